@@ -1,0 +1,1 @@
+//! The suite that every sink runs in its own tests.

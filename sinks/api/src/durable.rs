@@ -1,0 +1,135 @@
+//! The one way in which a file becomes visible: hidden name → fsync → rename → fsync of the directory.
+//!
+//! No other code of the project renames a file by hand, so that none can forget a step.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Staging names begin with this; readers skip hidden files, and sweeping removes them.
+pub const STAGING_PREFIX: &str = ".stocktake-";
+
+/// A file being written under a hidden name beside its target. Dropped before [`Staged::commit`], it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    file: Option<File>,
+    hidden: PathBuf,
+    target: PathBuf,
+}
+
+impl Staged {
+    /// Begins to write `target`; its directory is made if need be.
+    ///
+    /// # Errors
+    /// If the directory or the hidden file cannot be created.
+    pub fn create(target: &Path) -> io::Result<Self> {
+        let directory = parent(target);
+        create_dirs(directory)?;
+        let mut name = OsString::from(STAGING_PREFIX);
+        name.push(target.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
+        let hidden = directory.join(name);
+        let file = File::create(&hidden)?;
+        Ok(Self { file: Some(file), hidden, target: target.to_owned() })
+    }
+
+    /// Makes the file visible under its name, replacing what stood there, and durable.
+    ///
+    /// # Errors
+    /// If any step fails; then nothing is visible that was not before.
+    pub fn commit(mut self) -> io::Result<()> {
+        self.sync()?;
+        fs::rename(&self.hidden, &self.target)?;
+        self.file = None;
+        sync_dir(parent(&self.target))
+    }
+
+    /// Makes the file visible under its name and durable, unless something stands there already.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if the target exists; else as for [`Staged::commit`].
+    pub fn commit_new(mut self) -> io::Result<()> {
+        self.sync()?;
+        // A hard link, unlike a rename, refuses an existing target, and does so atomically. The hidden name goes on drop.
+        fs::hard_link(&self.hidden, &self.target)?;
+        sync_dir(parent(&self.target))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_all)
+    }
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_mut().map_or(Err(io::ErrorKind::BrokenPipe.into()), |f| f.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.hidden);
+        }
+    }
+}
+
+/// Replaces `target` by `bytes`, atomically and durably.
+///
+/// # Errors
+/// As for [`Staged::create`] and [`Staged::commit`].
+pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut staged = Staged::create(target)?;
+    staged.write_all(bytes)?;
+    staged.commit()
+}
+
+/// Removes staging files that a killed process left directly in `directory`.
+///
+/// # Errors
+/// If the directory cannot be listed; a directory that does not exist holds none.
+pub fn sweep(directory: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Creates `directory` and its parents; each new entry is made durable.
+///
+/// # Errors
+/// As of the operating system.
+pub fn create_dirs(directory: &Path) -> io::Result<()> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    create_dirs(parent(directory))?;
+    match fs::create_dir(directory) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(e) => Err(e),
+        Ok(()) => sync_dir(parent(directory)),
+    }
+}
+
+/// Makes the entries of `directory` durable.
+///
+/// # Errors
+/// As of the operating system.
+pub fn sync_dir(directory: &Path) -> io::Result<()> {
+    File::open(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })?.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}

@@ -1,0 +1,159 @@
+//! The tables of schema version 1: names, columns, sort keys.
+//!
+//! Timestamps are microseconds in UTC, strings `Utf8`, no dictionaries: every reader of Arrow, Parquet and JSON
+//! understands these. Evolution: new nullable columns at the end, or looser nullability; anything else is a new root.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+/// The version of all table schemas; stands in each file's metadata and in each `runs` row.
+pub const SCHEMA_VERSION: i32 = 1;
+
+/// A table of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Table {
+    /// One row per repository, sorted by `repository`.
+    Repositories,
+    /// One row per run, whatever became of it.
+    Runs,
+}
+
+impl Table {
+    /// All tables, in the order in which they are published.
+    pub const ALL: [Self; 2] = [Self::Repositories, Self::Runs];
+
+    /// The name used in paths and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repositories => "repositories",
+            Self::Runs => "runs",
+        }
+    }
+
+    /// The columns; every batch of this table has exactly these.
+    pub fn schema(self) -> SchemaRef {
+        static REPOSITORIES: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(repositories())));
+        static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(runs())));
+        match self {
+            Self::Repositories => Arc::clone(&REPOSITORIES),
+            Self::Runs => Arc::clone(&RUNS),
+        }
+    }
+
+    /// The columns by which rows are sorted and unique, bytewise ascending.
+    pub fn sort_key(self) -> &'static [&'static str] {
+        match self {
+            Self::Repositories => &["repository"],
+            Self::Runs => &["run_id"],
+        }
+    }
+
+    /// The columns with few distinct values, for which a dictionary makes files smaller.
+    pub fn repetitive_columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Repositories => &["run_id", "observed_at", "namespace", "tag_count", "state", "error_code"],
+            Self::Runs => &[],
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Table {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|t| t.as_str() == name).ok_or(())
+    }
+}
+
+fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn required(name: &str, kind: DataType) -> Field {
+    Field::new(name, kind, false)
+}
+
+fn optional(name: &str, kind: DataType) -> Field {
+    Field::new(name, kind, true)
+}
+
+fn repositories() -> Vec<Field> {
+    vec![
+        required("run_id", DataType::Utf8),
+        required("observed_at", timestamp()),
+        required("repository", DataType::Utf8),
+        optional("namespace", DataType::Utf8),
+        optional("tag_count", DataType::Int64),
+        required("state", DataType::Utf8),
+        optional("error_code", DataType::Utf8),
+        required("monitored", DataType::Boolean),
+    ]
+}
+
+/// The fields of one entry of `runs.errors`.
+pub(crate) fn error_fields() -> Fields {
+    Fields::from(vec![
+        optional("repository", DataType::Utf8),
+        required("code", DataType::Utf8),
+        required("message", DataType::Utf8),
+        required("count", DataType::Int64),
+    ])
+}
+
+fn runs() -> Vec<Field> {
+    vec![
+        required("run_id", DataType::Utf8),
+        required("observed_at", timestamp()),
+        required("generation", DataType::Int32),
+        required("scheduled_at", timestamp()),
+        required("started_at", timestamp()),
+        required("finished_at", timestamp()),
+        required("trigger", DataType::Utf8),
+        required("verdict", DataType::Utf8),
+        required("pages", DataType::Int64),
+        required("requests", DataType::Int64),
+        required("retries", DataType::Int64),
+        required("token_requests", DataType::Int64),
+        required("rows_repositories", DataType::Int64),
+        required("rows_tags", DataType::Int64),
+        required("rows_manifests", DataType::Int64),
+        required("rows_changes", DataType::Int64),
+        required("errors", DataType::List(Arc::new(optional("item", DataType::Struct(error_fields()))))),
+        required("exporter_version", DataType::Utf8),
+        required("schema_version", DataType::Int32),
+        required("config_sha256", DataType::Utf8),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn column_names_are_unique_and_every_table_says_run_and_time() {
+        for table in Table::ALL {
+            let schema = table.schema();
+            let names: BTreeSet<_> = schema.fields().iter().map(|f| f.name()).collect();
+            assert_eq!(names.len(), schema.fields().len(), "{table}");
+            for needed in ["run_id", "observed_at"] {
+                assert!(!schema.field_with_name(needed).expect(needed).is_nullable(), "{table}.{needed}");
+            }
+            for key in table.sort_key().iter().chain(table.repetitive_columns()) {
+                assert!(schema.field_with_name(key).is_ok(), "{table}.{key}");
+            }
+            assert_eq!(table.as_str().parse(), Ok(table));
+        }
+    }
+}

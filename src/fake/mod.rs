@@ -1,0 +1,1 @@
+//! A scripted registry on loopback, for `demo` and for tests alike.

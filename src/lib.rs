@@ -1,0 +1,5 @@
+//! The nightly inventory of container registries, delivered to data warehouses. ARCHITECTURE.md is the map.
+
+pub mod clock;
+pub mod fake;
+pub mod registry;

@@ -1,0 +1,59 @@
+//! What the protocol needs to know about one registry. The configuration translates into this.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stocktake_sink::RegistryName;
+use url::Url;
+
+use super::SecretSource;
+
+/// One registry, as the protocol sees it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The configured name; stands in errors and logs.
+    pub name: RegistryName,
+    /// `http` or `https`, a host, perhaps a port and a path prefix; no query, fragment or user information.
+    pub url: Url,
+    /// How to log in.
+    pub auth: Auth,
+    /// Scopes to ask for on the catalog, each one `repository:NAME:ACTIONS`-like; empty: the scope ladder decides.
+    pub scope: Vec<String>,
+    /// The service to name to the token endpoint; normally the challenge's.
+    pub service: Option<String>,
+    /// Repositories per page to ask for.
+    pub page_size: NonZeroU32,
+    /// Most requests in flight to this registry.
+    pub concurrency: NonZeroUsize,
+    /// Further hosts (`host` or `host:port`) that credentials may be sent to for a token.
+    pub realm_hosts: Vec<String>,
+    /// PEM certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether to accept any certificate.
+    pub insecure_tls: bool,
+    /// Bound on one request, from sending to the end of its body.
+    pub timeout: Duration,
+}
+
+/// How to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// The token flow; without a login, anonymous tokens.
+    Token(Option<Login>),
+    /// Basic credentials on every request.
+    Basic(Login),
+    /// A token that somebody else made, sent as it is.
+    Bearer(SecretSource),
+    /// Nothing is ever sent.
+    None,
+}
+
+/// A user name and where its password comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user name, e.g. `my-org+robot`.
+    pub username: String,
+    /// Where the password is read from.
+    pub password: SecretSource,
+}
