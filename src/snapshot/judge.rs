@@ -1,0 +1,198 @@
+//! The verdict: a pure function from what a walk saw to what may be done with it.
+//!
+//! Its rule of rules: good data is never replaced by less because of an error. What looks like an empty or a sharply
+//! smaller registry is more often a lost permission than the truth.
+
+use stocktake_sink::Verdict;
+
+/// Below this many repositories in the last snapshot, shrinking is everyday life.
+const SHRINK_FLOOR: u64 = 20;
+
+/// How sceptical to be of one registry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JudgeSettings {
+    /// Accept an empty inventory.
+    pub allow_empty: bool,
+    /// The share (0 to 1) by which the inventory may shrink against the last snapshot.
+    pub shrink_limit: f64,
+}
+
+impl Default for JudgeSettings {
+    fn default() -> Self {
+        Self { allow_empty: false, shrink_limit: 0.2 }
+    }
+}
+
+/// How the walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// After the last page, or at the configured number of repositories.
+    Whole,
+    /// By an error before the first page: the registry refused us.
+    Denied,
+    /// By an error before the first page: there is no catalog.
+    Unsupported,
+    /// By any other error before the first page.
+    Failed,
+    /// By an error after at least one page.
+    CutShort,
+}
+
+/// What a walk saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence {
+    /// How it ended.
+    pub ending: Ending,
+    /// Names the registry listed, before include and exclude.
+    pub listed: u64,
+    /// Rows to publish.
+    pub rows: u64,
+    /// Repositories that could not be read, or whose names break the grammar.
+    pub unreadable: u64,
+    /// Whether credentials are configured.
+    pub credentials: bool,
+    /// Rows of the last snapshot that could be published.
+    pub previous: Option<u64>,
+}
+
+/// The verdict, and why, where it is not complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One line for people.
+    pub reason: Option<String>,
+}
+
+/// Judges a walk.
+pub fn judge(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
+    let verdict = match seen.ending {
+        Ending::Denied => Verdict::Denied,
+        Ending::Unsupported => Verdict::Unsupported,
+        Ending::Failed => Verdict::Failed,
+        Ending::CutShort => Verdict::Partial,
+        Ending::Whole => return judge_whole(seen, settings),
+    };
+    // The error that ended the walk is the reason; whoever has it, tells it.
+    Judgement { verdict, reason: None }
+}
+
+fn judge_whole(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
+    if let Some(reason) = suspicion(seen, settings) {
+        return Judgement { verdict: Verdict::Suspicious, reason: Some(reason) };
+    }
+    if seen.unreadable > 0 {
+        let reason = format!("{} of {} listed repositories could not be read", seen.unreadable, seen.listed);
+        return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
+    }
+    Judgement { verdict: Verdict::Complete, reason: None }
+}
+
+fn suspicion(seen: &Evidence, settings: &JudgeSettings) -> Option<String> {
+    let previous = seen.previous.unwrap_or(0);
+    if seen.rows == 0 {
+        if settings.allow_empty {
+            return None;
+        }
+        if seen.credentials && seen.listed == 0 {
+            return Some(
+                "credentials are configured and not one repository is visible: most likely the account lost its \
+                 permissions; if the registry really is empty, set `allow_empty: true`"
+                    .into(),
+            );
+        }
+        if previous > 0 {
+            return Some(format!(
+                "the inventory is empty ({} names listed before include and exclude), the last one had {previous} \
+                 repositories; if that is right, set `allow_empty: true`",
+                seen.listed
+            ));
+        }
+        return None;
+    }
+    if previous < SHRINK_FLOOR || seen.rows >= previous {
+        return None;
+    }
+    #[allow(clippy::cast_precision_loss)] // a share needs no more than 52 bits
+    let shrunk_by = (previous - seen.rows) as f64 / previous as f64;
+    (shrunk_by > settings.shrink_limit).then(|| {
+        format!(
+            "the inventory shrank from {previous} to {} repositories ({:.0}%, more than `shrink_limit: {}`); if that is \
+             right, raise the limit for one run (`shrink_limit: 1` accepts any shrinkage)",
+            seen.rows,
+            shrunk_by * 100.0,
+            settings.shrink_limit
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: Evidence =
+        Evidence { ending: Ending::Whole, listed: 100, rows: 100, unreadable: 0, credentials: true, previous: None };
+
+    #[test]
+    fn verdicts_by_what_was_seen() {
+        let default = JudgeSettings::default();
+        let trusting = JudgeSettings { allow_empty: true, shrink_limit: 1.0 };
+        let empty = Evidence { listed: 0, rows: 0, ..WHOLE };
+        let cases: &[(&str, Evidence, JudgeSettings, Verdict)] = &[
+            ("a first night", WHOLE, default, Verdict::Complete),
+            ("an unchanged night", Evidence { previous: Some(100), ..WHOLE }, default, Verdict::Complete),
+            ("growth", Evidence { previous: Some(1), ..WHOLE }, default, Verdict::Complete),
+            ("20% less is within 0.2", Evidence { previous: Some(125), ..WHOLE }, default, Verdict::Complete),
+            ("21% less is not", Evidence { previous: Some(127), ..WHOLE }, default, Verdict::Suspicious),
+            ("any shrinkage allowed", Evidence { previous: Some(100_000), ..WHOLE }, trusting, Verdict::Complete),
+            (
+                "few repositories come and go",
+                Evidence { rows: 1, previous: Some(19), ..WHOLE },
+                default,
+                Verdict::Complete,
+            ),
+            ("from 20 on they do not", Evidence { rows: 1, previous: Some(20), ..WHOLE }, default, Verdict::Suspicious),
+            ("credentials and nothing seen", empty, default, Verdict::Suspicious),
+            ("allowed to be empty", empty, trusting, Verdict::Complete),
+            (
+                "allowed to be empty, whatever stood there",
+                Evidence { previous: Some(500), ..empty },
+                JudgeSettings { allow_empty: true, ..default },
+                Verdict::Complete,
+            ),
+            (
+                "anonymous and empty from the start",
+                Evidence { credentials: false, ..empty },
+                default,
+                Verdict::Complete,
+            ),
+            (
+                "anonymous and empty, and was not",
+                Evidence { credentials: false, previous: Some(1), ..empty },
+                default,
+                Verdict::Suspicious,
+            ),
+            ("all filtered out on a first night", Evidence { rows: 0, ..WHOLE }, default, Verdict::Complete),
+            (
+                "all filtered out, and was not",
+                Evidence { rows: 0, previous: Some(3), ..WHOLE },
+                default,
+                Verdict::Suspicious,
+            ),
+            ("a repository that could not be read", Evidence { unreadable: 1, ..WHOLE }, default, Verdict::Gaps),
+            ("cut short", Evidence { ending: Ending::CutShort, ..WHOLE }, trusting, Verdict::Partial),
+            ("denied", Evidence { ending: Ending::Denied, ..empty }, trusting, Verdict::Denied),
+            ("no catalog", Evidence { ending: Ending::Unsupported, ..empty }, trusting, Verdict::Unsupported),
+            ("failed", Evidence { ending: Ending::Failed, ..empty }, trusting, Verdict::Failed),
+        ];
+        for (case, evidence, settings, expected) in cases {
+            let judged = judge(evidence, settings);
+            assert_eq!(judged.verdict, *expected, "{case}");
+            assert_eq!(
+                judged.reason.is_some(),
+                matches!(expected, Verdict::Suspicious | Verdict::Gaps),
+                "{case}: {judged:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Merging sorted segments into one sorted, unique stream. Memory: one batch of each segment.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::interleave_record_batch;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::FileReader;
+use stocktake_sink::Table;
+
+use super::BATCH_ROWS;
+use super::keys::Keys;
+use super::segment;
+
+/// The rows of several segments in order; of equal keys only the row of the earliest segment.
+pub(super) struct Merge {
+    table: Table,
+    /// A binary min-heap by (current row's key, segment's place); kept by hand because comparing needs the batches.
+    heap: Vec<Cursor>,
+    /// The batches that rows of `picked` point into.
+    batches: Vec<RecordBatch>,
+    picked: Vec<(usize, usize)>,
+    last: Option<(Arc<Keys>, usize)>,
+}
+
+struct Cursor {
+    place: usize,
+    reader: FileReader<BufReader<File>>,
+    keys: Arc<Keys>,
+    rows: usize,
+    at: usize,
+    /// Where the current batch stands in `Merge::batches`.
+    batch: usize,
+}
+
+impl Cursor {
+    fn precedes(&self, other: &Self) -> bool {
+        self.keys.compare(self.at, &other.keys, other.at).then(self.place.cmp(&other.place)).is_lt()
+    }
+}
+
+impl Merge {
+    /// Opens all segments, the earliest written first.
+    pub(super) fn open<'a>(table: Table, segments: impl IntoIterator<Item = &'a Path>) -> Result<Self, ArrowError> {
+        let mut merge = Self { table, heap: Vec::new(), batches: Vec::new(), picked: Vec::new(), last: None };
+        for (place, path) in segments.into_iter().enumerate() {
+            let mut reader = segment::read(path)?;
+            if let Some(batch) = next_filled(&mut reader)? {
+                let keys = Arc::new(Keys::of(table, &batch)?);
+                let rows = batch.num_rows();
+                merge.heap.push(Cursor { place, reader, keys, rows, at: 0, batch: merge.batches.len() });
+                merge.batches.push(batch);
+            }
+        }
+        for at in (0..merge.heap.len() / 2).rev() {
+            merge.sift_down(at);
+        }
+        Ok(merge)
+    }
+
+    fn sift_down(&mut self, mut at: usize) {
+        loop {
+            let mut least = at;
+            for child in [2 * at + 1, 2 * at + 2] {
+                if child < self.heap.len() && self.heap[child].precedes(&self.heap[least]) {
+                    least = child;
+                }
+            }
+            if least == at {
+                return;
+            }
+            self.heap.swap(at, least);
+            at = least;
+        }
+    }
+
+    /// Takes the least row, unless its key was taken already; false when no row is left.
+    fn step(&mut self) -> Result<bool, ArrowError> {
+        let Some(least) = self.heap.first_mut() else { return Ok(false) };
+        let repeated = self.last.as_ref().is_some_and(|(keys, row)| keys.compare(*row, &least.keys, least.at).is_eq());
+        if !repeated {
+            self.picked.push((least.batch, least.at));
+            self.last = Some((Arc::clone(&least.keys), least.at));
+        }
+        least.at += 1;
+        if least.at == least.rows {
+            match next_filled(&mut least.reader)? {
+                Some(batch) => {
+                    least.keys = Arc::new(Keys::of(self.table, &batch)?);
+                    least.rows = batch.num_rows();
+                    least.at = 0;
+                    least.batch = self.batches.len();
+                    self.batches.push(batch);
+                }
+                None => drop(self.heap.swap_remove(0)),
+            }
+        }
+        self.sift_down(0);
+        Ok(true)
+    }
+
+    /// The next rows, at most [`BATCH_ROWS`]; none at the end.
+    fn fill(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        while self.picked.len() < BATCH_ROWS && self.step()? {}
+        if self.picked.is_empty() {
+            return Ok(None);
+        }
+        let all: Vec<&RecordBatch> = self.batches.iter().collect();
+        let merged = interleave_record_batch(&all, &self.picked)?;
+        self.picked.clear();
+        self.forget_used_batches();
+        Ok(Some(merged))
+    }
+
+    fn forget_used_batches(&mut self) {
+        let current = self.heap.iter().map(|cursor| self.batches[cursor.batch].clone()).collect();
+        self.batches = current;
+        for (place, cursor) in self.heap.iter_mut().enumerate() {
+            cursor.batch = place;
+        }
+    }
+}
+
+fn next_filled(reader: &mut FileReader<BufReader<File>>) -> Result<Option<RecordBatch>, ArrowError> {
+    reader.find(|batch| batch.as_ref().map_or(true, |b| b.num_rows() > 0)).transpose()
+}
+
+impl Iterator for Merge {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fill().transpose()
+    }
+}

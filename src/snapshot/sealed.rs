@@ -1,0 +1,143 @@
+//! A sealed snapshot on disk: one file per table and `sealed.json`, written last. Without that file there is no
+//! snapshot; with it, every byte is durable.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
+use stocktake_sink::{BatchIter, Rows, RunRecord, Snapshot, SnapshotError, Table, durable};
+
+use super::columns::RunIdColumn;
+use super::segment;
+use super::spool::table_file;
+
+const SEAL: &str = "sealed.json";
+
+/// A snapshot could not be sealed, or a sealed one could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// A file or directory of the state.
+    #[error("seal the snapshot in {}", path.display())]
+    Disk {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A sealed file is not what was written.
+    #[error("open the sealed file {}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ArrowError,
+    },
+    /// The record does not fit its table.
+    #[error("make the row of table runs")]
+    Record(#[source] ArrowError),
+}
+
+/// The finished tables of a walk that has not been judged yet.
+#[derive(Debug)]
+pub struct Unsealed {
+    directory: PathBuf,
+    rows: BTreeMap<Table, u64>,
+}
+
+/// What `sealed.json` holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seal {
+    record: RunRecord,
+    rows: BTreeMap<Table, u64>,
+}
+
+/// A sealed snapshot and where it lies.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// What sinks get.
+    pub snapshot: Snapshot,
+}
+
+impl Unsealed {
+    pub(super) fn new(directory: PathBuf, rows: BTreeMap<Table, u64>) -> Self {
+        Self { directory, rows }
+    }
+
+    /// The exact number of rows of a table.
+    pub fn rows(&self, table: Table) -> u64 {
+        self.rows.get(&table).copied().unwrap_or(0)
+    }
+
+    /// Writes the seal and moves everything to `directory`, where nothing may stand yet.
+    ///
+    /// # Errors
+    /// If the disk refuses; then `directory` does not exist.
+    pub fn seal(self, record: RunRecord, directory: &Path) -> Result<Sealed, SealError> {
+        let disk = |source| SealError::Disk { path: directory.to_owned(), source };
+        let seal = Seal { record, rows: self.rows };
+        let json = serde_json::to_vec_pretty(&seal).map_err(|e| disk(e.into()))?;
+        durable::write(&self.directory.join(SEAL), &json).map_err(disk)?;
+        fs::rename(&self.directory, directory).map_err(disk)?;
+        durable::sync_dir(directory.parent().unwrap_or(Path::new(""))).map_err(disk)?;
+        Sealed::from_seal(directory, seal)
+    }
+}
+
+impl Sealed {
+    /// Opens a sealed snapshot.
+    ///
+    /// # Errors
+    /// If the seal or a table's file is missing or damaged.
+    pub fn open(directory: &Path) -> Result<Self, SealError> {
+        let path = directory.join(SEAL);
+        let disk = |source| SealError::Disk { path: path.clone(), source };
+        let seal = serde_json::from_slice(&fs::read(&path).map_err(disk)?).map_err(|e| disk(e.into()))?;
+        Self::from_seal(directory, seal)
+    }
+
+    fn from_seal(directory: &Path, seal: Seal) -> Result<Self, SealError> {
+        let run_id = seal.record.id.run_id();
+        let mut tables: BTreeMap<Table, Arc<dyn Rows>> = BTreeMap::new();
+        for (table, rows) in seal.rows {
+            let path = directory.join(table_file(table));
+            // Reads only the footer; a file that was cut off is noticed now and not in a sink.
+            segment::read(&path).map_err(|source| SealError::Damaged { path: path.clone(), source })?;
+            tables.insert(table, Arc::new(SealedRows { table, path, rows, run_id: run_id.clone() }));
+        }
+        let snapshot = Snapshot::new(seal.record, tables).map_err(SealError::Record)?;
+        Ok(Self { directory: directory.to_owned(), snapshot })
+    }
+}
+
+#[derive(Debug)]
+struct SealedRows {
+    table: Table,
+    path: PathBuf,
+    rows: u64,
+    run_id: String,
+}
+
+impl Rows for SealedRows {
+    fn count(&self) -> u64 {
+        self.rows
+    }
+
+    fn batches(&self) -> BatchIter<'_> {
+        let damaged = |e: ArrowError| SnapshotError::new(self.table, e);
+        match segment::read(&self.path) {
+            Err(e) => Box::new(std::iter::once(Err(damaged(e)))),
+            Ok(reader) => {
+                let mut run_id = RunIdColumn::new(self.table, self.run_id.clone());
+                Box::new(reader.map(move |batch| batch.and_then(|b| run_id.add_to(&b)).map_err(damaged)))
+            }
+        }
+    }
+}

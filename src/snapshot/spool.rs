@@ -1,0 +1,214 @@
+//! Where rows wait while the walk goes on: sorted segments on disk, so that memory does not grow with the registry.
+//!
+//! A registry that lists in order yields one segment, written straight through. Any other yields one per
+//! [`BUFFERED_ROWS`], merged into one file when the walk has ended.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::error::ArrowError;
+use stocktake_sink::{Table, durable};
+
+use super::columns::{RepositoryColumns, RepositoryRow, spooled_schema};
+use super::keys::Keys;
+use super::merge::Merge;
+use super::sealed::Unsealed;
+use super::segment::{self, SegmentWriter};
+
+/// Rows held in memory before they are sorted and written: about 6 MiB of repositories.
+const BUFFERED_ROWS: usize = 65_536;
+
+/// The spool could not be written or read back: nearly always the disk of the state directory.
+#[derive(Debug, thiserror::Error)]
+#[error("spool rows in {}", directory.display())]
+pub struct SpoolError {
+    directory: PathBuf,
+    #[source]
+    source: ArrowError,
+}
+
+/// The rows of one run so far.
+#[derive(Debug)]
+pub struct Spool {
+    directory: PathBuf,
+    columns: RepositoryColumns,
+    segments: Segments,
+    buffered_rows: usize,
+}
+
+impl Spool {
+    /// An empty spool in `directory`; what an earlier, killed walk left there is removed.
+    ///
+    /// # Errors
+    /// If the directory cannot be emptied or created.
+    pub fn create(directory: &Path) -> Result<Self, SpoolError> {
+        Self::with_buffer(directory, BUFFERED_ROWS)
+    }
+
+    fn with_buffer(directory: &Path, buffered_rows: usize) -> Result<Self, SpoolError> {
+        let fresh = || -> io::Result<()> {
+            match fs::remove_dir_all(directory) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => durable::create_dirs(directory),
+            }
+        };
+        fresh().map_err(|e| SpoolError { directory: directory.to_owned(), source: e.into() })?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            columns: RepositoryColumns::new(),
+            segments: Segments::new(Table::Repositories, directory),
+            buffered_rows,
+        })
+    }
+
+    /// Adds a row; of equal repositories the one added first stays.
+    ///
+    /// # Errors
+    /// If a full buffer cannot be written.
+    pub fn push(&mut self, row: &RepositoryRow<'_>) -> Result<(), SpoolError> {
+        self.columns.push(row);
+        if self.columns.len() >= self.buffered_rows {
+            self.flush().map_err(|e| self.error(e))?;
+        }
+        Ok(())
+    }
+
+    /// Whether every one of these repositories has been added already. Reads the whole spool.
+    ///
+    /// # Errors
+    /// If the spool cannot be written or read back.
+    pub fn holds_all<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<bool, SpoolError> {
+        let mut missing: HashSet<&str> = names.collect();
+        self.flush().and_then(|()| self.segments.strike_out(&mut missing)).map_err(|e| self.error(e))?;
+        Ok(missing.is_empty())
+    }
+
+    /// Ends the walk: one durable file per table, sorted and unique, with exact counts.
+    ///
+    /// # Errors
+    /// If the files cannot be written or read back.
+    pub fn finish(mut self) -> Result<Unsealed, SpoolError> {
+        let rows = self.flush().and_then(|()| self.segments.merge()).map_err(|e| self.error(e))?;
+        Ok(Unsealed::new(self.directory, BTreeMap::from([(Table::Repositories, rows)])))
+    }
+
+    fn flush(&mut self) -> Result<(), ArrowError> {
+        match self.columns.len() {
+            0 => Ok(()),
+            _ => self.segments.append(&self.columns.take()?),
+        }
+    }
+
+    fn error(&self, source: ArrowError) -> SpoolError {
+        SpoolError { directory: self.directory.clone(), source }
+    }
+}
+
+/// The segments of one table.
+#[derive(Debug)]
+struct Segments {
+    table: Table,
+    directory: PathBuf,
+    closed: Vec<PathBuf>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    writer: SegmentWriter,
+    /// The batch whose last row is the greatest of this segment.
+    end: Keys,
+    end_row: usize,
+}
+
+impl Segments {
+    fn new(table: Table, directory: &Path) -> Self {
+        Self { table, directory: directory.to_owned(), closed: Vec::new(), open: None }
+    }
+
+    /// Sorts a batch and appends it to the open segment if it follows, else to a new one.
+    fn append(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        let mut keys = Keys::of(self.table, batch)?;
+        let sorted = if keys.ascend() {
+            batch.clone()
+        } else {
+            let sorted = take_record_batch(batch, &UInt32Array::from(keys.order()))?;
+            keys = Keys::of(self.table, &sorted)?;
+            sorted
+        };
+        let end_row = sorted.num_rows() - 1;
+        let mut open = match self.open.take() {
+            Some(open) if open.end.compare(open.end_row, &keys, 0).is_lt() => open,
+            earlier => {
+                self.close(earlier)?;
+                let path = self.directory.join(format!("{}.{}.segment", self.table, self.closed.len()));
+                let writer = SegmentWriter::create(&path, &spooled_schema(self.table))?;
+                Open { path, writer, end: keys.clone(), end_row }
+            }
+        };
+        open.writer.append(&sorted)?;
+        (open.end, open.end_row) = (keys, end_row);
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn close(&mut self, open: Option<Open>) -> Result<(), ArrowError> {
+        if let Some(open) = open {
+            open.writer.finish()?;
+            self.closed.push(open.path);
+        }
+        Ok(())
+    }
+
+    fn strike_out(&mut self, missing: &mut HashSet<&str>) -> Result<(), ArrowError> {
+        let open = self.open.take();
+        self.close(open)?;
+        for path in &self.closed {
+            for batch in segment::read(path)? {
+                let batch = batch?;
+                let names = batch.column_by_name("repository").and_then(|c| c.as_string_opt::<i32>());
+                for name in names.into_iter().flatten().flatten() {
+                    missing.remove(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One durable file with all rows; returns how many.
+    fn merge(&mut self) -> Result<u64, ArrowError> {
+        let target = self.directory.join(table_file(self.table));
+        if self.closed.is_empty()
+            && let Some(open) = self.open.take()
+        {
+            let rows = open.writer.finish_durably()?;
+            fs::rename(open.path, target)?;
+            return Ok(rows);
+        }
+        let open = self.open.take();
+        self.close(open)?;
+        let mut writer = SegmentWriter::create(&target, &spooled_schema(self.table))?;
+        for batch in Merge::open(self.table, self.closed.iter().map(PathBuf::as_path))? {
+            writer.append(&batch?)?;
+        }
+        let rows = writer.finish_durably()?;
+        for path in self.closed.drain(..) {
+            fs::remove_file(path)?;
+        }
+        Ok(rows)
+    }
+}
+
+/// The name of a table's file in a sealed snapshot.
+pub(super) fn table_file(table: Table) -> String {
+    format!("{table}.arrow")
+}
+
+#[cfg(test)]
+#[path = "spool_tests.rs"]
+mod tests;
