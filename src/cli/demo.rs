@@ -1,0 +1,130 @@
+//! `stocktake demo`: the whole pipeline, from a YAML file to published files, against a registry of our own on loopback.
+//!
+//! The registry behaves as Quay does: an empty catalog instead of a challenge, a hundred names a page in the order of
+//! creation, opaque cursors, and tokens that die in mid-walk, so that renewing them can be watched.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use stocktake_sink::Table;
+use tracing::info;
+
+use super::progress::Bars;
+use super::run::{all, plans, stop_on_signals};
+use super::{Exit, complain, say, summary};
+use crate::config;
+use crate::fake::{FakeRegistry, Order, PASSWORD, Repositories, Script, USERNAME};
+use crate::run::RunReport;
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// Where the inventory goes
+    #[arg(long, value_name = "DIRECTORY", default_value = "stocktake-demo")]
+    output: PathBuf,
+    /// How many repositories the registry holds
+    #[arg(long, value_name = "COUNT", default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    repositories: u32,
+}
+
+/// What one answer of the registry takes: enough for a walk to outlive several tokens.
+const LATENCY: Duration = Duration::from_millis(40);
+const TOKEN_LIFETIME: Duration = Duration::from_secs(2);
+/// The generated names are the same every time.
+const SEED: u64 = 17;
+
+pub(super) async fn demo(arguments: &DemoArguments, bars: &Bars) -> Exit {
+    match prepare(arguments).await {
+        Ok(stage) => stage.play(bars).await,
+        Err(e) => {
+            complain(&format!("set up the demo: {e}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// Everything the demo needs; dropped, the server stops and the secret is gone.
+#[derive(Debug)]
+struct Stage {
+    registry: FakeRegistry,
+    config: PathBuf,
+    _secrets: tempfile::TempDir,
+}
+
+async fn prepare(arguments: &DemoArguments) -> io::Result<Stage> {
+    let names = Repositories::generated(arguments.repositories as usize, SEED);
+    let script = Script { order: Order::Shuffled(SEED), latency: LATENCY, record: false, ..Script::quay_like(names) };
+    let registry = FakeRegistry::start(script.with_token(|token| token.lifetime = TOKEN_LIFETIME)).await?;
+
+    let secrets = tempfile::tempdir()?;
+    let password = secrets.path().join("password");
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&password)?;
+    file.write_all(PASSWORD.as_bytes())?;
+
+    fs::create_dir_all(&arguments.output)?;
+    let config = arguments.output.join("stocktake.yaml");
+    fs::write(&config, configuration(registry.url().as_str(), &arguments.output, &password))?;
+    Ok(Stage { registry, config, _secrets: secrets })
+}
+
+fn configuration(url: &str, output: &Path, password: &Path) -> String {
+    // JSON strings are YAML strings; paths may hold anything.
+    let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
+    format!(
+        "# Written by `stocktake demo`; the registry it names is gone when the demo ends.\n\
+         state: {state}\n\
+         sinks:\n\
+         \x20 warehouse: {{type: parquet, url: {parquet}}}\n\
+         \x20 feed: {{type: json, url: {json}}}\n\
+         registries:\n\
+         \x20 - name: demo\n\
+         \x20   url: {url}\n\
+         \x20   auth: {{type: token, username: {USERNAME}, password_file: {password}}}\n",
+        state = quoted(&output.join("state")),
+        parquet = quoted(&output.join("parquet")),
+        json = quoted(&output.join("json")),
+        password = quoted(password),
+    )
+}
+
+impl Stage {
+    async fn play(&self, bars: &Bars) -> Exit {
+        info!("the demo's registry listens at {} and issues tokens that live {} s", self.registry.url(), TOKEN_LIFETIME.as_secs());
+        let config = match config::load(Some(&self.config)) {
+            Ok(config) => config,
+            Err(problems) => return super::refuse(&problems),
+        };
+        let plans = match plans(&config, &[]) {
+            Ok(plans) => plans,
+            Err((exit, message)) => {
+                complain(&message);
+                return exit;
+            }
+        };
+        let stop = stop_on_signals();
+        let reports = all(&plans, 1, false, bars, &stop).await;
+        complain(&summary::of(&reports));
+        if stop.is_cancelled() {
+            return Exit::Interrupted;
+        }
+        complain(&format!(
+            "\nThe registry issued {} tokens during the walk. Configuration: {}. The repositories, as Parquet:",
+            self.registry.tokens_issued(),
+            self.config.display()
+        ));
+        for file in parquet_files(&reports) {
+            say(&file);
+        }
+        Exit::of(&reports)
+    }
+}
+
+fn parquet_files(reports: &[RunReport]) -> Vec<String> {
+    let receipts = reports.iter().flat_map(|report| &report.sinks).filter_map(|outcome| outcome.result.as_ref().ok());
+    let objects = receipts.flat_map(|receipt| &receipt.objects);
+    let tables = objects.filter(|o| o.table == Table::Repositories && o.location.ends_with(".parquet"));
+    tables.map(|object| object.location.clone()).collect()
+}

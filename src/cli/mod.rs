@@ -1,0 +1,112 @@
+//! The command line: arguments in, exit codes out. Data goes to standard output, all else to standard error.
+
+mod demo;
+mod exit;
+mod logging;
+mod progress;
+mod run;
+mod summary;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+pub use logging::LogFormat;
+
+use crate::config;
+
+/// The nightly inventory of container registries, delivered to data warehouses.
+#[derive(Debug, Parser)]
+#[command(name = "stocktake", disable_version_flag = true, after_help = EXIT_CODES)]
+struct Arguments {
+    /// The configuration [default: config/stocktake.yaml, then /etc/stocktake/stocktake.yaml]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How log lines look; RUST_LOG says which appear
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 complete, 1 failed or undelivered, 2 usage, 3 partial, 4 authentication, \
+                          78 configuration, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take the inventory of the registries now, all or those named
+    Run {
+        /// Registries by their configured names [default: all]
+        #[arg(value_name = "REGISTRY")]
+        registries: Vec<String>,
+        /// Walk and count, but write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Check the configuration, all of it at once, without the network
+    Validate,
+    /// Take the inventory of a built-in registry on loopback that really demands tokens
+    Demo(demo::DemoArguments),
+    /// Print the version
+    Version,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let bars = progress::Bars::new();
+    logging::install(arguments.log_format, &bars);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            complain(&format!("start the runtime: {e}"));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(dispatch(arguments, &bars));
+    // Blocking work of a cancelled sink notices within one batch; nobody waits longer than this for a stuck disk.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    exit.into()
+}
+
+async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
+    let file = arguments.config.as_deref();
+    match arguments.command {
+        Command::Version => {
+            say(&format!("stocktake {}", env!("CARGO_PKG_VERSION")));
+            Exit::Good
+        }
+        Command::Validate => match config::load(file) {
+            Ok(config) => {
+                let (registries, sinks) = (config.registries.len(), config.sinks.len());
+                say(&format!("{}: {registries} registries, {sinks} sinks, no problem", config.file.display()));
+                Exit::Good
+            }
+            Err(problems) => refuse(&problems),
+        },
+        Command::Run { registries, dry_run } => match config::load(file) {
+            Ok(config) => run::run(&config, &registries, dry_run, bars).await,
+            Err(problems) => refuse(&problems),
+        },
+        Command::Demo(arguments) => demo::demo(&arguments, bars).await,
+    }
+}
+
+fn refuse(problems: &config::Problems) -> Exit {
+    complain(&problems.to_string());
+    Exit::Configuration
+}
+
+/// A line of data. A reader that went away is no reason to panic.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A line for people.
+fn complain(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,21 @@
+//! Where repository names come from. Today the registry's own catalog; a walk does not know the difference.
+
+use futures::stream::BoxStream;
+
+use crate::registry::{Client, Page, RegistryError};
+
+/// A source of repository names.
+pub trait Discovery: std::fmt::Debug + Send + Sync {
+    /// All pages, in order; ends after the last one or after the first error.
+    fn pages(&self) -> BoxStream<'_, Result<Page, RegistryError>>;
+}
+
+/// `GET /v2/_catalog`, page by page.
+#[derive(Clone, Debug)]
+pub struct Catalog(pub Client);
+
+impl Discovery for Catalog {
+    fn pages(&self) -> BoxStream<'_, Result<Page, RegistryError>> {
+        self.0.catalog()
+    }
+}

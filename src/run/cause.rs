@@ -1,0 +1,93 @@
+//! Why a run did not end well, in words for people and one for machines.
+
+use std::error::Error;
+use std::io;
+
+use stocktake_sink::{RunError, Verdict};
+
+use crate::registry::{Fault, RegistryError};
+use crate::snapshot::{SealError, SpoolError};
+use crate::state::StateError;
+use crate::walk::WalkError;
+
+/// Why a run did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// A word of a closed list: a registry [`Fault`], a [`Verdict`], `no_progress`, `state` or `locked`.
+    pub code: &'static str,
+    /// What happened and where.
+    pub message: String,
+    /// What to do now.
+    pub remedy: Option<String>,
+    /// Whether a credential is to blame.
+    pub is_authentication: bool,
+}
+
+impl Cause {
+    pub(super) fn of_registry(error: &RegistryError) -> Self {
+        let fault = error.fault();
+        Self {
+            code: fault.as_str(),
+            message: chain(error),
+            remedy: Some(error.remedy()),
+            is_authentication: matches!(fault, Fault::CredentialsRejected | Fault::SecretUnreadable | Fault::Denied),
+        }
+    }
+
+    pub(super) fn of_walk(error: &WalkError) -> Self {
+        match error {
+            WalkError::Registry(e) => Self::of_registry(e),
+            WalkError::Spool(e) => Self::of_spool(e),
+            WalkError::NoProgress { .. } => Self::plain("no_progress", error, "run it again; if it stays so, tell the registry's vendor"),
+        }
+    }
+
+    pub(super) fn of_spool(error: &SpoolError) -> Self {
+        Self::plain("state", error, STATE_REMEDY)
+    }
+
+    pub(super) fn of_seal(error: &SealError) -> Self {
+        Self::plain("state", error, STATE_REMEDY)
+    }
+
+    pub(super) fn of_scratch(error: &io::Error) -> Self {
+        let cause = Self::plain("state", error, "make room in the directory for temporary files ($TMPDIR)");
+        Self { message: format!("make a temporary directory: {}", cause.message), ..cause }
+    }
+
+    pub(super) fn of_state(error: &StateError) -> Self {
+        match error {
+            StateError::Locked { .. } => Self::plain("locked", error, "wait for it to end"),
+            StateError::Damaged { .. } | StateError::Disk { .. } => Self::plain("state", error, STATE_REMEDY),
+        }
+    }
+
+    pub(super) fn of_judgement(verdict: Verdict, reason: String) -> Self {
+        Self { code: verdict.as_str(), message: reason, remedy: None, is_authentication: false }
+    }
+
+    fn plain(code: &'static str, error: &(dyn Error + 'static), remedy: &str) -> Self {
+        Self { code, message: chain(error), remedy: Some(remedy.to_owned()), is_authentication: false }
+    }
+
+    pub(super) fn to_run_error(&self) -> RunError {
+        RunError { repository: None, code: self.code.to_owned(), message: self.message.clone(), count: 1 }
+    }
+}
+
+const STATE_REMEDY: &str = "look at the state directory's disk: is it full, read-only, or owned by somebody else?";
+
+/// An error and its sources on one line. A source whose words the line already has is not repeated.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        next = source.source();
+    }
+    line
+}

@@ -1,0 +1,88 @@
+//! From one sealed snapshot to all sinks. Retries and their bound are here, so that no sink has its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use stocktake_sink::{Receipt, Sink, SinkError, Snapshot};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::cause::chain;
+
+/// Attempts at one sink, the first included; the snapshot stays sealed, so the next run tries again anyway.
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What one sink did with a snapshot.
+#[derive(Debug)]
+pub struct SinkOutcome {
+    /// The sink's configured name.
+    pub sink: String,
+    /// Its receipt, or why there is none.
+    pub result: Result<Receipt, DeliveryError>,
+    /// How often it was asked.
+    pub attempts: u32,
+    /// How long it took, pauses included.
+    pub took: Duration,
+}
+
+/// A sink does not have the snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// The sink says so.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// We were told to stop first.
+    #[error("interrupted; the next run delivers it")]
+    Interrupted,
+}
+
+impl fmt::Display for SinkOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.result {
+            Ok(receipt) => write!(f, "{}", receipt.location),
+            Err(DeliveryError::Sink(e)) => write!(f, "{} ({})", chain(e), e.kind().remedy()),
+            Err(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+/// Publishes to all sinks at once; a failing one disturbs no other.
+pub(super) async fn to_all(
+    sinks: &[(String, Arc<dyn Sink>)],
+    snapshot: &Snapshot,
+    stop: &CancellationToken,
+) -> Vec<SinkOutcome> {
+    join_all(sinks.iter().map(|(name, sink)| to_one(name, sink.as_ref(), snapshot, stop))).await
+}
+
+async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, stop: &CancellationToken) -> SinkOutcome {
+    let begun = Instant::now();
+    let mut attempts = 0;
+    let work = async {
+        loop {
+            attempts += 1;
+            match sink.publish(snapshot).await {
+                Err(e) if e.kind().is_transient() && attempts < ATTEMPTS => {
+                    // Half fixed, half random: several registries' runs do not come back to a sick sink in step.
+                    let pause = FIRST_PAUSE * 4_u32.pow(attempts - 1);
+                    sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                }
+                result => break result.map_err(DeliveryError::from),
+            }
+        }
+    };
+    let result = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(DeliveryError::Interrupted),
+        result = work => result,
+    };
+    SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed() }
+}
+
+
+#[cfg(test)]
+#[path = "deliver_tests.rs"]
+mod tests;

@@ -1,0 +1,205 @@
+//! One run of one registry, from slot to report. Never returns `Err`: failure is data, and everything that went wrong
+//! stands in the report, which whoever asked for the run shows and counts.
+
+mod cause;
+mod deliver;
+mod report;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use stocktake_sink::{Sink, Snapshot, SnapshotId, Verdict};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use cause::Cause;
+pub use deliver::{DeliveryError, SinkOutcome};
+pub use report::{Outcome, RunReport};
+
+use crate::clock;
+use crate::discovery::Catalog;
+use crate::registry::{self, Client, RegistryError};
+use crate::snapshot::{JudgeSettings, Spool, SpoolError};
+use crate::state::{self, RegistryState, StateError};
+use crate::walk::{Ended, Progress, WalkSettings, Walked, walk};
+use verdict::{Judged, Walk};
+
+/// Everything one run needs to know: the configuration of a registry, with its sinks built.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The registry.
+    pub registry: registry::Settings,
+    /// What to keep of it.
+    pub walk: WalkSettings,
+    /// How sceptical to be.
+    pub judge: JudgeSettings,
+    /// Where snapshots go, by their configured names.
+    pub sinks: Vec<(String, Arc<dyn Sink>)>,
+    /// The state directory of all registries.
+    pub state: PathBuf,
+    /// SHA-256 of the configuration, hex.
+    pub config_sha256: String,
+}
+
+/// What an observer may look at while a run goes on.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Pages and names.
+    pub progress: Arc<Progress>,
+    /// The protocol's counters and token; none if the registry's settings do not make a client.
+    pub client: Option<Client>,
+}
+
+/// One run of one registry, prepared: nothing has been sent or written yet.
+#[derive(Debug)]
+pub struct Run<'a> {
+    plan: &'a Plan,
+    client: Result<Client, RegistryError>,
+    progress: Arc<Progress>,
+    started_at: DateTime<Utc>,
+}
+
+impl<'a> Run<'a> {
+    /// Prepares a run.
+    pub fn new(plan: &'a Plan) -> Self {
+        let client = Client::new(plan.registry.clone());
+        Self { plan, client, progress: Arc::default(), started_at: clock::now() }
+    }
+
+    /// What to look at while it goes on.
+    pub fn watch(&self) -> Watch {
+        Watch { progress: Arc::clone(&self.progress), client: self.client.as_ref().ok().cloned() }
+    }
+
+    /// Walks, seals and publishes.
+    pub async fn publish(self, stop: &CancellationToken) -> RunReport {
+        match RegistryState::lock(&self.plan.state, &self.plan.registry.name) {
+            Ok(state) => self.publish_locked(state, stop).await,
+            Err(e @ StateError::Locked { .. }) => self.report(Outcome::Skipped(Cause::of_state(&e))),
+            Err(e) => self.report(Outcome::NotBegun(Cause::of_state(&e))),
+        }
+    }
+
+    async fn publish_locked(self, mut state: RegistryState, stop: &CancellationToken) -> RunReport {
+        self.redeliver(&mut state, stop).await;
+        let id = match state.take_slot(self.started_at) {
+            Ok(slot) => SnapshotId::new(self.plan.registry.name.clone(), slot),
+            Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
+        };
+        info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
+        let walked = match Spool::create(&state.walk_directory()) {
+            Ok(spool) => self.walk(spool, stop).await,
+            Err(e) => Walk::NoSpool(e),
+        };
+        let Some(judged) = verdict::judge(&self, walked, id, state.last_rows()) else {
+            state.discard_walk();
+            return self.report(Outcome::Interrupted);
+        };
+        let (judged, snapshot) = seal(judged, &mut state);
+        let sinks = match &snapshot {
+            Some(snapshot) => deliver::to_all(&self.plan.sinks, snapshot, stop).await,
+            None => Vec::new(),
+        };
+        if judged.record.verdict.is_publishable() {
+            self.note_receipts(&mut state, &sinks);
+        }
+        state.discard_walk();
+        RunReport { sinks, ..self.report(Outcome::Judged(judged.into())) }
+    }
+
+    /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
+    pub async fn rehearse(self, stop: &CancellationToken) -> RunReport {
+        let previous = match state::last_rows(&self.plan.state, &self.plan.registry.name) {
+            Ok(previous) => previous,
+            Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
+        };
+        let scratch = match tempfile::tempdir() {
+            Ok(scratch) => scratch,
+            Err(e) => return self.report(Outcome::NotBegun(Cause::of_scratch(&e))),
+        };
+        let walked = match Spool::create(&scratch.path().join("walk")) {
+            Ok(spool) => self.walk(spool, stop).await,
+            Err(e) => Walk::NoSpool(e),
+        };
+        let id = SnapshotId::new(self.plan.registry.name.clone(), self.started_at);
+        match verdict::judge(&self, walked, id, previous) {
+            Some(judged) => RunReport { dry_run: true, ..self.report(Outcome::Judged(judged.into())) },
+            None => self.report(Outcome::Interrupted),
+        }
+    }
+
+    /// Walks, with the token kept fresh meanwhile.
+    async fn walk(&self, spool: Spool, stop: &CancellationToken) -> Walk {
+        let Ok(client) = &self.client else { return Walk::NoClient };
+        let catalog = Catalog(client.clone());
+        let done = stop.child_token();
+        let walked = async {
+            let walked = walk(&catalog, spool, &self.plan.walk, &self.progress, stop).await;
+            done.cancel();
+            walked
+        };
+        Walk::Done(tokio::join!(walked, client.keep_fresh(done.clone())).0)
+    }
+
+    /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those
+    /// that have it change nothing.
+    async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) {
+        let missing: Vec<_> = self.plan.sinks.iter().filter(|(sink, _)| !state.is_delivered(sink)).cloned().collect();
+        let sealed = match state.last() {
+            Some(Ok(sealed)) if !missing.is_empty() => sealed,
+            Some(Err(e)) => {
+                warn!(registry = %self.plan.registry.name, "the last snapshot is not delivered again: {}", cause::chain(&e));
+                return;
+            }
+            _ => return,
+        };
+        let run_id = sealed.snapshot.id().run_id();
+        info!(registry = %self.plan.registry.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
+        let outcomes = deliver::to_all(&missing, &sealed.snapshot, stop).await;
+        for outcome in outcomes.iter().filter(|o| o.result.is_err()) {
+            warn!(registry = %self.plan.registry.name, %run_id, sink = %outcome.sink, "{run_id} is still undelivered: {outcome}");
+        }
+        self.note_receipts(state, &outcomes);
+    }
+
+    fn note_receipts(&self, state: &mut RegistryState, outcomes: &[SinkOutcome]) {
+        let receipts = outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone())));
+        if let Err(e) = state.delivered(receipts) {
+            // The next run asks those sinks again, which changes nothing there: no reason to call this run a failure.
+            warn!(registry = %self.plan.registry.name, "receipts are not written down: {}", cause::chain(&e));
+        }
+    }
+
+    fn report(&self, outcome: Outcome) -> RunReport {
+        RunReport {
+            registry: self.plan.registry.name.clone(),
+            started_at: self.started_at,
+            finished_at: clock::now(),
+            outcome,
+            sinks: Vec::new(),
+            dry_run: false,
+        }
+    }
+}
+
+/// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot.
+fn seal(mut judged: Judged, state: &mut RegistryState) -> (Judged, Option<Snapshot>) {
+    if let Some(unsealed) = judged.unsealed.take()
+        && judged.record.verdict.is_publishable()
+    {
+        let directory = state.sealed_directory(&judged.record.id);
+        let failed = match unsealed.seal(judged.record.clone(), &directory) {
+            Ok(sealed) => match state.keep(&sealed) {
+                Ok(()) => return (judged, Some(sealed.snapshot)),
+                Err(e) => Cause::of_state(&e),
+            },
+            Err(e) => Cause::of_seal(&e),
+        };
+        judged.fail(failed);
+    }
+    let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());
+    (judged, snapshot.ok())
+}

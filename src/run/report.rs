@@ -1,0 +1,109 @@
+//! What a run tells whoever asked for it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use stocktake_sink::{RegistryName, RunRecord, Verdict};
+
+use super::verdict::Judged;
+use super::{Cause, DeliveryError, SinkOutcome};
+
+/// What became of one run.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The registry.
+    pub registry: RegistryName,
+    /// When the run began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, sinks included.
+    pub finished_at: DateTime<Utc>,
+    /// How far it got.
+    pub outcome: Outcome,
+    /// What each sink did; empty where there was nothing to deliver.
+    pub sinks: Vec<SinkOutcome>,
+    /// Whether nothing was meant to be written.
+    pub dry_run: bool,
+}
+
+/// How far a run got.
+#[derive(Debug)]
+pub enum Outcome {
+    /// To a verdict.
+    Judged(Box<Judgement>),
+    /// Another run of this registry was in progress.
+    Skipped(Cause),
+    /// The state directory could not be used.
+    NotBegun(Cause),
+    /// It was told to stop while it walked.
+    Interrupted,
+}
+
+/// The verdict and what led to it.
+#[derive(Debug)]
+pub struct Judgement {
+    /// The row of table `runs`.
+    pub record: RunRecord,
+    /// Names listed, before include and exclude.
+    pub listed: u64,
+    /// Why the verdict is not complete.
+    pub cause: Option<Cause>,
+}
+
+impl From<Judged> for Outcome {
+    fn from(judged: Judged) -> Self {
+        let Judged { record, listed, cause, unsealed: _ } = judged;
+        Self::Judged(Box::new(Judgement { record, listed, cause }))
+    }
+}
+
+/// The worst thing to be said of a run, from good to bad; what the exit code is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Complete, and every sink has it.
+    Good,
+    /// Gaps, or a list of names that was cut short.
+    Partial,
+    /// Nothing was published, or a sink does not have it.
+    Failed,
+    /// A credential is to blame.
+    Authentication,
+    /// Told to stop.
+    Interrupted,
+}
+
+impl RunReport {
+    /// The worst thing to be said of it.
+    pub fn severity(&self) -> Severity {
+        let own = match &self.outcome {
+            Outcome::Judged(judged) if judged.cause.as_ref().is_some_and(|c| c.is_authentication) => {
+                Severity::Authentication
+            }
+            Outcome::Judged(judged) => match judged.record.verdict {
+                Verdict::Complete => Severity::Good,
+                Verdict::Gaps | Verdict::Partial => Severity::Partial,
+                Verdict::Denied => Severity::Authentication,
+                Verdict::Unsupported | Verdict::Suspicious | Verdict::Failed => Severity::Failed,
+            },
+            Outcome::Skipped(_) | Outcome::NotBegun(_) => Severity::Failed,
+            Outcome::Interrupted => Severity::Interrupted,
+        };
+        let sinks = self.sinks.iter().map(|outcome| match outcome.result {
+            Ok(_) => Severity::Good,
+            Err(DeliveryError::Interrupted) => Severity::Interrupted,
+            Err(DeliveryError::Sink(_)) => Severity::Failed,
+        });
+        sinks.fold(own, Severity::max)
+    }
+
+    /// Why it did not end well.
+    pub fn cause(&self) -> Option<&Cause> {
+        match &self.outcome {
+            Outcome::Judged(judged) => judged.cause.as_ref(),
+            Outcome::Skipped(cause) | Outcome::NotBegun(cause) => Some(cause),
+            Outcome::Interrupted => None,
+        }
+    }
+
+    /// How long it took, sinks included.
+    pub fn duration(&self) -> TimeDelta {
+        self.finished_at - self.started_at
+    }
+}

@@ -1,0 +1,232 @@
+//! What is remembered between runs, one directory per registry: the last slot, the last snapshot that could be published,
+//! and which sinks have it. Holding a [`RegistryState`] holds the registry's lock.
+//!
+//! `state.json` is the only pointer and is replaced atomically; a directory it does not name is a killed run's and is
+//! removed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use stocktake_sink::{Receipt, RegistryName, SnapshotId, durable};
+
+use crate::snapshot::{SealError, Sealed};
+
+const POINTER: &str = "state.json";
+const WALK: &str = "walk";
+const SEALED_PREFIX: &str = "sealed-";
+
+/// The state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another process walks this registry now.
+    #[error("another run of this registry is in progress (process {pid})")]
+    Locked {
+        /// The process that holds the lock, as it wrote itself down.
+        pid: String,
+    },
+    /// A file or directory cannot be read or written.
+    #[error("use the state directory: {}", path.display())]
+    Disk {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The pointer is not what we write.
+    #[error("read {}: not a state file of stocktake; move it away to begin afresh", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// What `state.json` holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Pointer {
+    last_slot: Option<DateTime<Utc>>,
+    last: Option<Last>,
+}
+
+/// The newest snapshot that could be published.
+#[derive(Debug, Serialize, Deserialize)]
+struct Last {
+    id: SnapshotId,
+    /// Kept here too, so that the guard against shrinkage outlives a damaged snapshot.
+    rows_repositories: u64,
+    delivered: BTreeMap<String, Receipt>,
+}
+
+/// The state of one registry, locked against other processes until dropped.
+#[derive(Debug)]
+pub struct RegistryState {
+    directory: PathBuf,
+    pointer: Pointer,
+    /// The operating system releases the lock with the file, however this process ends.
+    _lock: File,
+}
+
+impl RegistryState {
+    /// Locks the registry, and removes what a killed run left.
+    ///
+    /// # Errors
+    /// [`StateError::Locked`] at once if another process has it; or if the directory cannot be used.
+    pub fn lock(root: &Path, registry: &RegistryName) -> Result<Self, StateError> {
+        let directory = directory(root, registry);
+        let disk = |source| StateError::Disk { path: directory.clone(), source };
+        durable::create_dirs(&directory).map_err(disk)?;
+        let lock = lock_file(&directory.join("lock"))?;
+        let state = Self { pointer: read_pointer(&directory)?, directory: directory.clone(), _lock: lock };
+        state.sweep().map_err(disk)?;
+        Ok(state)
+    }
+
+    fn sweep(&self) -> io::Result<()> {
+        durable::sweep(&self.directory)?;
+        let kept = self.pointer.last.as_ref().map(|last| sealed_name(&last.id));
+        for entry in fs::read_dir(&self.directory)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let ours = name == WALK || name.starts_with(SEALED_PREFIX);
+            if ours && Some(&name) != kept.as_ref() {
+                fs::remove_dir_all(self.directory.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a slot for a run that a person asked for: `now` in whole seconds, or the first second after the last slot,
+    /// so that no two runs share an identity even if the clock was set back.
+    ///
+    /// # Errors
+    /// If the slot cannot be written down.
+    pub fn take_slot(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StateError> {
+        let now = now.trunc_subsecs(0);
+        let slot = self.pointer.last_slot.map_or(now, |last| now.max(last + TimeDelta::seconds(1)));
+        self.pointer.last_slot = Some(slot);
+        self.save()?;
+        Ok(slot)
+    }
+
+    /// Where a walk may spool.
+    pub fn walk_directory(&self) -> PathBuf {
+        self.directory.join(WALK)
+    }
+
+    /// Removes what a walk spooled and nobody sealed.
+    pub fn discard_walk(&self) {
+        // What cannot be removed now is removed by the next run's sweep.
+        let _ = fs::remove_dir_all(self.walk_directory());
+    }
+
+    /// Where the snapshot of this id is to be sealed.
+    pub fn sealed_directory(&self, id: &SnapshotId) -> PathBuf {
+        self.directory.join(sealed_name(id))
+    }
+
+    /// The newest snapshot that could be published.
+    pub fn last(&self) -> Option<Result<Sealed, SealError>> {
+        self.pointer.last.as_ref().map(|last| Sealed::open(&self.sealed_directory(&last.id)))
+    }
+
+    /// How many repositories that snapshot has.
+    pub fn last_rows(&self) -> Option<u64> {
+        self.pointer.last.as_ref().map(|last| last.rows_repositories)
+    }
+
+    /// Whether this sink has that snapshot.
+    pub fn is_delivered(&self, sink: &str) -> bool {
+        self.pointer.last.as_ref().is_some_and(|last| last.delivered.contains_key(sink))
+    }
+
+    /// Makes a sealed snapshot the newest one. The one before it is removed.
+    ///
+    /// # Errors
+    /// If the pointer cannot be written; then the one before remains.
+    pub fn keep(&mut self, sealed: &Sealed) -> Result<(), StateError> {
+        let record = sealed.snapshot.record();
+        let last = Last {
+            id: record.id.clone(),
+            rows_repositories: record.rows_repositories,
+            delivered: BTreeMap::new(),
+        };
+        let before = self.pointer.last.replace(last);
+        if let Err(e) = self.save() {
+            self.pointer.last = before;
+            return Err(e);
+        }
+        // What cannot be removed now is swept by the next run.
+        let _ = self.sweep();
+        Ok(())
+    }
+
+    /// Writes down which sinks have the newest snapshot.
+    ///
+    /// # Errors
+    /// If the pointer cannot be written; those sinks are then asked again by the next run, which changes nothing there.
+    pub fn delivered(&mut self, receipts: impl IntoIterator<Item = (String, Receipt)>) -> Result<(), StateError> {
+        if let Some(last) = &mut self.pointer.last {
+            last.delivered.extend(receipts);
+        }
+        self.save()
+    }
+
+    fn save(&self) -> Result<(), StateError> {
+        let path = self.directory.join(POINTER);
+        let json = serde_json::to_vec_pretty(&self.pointer).map_err(io::Error::from);
+        json.and_then(|json| durable::write(&path, &json)).map_err(|source| StateError::Disk { path, source })
+    }
+}
+
+/// How many repositories the newest snapshot has, read without the lock: for a run that writes nothing.
+///
+/// # Errors
+/// If there is a state file that cannot be read.
+pub fn last_rows(root: &Path, registry: &RegistryName) -> Result<Option<u64>, StateError> {
+    Ok(read_pointer(&directory(root, registry))?.last.map(|last| last.rows_repositories))
+}
+
+fn directory(root: &Path, registry: &RegistryName) -> PathBuf {
+    root.join(registry.as_str())
+}
+
+fn sealed_name(id: &SnapshotId) -> String {
+    format!("{SEALED_PREFIX}{id}")
+}
+
+fn lock_file(path: &Path) -> Result<File, StateError> {
+    let disk = |source| StateError::Disk { path: path.to_owned(), source };
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(disk)?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let read = file.take(20).read_to_string(&mut pid);
+            Err(StateError::Locked { pid: if read.is_ok() && !pid.is_empty() { pid } else { "unknown".into() } })
+        }
+        Err(TryLockError::Error(e)) => Err(disk(e)),
+    }
+}
+
+fn read_pointer(directory: &Path) -> Result<Pointer, StateError> {
+    let path = directory.join(POINTER);
+    match fs::read(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pointer::default()),
+        Err(source) => Err(StateError::Disk { path, source }),
+        Ok(json) => serde_json::from_slice(&json).map_err(|source| StateError::Damaged { path, source }),
+    }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stocktake_sink::{MemoryRows, Rows, RunRecord, Snapshot, Table, Trigger, Verdict};
+
+use super::*;
+use crate::snapshot::Spool;
+
+fn name() -> RegistryName {
+    "quay".parse().unwrap()
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+}
+
+fn record(id: SnapshotId) -> RunRecord {
+    RunRecord {
+        id,
+        started_at: at(0),
+        finished_at: at(1),
+        trigger: Trigger::Manual,
+        verdict: Verdict::Complete,
+        pages: 1,
+        requests: 1,
+        retries: 0,
+        token_requests: 0,
+        rows_repositories: 7,
+        errors: Vec::new(),
+        exporter_version: "0".into(),
+        config_sha256: "0".into(),
+    }
+}
+
+fn keep(state: &mut RegistryState, slot: DateTime<Utc>) -> SnapshotId {
+    let id = SnapshotId::new(name(), slot);
+    let unsealed = Spool::create(&state.walk_directory()).unwrap().finish().unwrap();
+    let sealed = unsealed.seal(record(id.clone()), &state.sealed_directory(&id)).unwrap();
+    state.keep(&sealed).unwrap();
+    id
+}
+
+fn entries(root: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(root.join("quay")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn receipt() -> Receipt {
+    Receipt { location: "there".into(), objects: Vec::new() }
+}
+
+#[test]
+fn a_second_run_of_a_registry_is_told_who_has_it_and_another_registry_is_free() {
+    let root = tempfile::tempdir().unwrap();
+    let held = RegistryState::lock(root.path(), &name()).unwrap();
+    match RegistryState::lock(root.path(), &name()) {
+        Err(StateError::Locked { pid }) => assert_eq!(pid, std::process::id().to_string()),
+        other => panic!("{other:?}"),
+    }
+    RegistryState::lock(root.path(), &"harbor".parse().unwrap()).unwrap();
+    drop(held);
+    RegistryState::lock(root.path(), &name()).unwrap();
+}
+
+#[test]
+fn no_two_runs_share_a_slot_even_if_the_clock_goes_back() {
+    let root = tempfile::tempdir().unwrap();
+    let mut slots = Vec::new();
+    for second in [10, 10, 3, 60] {
+        slots.push(RegistryState::lock(root.path(), &name()).unwrap().take_slot(at(second)).unwrap());
+    }
+    assert_eq!(slots, [at(10), at(11), at(12), at(60)]);
+}
+
+#[test]
+fn the_newest_snapshot_replaces_the_one_before_and_is_undelivered_at_first() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = RegistryState::lock(root.path(), &name()).unwrap();
+    assert!(state.last().is_none());
+    keep(&mut state, at(1));
+    state.delivered([("warehouse".to_owned(), receipt())]).unwrap();
+    assert!(state.is_delivered("warehouse"));
+    let second = keep(&mut state, at(2));
+    assert!(!state.is_delivered("warehouse"));
+    drop(state);
+
+    let state = RegistryState::lock(root.path(), &name()).unwrap();
+    assert_eq!(state.last().unwrap().unwrap().snapshot.id(), &second);
+    assert_eq!(state.last_rows(), Some(7));
+    assert_eq!(last_rows(root.path(), &name()).unwrap(), Some(7));
+    assert_eq!(entries(root.path()), ["lock", &format!("sealed-{second}"), "state.json"]);
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_and_the_last_snapshot_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = RegistryState::lock(root.path(), &name()).unwrap();
+    let kept = keep(&mut state, at(1));
+    // Killed in mid-walk, between seal and pointer, and while the pointer was being written.
+    Spool::create(&state.walk_directory()).unwrap();
+    fs::create_dir(state.sealed_directory(&SnapshotId::new(name(), at(2)))).unwrap();
+    fs::write(root.path().join("quay").join(".stocktake-state.json"), "{").unwrap();
+    drop(state);
+    let state = RegistryState::lock(root.path(), &name()).unwrap();
+    assert_eq!(state.last().unwrap().unwrap().snapshot.id(), &kept);
+    assert_eq!(entries(root.path()), ["lock", &format!("sealed-{kept}"), "state.json"]);
+}
+
+#[test]
+fn the_shrink_guard_outlives_a_damaged_snapshot() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = RegistryState::lock(root.path(), &name()).unwrap();
+    let id = keep(&mut state, at(1));
+    fs::remove_file(state.sealed_directory(&id).join("sealed.json")).unwrap();
+    assert!(state.last().unwrap().is_err());
+    assert_eq!(state.last_rows(), Some(7));
+}
+
+#[test]
+fn a_pointer_that_is_not_ours_is_refused_and_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    drop(RegistryState::lock(root.path(), &name()).unwrap());
+    let pointer = root.path().join("quay").join("state.json");
+    fs::write(&pointer, "not json").unwrap();
+    assert!(matches!(RegistryState::lock(root.path(), &name()), Err(StateError::Damaged { .. })));
+    assert_eq!(fs::read_to_string(pointer).unwrap(), "not json");
+}
+
+#[test]
+fn a_snapshot_without_rows_of_its_own_is_only_its_record() {
+    let mut record = record(SnapshotId::new(name(), at(1)));
+    record.verdict = Verdict::Denied;
+    let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
+    let snapshot = Snapshot::new(record, BTreeMap::from([(Table::Repositories, rows)])).unwrap();
+    assert_eq!(snapshot.tables().collect::<Vec<_>>(), [Table::Runs]);
+}

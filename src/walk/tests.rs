@@ -1,0 +1,95 @@
+use chrono::DateTime;
+use futures::stream::{self, BoxStream};
+use stocktake_sink::Table;
+
+use super::*;
+use crate::registry::Names;
+
+/// Pages as given; the last one is the last.
+#[derive(Debug)]
+struct Listed(Vec<Vec<&'static str>>);
+
+impl Discovery for Listed {
+    fn pages(&self) -> BoxStream<'_, Result<Page, RegistryError>> {
+        let count = self.0.len();
+        let page = move |(at, names): (usize, &Vec<&'static str>)| {
+            Ok(Page {
+                number: at as u64 + 1,
+                names: names.iter().copied().collect::<Names>(),
+                invalid: Vec::new(),
+                invalid_count: 0,
+                received_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+                last: at + 1 == count,
+            })
+        };
+        stream::iter(self.0.iter().enumerate().map(page)).boxed()
+    }
+}
+
+fn settings(max_repositories: u64, include: &[&str], exclude: &[&str]) -> WalkSettings {
+    let globs = |patterns: &[&str]| patterns.iter().map(|p| NameFilter::pattern(p).unwrap()).collect::<Vec<_>>();
+    WalkSettings { max_repositories, filter: NameFilter::new(&globs(include), &globs(exclude)).unwrap() }
+}
+
+async fn walked(pages: &[&[&'static str]], settings: &WalkSettings) -> (Ended, u64, u64) {
+    let scratch = tempfile::tempdir().unwrap();
+    let spool = Spool::create(&scratch.path().join("walk")).unwrap();
+    let pages = Listed(pages.iter().map(|p| p.to_vec()).collect());
+    let walked = walk(&pages, spool, settings, &Progress::default(), &CancellationToken::new()).await;
+    (walked.ended, walked.listed, walked.spool.finish().unwrap().rows(Table::Repositories))
+}
+
+#[tokio::test]
+async fn edge_22_a_page_with_no_new_name_stops_the_walk() {
+    let all = settings(0, &[], &[]);
+    let (ended, ..) = walked(&[&["a", "b"], &["c"], &["b", "a"], &["d"]], &all).await;
+    assert!(matches!(ended, Ended::Failed(WalkError::NoProgress { page: 3 })), "{ended:?}");
+}
+
+#[tokio::test]
+async fn edge_22_a_long_page_with_no_new_name_stops_the_walk_whatever_is_excluded() {
+    let page: Vec<&'static str> = "a b c d e f g h i j k l m n o p q r s t".split(' ').collect();
+    let (ended, ..) = walked(&[&page, &page, &["z"]], &settings(0, &[], &["*"])).await;
+    assert!(matches!(ended, Ended::Failed(WalkError::NoProgress { page: 2 })), "{ended:?}");
+}
+
+#[tokio::test]
+async fn edge_23_an_empty_page_in_between_is_no_lack_of_progress() {
+    let (ended, listed, rows) = walked(&[&["a"], &[], &[], &["b"]], &settings(0, &[], &[])).await;
+    assert!(matches!(ended, Ended::Whole), "{ended:?}");
+    assert_eq!((listed, rows), (2, 2));
+}
+
+#[tokio::test]
+async fn edge_25_names_listed_twice_are_one_row_whatever_the_order() {
+    let (ended, listed, rows) = walked(&[&["c", "a", "c"], &["b", "a"], &["a"]], &settings(0, &[], &[])).await;
+    assert!(matches!(ended, Ended::Whole), "{ended:?}");
+    assert_eq!((listed, rows), (6, 3));
+}
+
+#[tokio::test]
+async fn include_and_exclude_leave_names_out_but_count_them_as_listed() {
+    let some = settings(0, &["team/*"], &["team/secret"]);
+    let (ended, listed, rows) = walked(&[&["other/x", "team/a"], &["team/b", "team/secret"]], &some).await;
+    assert!(matches!(ended, Ended::Whole), "{ended:?}");
+    assert_eq!((listed, rows), (4, 2));
+}
+
+#[tokio::test]
+async fn max_repositories_limits_rows_and_says_so_only_where_more_would_come() {
+    let pages: &[&[&'static str]] = &[&["a", "b"], &["c", "d"]];
+    for (max, limited, expected) in [(1, true, 1), (2, true, 2), (3, true, 3), (4, false, 4), (5, false, 4)] {
+        let (ended, _, rows) = walked(pages, &settings(max, &[], &[])).await;
+        assert_eq!((matches!(ended, Ended::Limited), rows), (limited, expected), "at most {max}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_walk() {
+    let scratch = tempfile::tempdir().unwrap();
+    let spool = Spool::create(&scratch.path().join("walk")).unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let walked = walk(&Listed(vec![vec!["a"]]), spool, &settings(0, &[], &[]), &Progress::default(), &stop).await;
+    assert!(matches!(walked.ended, Ended::Stopped));
+}
