@@ -1,6 +1,13 @@
 //! The nightly inventory of container registries, delivered to data warehouses. ARCHITECTURE.md is the map.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod discovery;
 pub mod fake;
 pub mod registry;
+pub mod run;
+pub mod sinks;
 pub mod snapshot;
+pub mod state;
+pub mod walk;

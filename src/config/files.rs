@@ -1,0 +1,137 @@
+//! Finds and reads the files of a configuration. The only part of it that touches the disk.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::field::Field;
+use super::node::Source;
+use super::problem::{Checked, Place, Problem, Report};
+
+/// Where the main file is looked for when none is named.
+const DEFAULT_FILES: [&str; 2] = ["config/stocktake.yaml", "/etc/stocktake/stocktake.yaml"];
+/// Far above a thousand registries; a file beyond it is something else.
+const MAX_BYTES: u64 = 1024 * 1024;
+const MAX_FILES: usize = 1000;
+
+/// The main file: the one that was named, else the first of the usual places.
+pub(super) fn find(explicit: Option<&Path>) -> Result<PathBuf, Problem> {
+    if let Some(path) = explicit {
+        return Ok(path.to_owned());
+    }
+    // One that exists and cannot be read is reported, not passed over for another.
+    let there = |path: &&&str| fs::symlink_metadata(path).is_ok();
+    DEFAULT_FILES.iter().find(there).map(PathBuf::from).ok_or_else(|| {
+        let help = format!("looked for {}; name another with --config FILE", DEFAULT_FILES.join(" and "));
+        Place::whole(Path::new(DEFAULT_FILES[0])).problem("there is no configuration file", Some(help))
+    })
+}
+
+/// Reads files, each once, and keeps count of what was read.
+pub(super) struct Files<'r> {
+    report: &'r Report,
+    read: BTreeSet<PathBuf>,
+    digest: Sha256,
+}
+
+impl<'r> Files<'r> {
+    pub(super) fn new(report: &'r Report) -> Self {
+        Self { report, read: BTreeSet::new(), digest: Sha256::new() }
+    }
+
+    /// The main file.
+    pub(super) fn main(&mut self, path: &Path) -> Checked<Source> {
+        let text = self.text(path).map_err(|reason| self.report.add(Place::whole(path).problem(reason, None)))?;
+        self.parse(path, &text)
+    }
+
+    /// The files that the patterns of `include` name, relative to `directory`, in the order of their names; one that
+    /// cannot be read is reported and left out.
+    pub(super) fn included(&mut self, include: &Field<'_>, directory: &Path) -> Vec<Source> {
+        let patterns = include.each(|field| field.text().map(|text| (field.place.clone(), text)));
+        let mut sources = Vec::new();
+        for (place, pattern) in patterns.unwrap_or_default() {
+            match expand(directory, pattern) {
+                Ok(paths) => sources.extend(paths.iter().filter_map(|path| self.include(path, &place))),
+                Err(message) => {
+                    self.report.add(place.problem(format!("`include`: {message}"), None));
+                }
+            }
+        }
+        sources
+    }
+
+    fn include(&mut self, path: &Path, place: &Place) -> Option<Source> {
+        if path.canonicalize().is_ok_and(|same| self.read.contains(&same)) {
+            return None;
+        }
+        // A pipe would block, and a directory is a slip.
+        let text = match fs::metadata(path) {
+            Ok(found) if !found.is_file() => Err("it is not a file".to_owned()),
+            _ => self.text(path),
+        };
+        let text = text.map_err(|reason| {
+            let message = format!("`include`: cannot read {}: {reason}", path.display());
+            self.report.add(place.problem(message, None))
+        });
+        text.and_then(|text| self.parse(path, &text)).ok()
+    }
+
+    fn text(&mut self, path: &Path) -> Result<String, String> {
+        self.read.extend(path.canonicalize());
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(|error| in_words(&error))?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| in_words(&error))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(format!("it is larger than {MAX_BYTES} bytes"));
+        }
+        self.digest.update(&bytes);
+        String::from_utf8(bytes)
+            .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+    }
+
+    fn parse(&self, path: &Path, text: &str) -> Checked<Source> {
+        Source::parse(path, text).map_err(|problem| self.report.add(problem))
+    }
+
+    /// The SHA-256 of all bytes read, in hexadecimal.
+    pub(super) fn sha256(self) -> String {
+        self.digest.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+}
+
+/// The paths that a pattern names. A plain path names itself, there or not; a pattern may match nothing.
+fn expand(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    if !pattern.contains(['*', '?', '[']) {
+        return Ok(vec![directory.join(pattern)]);
+    }
+    let pattern = if Path::new(pattern).is_absolute() {
+        pattern.to_owned()
+    } else {
+        let directory = directory.to_str().ok_or("the directory's name is not UTF-8")?;
+        Path::new(&glob::Pattern::escape(directory)).join(pattern).to_string_lossy().into_owned()
+    };
+    let options =
+        glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, ..Default::default() };
+    let found = glob::glob_with(&pattern, options).map_err(|error| format!("not a pattern: {}", error.msg))?;
+    let paths: Vec<_> = found
+        .take(MAX_FILES + 1)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("cannot read {}: {}", error.path().display(), in_words(error.error())))?;
+    if paths.len() > MAX_FILES {
+        return Err(format!("the pattern names more than {MAX_FILES} files"));
+    }
+    Ok(paths)
+}
+
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,140 @@
+//! YAML as a tree that remembers where everything stands, keeps duplicate keys, and is bounded in size.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
+use serde_saphyr::{Location, Options, Spanned};
+
+use super::problem::{Place, Problem};
+
+/// One YAML file, read.
+pub(super) struct Source {
+    pub(super) file: Arc<Path>,
+    pub(super) root: Node,
+}
+
+/// A value and where it was written: for an alias, or an entry that came by `<<`, where it is defined, since that is
+/// the text to correct.
+pub(super) struct Node {
+    pub(super) line: u64,
+    pub(super) column: u64,
+    pub(super) value: Value,
+}
+
+/// What YAML can say; numbers are told from text as YAML 1.2 does, so `on` and `0755` are text.
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Whole(i128),
+    Fraction(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+impl Source {
+    /// Reads the text of a file; a syntax error is one problem.
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Problem> {
+        let file: Arc<Path> = Arc::from(file);
+        match serde_saphyr::from_str_with_options::<Node>(text, options()) {
+            Ok(root) => Ok(Self { file, root }),
+            Err(error) => {
+                let location = error.location().unwrap_or(Location::UNKNOWN);
+                let place = Place { file, line: location.line(), column: location.column() };
+                Err(place.problem(format!("this is not YAML that stocktake reads: {}", in_one_line(&error)), None))
+            }
+        }
+    }
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        // Far above any configuration; what they stop is a few lines of aliases that unfold into gigabytes.
+        budget: serde_saphyr::budget! { max_events: 200_000, max_nodes: 100_000, max_depth: 32, max_documents: 1 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 50_000, max_replay_stack_depth: 16 },
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        reject_unsupported_tags: true,
+        // A snippet would print the lines around the error, and secrets that stand there.
+        with_snippet: false,
+    }
+}
+
+/// The message without its position, which the problem has.
+fn in_one_line(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let at = text.rfind(" at line ").filter(|at| text[*at..].bytes().all(|b| !matches!(b, b'`' | b'\'' | b'"')));
+    text[..at.unwrap_or(text.len())].to_owned()
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Value>::deserialize(deserializer)?;
+        Ok(Self { line: spanned.defined.line(), column: spanned.defined.column(), value: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Whole(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Whole(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Fraction(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut nodes = Vec::new();
+        while let Some(node) = list.next_element()? {
+            nodes.push(node);
+        }
+        Ok(Value::List(nodes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Value::Map(entries))
+    }
+}

@@ -1,0 +1,133 @@
+//! What is wrong with a configuration, and where. Never carries a value that could be a secret.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One thing to correct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file to correct.
+    pub file: PathBuf,
+    /// Its line, from 1; 0: the file as a whole.
+    pub line: u64,
+    /// Its column in characters, from 1; 0: the file as a whole.
+    pub column: u64,
+    /// What was expected and what was found.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "\n    {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong with a configuration, in the order of the files and lines; one per line when printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// A single problem.
+    pub(super) fn one(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+
+    /// The problems, at least one.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.0.iter().enumerate() {
+            if at > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// A position in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(super) file: Arc<Path>,
+    pub(super) line: u64,
+    pub(super) column: u64,
+}
+
+impl Place {
+    /// The file as a whole.
+    pub(super) fn whole(file: &Path) -> Self {
+        Self { file: Arc::from(file), line: 0, column: 0 }
+    }
+
+    /// A problem here.
+    pub(super) fn problem(&self, message: impl Into<String>, help: Option<String>) -> Problem {
+        let file = self.file.to_path_buf();
+        Problem { file, line: self.line, column: self.column, message: message.into(), help }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// A value as read, unless a problem with it was reported.
+pub(crate) type Checked<T> = Result<T, Reported>;
+
+/// Proof that a problem was reported: only [`Report::add`] makes one.
+#[derive(Debug)]
+pub(crate) struct Reported(());
+
+/// Gathers problems while a configuration is checked; shared by everything that reads from it.
+#[derive(Debug, Default)]
+pub(crate) struct Report(RefCell<Vec<Problem>>);
+
+impl Report {
+    /// Adds a problem.
+    pub(super) fn add(&self, problem: Problem) -> Reported {
+        self.0.borrow_mut().push(problem);
+        Reported(())
+    }
+
+    /// `checked` when no problem was found; else all of them, those of the `main` file first.
+    pub(super) fn settle<T>(self, main: &Path, checked: Checked<T>) -> Result<T, Problems> {
+        let mut problems = self.0.into_inner();
+        let file_rank = |problem: &Problem| (problem.file != main, problem.file.clone());
+        problems.sort_by_cached_key(|problem| (file_rank(problem), problem.line, problem.column));
+        // An alias, or a merged mapping, shows one mistake in the file several times.
+        problems.dedup();
+        match checked {
+            Ok(checked) if problems.is_empty() => Ok(checked),
+            _ => Err(Problems(problems)),
+        }
+    }
+}
