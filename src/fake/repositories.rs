@@ -83,16 +83,19 @@ impl Repositories {
         };
         match order {
             Order::Shuffled(seed) => fastrand::Rng::with_seed(seed).shuffle(&mut sorted),
-            Order::Path => sorted.sort_unstable_by(|a, b| path_order(a, b)),
+            Order::Path => sorted.sort_by(|a, b| path_order(a, b)),
             Order::Bytewise | Order::Given => sorted.sort_unstable(),
         }
         Arc::new(sorted.into_iter().collect())
     }
 }
 
-/// Compares as docker-registry does: by path segments, so that `/` comes before every other byte.
+/// Compares as docker-registry does: segment by segment, which is to say that `/` comes before every other byte.
 pub(super) fn path_order(a: &str, b: &str) -> Ordering {
-    a.split('/').cmp(b.split('/'))
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let differ = a.iter().zip(b).position(|(a, b)| a != b);
+    let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+    differ.map_or_else(|| a.len().cmp(&b.len()), |at| rank(a[at]).cmp(&rank(b[at])))
 }
 
 impl<'a> FromIterator<&'a str> for Repositories {
