@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::progress::Bars;
 use super::{Exit, complain, summary};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::run::{Plan, Run, RunReport, chain};
 
 pub(super) async fn run(config: &Config, wanted: &[String], dry_run: bool, bars: &Bars) -> Exit {
@@ -52,7 +52,7 @@ pub(super) async fn all(
 pub(super) fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, (Exit, String)> {
     let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let hint = config::did_you_mean(unknown, known.iter().copied());
+        let hint = config::suggest(unknown, &known);
         let hint = hint.map_or_else(String::new, |name| format!(" Did you mean `{name}`?"));
         let message = format!("no registry is named `{unknown}`; there are: {}.{hint}", known.join(", "));
         return Err((Exit::Usage, message));
@@ -64,7 +64,7 @@ pub(super) fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, (Ex
         sinks.insert(name, sink);
     }
     let chosen = config.registries.iter().filter(|r| wanted.is_empty() || wanted.iter().any(|w| w == r.client.name.as_str()));
-    let plan = |registry: &crate::config::RegistryConfig| Plan {
+    let plan = |registry: &config::RegistryConfig| Plan {
         registry: registry.client.clone(),
         walk: registry.walk.clone(),
         judge: registry.judge,

@@ -31,6 +31,7 @@ pub(crate) use problem::Checked;
 use problem::{Place, Report};
 pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
+pub(crate) use words::suggest;
 
 const STATE: &str = "./state";
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");

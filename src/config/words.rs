@@ -25,7 +25,7 @@ pub(super) fn shown(what: &str, name: &str) -> String {
 }
 
 /// The known word that is nearest to this one, if any is near.
-pub(super) fn suggest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn suggest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // Beyond any known word, and quadratic to compare.
     if word.len() > 64 {
         return None;

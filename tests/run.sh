@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs what the tests need on Debian and runs them all: `tests/run.sh [ARGUMENTS OF cargo nextest run]`.
+# Asks for nothing else than the Rust toolchain. Prints how many tests ran.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+packages=()
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
+command -v docker-registry >/dev/null || packages+=(docker-registry)
+command -v openssl >/dev/null || packages+=(openssl)
+command -v mount >/dev/null || packages+=(mount)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+if [ ${#packages[@]} -gt 0 ]; then
+  echo "installing ${packages[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# Independent readers of what the sinks write.
+readers="${CARGO_TARGET_DIR:-$PWD/target}/readers"
+if ! "$readers/bin/python" -c 'import duckdb, pyarrow' 2>/dev/null; then
+  echo "installing duckdb and pyarrow into $readers"
+  rm -rf "$readers"
+  python3 -m venv "$readers"
+  "$readers/bin/pip" install --quiet --disable-pip-version-check -r tests/readers.txt
+fi
+export STOCKTAKE_TEST_PYTHON="$readers/bin/python"
+
+cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
+
+cargo nextest run --workspace --all-features "$@"
