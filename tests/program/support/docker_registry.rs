@@ -34,7 +34,8 @@ pub(crate) enum Mode {
     Htpasswd,
     /// Those with a token of a [`TokenServer`], which docker-registry takes for 60 s after its `exp`.
     Token { lifetime: Duration },
-    /// The same, but `exp` is 60 s early, so that docker-registry refuses a token when the stated lifetime is over.
+    /// The same, but `exp` is 60 s early, so that docker-registry refuses a token when the stated lifetime is over, or
+    /// within the second after, since `exp` is in whole seconds. Only for clients that go by `expires_in`.
     StrictToken { lifetime: Duration },
 }
 
@@ -132,7 +133,6 @@ fn spawn(config: &Path) -> Child {
             command.env_remove(name);
         }
     }
-    command.env("OTEL_TRACES_EXPORTER", "none");
     match command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn() {
         Ok(process) => process,
         Err(error) if error.kind() == ErrorKind::NotFound => panic!(
