@@ -135,10 +135,11 @@ impl Issuer {
         let scopes: Vec<_> = scopes.map(|(_, value)| value.into_owned()).collect();
         let access: Vec<_> = scopes.iter().flat_map(|scope| scope.split(' ')).filter_map(grant).collect();
         let now = clock::now();
-        let expires = now + self.lifetime - self.early;
+        // Rounded up: no token ends before it says.
+        let expires = (now + self.lifetime - self.early + Duration::from_millis(999)).timestamp();
         let claims = json!({
             "iss": TokenServer::ISSUER, "aud": TokenServer::SERVICE, "sub": USERNAME, "jti": number.to_string(),
-            "iat": now.timestamp(), "nbf": now.timestamp(), "exp": expires.timestamp(), "access": access,
+            "iat": now.timestamp(), "nbf": now.timestamp(), "exp": expires, "access": access,
         });
         json!({
             "token": key().sign(&claims),
