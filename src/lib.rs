@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod discovery;
 pub mod fake;
+pub mod plans;
 pub mod registry;
 pub mod run;
 pub mod sinks;

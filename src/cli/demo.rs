@@ -14,10 +14,11 @@ use stocktake_sink::Table;
 use tracing::info;
 
 use super::progress::Bars;
-use super::run::{all, plans, stop_on_signals};
+use super::run::{all, no_plan, stop_on_signals};
 use super::{Exit, complain, say, summary};
 use crate::config;
 use crate::fake::{FakeRegistry, Order, PASSWORD, Repositories, Script, USERNAME};
+use crate::plans::plans;
 use crate::run::RunReport;
 
 #[derive(Debug, Args)]
@@ -99,10 +100,7 @@ impl Stage {
         };
         let plans = match plans(&config, &[]) {
             Ok(plans) => plans,
-            Err((exit, message)) => {
-                complain(&message);
-                return exit;
-            }
+            Err(e) => return no_plan(&e),
         };
         let stop = stop_on_signals();
         let reports = all(&plans, 1, false, bars, &stop).await;

@@ -1,26 +1,20 @@
 //! `stocktake run`: the configured registries, several at once, until all are done or a signal comes.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use futures::{StreamExt, stream};
-use stocktake_sink::Sink;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::progress::Bars;
 use super::{Exit, complain, summary};
-use crate::config::{self, Config};
+use crate::config::Config;
+use crate::plans::{PlanError, plans};
 use crate::run::{Plan, Run, RunReport, chain};
 
 pub(super) async fn run(config: &Config, wanted: &[String], dry_run: bool, bars: &Bars) -> Exit {
     let plans = match plans(config, wanted) {
         Ok(plans) => plans,
-        Err((exit, message)) => {
-            complain(&message);
-            return exit;
-        }
+        Err(e) => return no_plan(&e),
     };
     let stop = stop_on_signals();
     let reports = all(&plans, config.concurrency.get(), dry_run, bars, &stop).await;
@@ -48,31 +42,12 @@ pub(super) async fn all(
     stream::iter(plans).map(one).buffered(concurrency).collect().await
 }
 
-/// The plans of the registries asked for, their sinks built once and shared.
-pub(super) fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, (Exit, String)> {
-    let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let hint = config::suggest(unknown, &known);
-        let hint = hint.map_or_else(String::new, |name| format!(" Did you mean `{name}`?"));
-        let message = format!("no registry is named `{unknown}`; there are: {}.{hint}", known.join(", "));
-        return Err((Exit::Usage, message));
+pub(super) fn no_plan(error: &PlanError) -> Exit {
+    complain(&chain(error));
+    match error {
+        PlanError::UnknownRegistry { .. } => Exit::Usage,
+        PlanError::Sink { .. } => Exit::Configuration,
     }
-    let mut sinks: BTreeMap<&str, Arc<dyn Sink>> = BTreeMap::new();
-    for (name, settings) in &config.sinks {
-        let built = settings.build();
-        let sink = built.map_err(|e| (Exit::Configuration, format!("sink {name}: {} ({})", chain(&e), e.kind().remedy())))?;
-        sinks.insert(name, sink);
-    }
-    let chosen = config.registries.iter().filter(|r| wanted.is_empty() || wanted.iter().any(|w| w == r.client.name.as_str()));
-    let plan = |registry: &config::RegistryConfig| Plan {
-        registry: registry.client.clone(),
-        walk: registry.walk.clone(),
-        judge: registry.judge,
-        sinks: registry.sinks.iter().filter_map(|s| Some((s.clone(), Arc::clone(sinks.get(s.as_str())?)))).collect(),
-        state: config.state.clone(),
-        config_sha256: config.sha256.clone(),
-    };
-    Ok(chosen.map(plan).collect())
 }
 
 /// A token that SIGINT or SIGTERM cancels. A second signal ends the process at once.

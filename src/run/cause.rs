@@ -78,7 +78,7 @@ impl Cause {
 const STATE_REMEDY: &str = "look at the state directory's disk: is it full, read-only, or owned by somebody else?";
 
 /// An error and its sources on one line. A source whose words the line already has is not repeated.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

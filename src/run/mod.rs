@@ -15,9 +15,9 @@ use stocktake_sink::{Sink, Snapshot, SnapshotId, Verdict};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use cause::Cause;
+pub use cause::{Cause, chain};
 pub use deliver::{DeliveryError, SinkOutcome};
-pub use report::{Outcome, RunReport};
+pub use report::{Judgement, Outcome, RunReport, Severity};
 
 use crate::clock;
 use crate::discovery::Catalog;

@@ -1,0 +1,65 @@
+//! From a checked configuration to the plans of runs: each sink is built once and shared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stocktake_sink::{Sink, SinkError};
+
+use crate::config::{self, Config, RegistryConfig};
+use crate::run::Plan;
+
+/// A configuration, or what was asked of it, makes no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// No registry has this name.
+    #[error("no registry is named `{name}`; there are: {known}{hint}")]
+    UnknownRegistry {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+        /// The one that was probably meant, as a sentence.
+        hint: String,
+    },
+    /// A sink cannot be built from its settings.
+    #[error("build sink {name}")]
+    Sink {
+        /// The sink's configured name.
+        name: String,
+        /// Why.
+        #[source]
+        source: SinkError,
+    },
+}
+
+/// The plans of the registries named, in the order of the configuration; of all where none is named.
+///
+/// # Errors
+/// If a name is unknown, or a sink cannot be built.
+pub fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, PlanError> {
+    let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
+    if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        let hint = config::suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        return Err(PlanError::UnknownRegistry { name: name.clone(), known: known.join(", "), hint });
+    }
+    let mut sinks: BTreeMap<&str, Arc<dyn Sink>> = BTreeMap::new();
+    for (name, settings) in &config.sinks {
+        let sink = settings.build().map_err(|source| PlanError::Sink { name: name.clone(), source })?;
+        sinks.insert(name, sink);
+    }
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
+    let chosen = config.registries.iter().filter(|r| is_wanted(r.client.name.as_str()));
+    Ok(chosen.map(|registry| plan(config, registry, &sinks)).collect())
+}
+
+fn plan(config: &Config, registry: &RegistryConfig, sinks: &BTreeMap<&str, Arc<dyn Sink>>) -> Plan {
+    let shared = |name: &String| Some((name.clone(), Arc::clone(sinks.get(name.as_str())?)));
+    Plan {
+        registry: registry.client.clone(),
+        walk: registry.walk.clone(),
+        judge: registry.judge.clone(),
+        sinks: registry.sinks.iter().filter_map(shared).collect(),
+        state: config.state.clone(),
+        config_sha256: config.sha256.clone(),
+    }
+}
