@@ -60,33 +60,66 @@ impl SinkSettings {
 
     /// The sink itself. Opens nothing yet.
     pub fn build(&self) -> Result<Arc<dyn Sink>, SinkError> {
-        match self.clone() {
+        match *self {
             #[cfg(feature = "parquet")]
-            Self::Parquet(settings) => Ok(Arc::new(stocktake_sink_parquet::ParquetSink::new(settings))),
+            Self::Parquet(ref settings) => Ok(Arc::new(stocktake_sink_parquet::ParquetSink::new(settings))),
             #[cfg(feature = "json")]
-            Self::Json(settings) => Ok(Arc::new(stocktake_sink_json::JsonSink::new(settings))),
+            Self::Json(ref settings) => Ok(Arc::new(stocktake_sink_json::JsonSink::new(settings))),
             #[cfg(feature = "stdout")]
-            Self::Stdout(settings) => Ok(Arc::new(stocktake_sink_stdout::StdoutSink::new(settings))),
+            Self::Stdout(ref settings) => Ok(Arc::new(stocktake_sink_stdout::StdoutSink::new(settings))),
         }
     }
 }
 
 #[cfg(feature = "parquet")]
 fn parquet(section: &mut Section<'_>) -> Checked<SinkSettings> {
-    let settings = section.required("url", "./inventory", |field| field.parse(stocktake_sink_parquet::Settings::new));
-    settings.map(SinkSettings::Parquet)
+    let target = target(section, "./inventory")?;
+    Ok(SinkSettings::Parquet(stocktake_sink_parquet::Settings { target }))
 }
 
 #[cfg(feature = "json")]
 fn json(section: &mut Section<'_>) -> Checked<SinkSettings> {
-    let settings = section.required("url", "./inventory-json", |field| field.parse(stocktake_sink_json::Settings::new));
-    settings.map(SinkSettings::Json)
+    let target = target(section, "./inventory-json")?;
+    Ok(SinkSettings::Json(stocktake_sink_json::Settings { target }))
 }
 
 #[cfg(feature = "stdout")]
 fn stdout(section: &mut Section<'_>) -> Checked<SinkSettings> {
     use stocktake_sink_stdout::{Format, Settings};
     let formats = [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)];
-    let format = section.or("format", Format::Table, |field| field.one_of(&formats));
-    format.map(|format| SinkSettings::Stdout(Settings { format }))
+    let format = section.or("format", Format::Table, |field| field.one_of(&formats))?;
+    Ok(SinkSettings::Stdout(Settings { format }))
+}
+
+/// Where a sink of whole objects writes to.
+#[cfg(any(feature = "parquet", feature = "json"))]
+fn target(section: &mut Section<'_>, example: &str) -> Checked<stocktake_sink_objects::Target> {
+    section.required("url", example, |field| field.parse(stocktake_sink_objects::Target::parse))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_built_in_or_said_to_be_left_out() {
+        let mut kinds: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).chain(LEFT_OUT.iter().copied()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["json", "parquet", "stdout"]);
+    }
+
+    #[test]
+    fn a_kind_that_was_left_out_is_told_from_an_unknown_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for kind in LEFT_OUT {
+            let text = format!("sinks: {{w: {{type: {kind}}}}}\nregistries: [{{name: r, url: 'https://r'}}]\n");
+            std::fs::write(file.path(), text).unwrap();
+            let problems = crate::config::load(Some(file.path())).expect_err("a problem").to_string();
+            let message = format!(
+                ":1:19: `type`: this build of stocktake is without `{kind}` sinks\n    use a build with the cargo \
+                 feature `{kind}`"
+            );
+            assert!(problems.ends_with(&message), "{problems}");
+        }
+    }
 }

@@ -56,7 +56,10 @@ impl<'a> Field<'a> {
     pub(crate) fn bool(&self) -> Checked<bool> {
         match &self.node.value {
             Value::Bool(value) => Ok(*value),
-            other => self.expected("true or false", &words::kind(other), None),
+            other => {
+                let help = matches!(other, Value::Text(_)).then(|| "exactly so, without quotes".to_owned());
+                self.expected("true or false", &words::kind(other), help)
+            }
         }
     }
 

@@ -12,21 +12,21 @@ use super::node::Source;
 use super::problem::{Checked, Place, Problem, Report};
 
 /// Where the main file is looked for when none is named.
-const DEFAULT_FILES: [&str; 2] = ["config/stocktake.yaml", "/etc/stocktake/stocktake.yaml"];
+pub(super) const USUAL: [&str; 2] = ["config/stocktake.yaml", "/etc/stocktake/stocktake.yaml"];
 /// Far above a thousand registries; a file beyond it is something else.
 const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_FILES: usize = 1000;
 
 /// The main file: the one that was named, else the first of the usual places.
-pub(super) fn find(explicit: Option<&Path>) -> Result<PathBuf, Problem> {
+pub(super) fn find(explicit: Option<&Path>, usual: &[&str]) -> Result<PathBuf, Problem> {
     if let Some(path) = explicit {
         return Ok(path.to_owned());
     }
     // One that exists and cannot be read is reported, not passed over for another.
     let there = |path: &&&str| fs::symlink_metadata(path).is_ok();
-    DEFAULT_FILES.iter().find(there).map(PathBuf::from).ok_or_else(|| {
-        let help = format!("looked for {}; name another with --config FILE", DEFAULT_FILES.join(" and "));
-        Place::whole(Path::new(DEFAULT_FILES[0])).problem("there is no configuration file", Some(help))
+    usual.iter().find(there).map(PathBuf::from).ok_or_else(|| {
+        let help = format!("looked for {}; name another with --config FILE", usual.join(" and "));
+        Place::whole(Path::new(usual[0])).problem("there is no configuration file", Some(help))
     })
 }
 

@@ -1,5 +1,6 @@
 //! The configuration: YAML files, read and checked as a whole. What is wrong is reported all at once with its place;
 //! only a checked [`Config`] leaves this room. Reads the configuration files, nothing else, and no network.
+#![allow(clippy::zero_sized_map_values)] // without any sink built in, `SinkSettings` has no values
 
 mod auth;
 mod duration;
@@ -17,6 +18,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use stocktake_sink::RegistryName;
 
@@ -26,7 +28,7 @@ use crate::sinks::SinkSettings;
 use crate::walk::WalkSettings;
 use field::Field;
 use files::Files;
-use node::Source;
+use node::{Node, Source, Value};
 pub(crate) use problem::Checked;
 use problem::{Place, Report};
 pub use problem::{Problem, Problems};
@@ -72,7 +74,7 @@ pub struct RegistryConfig {
 /// # Errors
 /// All problems of all files. A file that cannot be read or parsed is one of them and hides no other file's.
 pub fn load(explicit: Option<&Path>) -> Result<Config, Problems> {
-    let file = files::find(explicit).map_err(Problems::one)?;
+    let file = files::find(explicit, &files::USUAL).map_err(Problems::one)?;
     let report = Report::default();
     let checked = read(&file, &report);
     report.settle(&file, checked)
@@ -134,7 +136,10 @@ fn included_alone(section: &mut Section<'_>) {
 
 impl Source {
     fn section<'a>(&'a self, what: &str, report: &'a Report) -> Checked<Section<'a>> {
-        let place = Place { file: self.file.clone(), line: self.root.line.max(1), column: self.root.column.max(1) };
+        // An empty file's root stands at its end, where nobody looks.
+        let Node { line, column, value } = &self.root;
+        let (line, column) = if matches!(value, Value::Null) { (1, 1) } else { (*line, *column) };
+        let place = Place { file: Arc::clone(&self.file), line, column };
         Section::of(&self.root, place, what, report)
     }
 }
@@ -197,7 +202,10 @@ fn registry_name(field: &Field<'_>, places: &mut HashMap<RegistryName, Place>) -
     let name: RegistryName = field.parse(str::parse)?;
     match places.entry(name.clone()) {
         Entry::Occupied(first) => {
-            let help = format!("the first is at {}", first.get());
+            let help = match first.get() {
+                same if *same == field.place => "an alias repeats the whole entry".to_owned(),
+                first => format!("the first is at {first}"),
+            };
             Err(field.problem(format!("there are two registries `{name}`"), Some(help)))
         }
         Entry::Vacant(free) => {

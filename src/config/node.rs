@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
-use serde_saphyr::{Location, Options, Spanned};
+use serde_saphyr::{Error, Location, Options, Spanned};
 
 use super::problem::{Place, Problem};
 
@@ -44,7 +45,7 @@ impl Source {
             Err(error) => {
                 let location = error.location().unwrap_or(Location::UNKNOWN);
                 let place = Place { file, line: location.line(), column: location.column() };
-                Err(place.problem(format!("this is not YAML that stocktake reads: {}", in_one_line(&error)), None))
+                Err(place.problem(format!("cannot read this YAML: {}", reason(&error)), None))
             }
         }
     }
@@ -65,11 +66,24 @@ fn options() -> Options {
     }
 }
 
-/// The message without its position, which the problem has.
-fn in_one_line(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    let at = text.rfind(" at line ").filter(|at| text[*at..].bytes().all(|b| !matches!(b, b'`' | b'\'' | b'"')));
-    text[..at.unwrap_or(text.len())].to_owned()
+/// What is wrong, without the position, which the problem has, and without text of the file, which may be secret.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::AliasError { error, .. } => reason(error),
+        Error::UnsupportedTag { .. } => "a tag (`!…`) has no meaning here".to_owned(),
+        Error::InvalidScalar { .. } => "the value is not what its tag (`!!…`) says".to_owned(),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => "an alias stands within what it repeats".to_owned(),
+        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            "a second document begins".to_owned()
+        }
+        Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } | Error::Budget { .. } => {
+            "it is too large or too deep, perhaps by its aliases".to_owned()
+        }
+        other => {
+            let text = other.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            text.split(" at line ").next().unwrap_or_default().to_owned()
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -106,7 +106,8 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
         let name = field.text()?;
         // No sink known at all is a problem of its own, reported where sinks are read.
         if !known.contains(&name) && !known.is_empty() {
-            let near = words::suggest(name, known).map(|near| format!("did you mean `{near}`?"));
+            let known: Vec<_> = known.iter().copied().filter(|name| words::is_plain(name)).collect();
+            let near = words::suggest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let all = || format!("known: {}", known.join(", "));
             return Err(field.problem(words::shown("there is no sink", name), Some(near.unwrap_or_else(all))));
         }
@@ -118,7 +119,7 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
     }
     for (name, place) in read {
         if names.iter().any(|known| known == name) {
-            return Err(field.report.add(place.problem(words::shown("twice the sink", name), None)));
+            return Err(field.report.add(place.problem(words::shown("`sinks`: twice the sink", name), None)));
         }
         names.push(name.to_owned());
     }

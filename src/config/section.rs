@@ -122,15 +122,17 @@ impl<'a> Section<'a> {
 
     /// Reports the keys that nobody took.
     pub(super) fn finish(self) {
-        for (name, place, _) in &self.entries {
+        for (name, place, node) in &self.entries {
             if self.known.contains(name) || self.refused.contains(name) {
                 continue;
             }
+            // A key without a value may be a value that lost its key, and that a secret: it is not echoed.
+            let echoed = if matches!(node.value, Value::Null) { "" } else { *name };
             let help = words::suggest(name, &self.known).map_or_else(
                 || format!("known here: {}", self.known.join(", ")),
                 |near| format!("did you mean `{near}`?"),
             );
-            self.report.add(place.problem(words::shown("unknown key", name), Some(help)));
+            self.report.add(place.problem(words::shown("unknown key", echoed), Some(help)));
         }
     }
 }

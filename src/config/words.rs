@@ -14,14 +14,15 @@ pub(super) fn kind(value: &Value) -> String {
     }
 }
 
-/// `what` with the name that it is about, if the name looks like one; a stray secret or escape sequence is left out.
-pub(super) fn shown(what: &str, name: &str) -> String {
+/// Whether this looks like a name. What does not is never echoed: it may be a stray secret or an escape sequence.
+pub(super) fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.len() <= 40 && !name.is_empty() && name.chars().all(plain) {
-        format!("{what} `{name}`")
-    } else {
-        format!("{what} here")
-    }
+    !name.is_empty() && name.len() <= 63 && name.chars().all(plain)
+}
+
+/// `what` with the name that it is about, if that is plain.
+pub(super) fn shown(what: &str, name: &str) -> String {
+    if is_plain(name) { format!("{what} `{name}`") } else { format!("{what} here") }
 }
 
 /// The known word that is nearest to this one, if any is near.
