@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use stocktake_sink::{Sink, Snapshot, SnapshotId, Verdict};
+use stocktake_sink::{Sink, Snapshot, SnapshotId};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -22,9 +22,9 @@ pub use report::{Judgement, Outcome, RunReport, Severity};
 use crate::clock;
 use crate::discovery::Catalog;
 use crate::registry::{self, Client, RegistryError};
-use crate::snapshot::{JudgeSettings, Spool, SpoolError};
+use crate::snapshot::{JudgeSettings, Spool};
 use crate::state::{self, RegistryState, StateError};
-use crate::walk::{Ended, Progress, WalkSettings, Walked, walk};
+use crate::walk::{Progress, WalkSettings, walk};
 use verdict::{Judged, Walk};
 
 /// Everything one run needs to know: the configuration of a registry, with its sinks built.
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
             self.note_receipts(&mut state, &sinks);
         }
         state.discard_walk();
-        RunReport { sinks, ..self.report(Outcome::Judged(judged.into())) }
+        RunReport { sinks, ..self.report(judged.into()) }
     }
 
     /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         };
         let id = SnapshotId::new(self.plan.registry.name.clone(), self.started_at);
         match verdict::judge(&self, walked, id, previous) {
-            Some(judged) => RunReport { dry_run: true, ..self.report(Outcome::Judged(judged.into())) },
+            Some(judged) => RunReport { dry_run: true, ..self.report(judged.into()) },
             None => self.report(Outcome::Interrupted),
         }
     }

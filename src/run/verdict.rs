@@ -4,7 +4,7 @@ use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Trigger, Verdict};
 
 use super::{Cause, Run};
 use crate::clock;
-use crate::registry::{Auth, Fault, RegistryError};
+use crate::registry::{Auth, Fault};
 use crate::snapshot::{Ending, Evidence, SpoolError, Unsealed, judge as judge_evidence};
 use crate::walk::{Ended, WalkError, Walked};
 

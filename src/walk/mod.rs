@@ -158,12 +158,12 @@ impl Ledger {
     }
 
     /// Enters a page; false if the configured number of repositories is reached and there would be more.
-    fn enter(&mut self, page: Page) -> Result<bool, WalkError> {
+    fn enter(&mut self, mut page: Page) -> Result<bool, WalkError> {
         self.pages += 1;
         self.listed += page.names.len() as u64 + page.invalid_count;
         self.invalid += page.invalid_count;
         let room = INVALID_EXAMPLES.saturating_sub(self.invalid_examples.len());
-        self.invalid_examples.extend(page.invalid.into_iter().take(room));
+        self.invalid_examples.extend(page.invalid.drain(..).take(room));
 
         let mut progressed = page.names.is_empty();
         for name in page.names.iter() {
