@@ -156,6 +156,7 @@ fn impossible_values_say_what_was_expected() {
         ("scope", "12", 12, "expected text, found a number", "put it in quotes"),
         ("scope", "[a, [b]]", 16, "expected text, found a list", ""),
         ("service", "''", 14, "expected text, found an empty text", ""),
+        ("service", r#""a\n""#, 14, "expected text, found text with a line break or another control character", ""),
         (
             "include",
             "'a{'",
