@@ -150,7 +150,10 @@ pub fn create_dirs(directory: &Path) -> io::Result<()> {
     }
     create_dirs(parent(directory))?;
     match fs::create_dir(directory) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            // Made by another in the meantime, or something else stands there.
+            if directory.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        }
         Err(e) => Err(e),
         Ok(()) => sync_dir(parent(directory)),
     }

@@ -96,4 +96,6 @@ fn parents_are_made() {
     let scratch = Scratch::new("parents");
     write(&scratch.path("x/y/z"), b"deep").unwrap();
     assert_eq!(fs::read(scratch.path("x/y/z")).unwrap(), b"deep");
+    let in_a_file = write(&scratch.path("x/y/z/file"), b"").unwrap_err();
+    assert_eq!(in_a_file.kind(), io::ErrorKind::NotADirectory);
 }
