@@ -292,6 +292,36 @@ m.yaml:1:8: `sinks`: expected at least one sink, found none
 }
 
 #[test]
+fn two_sinks_do_not_share_a_directory() {
+    assert_problems(
+        "sinks:
+  a: {type: parquet, url: ./inventory}
+  b: {type: json, url: inventory/}
+  c: {type: json, url: ./inventory/json}
+  d: {type: stdout}
+  e: {type: stdout}
+registries: [{name: r, url: 'https://r'}]
+",
+        "
+m.yaml:3:3: `b` writes to the directory of `a`
+    give each sink a directory of its own
+",
+    );
+}
+
+#[test]
+fn a_sink_says_what_is_wrong_with_its_target() {
+    assert_problems(
+        "sinks: {a: {type: parquet}, b: {type: json, url: 's3://u:s3cr3t@b'}}\nregistries: [{name: r, url: 'https://r'}]\n",
+        "
+m.yaml:1:12: `url` is missing
+    for example `url: ./inventory`
+m.yaml:1:50: `url`: unknown scheme \"s3\" in the target; known are: a plain path, file://
+",
+    );
+}
+
+#[test]
 fn logins_that_cannot_work_are_refused() {
     let sources = "`password_file: PATH`, `password_env: VARIABLE` or `credential: NAME`";
     let tokens = "`token_file: PATH`, `token_env: VARIABLE` or `credential: NAME`";
