@@ -59,6 +59,7 @@ impl SinkSettings {
     }
 
     /// The directory that it needs for itself, since sinks of whole objects name their manifests alike.
+    #[allow(clippy::unnecessary_wraps)] // where every sink that is built in has one
     pub(crate) fn directory(&self) -> Option<String> {
         match *self {
             #[cfg(feature = "parquet")]
