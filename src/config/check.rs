@@ -26,23 +26,27 @@ pub(super) struct Parts {
 }
 
 /// Checks them.
-pub(super) fn check(mut main: Section<'_>, included: &[Source], report: &Report) -> Checked<Parts> {
+pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report: &Report) -> Checked<Parts> {
     let state = main.or("state", STATE.into(), state);
     let concurrency = main.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
     let mut sink_names = Vec::new();
     let sinks =
         main.required("sinks", "{warehouse: {type: parquet, url: ./inventory}}", |field| sinks(field, &mut sink_names));
     let mut lists: Vec<_> = main.take("registries").into_iter().collect();
+    let mut all_read = true;
     for source in included {
-        if let Ok(mut section) = source.section("a mapping with `registries`", report) {
+        let section =
+            source.as_ref().ok().and_then(|source| source.section("a mapping with `registries`", report).ok());
+        all_read &= section.is_some();
+        if let Some(mut section) = section {
             lists.extend(section.take("registries"));
             included_alone(&mut section);
             section.finish();
         }
     }
-    let registries = registries(&lists, &sink_names);
-    let registries = match registries {
-        Ok(none) if none.is_empty() => {
+    let registries = match registries(&lists, &sink_names) {
+        // What could not be read may have had some.
+        Ok(none) if none.is_empty() && all_read => {
             let help = "for example `registries: [{name: quay, url: https://quay.io}]`";
             Err(main.problem("there is no registry", help))
         }
