@@ -58,6 +58,19 @@ impl SinkSettings {
         read.inspect_err(|_| section.skip_rest())?(section)
     }
 
+    /// The directory that it needs for itself, since sinks of whole objects name their manifests alike.
+    #[allow(clippy::unnecessary_wraps)] // where every sink that is built in has one
+    pub(crate) fn directory(&self) -> Option<String> {
+        match *self {
+            #[cfg(feature = "parquet")]
+            Self::Parquet(ref settings) => Some(settings.target.to_string()),
+            #[cfg(feature = "json")]
+            Self::Json(ref settings) => Some(settings.target.to_string()),
+            #[cfg(feature = "stdout")]
+            Self::Stdout(_) => None,
+        }
+    }
+
     /// The sink itself. Opens nothing yet.
     pub fn build(&self) -> Result<Arc<dyn Sink>, SinkError> {
         match *self {
@@ -86,7 +99,7 @@ fn json(section: &mut Section<'_>) -> Checked<SinkSettings> {
 #[cfg(feature = "stdout")]
 fn stdout(section: &mut Section<'_>) -> Checked<SinkSettings> {
     use stocktake_sink_stdout::{Format, Settings};
-    let formats = [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)];
+    let formats = Format::ALL.map(|format| (format.as_str(), format));
     let format = section.or("format", Format::Table, |field| field.one_of(&formats))?;
     Ok(SinkSettings::Stdout(Settings { format }))
 }

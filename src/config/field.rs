@@ -27,7 +27,9 @@ impl<'a> Field<'a> {
     pub(crate) fn text(&self) -> Checked<&'a str> {
         match &self.node.value {
             Value::Text(text) if text.trim().is_empty() => self.expected("text", "an empty text", None),
-            Value::Text(text) if text.contains('\0') => self.expected("text", "a null character", None),
+            Value::Text(text) if text.contains(char::is_control) => {
+                self.expected("text", "text with a line break or another control character", None)
+            }
             Value::Text(text) => Ok(text),
             value @ (Value::Bool(_) | Value::Whole(_) | Value::Fraction(_)) => {
                 self.expected("text", &words::kind(value), Some("put it in quotes".to_owned()))

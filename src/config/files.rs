@@ -48,23 +48,26 @@ impl<'r> Files<'r> {
         self.parse(path, &text)
     }
 
-    /// The files that the patterns of `include` name, relative to `directory`, in the order of their names; one that
-    /// cannot be read is reported and left out.
-    pub(super) fn included(&mut self, include: &Field<'_>, directory: &Path) -> Vec<Source> {
-        let patterns = include.each(|field| field.text().map(|text| (field.place.clone(), text)));
+    /// The files that the patterns of `include` name, relative to `directory`, in the order of their names.
+    pub(super) fn included(&mut self, include: &Field<'_>, directory: &Path) -> Vec<Checked<Source>> {
+        let patterns = match include.each(|field| field.text().map(|text| (field.place.clone(), text))) {
+            Ok(patterns) => patterns,
+            Err(reported) => return vec![Err(reported)],
+        };
         let mut sources = Vec::new();
-        for (place, pattern) in patterns.unwrap_or_default() {
+        for (place, pattern) in patterns {
             match expand(directory, pattern) {
                 Ok(paths) => sources.extend(paths.iter().filter_map(|path| self.include(path, &place))),
                 Err(message) => {
-                    self.report.add(place.problem(format!("`include`: {message}"), None));
+                    sources.push(Err(self.report.add(place.problem(format!("`include`: {message}"), None))));
                 }
             }
         }
         sources
     }
 
-    fn include(&mut self, path: &Path, place: &Place) -> Option<Source> {
+    /// An included file, `None` when it was read before.
+    fn include(&mut self, path: &Path, place: &Place) -> Option<Checked<Source>> {
         if path.canonicalize().is_ok_and(|same| self.read.contains(&same)) {
             return None;
         }
@@ -77,7 +80,7 @@ impl<'r> Files<'r> {
             let message = format!("`include`: cannot read {}: {reason}", path.display());
             self.report.add(place.problem(message, None))
         });
-        text.and_then(|text| self.parse(path, &text)).ok()
+        Some(text.and_then(|text| self.parse(path, &text)))
     }
 
     fn text(&mut self, path: &Path) -> Result<String, String> {

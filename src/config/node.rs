@@ -9,7 +9,8 @@ use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error, Location, Options, Spanned};
 
-use super::problem::{Place, Problem};
+use super::problem::{Checked, Place, Problem, Report};
+use super::section::Section;
 
 /// One YAML file, read.
 pub(super) struct Source {
@@ -48,6 +49,15 @@ impl Source {
                 Err(place.problem(format!("cannot read this YAML: {}", reason(&error)), None))
             }
         }
+    }
+
+    /// Its keys; nothing at all is none.
+    pub(super) fn section<'a>(&'a self, what: &str, report: &'a Report) -> Checked<Section<'a>> {
+        // An empty file's root stands at its end, where nobody looks.
+        let nothing = matches!(self.root.value, Value::Null);
+        let (line, column) = if nothing { (1, 1) } else { (self.root.line, self.root.column) };
+        let place = Place { file: Arc::clone(&self.file), line, column };
+        Section::of(&self.root, place, what, report)
     }
 }
 

@@ -122,7 +122,8 @@ impl Report {
     pub(super) fn settle<T>(self, main: &Path, checked: Checked<T>) -> Result<T, Problems> {
         let mut problems = self.0.into_inner();
         let file_rank = |problem: &Problem| (problem.file != main, problem.file.clone());
-        problems.sort_by_cached_key(|problem| (file_rank(problem), problem.line, problem.column));
+        let place = |problem: &Problem| (file_rank(problem), problem.line, problem.column);
+        problems.sort_by_cached_key(|problem| (place(problem), problem.message.clone()));
         // An alias, or a merged mapping, shows one mistake in the file several times.
         problems.dedup();
         match checked {

@@ -2,8 +2,10 @@
 //!
 //! No other code of the project renames a file by hand, so that none can forget a step.
 
-use std::ffi::OsString;
+use std::collections::hash_map::RandomState;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,12 +26,13 @@ impl Staged {
     /// # Errors
     /// If the directory or the hidden file cannot be created.
     pub fn create(target: &Path) -> io::Result<Self> {
+        let name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let directory = parent(target);
         create_dirs(directory)?;
-        let mut name = OsString::from(STAGING_PREFIX);
-        name.push(target.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
-        let hidden = directory.join(name);
-        let file = File::create(&hidden)?;
+        // A name of its own for each writer: with a shared one, a second writer's half-written file could be renamed
+        // into place by the first.
+        let hidden = directory.join(staging_name(name));
+        let file = File::create_new(&hidden)?;
         Ok(Self { file: Some(file), hidden, target: target.to_owned() })
     }
 
@@ -51,7 +54,18 @@ impl Staged {
     pub fn commit_new(mut self) -> io::Result<()> {
         self.sync()?;
         // A hard link, unlike a rename, refuses an existing target, and does so atomically. The hidden name goes on drop.
-        fs::hard_link(&self.hidden, &self.target)?;
+        match fs::hard_link(&self.hidden, &self.target) {
+            // File systems without hard links (FAT, SMB, some FUSE) answer one of these. There the check and the
+            // rename are two steps: callers that may race take a lock.
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
+                if fs::exists(&self.target)? {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                fs::rename(&self.hidden, &self.target)?;
+                self.file = None;
+            }
+            linked => linked?,
+        }
         sync_dir(parent(&self.target))
     }
 
@@ -93,14 +107,34 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// If the directory cannot be listed; a directory that does not exist holds none.
 pub fn sweep(directory: &Path) -> io::Result<()> {
+    sweep_where(directory, |name| name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()))
+}
+
+/// Removes staging files of `target` alone, in a directory that others write to at the same time.
+///
+/// # Errors
+/// As for [`sweep`].
+pub fn sweep_target(target: &Path) -> io::Result<()> {
+    let file_name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?.as_encoded_bytes();
+    sweep_where(parent(target), |name| {
+        let rest = name.as_encoded_bytes().strip_prefix(STAGING_PREFIX.as_bytes());
+        rest.and_then(|rest| rest.get(TAG_LENGTH..)) == Some(file_name)
+    })
+}
+
+fn sweep_where(directory: &Path, is_leftover: impl Fn(&OsStr) -> bool) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
     for entry in entries {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
-            fs::remove_file(entry.path())?;
+        if is_leftover(&entry.file_name()) {
+            match fs::remove_file(entry.path()) {
+                // Another sweep, or its living writer, was faster.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
     }
     Ok(())
@@ -116,7 +150,10 @@ pub fn create_dirs(directory: &Path) -> io::Result<()> {
     }
     create_dirs(parent(directory))?;
     match fs::create_dir(directory) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            // Made by another in the meantime, or something else stands there.
+            if directory.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        }
         Err(e) => Err(e),
         Ok(()) => sync_dir(parent(directory)),
     }
@@ -133,3 +170,17 @@ pub fn sync_dir(directory: &Path) -> io::Result<()> {
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
+
+/// Sixteen hexadecimal digits and a dash.
+const TAG_LENGTH: usize = 17;
+
+fn staging_name(file_name: &OsStr) -> OsString {
+    // The standard library's hash seeds are its only random numbers; `create_new` makes a collision an error.
+    let tag = RandomState::new().build_hasher().finish();
+    let mut name = OsString::from(format!("{STAGING_PREFIX}{tag:016x}-"));
+    name.push(file_name);
+    name
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod sink;
 mod snapshot;
 mod table;
 mod verdict;
+mod zone;
 
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
 pub use record::{RunError, RunRecord, Trigger};
@@ -20,3 +21,4 @@ pub use sink::{Receipt, Sink, SinkError, SinkErrorKind, WrittenObject};
 pub use snapshot::{BatchIter, MemoryRows, Rows, Snapshot, SnapshotError};
 pub use table::{SCHEMA_VERSION, Table};
 pub use verdict::Verdict;
+pub use zone::{offset_schema, offset_times};

@@ -1,1 +1,125 @@
-//! x
+//! The JSON lines sink: one compressed file per table and snapshot, published by [`stocktake_sink_objects`].
+//!
+//! One object per row, nulls written out, so that every line has every column and a reader that guesses the schema
+//! from the first lines guesses right. Times are RFC 3339 in UTC.
+#![deny(missing_docs)]
+
+use std::io::Write;
+
+use arrow_json::LineDelimitedWriter;
+use arrow_json::writer::{LineDelimited, WriterBuilder};
+use async_trait::async_trait;
+use stocktake_sink::{BatchIter, Receipt, Sink, SinkError, Snapshot, SnapshotId, Table, offset_times};
+use stocktake_sink_objects::{Format, FormatError, ObjectSink, Target};
+use zstd::stream::write::Encoder;
+
+const ZSTD_LEVEL: i32 = 1;
+
+/// What the operator chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the files go.
+    pub target: Target,
+}
+
+/// Publishes snapshots as compressed JSON lines.
+#[derive(Clone, Debug)]
+pub struct JsonSink(ObjectSink);
+
+impl JsonSink {
+    /// A sink with these settings; touches nothing yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self(ObjectSink::new(&settings.target, JsonLines))
+    }
+}
+
+#[async_trait]
+impl Sink for JsonSink {
+    async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
+        self.0.publish(snapshot).await
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        self.0.probe().await
+    }
+}
+
+#[derive(Debug)]
+struct JsonLines;
+
+impl Format for JsonLines {
+    fn extension(&self) -> &'static str {
+        "jsonl.zst"
+    }
+
+    fn write(
+        &self,
+        _id: &SnapshotId,
+        _table: Table,
+        batches: BatchIter<'_>,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), FormatError> {
+        let mut compressed = Encoder::new(out, ZSTD_LEVEL)?;
+        // A checksum of the content, so that a damaged file is an error to its reader and not another text.
+        compressed.include_checksum(true)?;
+        let mut writer: LineDelimitedWriter<_> =
+            WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(compressed);
+        for batch in batches {
+            writer.write(&offset_times(&batch?)?)?;
+        }
+        writer.finish()?;
+        writer.into_inner().finish()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::BufReader;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use arrow::array::RecordBatch;
+    use arrow_json::ReaderBuilder;
+    use stocktake_sink::{MemoryRows, Verdict, contract, offset_schema};
+    use stocktake_sink_objects::contract::Directory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(sink(target)), read)).await;
+    }
+
+    fn sink(target: Target) -> JsonSink {
+        JsonSink::new(&Settings { target })
+    }
+
+    fn read(path: &Path, table: Table) -> Vec<RecordBatch> {
+        let text = BufReader::new(zstd::Decoder::new(File::open(path).unwrap()).unwrap());
+        let reader = ReaderBuilder::new(offset_schema(&table.schema())).build(text).unwrap();
+        reader.map(|batch| contract::as_written(&batch.unwrap())).collect()
+    }
+
+    #[test]
+    fn every_line_has_every_column() {
+        let id = contract::id("quay", 0);
+        let rows = MemoryRows::new(contract::repositories(&id, 20));
+        let snapshot = contract::snapshot(&id, Verdict::Complete, rows);
+        let mut bytes = Vec::new();
+        JsonLines.write(&id, Table::Repositories, snapshot.batches(Table::Repositories), &mut bytes).unwrap();
+        let text = String::from_utf8(zstd::decode_all(&*bytes).unwrap()).unwrap();
+        assert_eq!(text.lines().count(), 20);
+        let denied = concat!(
+            r#"{"run_id":"quay-20261123T030000Z","observed_at":"2026-11-23T03:00:00Z","#,
+            r#""repository":"library/image-000002","namespace":"library","tag_count":null,"#,
+            r#""state":"denied","error_code":"name_invalid","monitored":true}"#,
+        );
+        assert!(text.lines().any(|line| line == denied), "{text}");
+        let columns = Table::Repositories.schema();
+        for (line, column) in text.lines().flat_map(|l| columns.fields().iter().map(move |f| (l, f.name()))) {
+            assert!(line.contains(&format!("\"{column}\":")), "{column} in {line}");
+        }
+    }
+}

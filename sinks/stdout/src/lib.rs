@@ -1,1 +1,142 @@
-//! x
+//! The standard output sink: a table for people, CSV for spreadsheets, JSON lines for pipes.
+//!
+//! A snapshot is rendered into an unnamed temporary file first, and copied out in one go only when it is whole. Names
+//! come from foreign registries, so whatever could steer a terminal or a spreadsheet is written as an escape.
+#![deny(missing_docs)]
+
+mod csv;
+mod escape;
+mod jsonl;
+mod output;
+mod render;
+mod table;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::panic;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
+use tokio::task;
+
+use crate::output::Output;
+
+/// How snapshots are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns under a line that names the run. A run that may not be published prints nothing.
+    Table,
+    /// One object per row: the repositories, then the run's own row (the one with `verdict`), which so is also the
+    /// sign that all rows came. A run that may not be published prints only the latter.
+    Jsonl,
+    /// RFC 4180 with one header per process. A run that may not be published prints nothing.
+    Csv,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 3] = [Self::Table, Self::Jsonl, Self::Csv];
+
+    /// The word used in configurations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that names no [`Format`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown format {0:?}; known are: table, jsonl, csv")]
+pub struct UnknownFormat(String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(word: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL.into_iter().find(|f| f.as_str() == word).ok_or_else(|| UnknownFormat(word.to_owned()))
+    }
+}
+
+/// What the operator chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How snapshots are written.
+    pub format: Format,
+}
+
+/// Prints snapshots. A process prints each at most once; what earlier processes printed it cannot know.
+#[derive(Clone, Debug)]
+pub struct StdoutSink {
+    format: Format,
+    output: Arc<Output>,
+}
+
+impl StdoutSink {
+    /// A sink that prints to this process's standard output.
+    pub fn new(settings: &Settings) -> Self {
+        Self::to(settings, Box::new(io::stdout()))
+    }
+
+    /// A sink that prints to `output` instead.
+    pub fn to(settings: &Settings, output: Box<dyn Write + Send>) -> Self {
+        Self { format: settings.format, output: Arc::new(Output::new(output)) }
+    }
+}
+
+#[async_trait]
+impl Sink for StdoutSink {
+    /// Once the copying has begun it is finished even if the future is dropped: half a table helps nobody.
+    async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
+        let (format, output, snapshot) = (self.format, Arc::clone(&self.output), snapshot.clone());
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let _abandon = AbandonOnDrop(Arc::clone(&abandoned));
+        blocking(move || {
+            if let Some(receipt) = output.receipt(snapshot.id()) {
+                return Ok(receipt);
+            }
+            let rendered = render::render(&snapshot, format, &abandoned)?;
+            output.print(snapshot.id(), rendered)
+        })
+        .await
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        blocking(|| tempfile::tempfile().map(drop).map_err(render::temporary)).await
+    }
+}
+
+/// Tells the rendering thread that nobody waits for it any more.
+struct AbandonOnDrop(Arc<AtomicBool>);
+
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
+) -> Result<T, SinkError> {
+    match task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(e) => match e.try_into_panic() {
+            Ok(cause) => panic::resume_unwind(cause),
+            Err(e) => Err(SinkError::new(SinkErrorKind::Unavailable, "the runtime shuts down").with_source(e)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,17 @@ r.d/5.yaml:1:13: `registries`: expected a list, found a mapping"
 }
 
 #[test]
+fn no_registry_is_missed_where_a_file_could_not_be_read() {
+    for (main, expected) in [
+        (MAIN.to_owned(), "r.d/1.yaml:1:1: cannot read this YAML: unclosed bracket '['"),
+        (format!("include: none.yaml\n{SINK}"), "m.yaml:1:10: `include`: cannot read none.yaml: there is no such file"),
+        (format!("include: 3\n{SINK}"), "m.yaml:1:10: `include`: expected text, found a number\n    put it in quotes"),
+    ] {
+        assert_eq!(load_files(&[("m.yaml", &main), ("r.d/1.yaml", "[")]).expect_err("a problem"), expected);
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_one_problem() {
     let problems = load(Some(Path::new("/nowhere/m.yaml"))).expect_err("a problem");
     assert_eq!(problems.to_string(), "/nowhere/m.yaml: there is no such file");
@@ -123,6 +134,7 @@ fn the_samples_are_valid() {
     assert_eq!(names(&config), ["local", "distribution", "harbor", "quay"]);
     assert!(matches!(config.registries[0].client.auth, Auth::Token(Some(_))));
     assert_eq!(config.sinks.len(), 3);
+    assert!(config.sinks.values().all(|sink| sink.build().is_ok()));
 
     let shipped = |directory: &Path| {
         let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());

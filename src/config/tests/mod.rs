@@ -156,6 +156,7 @@ fn impossible_values_say_what_was_expected() {
         ("scope", "12", 12, "expected text, found a number", "put it in quotes"),
         ("scope", "[a, [b]]", 16, "expected text, found a list", ""),
         ("service", "''", 14, "expected text, found an empty text", ""),
+        ("service", r#""a\n""#, 14, "expected text, found text with a line break or another control character", ""),
         (
             "include",
             "'a{'",
@@ -286,6 +287,36 @@ m.yaml:1:1: there is no registry
 m.yaml:1:1: there is no registry
     for example `registries: [{name: quay, url: https://quay.io}]`
 m.yaml:1:8: `sinks`: expected at least one sink, found none
+",
+    );
+}
+
+#[test]
+fn two_sinks_do_not_share_a_directory() {
+    assert_problems(
+        "sinks:
+  a: {type: parquet, url: ./inventory}
+  b: {type: json, url: inventory/}
+  c: {type: json, url: ./inventory/json}
+  d: {type: stdout}
+  e: {type: stdout}
+registries: [{name: r, url: 'https://r'}]
+",
+        "
+m.yaml:3:3: `b` writes to the directory of `a`
+    give each sink a directory of its own
+",
+    );
+}
+
+#[test]
+fn a_sink_says_what_is_wrong_with_its_target() {
+    assert_problems(
+        "sinks: {a: {type: parquet}, b: {type: json, url: 's3://u:s3cr3t@b'}}\nregistries: [{name: r, url: 'https://r'}]\n",
+        "
+m.yaml:1:12: `url` is missing
+    for example `url: ./inventory`
+m.yaml:1:50: `url`: unknown scheme \"s3\" in the target; known are: a plain path, file://
 ",
     );
 }

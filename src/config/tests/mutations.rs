@@ -1,5 +1,6 @@
 //! Whatever stands in a file, reading it ends, in a configuration or in problems, and prints no secret.
 
+use super::super::node::Source;
 use super::*;
 
 const SEED: u64 = 0x5eed;
@@ -36,7 +37,7 @@ fn check_text(text: &str) -> Result<(), Problems> {
     let report = Report::default();
     let checked = Source::parse(file, text)
         .map_err(|problem| report.add(problem))
-        .and_then(|source| check(source.section("a mapping", &report)?, &[], &report).map(|_| ()));
+        .and_then(|source| check::check(source.section("a mapping", &report)?, &[], &report).map(|_| ()));
     report.settle(file, checked)
 }
 

@@ -1,1 +1,0 @@
-//! The suite that every sink runs in its own tests.

@@ -1,0 +1,70 @@
+//! The suite that every sink runs in its own tests: what [`Sink`] promises, checked through a reader's eyes.
+//!
+//! A sink brings a [`Harness`] and calls [`run`]. There are no switches to leave a check out. Nothing here needs a
+//! runtime of its own; the sink's test brings the one that the sink needs.
+
+mod checks;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+
+use crate::zone::utc_times;
+use crate::{Sink, SnapshotId, Table};
+
+pub use rows::{id, record, repositories, snapshot};
+
+/// One target of a sink, as a sink's test sees it from both sides.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// The sink as a freshly started process builds it. Every call gives a view of one and the same target.
+    async fn open(&self) -> Arc<dyn Sink>;
+
+    /// Every snapshot that a reader of the target finds, read back from the target and not from a sink's memory.
+    async fn visible(&self) -> Vec<Visible>;
+
+    /// Leaves behind what a process killed while it published `id` leaves, wherever the sink may leave something.
+    async fn plant_leftovers(&self, id: &SnapshotId);
+
+    /// Names of everything at the target that belongs to no visible snapshot: hidden files, dangling uploads,
+    /// staging tables, and data without its commit.
+    async fn leftovers(&self) -> Vec<String>;
+}
+
+/// One snapshot as a reader finds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visible {
+    /// [`SnapshotId`] as displayed: run id and generation.
+    pub id: String,
+    /// The rows of each table that is there, in the order in which they stand; a table without rows included.
+    pub tables: BTreeMap<Table, Vec<RecordBatch>>,
+}
+
+/// Runs every check; `make` gives a new, empty target each time.
+///
+/// # Panics
+/// If the sink breaks a promise; the message begins with the name of the check.
+pub async fn run<H: Harness>(make: impl Fn() -> H) {
+    checks::publishes_whole_and_in_order(&make()).await;
+    checks::publishes_an_empty_registry(&make()).await;
+    checks::publishing_again_changes_nothing(&make()).await;
+    checks::a_forced_generation_is_whole(&make()).await;
+    checks::an_unpublishable_run_leaves_its_record_only(&make()).await;
+    checks::rows_that_fail_leave_nothing(&make()).await;
+    checks::rows_that_miscount_are_refused(&make()).await;
+    checks::a_dropped_publish_leaves_nothing(&make()).await;
+    checks::leftovers_are_swept(&make()).await;
+    checks::probing_leaves_nothing(&make()).await;
+    checks::registries_do_not_disturb_each_other(&make()).await;
+}
+
+/// A batch that a reader of text decoded by [`crate::offset_schema`], with the columns of [`Table::schema`] again.
+///
+/// # Panics
+/// If the columns are others.
+pub fn as_written(batch: &RecordBatch) -> RecordBatch {
+    utc_times(batch).expect("columns of the table's schema")
+}

@@ -1,0 +1,101 @@
+use super::*;
+use std::env;
+
+/// A directory of its own per test, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Self {
+        let path = env::temp_dir().join(format!("stocktake-durable-{}-{test}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn staged(target: &Path, bytes: &[u8]) -> Staged {
+    let mut staged = Staged::create(target).unwrap();
+    staged.write_all(bytes).unwrap();
+    staged
+}
+
+#[test]
+fn nothing_is_visible_before_commit_and_the_whole_after() {
+    let scratch = Scratch::new("commit");
+    let target = scratch.path("a");
+    write(&target, b"old").unwrap();
+    let new = staged(&target, b"new");
+    assert_eq!(fs::read(&target).unwrap(), b"old");
+    new.commit().unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"new");
+    assert_eq!(scratch.names(), ["a"]);
+}
+
+#[test]
+fn commit_new_refuses_what_exists_and_leaves_it_alone() {
+    let scratch = Scratch::new("commit-new");
+    let target = scratch.path("a");
+    staged(&target, b"first").commit_new().unwrap();
+    let refused = staged(&target, b"second").commit_new().unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&target).unwrap(), b"first");
+    assert_eq!(scratch.names(), ["a"]);
+}
+
+#[test]
+fn drop_removes_the_hidden_file() {
+    let scratch = Scratch::new("drop");
+    drop(staged(&scratch.path("a"), b"half"));
+    assert!(scratch.names().is_empty());
+}
+
+#[test]
+fn two_writers_of_one_target_do_not_share_a_file() {
+    let scratch = Scratch::new("two");
+    let target = scratch.path("a");
+    let (first, second) = (staged(&target, b"first"), staged(&target, b"2"));
+    first.commit().unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"first");
+    second.commit().unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"2");
+}
+
+#[test]
+fn a_sweep_takes_leftovers_and_nothing_else() {
+    let scratch = Scratch::new("sweep");
+    for name in ["a", ".hidden"] {
+        write(&scratch.path(name), b"").unwrap();
+    }
+    std::mem::forget(staged(&scratch.path("a"), b"half"));
+    std::mem::forget(staged(&scratch.path("b"), b"half"));
+    sweep_target(&scratch.path("a")).unwrap();
+    assert_eq!(scratch.names().len(), 3, "{:?}", scratch.names());
+    sweep(&scratch.0).unwrap();
+    assert_eq!(scratch.names(), [".hidden", "a"]);
+    sweep(&scratch.path("absent")).unwrap();
+}
+
+#[test]
+fn parents_are_made() {
+    let scratch = Scratch::new("parents");
+    write(&scratch.path("x/y/z"), b"deep").unwrap();
+    assert_eq!(fs::read(scratch.path("x/y/z")).unwrap(), b"deep");
+    let in_a_file = write(&scratch.path("x/y/z/file"), b"").unwrap_err();
+    assert_eq!(in_a_file.kind(), io::ErrorKind::NotADirectory);
+}

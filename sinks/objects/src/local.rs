@@ -1,0 +1,158 @@
+//! A directory as a place for objects: staging, committing, reading back, sweeping, one writer per registry.
+//!
+//! Keys in, [`SinkError`]s with the full path out. It knows no format and no order of steps.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use stocktake_sink::durable::{self, Staged};
+use stocktake_sink::{RegistryName, SinkError, Table};
+
+use crate::names;
+
+/// The directory below which all keys live.
+#[derive(Clone, Debug)]
+pub(crate) struct Local {
+    root: PathBuf,
+}
+
+/// While it lives, no other process or task publishes the same registry here.
+#[derive(Debug)]
+pub(crate) struct RegistryLock {
+    _directory: File,
+}
+
+impl Local {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Where an object stands, for messages and receipts.
+    pub(crate) fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
+    }
+
+    pub(crate) fn location(&self, key: &str) -> String {
+        self.path(key).display().to_string()
+    }
+
+    /// Takes the registry's lock, or gives `None` while another holds it. A killed holder lets go of it.
+    pub(crate) fn try_lock(&self, registry: &RegistryName) -> Result<Option<RegistryLock>, SinkError> {
+        // The directory of manifests is itself the lock file, so that none lies about.
+        let directory = self.path(&names::manifests(registry));
+        let opened = durable::create_dirs(&directory).and_then(|()| File::open(&directory));
+        let directory = opened.map_err(|e| SinkError::io(format!("open {}", directory.display()), e))?;
+        match directory.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // Some network file systems have no locks on directories. Without one, two processes that publish the same
+            // run at the same moment are kept apart only by the manifest, which one of them creates.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(RegistryLock { _directory: directory })),
+        }
+    }
+
+    /// Removes what killed runs of this registry left. Only under its lock: a living writer's files look the same.
+    pub(crate) fn sweep(&self, registry: &RegistryName) -> Result<(), SinkError> {
+        let swept = || -> io::Result<()> {
+            for table in Table::ALL {
+                for date in subdirectories(&self.path(&names::partitions(table, registry)))? {
+                    durable::sweep(&date)?;
+                }
+            }
+            durable::sweep(&self.path(&names::manifests(registry)))?;
+            // Registries share these two directories.
+            durable::sweep_target(&self.path(&names::latest(registry)))?;
+            durable::sweep_target(&self.probe_file())
+        };
+        swept().map_err(|e| SinkError::io(format!("sweep leftovers of {registry} in {}", self.root.display()), e))
+    }
+
+    /// Begins an object under a hidden name.
+    pub(crate) fn stage(&self, key: &str) -> Result<Staged, SinkError> {
+        let path = self.path(key);
+        Staged::create(&path).map_err(|e| SinkError::io(format!("create {}", path.display()), e))
+    }
+
+    /// Makes a staged object visible.
+    pub(crate) fn commit(&self, key: &str, staged: Staged) -> Result<(), SinkError> {
+        staged.commit().map_err(|e| SinkError::io(format!("commit {}", self.location(key)), e))
+    }
+
+    /// Creates an object that must not exist; false if it does.
+    pub(crate) fn create(&self, key: &str, bytes: &[u8]) -> Result<bool, SinkError> {
+        let mut staged = self.stage(key)?;
+        match staged.write_all(bytes).and_then(|()| staged.commit_new()) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            created => created.map(|()| true).map_err(|e| SinkError::io(format!("create {}", self.location(key)), e)),
+        }
+    }
+
+    /// Creates or replaces a small object.
+    pub(crate) fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), SinkError> {
+        durable::write(&self.path(key), bytes).map_err(|e| SinkError::io(format!("write {}", self.location(key)), e))
+    }
+
+    /// The bytes of a small object, if there is one.
+    pub(crate) fn read(&self, key: &str) -> Result<Option<Vec<u8>>, SinkError> {
+        match fs::read(self.path(key)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => bytes.map(Some).map_err(|e| SinkError::io(format!("read {}", self.location(key)), e)),
+        }
+    }
+
+    /// The size of an object, if there is one.
+    pub(crate) fn size(&self, key: &str) -> Result<Option<u64>, SinkError> {
+        match fs::metadata(self.path(key)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => {
+                found.map(|m| Some(m.len())).map_err(|e| SinkError::io(format!("look at {}", self.location(key)), e))
+            }
+        }
+    }
+
+    /// Removes an object that no manifest names. What cannot be removed is overwritten by the run's next attempt.
+    pub(crate) fn discard(&self, key: &str) {
+        let _ = fs::remove_file(self.path(key));
+    }
+
+    /// Makes an entry durable that a process killed between link and fsync may have left.
+    pub(crate) fn settle(&self, key: &str) -> Result<(), SinkError> {
+        let path = self.path(key);
+        let directory = path.parent().unwrap_or(&self.root);
+        durable::sync_dir(directory).map_err(|e| SinkError::io(format!("sync {}", directory.display()), e))
+    }
+
+    /// Whether a file can be made and filled at the target, or, where that does not exist, where it would be made.
+    pub(crate) fn probe(&self) -> Result<(), SinkError> {
+        let file = self.probe_file();
+        let probed = Staged::create(&file).and_then(|mut staged| {
+            staged.write_all(b"stocktake")?;
+            staged.flush()
+        });
+        probed.map_err(|e| {
+            SinkError::io(format!("probe {}: create a file beside {}", self.root.display(), file.display()), e)
+        })
+    }
+
+    /// In the deepest directory that exists already: a probe makes no directories.
+    fn probe_file(&self) -> PathBuf {
+        let root = self.path(&names::version_root());
+        let existing = root.ancestors().find(|a| a.symlink_metadata().is_ok()).unwrap_or(Path::new(""));
+        existing.join("probe")
+    }
+}
+
+fn subdirectories(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}

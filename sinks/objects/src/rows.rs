@@ -1,0 +1,96 @@
+//! The rows of one table on their way into a format: counted, stopped when there are too many or nobody waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use stocktake_sink::{BatchIter, Snapshot, SnapshotError, Table};
+
+/// Set when the future that wants a result is dropped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Abandoned(Arc<AtomicBool>);
+
+impl Abandoned {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Sets [`Abandoned`] on drop.
+#[derive(Debug)]
+pub(crate) struct AbandonOnDrop(pub(crate) Abandoned);
+
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// An iterator over a table's batches that ends in an error unless exactly the sealed number of rows came.
+pub(crate) struct Counted<'a> {
+    batches: BatchIter<'a>,
+    abandoned: &'a Abandoned,
+    table: Table,
+    sealed: u64,
+    seen: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    Exact,
+    Failed,
+}
+
+impl<'a> Counted<'a> {
+    pub(crate) fn new(snapshot: &'a Snapshot, table: Table, abandoned: &'a Abandoned) -> Self {
+        let (batches, sealed) = (snapshot.batches(table), snapshot.rows(table));
+        Self { batches, abandoned, table, sealed, seen: 0, state: State::Reading }
+    }
+
+    /// Whether the rows are at fault for what went wrong.
+    pub(crate) fn failed(&self) -> bool {
+        self.state == State::Failed
+    }
+
+    /// The number of rows, if all were taken and are as many as were sealed.
+    pub(crate) fn exact(&self) -> Option<u64> {
+        (self.state == State::Exact).then_some(self.seen)
+    }
+
+    fn fail(&mut self, error: SnapshotError) -> SnapshotError {
+        self.state = State::Failed;
+        error
+    }
+
+    fn miscounted(&mut self, seen: &str) -> SnapshotError {
+        let message = format!("{} rows were sealed, {seen} came", self.sealed);
+        self.fail(SnapshotError::new(self.table, message))
+    }
+}
+
+impl<'a> Iterator for Counted<'a> {
+    type Item = <BatchIter<'a> as Iterator>::Item;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.state != State::Reading {
+            return None;
+        }
+        let next = self.batches.next();
+        if self.abandoned.is_set() {
+            return Some(Err(self.fail(SnapshotError::new(self.table, "nobody waits for this publish any more"))));
+        }
+        match next {
+            Some(Ok(batch)) => {
+                self.seen += batch.num_rows() as u64;
+                Some(if self.seen > self.sealed { Err(self.miscounted("more")) } else { Ok(batch) })
+            }
+            Some(Err(e)) => Some(Err(self.fail(e))),
+            None if self.seen < self.sealed => Some(Err(self.miscounted(&self.seen.to_string()))),
+            None => {
+                self.state = State::Exact;
+                None
+            }
+        }
+    }
+}

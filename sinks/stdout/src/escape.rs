@@ -1,0 +1,69 @@
+//! Characters that a terminal acts upon instead of showing, or that make text look like other text.
+
+use std::fmt::Write;
+
+/// Whether a terminal could be steered, or a reader deceived, by this character.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            // Marks, embeddings, overrides and isolates that turn the direction of text (UAX #9).
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            // No width: two names that look alike. Line ends that few expect. Invisible tags.
+            | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` with treacherous characters as `\u{…}` and backslashes doubled, so that it can be undone.
+pub(crate) fn for_people(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            c if is_treacherous(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+}
+
+/// JSON text with treacherous characters as `\uXXXX`. They can only stand inside strings, where that means the same;
+/// line ends between values stay.
+pub(crate) fn in_json(json: &str, out: &mut String) {
+    for c in json.chars() {
+        if c == '\n' || !is_treacherous(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(escape: fn(&str, &mut String), text: &str) -> String {
+        let mut out = String::new();
+        escape(text, &mut out);
+        out
+    }
+
+    #[test]
+    fn people_see_escapes_and_plain_text_as_it_is() {
+        for (text, shown) in [
+            ("library/ünï-日本語", "library/ünï-日本語"),
+            ("\u{1b}[31m\u{7f}\u{9b}0m", "\\u{1b}[31m\\u{7f}\\u{9b}0m"),
+            ("\u{202e}gnp\u{2069}", "\\u{202e}gnp\\u{2069}"),
+            ("a\tb\r\nc", "a\\u{9}b\\u{d}\\u{a}c"),
+            ("\\u{9}", "\\\\u{9}"),
+        ] {
+            assert_eq!(escaped(for_people, text), shown);
+        }
+    }
+
+    #[test]
+    fn json_means_the_same_after_escaping() {
+        assert_eq!(escaped(in_json, "{\"a\":\"\u{202e}\u{9b}é\"}\n"), "{\"a\":\"\\u202e\\u009bé\"}\n");
+        assert_eq!(escaped(in_json, "\"\u{e0041}\""), "\"\\udb40\\udc41\"");
+    }
+}

@@ -1,0 +1,90 @@
+//! The output and what went to it: one snapshot at a time, each once. It renders nothing.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use stocktake_sink::{Receipt, SinkError, SinkErrorKind, SnapshotId};
+
+use crate::render::Rendered;
+
+const LOCATION: &str = "standard output";
+
+pub(crate) struct Output(Mutex<State>);
+
+struct State {
+    out: Box<dyn Write + Send>,
+    printed: BTreeMap<SnapshotId, Receipt>,
+    header_done: bool,
+    /// A write failed half way: anything after it would look like part of the torn snapshot.
+    torn: bool,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Output").field(&LOCATION).finish()
+    }
+}
+
+impl Output {
+    pub(crate) fn new(out: Box<dyn Write + Send>) -> Self {
+        Self(Mutex::new(State { out, printed: BTreeMap::new(), header_done: false, torn: false }))
+    }
+
+    /// The receipt of a snapshot that was printed already.
+    pub(crate) fn receipt(&self, id: &SnapshotId) -> Option<Receipt> {
+        self.state().printed.get(id).cloned()
+    }
+
+    /// Copies the whole text out, unless the snapshot was printed in the meantime.
+    pub(crate) fn print(&self, id: &SnapshotId, rendered: Rendered) -> Result<Receipt, SinkError> {
+        let mut state = self.state();
+        if let Some(receipt) = state.printed.get(id) {
+            return Ok(receipt.clone());
+        }
+        if state.torn {
+            let message = format!("{LOCATION} broke off in an earlier snapshot; start again with a reader that stays");
+            return Err(SinkError::new(SinkErrorKind::Invalid, message));
+        }
+        // Set before the first byte, so that a panic of the writer counts as well.
+        state.torn = true;
+        state.copy(rendered).map_err(failed)?;
+        state.torn = false;
+        let receipt = Receipt { location: LOCATION.to_owned(), objects: Vec::new() };
+        state.printed.insert(id.clone(), receipt.clone());
+        Ok(receipt)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn copy(&mut self, mut rendered: Rendered) -> io::Result<()> {
+        if !self.header_done && !rendered.header.is_empty() {
+            self.out.write_all(rendered.header.as_bytes())?;
+            self.header_done = true;
+        }
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            let length = rendered.text.read(&mut chunk)?;
+            if length == 0 {
+                return self.out.flush();
+            }
+            self.out.write_all(&chunk[..length])?;
+        }
+    }
+}
+
+/// Printing again after a failure would print some rows twice, so no failure here is worth a retry.
+fn failed(error: io::Error) -> SinkError {
+    let known = error.kind();
+    let message = match known {
+        io::ErrorKind::BrokenPipe => format!("write to {LOCATION}: its reader has gone"),
+        _ => format!("write to {LOCATION}"),
+    };
+    let classed = SinkError::io(message.clone(), known.into());
+    let kind = if classed.kind().is_transient() { SinkErrorKind::Invalid } else { classed.kind() };
+    SinkError::new(kind, message).with_source(error)
+}

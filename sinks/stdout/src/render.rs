@@ -1,0 +1,98 @@
+//! A snapshot as text in an unnamed temporary file: whole, or an error. It prints nothing.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use stocktake_sink::{SinkError, SinkErrorKind, Snapshot, SnapshotError, Table};
+
+use crate::{Format, csv, jsonl, table};
+
+/// What is to be printed, from its beginning.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub(crate) text: File,
+    /// What stands before the first snapshot of a process only.
+    pub(crate) header: String,
+}
+
+/// Why a snapshot could not be rendered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenderError {
+    #[error(transparent)]
+    Rows(#[from] SnapshotError),
+    #[error(transparent)]
+    Encode(#[from] ArrowError),
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+/// The rows of a snapshot as often as a format wants them; each reading is counted.
+pub(crate) struct Source<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    abandoned: &'a AtomicBool,
+}
+
+impl Source<'_> {
+    /// Calls `each` with every batch of `table`, and checks that exactly the sealed rows came.
+    pub(crate) fn read(
+        &self,
+        table: Table,
+        mut each: impl FnMut(&RecordBatch) -> Result<(), RenderError>,
+    ) -> Result<(), RenderError> {
+        let (mut seen, sealed) = (0, self.snapshot.rows(table));
+        for batch in self.snapshot.batches(table) {
+            let batch = batch?;
+            if self.abandoned.load(Ordering::SeqCst) {
+                return Err(SnapshotError::new(table, "nobody waits for this publish any more").into());
+            }
+            seen += batch.num_rows() as u64;
+            if seen > sealed {
+                break;
+            }
+            each(&batch)?;
+        }
+        if seen == sealed {
+            return Ok(());
+        }
+        Err(SnapshotError::new(table, format!("{sealed} rows were sealed, {seen} or more came")).into())
+    }
+}
+
+pub(crate) fn render(snapshot: &Snapshot, format: Format, abandoned: &AtomicBool) -> Result<Rendered, SinkError> {
+    let mut text = BufWriter::new(tempfile::tempfile().map_err(temporary)?);
+    let source = Source { snapshot, abandoned };
+    let mut header = String::new();
+    let written = match format {
+        Format::Jsonl => jsonl::write(&source, &mut text),
+        _ if !snapshot.record().verdict.is_publishable() => Ok(()),
+        Format::Table => table::write(&source, &mut text),
+        Format::Csv => {
+            header = csv::header();
+            csv::write(&source, &mut text)
+        }
+    };
+    let written = written.and_then(|()| {
+        text.flush()?;
+        text.get_mut().rewind()?;
+        Ok(())
+    });
+    written.map_err(|e| match e {
+        RenderError::Write(e) => temporary(e),
+        RenderError::Rows(e) => e.into(),
+        RenderError::Encode(e) => {
+            SinkError::new(SinkErrorKind::Snapshot, format!("render {}", snapshot.id())).with_source(e)
+        }
+    })?;
+    let text = text.into_inner().map_err(|e| temporary(e.into_error()))?;
+    Ok(Rendered { text, header })
+}
+
+/// An error of the temporary file, with the directory that it is in.
+pub(crate) fn temporary(error: io::Error) -> SinkError {
+    let directory = env::temp_dir();
+    SinkError::io(format!("write a temporary file in {} (set by TMPDIR)", directory.display()), error)
+}

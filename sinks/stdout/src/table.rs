@@ -1,0 +1,88 @@
+//! Aligned columns for people: widths in a first reading, rows in a second, so that memory does not grow with rows.
+
+use std::io::Write;
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use stocktake_sink::Table;
+
+use crate::escape;
+use crate::render::{RenderError, Source};
+
+/// The columns that differ from row to row and mean something to people.
+const COLUMNS: [&str; 5] = ["repository", "tag_count", "state", "error_code", "monitored"];
+const TITLES: [&str; 5] = ["REPOSITORY", "TAGS", "STATE", "ERROR", "MONITORED"];
+const NUMBER: usize = 1;
+
+/// A column is not padded further than this; longer cells are shown whole, and only their own line is longer.
+const WIDEST: usize = 80;
+
+pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), RenderError> {
+    let (record, rows) = (source.snapshot.record(), source.snapshot.rows(Table::Repositories));
+    let slot = record.id.scheduled_at.format("%Y-%m-%d %H:%M:%SZ");
+    let noun = if rows == 1 { "repository" } else { "repositories" };
+    writeln!(out, "{} {slot} {}: {rows} {noun}", record.id.registry, record.verdict)?;
+    if rows == 0 {
+        // Read all the same: rows that come nevertheless are an error.
+        return source.read(Table::Repositories, |_| Ok(()));
+    }
+    let mut widths = TITLES.map(width);
+    source.read(Table::Repositories, |batch| {
+        each_row(batch, |cells| {
+            for (width_, cell) in widths.iter_mut().zip(cells) {
+                *width_ = (*width_).max(width(cell).min(WIDEST));
+            }
+            Ok(())
+        })
+    })?;
+    let mut line = String::new();
+    push_line(&TITLES.map(str::to_owned), &widths, &mut line);
+    out.write_all(line.as_bytes())?;
+    source.read(Table::Repositories, |batch| {
+        each_row(batch, |cells| {
+            line.clear();
+            push_line(cells, &widths, &mut line);
+            Ok(out.write_all(line.as_bytes())?)
+        })
+    })
+}
+
+fn each_row(
+    batch: &RecordBatch,
+    mut each: impl FnMut(&[String; 5]) -> Result<(), RenderError>,
+) -> Result<(), RenderError> {
+    let options = FormatOptions::new();
+    let column = |name: &&str| -> Result<(&ArrayRef, ArrayFormatter<'_>), RenderError> {
+        let array = &batch.columns()[batch.schema_ref().index_of(name)?];
+        Ok((array, ArrayFormatter::try_new(array, &options)?))
+    };
+    let columns = COLUMNS.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let mut cells: [String; 5] = Default::default();
+    for row in 0..batch.num_rows() {
+        for (cell, (array, formatter)) in cells.iter_mut().zip(&columns) {
+            cell.clear();
+            if array.is_null(row) {
+                cell.push('-');
+            } else {
+                escape::for_people(&formatter.value(row).to_string(), cell);
+            }
+        }
+        each(&cells)?;
+    }
+    Ok(())
+}
+
+fn push_line(cells: &[String; 5], widths: &[usize; 5], line: &mut String) {
+    for (i, (cell, &column)) in cells.iter().zip(widths).enumerate() {
+        let padding = " ".repeat(column.saturating_sub(width(cell)));
+        let (before, after) = if i == NUMBER { (padding.as_str(), "") } else { ("", padding.as_str()) };
+        line.extend([if i == 0 { "" } else { "  " }, before, cell, after]);
+    }
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+}
+
+/// Names of repositories are ASCII (distribution-spec, "Pulling manifests"); for others a column may stand askew.
+fn width(cell: &str) -> usize {
+    cell.chars().count()
+}

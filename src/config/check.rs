@@ -1,0 +1,156 @@
+//! What the files say together: sinks, registries, and that they fit each other. Pure.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::path::{Component, Path, PathBuf};
+
+use stocktake_sink::RegistryName;
+
+use super::field::Field;
+use super::node::Source;
+use super::problem::{Checked, Place, Report};
+use super::section::Section;
+use super::{RegistryConfig, registry};
+use crate::sinks::SinkSettings;
+
+const STATE: &str = "./state";
+const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");
+
+/// What the files say together.
+pub(super) struct Parts {
+    pub(super) state: PathBuf,
+    pub(super) concurrency: NonZeroUsize,
+    pub(super) sinks: BTreeMap<String, SinkSettings>,
+    pub(super) registries: Vec<RegistryConfig>,
+}
+
+/// Checks them.
+pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report: &Report) -> Checked<Parts> {
+    let state = main.or("state", STATE.into(), state);
+    let concurrency = main.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
+    let mut sink_names = Vec::new();
+    let sinks =
+        main.required("sinks", "{warehouse: {type: parquet, url: ./inventory}}", |field| sinks(field, &mut sink_names));
+    let mut lists: Vec<_> = main.take("registries").into_iter().collect();
+    let mut all_read = true;
+    for source in included {
+        let section =
+            source.as_ref().ok().and_then(|source| source.section("a mapping with `registries`", report).ok());
+        all_read &= section.is_some();
+        if let Some(mut section) = section {
+            lists.extend(section.take("registries"));
+            included_alone(&mut section);
+            section.finish();
+        }
+    }
+    let registries = match registries(&lists, &sink_names) {
+        // What could not be read may have had some.
+        Ok(none) if none.is_empty() && all_read => {
+            let help = "for example `registries: [{name: quay, url: https://quay.io}]`";
+            Err(main.problem("there is no registry", help))
+        }
+        read => read,
+    };
+    main.finish();
+    Ok(Parts { state: state?, concurrency: concurrency?, sinks: sinks?, registries: registries? })
+}
+
+/// Reports what an included file cannot set.
+fn included_alone(section: &mut Section<'_>) {
+    for key in ["include", "state", "concurrency", "sinks"] {
+        let message = format!("`{key}` belongs to the main file");
+        // Reported is enough: the file's registries are checked all the same.
+        let _ = section.refuse(key, &message, "an included file has `registries` alone");
+    }
+}
+
+fn state(field: &Field<'_>) -> Checked<PathBuf> {
+    if field.text()?.contains("://") {
+        return Err(field.problem("expected a directory, found a url", None));
+    }
+    field.path()
+}
+
+/// The settings of all sinks. `names` gains the name of each, also of those that are wrong.
+fn sinks<'a>(field: &Field<'a>, names: &mut Vec<&'a str>) -> Checked<BTreeMap<String, SinkSettings>> {
+    let sinks = field.named()?;
+    if sinks.is_empty() {
+        return Err(field.problem("expected at least one sink, found none", None));
+    }
+    names.extend(sinks.iter().map(|(_, name, _)| name));
+    names.sort_unstable();
+    let mut directories = HashMap::new();
+    let read: Vec<_> = sinks
+        .iter()
+        .map(|(place, name, field)| {
+            let settings = sink(place, name, field)?;
+            let directory = settings.directory().map(|path| plain(&path));
+            match directory.and_then(|path| directories.insert(path, *name)) {
+                Some(first) => Err(field.report.add(place.problem(
+                    format!("`{name}` writes to the directory of `{first}`"),
+                    Some("give each sink a directory of its own".to_owned()),
+                ))),
+                None => Ok(((*name).to_owned(), settings)),
+            }
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+/// `./inventory/` is `inventory`.
+fn plain(path: &str) -> PathBuf {
+    Path::new(path).components().filter(|part| *part != Component::CurDir).collect()
+}
+
+fn sink(place: &Place, name: &str, field: &Field<'_>) -> Checked<SinkSettings> {
+    // It becomes a metric label and a path, as a registry's name does.
+    let valid = name.parse::<RegistryName>().map_err(|_| {
+        let message =
+            "expected 1 to 63 letters, digits, `.`, `_` or `-` as the name of a sink, a letter or a digit first";
+        field.report.add(place.problem(message, None))
+    });
+    let mut section = field.section()?;
+    let settings = SinkSettings::parse(&mut section);
+    section.finish();
+    valid?;
+    settings
+}
+
+fn registries(lists: &[Field<'_>], sinks: &[&str]) -> Checked<Vec<RegistryConfig>> {
+    let mut places = HashMap::new();
+    let mut all = Vec::new();
+    for list in lists {
+        match list.list() {
+            Ok(entries) => all.extend(entries.iter().map(|entry| registry(entry, sinks, &mut places))),
+            Err(reported) => all.push(Err(reported)),
+        }
+    }
+    all.into_iter().collect()
+}
+
+fn registry(entry: &Field<'_>, sinks: &[&str], places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryConfig> {
+    let mut section = entry.section()?;
+    let name = section.required("name", "quay", |field| registry_name(field, places));
+    let registry = registry::read(&mut section, name, sinks);
+    section.finish();
+    registry
+}
+
+/// The name of a registry, which must not be among those of `places`.
+fn registry_name(field: &Field<'_>, places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryName> {
+    let name: RegistryName = field.parse(str::parse)?;
+    match places.entry(name.clone()) {
+        Entry::Occupied(first) => {
+            let help = match first.get() {
+                same if *same == field.place => "an alias repeats the whole entry".to_owned(),
+                first => format!("the first is at {first}"),
+            };
+            Err(field.problem(format!("there are two registries `{name}`"), Some(help)))
+        }
+        Entry::Vacant(free) => {
+            free.insert(field.place.clone());
+            Ok(name)
+        }
+    }
+}
