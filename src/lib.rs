@@ -12,3 +12,4 @@ pub mod sinks;
 pub mod snapshot;
 pub mod state;
 pub mod walk;
+pub mod yaml;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use stocktake_sink::{Sink, SinkError};
 
-use crate::config::{self, Config, RegistryConfig};
+use crate::config::{Config, RegistryConfig};
 use crate::run::Plan;
+use crate::yaml::suggest;
 
 /// A configuration, or what was asked of it, makes no plan.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,7 @@ pub enum PlanError {
 pub fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, PlanError> {
     let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
     if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let hint = config::suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let hint = suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Err(PlanError::UnknownRegistry { name: name.clone(), known: known.join(", "), hint });
     }
     let mut sinks: BTreeMap<&str, Arc<dyn Sink>> = BTreeMap::new();

@@ -1,10 +1,7 @@
 //! How a registry is logged in to. A secret is named by where it is kept; written out, it is refused unread.
 
-use super::field::Field;
-use super::node::Value;
-use super::problem::Checked;
-use super::section::Section;
 use crate::registry::{Auth, Login, SecretSource};
+use crate::yaml::{Checked, Field, Section, Value};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {

@@ -7,12 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use stocktake_sink::RegistryName;
 
-use super::field::Field;
-use super::node::Source;
-use super::problem::{Checked, Place, Report};
-use super::section::Section;
 use super::{RegistryConfig, registry};
 use crate::sinks::SinkSettings;
+use crate::yaml::{Checked, Field, Place, Report, Section, Source};
 
 const STATE: &str = "./state";
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");

@@ -6,10 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use crate::yaml::{Checked, Field, Place, Problem, Report, Source};
 
-use super::field::Field;
-use super::node::Source;
-use super::problem::{Checked, Place, Problem, Report};
 
 /// Where the main file is looked for when none is named.
 pub(super) const USUAL: [&str; 2] = ["config/stocktake.yaml", "/etc/stocktake/stocktake.yaml"];

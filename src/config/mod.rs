@@ -4,16 +4,10 @@
 
 mod auth;
 mod check;
-mod duration;
-mod field;
 mod files;
-mod node;
-mod problem;
 mod registry;
-mod section;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -23,12 +17,9 @@ use crate::registry::Settings;
 use crate::snapshot::JudgeSettings;
 use crate::sinks::SinkSettings;
 use crate::walk::WalkSettings;
+use crate::yaml::{Checked, Report};
+pub use crate::yaml::{Problem, Problems};
 use files::Files;
-pub(crate) use problem::Checked;
-use problem::Report;
-pub use problem::{Problem, Problems};
-pub(crate) use section::Section;
-pub(crate) use words::suggest;
 
 /// A configuration without a known mistake.
 #[derive(Clone, Debug)]

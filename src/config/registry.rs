@@ -8,13 +8,11 @@ use globset::Glob;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::field::Field;
-use super::problem::Checked;
-use super::section::Section;
-use super::{RegistryConfig, auth, words};
+use super::{RegistryConfig, auth};
 use crate::registry::{Auth, Settings};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{NameFilter, WalkSettings};
+use crate::yaml::{Checked, Field, Section};
 
 const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("is not zero");
@@ -107,9 +105,9 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
         // No sink known at all is a problem of its own, reported where sinks are read.
         if !known.contains(&name) && !known.is_empty() {
             let known: Vec<_> = known.iter().copied().filter(|name| words::is_plain(name)).collect();
-            let near = words::suggest(name, &known).map(|near| format!("did you mean `{near}`?"));
+            let near = suggest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let all = || format!("known: {}", known.join(", "));
-            return Err(field.problem(words::shown("there is no sink", name), Some(near.unwrap_or_else(all))));
+            return Err(field.problem(shown("there is no sink", name), Some(near.unwrap_or_else(all))));
         }
         Ok((name, field.place.clone()))
     })?;
@@ -119,7 +117,7 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
     }
     for (name, place) in read {
         if names.iter().any(|known| known == name) {
-            return Err(field.report.add(place.problem(words::shown("`sinks`: twice the sink", name), None)));
+            return Err(field.report.add(place.problem(shown("`sinks`: twice the sink", name), None)));
         }
         names.push(name.to_owned());
     }

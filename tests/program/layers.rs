@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("yaml", &[]),
     ("sinks", &["yaml"]),
     ("config", &["registry", "sinks", "snapshot", "walk", "yaml"]),
-    ("plans", &["config", "run"]),
+    ("plans", &["config", "run", "yaml"]),
 ];
 
 /// Crates that a room must not name, whatever else it may.

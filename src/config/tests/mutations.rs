@@ -1,7 +1,7 @@
 //! Whatever stands in a file, reading it ends, in a configuration or in problems, and prints no secret.
 
-use super::super::node::Source;
 use super::*;
+use crate::yaml::Source;
 
 const SEED: u64 = 0x5eed;
 const ROUNDS: usize = 4_000;

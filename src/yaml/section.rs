@@ -20,7 +20,7 @@ pub(crate) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The mapping at this place; nothing at all is an empty one. Duplicate keys are reported; the first counts.
-    pub(super) fn of(node: &'a Node, place: Place, what: &str, report: &'a Report) -> Checked<Self> {
+    pub(crate) fn of(node: &'a Node, place: Place, what: &str, report: &'a Report) -> Checked<Self> {
         let mut section = Self { place, report, entries: Vec::new(), known: Vec::new(), refused: Vec::new() };
         match &node.value {
             Value::Map(entries) => section.fill(entries),
@@ -93,7 +93,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reports this key, if it is there, with the reason and what to write instead. Its value is not looked at.
-    pub(super) fn refuse(&mut self, key: &'static str, message: &str, help: &str) -> Checked<()> {
+    pub(crate) fn refuse(&mut self, key: &'static str, message: &str, help: &str) -> Checked<()> {
         self.refused.push(key);
         match self.entries.iter().find(|(name, ..)| *name == key) {
             Some((_, place, _)) => Err(self.report.add(place.problem(message, Some(help.to_owned())))),
@@ -107,12 +107,12 @@ impl<'a> Section<'a> {
     }
 
     /// Reports something about the mapping as a whole.
-    pub(super) fn problem(&self, message: impl Into<String>, help: impl Into<String>) -> Reported {
+    pub(crate) fn problem(&self, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.report.add(self.place.problem(message, Some(help.into())))
     }
 
     /// All keys as names that the user chose, with the place of each; the values belong to `key` in messages.
-    pub(super) fn into_named(self, key: &'static str) -> Vec<(Place, &'a str, Field<'a>)> {
+    pub(crate) fn into_named(self, key: &'static str) -> Vec<(Place, &'a str, Field<'a>)> {
         let named = |(name, name_place, node): (&'a str, Place, &'a Node)| {
             let place = Place { file: Arc::clone(&name_place.file), line: node.line, column: node.column };
             (name_place, name, Field { key, place, node, report: self.report })
@@ -121,7 +121,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reports the keys that nobody took.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         for (name, place, node) in &self.entries {
             if self.known.contains(name) || self.refused.contains(name) {
                 continue;

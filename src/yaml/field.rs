@@ -16,10 +16,10 @@ const LONGEST: Duration = Duration::from_hours(24);
 
 /// A value, the key that it belongs to, and its place.
 pub(crate) struct Field<'a> {
-    pub(super) key: &'static str,
-    pub(super) place: Place,
-    pub(super) node: &'a Node,
-    pub(super) report: &'a Report,
+    pub(crate) key: &'static str,
+    pub(crate) place: Place,
+    pub(crate) node: &'a Node,
+    pub(crate) report: &'a Report,
 }
 
 impl<'a> Field<'a> {
@@ -153,7 +153,7 @@ impl<'a> Field<'a> {
     }
 
     /// The keys of a mapping that the user names, such as sinks, each with the place of its name.
-    pub(super) fn named(&self) -> Checked<Vec<(Place, &'a str, Field<'a>)>> {
+    pub(crate) fn named(&self) -> Checked<Vec<(Place, &'a str, Field<'a>)>> {
         Ok(self.section()?.into_named(self.key))
     }
 

@@ -13,21 +13,21 @@ use super::problem::{Checked, Place, Problem, Report};
 use super::section::Section;
 
 /// One YAML file, read.
-pub(super) struct Source {
-    pub(super) file: Arc<Path>,
-    pub(super) root: Node,
+pub(crate) struct Source {
+    pub(crate) file: Arc<Path>,
+    pub(crate) root: Node,
 }
 
 /// A value and where it was written: for an alias, or an entry that came by `<<`, where it is defined, since that is
 /// the text to correct.
-pub(super) struct Node {
-    pub(super) line: u64,
-    pub(super) column: u64,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+    pub(crate) value: Value,
 }
 
 /// What YAML can say; numbers are told from text as YAML 1.2 does, so `on` and `0755` are text.
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Whole(i128),
@@ -39,7 +39,7 @@ pub(super) enum Value {
 
 impl Source {
     /// Reads the text of a file; a syntax error is one problem.
-    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, Problem> {
         let file: Arc<Path> = Arc::from(file);
         match serde_saphyr::from_str_with_options::<Node>(text, options()) {
             Ok(root) => Ok(Self { file, root }),
@@ -52,7 +52,7 @@ impl Source {
     }
 
     /// Its keys; nothing at all is none.
-    pub(super) fn section<'a>(&'a self, what: &str, report: &'a Report) -> Checked<Section<'a>> {
+    pub(crate) fn section<'a>(&'a self, what: &str, report: &'a Report) -> Checked<Section<'a>> {
         // An empty file's root stands at its end, where nobody looks.
         let nothing = matches!(self.root.value, Value::Null);
         let (line, column) = if nothing { (1, 1) } else { (self.root.line, self.root.column) };

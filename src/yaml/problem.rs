@@ -40,7 +40,7 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// A single problem.
-    pub(super) fn one(problem: Problem) -> Self {
+    pub(crate) fn one(problem: Problem) -> Self {
         Self(vec![problem])
     }
 
@@ -76,19 +76,19 @@ impl std::error::Error for Problems {}
 /// A position in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(super) file: Arc<Path>,
-    pub(super) line: u64,
-    pub(super) column: u64,
+    pub(crate) file: Arc<Path>,
+    pub(crate) line: u64,
+    pub(crate) column: u64,
 }
 
 impl Place {
     /// The file as a whole.
-    pub(super) fn whole(file: &Path) -> Self {
+    pub(crate) fn whole(file: &Path) -> Self {
         Self { file: Arc::from(file), line: 0, column: 0 }
     }
 
     /// A problem here.
-    pub(super) fn problem(&self, message: impl Into<String>, help: Option<String>) -> Problem {
+    pub(crate) fn problem(&self, message: impl Into<String>, help: Option<String>) -> Problem {
         let file = self.file.to_path_buf();
         Problem { file, line: self.line, column: self.column, message: message.into(), help }
     }
@@ -113,13 +113,13 @@ pub(crate) struct Report(RefCell<Vec<Problem>>);
 
 impl Report {
     /// Adds a problem.
-    pub(super) fn add(&self, problem: Problem) -> Reported {
+    pub(crate) fn add(&self, problem: Problem) -> Reported {
         self.0.borrow_mut().push(problem);
         Reported(())
     }
 
     /// `checked` when no problem was found; else all of them, those of the `main` file first.
-    pub(super) fn settle<T>(self, main: &Path, checked: Checked<T>) -> Result<T, Problems> {
+    pub(crate) fn settle<T>(self, main: &Path, checked: Checked<T>) -> Result<T, Problems> {
         let mut problems = self.0.into_inner();
         let file_rank = |problem: &Problem| (problem.file != main, problem.file.clone());
         let place = |problem: &Problem| (file_rank(problem), problem.line, problem.column);

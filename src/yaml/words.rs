@@ -3,7 +3,7 @@
 use super::node::Value;
 
 /// What kind of value this is. Text is never echoed: it could be a secret in the wrong place.
-pub(super) fn kind(value: &Value) -> String {
+pub(crate) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => format!("`{value}`"),
@@ -15,13 +15,13 @@ pub(super) fn kind(value: &Value) -> String {
 }
 
 /// Whether this looks like a name. What does not is never echoed: it may be a stray secret or an escape sequence.
-pub(super) fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     !name.is_empty() && name.len() <= 63 && name.chars().all(plain)
 }
 
 /// `what` with the name that it is about, if that is plain.
-pub(super) fn shown(what: &str, name: &str) -> String {
+pub(crate) fn shown(what: &str, name: &str) -> String {
     if is_plain(name) { format!("{what} `{name}`") } else { format!("{what} here") }
 }
 
