@@ -1,0 +1,94 @@
+//! Who may read: the answers to the ping and to those who are refused.
+
+use hyper::body::Bytes;
+use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+
+use super::answer::{self, basic_credentials};
+use super::jwt::{Claims, Grant};
+use super::script::{Access, AnonymousCatalog, TokenScript};
+use super::seen::{Authorization, SeenRequest};
+use super::server::Server;
+use super::token;
+
+/// Why a token is refused: the challenge's `error`, and the message beside it.
+struct Refusal {
+    error: Option<&'static str>,
+    message: &'static str,
+}
+
+impl Server {
+    /// The answer to `/v2/`.
+    pub(super) fn ping(&self, seen: &SeenRequest) -> Response<Bytes> {
+        let refusal = match &self.script.access {
+            Access::Open => None,
+            Access::Basic { username, password } => refuse_basic(seen, username, password),
+            Access::Token(script) | Access::BasicCatalog(script) => {
+                self.bearer(script, seen, None).err().map(|refusal| self.challenge(script, None, &refusal))
+            }
+        };
+        refusal.unwrap_or_else(|| answer::bytes(StatusCode::OK, "application/json", b"{}".to_vec()))
+    }
+
+    /// What the catalog answers to those who may not read it.
+    pub(super) fn refuse_catalog(&self, seen: &SeenRequest) -> Option<Response<Bytes>> {
+        let open = matches!(self.script.access, Access::Open);
+        if seen.authorization == Authorization::None && !open {
+            match self.script.anonymous_catalog {
+                AnonymousCatalog::EmptyOk => {
+                    return Some(answer::bytes(StatusCode::OK, "application/json", self.listing.page(0, 0)));
+                }
+                AnonymousCatalog::Unchallenged => {
+                    return Some(answer::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "access is not authorized"));
+                }
+                AnonymousCatalog::Challenge => {}
+            }
+        }
+        match &self.script.access {
+            Access::Open => None,
+            Access::Basic { username, password } => refuse_basic(seen, username, password),
+            Access::BasicCatalog(script) => refuse_basic(seen, &script.username, &script.password),
+            Access::Token(script) => match self.bearer(script, seen, script.required_scope.as_deref()) {
+                Err(refusal) => Some(self.challenge(script, script.required_scope.as_deref(), &refusal)),
+                // Quay answers so to an anonymous token.
+                Ok(claims) if claims.sub.is_empty() => {
+                    let page = b"<html><h1>Internal Server Error</h1></html>".to_vec();
+                    Some(answer::bytes(StatusCode::INTERNAL_SERVER_ERROR, "text/html", page))
+                }
+                Ok(_) => None,
+            },
+        }
+    }
+
+    /// The claims of the request's token.
+    fn bearer(&self, script: &TokenScript, seen: &SeenRequest, scope: Option<&str>) -> Result<Claims, Refusal> {
+        let token = seen.header("authorization").unwrap_or_default().strip_prefix("Bearer ");
+        let token = token.ok_or(Refusal { error: None, message: "authentication required" })?;
+        let claims = self.signer.check(token, &script.service);
+        let claims = claims.map_err(|message| Refusal { error: Some("invalid_token"), message })?;
+        let wanted = scope.and_then(Grant::parse);
+        if wanted.is_some_and(|wanted| !claims.access.iter().any(|grant| grant.covers(&wanted))) {
+            let message = "requested access to the resource is denied";
+            return Err(Refusal { error: Some("insufficient_scope"), message });
+        }
+        Ok(claims)
+    }
+
+    fn challenge(&self, script: &TokenScript, scope: Option<&str>, refusal: &Refusal) -> Response<Bytes> {
+        let realm = format!("{}/token", self.base());
+        unauthorized(&token::challenge(script, &realm, scope, refusal.error), refusal.message)
+    }
+}
+
+fn refuse_basic(seen: &SeenRequest, username: &str, password: &str) -> Option<Response<Bytes>> {
+    let right = basic_credentials(seen).is_some_and(|(user, pass)| user == username && pass == password);
+    (!right).then(|| unauthorized("Basic realm=\"fake\"", "authentication required"))
+}
+
+fn unauthorized(challenge: &str, message: &str) -> Response<Bytes> {
+    let mut response = answer::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}

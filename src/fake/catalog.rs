@@ -1,0 +1,61 @@
+//! Pages of the catalog and the links between them. Who may read them is `access`'s to say.
+
+use hyper::body::Bytes;
+use hyper::header::{HeaderValue, LINK};
+use hyper::{Response, StatusCode};
+
+use super::answer;
+use super::script::{LinkStyle, OverMax};
+use super::seen::SeenRequest;
+use super::server::Server;
+
+impl Server {
+    /// A page for someone who may read it.
+    pub(super) fn catalog(&self, seen: &SeenRequest) -> Response<Bytes> {
+        let script = &self.script;
+        let asked = seen.query("n").map(|n| n.parse::<u32>());
+        let n = match (asked, script.over_max) {
+            (None, _) => script.page_max,
+            (Some(Ok(0)), OverMax::Clamp) => 1,
+            (Some(Ok(n)), OverMax::Clamp) => n.min(script.page_max),
+            (Some(Ok(n)), OverMax::Refuse) if n <= script.page_max => n,
+            (Some(_), _) => {
+                let message = "invalid number of results requested";
+                return answer::error(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", message);
+            }
+        };
+        let start = if matches!(script.link, LinkStyle::Opaque) {
+            seen.query("next_page").and_then(|cursor| self.signer.position(&cursor)).unwrap_or(0)
+        } else {
+            seen.query("last").map_or(0, |last| self.listing.after(&last))
+        };
+        let end = self.listing.len().min(start + n as usize);
+        let mut response = answer::bytes(StatusCode::OK, "application/json", self.listing.page(start, end));
+        let full_last = script.empty_last_page && end == self.listing.len() && end - start == n as usize;
+        if end > start && (end < self.listing.len() || full_last) {
+            for link in self.links(end, n) {
+                // A link that is no header value cannot be sent; a script that writes one finds it missing.
+                if let Ok(link) = HeaderValue::try_from(link) {
+                    response.headers_mut().append(LINK, link);
+                }
+            }
+        }
+        response
+    }
+
+    fn links(&self, end: usize, n: u32) -> Vec<String> {
+        let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let prefix = &self.script.prefix;
+        let target = || format!("{prefix}/v2/_catalog?last={}&n={n}", encode(self.listing.name(end - 1)));
+        match &self.script.link {
+            LinkStyle::Relative => vec![format!("<{}>; rel=\"next\"", target())],
+            LinkStyle::Absolute => vec![format!("<http://{}{}>; rel=\"next\"", self.address, target())],
+            LinkStyle::Opaque => {
+                let cursor = encode(&self.signer.cursor(end));
+                vec![format!("<{prefix}/v2/_catalog?n={n}&next_page={cursor}>; rel=\"next\"")]
+            }
+            LinkStyle::Missing => Vec::new(),
+            LinkStyle::Written(write) => write(&target()),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The fake registry's tokens: signed with a key of this server alone, so that another server's are refused.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::{hmac, rand::SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use crate::clock;
+
+/// What a token says. Times are in whole seconds, as everywhere; the fake itself goes by `until_ms`, so that tests can
+/// use lifetimes of a few hundred milliseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Claims {
+    iss: String,
+    pub(super) sub: String,
+    pub(super) aud: String,
+    pub(super) exp: i64,
+    nbf: i64,
+    iat: i64,
+    jti: String,
+    pub(super) access: Vec<Grant>,
+    until_ms: i64,
+}
+
+/// One granted scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Grant {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) actions: Vec<String>,
+}
+
+impl Grant {
+    /// Reads `type:name:actions`; the name may hold colons.
+    pub(super) fn parse(scope: &str) -> Option<Self> {
+        let (kind, rest) = scope.split_once(':')?;
+        let (name, actions) = rest.rsplit_once(':')?;
+        let actions = actions.split(',').map(str::to_owned).collect();
+        Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions })
+    }
+
+    /// Whether this grant includes all of `wanted`.
+    pub(super) fn covers(&self, wanted: &Self) -> bool {
+        self.kind == wanted.kind
+            && self.name == wanted.name
+            && wanted.actions.iter().all(|action| self.actions.contains(action))
+    }
+}
+
+/// Makes tokens and checks them.
+#[derive(Debug)]
+pub(super) struct Signer {
+    key: hmac::Key,
+    issued: AtomicU64,
+    revoked_through: AtomicU64,
+}
+
+impl Signer {
+    pub(super) fn new() -> Self {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+        let key = key.expect("the system gives random bytes");
+        Self { key, issued: AtomicU64::new(0), revoked_through: AtomicU64::new(0) }
+    }
+
+    pub(super) fn issued(&self) -> u64 {
+        self.issued.load(Ordering::SeqCst)
+    }
+
+    /// Refuses all tokens issued so far from now on.
+    pub(super) fn revoke_all(&self) {
+        self.revoked_through.store(self.issued(), Ordering::SeqCst);
+    }
+
+    /// A token for `sub` (empty: anonymous) that lives for `lifetime` from now on.
+    pub(super) fn issue(&self, sub: &str, aud: &str, access: Vec<Grant>, lifetime: Duration) -> String {
+        let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
+        let now = clock::now();
+        let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX / 4);
+        let claims = Claims {
+            iss: "fake".to_owned(),
+            sub: sub.to_owned(),
+            aud: aud.to_owned(),
+            exp: now.timestamp() + (lifetime_ms + 999) / 1000,
+            nbf: now.timestamp(),
+            iat: now.timestamp(),
+            jti: number.to_string(),
+            access,
+            until_ms: now.timestamp_millis() + lifetime_ms,
+        };
+        let claims = serde_json::to_vec(&claims).expect("claims are plain data");
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#), URL_SAFE_NO_PAD.encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    /// What the token says, if it is ours, alive and for this audience; otherwise why not.
+    pub(super) fn check(&self, token: &str, audience: &str) -> Result<Claims, &'static str> {
+        let (signed, signature) = token.rsplit_once('.').ok_or("Token is malformed")?;
+        let (_, claims) = signed.split_once('.').ok_or("Token is malformed")?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "Token is malformed")?;
+        hmac::verify(&self.key, signed.as_bytes(), &signature).map_err(|_| "Signature verification failed")?;
+        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| "Token is malformed")?;
+        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| "Token is malformed")?;
+        let now = clock::now();
+        if now.timestamp_millis() >= claims.until_ms {
+            return Err("Signature has expired");
+        }
+        if claims.nbf > now.timestamp() {
+            return Err("Token is not yet valid");
+        }
+        if claims.aud != audience {
+            return Err("Audience doesn't match");
+        }
+        if claims.jti.parse().is_ok_and(|number: u64| number > self.revoked_through.load(Ordering::SeqCst)) {
+            Ok(claims)
+        } else {
+            Err("Token was revoked")
+        }
+    }
+
+    /// An opaque cursor of this server. It ends in `==`, which a client must not encode twice.
+    pub(super) fn cursor(&self, position: usize) -> String {
+        let position = format!("{position:010}");
+        let tag = hmac::sign(&self.key, position.as_bytes());
+        let [a, b, c, d, ..] = tag.as_ref() else { unreachable!("a SHA-256 tag has 32 bytes") };
+        STANDARD.encode(format!("{position}.{a:02x}{b:02x}{c:02x}{d:02x}"))
+    }
+
+    /// The position of a cursor of this server.
+    pub(super) fn position(&self, cursor: &str) -> Option<usize> {
+        let text = STANDARD.decode(cursor).ok()?;
+        let position = std::str::from_utf8(&text).ok()?.split_once('.')?.0.parse().ok()?;
+        (self.cursor(position) == cursor).then_some(position)
+    }
+}

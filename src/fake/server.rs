@@ -1,0 +1,201 @@
+//! The server: accepts on loopback, finds the fault or the right answer of each request, stops when dropped.
+
+use std::future::pending;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
+use url::Url;
+
+use super::answer::{self, Body};
+use super::fault::Fault;
+use super::jwt::Signer;
+use super::listing::Listing;
+use super::script::{Access, Script};
+use super::seen::{Endpoint, Log, SeenRequest};
+use super::token;
+
+/// Larger request bodies are no token requests.
+const FORM_MAX: usize = 64 * 1024;
+
+/// A running server; dropped, it closes its port and all connections.
+#[derive(Debug)]
+pub struct FakeRegistry {
+    server: Arc<Server>,
+    accepting: AbortHandle,
+}
+
+impl FakeRegistry {
+    /// Starts a server on a free port of 127.0.0.1, within the current tokio runtime.
+    ///
+    /// # Errors
+    /// If no port can be bound.
+    pub async fn start(script: Script) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let server = Arc::new(Server {
+            address: listener.local_addr()?,
+            listing: Listing::new(&script.repositories, script.order),
+            log: Log::new(script.record),
+            signer: Signer::new(),
+            script,
+        });
+        let accepting = tokio::spawn(accept(listener, server.clone())).abort_handle();
+        Ok(Self { server, accepting })
+    }
+
+    /// Where the server is: scheme, host and port, and the script's prefix.
+    pub fn url(&self) -> Url {
+        Url::parse(&self.server.base()).expect("an address and a path are an URL")
+    }
+
+    /// All requests so far, in order of arrival; none if the script does not record.
+    pub fn requests(&self) -> Vec<SeenRequest> {
+        self.server.log.requests()
+    }
+
+    /// The requests so far to one endpoint; none if the script does not record.
+    pub fn requests_to(&self, endpoint: Endpoint) -> Vec<SeenRequest> {
+        self.requests().into_iter().filter(|request| request.endpoint == endpoint).collect()
+    }
+
+    /// How many requests there were to an endpoint, recorded or not.
+    pub fn count(&self, endpoint: Endpoint) -> u64 {
+        self.server.log.counted(endpoint)
+    }
+
+    /// The most requests that were waiting for an answer at once.
+    pub fn most_in_flight(&self) -> usize {
+        self.server.log.most_in_flight()
+    }
+
+    /// How many connections were accepted.
+    pub fn connections(&self) -> usize {
+        self.server.log.connections()
+    }
+
+    /// How many tokens were issued.
+    pub fn tokens_issued(&self) -> u64 {
+        self.server.signer.issued()
+    }
+
+    /// Refuses all tokens issued so far, as a server does that lost its key; new ones are good.
+    pub fn revoke_tokens(&self) {
+        self.server.signer.revoke_all();
+    }
+}
+
+impl Drop for FakeRegistry {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) script: Script,
+    pub(super) listing: Listing,
+    log: Log,
+    pub(super) signer: Signer,
+}
+
+/// Accepts until aborted; the connections end with it, since the set aborts what it holds.
+async fn accept(listener: TcpListener, server: Arc<Server>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                // A client that gives up before it is accepted is no reason to stop.
+                if let Ok((stream, _)) = accepted {
+                    server.log.connected();
+                    connections.spawn(serve(stream, server.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, server: Arc<Server>) {
+    // Small answers must not wait for an acknowledgement; where that cannot be set, they are slow, not wrong.
+    let _ = stream.set_nodelay(true);
+    let answer = |request| {
+        let server = server.clone();
+        async move { server.handle(request).await }
+    };
+    // An error is a client that went away, or a fault of the script: both are as wanted.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+}
+
+impl Server {
+    /// An error closes the connection without an answer.
+    async fn handle(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let _in_flight = self.log.enter();
+        let (parts, body) = request.into_parts();
+        let form = match parts.method {
+            Method::POST => Limited::new(body, FORM_MAX).collect().await.map_err(io::Error::other)?.to_bytes(),
+            _ => Bytes::new(),
+        };
+        let seen = Arc::new(SeenRequest::new(parts, &self.script.prefix));
+        let nth = self.log.count(seen.endpoint);
+        let number = self.log.record(&seen);
+        if !self.script.latency.is_zero() {
+            tokio::time::sleep(self.script.latency).await;
+        }
+        let fault = self.script.faults.as_ref().and_then(|faults| faults.of(&seen, nth));
+        let response = match fault {
+            None => answer::whole(self.answer(&seen, &form)?),
+            Some(Fault::Delay(delay)) => {
+                tokio::time::sleep(delay).await;
+                answer::whole(self.answer(&seen, &form)?)
+            }
+            Some(Fault::Drip { bytes, every }) => answer::dripped(self.answer(&seen, &form)?, bytes, every),
+            Some(Fault::Truncate) => answer::truncated(self.answer(&seen, &form)?),
+            Some(Fault::Respond { status, headers, body }) => answer::whole(scripted(status, &headers, body)?),
+            Some(Fault::Drop) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Some(Fault::Hang) => pending().await,
+        };
+        self.log.answered(number, response.status().as_u16());
+        Ok(response)
+    }
+
+    /// The right answer.
+    fn answer(&self, seen: &SeenRequest, form: &[u8]) -> io::Result<Response<Bytes>> {
+        let answer = match (seen.endpoint, &self.script.access) {
+            (Endpoint::Token, Access::Token(script) | Access::BasicCatalog(script)) => {
+                token::endpoint(script, &self.signer, seen, form)
+            }
+            (Endpoint::Ping, _) => self.ping(seen),
+            (Endpoint::Catalog, _) => self.refuse_catalog(seen).unwrap_or_else(|| self.catalog(seen)),
+            (Endpoint::Tags | Endpoint::Manifest, _) => {
+                answer::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry")
+            }
+            (Endpoint::Token | Endpoint::Other, _) => answer::error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such page"),
+        };
+        if self.script.gzip { answer::gzip(seen, answer) } else { Ok(answer) }
+    }
+
+    /// The URL of the server, prefix included.
+    pub(super) fn base(&self) -> String {
+        format!("http://{}{}", self.address, self.script.prefix)
+    }
+}
+
+fn scripted(status: u16, headers: &[(String, String)], body: Vec<u8>) -> io::Result<Response<Bytes>> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).map_err(io::Error::other)?;
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name).map_err(io::Error::other)?;
+        response.headers_mut().append(name, HeaderValue::try_from(value).map_err(io::Error::other)?);
+    }
+    Ok(response)
+}
