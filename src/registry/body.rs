@@ -7,23 +7,23 @@ use flate2::write::MultiGzDecoder;
 
 /// How much of a body is accepted, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Cap {
+pub(super) struct Cap {
     /// Compressed, as it travels.
-    pub packed: usize,
+    pub(super) packed: usize,
     /// Plain, or once decompressed.
-    pub plain: usize,
+    pub(super) plain: usize,
 }
 
 impl Cap {
     /// For a page of a listing.
-    pub const PAGE: Self = Self { packed: 8 << 20, plain: 32 << 20 };
+    pub(super) const PAGE: Self = Self { packed: 8 << 20, plain: 32 << 20 };
     /// For token answers and errors, which have no business being long.
-    pub const SMALL: Self = Self { packed: 256 << 10, plain: 1 << 20 };
+    pub(super) const SMALL: Self = Self { packed: 256 << 10, plain: 1 << 20 };
 }
 
 /// Why a body is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum BodyError {
+pub(super) enum BodyError {
     /// Over its cap.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
@@ -37,7 +37,7 @@ pub enum BodyError {
 
 /// A body on its way in.
 #[derive(Debug)]
-pub struct Body {
+pub(super) struct Body {
     cap: Cap,
     packed: usize,
     into: Into,
@@ -51,7 +51,7 @@ enum Into {
 
 impl Body {
     /// Prepares for a body with this `Content-Encoding` and, where announced, this length.
-    pub fn new(encoding: Option<&[u8]>, length: Option<u64>, cap: Cap) -> Result<Self, BodyError> {
+    pub(super) fn new(encoding: Option<&[u8]>, length: Option<u64>, cap: Cap) -> Result<Self, BodyError> {
         let gzip = match encoding.map(|encoding| encoding.trim_ascii().to_ascii_lowercase()).as_deref() {
             None | Some(b"" | b"identity") => false,
             Some(b"gzip" | b"x-gzip") => true,
@@ -70,7 +70,7 @@ impl Body {
     }
 
     /// Takes the next chunk.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<(), BodyError> {
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), BodyError> {
         match &mut self.into {
             Into::Plain(sink) => sink.write_all(chunk).map_err(|_| BodyError::TooLarge(self.cap.plain)),
             Into::Gzip(decoder) => {
@@ -85,7 +85,7 @@ impl Body {
     }
 
     /// The whole body.
-    pub fn finish(self) -> Result<Vec<u8>, BodyError> {
+    pub(super) fn finish(self) -> Result<Vec<u8>, BodyError> {
         match self.into {
             Into::Plain(sink) => Ok(sink.bytes),
             // Some proxies label an empty body gzip.

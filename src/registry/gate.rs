@@ -9,23 +9,28 @@ use url::Url;
 
 /// Until when each host is left alone.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub(super) struct Gate {
     closed: Mutex<HashMap<String, Instant>>,
 }
 
 impl Gate {
     /// Leaves the URL's host (and port) alone for `pause`, or longer if that had been agreed before.
-    pub fn close(&self, url: &Url, pause: Duration) {
+    pub(super) fn close(&self, url: &Url, pause: Duration) {
         let until = Instant::now() + pause;
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         closed.entry(host(url)).and_modify(|agreed| *agreed = until.max(*agreed)).or_insert(until);
     }
 
     /// Waits until the URL's host may be asked. Returns at once where nobody has closed the gate.
-    pub async fn pass(&self, url: &Url) {
+    pub(super) async fn pass(&self, url: &Url) {
         while let Some(until) = self.closed_until(url) {
             sleep_until(until).await;
         }
+    }
+
+    /// Whether the URL's host is to be left alone now.
+    pub(super) fn is_closed(&self, url: &Url) -> bool {
+        self.closed_until(url).is_some()
     }
 
     fn closed_until(&self, url: &Url) -> Option<Instant> {
