@@ -151,10 +151,14 @@ fn refusal(step: Step, problem: &Problem, hint: Option<&Hint>) -> String {
         Some(Hint::Audience { token, asked }) => {
             format!("the token is for `{token}`, asked for was `{asked}`: leave `service` out, the challenge names it")
         }
-        Some(Hint::NoIdentity) => "the credentials were not applied: use an account's token, not an anonymous one".into(),
+        Some(Hint::NoIdentity) => {
+            "the credentials were not applied: use an account's token, not an anonymous one".into()
+        }
         Some(Hint::GrantsNothing) => "the token grants nothing: grant Read on the repositories to this account".into(),
         Some(Hint::WantsScope(scope)) => {
-            format!("the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way")
+            format!(
+                "the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way"
+            )
         }
         Some(Hint::HarborRole) => {
             "Harbor lists its catalog to system accounts only: use a system robot, or list by its own API".into()
@@ -162,7 +166,8 @@ fn refusal(step: Step, problem: &Problem, hint: Option<&Hint>) -> String {
         Some(Hint::NoLogin) => "the registry wants a login: configure `auth` with a user name and a password".into(),
         Some(Hint::FixedToken) => "make a new token: this one has expired or lacks permission".into(),
         None if matches!(problem, Problem::Rejected { .. }) => {
-            "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again".into()
+            "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
+                .into()
         }
         None if step == Step::Token => "the account may not have such a token: check its permissions".into(),
         None => "check the account's permissions, and that this machine's clock is right".into(),
@@ -175,7 +180,9 @@ fn tls(error: &reqwest::Error) -> String {
             "a private certificate authority: give its certificate as `ca_file`".into()
         }
         Some(rustls::Error::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. },
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYetContext { .. },
         )) => "renew the registry's certificate, and check this machine's clock".into(),
         Some(rustls::Error::InvalidCertificate(_)) => "the certificate does not fit this host: check `url`".into(),
         _ => "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into(),

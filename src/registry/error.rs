@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use super::SecretError;
 use super::body::BodyError;
 use super::diagnosis::{Hint, remedy};
 use super::link::LinkError;
 use super::origin::Distrust;
 use super::token::NoToken;
-use super::SecretError;
 
 /// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
 #[derive(Clone)]

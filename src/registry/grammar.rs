@@ -58,7 +58,9 @@ mod tests {
     #[test]
     fn names_by_the_grammar_pass() {
         let longest = "a".repeat(255);
-        for good in ["a", "a/b", "a/b/c/d/e/f", "a.b", "a_b", "a__b", "a-b", "a---b", "0/9", "x86_64-w64", longest.as_str()] {
+        for good in
+            ["a", "a/b", "a/b/c/d/e/f", "a.b", "a_b", "a__b", "a-b", "a---b", "0/9", "x86_64-w64", longest.as_str()]
+        {
             assert!(is_repository_name(good), "{good}");
         }
     }
@@ -67,8 +69,33 @@ mod tests {
     fn names_against_the_grammar_do_not() {
         let long = "a".repeat(256);
         for bad in [
-            "", "/", "a/", "/a", "a//b", "A", "a..b", "a.-b", "a___b", "_a", "a_", "-a", "a-", ".a", "a.", "..", "a/../b",
-            "a b", "a\n", "a\0", "ä", "a:b", "a@b", "a\u{1b}[31m", "a_.b", "a-_b", long.as_str(),
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "A",
+            "a..b",
+            "a.-b",
+            "a___b",
+            "_a",
+            "a_",
+            "-a",
+            "a-",
+            ".a",
+            "a.",
+            "..",
+            "a/../b",
+            "a b",
+            "a\n",
+            "a\0",
+            "ä",
+            "a:b",
+            "a@b",
+            "a\u{1b}[31m",
+            "a_.b",
+            "a-_b",
+            long.as_str(),
         ] {
             assert!(!is_repository_name(bad), "{bad:?}");
         }

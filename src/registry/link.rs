@@ -21,10 +21,7 @@ pub enum LinkError {
 
 /// The URL of the next page, or `None` on the last. The query is kept byte for byte: a decoded and re-encoded cursor
 /// makes Quay restart at page 1.
-pub fn next_page<'a>(
-    headers: impl IntoIterator<Item = &'a [u8]>,
-    requested: &Url,
-) -> Result<Option<Url>, LinkError> {
+pub fn next_page<'a>(headers: impl IntoIterator<Item = &'a [u8]>, requested: &Url) -> Result<Option<Url>, LinkError> {
     let mut present = false;
     let mut readable = false;
     for header in headers {
@@ -121,12 +118,21 @@ mod tests {
 
     #[test]
     fn edge_19_the_link_is_resolved_and_its_query_kept_byte_for_byte() {
-        for query in ["n=100&next_page=gAAAA-_x%3D%3D", "last=a%2Fb&n=100", "last=a/b&n=1", "last=%e4+b%20c&&x", "n=5&last=a%252Fb"] {
+        for query in [
+            "n=100&next_page=gAAAA-_x%3D%3D",
+            "last=a%2Fb&n=100",
+            "last=a/b&n=1",
+            "last=%e4+b%20c&&x",
+            "n=5&last=a%252Fb",
+        ] {
             let target = next(&[&format!("</v2/_catalog?{query}>; rel=\"next\"")]);
             assert_eq!(target, Ok(Some(format!("https://r.example:8443/v2/_catalog?{query}"))));
         }
         assert_eq!(next(&["<?last=x>; rel=next"]), Ok(Some("https://r.example:8443/v2/_catalog?last=x".into())));
-        assert_eq!(next(&["<_catalog?last=x>; rel=next"]), Ok(Some("https://r.example:8443/v2/_catalog?last=x".into())));
+        assert_eq!(
+            next(&["<_catalog?last=x>; rel=next"]),
+            Ok(Some("https://r.example:8443/v2/_catalog?last=x".into()))
+        );
         let absolute = "<https://r.example:8443/v2/_catalog?last=x>; rel=\"next\"";
         assert_eq!(next(&[absolute]), Ok(Some("https://r.example:8443/v2/_catalog?last=x".into())));
     }

@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn edge_26_null_is_empty() {
-        for body in [r#"{"repositories":null}"#, r#"{"repositories":[]}"#, " {\"next\":[1,{}], \"repositories\": [ ] } \n"] {
+        for body in
+            [r#"{"repositories":null}"#, r#"{"repositories":[]}"#, " {\"next\":[1,{}], \"repositories\": [ ] } \n"]
+        {
             let listed = read_page(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
             assert!(listed.names.is_empty() && listed.invalid_count == 0);
         }
@@ -148,10 +150,22 @@ mod tests {
     #[test]
     fn edge_26_a_wrong_type_html_or_a_truncated_body_is_an_error() {
         for body in [
-            "", "<html>", "null", "[]", "{}", "true", r#"{"repositories":{}}"#, r#"{"repositories":"a"}"#,
-            r#"{"repositories":[1]}"#, r#"{"repositories":[null]}"#, r#"{"repositories":["a","b""#,
-            r#"{"repositories":["a"]"#, r#"{"repositories":["a"]} x"#, r#"{"errors":[]}"#,
-            r#"{"repositories":["a"],"repositories":["b"]}"#, "{\"repositories\":[\"\u{0}\"]}",
+            "",
+            "<html>",
+            "null",
+            "[]",
+            "{}",
+            "true",
+            r#"{"repositories":{}}"#,
+            r#"{"repositories":"a"}"#,
+            r#"{"repositories":[1]}"#,
+            r#"{"repositories":[null]}"#,
+            r#"{"repositories":["a","b""#,
+            r#"{"repositories":["a"]"#,
+            r#"{"repositories":["a"]} x"#,
+            r#"{"errors":[]}"#,
+            r#"{"repositories":["a"],"repositories":["b"]}"#,
+            "{\"repositories\":[\"\u{0}\"]}",
         ] {
             assert!(read_page(body.as_bytes()).is_err(), "{body}");
         }

@@ -94,7 +94,9 @@ impl RetryPolicy {
 }
 
 fn is_passing(status: StatusCode) -> bool {
-    status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED && status != StatusCode::HTTP_VERSION_NOT_SUPPORTED
+    status.is_server_error()
+        && status != StatusCode::NOT_IMPLEMENTED
+        && status != StatusCode::HTTP_VERSION_NOT_SUPPORTED
         || status == StatusCode::REQUEST_TIMEOUT
 }
 
@@ -105,7 +107,17 @@ pub fn asked_pause(headers: &HeaderMap, unix_now: i64) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let standard = text(RETRY_AFTER.as_str()).and_then(|text| {
         let seconds = text.parse().ok().map(Duration::from_secs);
-        let date = || until(httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs().try_into().ok()?);
+        let date = || {
+            until(
+                httpdate::parse_http_date(text)
+                    .ok()?
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .ok()?
+                    .as_secs()
+                    .try_into()
+                    .ok()?,
+            )
+        };
         seconds.or_else(date)
     });
     standard.or_else(|| until(text("x-retry-after")?.parse().ok()?)).filter(|pause| !pause.is_zero())
@@ -143,7 +155,9 @@ mod tests {
             assert_eq!(pause(&attempt(1, seen)), Some(Duration::from_millis(500)), "{seen:?}");
             assert_eq!(POLICY.decide(&attempt(4, seen)), Decision::GiveUp, "{seen:?}");
         }
-        for seen in [status(200), status(400), status(401), status(403), status(404), status(405), status(501), Seen::Unusable] {
+        for seen in
+            [status(200), status(400), status(401), status(403), status(404), status(405), status(501), Seen::Unusable]
+        {
             assert_eq!(POLICY.decide(&attempt(1, seen)), Decision::Return, "{seen:?}");
         }
         assert_eq!(pause(&attempt(2, Seen::Broken)), Some(Duration::from_secs(1)));
@@ -151,10 +165,10 @@ mod tests {
         let unlucky = Attempt { dice: 0.0, ..attempt(1, Seen::Broken) };
         assert_eq!(pause(&unlucky), Some(Duration::ZERO));
         let large = Attempt { number: 3_000_000_000, ..attempt(1, Seen::Broken) };
-        assert_eq!(RetryPolicy { attempts: u32::MAX, ..POLICY }.decide(&large), Decision::After {
-            pause: Duration::from_millis(1500),
-            all: false
-        });
+        assert_eq!(
+            RetryPolicy { attempts: u32::MAX, ..POLICY }.decide(&large),
+            Decision::After { pause: Duration::from_millis(1500), all: false }
+        );
     }
 
     #[test]
@@ -169,7 +183,8 @@ mod tests {
 
     #[test]
     fn edge_36_the_pause_asked_for_is_kept_and_capped() {
-        let asked = |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), dice: 0.0, ..attempt(1, status(429)) };
+        let asked =
+            |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), dice: 0.0, ..attempt(1, status(429)) };
         assert_eq!(POLICY.decide(&asked(7)), Decision::After { pause: Duration::from_secs(7), all: true });
         assert_eq!(POLICY.decide(&asked(86_400)), Decision::After { pause: Duration::from_secs(60), all: true });
         let unavailable = Attempt { seen: status(503), ..asked(7) };

@@ -242,7 +242,9 @@ impl<'a> Session<'a> {
             (_, Access::Anonymous) if self.client.login().is_none() => {
                 Problem::Denied { said, hint: Some(Hint::NoLogin) }
             }
-            (_, Access::Basic(_)) if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) => {
+            (_, Access::Basic(_))
+                if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) =>
+            {
                 Problem::Denied { said, hint: Some(Hint::UseTokens) }
             }
             (_, Access::Basic(_)) if unauthorized => Problem::Rejected { said, hint: None },

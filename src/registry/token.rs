@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Secret;
@@ -51,33 +52,24 @@ pub enum NoToken {
     BadCharacters,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    token: serde_json::Value,
-    #[serde(default)]
-    access_token: serde_json::Value,
-    #[serde(default)]
-    expires_in: serde_json::Value,
-    // `issued_at` is left unread on purpose: Pulp writes microseconds, Docker Hub nanoseconds, Quay nothing, and a
-    // skewed one must neither shorten nor lengthen the token's life.
-}
-
 /// Reads a token endpoint's answer. `unix_now` (seconds) serves only a JWT that has an `exp` and no `iat`.
 pub fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Result<Token, NoToken> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| NoToken::NotJson)?;
-    let text = |value: &serde_json::Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let text = text(&answer.token).or_else(|| text(&answer.access_token)).ok_or(NoToken::Missing)?;
+    // `issued_at` is left unread on purpose: Pulp writes microseconds, Docker Hub nanoseconds, Quay nothing, and a
+    // skewed one must neither shorten nor lengthen the token's life.
+    let answer: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoToken::NotJson)?;
+    let text = |field| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = text("token").or_else(|| text("access_token")).ok_or(NoToken::Missing)?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(NoToken::BadCharacters);
     }
-    let lifetime = told(&answer.expires_in).or_else(|| Claims::read(&text)?.lifetime(unix_now)).unwrap_or(UNTOLD);
+    let told = answer.get("expires_in").and_then(told);
+    let lifetime = told.or_else(|| Claims::read(text)?.lifetime(unix_now)).unwrap_or(UNTOLD);
     Ok(Token { secret: Secret::new(text), received, lifetime: lifetime.min(LONGEST) })
 }
 
 /// `expires_in` as a positive number of seconds, be it a number or a text. Zero and less are no lifetime at all:
 /// believing them would fetch a token per page.
-fn told(value: &serde_json::Value) -> Option<Duration> {
+fn told(value: &Value) -> Option<Duration> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     duration(seconds)
 }
@@ -90,17 +82,17 @@ fn duration(seconds: f64) -> Option<Duration> {
 #[derive(Debug, Default, Deserialize)]
 pub struct Claims {
     #[serde(default)]
-    exp: serde_json::Value,
+    exp: Value,
     #[serde(default)]
-    iat: serde_json::Value,
+    iat: Value,
     /// For whom the token is: a text or a list of texts.
     #[serde(default)]
-    aud: serde_json::Value,
+    aud: Value,
     /// Whom the token speaks for; empty where the caller is anonymous.
     #[serde(default)]
-    sub: serde_json::Value,
+    sub: Value,
     #[serde(default)]
-    access: serde_json::Value,
+    access: Value,
 }
 
 impl Claims {
@@ -122,8 +114,8 @@ impl Claims {
     /// The audiences, where there are any.
     pub fn audiences(&self) -> Vec<&str> {
         match &self.aud {
-            serde_json::Value::String(one) => vec![one],
-            serde_json::Value::Array(several) => several.iter().filter_map(serde_json::Value::as_str).collect(),
+            Value::String(one) => vec![one],
+            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         }
     }
@@ -135,7 +127,7 @@ impl Claims {
 
     /// Whether the token lists its grants and grants no action at all.
     pub fn grants_nothing(&self) -> bool {
-        let idle = |grant: &serde_json::Value| grant["actions"].as_array().is_none_or(Vec::is_empty);
+        let idle = |grant: &Value| grant["actions"].as_array().is_none_or(Vec::is_empty);
         self.access.as_array().is_some_and(|grants| grants.iter().all(idle))
     }
 }
@@ -147,11 +139,11 @@ mod tests {
 
     const NOW: i64 = 1_795_000_000;
 
-    fn jwt(claims: &serde_json::Value) -> String {
+    fn jwt(claims: &Value) -> String {
         format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
     }
 
-    fn lifetime(answer: &serde_json::Value) -> u64 {
+    fn lifetime(answer: &Value) -> u64 {
         let token = read_answer(answer.to_string().as_bytes(), Instant::now(), NOW).expect("a token");
         token.lifetime.as_secs()
     }
