@@ -1,7 +1,7 @@
 //! Many names in one buffer: a page of a thousand names is two allocations, not a thousand.
 
 /// A list of names, kept end to end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Names {
     text: String,
     ends: Vec<u32>,

@@ -1,0 +1,185 @@
+//! Bodies within bounds: reqwest has no cap of its own, and sixteen kilobytes of gzip can hold sixteen megabytes.
+//! It reads chunks as they come and never more than it may; it does not look at what they say.
+
+use std::io::{self, Write};
+
+use flate2::write::MultiGzDecoder;
+
+/// How much of a body is accepted, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cap {
+    /// Compressed, as it travels.
+    pub(super) packed: usize,
+    /// Plain, or once decompressed.
+    pub(super) plain: usize,
+}
+
+impl Cap {
+    /// For a page of a listing.
+    pub(super) const PAGE: Self = Self { packed: 8 << 20, plain: 32 << 20 };
+    /// For token answers and errors, which have no business being long.
+    pub(super) const SMALL: Self = Self { packed: 256 << 10, plain: 1 << 20 };
+}
+
+/// Why a body is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    /// Over its cap.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// An encoding that was not offered.
+    #[error("the body's encoding was not asked for")]
+    Encoding,
+    /// Damaged or cut short.
+    #[error("the body is not whole gzip")]
+    Gzip(#[source] io::Error),
+}
+
+/// A body on its way in.
+#[derive(Debug)]
+pub(super) struct Body {
+    cap: Cap,
+    packed: usize,
+    into: Into,
+}
+
+#[derive(Debug)]
+enum Into {
+    Plain(Capped),
+    Gzip(Box<MultiGzDecoder<Capped>>),
+}
+
+impl Body {
+    /// Prepares for a body with this `Content-Encoding` and, where announced, this length.
+    pub(super) fn new(encoding: Option<&[u8]>, length: Option<u64>, cap: Cap) -> Result<Self, BodyError> {
+        let gzip = match encoding.map(|encoding| encoding.trim_ascii().to_ascii_lowercase()).as_deref() {
+            None | Some(b"" | b"identity") => false,
+            Some(b"gzip" | b"x-gzip") => true,
+            Some(_) => return Err(BodyError::Encoding),
+        };
+        let most = if gzip { cap.packed } else { cap.plain };
+        let length = usize::try_from(length.unwrap_or(0)).unwrap_or(usize::MAX);
+        if length > most {
+            return Err(BodyError::TooLarge(most));
+        }
+        // The announced length is believed up to a megabyte; beyond that, memory follows what really comes.
+        let start = if gzip { 4 * length } else { length }.min(1 << 20);
+        let sink = Capped { bytes: Vec::with_capacity(start), most: cap.plain, over: false };
+        let into = if gzip { Into::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { Into::Plain(sink) };
+        Ok(Self { cap, packed: 0, into })
+    }
+
+    /// Takes the next chunk.
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), BodyError> {
+        match &mut self.into {
+            Into::Plain(sink) => sink.write_all(chunk).map_err(|_| BodyError::TooLarge(self.cap.plain)),
+            Into::Gzip(decoder) => {
+                self.packed += chunk.len();
+                if self.packed > self.cap.packed {
+                    return Err(BodyError::TooLarge(self.cap.packed));
+                }
+                let written = decoder.write_all(chunk);
+                written.map_err(|error| gzip_error(decoder.get_ref(), error))
+            }
+        }
+    }
+
+    /// The whole body.
+    pub(super) fn finish(self) -> Result<Vec<u8>, BodyError> {
+        match self.into {
+            Into::Plain(sink) => Ok(sink.bytes),
+            // Some proxies label an empty body gzip.
+            Into::Gzip(_) if self.packed == 0 => Ok(Vec::new()),
+            Into::Gzip(mut decoder) => {
+                let finished = decoder.try_finish();
+                finished.map_err(|error| gzip_error(decoder.get_ref(), error))?;
+                Ok(std::mem::take(&mut decoder.get_mut().bytes))
+            }
+        }
+    }
+}
+
+fn gzip_error(sink: &Capped, error: io::Error) -> BodyError {
+    if sink.over { BodyError::TooLarge(sink.most) } else { BodyError::Gzip(error) }
+}
+
+/// A buffer that refuses to grow beyond its cap.
+struct Capped {
+    bytes: Vec<u8>,
+    most: usize,
+    over: bool,
+}
+
+impl std::fmt::Debug for Capped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A token answer passes through here.
+        write!(f, "{} of at most {} bytes", self.bytes.len(), self.most)
+    }
+}
+
+impl Write for Capped {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        if chunk.len() > self.most - self.bytes.len() {
+            self.over = true;
+            return Err(io::Error::other("over the cap"));
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(chunk.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    const CAP: Cap = Cap { packed: 1000, plain: 10_000 };
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).expect("in memory");
+        encoder.finish().expect("in memory")
+    }
+
+    fn read(encoding: Option<&[u8]>, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
+        let mut body = Body::new(encoding, None, CAP)?;
+        bytes.chunks(7).try_for_each(|chunk| body.push(chunk))?;
+        body.finish()
+    }
+
+    #[test]
+    fn plain_and_gzip_bodies_come_through() {
+        assert_eq!(read(None, b"hello").expect("plain"), b"hello");
+        assert_eq!(read(Some(b"identity"), b"hello").expect("plain"), b"hello");
+        assert_eq!(read(Some(b"GZIP"), &gzip(b"hello")).expect("gzip"), b"hello");
+        assert_eq!(read(Some(b"gzip"), b"").expect("empty"), b"");
+        let two_members = [gzip(b"hel"), gzip(b"lo")].concat();
+        assert_eq!(read(Some(b"gzip"), &two_members).expect("gzip"), b"hello");
+    }
+
+    #[test]
+    fn both_caps_hold_whatever_was_announced() {
+        assert!(matches!(read(None, &[0; 10_001]), Err(BodyError::TooLarge(10_000))));
+        assert!(matches!(read(Some(b"gzip"), &gzip(&vec![0; 1_000_000])), Err(BodyError::TooLarge(10_000))));
+        assert!(matches!(Body::new(None, Some(10_001), CAP), Err(BodyError::TooLarge(10_000))));
+        assert!(matches!(Body::new(Some(b"gzip"), Some(1001), CAP), Err(BodyError::TooLarge(1000))));
+        assert!(matches!(Body::new(None, Some(u64::MAX), CAP), Err(BodyError::TooLarge(10_000))));
+        let noise: Vec<u8> = (0..3000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        assert!(matches!(read(Some(b"gzip"), &gzip(&noise)), Err(BodyError::TooLarge(1000))));
+    }
+
+    #[test]
+    fn damaged_gzip_and_other_encodings_are_errors() {
+        let whole = gzip(b"hello hello hello hello");
+        assert!(matches!(read(Some(b"gzip"), &whole[..whole.len() - 9]), Err(BodyError::Gzip(_))));
+        assert!(matches!(read(Some(b"gzip"), b"not gzip at all"), Err(BodyError::Gzip(_))));
+        for encoding in [&b"br"[..], b"zstd", b"gzip, gzip", b"deflate"] {
+            assert!(matches!(read(Some(encoding), b""), Err(BodyError::Encoding)));
+        }
+    }
+}

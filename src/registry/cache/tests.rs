@@ -1,0 +1,157 @@
+//! The token cache on a paused clock, with an in-memory source.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::super::error::{Problem, Step};
+use super::*;
+
+/// Hands out `t1`, `t2`, … after a second each; fails where the script says so.
+#[derive(Debug, Default)]
+struct Fake {
+    fetched: AtomicU64,
+    fails: Mutex<VecDeque<bool>>,
+}
+
+#[async_trait]
+impl TokenSource for Fake {
+    async fn fetch(&self, _: &Wanted) -> Result<Token, RegistryError> {
+        let number = self.fetched.fetch_add(1, Ordering::Relaxed) + 1;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if self.fails.lock().expect("unpoisoned").pop_front().unwrap_or(false) {
+            return Err(RegistryError::new(Step::Token, Problem::NoRealm));
+        }
+        let lifetime = Duration::from_secs(100);
+        Ok(Token { secret: Secret::new(format!("t{number}")), received: Instant::now(), lifetime })
+    }
+}
+
+fn cache(fails: &[bool]) -> TokenCache<Fake> {
+    TokenCache::new(Fake { fetched: AtomicU64::new(0), fails: Mutex::new(fails.iter().copied().collect()) })
+}
+
+fn wanted(scope: &str) -> Wanted {
+    let realm = Url::parse("https://auth.example/token").expect("a URL");
+    Wanted { realm, service: Some("r".into()), scopes: ScopeSet::parse([scope]) }
+}
+
+impl TokenCache<Fake> {
+    async fn text(&self, scope: &str) -> String {
+        self.get(&wanted(scope)).await.expect("a token").secret.expose().to_owned()
+    }
+
+    fn fetched(&self) -> u64 {
+        self.source.fetched.load(Ordering::Relaxed)
+    }
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_15_concurrent_refreshes_collapse_into_one() {
+    let cache = cache(&[]);
+    let all = join_all((0..50).map(|_| cache.text("a:b:c"))).await;
+    assert!(all.iter().all(|text| text == "t1"));
+    assert_eq!(cache.fetched(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_15_those_who_waited_share_the_failure_and_do_not_fetch_again() {
+    let cache = cache(&[true]);
+    let wanted = wanted("a:b:c");
+    let all = join_all((0..50).map(|_| cache.get(&wanted))).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!(cache.fetched(), 1);
+    assert_eq!(cache.text("a:b:c").await, "t2", "later callers try again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_15_a_dropped_fetch_blocks_nobody() {
+    let cache = cache(&[]);
+    let gave_up = tokio::time::timeout(Duration::from_millis(10), cache.get(&wanted("a:b:c"))).await;
+    assert!(gave_up.is_err());
+    assert_eq!(cache.text("a:b:c").await, "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_16_tokens_are_cached_by_realm_service_and_scope() {
+    let cache = cache(&[]);
+    assert_eq!(cache.text("repository:a:pull").await, "t1");
+    assert_eq!(cache.text("repository:b:pull").await, "t2");
+    assert_eq!(cache.text("repository:a:pull").await, "t1");
+    let other_service = Wanted { service: None, ..wanted("repository:a:pull") };
+    assert_eq!(cache.get(&other_service).await.expect("a token").secret.expose(), "t3");
+    let other_realm = Url::parse("https://auth.example/other").expect("a URL");
+    let other_realm = Wanted { realm: other_realm, ..wanted("repository:a:pull") };
+    assert_eq!(cache.get(&other_realm).await.expect("a token").secret.expose(), "t4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_14_a_token_is_renewed_ahead_of_expiry() {
+    let cache = cache(&[]);
+    assert_eq!(cache.text("a:b:c").await, "t1");
+    pass(70).await;
+    assert_eq!(cache.text("a:b:c").await, "t1");
+    pass(16).await;
+    let (one, other) = tokio::join!(cache.text("a:b:c"), cache.text("a:b:c"));
+    assert_eq!((one.as_str(), other.as_str()), ("t2", "t1"), "one renews, the other goes on");
+    assert_eq!(cache.fetched(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_14_a_failed_early_refresh_keeps_the_living_token() {
+    let cache = cache(&[false, true, true, false]);
+    assert_eq!(cache.text("a:b:c").await, "t1");
+    pass(86).await;
+    assert_eq!(cache.text("a:b:c").await, "t1", "refresh failed, token lives");
+    assert_eq!(cache.text("a:b:c").await, "t1");
+    assert_eq!(cache.fetched(), 2, "not at every page");
+    pass(15).await;
+    assert!(cache.get(&wanted("a:b:c")).await.is_err(), "dead now");
+    assert_eq!(cache.state(), TokenState::Expired);
+    assert_eq!(cache.text("a:b:c").await, "t4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_14_a_refused_token_is_forgotten_and_its_successor_is_not() {
+    let cache = cache(&[]);
+    let old = cache.get(&wanted("a:b:c")).await.expect("a token").secret;
+    cache.refused(&wanted("a:b:c"), &old);
+    assert_eq!(cache.text("a:b:c").await, "t2");
+    cache.refused(&wanted("a:b:c"), &old);
+    assert_eq!(cache.text("a:b:c").await, "t2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_14_keep_fresh_renews_what_is_in_use_until_stopped() {
+    let cache = Arc::new(cache(&[]));
+    let stop = CancellationToken::new();
+    let keeper = tokio::spawn({
+        let (cache, stop) = (cache.clone(), stop.clone());
+        async move { cache.keep_fresh(stop).await }
+    });
+    for _ in 0..40 {
+        let asked = Instant::now();
+        cache.text("a:b:c").await;
+        assert!(asked.elapsed() < Duration::from_secs(1) || cache.fetched() == 1, "nobody waits but the first");
+        pass(10).await;
+    }
+    assert!((5..=6).contains(&cache.fetched()), "{}", cache.fetched());
+    let renewed_in_use = cache.fetched();
+    pass(1000).await;
+    assert!(cache.fetched() <= renewed_in_use + 1, "an idle token is renewed once at most");
+    stop.cancel();
+    keeper.await.expect("stopped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_tells_how_long_the_token_lives() {
+    let cache = cache(&[]);
+    assert_eq!(cache.state(), TokenState::None);
+    cache.text("a:b:c").await;
+    assert_eq!(cache.state(), TokenState::Valid { expires_in: Duration::from_secs(100) });
+    pass(101).await;
+    assert_eq!(cache.state(), TokenState::Expired);
+}

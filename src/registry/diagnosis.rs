@@ -1,0 +1,238 @@
+//! From what a server said to what an operator can do: it matches on the message, not on the status alone, since the
+//! same 401 has ten causes. It changes nothing about how a request is handled.
+
+use reqwest::StatusCode;
+use rustls::CertificateError;
+use serde_json::Value;
+
+use super::body::BodyError;
+use super::challenge::Challenge;
+use super::error::{Problem, Said, Step};
+use super::grammar::shown;
+use super::link::LinkError;
+use super::token::Claims;
+
+/// The cause behind a refusal, where it can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// Basic credentials were sent where a token is wanted.
+    UseTokens,
+    /// A Quay user name that is no robot's.
+    RobotName,
+    /// The token is for somebody else.
+    Audience { token: String, asked: String },
+    /// The token speaks for nobody.
+    NoIdentity,
+    /// The token grants no action.
+    GrantsNothing,
+    /// The catalog wants another scope.
+    WantsScope(String),
+    /// Harbor lists its catalog to system accounts only.
+    HarborRole,
+    /// No credentials are configured.
+    NoLogin,
+    /// A fixed token was sent.
+    FixedToken,
+}
+
+/// Reads what a server said, escaped and cut; `secrets` are taken out, since a server may echo what it was sent.
+pub(super) fn said(status: StatusCode, body: &[u8], secrets: &[&str]) -> Said {
+    let text = String::from_utf8_lossy(body);
+    let mut text = match serde_json::from_str::<Value>(&text) {
+        Ok(json) => json_message(&json),
+        Err(_) if text.trim_start().starts_with('<') => "an HTML page".to_owned(),
+        Err(_) => text.trim().to_owned(),
+    };
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, "[secret]");
+    }
+    Said { status, text: shown(&text) }
+}
+
+fn json_message(json: &Value) -> String {
+    let first = &json["errors"][0];
+    let told: Vec<&str> = [&first["code"], &first["message"], &json["error"], &json["error_description"]]
+        .into_iter()
+        .chain([&json["message"], &json["details"], &json["detail"]])
+        .filter_map(Value::as_str)
+        .collect();
+    told.join(": ")
+}
+
+/// Whether the answer is one of these error codes of the distribution specification.
+pub(super) fn has_code(body: &[u8], codes: &[&str]) -> bool {
+    let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
+    let errors = json["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    errors.iter().any(|error| error["code"].as_str().is_some_and(|code| codes.contains(&code)))
+}
+
+/// Why access was denied, as far as the answer and the token tell.
+pub(super) fn why_denied(said: &Said, challenges: &[Challenge], token: Option<(&str, Option<&str>)>) -> Option<Hint> {
+    let text = said.text.to_ascii_lowercase();
+    if text.contains("invalid bearer token format") {
+        return Some(Hint::UseTokens);
+    }
+    if text.contains("list catalog") {
+        return Some(Hint::HarborRole);
+    }
+    let claims = token.and_then(|(token, _)| Claims::read(token));
+    if let (Some(claims), Some((_, Some(service)))) = (&claims, token) {
+        let audiences = claims.audiences();
+        if text.contains("audience") || !(audiences.is_empty() || audiences.contains(&service)) {
+            return Some(Hint::Audience { token: shown(&audiences.join(", ")), asked: shown(service) });
+        }
+    }
+    if claims.as_ref().is_some_and(Claims::is_anonymous) {
+        return Some(Hint::NoIdentity);
+    }
+    if claims.as_ref().is_some_and(Claims::grants_nothing) {
+        return Some(Hint::GrantsNothing);
+    }
+    let scope = challenges.iter().find_map(|challenge| challenge.param("scope"));
+    scope.map(|scope| Hint::WantsScope(shown(scope)))
+}
+
+/// One line on what to do.
+pub(super) fn remedy(step: Step, problem: &Problem) -> String {
+    match problem {
+        Problem::Rejected { hint, .. } | Problem::Denied { hint, .. } => refusal(step, problem, hint.as_ref()),
+        Problem::Secret(_) | Problem::BadSecret => "check where the password is kept, and that this user may read it".into(),
+        Problem::Scope { .. } | Problem::TooManyScopes => {
+            "write a scope such as `repository:ORG/REPO:pull`, without commas, wildcards or `registry:catalog:*` on Quay, \
+             or none at all"
+                .into()
+        }
+        Problem::Unsupported(_) if step == Step::Ping => {
+            "check `url`: there is no registry API under it (`/v2/` is added to it)".into()
+        }
+        Problem::Unsupported(_) => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
+        Problem::RateLimited(_) => "lower `concurrency`, or run at a quieter time".into(),
+        Problem::ServerError(_) => "look at the registry's own logs, and run again later".into(),
+        Problem::Broken(error) if error.is_connect() => {
+            "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
+        }
+        Problem::Broken(_) => "run again; if it stays, look at the proxy before the registry".into(),
+        Problem::Timeout(_) => "raise `timeout`, or lower `page_size`".into(),
+        Problem::Tls(error) => tls(error),
+        Problem::CaFile { .. } | Problem::NoCertificates { .. } => "`ca_file` is to hold PEM certificates".into(),
+        Problem::NoRoots => "install the system's CA certificates, or set `ca_file`".into(),
+        Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables".into(),
+        Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`".into(),
+        Problem::Link(LinkError::OtherOrigin) | Problem::Redirect { .. } => {
+            "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes".into()
+        }
+        Problem::Realm { host, .. } => {
+            format!("a proxy, or an attack: add `{host}` to `realm_hosts` only if it is yours and speaks https")
+        }
+        Problem::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
+            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix".into()
+        }
+        Problem::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
+            "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`".into()
+        }
+        Problem::SeenUrl | Problem::SeenPage => {
+            "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor".into()
+        }
+        Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry".into(),
+        Problem::Unexpected(_)
+        | Problem::Body(_)
+        | Problem::Json(_)
+        | Problem::Link(_)
+        | Problem::NoToken(_)
+        | Problem::NoRealm
+        | Problem::Redirects => "check `url`: what answers there does not keep to the registry protocol".into(),
+    }
+}
+
+fn refusal(step: Step, problem: &Problem, hint: Option<&Hint>) -> String {
+    match hint {
+        Some(Hint::UseTokens) => "this registry wants tokens: set `auth: token` (the default)".into(),
+        Some(Hint::RobotName) => "that is no robot account's name: did you mean `org+robot`?".into(),
+        Some(Hint::Audience { token, asked }) => {
+            format!("the token is for `{token}`, asked for was `{asked}`: leave `service` out, the challenge names it")
+        }
+        Some(Hint::NoIdentity) => {
+            "the credentials were not applied: use an account's token, not an anonymous one".into()
+        }
+        Some(Hint::GrantsNothing) => "the token grants nothing: grant Read on the repositories to this account".into(),
+        Some(Hint::WantsScope(scope)) => {
+            format!(
+                "the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way"
+            )
+        }
+        Some(Hint::HarborRole) => {
+            "Harbor lists its catalog to system accounts only: use a system robot, or list by its own API".into()
+        }
+        Some(Hint::NoLogin) => "the registry wants a login: configure `auth` with a user name and a password".into(),
+        Some(Hint::FixedToken) => "make a new token: this one has expired or lacks permission".into(),
+        None if matches!(problem, Problem::Rejected { .. }) => {
+            "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
+                .into()
+        }
+        None if step == Step::Token => "the account may not have such a token: check its permissions".into(),
+        None => "check the account's permissions, and that this machine's clock is right".into(),
+    }
+}
+
+fn tls(error: &reqwest::Error) -> String {
+    match tls_cause(error) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "a private certificate authority: give its certificate as `ca_file`".into()
+        }
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYetContext { .. },
+        )) => "renew the registry's certificate, and check this machine's clock".into(),
+        Some(rustls::Error::InvalidCertificate(_)) => "the certificate does not fit this host: check `url`".into(),
+        _ => "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into(),
+    }
+}
+
+/// The TLS error within a request's error, through the layers that wrap it.
+pub(super) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause: Option<&'a (dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // An io::Error gives its inner error by `get_ref` alone; its `source` skips it.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_said_is_found_in_every_shape() {
+        let text = |body: &str| said(StatusCode::UNAUTHORIZED, body.as_bytes(), &[]).text;
+        assert_eq!(text(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#), "DENIED: no");
+        assert_eq!(text(r#"{"error": "Invalid bearer token format"}"#), "Invalid bearer token format");
+        assert_eq!(text(r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+        assert_eq!(text("<!DOCTYPE html><p>x"), "an HTML page");
+        assert_eq!(text("plain\u{1b}[0m"), "plain\\u{1b}[0m");
+        assert_eq!(text(""), "");
+        assert!(text(&"x".repeat(100_000)).len() < 200);
+    }
+
+    #[test]
+    fn a_server_that_echoes_a_secret_does_not_get_it_into_the_message() {
+        let said = said(StatusCode::UNAUTHORIZED, br#"{"error":"hunter2 is wrong"}"#, &["hunter2", ""]);
+        assert_eq!(said.text, "[secret] is wrong");
+    }
+
+    #[test]
+    fn codes_are_found_among_several() {
+        let body = br#"{"errors":[{"code":"X"},{"code":"PAGINATION_NUMBER_INVALID"}]}"#;
+        assert!(has_code(body, &["PAGINATION_NUMBER_INVALID"]));
+        assert!(!has_code(body, &["UNSUPPORTED"]));
+        assert!(!has_code(b"<html>", &["UNSUPPORTED"]));
+    }
+}

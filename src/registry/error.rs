@@ -1,0 +1,300 @@
+//! What went wrong with a registry: at which step, of which kind, and what the operator can do. It decides nothing.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::SecretError;
+use super::body::BodyError;
+use super::diagnosis::{Hint, remedy};
+use super::link::LinkError;
+use super::origin::Distrust;
+use super::token::NoToken;
+
+/// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
+#[derive(Clone)]
+pub struct RegistryError(Arc<Inner>);
+
+struct Inner {
+    step: Step,
+    problem: Problem,
+}
+
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Preparing the client: certificates.
+    Setup,
+    /// Asking `/v2/` how to log in.
+    Ping,
+    /// Asking for a token, or reading the secret for it.
+    Token,
+    /// Fetching a page of the catalog, counted from 1.
+    Page(u64),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup => f.write_str("setup"),
+            Self::Ping => f.write_str("ping"),
+            Self::Token => f.write_str("token"),
+            Self::Page(number) => write!(f, "catalog page {number}"),
+        }
+    }
+}
+
+/// The kind of a failure, as far as an operator or a metric tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Wrong password, deleted or disabled account: not tried again.
+    CredentialsRejected,
+    /// The password or token could not be read from where it is kept.
+    SecretUnreadable,
+    /// Logged in and still not allowed.
+    Denied,
+    /// There is no catalog, or no registry.
+    Unsupported,
+    /// Still turned away after waiting as often as asked.
+    RateLimited,
+    /// No answer, or none but server errors.
+    Unreachable,
+    /// The certificate is not trusted, or TLS could not be set up.
+    Tls,
+    /// An answer that is against the protocol.
+    Protocol,
+    /// Following the server would take credentials or the walk elsewhere.
+    Untrusted,
+    /// The catalog does not end.
+    Endless,
+}
+
+impl Fault {
+    /// All of them, for tables and metrics.
+    pub const ALL: [Self; 10] = [
+        Self::CredentialsRejected,
+        Self::SecretUnreadable,
+        Self::Denied,
+        Self::Unsupported,
+        Self::RateLimited,
+        Self::Unreachable,
+        Self::Tls,
+        Self::Protocol,
+        Self::Untrusted,
+        Self::Endless,
+    ];
+
+    /// A stable code for tables and metrics: `credentials_rejected`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CredentialsRejected => "credentials_rejected",
+            Self::SecretUnreadable => "secret_unreadable",
+            Self::Denied => "denied",
+            Self::Unsupported => "unsupported",
+            Self::RateLimited => "rate_limited",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Untrusted => "untrusted",
+            Self::Endless => "endless",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a server answered: its status and what it said, escaped, cut, and free of what we had sent it.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) status: StatusCode,
+    pub(super) text: String,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status.as_u16())?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, " `{}`", self.text) }
+    }
+}
+
+/// The problem itself, as the step saw it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("the credentials were refused: {said}")]
+    Rejected { said: Said, hint: Option<Hint> },
+    #[error("the secret cannot be read")]
+    Secret(#[source] SecretError),
+    #[error("the secret has characters that no header can carry")]
+    BadSecret,
+    #[error("access denied: {said}")]
+    Denied { said: Said, hint: Option<Hint> },
+    #[error("the token endpoint accepts none of the scopes {tried}: {said}")]
+    Scope { said: Said, tried: String },
+    #[error("the scopes do not fit one token request")]
+    TooManyScopes,
+    #[error("the registry does not offer this: {0}")]
+    Unsupported(Said),
+    #[error("the registry keeps answering {0}")]
+    RateLimited(Said),
+    #[error("the server keeps failing: {0}")]
+    ServerError(Said),
+    #[error("unexpected answer: {0}")]
+    Unexpected(Said),
+    #[error("no whole answer")]
+    Broken(#[source] reqwest::Error),
+    #[error("no whole answer within {0:?}")]
+    Timeout(Duration),
+    #[error("no trusted TLS connection")]
+    Tls(#[source] reqwest::Error),
+    #[error("read the certificates in {path}")]
+    CaFile {
+        path: PathBuf,
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    #[error("there are no certificates in {path}")]
+    NoCertificates { path: PathBuf },
+    #[error("no certificate authorities are known")]
+    NoRoots,
+    #[error("set up TLS")]
+    TlsSetup(#[source] rustls::Error),
+    #[error("set up HTTP")]
+    HttpSetup(#[source] reqwest::Error),
+    #[error("the answer cannot be read")]
+    Body(#[source] BodyError),
+    #[error("the answer is no list of repositories")]
+    Json(#[source] serde_json::Error),
+    #[error("the next page cannot be followed")]
+    Link(#[source] LinkError),
+    #[error("no token in the answer")]
+    NoToken(#[source] NoToken),
+    #[error("the challenge names no realm")]
+    NoRealm,
+    #[error("the credentials may not be sent to the realm {host}")]
+    Realm {
+        host: String,
+        #[source]
+        source: Distrust,
+    },
+    #[error("redirected to {to}")]
+    Redirect { to: String },
+    #[error("redirected too often")]
+    Redirects,
+    #[error("the link to the next page leads to one that was fetched before")]
+    SeenUrl,
+    #[error("the page repeats an earlier one name by name")]
+    SeenPage,
+    #[error("more than {0} pages")]
+    TooManyPages(u64),
+    #[error("more than {0} names")]
+    TooManyNames(u64),
+}
+
+impl Problem {
+    /// What an unexpected status means wherever it is met.
+    pub(super) fn of_status(said: Said) -> Self {
+        match said.status {
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(said),
+            status if status.is_server_error() => Self::ServerError(said),
+            _ => Self::Unexpected(said),
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Rejected { .. } => Fault::CredentialsRejected,
+            Self::Secret(_) | Self::BadSecret => Fault::SecretUnreadable,
+            Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
+            Self::Unsupported(_) => Fault::Unsupported,
+            Self::RateLimited(_) => Fault::RateLimited,
+            Self::ServerError(_) | Self::Broken(_) | Self::Timeout(_) => Fault::Unreachable,
+            Self::Tls(_)
+            | Self::CaFile { .. }
+            | Self::NoCertificates { .. }
+            | Self::NoRoots
+            | Self::TlsSetup(_)
+            | Self::HttpSetup(_) => Fault::Tls,
+            Self::Link(LinkError::OtherOrigin) | Self::Realm { .. } | Self::Redirect { .. } => Fault::Untrusted,
+            Self::Unexpected(_)
+            | Self::Body(_)
+            | Self::Json(_)
+            | Self::Link(_)
+            | Self::NoToken(_)
+            | Self::NoRealm
+            | Self::Redirects => Fault::Protocol,
+            Self::SeenUrl | Self::SeenPage | Self::TooManyPages(_) | Self::TooManyNames(_) => Fault::Endless,
+        }
+    }
+}
+
+impl RegistryError {
+    pub(super) fn new(step: Step, problem: Problem) -> Self {
+        Self(Arc::new(Inner { step, problem }))
+    }
+
+    /// The kind.
+    pub fn fault(&self) -> Fault {
+        self.0.problem.fault()
+    }
+
+    /// What was being done.
+    pub fn step(&self) -> Step {
+        self.0.step
+    }
+
+    /// What the operator can do about it, in one line.
+    pub fn remedy(&self) -> String {
+        remedy(self.0.step, &self.0.problem)
+    }
+
+    pub(super) fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+}
+
+impl fmt::Display for RegistryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.step, self.0.problem)
+    }
+}
+
+impl fmt::Debug for RegistryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryError").field("step", &self.0.step).field("problem", &self.0.problem).finish()
+    }
+}
+
+impl std::error::Error for RegistryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The problem's own text is part of ours.
+        std::error::Error::source(&self.0.problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_fit_a_metric_label() {
+        let codes: std::collections::HashSet<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+        assert_eq!(codes.len(), Fault::ALL.len());
+        assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+    }
+
+    #[test]
+    fn an_error_is_one_line_with_its_step_and_its_source_is_the_cause() {
+        let error = RegistryError::new(Step::Page(17), Problem::Link(LinkError::OtherOrigin));
+        assert_eq!(error.to_string(), "catalog page 17: the next page cannot be followed");
+        let source = std::error::Error::source(&error).expect("a source");
+        assert_eq!(source.to_string(), "the next page's link leads to another scheme, host or port");
+        assert_eq!(error.fault(), Fault::Untrusted);
+    }
+}

@@ -1,0 +1,185 @@
+//! One page of names out of its JSON, straight into [`Names`] without a string per name. Knows nothing of HTTP.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::Names;
+use super::grammar::{is_repository_name, shown};
+
+/// Invalid names kept of a page, to show; all of them are counted.
+const INVALID_KEPT: usize = 100;
+
+/// One page of a registry's catalog.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Which page this is, from 1.
+    pub number: u64,
+    /// The names on it that follow the specification's grammar, in the server's order.
+    pub names: Names,
+    /// The names that do not, escaped and cut; the first 100.
+    pub invalid: Vec<String>,
+    /// How many names do not.
+    pub invalid_count: u64,
+    /// When the whole page had been received.
+    pub received_at: DateTime<Utc>,
+    /// Whether the server says that no further page follows.
+    pub last: bool,
+}
+
+/// The names of a page, by whether they follow the grammar.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub(super) names: Names,
+    pub(super) invalid: Vec<String>,
+    pub(super) invalid_count: u64,
+}
+
+impl Listed {
+    fn add(&mut self, name: &str) {
+        if is_repository_name(name) {
+            self.names.push(name);
+            return;
+        }
+        self.invalid_count += 1;
+        if self.invalid.len() < INVALID_KEPT {
+            self.invalid.push(shown(name));
+        }
+    }
+}
+
+/// Reads `{"repositories": [...]}`. `null` is empty, as Harbor writes it; anything else is an error, since a page that
+/// is silently taken for empty cuts the inventory short.
+pub(super) fn read_page(body: &[u8]) -> Result<Listed, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let listed = json.deserialize_map(Body)?;
+    json.end()?;
+    Ok(listed)
+}
+
+struct Body;
+
+impl<'de> Visitor<'de> for Body {
+    type Value = Listed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `repositories`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
+        let mut listed = None;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key != "repositories" {
+                map.next_value::<IgnoredAny>()?;
+            } else if listed.replace(map.next_value_seed(Repositories)?).is_some() {
+                return Err(A::Error::duplicate_field("repositories"));
+            }
+        }
+        listed.ok_or_else(|| A::Error::missing_field("repositories"))
+    }
+}
+
+struct Repositories;
+
+impl<'de> DeserializeSeed<'de> for Repositories {
+    type Value = Listed;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Listed, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Repositories {
+    type Value = Listed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of repository names or null")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Listed, E> {
+        Ok(Listed::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Listed, A::Error> {
+        let mut listed = Listed::default();
+        while names.next_element_seed(Name(&mut listed))?.is_some() {}
+        Ok(listed)
+    }
+}
+
+/// A name, added where it is met: borrowed from the body unless it has escapes.
+struct Name<'a>(&'a mut Listed);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a repository name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<(), E> {
+        self.0.add(name);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edge_26_null_is_empty() {
+        for body in
+            [r#"{"repositories":null}"#, r#"{"repositories":[]}"#, " {\"next\":[1,{}], \"repositories\": [ ] } \n"]
+        {
+            let listed = read_page(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
+            assert!(listed.names.is_empty() && listed.invalid_count == 0);
+        }
+    }
+
+    #[test]
+    fn edge_26_a_wrong_type_html_or_a_truncated_body_is_an_error() {
+        for body in [
+            "",
+            "<html>",
+            "null",
+            "[]",
+            "{}",
+            "true",
+            r#"{"repositories":{}}"#,
+            r#"{"repositories":"a"}"#,
+            r#"{"repositories":[1]}"#,
+            r#"{"repositories":[null]}"#,
+            r#"{"repositories":["a","b""#,
+            r#"{"repositories":["a"]"#,
+            r#"{"repositories":["a"]} x"#,
+            r#"{"errors":[]}"#,
+            r#"{"repositories":["a"],"repositories":["b"]}"#,
+            "{\"repositories\":[\"\u{0}\"]}",
+        ] {
+            assert!(read_page(body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(read_page(b"{\"repositories\":[\"\xff\"]}").is_err());
+    }
+
+    #[test]
+    fn names_against_the_grammar_are_kept_apart_escaped_and_counted() {
+        let listed = read_page(br#"{"repositories":["a/b","A","\u001b[2Jx","c\/d","../e"]}"#).expect("a page");
+        assert_eq!(listed.names.iter().collect::<Vec<_>>(), ["a/b", "c/d"]);
+        assert_eq!(listed.invalid, ["A", "\\u{1b}[2Jx", "../e"]);
+        assert_eq!(listed.invalid_count, 3);
+        let many = format!(r#"{{"repositories":[{}]}}"#, vec!["\"A\""; 150].join(","));
+        let listed = read_page(many.as_bytes()).expect("a page");
+        assert_eq!((listed.invalid.len(), listed.invalid_count), (100, 150));
+    }
+}

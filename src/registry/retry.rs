@@ -1,0 +1,216 @@
+//! Whether and when to try again. Pure: it is shown what happened and decides; it neither sleeps nor rolls dice.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+/// How often and how patiently to try again.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// Most attempts at one request, the first included.
+    pub attempts: u32,
+    /// Bound of the first pause; it doubles with each further attempt.
+    pub base: Duration,
+    /// Bound of every pause that we choose ourselves.
+    pub longest: Duration,
+    /// Bound of a pause that the server asks for.
+    pub longest_asked: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 6,
+            base: Duration::from_millis(500),
+            longest: Duration::from_secs(30),
+            longest_asked: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What came of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Which attempt this was, from 1.
+    pub number: u32,
+    /// What was seen.
+    pub seen: Seen,
+    /// The pause that the server asked for.
+    pub asked: Option<Duration>,
+    /// Whether sending the request twice does no harm: a GET.
+    pub repeatable: bool,
+    /// A random number of `0.0..1.0`.
+    pub dice: f64,
+}
+
+/// The outcome of one attempt, as far as trying again depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// An answer was received whole.
+    Status(StatusCode),
+    /// No connection, a lost one, or none within the time.
+    Broken,
+    /// An answer that will not become better: too large, an encoding nobody asked for, an untrusted certificate.
+    Unusable,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Hand the outcome to the caller.
+    Return,
+    /// Try again after this pause; `all` says that every other request to the host has to wait as well.
+    After {
+        /// How long.
+        pause: Duration,
+        /// For everybody.
+        all: bool,
+    },
+    /// It was worth trying again, but that has been done often enough.
+    GiveUp,
+}
+
+impl RetryPolicy {
+    /// Decides about one attempt. Full jitter: a pause is chosen evenly between zero and its bound, so that clients
+    /// turned away together do not come back together.
+    pub fn decide(&self, attempt: &Attempt) -> Decision {
+        let limited = match attempt.seen {
+            Seen::Status(StatusCode::TOO_MANY_REQUESTS) => true,
+            Seen::Status(StatusCode::SERVICE_UNAVAILABLE) if attempt.asked.is_some() => true,
+            Seen::Status(status) if attempt.repeatable && is_passing(status) => false,
+            Seen::Broken if attempt.repeatable => false,
+            Seen::Status(_) | Seen::Broken | Seen::Unusable => return Decision::Return,
+        };
+        if attempt.number >= self.attempts {
+            return Decision::GiveUp;
+        }
+        let doubled = self.base.saturating_mul(1 << (attempt.number - 1).min(20)).min(self.longest);
+        let chosen = doubled.mul_f64(attempt.dice);
+        // A little more than was asked for, never less; all waiters at once would only be turned away again.
+        let asked = attempt.asked.map(|asked| asked.min(self.longest_asked) + self.base.mul_f64(attempt.dice));
+        Decision::After { pause: asked.unwrap_or(chosen), all: limited }
+    }
+}
+
+fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error()
+        && status != StatusCode::NOT_IMPLEMENTED
+        && status != StatusCode::HTTP_VERSION_NOT_SUPPORTED
+        || status == StatusCode::REQUEST_TIMEOUT
+}
+
+/// The pause that a server asks for: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or `X-Retry-After` as
+/// seconds since 1970. A time that has passed is no pause.
+pub fn asked_pause(headers: &HeaderMap, unix_now: i64) -> Option<Duration> {
+    let until = |unix: i64| u64::try_from(unix.saturating_sub(unix_now)).ok().map(Duration::from_secs);
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let standard = text(RETRY_AFTER.as_str()).and_then(|text| {
+        let seconds = text.parse().ok().map(Duration::from_secs);
+        let date = || {
+            until(
+                httpdate::parse_http_date(text)
+                    .ok()?
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .ok()?
+                    .as_secs()
+                    .try_into()
+                    .ok()?,
+            )
+        };
+        seconds.or_else(date)
+    });
+    standard.or_else(|| until(text("x-retry-after")?.parse().ok()?)).filter(|pause| !pause.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        attempts: 4,
+        base: Duration::from_secs(1),
+        longest: Duration::from_secs(3),
+        longest_asked: Duration::from_secs(60),
+    };
+
+    fn status(code: u16) -> Seen {
+        Seen::Status(StatusCode::from_u16(code).expect("a status"))
+    }
+
+    fn attempt(number: u32, seen: Seen) -> Attempt {
+        Attempt { number, seen, asked: None, repeatable: true, dice: 0.5 }
+    }
+
+    fn pause(attempt: &Attempt) -> Option<Duration> {
+        match POLICY.decide(attempt) {
+            Decision::After { pause, .. } => Some(pause),
+            Decision::Return | Decision::GiveUp => None,
+        }
+    }
+
+    #[test]
+    fn edge_37_retries_are_bounded_jittered_and_only_for_what_may_pass() {
+        for seen in [Seen::Broken, status(500), status(502), status(503), status(504), status(429), status(408)] {
+            assert_eq!(pause(&attempt(1, seen)), Some(Duration::from_millis(500)), "{seen:?}");
+            assert_eq!(POLICY.decide(&attempt(4, seen)), Decision::GiveUp, "{seen:?}");
+        }
+        for seen in
+            [status(200), status(400), status(401), status(403), status(404), status(405), status(501), Seen::Unusable]
+        {
+            assert_eq!(POLICY.decide(&attempt(1, seen)), Decision::Return, "{seen:?}");
+        }
+        assert_eq!(pause(&attempt(2, Seen::Broken)), Some(Duration::from_secs(1)));
+        assert_eq!(pause(&attempt(3, Seen::Broken)), Some(Duration::from_millis(1500)), "bounded by `longest`");
+        let unlucky = Attempt { dice: 0.0, ..attempt(1, Seen::Broken) };
+        assert_eq!(pause(&unlucky), Some(Duration::ZERO));
+        let large = Attempt { number: 3_000_000_000, ..attempt(1, Seen::Broken) };
+        assert_eq!(
+            RetryPolicy { attempts: u32::MAX, ..POLICY }.decide(&large),
+            Decision::After { pause: Duration::from_millis(1500), all: false }
+        );
+    }
+
+    #[test]
+    fn what_is_not_repeatable_is_only_repeated_when_it_was_turned_away() {
+        for seen in [Seen::Broken, status(500), status(503)] {
+            let post = Attempt { repeatable: false, ..attempt(1, seen) };
+            assert_eq!(POLICY.decide(&post), Decision::Return, "{seen:?}");
+        }
+        let post = Attempt { repeatable: false, ..attempt(1, status(429)) };
+        assert!(matches!(POLICY.decide(&post), Decision::After { all: true, .. }));
+    }
+
+    #[test]
+    fn edge_36_the_pause_asked_for_is_kept_and_capped() {
+        let asked =
+            |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), dice: 0.0, ..attempt(1, status(429)) };
+        assert_eq!(POLICY.decide(&asked(7)), Decision::After { pause: Duration::from_secs(7), all: true });
+        assert_eq!(POLICY.decide(&asked(86_400)), Decision::After { pause: Duration::from_secs(60), all: true });
+        let unavailable = Attempt { seen: status(503), ..asked(7) };
+        assert_eq!(POLICY.decide(&unavailable), Decision::After { pause: Duration::from_secs(7), all: true });
+    }
+
+    #[test]
+    fn edge_36_retry_after_is_read_in_every_form() {
+        let asked = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a value"));
+            asked_pause(&headers, 784_111_777)
+        };
+        assert_eq!(asked("retry-after", "120"), Some(Duration::from_secs(120)));
+        assert_eq!(asked("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(asked("x-retry-after", "784111782"), Some(Duration::from_secs(5)));
+        for (name, value) in [
+            ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"),
+            ("retry-after", "soon"),
+            ("retry-after", "-5"),
+            ("retry-after", "0"),
+            ("x-retry-after", "1"),
+            ("x-retry-after", "99999999999999999999"),
+        ] {
+            assert_eq!(asked(name, value), None, "{name}: {value}");
+        }
+        assert_eq!(asked("x-retry-after", "9223372036854775807").map(|pause| pause.as_secs() > 1), Some(true));
+    }
+}

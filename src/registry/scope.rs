@@ -1,0 +1,127 @@
+//! Token scopes: a set of them, and the ladder of sets to try on the catalog. Pure; asks nobody.
+
+/// Scopes to ask for in one token: each once, in the order given. Empty: no `scope` parameter at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ScopeSet(Vec<String>);
+
+impl ScopeSet {
+    /// Reads scopes as people and challenges write them: several in one text, separated by blanks or commas. A comma
+    /// within the actions (`repository:a:pull,push`) separates nothing: what follows it has no colon.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut scopes: Vec<String> = Vec::new();
+        for word in texts.into_iter().flat_map(str::split_ascii_whitespace) {
+            let first = scopes.len();
+            for piece in word.split(',').filter(|piece| !piece.is_empty()) {
+                match scopes[first..].last_mut() {
+                    Some(scope) if !piece.contains(':') => {
+                        scope.push(',');
+                        scope.push_str(piece);
+                    }
+                    _ => scopes.push(piece.to_owned()),
+                }
+            }
+        }
+        let mut set = Self::default();
+        for scope in scopes {
+            if !set.0.contains(&scope) {
+                set.0.push(scope);
+            }
+        }
+        set
+    }
+
+    /// The scopes, one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether no scope is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Display for ScopeSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_empty() { f.write_str("no scope") } else { f.write_str(&self.0.join(" ")) }
+    }
+}
+
+/// The scopes still to be tried on the catalog: the configured, the challenge's, none; each once. No single one works
+/// everywhere: distribution requires `registry:catalog:*`, Quay answers 400 to it.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    configured: Option<ScopeSet>,
+    challenged: Vec<ScopeSet>,
+    tried: Vec<ScopeSet>,
+}
+
+impl Ladder {
+    /// A ladder that begins with the configured scopes, if there are any.
+    pub fn new(configured: &[String]) -> Self {
+        let configured = ScopeSet::parse(configured.iter().map(String::as_str));
+        Self { configured: Some(configured).filter(|set| !set.is_empty()), challenged: Vec::new(), tried: Vec::new() }
+    }
+
+    /// Notes the scope that a challenge names. A later challenge is nearer to the truth and comes first.
+    pub fn challenged(&mut self, scope: Option<&str>) {
+        let set = ScopeSet::parse(scope);
+        if !set.is_empty() && !self.tried.contains(&set) {
+            self.challenged.insert(0, set);
+        }
+    }
+
+    /// The next step; `None` once all have been tried.
+    pub fn step(&mut self) -> Option<ScopeSet> {
+        let steps = self.configured.iter().chain(&self.challenged).cloned().chain([ScopeSet::default()]);
+        let next = steps.into_iter().find(|set| !self.tried.contains(set))?;
+        self.tried.push(next.clone());
+        Some(next)
+    }
+
+    /// What has been tried, for messages.
+    pub fn tried(&self) -> String {
+        self.tried.iter().map(|set| format!("`{set}`")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str) -> ScopeSet {
+        ScopeSet::parse([text])
+    }
+
+    #[test]
+    fn scopes_written_with_commas_as_the_guide_writes_them_are_separated() {
+        let guide = set("repository:org/a:pull,repository:org/b:pull");
+        assert_eq!(guide.iter().collect::<Vec<_>>(), ["repository:org/a:pull", "repository:org/b:pull"]);
+        let actions = set("repository:org/a:pull,push registry:catalog:*");
+        assert_eq!(actions.iter().collect::<Vec<_>>(), ["repository:org/a:pull,push", "registry:catalog:*"]);
+        assert_eq!(ScopeSet::parse(["a:b:c", "a:b:c"]).iter().count(), 1);
+        assert!(set(" , ").is_empty());
+    }
+
+    #[test]
+    fn edge_06_the_ladder_is_configured_then_challenged_then_none_each_once() {
+        let mut ladder = Ladder::new(&["repository:o/r:pull".into()]);
+        ladder.challenged(Some("registry:catalog:*"));
+        assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
+        assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
+        ladder.challenged(Some("registry:catalog:*"));
+        assert_eq!(ladder.step(), Some(ScopeSet::default()));
+        assert_eq!(ladder.step(), None);
+    }
+
+    #[test]
+    fn edge_06_a_challenge_that_comes_late_is_still_a_step() {
+        let mut ladder = Ladder::new(&[]);
+        ladder.challenged(None);
+        assert_eq!(ladder.step(), Some(ScopeSet::default()));
+        ladder.challenged(Some("registry:catalog:*"));
+        assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
+        assert_eq!(ladder.step(), None);
+        assert_eq!(ladder.tried(), "`no scope`, `registry:catalog:*`");
+    }
+}

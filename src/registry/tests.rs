@@ -1,0 +1,128 @@
+//! Whole flows against the scripted registry; each test bears the number of its case in the list of edge cases.
+
+mod discovery;
+mod failures;
+mod paging;
+mod secrecy;
+mod tokens;
+mod trust;
+
+use std::io::Write;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tempfile::NamedTempFile;
+
+use super::catalog::Bounds;
+use super::retry::RetryPolicy;
+use super::*;
+use crate::fake::{FakeRegistry, PASSWORD, Script, USERNAME};
+
+/// Quick enough for a real socket: four attempts, pauses of milliseconds.
+const QUICK: RetryPolicy = RetryPolicy {
+    attempts: 4,
+    base: Duration::from_millis(4),
+    longest: Duration::from_millis(20),
+    longest_asked: Duration::from_millis(300),
+};
+
+/// A secret in a file of its own; gone with it.
+fn secret_file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+fn login(file: &NamedTempFile) -> Login {
+    Login { username: USERNAME.into(), password: SecretSource::File(file.path().to_owned()) }
+}
+
+fn settings(url: url::Url, auth: Auth) -> Settings {
+    Settings {
+        name: "fake".parse().expect("a name"),
+        url,
+        auth,
+        scope: Vec::new(),
+        service: None,
+        page_size: NonZeroU32::new(1000).expect("not zero"),
+        concurrency: NonZeroUsize::new(4).expect("not zero"),
+        realm_hosts: Vec::new(),
+        ca_file: None,
+        insecure_tls: false,
+        timeout: Duration::from_secs(5),
+    }
+}
+
+/// A server, and a client that logs in to it.
+struct Rig {
+    server: FakeRegistry,
+    client: Client,
+    _secret: NamedTempFile,
+}
+
+impl Rig {
+    async fn new(script: Script) -> Self {
+        Self::with(script, |_| {}).await
+    }
+
+    async fn with(script: Script, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::bounded(script, Bounds::default(), change).await
+    }
+
+    async fn bounded(script: Script, bounds: Bounds, change: impl FnOnce(&mut Settings)) -> Self {
+        let server = FakeRegistry::start(script).await.expect("a port");
+        let secret = secret_file(PASSWORD);
+        let mut settings = settings(server.url(), Auth::Token(Some(login(&secret))));
+        change(&mut settings);
+        let client = Client::with(settings, QUICK, bounds).expect("a client");
+        Self { server, client, _secret: secret }
+    }
+
+    async fn walk(&self) -> Walked {
+        walk(&self.client).await
+    }
+
+    /// All names; the walk is to succeed.
+    async fn names(&self) -> Vec<String> {
+        let walked = self.walk().await;
+        assert!(walked.error.is_none(), "{:?}", walked.error);
+        assert!(walked.pages.last().is_some_and(|page| page.last));
+        walked.names()
+    }
+
+    /// The error that the walk is to end with.
+    async fn error(&self) -> RegistryError {
+        let walked = self.walk().await;
+        walked.error.unwrap_or_else(|| panic!("{} pages and no error", walked.pages.len()))
+    }
+}
+
+struct Walked {
+    pages: Vec<Page>,
+    error: Option<RegistryError>,
+}
+
+impl Walked {
+    fn names(&self) -> Vec<String> {
+        self.pages.iter().flat_map(|page| page.names.iter()).map(str::to_owned).collect()
+    }
+}
+
+async fn walk(client: &Client) -> Walked {
+    let mut walked = Walked { pages: Vec::new(), error: None };
+    let mut stream = client.catalog();
+    while let Some(page) = stream.next().await {
+        assert!(walked.error.is_none(), "nothing follows an error");
+        match page {
+            Ok(page) => walked.pages.push(page),
+            Err(error) => walked.error = Some(error),
+        }
+    }
+    walked
+}
+
+/// Names in the order in which they are given.
+fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("team/app-{number:06}")).collect()
+}

@@ -1,0 +1,121 @@
+//! Limits and failures: cases 36 to 38.
+
+use std::time::Instant;
+
+use super::*;
+use crate::fake::{Endpoint, Fault as Goes, OverMax};
+
+fn paged() -> Script {
+    Script { page_max: 10, over_max: OverMax::Clamp, ..Script::open(numbered(50).as_slice()) }
+}
+
+/// The third catalog request goes wrong, `times` times.
+fn failing(goes: Goes, times: u64) -> Script {
+    paged().with_faults(move |seen, nth| {
+        (seen.endpoint == Endpoint::Catalog && (3..3 + times).contains(&nth)).then(|| goes.clone())
+    })
+}
+
+async fn anonymous(script: Script) -> Rig {
+    Rig::with(script, |settings| {
+        settings.auth = Auth::None;
+        settings.timeout = Duration::from_millis(250);
+    })
+    .await
+}
+
+#[allow(clippy::disallowed_methods)] // a real socket waits on real time
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[tokio::test]
+async fn edge_36_429_is_waited_out_in_every_form() {
+    let soon = |seconds: i64| (crate::clock::now().timestamp() + seconds).to_string();
+    let html = "<html>slow down</html>";
+    for (goes, least_ms) in [
+        (Goes::status(429).header("retry-after", "86400"), 300),
+        (Goes::status(429).header("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT"), 300),
+        (Goes::status(429).header("x-retry-after", &soon(86_400)), 300),
+        (Goes::status(429).header("retry-after", "soon").body(html), 0),
+        (Goes::status(429).body(html), 0),
+        (Goes::status(503).header("retry-after", "5"), 300),
+    ] {
+        let name = format!("{goes:?}");
+        let rig = anonymous(failing(goes, 1)).await;
+        let begun = now();
+        assert_eq!(rig.names().await, numbered(50), "{name}");
+        assert!(begun.elapsed() >= Duration::from_millis(least_ms), "{name}: {:?}", begun.elapsed());
+        assert_eq!(rig.client.stats().retries, 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn edge_36_a_429_that_stays_is_rate_limited() {
+    let rig = anonymous(failing(Goes::status(429), 100)).await;
+    let walked = rig.walk().await;
+    let error = walked.error.expect("an error");
+    assert_eq!((error.fault(), error.step()), (Fault::RateLimited, Step::Page(3)));
+    assert_eq!(rig.server.count(Endpoint::Catalog), 2 + 4);
+    assert_eq!(walked.pages.len(), 2, "what was read is handed on first");
+}
+
+#[tokio::test]
+async fn edge_36_the_gate_holds_back_all_requests_to_that_host() {
+    let script = paged().with_faults(|seen, nth| {
+        (seen.endpoint == Endpoint::Catalog && nth == 1).then(|| Goes::status(429).header("retry-after", "9"))
+    });
+    let rig = anonymous(script).await;
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = now();
+        let walked = walk(&rig.client).await;
+        assert!(walked.error.is_none());
+        begun.elapsed()
+    };
+    let (_, waited) = tokio::join!(rig.names(), other);
+    assert!(waited >= Duration::from_millis(150), "{waited:?}");
+}
+
+#[tokio::test]
+async fn edge_37_passing_failures_are_retried_and_the_walk_is_whole() {
+    for goes in [Goes::status(500), Goes::status(502), Goes::status(503), Goes::Drop, Goes::Truncate, Goes::Hang] {
+        let name = format!("{goes:?}");
+        let rig = anonymous(failing(goes, 2)).await;
+        assert_eq!(rig.names().await, numbered(50), "{name}");
+        assert_eq!(rig.client.stats().retries, 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn edge_37_lasting_failures_end_in_an_error_after_bounded_attempts() {
+    let drip = Goes::Drip { bytes: 1, every: Duration::from_millis(20) };
+    for goes in [Goes::status(500), Goes::Drop, Goes::Truncate, Goes::Hang, drip] {
+        let name = format!("{goes:?}");
+        let rig = anonymous(failing(goes, 1000)).await;
+        let error = rig.error().await;
+        assert_eq!((error.fault(), error.step()), (Fault::Unreachable, Step::Page(3)), "{name}: {error}");
+        assert_eq!(rig.server.count(Endpoint::Catalog), 2 + 4, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn edge_37_nobody_there_is_unreachable() {
+    let server = FakeRegistry::start(Script::default()).await.expect("a port");
+    let gone = settings(server.url(), Auth::None);
+    drop(server);
+    let client = Client::with(gone, QUICK, Bounds::default()).expect("a client");
+    let error = walk(&client).await.error.expect("an error");
+    assert_eq!((error.fault(), error.step()), (Fault::Unreachable, Step::Ping));
+    assert!(error.remedy().contains("host name"), "{}", error.remedy());
+}
+
+#[tokio::test]
+async fn edge_38_requests_in_flight_stay_within_the_limit() {
+    let script = Script { latency: Duration::from_millis(10), ..Script::quay_like(numbered(500).as_slice()) };
+    let rig = Rig::with(script, |settings| settings.concurrency = NonZeroUsize::new(2).expect("not zero")).await;
+    let walks = futures::future::join_all((0..6).map(|_| walk(&rig.client))).await;
+    assert!(walks.iter().all(|walked| walked.names().len() == 500));
+    assert_eq!(rig.server.most_in_flight(), 2);
+    assert!(rig.server.connections() <= 4, "{} connections", rig.server.connections());
+}

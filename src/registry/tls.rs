@@ -1,0 +1,93 @@
+//! Whom to trust: the system's certificate authorities, those of `ca_file`, or anybody where the operator insists.
+//! The crypto provider is named here, so that nothing depends on a process-wide default.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::Settings;
+use super::error::Problem;
+
+/// The TLS side of a registry's client. Where the registry is plain http, nobody needs to be trusted: missing system
+/// certificates are no error then.
+pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(Problem::TlsSetup)?;
+    let mut config = if settings.insecure_tls {
+        let anybody = Arc::new(Anybody(provider));
+        builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
+    } else {
+        builder.with_root_certificates(roots(settings)?).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
+    let mut roots = RootCertStore::empty();
+    let own = settings.ca_file.as_deref().map(read_ca_file).transpose()?;
+    for certificate in own.into_iter().flatten() {
+        roots.add(certificate).map_err(Problem::TlsSetup)?;
+    }
+    if settings.url.scheme() == "https" {
+        // One unreadable certificate among a hundred is no reason to trust none.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(Problem::NoRoots);
+        }
+    }
+    Ok(roots)
+}
+
+fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let unreadable = |source| Problem::CaFile { path: path.to_owned(), source };
+    let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    if certificates.is_empty() { Err(Problem::NoCertificates { path: path.to_owned() }) } else { Ok(certificates) }
+}
+
+/// Accepts any certificate; what `insecure_tls` asks for.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,240 @@
+//! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
+//! token and takes no status for good or bad: that is its callers' business.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Request, StatusCode, redirect};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tracing::debug;
+use url::{Host, Url};
+
+use super::Settings;
+use super::body::{Body, BodyError, Cap};
+use super::diagnosis::tls_cause;
+use super::error::Problem;
+use super::gate::Gate;
+use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
+use super::tls::client_config;
+use crate::clock;
+
+/// Bound on connecting alone; within the bound on the whole request.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// What has been sent and received so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Pages received.
+    pub pages: u64,
+    /// All HTTP requests sent, token requests and retries included.
+    pub requests: u64,
+    /// Requests sent again after a pause.
+    pub retries: u64,
+    /// Requests to token endpoints.
+    pub token_requests: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) pages: AtomicU64,
+    requests: AtomicU64,
+    retries: AtomicU64,
+    pub(super) token_requests: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> Stats {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            pages: of(&self.pages),
+            requests: of(&self.requests),
+            retries: of(&self.retries),
+            token_requests: of(&self.token_requests),
+        }
+    }
+}
+
+/// A request to send: a GET, or with a form a POST.
+pub(super) struct Call<'a> {
+    pub(super) url: &'a Url,
+    pub(super) authorization: Option<&'a HeaderValue>,
+    pub(super) form: Option<&'a str>,
+    /// Bound of a successful answer's body.
+    pub(super) cap: Cap,
+}
+
+/// An answer received whole.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// No answer to speak of.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Another try may fare better.
+    Broken(Problem),
+    /// It would come out the same.
+    Unusable(Problem),
+}
+
+/// The way to one registry and its token endpoint.
+pub(super) struct Transport {
+    http: reqwest::Client,
+    permits: Semaphore,
+    gate: Gate,
+    retry: RetryPolicy,
+    timeout: Duration,
+    pub(super) counters: Counters,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The HTTP client's own Debug may show a proxy's password.
+        f.debug_struct("Transport").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    pub(super) fn new(settings: &Settings, retry: RetryPolicy) -> Result<Self, Problem> {
+        let mut http = reqwest::Client::builder()
+            .tls_backend_preconfigured(client_config(settings)?)
+            .user_agent(concat!("stocktake/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT.min(settings.timeout))
+            .pool_max_idle_per_host(settings.concurrency.get());
+        // As Go does (httpproxy.Config): a proxy elsewhere cannot know what our loopback is.
+        if is_loopback(&settings.url) {
+            http = http.no_proxy();
+        }
+        Ok(Self {
+            http: http.build().map_err(Problem::HttpSetup)?,
+            permits: Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS)),
+            gate: Gate::default(),
+            retry,
+            timeout: settings.timeout,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Sends once, as soon as the host's gate and the bound on requests in flight allow.
+    pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        let _permit = self.admit(call.url).await;
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        match timeout(self.timeout, self.exchange(call)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Broken(Problem::Timeout(self.timeout))),
+        }
+    }
+
+    async fn admit(&self, url: &Url) -> SemaphorePermit<'_> {
+        loop {
+            self.gate.pass(url).await;
+            let permit = self.permits.acquire().await.expect("never closed");
+            // Whoever had the permit may have been told to go away: nobody else is to hear it again.
+            if !self.gate.is_closed(url) {
+                return permit;
+            }
+        }
+    }
+
+    async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        let mut response = self.http.execute(request(call)).await.map_err(broken)?;
+        let status = response.status();
+        let cap = if status.is_success() { call.cap } else { Cap::SMALL };
+        let headers = std::mem::take(response.headers_mut());
+        let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        let body = async {
+            let mut body = Body::new(encoding, response.content_length(), cap).map_err(unusable)?;
+            while let Some(chunk) = response.chunk().await.map_err(broken)? {
+                body.push(&chunk).map_err(unusable)?;
+            }
+            body.finish().map_err(unusable)
+        };
+        let body = match body.await {
+            Ok(body) => body,
+            Err(failure) if status.is_success() => return Err(failure),
+            // The status of an error says enough; its body is only shown.
+            Err(_) => Vec::new(),
+        };
+        Ok(Answer { status, headers, body })
+    }
+
+    /// What to do about the outcome of attempt `number`: `None` says to send it again, the pause having passed.
+    pub(super) async fn settle(
+        &self,
+        call: &Call<'_>,
+        number: u32,
+        outcome: Result<Answer, Failure>,
+    ) -> Result<Option<Answer>, Problem> {
+        let (seen, asked) = match &outcome {
+            Ok(answer) => (Seen::Status(answer.status), asked_pause(&answer.headers, clock::now().timestamp())),
+            Err(Failure::Broken(_)) => (Seen::Broken, None),
+            Err(Failure::Unusable(_)) => (Seen::Unusable, None),
+        };
+        let attempt = Attempt { number, seen, asked, repeatable: call.form.is_none(), dice: fastrand::f64() };
+        match self.retry.decide(&attempt) {
+            Decision::After { pause, all } => {
+                debug!(?seen, number, pause_ms = pause.as_millis(), "trying again");
+                if all {
+                    // Everybody waits, this request included, at the gate.
+                    self.gate.close(call.url, pause);
+                } else {
+                    tokio::time::sleep(pause).await;
+                }
+                self.counters.retries.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+            Decision::Return | Decision::GiveUp => match outcome {
+                Ok(answer) => Ok(Some(answer)),
+                Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(problem),
+            },
+        }
+    }
+}
+
+fn request(call: &Call<'_>) -> Request {
+    let method = if call.form.is_some() { Method::POST } else { Method::GET };
+    let mut request = Request::new(method, call.url.clone());
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(authorization) = call.authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
+    }
+    if let Some(form) = call.form {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        *request.body_mut() = Some(form.to_owned().into());
+    }
+    request
+}
+
+fn broken(error: reqwest::Error) -> Failure {
+    // The step says what was asked for; a URL could bring a cursor or more into the logs.
+    let error = error.without_url();
+    if tls_cause(&error).is_some() {
+        Failure::Unusable(Problem::Tls(error))
+    } else {
+        Failure::Broken(Problem::Broken(error))
+    }
+}
+
+fn unusable(error: BodyError) -> Failure {
+    Failure::Unusable(Problem::Body(error))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
