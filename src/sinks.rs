@@ -127,7 +127,7 @@ mod tests {
         for kind in LEFT_OUT {
             let text = format!("sinks: {{w: {{type: {kind}}}}}\nregistries: [{{name: r, url: 'https://r'}}]\n");
             std::fs::write(file.path(), text).unwrap();
-            let problems = crate::yaml::load(Some(file.path())).expect_err("a problem").to_string();
+            let problems = crate::config::load(Some(file.path())).expect_err("a problem").to_string();
             let message = format!(
                 ":1:19: `type`: this build of stocktake is without `{kind}` sinks\n    use a build with the cargo \
                  feature `{kind}`"

@@ -151,11 +151,8 @@ impl RegistryState {
     /// If the pointer cannot be written; then the one before remains.
     pub fn keep(&mut self, sealed: &Sealed) -> Result<(), StateError> {
         let record = sealed.snapshot.record();
-        let last = Last {
-            id: record.id.clone(),
-            rows_repositories: record.rows_repositories,
-            delivered: BTreeMap::new(),
-        };
+        let last =
+            Last { id: record.id.clone(), rows_repositories: record.rows_repositories, delivered: BTreeMap::new() };
         let before = self.pointer.last.replace(last);
         if let Err(e) = self.save() {
             self.pointer.last = before;
@@ -202,8 +199,7 @@ fn sealed_name(id: &SnapshotId) -> String {
 
 fn lock_file(path: &Path) -> Result<File, StateError> {
     let disk = |source| StateError::Disk { path: path.to_owned(), source };
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(disk)?;

@@ -93,7 +93,11 @@ fn configuration(url: &str, output: &Path, password: &Path) -> String {
 
 impl Stage {
     async fn play(&self, bars: &Bars) -> Exit {
-        info!("the demo's registry listens at {} and issues tokens that live {} s", self.registry.url(), TOKEN_LIFETIME.as_secs());
+        info!(
+            "the demo's registry listens at {} and issues tokens that live {} s",
+            self.registry.url(),
+            TOKEN_LIFETIME.as_secs()
+        );
         let config = match config::load(Some(&self.config)) {
             Ok(config) => config,
             Err(problems) => return super::refuse(&problems),

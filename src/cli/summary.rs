@@ -88,7 +88,11 @@ fn details(report: &RunReport, text: &mut String) {
             Ok(receipt) => {
                 for object in &receipt.objects {
                     let (rows, bytes) = (object.rows, object.bytes);
-                    let _ = write!(text, "\n{registry} → {}: {} ({rows} rows, {bytes} bytes)", outcome.sink, object.location);
+                    let _ = write!(
+                        text,
+                        "\n{registry} → {}: {} ({rows} rows, {bytes} bytes)",
+                        outcome.sink, object.location
+                    );
                 }
             }
         }

@@ -5,9 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use crate::yaml::{Checked, Field, Place, Problem, Report, Source};
-
+use sha2::{Digest, Sha256};
 
 /// Where the main file is looked for when none is named.
 pub(super) const USUAL: [&str; 2] = ["config/stocktake.yaml", "/etc/stocktake/stocktake.yaml"];

@@ -14,8 +14,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::registry::Settings;
-use crate::snapshot::JudgeSettings;
 use crate::sinks::SinkSettings;
+use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
 use crate::yaml::{Checked, Report};
 pub use crate::yaml::{Problem, Problems};

@@ -12,7 +12,7 @@ use super::{RegistryConfig, auth};
 use crate::registry::{Auth, Settings};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{NameFilter, WalkSettings};
-use crate::yaml::{Checked, Field, Section};
+use crate::yaml::{Checked, Field, Section, is_plain, shown, suggest};
 
 const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("is not zero");
@@ -104,7 +104,7 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
         let name = field.text()?;
         // No sink known at all is a problem of its own, reported where sinks are read.
         if !known.contains(&name) && !known.is_empty() {
-            let known: Vec<_> = known.iter().copied().filter(|name| words::is_plain(name)).collect();
+            let known: Vec<_> = known.iter().copied().filter(|name| is_plain(name)).collect();
             let near = suggest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let all = || format!("known: {}", known.join(", "));
             return Err(field.problem(shown("there is no sink", name), Some(near.unwrap_or_else(all))));

@@ -38,7 +38,9 @@ impl Cause {
         match error {
             WalkError::Registry(e) => Self::of_registry(e),
             WalkError::Spool(e) => Self::of_spool(e),
-            WalkError::NoProgress { .. } => Self::plain("no_progress", error, "run it again; if it stays so, tell the registry's vendor"),
+            WalkError::NoProgress { .. } => {
+                Self::plain("no_progress", error, "run it again; if it stays so, tell the registry's vendor")
+            }
         }
     }
 

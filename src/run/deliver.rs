@@ -82,7 +82,6 @@ async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, stop: &Cancell
     SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed() }
 }
 
-
 #[cfg(test)]
 #[path = "deliver_tests.rs"]
 mod tests;

@@ -198,7 +198,8 @@ impl Ledger {
         if page.names.len() >= CONCLUSIVE_NAMES {
             return Ok(true);
         }
-        Ok(page.names.iter().all(|name| self.settings.filter.accepts(name)) && self.spool.holds_all(page.names.iter())?)
+        Ok(page.names.iter().all(|name| self.settings.filter.accepts(name))
+            && self.spool.holds_all(page.names.iter())?)
     }
 
     fn close(self, ended: Ended) -> Walked {

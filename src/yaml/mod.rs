@@ -15,4 +15,4 @@ pub(crate) use node::{Source, Value};
 pub(crate) use problem::{Checked, Place, Report};
 pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
-pub(crate) use words::{shown, suggest};
+pub(crate) use words::{is_plain, shown, suggest};
