@@ -1,5 +1,5 @@
 //! The token endpoint: credentials and scopes in, a token out, by the distribution token specification. GET with Basic
-//! first, a POST form as the fallback (Quay answers 405 to POST, some OAuth2 servers to GET). It caches nothing.
+//! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET). It caches nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use super::cache::{TokenSource, Wanted};
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::grammar::shown;
-use super::origin::trust_realm;
+use super::origin::{destination, trust_realm};
 use super::token::{Token, read_answer};
 use super::transport::{Answer, Call, Transport};
 use super::{Login, RegistryError, Secret};
@@ -31,7 +31,7 @@ const LONGEST_URL: usize = 4000;
 pub(super) struct Realm {
     transport: Arc<Transport>,
     registry: Url,
-    realm_hosts: Vec<String>,
+    further_hosts: Vec<String>,
     login: Option<Login>,
     /// Set once a realm has refused the credentials: trying again would lock the account out.
     rejected: OnceLock<RegistryError>,
@@ -50,10 +50,11 @@ impl Realm {
     pub(super) fn new(
         transport: Arc<Transport>,
         registry: Url,
-        realm_hosts: Vec<String>,
+        further_hosts: Vec<String>,
         login: Option<Login>,
     ) -> Self {
-        Self { transport, registry, realm_hosts, login, rejected: OnceLock::new(), posting: AtomicBool::new(false) }
+        let (rejected, posting) = (OnceLock::new(), AtomicBool::new(false));
+        Self { transport, registry, further_hosts, login, rejected, posting }
     }
 
     /// The refusal of the credentials, once there has been one, by a realm or by the registry itself.
@@ -70,7 +71,7 @@ impl Realm {
     }
 
     async fn ask(&self, wanted: &Wanted) -> Result<Token, Problem> {
-        trust_realm(&wanted.realm, &self.registry, &self.realm_hosts)
+        trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
             .map_err(|source| Problem::Realm { host: realm_host(&wanted.realm), source })?;
         let credentials = self.login.as_ref().map(Credentials::read).transpose()?;
         let url = token_url(wanted);
@@ -132,7 +133,7 @@ impl Realm {
             // Redirects are off: they would carry the credentials wherever the realm says.
             status if status.is_redirection() => {
                 let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-                Problem::Redirect { to: shown(to.as_deref().unwrap_or("nowhere")) }
+                Problem::Redirect { to: destination(&wanted.realm, to.as_deref().unwrap_or_default()) }
             }
             _ => Problem::of_status(said),
         }
@@ -191,7 +192,7 @@ fn token_url(wanted: &Wanted) -> Url {
     url
 }
 
-/// The OAuth2 password grant of the distribution specification: scopes separated by blanks.
+/// The `OAuth2` password grant of the distribution specification: scopes separated by blanks.
 fn token_form(wanted: &Wanted, login: &Credentials<'_>) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs([("grant_type", "password"), ("client_id", "stocktake"), ("username", login.username)]);

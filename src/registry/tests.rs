@@ -58,7 +58,7 @@ fn settings(url: url::Url, auth: Auth) -> Settings {
 struct Rig {
     server: FakeRegistry,
     client: Client,
-    _secret: NamedTempFile,
+    secret: NamedTempFile,
 }
 
 impl Rig {
@@ -76,7 +76,7 @@ impl Rig {
         let mut settings = settings(server.url(), Auth::Token(Some(login(&secret))));
         change(&mut settings);
         let client = Client::with(settings, QUICK, bounds).expect("a client");
-        Self { server, client, _secret: secret }
+        Self { server, client, secret }
     }
 
     async fn walk(&self) -> Walked {

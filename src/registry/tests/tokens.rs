@@ -224,6 +224,7 @@ async fn edge_17_failures_of_the_token_endpoint_are_told_apart() {
 
 #[tokio::test]
 async fn edge_17_the_secret_is_read_anew_at_every_login_and_its_absence_is_told() {
+    static ROTATED: AtomicBool = AtomicBool::new(false);
     let rig = Rig::with(Script::quay_like(["a"]), |settings| {
         let password = SecretSource::File("/nonexistent/password".into());
         settings.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
@@ -231,7 +232,6 @@ async fn edge_17_the_secret_is_read_anew_at_every_login_and_its_absence_is_told(
     let error = rig.await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::SecretUnreadable, Step::Token));
     // The password is rotated on both sides while the client lives on.
-    static ROTATED: AtomicBool = AtomicBool::new(false);
     let script = Script::quay_like(["a"]).with_faults(|seen, _| {
         let old = seen.header("authorization") != Some("Basic YWNtZStpbnZlbnRvcnk6bmV3");
         let token = || Goes::status(200).body(r#"{"token":"t"}"#);
@@ -246,7 +246,7 @@ async fn edge_17_the_secret_is_read_anew_at_every_login_and_its_absence_is_told(
     });
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, ["a"]);
-    std::fs::write(rig._secret.path(), "new\n").expect("written");
+    std::fs::write(rig.secret.path(), "new\n").expect("written");
     ROTATED.store(true, Ordering::Relaxed);
     rig.server.revoke_tokens();
     assert_eq!(rig.names().await, ["a"]);
