@@ -133,7 +133,10 @@ impl<'a> Run<'a> {
 
     async fn walk(&self, spool: Spool, stop: &CancellationToken) -> Walk {
         match &self.client {
-            Ok(client) => Walk::Done(walk(&Catalog(client.clone()), spool, &self.plan.walk, &self.progress, stop).await),
+            Ok(client) => {
+                let catalog = Catalog(client.clone());
+                Walk::Done(Box::new(walk(&catalog, spool, &self.plan.walk, &self.progress, stop).await))
+            }
             Err(_) => Walk::NoClient,
         }
     }

@@ -1,4 +1,6 @@
 //! Whole-program tests: one binary, so that its parts are linked once.
+// A test that cannot go on panics; clippy's own exemption ends at `#[test]`.
+#![allow(clippy::unwrap_used)]
 
 mod layers;
 mod real_registry;
