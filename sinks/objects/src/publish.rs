@@ -77,6 +77,8 @@ impl ObjectSink {
             Some(manifest) => manifest,
             None => self.commit(snapshot, abandoned)?,
         };
+        // The snapshot is visible by now. A pointer that cannot be moved is an error all the same: somebody must know, and
+        // publishing again moves it.
         self.advance_latest(&manifest)?;
         Ok(self.receipt(&manifest))
     }
