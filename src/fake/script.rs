@@ -157,7 +157,7 @@ pub struct TokenScript {
     pub username: String,
     /// The password; also taken as a refresh token.
     pub password: String,
-    /// How long tokens live, to the millisecond.
+    /// How long tokens live, to the millisecond; what they say of it is rounded up to whole seconds.
     pub lifetime: Duration,
     /// Under which names the token is given.
     pub fields: TokenFields,

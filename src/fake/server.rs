@@ -27,7 +27,9 @@ use super::token;
 /// Larger request bodies are no token requests.
 const FORM_MAX: usize = 64 * 1024;
 
-/// A running server; dropped, it closes its port and all connections.
+/// A running server; dropped, it closes its port and all connections as soon as the runtime comes to it.
+///
+/// It runs on the runtime that started it: a test that blocks its thread, say on a child process, needs a second one.
 #[derive(Debug)]
 pub struct FakeRegistry {
     server: Arc<Server>,
@@ -52,7 +54,7 @@ impl FakeRegistry {
         Ok(Self { server, accepting })
     }
 
-    /// Where the server is: scheme, host and port, and the script's prefix.
+    /// Where the server is: scheme, host and port, and the script's prefix, in which case without a `/` at its end.
     pub fn url(&self) -> Url {
         Url::parse(&self.server.base()).expect("an address and a path are an URL")
     }

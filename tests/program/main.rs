@@ -1,1 +1,4 @@
-fn main() {}
+//! Whole-program tests: one binary, so that its parts are linked once.
+
+mod real_registry;
+mod support;

@@ -1,0 +1,17 @@
+//! Servers and content for the tests. They end with the test that started them and leave nothing behind.
+
+pub(crate) mod docker_registry;
+mod seed;
+mod token_server;
+
+use std::sync::Once;
+
+/// A plain client: the support is checked with it, never with the one under test.
+pub(crate) fn client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // The code under test may have installed it first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}
