@@ -124,6 +124,8 @@ impl Realm {
         let secrets = credentials.map(|login| [login.password.expose(), login.basic_text()]);
         let said = said(answer.status, &answer.body, secrets.as_ref().map_or(&[], |both| both.as_slice()));
         match answer.status {
+            // The password grant's way of saying 401 (RFC 6749, 5.2); to climb on would try the password again.
+            StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => Problem::Rejected { said, hint: None },
             StatusCode::BAD_REQUEST => Problem::Scope { said, tried: format!("`{}`", wanted.scopes) },
             StatusCode::UNAUTHORIZED if credentials.is_some() => {
                 Problem::Rejected { said, hint: self.robot_name_hint(&wanted.realm) }
@@ -192,7 +194,8 @@ fn token_url(wanted: &Wanted) -> Url {
     url
 }
 
-/// The `OAuth2` password grant of the distribution specification: scopes separated by blanks.
+/// The `OAuth2` password grant of the distribution specification: scopes separated by blanks. Basic goes along with it,
+/// as some endpoints that want a POST look for the credentials only there.
 fn token_form(wanted: &Wanted, login: &Credentials<'_>) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs([("grant_type", "password"), ("client_id", "stocktake"), ("username", login.username)]);
@@ -202,6 +205,10 @@ fn token_form(wanted: &Wanted, login: &Credentials<'_>) -> String {
         form.append_pair("scope", &wanted.scopes.to_string());
     }
     form.finish()
+}
+
+fn is_oauth_rejection(text: &str) -> bool {
+    ["invalid_grant", "invalid_client", "unauthorized_client"].iter().any(|code| text.starts_with(code))
 }
 
 fn is_not_for_get(status: StatusCode) -> bool {

@@ -4,4 +4,5 @@
 
 mod layers;
 mod real_registry;
+mod registry_client;
 mod support;
