@@ -81,6 +81,8 @@ async fn floor(url: &Url) -> Result<u64, Failure> {
 
 /// The `oci-client` crate; it gives no Link, so its user asks for what follows the last name. Writes nothing.
 async fn oci_client(url: &Url) -> Result<u64, Failure> {
+    // The crate leaves the choice to its user; ours has the same provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
     let registry = format!("{}:{}", url.host_str().ok_or("no host")?, url.port().ok_or("no port")?);
     let image: Reference = format!("{registry}/any/name:latest").parse()?;

@@ -107,6 +107,7 @@ pub(super) struct RepositoryColumns {
     error_code: StringBuilder,
     monitored: BooleanBuilder,
     rows: usize,
+    ascend: bool,
 }
 
 impl RepositoryColumns {
@@ -120,10 +121,12 @@ impl RepositoryColumns {
             error_code: StringBuilder::new(),
             monitored: BooleanBuilder::new(),
             rows: 0,
+            ascend: true,
         }
     }
 
     pub(super) fn push(&mut self, row: &RepositoryRow<'_>) {
+        self.ascend &= self.last().is_none_or(|last| last < row.repository.as_bytes());
         self.observed_at.append_value(row.observed_at.timestamp_micros());
         self.repository.append_value(row.repository);
         self.namespace.append_option(row.repository.rsplit_once('/').map(|(namespace, _)| namespace));
@@ -138,9 +141,24 @@ impl RepositoryColumns {
         self.rows
     }
 
+    /// Whether the rows are sorted and unique, and all follow `before`.
+    pub(super) fn follow(&self, before: Option<&[u8]>) -> bool {
+        self.ascend && before.is_none_or(|before| self.name(0).is_none_or(|first| before < first))
+    }
+
+    fn last(&self) -> Option<&[u8]> {
+        self.name(self.rows.checked_sub(1)?)
+    }
+
+    fn name(&self, at: usize) -> Option<&[u8]> {
+        let offsets = self.repository.offsets_slice();
+        let (from, to) = (usize::try_from(*offsets.get(at)?).ok()?, usize::try_from(*offsets.get(at + 1)?).ok()?);
+        self.repository.values_slice().get(from..to)
+    }
+
     /// The rows gathered so far as one batch; none remain here.
     pub(super) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
-        self.rows = 0;
+        (self.rows, self.ascend) = (0, true);
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.observed_at.finish()),
             Arc::new(self.repository.finish()),

@@ -27,6 +27,11 @@ impl Keys {
         pairs.map(|(a, b)| value(a, at).cmp(&value(b, there))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
     }
 
+    /// The first key column's value in a row.
+    pub(super) fn first_column(&self, at: usize) -> Option<&[u8]> {
+        self.columns.first().and_then(|column| value(column, at))
+    }
+
     /// Whether rows are strictly ascending, that is sorted and unique.
     pub(super) fn ascend(&self) -> bool {
         let rows = self.columns.first().map_or(0, Array::len);

@@ -14,6 +14,9 @@ pub use judge::{Ending, Evidence, JudgeSettings, Judgement, judge};
 pub use sealed::{SealError, Sealed, Unsealed};
 pub use spool::{Spool, SpoolError};
 
-/// Rows per batch in spooled and sealed files: large enough to amortise a batch's header, small enough that a merge of
-/// a few hundred segments, one batch of each in memory, stays within tens of MiB.
+/// Rows per batch where many segments are read at once: small enough that a merge of a few hundred of them, one batch of
+/// each in memory, stays within tens of MiB.
 const BATCH_ROWS: usize = 2048;
+
+/// Rows per batch where rows come in order and one segment takes them all: large enough to amortise a batch's headers.
+const ORDERED_BATCH_ROWS: usize = 8192;

@@ -13,6 +13,7 @@ use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use stocktake_sink::{Table, durable};
 
+use super::ORDERED_BATCH_ROWS;
 use super::columns::{RepositoryColumns, RepositoryRow, spooled_schema};
 use super::keys::Keys;
 use super::merge::Merge;
@@ -71,7 +72,10 @@ impl Spool {
     /// If a full buffer cannot be written.
     pub fn push(&mut self, row: &RepositoryRow<'_>) -> Result<(), SpoolError> {
         self.columns.push(row);
-        if self.columns.len() >= self.buffered_rows {
+        let rows = self.columns.len();
+        // Rows in order need not wait to be sorted among many.
+        let ordered = rows.is_multiple_of(ORDERED_BATCH_ROWS) && self.columns.follow(self.segments.end());
+        if ordered || rows >= self.buffered_rows {
             self.flush().map_err(|e| self.error(e))?;
         }
         Ok(())
@@ -139,6 +143,11 @@ struct Open {
 impl Segments {
     fn new(table: Table, directory: &Path) -> Self {
         Self { table, directory: directory.to_owned(), closed: Vec::new(), open: None }
+    }
+
+    /// The greatest first key of the open segment.
+    fn end(&self) -> Option<&[u8]> {
+        self.open.as_ref().and_then(|open| open.end.first_column(open.end_row))
     }
 
     /// Sorts a batch and appends it to the open segment if it follows, else to a new one.
