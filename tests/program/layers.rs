@@ -122,7 +122,8 @@ fn names_crate(code: &str, name: &str) -> bool {
 
 #[test]
 fn the_readers_of_this_test_see_what_they_should() {
-    let sample = "use crate::registry::{Client, Page};\nuse crate::{clock, walk::{self, Walked}};\narrow::x(); narrow::y()";
+    let sample =
+        "use crate::registry::{Client, Page};\nuse crate::{clock, walk::{self, Walked}};\narrow::x(); narrow::y()";
     assert_eq!(named_after(sample, "crate::"), ["registry", "clock", "walk"]);
     assert!(names_crate(sample, "arrow"));
     assert!(!names_crate("narrow::y()", "arrow"));
