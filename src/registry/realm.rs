@@ -120,8 +120,7 @@ impl Realm {
     }
 
     fn refusal(&self, answer: &Answer, wanted: &Wanted, credentials: Option<&Credentials<'_>>) -> Problem {
-        let secrets = credentials.map(|login| [login.password.expose(), login.basic_text()]);
-        let said = said(answer.status, &answer.body, secrets.as_ref().map_or(&[], |both| both.as_slice()));
+        let said = said(answer);
         match answer.status {
             StatusCode::BAD_REQUEST => Problem::Scope { said, tried: format!("`{}`", wanted.scopes) },
             StatusCode::UNAUTHORIZED if credentials.is_some() => {
@@ -131,8 +130,8 @@ impl Realm {
             StatusCode::FORBIDDEN => Problem::Denied { said, hint: None },
             // Redirects are off: they would carry the credentials wherever the realm says.
             status if status.is_redirection() => {
-                let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-                Problem::Redirect { to: shown(to.as_deref().unwrap_or("nowhere")) }
+                let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+                Problem::Redirect { to: shown(&to.map_or("nowhere".into(), |to| answer.sent.strike(to))) }
             }
             _ => Problem::of_status(said),
         }
@@ -161,10 +160,6 @@ impl<'a> Credentials<'a> {
         let password = login.password.read().map_err(Problem::Secret)?;
         let basic = basic(&login.username, &password)?;
         Ok(Self { username: &login.username, password, basic })
-    }
-
-    fn basic_text(&self) -> &str {
-        self.basic.to_str().unwrap_or_default().trim_start_matches("Basic ")
     }
 }
 
