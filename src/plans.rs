@@ -58,7 +58,7 @@ fn plan(config: &Config, registry: &RegistryConfig, sinks: &BTreeMap<&str, Arc<d
     Plan {
         registry: registry.client.clone(),
         walk: registry.walk.clone(),
-        judge: registry.judge.clone(),
+        judge: registry.judge,
         sinks: registry.sinks.iter().filter_map(shared).collect(),
         state: config.state.clone(),
         config_sha256: config.sha256.clone(),

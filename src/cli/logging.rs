@@ -17,7 +17,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What appears unless RUST_LOG says otherwise.
+/// What appears unless `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "warn,stocktake=info";
 
 pub(super) fn install(format: LogFormat, bars: &Bars) {

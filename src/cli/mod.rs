@@ -24,7 +24,7 @@ struct Arguments {
     /// The configuration [default: config/stocktake.yaml, then /etc/stocktake/stocktake.yaml]
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How log lines look; RUST_LOG says which appear
+    /// How log lines look; the environment variable `RUST_LOG` says which appear
     #[arg(long, global = true, value_enum, default_value_t)]
     log_format: LogFormat,
     #[command(subcommand)]

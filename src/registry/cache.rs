@@ -71,7 +71,7 @@ struct Entry {
 struct State {
     token: Option<Token>,
     renew_at: Option<Instant>,
-    /// Asked for since it was last renewed; what nobody uses is left to lapse.
+    /// Asked for since it was last renewed.
     used: bool,
     /// Whether there ever was a token.
     known: bool,
@@ -85,8 +85,9 @@ impl State {
         self.token.clone().filter(|token| token.remaining(now).is_some())
     }
 
-    fn is_due(&self, now: Instant) -> bool {
-        self.renew_at.is_some_and(|at| at <= now)
+    /// When to renew: what nobody uses is left to lapse, and what is dead is left to whoever wants it next.
+    fn renewal(&self, now: Instant) -> Option<Instant> {
+        self.renew_at.filter(|_| self.used && self.living(now).is_some())
     }
 }
 
@@ -107,26 +108,20 @@ impl<S: TokenSource> TokenCache<S> {
         &self.source
     }
 
-    /// A living token. At most one fetch per token is under way: others wait for it and share its outcome, its error
-    /// included. A token due for renewal is renewed by one caller while the others go on with it, and if that fails
-    /// it is used until it dies.
+    /// A living token; nobody waits for a renewal while there is one. At most one fetch per token is under way: others
+    /// wait for it and share its outcome, its error included.
     pub async fn get(&self, wanted: &Wanted) -> Result<Token, RegistryError> {
         let entry = self.entry(wanted);
-        let now = Instant::now();
-        let (living, due, finished) = {
+        let finished = {
             let mut state = entry.state();
             if !std::mem::replace(&mut state.used, true) {
                 self.changed.notify_waiters();
             }
-            (state.living(now), state.is_due(now), state.finished)
+            if let Some(token) = state.living(Instant::now()) {
+                return Ok(token);
+            }
+            state.finished
         };
-        if let Some(token) = living {
-            let flight = if due { entry.flight.try_lock().ok() } else { None };
-            return match flight {
-                Some(_flight) => Ok(self.fetch(wanted, &entry).await.unwrap_or(token)),
-                None => Ok(token),
-            };
-        }
         let _flight = entry.flight.lock().await;
         let outcome = {
             let state = entry.state();
@@ -161,30 +156,28 @@ impl<S: TokenSource> TokenCache<S> {
         }
     }
 
-    /// Renews the tokens in use at about 80% of their life, until stopped. It returns nothing and fails at nothing: a
-    /// token that cannot be renewed is used until it dies, and then its user learns why.
+    /// Renews the tokens in use at about 80% of their life, until stopped. It fails at nothing: a token that cannot be
+    /// renewed is used until it dies, and then its user learns why. Several may run at once; each token is still
+    /// renewed once.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             loop {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let in_use = self.all().into_iter().filter_map(|(wanted, entry)| {
-                    let at = { Some(entry.state()).filter(|state| state.used && state.token.is_some())?.renew_at? };
-                    Some((at, wanted, entry))
-                });
-                let mut in_use: Vec<_> = in_use.collect();
-                in_use.sort_by_key(|(at, ..)| *at);
-                match in_use.first() {
-                    None => changed.await,
-                    Some(&(at, ..)) => tokio::select! {
-                        () = changed => continue,
-                        () = sleep_until(at) => {}
-                    },
-                }
                 let now = Instant::now();
-                let due = in_use.iter().filter(|(at, ..)| *at <= now);
-                join_all(due.map(|(_, wanted, entry)| self.renew(wanted, entry))).await;
+                let all = self.all();
+                let next = all.iter().filter_map(|(_, entry)| entry.state().renewal(now)).min();
+                match next {
+                    None => changed.await,
+                    Some(next) => {
+                        tokio::select! {
+                            () = changed => continue,
+                            () = sleep_until(next) => {}
+                        }
+                        join_all(all.iter().map(|(wanted, entry)| self.renew(wanted, entry))).await;
+                    }
+                }
             }
         })
         .await;
@@ -192,7 +185,8 @@ impl<S: TokenSource> TokenCache<S> {
 
     async fn renew(&self, wanted: &Wanted, entry: &Entry) {
         let _flight = entry.flight.lock().await;
-        if !entry.state().is_due(Instant::now()) {
+        let now = Instant::now();
+        if entry.state().renewal(now).is_none_or(|at| at > now) {
             return;
         }
         if self.fetch(wanted, entry).await.is_ok() {

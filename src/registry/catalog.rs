@@ -13,6 +13,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LINK};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use url::Url;
 
@@ -47,14 +48,14 @@ type Fetched = Result<Page, RegistryError>;
 /// The stream of pages. Its task asks for a page only with leave: one is given ahead, and one more each time the
 /// consumer wants a page, so that exactly one page is fetched while another is looked at.
 pub(super) fn pages(client: Arc<Inner>) -> BoxStream<'static, Fetched> {
-    let start = Reader { client: Some(client), task: JoinSet::new(), pages: None, leave: Arc::new(Semaphore::new(1)) };
+    let start = Reader { client: Some(client), tasks: JoinSet::new(), pages: None, leave: Arc::new(Semaphore::new(1)) };
     unfold(start, |mut reader| async { reader.next().await.map(|page| (page, reader)) }).boxed()
 }
 
 struct Reader {
     client: Option<Arc<Inner>>,
-    /// Aborts its task when dropped.
-    task: JoinSet<()>,
+    /// The walk, and a keeper so that no page waits for a token; aborted when dropped.
+    tasks: JoinSet<()>,
     pages: Option<mpsc::Receiver<Fetched>>,
     leave: Arc<Semaphore>,
 }
@@ -63,8 +64,10 @@ impl Reader {
     async fn next(&mut self) -> Option<Fetched> {
         if let Some(client) = self.client.take() {
             let (sender, receiver) = mpsc::channel(2);
+            let keeper = client.clone();
+            self.tasks.spawn(async move { keeper.tokens.keep_fresh(CancellationToken::new()).await });
             let leave = self.leave.clone();
-            self.task.spawn(async move {
+            self.tasks.spawn(async move {
                 if let Err(error) = fetch_all(&client, &sender, &leave).await {
                     // Nobody listens any more: nobody needs to know.
                     let _ = sender.send(Err(error)).await;
@@ -79,7 +82,7 @@ impl Reader {
             Some(_) => self.pages = None,
             None => {
                 // A task that ended without a last page has panicked; a quiet end would pass for a whole catalog.
-                if let Some(Err(error)) = self.task.join_next().await
+                if let Some(Err(error)) = self.tasks.join_next().await
                     && error.is_panic()
                 {
                     resume_unwind(error.into_panic());

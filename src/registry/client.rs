@@ -68,7 +68,8 @@ impl Client {
         if self.0.tokens.source().rejected().is_some() { TokenState::Rejected } else { self.0.tokens.state() }
     }
 
-    /// Renews tokens in use ahead of their expiry until stopped, so that no page waits for one.
+    /// Renews tokens in use ahead of their expiry until stopped. A catalog's stream does so for itself while it runs;
+    /// this is for whoever wants tokens kept beyond it.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
         self.0.tokens.keep_fresh(stop).await;
     }

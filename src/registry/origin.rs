@@ -25,6 +25,11 @@ pub fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
+/// The origin that a redirect leads to; no more of it, since a server may put there what it was sent.
+pub(super) fn destination(url: &Url, location: &str) -> String {
+    url.join(location).map_or_else(|_| "nowhere".into(), |to| to.origin().ascii_serialization())
+}
+
 /// Whether a token may be asked for at `realm` on behalf of `registry`: its own host name on any port, the same
 /// registrable domain, a built-in pair, or one of `realm_hosts` (`host` for any port, or `host:port`).
 pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), Distrust> {

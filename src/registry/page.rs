@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, Expected, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 use super::Names;
 use super::grammar::{is_repository_name, shown};
@@ -54,7 +56,7 @@ impl Listed {
 /// is silently taken for empty cuts the inventory short.
 pub(super) fn read_page(body: &[u8]) -> Result<Listed, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let listed = json.deserialize_map(Body)?;
+    let listed = json.deserialize_any(Body)?;
     json.end()?;
     Ok(listed)
 }
@@ -66,6 +68,10 @@ impl<'de> Visitor<'de> for Body {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with `repositories`")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
+        Err(a_text(&self))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
@@ -98,6 +104,10 @@ impl<'de> Visitor<'de> for Repositories {
         f.write_str("a list of repository names or null")
     }
 
+    fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
+        Err(a_text(&self))
+    }
+
     fn visit_unit<E: Error>(self) -> Result<Listed, E> {
         Ok(Listed::default())
     }
@@ -107,6 +117,11 @@ impl<'de> Visitor<'de> for Repositories {
         while names.next_element_seed(Name(&mut listed))?.is_some() {}
         Ok(listed)
     }
+}
+
+/// Serde's own error would repeat the text, all 32 MiB of it.
+fn a_text<E: Error>(expected: &dyn Expected) -> E {
+    E::invalid_type(Unexpected::Other("a text"), expected)
 }
 
 /// A name, added where it is met: borrowed from the body unless it has escapes.
@@ -170,6 +185,15 @@ mod tests {
             assert!(read_page(body.as_bytes()).is_err(), "{body}");
         }
         assert!(read_page(b"{\"repositories\":[\"\xff\"]}").is_err());
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_what_the_server_sent() {
+        let long = "x".repeat(10_000);
+        for body in [format!("\"{long}\""), format!(r#"{{"repositories":"{long}"}}"#), format!(r#"{{"{long}":1}}"#)] {
+            let error = read_page(body.as_bytes()).expect_err("no page").to_string();
+            assert!(error.len() < 200, "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The token endpoint: credentials and scopes in, a token out, by the distribution token specification. GET with Basic
-//! first, a POST form as the fallback (Quay answers 405 to POST, some OAuth2 servers to GET). It caches nothing.
+//! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET). It caches nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use super::cache::{TokenSource, Wanted};
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::grammar::shown;
-use super::origin::trust_realm;
+use super::origin::{destination, trust_realm};
 use super::token::{Token, read_answer};
 use super::transport::{Answer, Call, Transport};
 use super::{Login, RegistryError, Secret};
@@ -31,7 +31,7 @@ const LONGEST_URL: usize = 4000;
 pub(super) struct Realm {
     transport: Arc<Transport>,
     registry: Url,
-    realm_hosts: Vec<String>,
+    further_hosts: Vec<String>,
     login: Option<Login>,
     /// Set once a realm has refused the credentials: trying again would lock the account out.
     rejected: OnceLock<RegistryError>,
@@ -50,10 +50,11 @@ impl Realm {
     pub(super) fn new(
         transport: Arc<Transport>,
         registry: Url,
-        realm_hosts: Vec<String>,
+        further_hosts: Vec<String>,
         login: Option<Login>,
     ) -> Self {
-        Self { transport, registry, realm_hosts, login, rejected: OnceLock::new(), posting: AtomicBool::new(false) }
+        let (rejected, posting) = (OnceLock::new(), AtomicBool::new(false));
+        Self { transport, registry, further_hosts, login, rejected, posting }
     }
 
     /// The refusal of the credentials, once there has been one, by a realm or by the registry itself.
@@ -70,7 +71,7 @@ impl Realm {
     }
 
     async fn ask(&self, wanted: &Wanted) -> Result<Token, Problem> {
-        trust_realm(&wanted.realm, &self.registry, &self.realm_hosts)
+        trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
             .map_err(|source| Problem::Realm { host: realm_host(&wanted.realm), source })?;
         let credentials = self.login.as_ref().map(Credentials::read).transpose()?;
         let url = token_url(wanted);
@@ -122,6 +123,8 @@ impl Realm {
     fn refusal(&self, answer: &Answer, wanted: &Wanted, credentials: Option<&Credentials<'_>>) -> Problem {
         let said = said(answer);
         match answer.status {
+            // The password grant's way of saying 401 (RFC 6749, 5.2); to climb on would try the password again.
+            StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => Problem::Rejected { said, hint: None },
             StatusCode::BAD_REQUEST => Problem::Scope { said, tried: format!("`{}`", wanted.scopes) },
             StatusCode::UNAUTHORIZED if credentials.is_some() => {
                 Problem::Rejected { said, hint: self.robot_name_hint(&wanted.realm) }
@@ -130,8 +133,8 @@ impl Realm {
             StatusCode::FORBIDDEN => Problem::Denied { said, hint: None },
             // Redirects are off: they would carry the credentials wherever the realm says.
             status if status.is_redirection() => {
-                let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
-                Problem::Redirect { to: shown(&to.map_or("nowhere".into(), |to| answer.sent.strike(to))) }
+                let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+                Problem::Redirect { to: destination(&wanted.realm, to.as_deref().unwrap_or_default()) }
             }
             _ => Problem::of_status(said),
         }
@@ -186,7 +189,8 @@ fn token_url(wanted: &Wanted) -> Url {
     url
 }
 
-/// The OAuth2 password grant of the distribution specification: scopes separated by blanks.
+/// The `OAuth2` password grant of the distribution specification: scopes separated by blanks. Basic goes along with it,
+/// as some endpoints that want a POST look for the credentials only there.
 fn token_form(wanted: &Wanted, login: &Credentials<'_>) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs([("grant_type", "password"), ("client_id", "stocktake"), ("username", login.username)]);
@@ -196,6 +200,10 @@ fn token_form(wanted: &Wanted, login: &Credentials<'_>) -> String {
         form.append_pair("scope", &wanted.scopes.to_string());
     }
     form.finish()
+}
+
+fn is_oauth_rejection(text: &str) -> bool {
+    ["invalid_grant", "invalid_client", "unauthorized_client"].iter().any(|code| text.starts_with(code))
 }
 
 fn is_not_for_get(status: StatusCode) -> bool {

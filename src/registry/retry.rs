@@ -24,7 +24,7 @@ impl Default for RetryPolicy {
             attempts: 6,
             base: Duration::from_millis(500),
             longest: Duration::from_secs(30),
-            longest_asked: Duration::from_secs(120),
+            longest_asked: Duration::from_mins(2),
         }
     }
 }
@@ -131,7 +131,7 @@ mod tests {
         attempts: 4,
         base: Duration::from_secs(1),
         longest: Duration::from_secs(3),
-        longest_asked: Duration::from_secs(60),
+        longest_asked: Duration::from_mins(1),
     };
 
     fn status(code: u16) -> Seen {
@@ -186,7 +186,7 @@ mod tests {
         let asked =
             |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), dice: 0.0, ..attempt(1, status(429)) };
         assert_eq!(POLICY.decide(&asked(7)), Decision::After { pause: Duration::from_secs(7), all: true });
-        assert_eq!(POLICY.decide(&asked(86_400)), Decision::After { pause: Duration::from_secs(60), all: true });
+        assert_eq!(POLICY.decide(&asked(86_400)), Decision::After { pause: Duration::from_mins(1), all: true });
         let unavailable = Attempt { seen: status(503), ..asked(7) };
         assert_eq!(POLICY.decide(&unavailable), Decision::After { pause: Duration::from_secs(7), all: true });
     }
@@ -198,7 +198,7 @@ mod tests {
             headers.insert(name, value.parse().expect("a value"));
             asked_pause(&headers, 784_111_777)
         };
-        assert_eq!(asked("retry-after", "120"), Some(Duration::from_secs(120)));
+        assert_eq!(asked("retry-after", "120"), Some(Duration::from_mins(2)));
         assert_eq!(asked("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
         assert_eq!(asked("x-retry-after", "784111782"), Some(Duration::from_secs(5)));
         for (name, value) in [

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn empty_long_and_binary_secrets_are_refused() {
         assert!(matches!(from_file(b"\n", 0o600), Err(SecretError::Empty { .. })));
-        assert!(matches!(from_file(&[b'a'; 70_000], 0o600), Err(SecretError::TooLong { .. })));
+        assert!(matches!(from_file(&vec![b'a'; 70_000], 0o600), Err(SecretError::TooLong { .. })));
         assert!(matches!(from_file(b"\xff", 0o600), Err(SecretError::NotText { .. })));
         let missing = SecretSource::File("/nonexistent/secret".into()).read();
         assert!(matches!(missing, Err(SecretError::File { .. })));

@@ -12,8 +12,7 @@ use super::challenge::Challenge;
 use super::client::Inner;
 use super::diagnosis::{Hint, said, why_denied};
 use super::error::{Problem, Said, Step};
-use super::grammar::shown;
-use super::origin::same_origin;
+use super::origin::{destination, same_origin};
 use super::realm::{basic, header};
 use super::scope::Ladder;
 use super::token::Token;
@@ -282,9 +281,8 @@ fn follow(url: &Url, answer: &Answer, redirects: u32) -> Result<Url, Problem> {
     }
     let location = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
     let location = location.as_deref().unwrap_or_default();
-    let told = || answer.sent.strike(location.to_owned());
     let target = url.join(location).ok().filter(|to| !location.is_empty() && same_origin(to, url));
     target
         .filter(|to| to.username().is_empty() && to.password().is_none())
-        .ok_or_else(|| Problem::Redirect { to: if location.is_empty() { "nowhere".into() } else { shown(&told()) } })
+        .ok_or_else(|| Problem::Redirect { to: destination(url, location) })
 }

@@ -1,6 +1,7 @@
 //! Whole flows against the scripted registry; each test bears the number of its case in the list of edge cases.
 
 mod discovery;
+mod encrypted;
 mod failures;
 mod paging;
 mod secrecy;
@@ -58,7 +59,7 @@ fn settings(url: url::Url, auth: Auth) -> Settings {
 struct Rig {
     server: FakeRegistry,
     client: Client,
-    _secret: NamedTempFile,
+    secret: NamedTempFile,
 }
 
 impl Rig {
@@ -76,7 +77,7 @@ impl Rig {
         let mut settings = settings(server.url(), Auth::Token(Some(login(&secret))));
         change(&mut settings);
         let client = Client::with(settings, QUICK, bounds).expect("a client");
-        Self { server, client, _secret: secret }
+        Self { server, client, secret }
     }
 
     async fn walk(&self) -> Walked {

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::Secret;
 
 /// Lifetime where neither the answer nor the token tells (distribution's token specification: 60 seconds).
-const UNTOLD: Duration = Duration::from_secs(60);
+const UNTOLD: Duration = Duration::from_mins(1);
 /// No lifetime is believed beyond this; a token that dies earlier than it says is renewed after its first 401.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// A token and its life, which counts from local receipt: the server's clock may be wrong, ours need not be right.
 #[derive(Clone, Debug)]

@@ -225,6 +225,8 @@ fn broken(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     if tls_cause(&error).is_some() {
         Failure::Unusable(Problem::Tls(error))
+    } else if error.is_builder() {
+        Failure::Unusable(Problem::Broken(error))
     } else {
         Failure::Broken(Problem::Broken(error))
     }

@@ -131,17 +131,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Walks, with the token kept fresh meanwhile.
     async fn walk(&self, spool: Spool, stop: &CancellationToken) -> Walk {
-        let Ok(client) = &self.client else { return Walk::NoClient };
-        let catalog = Catalog(client.clone());
-        let done = stop.child_token();
-        let walked = async {
-            let walked = walk(&catalog, spool, &self.plan.walk, &self.progress, stop).await;
-            done.cancel();
-            walked
-        };
-        Walk::Done(tokio::join!(walked, client.keep_fresh(done.clone())).0)
+        match &self.client {
+            Ok(client) => {
+                let catalog = Catalog(client.clone());
+                Walk::Done(Box::new(walk(&catalog, spool, &self.plan.walk, &self.progress, stop).await))
+            }
+            Err(_) => Walk::NoClient,
+        }
     }
 
     /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those

@@ -4,7 +4,7 @@ use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Trigger, Verdict};
 
 use super::{Cause, Run};
 use crate::clock;
-use crate::registry::{Auth, Fault};
+use crate::registry::{Auth, Client, Fault};
 use crate::snapshot::{Ending, Evidence, SpoolError, Unsealed, judge as judge_evidence};
 use crate::walk::{Ended, WalkError, Walked};
 
@@ -12,7 +12,7 @@ use crate::walk::{Ended, WalkError, Walked};
 #[derive(Debug)]
 pub(super) enum Walk {
     /// It ended, somehow.
-    Done(Walked),
+    Done(Box<Walked>),
     /// The registry's settings do not make a client.
     NoClient,
     /// There is nowhere to put rows.
@@ -40,8 +40,8 @@ impl Judged {
 /// Judges a walk; none if it was told to stop.
 pub(super) fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: Option<u64>) -> Option<Judged> {
     let seen = match walk {
-        Walk::Done(Walked { ended: Ended::Stopped, .. }) => return None,
-        Walk::Done(walked) => Seen::of(walked),
+        Walk::Done(walked) if matches!(walked.ended, Ended::Stopped) => return None,
+        Walk::Done(walked) => Seen::of(*walked),
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_spool(&e))),
     };
@@ -59,7 +59,7 @@ pub(super) fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: Option<
     );
     let reason = judgement.reason.map(|reason| Cause::of_judgement(judgement.verdict, reason));
     let cause = seen.cause.or(reason);
-    let stats = run.client.as_ref().map(|client| client.stats()).unwrap_or_default();
+    let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
     let record = RunRecord {
         id,
         started_at: run.started_at,
@@ -98,7 +98,7 @@ impl Seen {
 
     fn of(walked: Walked) -> Self {
         let Walked { ended, pages, listed, invalid, invalid_examples, spool } = walked;
-        let mut notes: Vec<_> = invalid_examples.into_iter().map(invalid_name).collect();
+        let mut notes: Vec<_> = invalid_examples.iter().map(|name| invalid_name(name)).collect();
         if matches!(ended, Ended::Limited) {
             notes.push(limited());
         }
@@ -130,7 +130,7 @@ fn ending(error: &WalkError, pages: u64) -> Ending {
     }
 }
 
-fn invalid_name(name: String) -> RunError {
+fn invalid_name(name: &str) -> RunError {
     RunError {
         repository: None,
         code: "name_invalid".into(),

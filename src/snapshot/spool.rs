@@ -52,7 +52,7 @@ impl Spool {
     fn with_buffer(directory: &Path, buffered_rows: usize) -> Result<Self, SpoolError> {
         let fresh = || -> io::Result<()> {
             match fs::remove_dir_all(directory) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
                 _ => durable::create_dirs(directory),
             }
         };
@@ -83,8 +83,18 @@ impl Spool {
     /// If the spool cannot be written or read back.
     pub fn holds_all<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<bool, SpoolError> {
         let mut missing: HashSet<&str> = names.collect();
-        self.flush().and_then(|()| self.segments.strike_out(&mut missing)).map_err(|e| self.error(e))?;
+        self.visit(|name| {
+            missing.remove(name);
+        })?;
         Ok(missing.is_empty())
+    }
+
+    /// Shows every repository added so far, in no order and perhaps twice. Reads the whole spool.
+    ///
+    /// # Errors
+    /// If the spool cannot be written or read back.
+    pub fn visit(&mut self, seen: impl FnMut(&str)) -> Result<(), SpoolError> {
+        self.flush().and_then(|()| self.segments.visit(seen)).map_err(|e| self.error(e))
     }
 
     /// Ends the walk: one durable file per table, sorted and unique, with exact counts.
@@ -165,16 +175,14 @@ impl Segments {
         Ok(())
     }
 
-    fn strike_out(&mut self, missing: &mut HashSet<&str>) -> Result<(), ArrowError> {
+    fn visit(&mut self, mut seen: impl FnMut(&str)) -> Result<(), ArrowError> {
         let open = self.open.take();
         self.close(open)?;
         for path in &self.closed {
             for batch in segment::read(path)? {
                 let batch = batch?;
                 let names = batch.column_by_name("repository").and_then(|c| c.as_string_opt::<i32>());
-                for name in names.into_iter().flatten().flatten() {
-                    missing.remove(name);
-                }
+                names.into_iter().flatten().flatten().for_each(&mut seen);
             }
         }
         Ok(())

@@ -165,10 +165,7 @@ impl Ledger {
         let room = INVALID_EXAMPLES.saturating_sub(self.invalid_examples.len());
         self.invalid_examples.extend(page.invalid.drain(..).take(room));
 
-        let mut progressed = page.names.is_empty();
-        for name in page.names.iter() {
-            progressed |= !self.seen.insert(name);
-        }
+        let progressed = self.seen.note(&page.names, &mut self.spool)?;
         // After the last page there is nothing to loop over: the list may have shifted while it was read.
         if !progressed && !page.last && self.confirm_repetition(&page)? {
             return Err(WalkError::NoProgress { page: page.number });

@@ -1,8 +1,13 @@
-//! Which names a walk has met, approximately and in little memory: a Bloom filter that grows, 2 to 3 bytes a name.
+//! Whether a page brings anything new, in little memory and exactly enough to stop a walk on its word.
 //!
-//! "Probably met" must be confirmed elsewhere; "not met" is certain.
+//! While names only grow, the greatest one so far tells. From the first page that brings nothing greater (a registry
+//! that lists by age, or one that lost its place) a growing Bloom filter takes over, seeded from the spool: 2 to 3
+//! bytes a name, and "not met" is certain.
 
 use std::hash::{BuildHasher, RandomState};
+
+use crate::registry::Names;
+use crate::snapshot::{Spool, SpoolError};
 
 /// Names the first layer is made for; each further layer holds twice as many as the one before.
 const FIRST_LAYER: usize = 16 * 1024;
@@ -12,6 +17,42 @@ const PROBES: u64 = 6;
 
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    greatest: String,
+    filter: Option<Filter>,
+}
+
+impl Seen {
+    /// Notes a page's names; false if all of them look met. An empty page is no lack of progress.
+    pub(super) fn note(&mut self, names: &Names, spool: &mut Spool) -> Result<bool, SpoolError> {
+        if self.filter.is_none() {
+            let greatest = names.iter().max().unwrap_or_default();
+            if greatest > self.greatest.as_str() || names.is_empty() {
+                if !names.is_empty() {
+                    greatest.clone_into(&mut self.greatest);
+                }
+                return Ok(true);
+            }
+        }
+        let filter = match &mut self.filter {
+            Some(filter) => filter,
+            none => {
+                let mut filter = Filter::default();
+                spool.visit(|name| {
+                    filter.insert(name);
+                })?;
+                none.insert(filter)
+            }
+        };
+        let mut progressed = names.is_empty();
+        for name in names.iter() {
+            progressed |= !filter.insert(name);
+        }
+        Ok(progressed)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Filter {
     /// Keyed at random, so that no server can choose names that collide.
     hasher: RandomState,
     layers: Vec<Layer>,
@@ -23,9 +64,9 @@ struct Layer {
     room: usize,
 }
 
-impl Seen {
+impl Filter {
     /// Adds a name; false if it was certainly not met before.
-    pub(super) fn insert(&mut self, name: &str) -> bool {
+    fn insert(&mut self, name: &str) -> bool {
         let hash = self.hasher.hash_one(name);
         if self.layers.iter().rev().any(|layer| layer.holds(hash)) {
             return true;
@@ -43,27 +84,27 @@ impl Seen {
 
 impl Layer {
     fn holds(&self, hash: u64) -> bool {
-        self.probes(hash).all(|(word, bit)| self.bits[word] & bit != 0)
+        probes(hash, self.bits.len()).all(|(word, bit)| self.bits[word] & bit != 0)
     }
 
     fn insert(&mut self, hash: u64) {
-        for (word, bit) in self.probes(hash).collect::<Vec<_>>() {
+        for (word, bit) in probes(hash, self.bits.len()) {
             self.bits[word] |= bit;
         }
         self.room -= 1;
     }
+}
 
-    /// Double hashing (Kirsch and Mitzenmacher): the halves of one hash make all probes.
-    fn probes(&self, hash: u64) -> impl Iterator<Item = (usize, u64)> + use<> {
-        let bits = self.bits.len() as u64 * 64;
-        let (start, step) = (hash & 0xffff_ffff, (hash >> 32) | 1);
-        (0..PROBES).map(move |n| {
-            let bit = (start + n * step) % bits;
-            #[allow(clippy::cast_possible_truncation)] // below the number of bits of a Vec
-            let word = (bit / 64) as usize;
-            (word, 1 << (bit % 64))
-        })
-    }
+/// Double hashing (Kirsch and Mitzenmacher): the halves of one hash make all probes.
+fn probes(hash: u64, words: usize) -> impl Iterator<Item = (usize, u64)> {
+    let bits = words as u64 * 64;
+    let (start, step) = (hash & 0xffff_ffff, (hash >> 32) | 1);
+    (0..PROBES).map(move |n| {
+        let bit = (start + n * step) % bits;
+        #[allow(clippy::cast_possible_truncation)] // below the number of bits of a Vec
+        let word = (bit / 64) as usize;
+        (word, 1 << (bit % 64))
+    })
 }
 
 #[cfg(test)]
@@ -72,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_met_name_is_never_denied_and_few_unknown_ones_look_met() {
-        let mut seen = Seen::default();
-        let count = 200_000;
-        let wrongly = (0..count).filter(|n| seen.insert(&format!("team/{n}"))).count();
+        let mut filter = Filter::default();
+        let count = 100_000;
+        let wrongly = (0..count).filter(|n| filter.insert(&format!("team/{n}"))).count();
         assert!(wrongly < count / 20, "{wrongly} of {count} unknown names looked met");
-        assert!((0..count).all(|n| seen.insert(&format!("team/{n}"))));
+        assert!((0..count).all(|n| filter.insert(&format!("team/{n}"))));
     }
 }

@@ -1,4 +1,6 @@
 //! Whole-program tests: one binary, so that its parts are linked once.
+// A test that cannot go on panics; clippy's own exemption ends at `#[test]`.
+#![allow(clippy::unwrap_used)]
 
 mod command_line;
 mod demo;
@@ -6,6 +8,7 @@ mod hostile;
 mod layers;
 mod readers;
 mod real_registry;
+mod registry_client;
 mod samples;
 mod secrets;
 mod signals;

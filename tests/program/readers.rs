@@ -1,4 +1,4 @@
-//! Independent readers open what we publish: DuckDB and pyarrow, and a checksum over the manifest's objects.
+//! Independent readers open what we publish: `duckdb` and `pyarrow`, and a checksum over the manifest's objects.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::support::program::{LOGIN, Workplace, one_registry};
 
 const COUNT: usize = 1234;
 
-/// Column by column: name, Arrow type, whether it may be null, and DuckDB's type of the Parquet file.
+/// Column by column: name, Arrow type, whether it may be null, and `duckdb`'s type of the Parquet file.
 const REPOSITORIES: &[(&str, &str, bool, &str)] = &[
     ("run_id", "string", false, "VARCHAR"),
     ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
@@ -26,7 +26,7 @@ const REPOSITORIES: &[(&str, &str, bool, &str)] = &[
     ("monitored", "bool", false, "BOOLEAN"),
 ];
 
-/// The interpreter with DuckDB and pyarrow that `tests/run.sh` made.
+/// The interpreter with `duckdb` and `pyarrow` that `tests/run.sh` made.
 fn python() -> PathBuf {
     let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let python = std::env::var_os("STOCKTAKE_TEST_PYTHON");
@@ -116,7 +116,7 @@ async fn manifests_name_every_object_with_its_size_rows_and_digest() {
             let key = object["key"].as_str().unwrap();
             let bytes = fs::read(place.path(root).join(key)).unwrap();
             assert_eq!(object["bytes"], bytes.len(), "{key}");
-            let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
             assert_eq!(object["sha256"], digest, "{key}");
             named.push((object["table"].as_str().unwrap(), object["rows"].as_u64().unwrap(), key));
         }

@@ -99,12 +99,11 @@ fn mine(mut script: Script) -> Script {
 fn echo(script: Script, endpoint: Endpoint, status: u16) -> Script {
     mine(script).with_faults(move |seen, _| {
         (seen.endpoint == endpoint && seen.authorization != Authorization::None).then(|| {
-            let mut told = sent(seen).unwrap_or_default();
+            let mut told = vec![sent(seen).unwrap_or_default()];
             if seen.authorization == Authorization::Basic {
-                let encoded: String = form_urlencoded::byte_serialize(password().as_bytes()).collect();
-                told += &format!(" {} {encoded}", password());
+                told.extend([password(), form_urlencoded::byte_serialize(password().as_bytes()).collect()]);
             }
-            let body = serde_json::json!({"errors": [{"code": "X", "message": told}]}).to_string();
+            let body = serde_json::json!({"errors": [{"code": "X", "message": told.join(" ")}]}).to_string();
             Fault::status(status).body(body)
         })
     })

@@ -9,6 +9,9 @@
 //! <root>/v1/_runs/registry=R/<run_id>.g<generation>.json                 the manifest: the commit point
 //! <root>/v1/_latest/registry=R.json                                      the newest published run, advisory
 //! ```
+//!
+//! A reader takes the manifests of a registry, of each run the one of the highest generation, and the objects that it
+//! names. One that takes every file below a table instead sees a forced run twice.
 #![deny(missing_docs)]
 
 #[cfg(feature = "contract")]

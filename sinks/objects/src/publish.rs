@@ -77,6 +77,8 @@ impl ObjectSink {
             Some(manifest) => manifest,
             None => self.commit(snapshot, abandoned)?,
         };
+        // The snapshot is visible by now. A pointer that cannot be moved is an error all the same: somebody must know, and
+        // publishing again moves it.
         self.advance_latest(&manifest)?;
         Ok(self.receipt(&manifest))
     }
@@ -153,7 +155,7 @@ impl ObjectSink {
         let mut rows = Counted::new(snapshot, table, abandoned);
         let mut tee = Tee::new(self.place.stage(&key)?);
         let written = self.format.write(snapshot.id(), table, Box::new(&mut rows), &mut tee);
-        let (target, rows_failed) = (tee.failure(), rows.failed());
+        let (target, rows_failed) = (tee.take_failure(), rows.failed());
         // A format may swallow an error; what the two ends of it saw decides.
         let error = match (written, rows.exact()) {
             (Ok(()), Some(rows)) if target.is_none() => {
@@ -193,9 +195,9 @@ impl ObjectSink {
 }
 
 /// Whose fault an object is that could not be written: the target's if it refused bytes, else the rows'.
-fn blame(context: String, error: FormatError, target: Option<io::ErrorKind>, rows_failed: bool) -> SinkError {
+fn blame(context: String, error: FormatError, target: Option<io::Error>, rows_failed: bool) -> SinkError {
     match target {
-        Some(kind) if !rows_failed => SinkError::io(context, io::Error::new(kind, error)),
+        Some(refusal) if !rows_failed => SinkError::io(context, refusal),
         _ => SinkError::new(SinkErrorKind::Snapshot, context).with_source(error),
     }
 }

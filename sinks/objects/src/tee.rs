@@ -11,7 +11,7 @@ pub(crate) struct Tee<W> {
     out: W,
     hash: Sha256,
     bytes: u64,
-    failure: Option<io::ErrorKind>,
+    failure: Option<io::Error>,
 }
 
 impl<W: Write> Tee<W> {
@@ -19,9 +19,9 @@ impl<W: Write> Tee<W> {
         Self { out, hash: Sha256::new(), bytes: 0, failure: None }
     }
 
-    /// The kind of the first failure of the writer below; formats wrap the error itself in ways of their own.
-    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
-        self.failure
+    /// The first failure of the writer below, as it was: formats wrap errors in ways of their own.
+    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
     }
 
     /// The writer, the number of bytes that went into it, and their SHA-256 in lower-case hex.
@@ -37,7 +37,9 @@ impl<W: Write> Tee<W> {
         if let Err(e) = &result
             && e.kind() != io::ErrorKind::Interrupted
         {
-            self.failure.get_or_insert(e.kind());
+            // An error cannot be cloned; its number, or else its kind, is all that matters of it.
+            let copy = || e.raw_os_error().map_or_else(|| e.kind().into(), io::Error::from_raw_os_error);
+            self.failure.get_or_insert_with(copy);
         }
         result
     }
@@ -84,7 +86,7 @@ mod tests {
     fn only_bytes_that_were_taken_count() {
         let mut tee = Tee::new(Small(Vec::new()));
         tee.write_all(b"abc").unwrap();
-        assert_eq!(tee.failure(), None);
+        assert!(tee.take_failure().is_none());
         let (_, bytes, hash) = tee.finish();
         // FIPS 180-2, appendix B.1.
         assert_eq!(hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -92,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_remembered_by_its_kind() {
+    fn a_failure_is_remembered() {
         let mut tee = Tee::new(Small(Vec::new()));
         assert!(tee.write_all(b"a dozen bytes").is_err());
-        assert_eq!(tee.failure(), Some(io::ErrorKind::StorageFull));
+        assert_eq!(tee.take_failure().unwrap().kind(), io::ErrorKind::StorageFull);
     }
 }

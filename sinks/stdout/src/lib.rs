@@ -29,8 +29,8 @@ use crate::output::Output;
 pub enum Format {
     /// Aligned columns under a line that names the run. A run that may not be published prints nothing.
     Table,
-    /// One object per row: the repositories, then the run's own row (the one with `verdict`), which so is also the
-    /// sign that all rows came. A run that may not be published prints only the latter.
+    /// One object per row: the repositories, then the run's own row, the one with a `verdict`: it tells a reader that
+    /// all rows came. A run that may not be published prints only that row.
     Jsonl,
     /// RFC 4180 with one header per process. A run that may not be published prints nothing.
     Csv,
@@ -107,7 +107,7 @@ impl Sink for StdoutSink {
                 return Ok(receipt);
             }
             let rendered = render::render(&snapshot, format, &abandoned)?;
-            output.print(snapshot.id(), rendered)
+            output.print(snapshot.id(), rendered, &abandoned)
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stocktake_sink::{Receipt, SinkError, SinkErrorKind, SnapshotId};
@@ -37,8 +38,17 @@ impl Output {
     }
 
     /// Copies the whole text out, unless the snapshot was printed in the meantime.
-    pub(crate) fn print(&self, id: &SnapshotId, rendered: Rendered) -> Result<Receipt, SinkError> {
+    pub(crate) fn print(
+        &self,
+        id: &SnapshotId,
+        rendered: Rendered,
+        abandoned: &AtomicBool,
+    ) -> Result<Receipt, SinkError> {
+        // May take as long as the output's reader takes over an earlier snapshot.
         let mut state = self.state();
+        if abandoned.load(Ordering::SeqCst) {
+            return Err(SinkError::new(SinkErrorKind::Unavailable, format!("print {id}: abandoned")));
+        }
         if let Some(receipt) = state.printed.get(id) {
             return Ok(receipt.clone());
         }

@@ -88,30 +88,56 @@ async fn edge_16_tokens_are_cached_by_realm_service_and_scope() {
     assert_eq!(cache.get(&other_realm).await.expect("a token").secret.expose(), "t4");
 }
 
+/// Runs the flow with a keeper beside it.
+async fn kept<T>(cache: &TokenCache<Fake>, flow: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = flow => done,
+        () = cache.keep_fresh(CancellationToken::new()) => unreachable!("never stopped"),
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn edge_14_a_token_is_renewed_ahead_of_expiry() {
+async fn edge_14_a_token_is_renewed_ahead_of_expiry_and_nobody_waits_for_it() {
     let cache = cache(&[]);
-    assert_eq!(cache.text("a:b:c").await, "t1");
-    pass(70).await;
-    assert_eq!(cache.text("a:b:c").await, "t1");
-    pass(16).await;
-    let (one, other) = tokio::join!(cache.text("a:b:c"), cache.text("a:b:c"));
-    assert_eq!((one.as_str(), other.as_str()), ("t2", "t1"), "one renews, the other goes on");
+    let flow = async {
+        assert_eq!(cache.text("a:b:c").await, "t1");
+        pass(70).await;
+        assert_eq!(cache.text("a:b:c").await, "t1");
+        pass(17).await;
+        let asked = Instant::now();
+        assert_eq!(cache.text("a:b:c").await, "t2");
+        assert_eq!(asked.elapsed(), Duration::ZERO);
+    };
+    kept(&cache, flow).await;
     assert_eq!(cache.fetched(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn edge_14_a_failed_early_refresh_keeps_the_living_token() {
-    let cache = cache(&[false, true, true, false]);
-    assert_eq!(cache.text("a:b:c").await, "t1");
-    pass(86).await;
-    assert_eq!(cache.text("a:b:c").await, "t1", "refresh failed, token lives");
-    assert_eq!(cache.text("a:b:c").await, "t1");
-    assert_eq!(cache.fetched(), 2, "not at every page");
-    pass(15).await;
-    assert!(cache.get(&wanted("a:b:c")).await.is_err(), "dead now");
-    assert_eq!(cache.state(), TokenState::Expired);
-    assert_eq!(cache.text("a:b:c").await, "t4");
+    let cache = cache(&[false, true, true, true, true, true, true, true, false]);
+    let flow = async {
+        assert_eq!(cache.text("a:b:c").await, "t1");
+        pass(98).await;
+        assert_eq!(cache.text("a:b:c").await, "t1", "refreshes failed, the token lives");
+        let tried = cache.fetched();
+        assert!((2..=5).contains(&tried), "tried again, with pauses: {tried}");
+        pass(100).await;
+        assert!(cache.fetched() <= tried + 1, "a dead token is nobody's to renew");
+        assert_eq!(cache.state(), TokenState::Expired);
+        assert!(cache.get(&wanted("a:b:c")).await.is_err());
+    };
+    kept(&cache, flow).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_15_two_keepers_renew_once() {
+    let cache = cache(&[]);
+    let flow = async {
+        cache.text("a:b:c").await;
+        pass(90).await;
+    };
+    kept(&cache, kept(&cache, flow)).await;
+    assert_eq!(cache.fetched(), 2);
 }
 
 #[tokio::test(start_paused = true)]

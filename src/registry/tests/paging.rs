@@ -249,6 +249,19 @@ async fn a_walk_is_one_request_per_page_over_one_connection() {
 }
 
 #[tokio::test]
+async fn a_large_page_is_read_plain_and_packed() {
+    let names = numbered(100_000);
+    for gzip in [false, true] {
+        let script = Script { gzip, page_max: 100_000, ..Script::open(names.as_slice()) };
+        let rig = Rig::with(script, |settings| {
+            settings.auth = Auth::None;
+            settings.page_size = NonZeroU32::new(100_000).expect("not zero");
+        });
+        assert_eq!(rig.await.names().await, names);
+    }
+}
+
+#[tokio::test]
 async fn names_against_the_grammar_are_handed_on_apart() {
     let rig = anonymous(scripted(vec![page(r#"["ok","Not/OK","\u001b]0;x"]"#, None)])).await;
     let walked = rig.walk().await;

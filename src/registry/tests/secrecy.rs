@@ -49,7 +49,7 @@ async fn edge_18_neither_password_nor_token_reaches_a_log_an_error_or_a_debug() 
     let post = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
     let rate_limited = Script::quay_like(["a"])
         .with_faults(|seen, nth| (seen.endpoint == Endpoint::Catalog && nth == 2).then(|| Goes::status(429)));
-    let mut text = String::new();
+    let mut shown = Vec::new();
     let mut secrets = vec![PASSWORD.to_owned(), STANDARD.encode(format!("{USERNAME}:{PASSWORD}"))];
     for script in [
         Script::quay_like(["a"]),
@@ -64,9 +64,9 @@ async fn edge_18_neither_password_nor_token_reaches_a_log_an_error_or_a_debug() 
     ] {
         let rig = Rig::new(script).await;
         let walked = rig.walk().await;
-        text += &format!("{:?} {:?} {:?}", rig.client, rig.client.token(), walked.pages);
+        shown.push(format!("{:?} {:?} {:?}", rig.client, rig.client.token(), walked.pages));
         if let Some(error) = &walked.error {
-            text += &format!("{error} {error:?} {}", error.remedy());
+            shown.push(format!("{error} {error:?} {}", error.remedy()));
         }
         for seen in rig.server.requests() {
             let sent = seen.header("authorization").and_then(|sent| sent.split_once(' '));
@@ -81,7 +81,7 @@ async fn edge_18_neither_password_nor_token_reaches_a_log_an_error_or_a_debug() 
     assert!(logged.contains("token received") && logged.contains("trying again"), "the log was captured");
     for secret in &secrets {
         assert!(!logged.contains(secret.as_str()), "logged: {secret}");
-        assert!(!text.contains(secret.as_str()), "shown: {secret}");
+        assert!(!shown.iter().any(|text| text.contains(secret.as_str())), "shown: {secret}");
     }
 }
 

@@ -41,6 +41,18 @@ async fn edge_10_post_is_only_the_fallback() {
 }
 
 #[tokio::test]
+async fn edge_10_a_refused_password_grant_is_a_refused_password() {
+    let script = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
+    let script = script.with_faults(|seen, _| {
+        let body = r#"{"error":"invalid_grant","error_description":"wrong password"}"#;
+        (seen.method == "POST").then(|| Goes::status(400).body(body))
+    });
+    let rig = Rig::with(script, |settings| settings.scope = vec!["repository:a:pull".into()]).await;
+    assert_eq!(rig.error().await.fault(), Fault::CredentialsRejected);
+    assert_eq!(rig.server.count(Endpoint::Token), 2, "one GET, one POST, no further scope");
+}
+
+#[tokio::test]
 async fn edge_11_an_answer_without_a_token_is_an_error() {
     for (fields, good) in [(TokenFields::Token, true), (TokenFields::AccessToken, true), (TokenFields::Neither, false)]
     {
@@ -187,6 +199,18 @@ async fn edge_17_a_wrong_password_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn edge_17_credentials_refused_in_mid_walk_are_not_tried_again_either() {
+    let script = slow(60_000).with_token(|token| token.expires_in = Stated::As(json!(0.4)));
+    let script =
+        script.with_faults(|seen, nth| (seen.endpoint == Endpoint::Token && nth > 1).then(|| Goes::status(401)));
+    let rig = Rig::new(script).await;
+    let walked = rig.walk().await;
+    assert!(walked.pages.len() > 1, "the living token was used until it died");
+    assert_eq!(walked.error.expect("an error").fault(), Fault::CredentialsRejected);
+    assert_eq!(rig.server.count(Endpoint::Token), 2);
+}
+
+#[tokio::test]
 async fn edge_17_a_quay_user_without_a_plus_is_asked_whether_a_robot_was_meant() {
     let script = Script::quay_like(["a"]).with_token(|token| token.realm = Some("/v2/auth".into()));
     let script = script.with_faults(|seen, _| (seen.path() == "/v2/auth").then(|| Goes::status(401)));
@@ -215,7 +239,7 @@ async fn edge_17_failures_of_the_token_endpoint_are_told_apart() {
         let name = format!("{goes:?}").chars().take(60).collect::<String>();
         let script = Script::quay_like(["a"])
             .with_faults(move |seen, _| (seen.endpoint == Endpoint::Token).then(|| goes.clone()));
-        let rig = Rig::with(script, |settings| settings.timeout = Duration::from_millis(100)).await;
+        let rig = Rig::with(script, |settings| settings.timeout = Duration::from_millis(250)).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step()), (fault, Step::Token), "{name}: {error}");
         assert_eq!(rig.server.count(Endpoint::Token), tries, "{name}");
@@ -224,6 +248,7 @@ async fn edge_17_failures_of_the_token_endpoint_are_told_apart() {
 
 #[tokio::test]
 async fn edge_17_the_secret_is_read_anew_at_every_login_and_its_absence_is_told() {
+    static ROTATED: AtomicBool = AtomicBool::new(false);
     let rig = Rig::with(Script::quay_like(["a"]), |settings| {
         let password = SecretSource::File("/nonexistent/password".into());
         settings.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
@@ -231,7 +256,6 @@ async fn edge_17_the_secret_is_read_anew_at_every_login_and_its_absence_is_told(
     let error = rig.await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::SecretUnreadable, Step::Token));
     // The password is rotated on both sides while the client lives on.
-    static ROTATED: AtomicBool = AtomicBool::new(false);
     let script = Script::quay_like(["a"]).with_faults(|seen, _| {
         let old = seen.header("authorization") != Some("Basic YWNtZStpbnZlbnRvcnk6bmV3");
         let token = || Goes::status(200).body(r#"{"token":"t"}"#);
@@ -246,7 +270,7 @@ async fn edge_17_the_secret_is_read_anew_at_every_login_and_its_absence_is_told(
     });
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, ["a"]);
-    std::fs::write(rig._secret.path(), "new\n").expect("written");
+    std::fs::write(rig.secret.path(), "new\n").expect("written");
     ROTATED.store(true, Ordering::Relaxed);
     rig.server.revoke_tokens();
     assert_eq!(rig.names().await, ["a"]);

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use url::Url;
 
 /// Longer than any run takes, also on a loaded machine; a hanging program fails its test and not the whole suite.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The login of the fake registries and of docker-registry, as lines below a registry.
 pub(crate) const LOGIN: &str = "    auth: {username: acme+inventory, password_file: password}\n";

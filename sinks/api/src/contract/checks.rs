@@ -120,7 +120,8 @@ pub(super) async fn a_dropped_publish_leaves_nothing(harness: &impl Harness) {
     if was_dropped {
         has_exactly(check, harness, &[&good]).await;
     }
-    let whole = complete(&today, MANY);
+    // Other rows than before, so that the dropped publish shows if it went on behind our back.
+    let whole = complete(&today, MANY + 1);
     published(check, &*sink, &whole).await;
     has_exactly(check, harness, &[&good, &whole]).await;
     leaves_nothing(check, harness).await;

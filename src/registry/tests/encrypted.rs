@@ -1,0 +1,75 @@
+//! TLS: whom the client trusts. The key beside this file is for these tests alone; it certifies 127.0.0.1.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream};
+
+use super::*;
+
+const CERTIFICATE: &str = include_str!("localhost/certificate.pem");
+/// Of the same form, with a key that nobody has.
+const ANOTHER: &str = include_str!("localhost/another.pem");
+const KEY: &str = include_str!("localhost/key.pem");
+
+/// Answers every request over TLS with one page, on threads that end with the test's process.
+fn serve() -> url::Url {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
+    let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("PEM");
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("a pair");
+    let config = Arc::new(config);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut connection = ServerConnection::new(config.clone()).expect("a connection");
+            std::thread::spawn(move || {
+                let mut tls = Stream::new(&mut connection, &mut stream);
+                let page = r#"{"repositories":["a"]}"#;
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+                while tls.read(&mut [0; 4096]).is_ok_and(|read| read > 0) && tls.write_all(answer.as_bytes()).is_ok() {}
+            });
+        }
+    });
+    url
+}
+
+async fn outcome(change: impl FnOnce(&mut Settings)) -> Walked {
+    let mut settings = settings(serve(), Auth::None);
+    change(&mut settings);
+    walk(&Client::with(settings, QUICK, Bounds::default()).expect("a client")).await
+}
+
+#[tokio::test]
+async fn an_unknown_issuer_is_refused_at_once_and_ca_file_is_the_remedy() {
+    let file = secret_file(ANOTHER);
+    let trusting = Settings { ca_file: Some(file.path().to_owned()), ..settings(serve(), Auth::None) };
+    let client = Client::with(trusting, QUICK, Bounds::default()).expect("a client");
+    let error = walk(&client).await.error.expect("refused");
+    assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
+    assert!(error.remedy().contains("ca_file"), "{}", error.remedy());
+    assert_eq!(client.stats().retries, 0);
+}
+
+#[tokio::test]
+async fn a_certificate_of_ca_file_is_trusted() {
+    let file = secret_file(CERTIFICATE);
+    let walked = outcome(|settings| settings.ca_file = Some(file.path().to_owned())).await;
+    assert!(walked.error.is_none(), "{:?}", walked.error);
+    assert_eq!(walked.names(), ["a"]);
+}
+
+#[tokio::test]
+async fn insecure_tls_trusts_anybody() {
+    let walked = outcome(|settings| settings.insecure_tls = true).await;
+    assert!(walked.error.is_none(), "{:?}", walked.error);
+}

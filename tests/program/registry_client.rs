@@ -1,0 +1,110 @@
+//! The registry client against Debian's docker-registry: open, with htpasswd, with tokens that end in mid-walk.
+
+use std::io::Write as _;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tempfile::NamedTempFile;
+
+use stocktake::fake::Repositories;
+use stocktake::registry::{Auth, Client, Fault, Login, RegistryError, SecretSource, Settings, Stats};
+
+use crate::support::docker_registry::{DockerRegistry, Mode};
+
+fn client(registry: &DockerRegistry, password: &NamedTempFile, page_size: u32) -> Client {
+    let password = SecretSource::File(password.path().to_owned());
+    let login = Login { username: registry.username().to_owned(), password };
+    Client::new(Settings {
+        name: "docker".parse().expect("a name"),
+        url: registry.url(),
+        auth: Auth::Token(Some(login)),
+        scope: Vec::new(),
+        service: None,
+        page_size: NonZeroU32::new(page_size).expect("not zero"),
+        concurrency: NonZeroUsize::MIN,
+        realm_hosts: Vec::new(),
+        ca_file: None,
+        insecure_tls: false,
+        timeout: Duration::from_secs(30),
+    })
+    .expect("a client")
+}
+
+fn password(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+async fn walk(client: &Client) -> Result<Vec<String>, RegistryError> {
+    let (mut names, mut pages) = (Vec::new(), client.catalog());
+    while let Some(page) = pages.next().await {
+        names.extend(page?.names.iter().map(str::to_owned));
+    }
+    Ok(names)
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn every_name_once_however_it_is_guarded() {
+    let names = Repositories::generated(3000, 7);
+    let want: Vec<String> = names.iter().map(str::to_owned).collect();
+    let minutes = Duration::from_mins(5);
+    for (mode, requests, token_requests) in [
+        // Ping; one page to learn that nobody asks for a login; then the pages.
+        (Mode::Open, 2 + 3, 0),
+        (Mode::Htpasswd, 1 + 3, 0),
+        (Mode::Token { lifetime: minutes }, 2 + 3, 1),
+    ] {
+        let name = format!("{mode:?}");
+        let registry = DockerRegistry::start(mode, names.iter()).await;
+        let password = password(registry.password());
+        let client = client(&registry, &password, 1000);
+        let listed = walk(&client).await.unwrap_or_else(|error| panic!("{name}: {error:?}\n{}", registry.log()));
+        assert_eq!(sorted(listed), want, "{name}");
+        let requests = requests + token_requests;
+        assert_eq!(client.stats(), Stats { pages: 3, requests, retries: 0, token_requests }, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_size_over_the_registrys_maximum_is_stepped_down() {
+    let registry = DockerRegistry::start(Mode::Open, ["acme/app", "acme/web"]).await;
+    let password = password(registry.password());
+    assert_eq!(walk(&client(&registry, &password, 5000)).await.expect("pages"), ["acme/app", "acme/web"]);
+}
+
+#[tokio::test]
+async fn tokens_that_end_in_mid_walk_are_renewed() {
+    let names = Repositories::generated(1500, 7);
+    let want: Vec<String> = names.iter().map(str::to_owned).collect();
+    let registry = DockerRegistry::start(Mode::StrictToken { lifetime: Duration::from_secs(2) }, names.iter()).await;
+    let password = password(registry.password());
+    let client = client(&registry, &password, 100);
+    let (mut listed, mut pages) = (Vec::new(), client.catalog());
+    while let Some(page) = pages.next().await {
+        let page = page.unwrap_or_else(|error| panic!("{error:?}\n{}", registry.log()));
+        listed.extend(page.names.iter().map(str::to_owned));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(sorted(listed), want);
+    assert!(registry.tokens_issued() >= 2, "{}", registry.tokens_issued());
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_once() {
+    for mode in [Mode::Htpasswd, Mode::Token { lifetime: Duration::from_mins(5) }] {
+        let registry = DockerRegistry::start(mode, ["acme/app"]).await;
+        let wrong = password("wrong");
+        let client = client(&registry, &wrong, 1000);
+        for _ in 0..2 {
+            assert_eq!(walk(&client).await.expect_err("refused").fault(), Fault::CredentialsRejected);
+        }
+        assert!(client.stats().requests <= 3, "{:?}", client.stats());
+    }
+}
