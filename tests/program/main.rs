@@ -13,4 +13,5 @@ mod samples;
 mod secrets;
 mod signals;
 mod support;
+mod terminal;
 mod verdicts;

@@ -119,3 +119,19 @@ async fn a_second_run_at_the_same_time_is_skipped_and_told_who_is_at_it() {
     first.end().await.exits(130);
     place.run(&["run", "other"]).await.exits(0);
 }
+
+#[tokio::test]
+async fn registries_are_walked_at_the_same_time_and_one_that_ended_is_not_taken_back() {
+    let (stuck, asked) = stuck_registry().await;
+    let other = FakeRegistry::start(Script::open(["a"])).await.unwrap();
+    let console = "  console: {type: stdout, format: csv}\nregistries:";
+    let two = one_registry(&stuck.url(), LOGIN).replace("registries:", console);
+    let place = Workplace::with(&format!("{two}  - {{name: other, url: '{}'}}\n", other.url()));
+    let mut running = place.start(&["run"]);
+    asked.notified().await;
+    assert!(running.line().await.starts_with("run_id,"), "the second is printed while the first is being walked");
+    assert!(running.line().await.starts_with("other-"));
+    running.signal("INT").await;
+    timeout(PROMPTLY, running.end()).await.expect("a prompt end").exits(130);
+    assert!(manifests(&place.path("inventory"), "quay").is_empty());
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use stocktake::fake::{Endpoint, FakeRegistry, Fault, Repositories, Script};
 
@@ -126,6 +127,15 @@ async fn a_password_that_cannot_be_read_is_4() {
 }
 
 #[tokio::test]
+async fn a_password_that_others_can_read_is_4_and_not_sent() {
+    let place = after_a_good_night(30).await;
+    fs::set_permissions(place.path("password"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (ended, row) = unpublishable(&place, Script::quay_like(["a"]), LOGIN, 4, "failed").await;
+    ended.says("password");
+    assert_eq!((row.error_codes[0].as_str(), row.token_requests), ("secret_unreadable", 0));
+}
+
+#[tokio::test]
 async fn no_catalog_is_1() {
     let place = after_a_good_night(30).await;
     let script = Script::quay_like(["a"])
@@ -208,4 +218,20 @@ async fn registries_do_not_disturb_each_other() {
         assert!(inventory::latest(&place.path("inventory"), unpublished).is_none());
         assert_eq!(manifests(&place.path("inventory"), unpublished).len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_used_is_1_before_anything_is_asked_or_published() {
+    let registry = FakeRegistry::start(Script::quay_like(["a"])).await.unwrap();
+    let place = Workplace::with(&one_registry(&registry.url(), LOGIN));
+    fs::write(place.path("state"), "in the way").unwrap();
+    place.run(&["run"]).await.exits(1).says("not begun").says("look at the state directory's disk");
+    fs::remove_file(place.path("state")).unwrap();
+    fs::create_dir_all(place.path("state/quay")).unwrap();
+    fs::write(place.path("state/quay/state.json"), "{").unwrap();
+    for arguments in [&["run"][..], &["run", "--dry-run"]] {
+        place.run(arguments).await.exits(1).says("state.json: not a state file of stocktake; move it away");
+    }
+    assert!(registry.requests().is_empty());
+    assert!(!place.path("inventory").exists());
 }
