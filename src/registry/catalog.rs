@@ -163,7 +163,7 @@ fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
     if answer.status == StatusCode::OK {
         return Ok(());
     }
-    let said = said(answer.status, &answer.body, &[]);
+    let said = said(answer);
     let first = number == 1;
     let no_catalog = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         || has_code(&answer.body, &["UNSUPPORTED"]);

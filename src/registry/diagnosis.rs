@@ -11,6 +11,7 @@ use super::error::{Problem, Said, Step};
 use super::grammar::shown;
 use super::link::LinkError;
 use super::token::Claims;
+use super::transport::Answer;
 
 /// The cause behind a refusal, where it can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,18 +36,15 @@ pub(super) enum Hint {
     FixedToken,
 }
 
-/// Reads what a server said, escaped and cut; `secrets` are taken out, since a server may echo what it was sent.
-pub(super) fn said(status: StatusCode, body: &[u8], secrets: &[&str]) -> Said {
-    let text = String::from_utf8_lossy(body);
-    let mut text = match serde_json::from_str::<Value>(&text) {
+/// Reads what a server said, without what it was sent, escaped and cut.
+pub(super) fn said(answer: &Answer) -> Said {
+    let text = String::from_utf8_lossy(&answer.body);
+    let text = match serde_json::from_str::<Value>(&text) {
         Ok(json) => json_message(&json),
         Err(_) if text.trim_start().starts_with('<') => "an HTML page".to_owned(),
         Err(_) => text.trim().to_owned(),
     };
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "[secret]");
-    }
-    Said { status, text: shown(&text) }
+    Said { status: answer.status, text: shown(&answer.sent.strike(text)) }
 }
 
 fn json_message(json: &Value) -> String {
@@ -208,11 +206,19 @@ pub(super) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    use super::super::sent::Sent;
     use super::*;
+
+    fn answer(body: &str, authorization: Option<&HeaderValue>) -> Answer {
+        let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
+        Answer { status: StatusCode::UNAUTHORIZED, headers, body, sent: Sent::of(authorization, None) }
+    }
 
     #[test]
     fn what_a_server_said_is_found_in_every_shape() {
-        let text = |body: &str| said(StatusCode::UNAUTHORIZED, body.as_bytes(), &[]).text;
+        let text = |body: &str| said(&answer(body, None)).text;
         assert_eq!(text(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#), "DENIED: no");
         assert_eq!(text(r#"{"error": "Invalid bearer token format"}"#), "Invalid bearer token format");
         assert_eq!(text(r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
@@ -224,8 +230,8 @@ mod tests {
 
     #[test]
     fn a_server_that_echoes_a_secret_does_not_get_it_into_the_message() {
-        let said = said(StatusCode::UNAUTHORIZED, br#"{"error":"hunter2 is wrong"}"#, &["hunter2", ""]);
-        assert_eq!(said.text, "[secret] is wrong");
+        let sent = HeaderValue::from_static("Bearer hunter2");
+        assert_eq!(said(&answer(r#"{"error":"hunter2 is wrong"}"#, Some(&sent))).text, "[secret] is wrong");
     }
 
     #[test]

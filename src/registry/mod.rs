@@ -20,6 +20,7 @@ mod realm;
 mod retry;
 mod scope;
 mod secret;
+mod sent;
 mod session;
 mod settings;
 #[cfg(test)]

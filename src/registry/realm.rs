@@ -121,8 +121,7 @@ impl Realm {
     }
 
     fn refusal(&self, answer: &Answer, wanted: &Wanted, credentials: Option<&Credentials<'_>>) -> Problem {
-        let secrets = credentials.map(|login| [login.password.expose(), login.basic_text()]);
-        let said = said(answer.status, &answer.body, secrets.as_ref().map_or(&[], |both| both.as_slice()));
+        let said = said(answer);
         match answer.status {
             // The password grant's way of saying 401 (RFC 6749, 5.2); to climb on would try the password again.
             StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => Problem::Rejected { said, hint: None },
@@ -164,10 +163,6 @@ impl<'a> Credentials<'a> {
         let password = login.password.read().map_err(Problem::Secret)?;
         let basic = basic(&login.username, &password)?;
         Ok(Self { username: &login.username, password, basic })
-    }
-
-    fn basic_text(&self) -> &str {
-        self.basic.to_str().unwrap_or_default().trim_start_matches("Basic ")
     }
 }
 

@@ -92,9 +92,9 @@ impl<'a> Session<'a> {
                 _ => Err(self.refusal(Step::Ping, &answer, None)),
             },
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                Err(RegistryError::new(Step::Ping, Problem::Unsupported(said(answer.status, &answer.body, &[]))))
+                Err(RegistryError::new(Step::Ping, Problem::Unsupported(said(&answer))))
             }
-            status => Err(RegistryError::new(Step::Ping, Problem::of_status(said(status, &answer.body, &[])))),
+            _ => Err(RegistryError::new(Step::Ping, Problem::of_status(said(&answer)))),
         }
     }
 
@@ -223,13 +223,8 @@ impl<'a> Session<'a> {
     }
 
     fn denied(&self, answer: &Answer, token: Option<&Token>) -> Problem {
-        let secret = match &self.access {
-            Access::Basic(value) | Access::Fixed(value) => value.to_str().unwrap_or_default(),
-            Access::Anonymous | Access::Token(_) => "",
-        };
-        let secret = secret.split_once(' ').map_or("", |(_, secret)| secret);
         let token = token.map(|token| token.secret.expose());
-        let said: Said = said(answer.status, &answer.body, &[secret, token.unwrap_or_default()]);
+        let said = said(answer);
         let offered = challenges(answer);
         let unauthorized = answer.status == StatusCode::UNAUTHORIZED;
         let service = match &self.access {

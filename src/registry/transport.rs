@@ -17,6 +17,7 @@ use super::diagnosis::tls_cause;
 use super::error::Problem;
 use super::gate::Gate;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
+use super::sent::Sent;
 use super::tls::client_config;
 use crate::clock;
 
@@ -70,6 +71,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// What the request carried: an answer that is shown is shown without it.
+    pub(super) sent: Sent,
 }
 
 /// No answer to speak of.
@@ -164,7 +167,8 @@ impl Transport {
             // The status of an error says enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(Answer { status, headers, body })
+        let sent = if status.is_success() { Sent::default() } else { Sent::of(call.authorization, call.form) };
+        Ok(Answer { status, headers, body, sent })
     }
 
     /// What to do about the outcome of attempt `number`: `None` says to send it again, the pause having passed.

@@ -2,7 +2,16 @@
 // A test that cannot go on panics; clippy's own exemption ends at `#[test]`.
 #![allow(clippy::unwrap_used)]
 
+mod command_line;
+mod demo;
+mod hostile;
 mod layers;
+mod readers;
 mod real_registry;
 mod registry_client;
+mod samples;
+mod secrets;
+mod signals;
 mod support;
+mod terminal;
+mod verdicts;

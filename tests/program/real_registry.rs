@@ -1,4 +1,4 @@
-//! That the tests' docker-registry is what it should be, seen by a plain client.
+//! Debian's docker-registry: that it is what the tests take it for, seen by a plain client, and the whole pipeline with it.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use stocktake::fake::Repositories;
 
 use crate::support::client;
 use crate::support::docker_registry::{DockerRegistry, Mode};
+use crate::support::inventory::{RunRow, last_run, repositories};
+use crate::support::program::{LOGIN, Workplace, one_registry};
 
 async fn catalog(registry: &DockerRegistry, query: &str, authorization: Option<&str>) -> Response {
     let url = registry.url().join(&format!("/v2/_catalog?{query}")).expect("a target");
@@ -115,4 +117,69 @@ async fn a_strict_token_is_refused_when_it_has_ended() {
     let refused = timeout(Duration::from_secs(10), refused).await.expect("`exp` is less than a second away");
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert!(challenge(&refused).contains("error=\"invalid_token\""));
+}
+
+const MANY: usize = 5000;
+
+/// Takes the inventory and checks that every repository is in it exactly once.
+async fn inventory(registry: &DockerRegistry, names: &Repositories, lines: &str) -> RunRow {
+    let place = Workplace::with(&one_registry(&registry.url(), lines));
+    place.run(&["run"]).await.exits(0);
+    let listed = repositories(&place.path("inventory"), "quay");
+    assert!(listed.is_sorted(), "docker-registry's order is another");
+    assert!(listed.iter().map(String::as_str).eq(names.iter()));
+    last_run(&place.path("inventory"), "quay")
+}
+
+/// A walk that outlives its tokens of two seconds. docker-registry's time is quadratic in pages: where the machine is too
+/// fast for one page size, the next takes it longer.
+async fn outlives_its_tokens(mode: Mode) {
+    let names = Repositories::generated(MANY, 11);
+    let registry = DockerRegistry::start(mode, names.iter()).await;
+    for page_size in [50, 20, 8, 3] {
+        let before = registry.tokens_issued();
+        let row = inventory(&registry, &names, &format!("{LOGIN}    page_size: {page_size}\n")).await;
+        assert_eq!((row.verdict.as_str(), row.rows_repositories), ("complete", 5000));
+        let pages = MANY.div_ceil(page_size);
+        assert_eq!((usize::try_from(row.pages), row.retries), (Ok(pages), 0), "{row:?}");
+        assert_eq!(u64::try_from(row.token_requests), Ok(registry.tokens_issued() - before));
+        // The ping, the question without credentials, each page, each token: nothing was asked for twice.
+        assert_eq!(row.requests, 2 + row.pages + row.token_requests, "{row:?}");
+        if row.token_requests >= 2 {
+            return;
+        }
+    }
+    panic!("no walk was long enough for a second token");
+}
+
+#[tokio::test]
+async fn an_inventory_behind_tokens_of_two_seconds() {
+    outlives_its_tokens(Mode::Token { lifetime: Duration::from_secs(2) }).await;
+}
+
+#[tokio::test]
+async fn an_inventory_behind_tokens_that_end_when_they_say() {
+    outlives_its_tokens(Mode::StrictToken { lifetime: Duration::from_secs(2) }).await;
+}
+
+#[tokio::test]
+async fn an_inventory_behind_basic_credentials() {
+    let names = Repositories::generated(300, 12);
+    let registry = DockerRegistry::start(Mode::Htpasswd, names.iter()).await;
+    for auth in [LOGIN.to_owned(), LOGIN.replace("auth: {", "auth: {type: basic, ")] {
+        let row = inventory(&registry, &names, &auth).await;
+        assert_eq!((row.verdict.as_str(), row.pages, row.token_requests), ("complete", 1, 0), "{auth}");
+    }
+}
+
+#[tokio::test]
+async fn an_inventory_of_an_open_registry() {
+    let names = Repositories::generated(300, 13);
+    let registry = DockerRegistry::start(Mode::Open, names.iter()).await;
+    for lines in ["", "    auth: none\n", "    page_size: 7\n", LOGIN] {
+        let row = inventory(&registry, &names, lines).await;
+        assert_eq!((row.verdict.as_str(), row.token_requests, row.retries), ("complete", 0, 0), "{lines}");
+    }
+    // Over docker-registry's maximum of 1000, which it answers with 400.
+    inventory(&registry, &names, "    page_size: 5000\n").await;
 }

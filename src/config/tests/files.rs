@@ -1,6 +1,7 @@
 //! Several files, files that cannot be read, and the samples that are shipped.
 
 use super::*;
+use crate::registry::Auth;
 
 const MAIN: &str = "include: r.d/*.yaml\nsinks: {w: {type: stdout}}\n";
 

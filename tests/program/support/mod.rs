@@ -1,6 +1,8 @@
 //! Servers and content for the tests. They end with the test that started them and leave nothing behind.
 
 pub(crate) mod docker_registry;
+pub(crate) mod inventory;
+pub(crate) mod program;
 mod seed;
 mod token_server;
 

@@ -1,0 +1,59 @@
+//! YAML itself: what cannot be read, what repeats, and what unfolds without bound.
+
+use super::*;
+
+#[test]
+fn syntax_errors_have_their_place() {
+    for (text, expected) in [
+        ("a: [\n", "1:4: cannot read this YAML: unclosed bracket '['"),
+        ("a: 1\n b: 2\n", "2:3: cannot read this YAML: mapping values are not allowed in this context"),
+        ("a: *b\n", "1:4: cannot read this YAML: alias references unknown anchor"),
+        ("a: &a [*a]\n", "1:8: cannot read this YAML: an alias stands within what it repeats"),
+        ("a: !x y\n", "1:7: cannot read this YAML: a tag (`!…`) has no meaning here"),
+        ("a: !!int y\n", "1:10: cannot read this YAML: the value is not what its tag (`!!…`) says"),
+        ("a: 1\n---\nb: 2\n", "2:1: cannot read this YAML: a second document begins"),
+    ] {
+        assert_problems(text, &format!("m.yaml:{expected}"));
+    }
+}
+
+#[test]
+fn aliases_and_merges_work_and_point_at_what_they_repeat() {
+    let config = load_text(&format!(
+        "{SINK}registries:
+  - &base {{name: a, url: 'https://a', timeout: 5s}}
+  - <<: *base
+    name: b
+"
+    ))
+    .unwrap();
+    assert_eq!(config.registries[1].client.timeout.as_secs(), 5);
+    assert_eq!(config.registries[1].client.name.as_str(), "b");
+    assert_problems(
+        &format!("{SINK}registries:\n  - &a {{name: a, url: 'https://a', timeout: 5}}\n  - *a\n"),
+        "
+m.yaml:3:15: `name`: there are two registries `a`
+    an alias repeats the whole entry
+m.yaml:3:45: `timeout`: expected a duration such as `30s`, `1h30m` or `500ms`, found a number without a unit
+    `5s`, if seconds are meant
+",
+    );
+}
+
+#[test]
+fn what_unfolds_or_nests_without_bound_is_stopped() {
+    let mut bomb = vec!["a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned()];
+    for level in 1..30 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb.push(format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    let bomb = bomb.concat();
+    let many = format!("a: [{}]", "1,".repeat(400_000));
+    let deep_blocks: Vec<_> = (0..500).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    for text in [&bomb, &many, &"[".repeat(10_000), &"- ".repeat(10_000), &deep_blocks.concat(), &"{a: ".repeat(200)] {
+        let refused = load_text(text).expect_err("a problem");
+        assert!(refused.contains("cannot read this YAML: ") && refused.len() < 200, "{refused}");
+    }
+    let huge = "#".repeat(1024 * 1024 + 1);
+    assert_problems(&huge, "m.yaml: it is larger than 1048576 bytes");
+}

@@ -1,0 +1,133 @@
+//! Independent readers open what we publish: `duckdb` and `pyarrow`, and a checksum over the manifest's objects.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use stocktake::fake::{FakeRegistry, Order, Repositories, Script};
+use tokio::process::Command;
+
+use crate::support::inventory::manifests;
+use crate::support::program::{LOGIN, Workplace, one_registry};
+
+const COUNT: usize = 1234;
+
+/// Column by column: name, Arrow type, whether it may be null, and `duckdb`'s type of the Parquet file.
+const REPOSITORIES: &[(&str, &str, bool, &str)] = &[
+    ("run_id", "string", false, "VARCHAR"),
+    ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
+    ("repository", "string", false, "VARCHAR"),
+    ("namespace", "string", true, "VARCHAR"),
+    ("tag_count", "int64", true, "BIGINT"),
+    ("state", "string", false, "VARCHAR"),
+    ("error_code", "string", true, "VARCHAR"),
+    ("monitored", "bool", false, "BOOLEAN"),
+];
+
+/// The interpreter with `duckdb` and `pyarrow` that `tests/run.sh` made.
+fn python() -> PathBuf {
+    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let python = std::env::var_os("STOCKTAKE_TEST_PYTHON");
+    let python = python.map_or_else(|| target().join("readers/bin/python"), PathBuf::from);
+    assert!(python.exists(), "there is no {}: tests/run.sh installs the readers and runs the tests", python.display());
+    python
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// An inventory in both formats.
+async fn published(names: &Repositories) -> Workplace {
+    let script = Script { order: Order::Shuffled(3), ..Script::quay_like(names.clone()) };
+    let registry = FakeRegistry::start(script).await.unwrap();
+    let feed = "  feed: {type: json, url: ./feed}\nregistries:";
+    let place = Workplace::with(&one_registry(&registry.url(), LOGIN).replace("registries:", feed));
+    place.run(&["run"]).await.exits(0);
+    place
+}
+
+/// The object of a table that the manifest of a place's only run names.
+fn object(root: &Path, table: &str) -> PathBuf {
+    let manifests = manifests(root, "quay");
+    let mut objects = manifests[0]["objects"].as_array().unwrap().iter();
+    root.join(objects.find(|object| object["table"] == table).unwrap()["key"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn duckdb_and_pyarrow_read_every_row_sorted_and_every_column_as_documented() {
+    let names = Repositories::generated(COUNT, 5);
+    let place = published(&names).await;
+    let mut command = Command::new(python());
+    command.arg(root().join("tests/program/support/readers.py"));
+    command.arg(object(&place.path("inventory"), "repositories")).arg(object(&place.path("feed"), "repositories"));
+    let output = command.kill_on_drop(true).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let sorted: Vec<&str> = names.iter().collect();
+    assert!(sorted.is_sorted());
+    for reader in ["parquet_by_duckdb", "parquet_by_pyarrow", "json_by_duckdb", "json_by_pyarrow"] {
+        assert_eq!(seen[reader]["names"], json!(sorted), "{reader}");
+    }
+    let all = |of: fn(&(&str, &str, bool, &str)) -> Value| {
+        REPOSITORIES.iter().map(|column| (column.0.to_owned(), of(column))).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(seen["parquet_by_pyarrow"]["columns"], json!(all(|column| json!([column.1, column.2]))));
+    assert_eq!(seen["parquet_by_duckdb"]["columns"], json!(all(|column| json!(column.3))));
+    for reader in ["json_by_duckdb", "json_by_pyarrow"] {
+        let columns = seen[reader]["columns"].as_object().unwrap();
+        assert!(columns.keys().eq(all(|_| Value::Null).keys()), "{reader}: {columns:?}");
+    }
+    // pyarrow takes no text for a time unless told so.
+    assert_eq!(seen["json_by_duckdb"]["columns"]["observed_at"], "TIMESTAMP WITH TIME ZONE");
+    assert_eq!(seen["json_by_duckdb"]["columns"]["monitored"], "BOOLEAN");
+}
+
+#[test]
+fn the_readme_documents_these_columns_and_which_are_never_null() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let line = readme.lines().find_map(|line| line.strip_prefix("| `repositories` | ")).expect("a row about the table");
+    let mut depth = 0;
+    let bare: String = line
+        .chars()
+        .filter(|c| {
+            depth += i32::from(*c == '(') - i32::from(*c == ')');
+            depth == 0 && *c != ')'
+        })
+        .collect();
+    let documented: Vec<_> = bare.trim_end_matches(" |").split(',').map(|word| word.replace(' ', "")).collect();
+    let ours = REPOSITORIES.iter().map(|(name, _, null, _)| format!("{name}{}", if *null { "" } else { "!" }));
+    assert_eq!(documented, ours.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn manifests_name_every_object_with_its_size_rows_and_digest() {
+    let place = published(&Repositories::generated(COUNT, 6)).await;
+    for (root, format) in [("inventory", "parquet"), ("feed", "jsonl.zst")] {
+        let manifests = manifests(&place.path(root), "quay");
+        assert_eq!(manifests.len(), 1);
+        let manifest = &manifests[0];
+        assert_eq!((&manifest["verdict"], &manifest["format"]), (&json!("complete"), &json!(format)));
+        let mut named = Vec::new();
+        for object in manifest["objects"].as_array().unwrap() {
+            let key = object["key"].as_str().unwrap();
+            let bytes = fs::read(place.path(root).join(key)).unwrap();
+            assert_eq!(object["bytes"], bytes.len(), "{key}");
+            let digest = Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+            assert_eq!(object["sha256"], digest, "{key}");
+            named.push((object["table"].as_str().unwrap(), object["rows"].as_u64().unwrap(), key));
+        }
+        assert_eq!(
+            named.iter().map(|(table, rows, _)| (*table, *rows)).collect::<Vec<_>>(),
+            [("repositories", 1234), ("runs", 1)]
+        );
+
+        // Nothing lies there that no manifest names.
+        let mut files: Vec<_> = place.tree(root).into_keys().filter(|name| !name.ends_with('/')).collect();
+        files.retain(|name| !name.starts_with("v1/_"));
+        assert_eq!(files, named.iter().map(|(_, _, key)| *key).collect::<Vec<_>>());
+    }
+}

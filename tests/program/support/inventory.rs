@@ -1,0 +1,85 @@
+//! What a sink of files has published, read as a warehouse would: pointer, manifest, objects.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::Int64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+
+/// The pointer to a registry's newest inventory, if there is one.
+pub(crate) fn latest(root: &Path, registry: &str) -> Option<Value> {
+    let path = root.join(format!("v1/_latest/registry={registry}.json"));
+    path.exists().then(|| json(&path))
+}
+
+/// All manifests of a registry, oldest first.
+pub(crate) fn manifests(root: &Path, registry: &str) -> Vec<Value> {
+    let directory = root.join(format!("v1/_runs/registry={registry}"));
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| json(path)).collect()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The repositories of a registry's newest inventory, in the order of the file.
+pub(crate) fn repositories(root: &Path, registry: &str) -> Vec<String> {
+    let latest = latest(root, registry).expect("an inventory");
+    let manifest = json(&root.join(latest["manifest"].as_str().unwrap()));
+    let batches = rows(root, &manifest, "repositories");
+    let names = batches.iter().flat_map(|batch| batch["repository"].as_string::<i32>().iter());
+    names.map(|name| name.unwrap().to_owned()).collect()
+}
+
+/// The row of table `runs` of a registry's newest run.
+pub(crate) fn last_run(root: &Path, registry: &str) -> RunRow {
+    let manifests = manifests(root, registry);
+    let batches = rows(root, manifests.last().expect("a manifest"), "runs");
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+    let row = &batches[0];
+    let number = |column: &str| row[column].as_primitive::<Int64Type>().value(0);
+    let errors = row["errors"].as_list::<i32>().value(0);
+    let text = |column: &str| {
+        let column = errors.as_struct().column_by_name(column).unwrap();
+        column.as_string::<i32>().iter().map(|text| text.unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    RunRow {
+        verdict: row["verdict"].as_string::<i32>().value(0).to_owned(),
+        pages: number("pages"),
+        requests: number("requests"),
+        retries: number("retries"),
+        token_requests: number("token_requests"),
+        rows_repositories: number("rows_repositories"),
+        error_codes: text("code"),
+        error_messages: text("message"),
+    }
+}
+
+/// What the tests look at of a row of table `runs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RunRow {
+    pub(crate) verdict: String,
+    pub(crate) pages: i64,
+    pub(crate) requests: i64,
+    pub(crate) retries: i64,
+    pub(crate) token_requests: i64,
+    pub(crate) rows_repositories: i64,
+    pub(crate) error_codes: Vec<String>,
+    pub(crate) error_messages: Vec<String>,
+}
+
+/// The rows of a manifest's table, which must be as many as it says.
+fn rows(root: &Path, manifest: &Value, table: &str) -> Vec<RecordBatch> {
+    let mut objects = manifest["objects"].as_array().unwrap().iter();
+    let object = objects.find(|object| object["table"] == table).expect("an object of this table");
+    let file = File::open(root.join(object["key"].as_str().unwrap())).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
+    assert_eq!(object["rows"], batches.iter().map(RecordBatch::num_rows).sum::<usize>());
+    batches
+}

@@ -1,0 +1,39 @@
+//! On a terminal: progress and colours, the latter only if they are wanted.
+
+use std::process::Stdio;
+
+use stocktake::fake::{FakeRegistry, Repositories, Script};
+use tokio::process::Command;
+
+use crate::support::program::{LOGIN, Workplace, one_registry};
+
+/// What a terminal is shown of a run.
+async fn on_a_terminal(place: &Workplace, environment: &[(&str, &str)]) -> String {
+    // util-linux's `script`, essential on Debian, gives its command a terminal and copies what appears there.
+    let run = format!("{} run --config stocktake.yaml >out", env!("CARGO_BIN_EXE_stocktake"));
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &run, "/dev/null"]);
+    script.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm");
+    script.env("SHELL", "/bin/sh").envs(environment.iter().copied()).current_dir(place.path(""));
+    let output = script.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{shown}");
+    shown
+}
+
+#[tokio::test]
+async fn progress_and_colours_are_for_terminals_alone_and_no_color_is_heard() {
+    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(500, 1))).await.unwrap();
+    let yaml = one_registry(&registry.url(), LOGIN).replace("registries:", "  console: {type: stdout}\nregistries:");
+    let place = Workplace::with(&yaml);
+    let colour = "\u{1b}[32m INFO";
+    let shown = on_a_terminal(&place, &[]).await;
+    assert!(shown.contains(colour) && shown.contains(" pages · "), "{shown:?}");
+    let shown = on_a_terminal(&place, &[("NO_COLOR", "1")]).await;
+    assert!(!shown.contains("\u{1b}[3") && !shown.contains("\u{1b}[1m"), "{shown:?}");
+    let shown = on_a_terminal(&place, &[("NO_COLOR", "")]).await;
+    assert!(shown.contains(colour), "an empty NO_COLOR is none (no-color.org): {shown:?}");
+    // Data goes elsewhere, and has neither.
+    let data = std::fs::read_to_string(place.path("out")).unwrap();
+    assert!(data.lines().count() > 500 && !data.contains('\u{1b}'));
+}
