@@ -109,7 +109,7 @@ impl Stage {
         let stop = stop_on_signals();
         let reports = all(&plans, 1, false, bars, &stop).await;
         complain(&summary::of(&reports));
-        if stop.is_cancelled() {
+        if Exit::of(&reports) == Exit::Interrupted {
             return Exit::Interrupted;
         }
         complain(&format!(

@@ -80,14 +80,15 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
         }
         Command::Validate => match config::load(file) {
             Ok(config) => {
-                let (registries, sinks) = (config.registries.len(), config.sinks.len());
-                say(&format!("{}: {registries} registries, {sinks} sinks, no problem", config.file.display()));
+                let registries = counted(config.registries.len(), "registry", "registries");
+                let sinks = counted(config.sinks.len(), "sink", "sinks");
+                say(&format!("{}: {registries}, {sinks}, no problem", config.file.display()));
                 Exit::Good
             }
             Err(problems) => refuse(&problems),
         },
         Command::Run { registries, dry_run } => match config::load(file) {
-            Ok(config) => run::run(&config, &registries, dry_run, bars).await,
+            Ok(config) => run::run(&config, &registries, dry_run, arguments.log_format, bars).await,
             Err(problems) => refuse(&problems),
         },
         Command::Demo(arguments) => demo::demo(&arguments, bars).await,
@@ -97,6 +98,10 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
 fn refuse(problems: &config::Problems) -> Exit {
     complain(&problems.to_string());
     Exit::Configuration
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A line of data. A reader that went away is no reason to panic.

@@ -6,20 +6,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::progress::Bars;
-use super::{Exit, complain, summary};
+use super::{Exit, LogFormat, complain, summary};
 use crate::config::Config;
 use crate::plans::{PlanError, plans};
 use crate::run::{Plan, Run, RunReport, chain};
 
-pub(super) async fn run(config: &Config, wanted: &[String], dry_run: bool, bars: &Bars) -> Exit {
+pub(super) async fn run(config: &Config, wanted: &[String], dry_run: bool, format: LogFormat, bars: &Bars) -> Exit {
     let plans = match plans(config, wanted) {
         Ok(plans) => plans,
         Err(e) => return no_plan(&e),
     };
     let stop = stop_on_signals();
     let reports = all(&plans, config.concurrency.get(), dry_run, bars, &stop).await;
-    complain(&summary::of(&reports));
-    if stop.is_cancelled() { Exit::Interrupted } else { Exit::of(&reports) }
+    // Where a program reads the log, it has all of this as events.
+    if format == LogFormat::Text {
+        complain(&summary::of(&reports));
+    }
+    Exit::of(&reports)
 }
 
 /// Runs every plan, at most `concurrency` at once; reports come in the order of the plans.
@@ -30,16 +33,22 @@ pub(super) async fn all(
     bars: &Bars,
     stop: &CancellationToken,
 ) -> Vec<RunReport> {
-    let one = |plan| async move {
+    let one = |(at, plan)| async move {
         let run = Run::new(plan);
         let (name, watch) = (plan.registry.name.as_str(), run.watch());
-        if dry_run {
+        let report = if dry_run {
             bars.during(name, watch, run.rehearse(stop)).await
         } else {
             bars.during(name, watch, run.publish(stop)).await
-        }
+        };
+        report.log();
+        (at, report)
     };
-    stream::iter(plans).map(one).buffered(concurrency).collect().await
+    // Not `buffered`: it would start nothing new while the first of them is slow and the others are done.
+    let runs = stream::iter(plans.iter().enumerate()).map(one).buffer_unordered(concurrency);
+    let mut reports: Vec<(usize, RunReport)> = runs.collect().await;
+    reports.sort_by_key(|(at, _)| *at);
+    reports.into_iter().map(|(_, report)| report).collect()
 }
 
 pub(super) fn no_plan(error: &PlanError) -> Exit {

@@ -144,7 +144,8 @@ impl<'a> Run<'a> {
     /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those
     /// that have it change nothing.
     async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) {
-        let missing: Vec<_> = self.plan.sinks.iter().filter(|(sink, _)| !state.is_delivered(sink)).cloned().collect();
+        let is_missing = |(name, sink): &&(String, Arc<dyn Sink>)| sink.keeps() && !state.is_delivered(name);
+        let missing: Vec<_> = self.plan.sinks.iter().filter(is_missing).cloned().collect();
         let sealed = match state.last() {
             Some(Ok(sealed)) if !missing.is_empty() => sealed,
             Some(Err(e)) => {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::{RegistryName, RunRecord, Verdict};
+use tracing::{error, info, warn};
 
 use super::verdict::Judged;
 use super::{Cause, DeliveryError, SinkOutcome};
@@ -91,6 +92,35 @@ impl RunReport {
             Err(DeliveryError::Sink(_)) => Severity::Failed,
         });
         sinks.fold(own, Severity::max)
+    }
+
+    /// Writes the log's word on it: one event for the run, one for each sink that does not have its snapshot.
+    pub fn log(&self) {
+        let registry = &self.registry;
+        let code = self.cause().map_or("", |cause| cause.code);
+        let reason = self.cause().map_or(String::new(), |cause| format!(": {}", cause.message));
+        match &self.outcome {
+            Outcome::Judged(judged) => {
+                let record = &judged.record;
+                let (run_id, verdict, repositories) = (record.id.run_id(), record.verdict, record.rows_repositories);
+                let (pages, requests, token_requests) = (record.pages, record.requests, record.token_requests);
+                let (retries, duration_ms) = (record.retries, self.duration().num_milliseconds());
+                if verdict == Verdict::Complete {
+                    info!(%registry, run_id, %verdict, repositories, pages, requests, retries, token_requests, duration_ms,
+                        "{run_id} is complete: {repositories} repositories");
+                } else {
+                    error!(%registry, run_id, %verdict, code, repositories, pages, requests, retries, token_requests,
+                        duration_ms, "{run_id} is {verdict}{reason}");
+                }
+            }
+            Outcome::Skipped(_) => warn!(%registry, code, "{registry} is skipped{reason}"),
+            Outcome::NotBegun(_) => error!(%registry, code, "{registry} could not begin{reason}"),
+            Outcome::Interrupted => warn!(%registry, "{registry} was interrupted; nothing is published"),
+        }
+        for outcome in self.sinks.iter().filter(|outcome| outcome.result.is_err()) {
+            let (sink, attempts) = (&outcome.sink, outcome.attempts);
+            error!(%registry, %sink, attempts, "{registry} is not delivered to {sink}: {outcome}");
+        }
     }
 
     /// Why it did not end well.

@@ -21,7 +21,7 @@ async fn a_good_configuration_is_counted_and_touches_nothing() {
     let place = Workplace::with(NOWHERE);
     let before = place.tree(".");
     let ended = place.run(&["validate"]).await.exits(0);
-    assert_eq!(ended.stdout, "stocktake.yaml: 1 registries, 1 sinks, no problem\n");
+    assert_eq!(ended.stdout, "stocktake.yaml: 1 registry, 1 sink, no problem\n");
     assert_eq!(place.tree("."), before);
 }
 

@@ -23,6 +23,12 @@ pub trait Sink: fmt::Debug + Send + Sync {
 
     /// Whether publishing could work now; leaves nothing behind.
     async fn probe(&self) -> Result<(), SinkError>;
+
+    /// Whether what was published stays to be read. A stream's reader is gone: a snapshot that it missed is not
+    /// delivered to it later.
+    fn keeps(&self) -> bool {
+        true
+    }
 }
 
 /// What a sink made visible.

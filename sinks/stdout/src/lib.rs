@@ -115,6 +115,10 @@ impl Sink for StdoutSink {
     async fn probe(&self) -> Result<(), SinkError> {
         blocking(|| tempfile::tempfile().map(drop).map_err(render::temporary)).await
     }
+
+    fn keeps(&self) -> bool {
+        false
+    }
 }
 
 /// Tells the rendering thread that nobody waits for it any more.
