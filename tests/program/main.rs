@@ -4,7 +4,9 @@
 
 mod command_line;
 mod demo;
+mod full_disk;
 mod hostile;
+mod kills;
 mod layers;
 mod readers;
 mod real_registry;

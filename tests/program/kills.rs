@@ -1,0 +1,260 @@
+//! `kill -9` at any moment: what was published stays whole, and the next run repairs the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+use stocktake::fake::{Endpoint, Fault, Script};
+use tokio::time::{Instant, sleep};
+
+use crate::support::crash_point::{CrashAt, Library};
+use crate::support::site::{Running, Site, names, start};
+use crate::support::stranger::{Progress, Stranger};
+
+/// Where a run was when it was killed, told from what it left on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Starting up, sweeping, or delivering the snapshot before.
+    BeforeSlot,
+    /// Its slot is taken, the walk has not begun.
+    Slot,
+    Walk,
+    /// All rows are spooled; `sealed.json` is not in its place.
+    Spooled,
+    /// `sealed.json` is written; `state.json` does not name the snapshot.
+    Sealed,
+    /// `state.json` names the snapshot; no sink has any of it.
+    Kept,
+    /// Hidden names at a sink.
+    Staged,
+    /// Objects at a sink without a manifest.
+    Visible,
+    /// One sink has it, the other does not.
+    OneSink,
+    /// All have it, but not all pointers name it.
+    Committed,
+    /// All pointers name it; no receipt is written down.
+    Delivered,
+    Receipts,
+}
+
+impl Phase {
+    /// `before` is the content of `state.json` when the run began.
+    fn of(site: &Site, before: &Value, strangers: &[Stranger]) -> Self {
+        let now = site.pointer();
+        let id = &now["last"]["id"];
+        if id != &before["last"]["id"] {
+            if now["last"]["delivered"].as_object().is_some_and(|delivered| !delivered.is_empty()) {
+                return Self::Receipts;
+            }
+            let slot: chrono::DateTime<chrono::Utc> = id["scheduled_at"].as_str().unwrap().parse().unwrap();
+            let run_id = format!("quay-{}", slot.format("%Y%m%dT%H%M%SZ"));
+            let mut at_sinks: Vec<_> = strangers.iter().map(|stranger| stranger.progress(&run_id)).collect();
+            at_sinks.sort();
+            return match (at_sinks[0], at_sinks[at_sinks.len() - 1]) {
+                (Progress::Pointed, _) => Self::Delivered,
+                (Progress::Committed, _) => Self::Committed,
+                (_, Progress::Committed | Progress::Pointed) => Self::OneSink,
+                (_, Progress::Visible) => Self::Visible,
+                (_, Progress::Staged) => Self::Staged,
+                (_, Progress::Nothing) => Self::Kept,
+            };
+        }
+        let is_there = |name: &str| site.state().join("walk").join(name).exists();
+        let sealed = site.state_entries().iter().filter(|name| name.starts_with("sealed-")).count();
+        if now["last_slot"] == before["last_slot"] {
+            Self::BeforeSlot
+        } else if sealed > usize::from(!id.is_null()) || is_there("sealed.json") {
+            Self::Sealed
+        } else if is_there("repositories.arrow") {
+            Self::Spooled
+        } else if is_there("") {
+            Self::Walk
+        } else {
+            Self::Slot
+        }
+    }
+
+    /// Whether the snapshot survives a kill in this phase.
+    fn is_kept(self) -> bool {
+        self >= Self::Kept
+    }
+}
+
+/// The rounds that both sinks have; each must be whole.
+fn published(strangers: &mut [Stranger; 2]) -> [BTreeSet<usize>; 2] {
+    strangers.each_mut().map(Stranger::look)
+}
+
+/// A clean run of this round, after which both sinks have exactly these rounds and nothing else lies about.
+async fn assert_repaired(site: &Site, strangers: &mut [Stranger; 2], round: usize, rounds: &BTreeSet<usize>) {
+    site.must_run(round).await;
+    assert_eq!(published(strangers), [rounds.clone(), rounds.clone()]);
+    for stranger in strangers {
+        stranger.assert_latest_is(round);
+    }
+    site.assert_tidy();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_hundred_kills_at_random_moments_lose_nothing() {
+    const KILLS: usize = 110;
+    const ATTEMPTS: usize = 400;
+    let site = Site::new(3000);
+    let mut strangers = site.strangers();
+    let mut took = Vec::new();
+    for round in 0..3 {
+        let begun = Instant::now();
+        site.must_run(round).await;
+        took.push(begun.elapsed());
+    }
+    let whole_run = took[1].max(took[2]);
+    let mut kept: BTreeSet<_> = (0..3).collect();
+    let mut phases = BTreeMap::new();
+    let mut random = fastrand::Rng::with_seed(20_261_123);
+    let mut round = 3;
+    while phases.values().sum::<usize>() < KILLS {
+        assert!(round < ATTEMPTS, "most runs end before they are killed: {phases:?}");
+        // Spread evenly, in an order that is not even: 37 and 100 have no common divisor.
+        #[allow(clippy::cast_precision_loss)]
+        let share = ((round * 37 % 100) as f64 + random.f64()) / 100.0;
+        let before = site.pointer();
+        let _registry = site.serve(round).await;
+        let running = Running::start(site.command());
+        sleep(whole_run.mul_f64(share)).await;
+        let killed = running.kill();
+        for rounds in published(&mut strangers) {
+            assert!(rounds.iter().all(|r| kept.contains(r) || *r == round), "{rounds:?}");
+        }
+        if killed {
+            let phase = Phase::of(&site, &before, &strangers);
+            *phases.entry(phase).or_default() += 1;
+            if phase.is_kept() {
+                kept.insert(round);
+            }
+        } else {
+            kept.insert(round);
+        }
+        round += 1;
+    }
+    // Eyes that have seen nothing yet read everything again.
+    strangers = site.strangers();
+    kept.insert(round);
+    assert_repaired(&site, &mut strangers, round, &kept).await;
+    println!("a run takes {whole_run:?}; killed: {phases:?}");
+    let publishing: usize = phases.range(Phase::Kept..).map(|(_, kills)| kills).sum();
+    let walking: usize = phases.range(Phase::Slot..Phase::Kept).map(|(_, kills)| kills).sum();
+    assert!(phases.len() >= 4 && publishing >= 5 && walking >= 5, "kills are not spread: {phases:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kill_at_every_single_step_loses_nothing() {
+    let library = Library::build();
+    // Where it begins: the first snapshot is published, the second sealed, and its delivery torn.
+    let base = Site::new(600);
+    base.must_run(0).await;
+    let _second = base.serve(1).await;
+    let (ended, _) = library.run(&base, CrashAt::Point("half write 1 inventory/v1/repositories"));
+    assert!(ended.is_killed(), "{}", ended.told);
+    let before = base.pointer();
+
+    let _third = base.serve(2).await;
+    let (ended, steps) = library.run(&base.copy(), CrashAt::Never);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.told);
+    let mut phases = BTreeMap::new();
+    for step in 1..=steps.len() {
+        let site = base.copy();
+        let mut strangers = site.strangers();
+        assert_eq!(published(&mut strangers), [BTreeSet::from([0]), BTreeSet::from([0])]);
+        let (ended, steps) = library.run(&site, CrashAt::Step(step));
+        let at = format!("step {step}: {:?}", steps.last());
+        println!("{at}");
+        assert!(ended.is_killed() || step > steps.len(), "{at}: {}", ended.told);
+        let phase = Phase::of(&site, &before, &strangers);
+        *phases.entry(phase).or_insert(0) += 1;
+        published(&mut strangers);
+        let mut rounds = BTreeSet::from([0, 1, 3]);
+        if phase.is_kept() {
+            rounds.insert(2);
+        }
+        assert_repaired(&site, &mut strangers, 3, &rounds).await;
+    }
+    println!("{} steps; killed: {phases:?}", steps.len());
+    for (phase, least) in [(Phase::BeforeSlot, 10), (Phase::Walk, 1), (Phase::Staged, 1), (Phase::Visible, 1)] {
+        assert!(phases.get(&phase).is_some_and(|kills| *kills >= least), "{phase:?}: {phases:?}");
+    }
+}
+
+/// One kill at a named point after a published round 0, and the repair by round 2.
+async fn killed_at(library: &Library, at: CrashAt<'_>, expected: Phase) {
+    let site = Site::new(600);
+    site.must_run(0).await;
+    let mut strangers = site.strangers();
+    published(&mut strangers);
+    let before = site.pointer();
+    let registry = site.serve(1).await;
+    let (ended, steps) = library.run(&site, at);
+    assert!(ended.is_killed(), "{at:?}: {}\n{steps:#?}", ended.told);
+    drop(registry);
+    published(&mut strangers);
+    assert_eq!(Phase::of(&site, &before, &strangers), expected, "{at:?}");
+    let mut rounds = BTreeSet::from([0, 2]);
+    if expected.is_kept() {
+        rounds.insert(1);
+    }
+    assert_repaired(&site, &mut strangers, 2, &rounds).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kill_in_mid_walk_leaves_the_earlier_snapshot() {
+    let site = Site::new(2000);
+    site.must_run(0).await;
+    let mut strangers = site.strangers();
+    published(&mut strangers);
+    let before = site.pointer();
+    let (sender, fourth_page_is_asked_for) = mpsc::channel();
+    let script = Script::open(&*names(1, site.count)).with_faults(move |request, nth| {
+        let hangs = request.endpoint == Endpoint::Catalog && nth == 4;
+        hangs.then(|| {
+            let _ = sender.send(());
+            Fault::Hang
+        })
+    });
+    let registry = start(script).await;
+    site.point_at(&registry);
+    let running = Running::start(site.command());
+    fourth_page_is_asked_for.recv_timeout(Duration::from_secs(30)).expect("the walk gets as far as that");
+    assert!(running.kill());
+    assert_eq!(Phase::of(&site, &before, &strangers), Phase::Walk);
+    assert_repaired(&site, &mut strangers, 2, &BTreeSet::from([0, 2])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kill_before_the_snapshot_is_kept_leaves_the_earlier_one() {
+    let library = Library::build();
+    for (point, phase) in [
+        ("half write 1 state/quay/walk/repositories", Phase::Walk),
+        ("half write 1 sealed.json", Phase::Spooled),
+        ("before rename 1 state/quay/sealed-", Phase::Sealed),
+        // The first writes down the slot, the second the snapshot, the third the receipts.
+        ("before rename 2 state/quay/state.json", Phase::Sealed),
+    ] {
+        killed_at(&library, CrashAt::Point(point), phase).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kill_after_the_snapshot_is_kept_is_mended_by_the_next_run() {
+    let library = Library::build();
+    let warehouse_is_done = "rename inventory/v1/_latest";
+    let feed_is_done = "rename inventory-json/v1/_latest";
+    for (at, phase) in [
+        (CrashAt::Point("after rename 2 state/quay/state.json"), Phase::Kept),
+        (CrashAt::Point("half write 1 inventory/v1/repositories"), Phase::Staged),
+        (CrashAt::Point("half write 1 inventory/v1/repositories"), Phase::Staged),
+    ] {
+        let _ = (warehouse_is_done, feed_is_done);
+        killed_at(&library, at, phase).await;
+    }
+}
