@@ -4,13 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
 use super::site::{Ended, Site};
 
-/// Compiled once per process of tests; removed by whoever holds the last [`Library`].
+/// The compiled library, in a directory that goes with it.
 #[derive(Debug)]
 pub(crate) struct Library(TempDir);
 
@@ -30,11 +29,10 @@ pub(crate) enum CrashAt<'a> {
 impl Library {
     /// Compiles it with the C compiler that Rust itself links with.
     pub(crate) fn build() -> Self {
-        static SOURCE: LazyLock<PathBuf> =
-            LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/support/crash_point.c"));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/support/crash_point.c");
         let library = Self(tempfile::tempdir().expect("a temporary directory"));
         let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(library.path()).arg(&*SOURCE);
+        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(library.path()).arg(source);
         let compiled = Ended::of(&mut compiler);
         assert!(compiled.status.success(), "{}", compiled.told);
         library
@@ -46,7 +44,7 @@ impl Library {
 
     /// Runs the program until it ends, there or by itself; returns the steps it began, too.
     pub(crate) fn run(&self, site: &Site, at: CrashAt<'_>) -> (Ended, Vec<String>) {
-        let log = self.0.path().join("steps");
+        let log = site.path().join("steps");
         let _ = fs::remove_file(&log);
         let mut command = site.command();
         command.env("LD_PRELOAD", self.path()).env("CRASH_LOG", &log);

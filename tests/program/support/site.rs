@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use stocktake::fake::{FakeRegistry, Script};
 use tempfile::TempDir;
@@ -41,9 +42,15 @@ impl Site {
         Self { directory: tempfile::tempdir().expect("a temporary directory"), count }
     }
 
-    /// The same as it is now, elsewhere: all its paths are relative.
+    /// The same where syncing costs nothing, for tests that run the program hundreds of times.
+    pub(crate) fn in_memory(count: usize) -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { directory: directory.expect("a temporary directory"), count }
+    }
+
+    /// The same as it is now, in memory: all its paths are relative.
     pub(crate) fn copy(&self) -> Self {
-        let copy = Self::new(self.count);
+        let copy = Self::in_memory(self.count);
         copy_tree(self.path(), copy.path());
         copy
     }
@@ -111,6 +118,13 @@ impl Site {
         }
     }
 
+    /// The run id of the snapshot that `state.json` names.
+    pub(crate) fn kept_run(&self) -> String {
+        let id = self.pointer()["last"]["id"].take();
+        let slot: DateTime<Utc> = id["scheduled_at"].as_str().expect("a slot").parse().expect("a time");
+        format!("quay-{}", slot.format("%Y%m%dT%H%M%SZ"))
+    }
+
     /// The entries of the state directory, sorted.
     pub(crate) fn state_entries(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.state()) else { return Vec::new() };
@@ -122,9 +136,7 @@ impl Site {
     /// Asserts that the last run left nothing that is not meant to stay: one sealed snapshot, no more files at the
     /// sinks than manifests name.
     pub(crate) fn assert_tidy(&self) {
-        let id = &self.pointer()["last"]["id"];
-        let slot: chrono::DateTime<chrono::Utc> = id["scheduled_at"].as_str().expect("a slot").parse().expect("a time");
-        let sealed = format!("sealed-quay-{}.g{}", slot.format("%Y%m%dT%H%M%SZ"), id["generation"]);
+        let sealed = format!("sealed-{}.g1", self.kept_run());
         assert_eq!(self.state_entries(), ["lock", &sealed, "state.json"]);
         for stranger in self.strangers() {
             assert_eq!(stranger.unnamed(), Vec::<PathBuf>::new());
