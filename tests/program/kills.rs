@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::crash_point::{CrashAt, Library};
 use crate::support::site::{Running, Site, names, start};
-use crate::support::stranger::{Progress, Stranger};
+use crate::support::stranger::{Progress, Stranger, is_hidden};
 
 /// Where a run was when it was killed, told from what it left on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,41 +147,90 @@ async fn a_hundred_kills_at_random_moments_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_kill_at_every_single_step_loses_nothing() {
+async fn a_kill_at_any_step_of_mending_and_running_loses_nothing() {
     let library = Library::build();
-    // Where it begins: the first snapshot is published; the second is sealed, at the feed, and torn at the warehouse.
+    // The first snapshot is published; the second is sealed, at the feed, and torn at the warehouse.
     let base = Site::in_memory(600);
     base.must_run(0).await;
     let _second = base.serve(1).await;
     let torn = CrashAt::PointAfter("half write 1 inventory/v1/repositories", "rename inventory-json/v1/_latest");
     let (ended, _) = library.run(&base, torn);
     assert!(ended.is_killed(), "{}", ended.told);
-    let before = base.pointer();
 
-    let _third = base.serve(2).await;
+    let mut phases = killed_at_every_step(&library, &base, &BTreeSet::from([0, 1])).await;
+    // Whether there is a moment at which only one sink has it is up to the two threads that publish.
+    phases.remove(&Phase::OneSink);
+    assert_eq!(phases.len(), 11, "{phases:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kill_at_any_step_of_the_first_run_of_all_loses_nothing() {
+    let phases = killed_at_every_step(&Library::build(), &Site::in_memory(600), &BTreeSet::new()).await;
+    assert!(phases.len() >= 11, "{phases:?}");
+}
+
+/// Kills the run of round 2 at each of its steps, always from the same beginning, and lets round 3 mend it; then there
+/// is the content of these rounds, of round 2 if it was kept, and of round 3.
+async fn killed_at_every_step(library: &Library, base: &Site, earlier: &BTreeSet<usize>) -> BTreeMap<Phase, usize> {
+    let _registry = base.serve(2).await;
+    let before = base.pointer();
     let (ended, steps) = library.run(&base.copy(), CrashAt::Never);
     assert_eq!(ended.status.code(), Some(0), "{}", ended.told);
     let mut phases = BTreeMap::new();
     for step in 1..=steps.len() {
         let site = base.copy();
         let mut strangers = site.strangers();
-        assert_eq!(published(&mut strangers), [BTreeSet::from([0]), BTreeSet::from([0, 1])]);
+        published(&mut strangers);
         let (ended, steps) = library.run(&site, CrashAt::Step(step));
         println!("step {step}: {:?}", steps.last());
         assert!(ended.is_killed(), "{}", ended.told);
         let phase = Phase::of(&site, &before, &strangers);
         *phases.entry(phase).or_insert(0) += 1;
         published(&mut strangers);
-        let mut rounds = BTreeSet::from([0, 1, 3]);
-        if phase.is_kept() {
-            rounds.insert(2);
-        }
+        let mut rounds = earlier.clone();
+        rounds.extend(phase.is_kept().then_some(2));
+        rounds.insert(3);
         assert_repaired(&site, &mut strangers, 3, &rounds).await;
     }
     println!("{} steps; killed: {phases:?}", steps.len());
-    // Whether there is a moment at which only one sink has it is up to the two threads that publish.
-    phases.remove(&Phase::OneSink);
-    assert_eq!(phases.len(), 11, "{phases:?}");
+    phases
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kill_at_any_step_of_a_run_that_may_not_be_published_touches_nothing() {
+    let library = Library::build();
+    let base = Site::in_memory(600);
+    base.must_run(0).await;
+    let script = Script::open(&*names(1, base.count));
+    let script = script.with_faults(|request, _| {
+        let is_second_page = request.endpoint == Endpoint::Catalog && request.query("last").is_some();
+        is_second_page.then(|| Fault::status(403))
+    });
+    let registry = start(script).await;
+    base.point_at(&registry);
+    let (ended, steps) = library.run(&base.copy(), CrashAt::Never);
+    assert_eq!(ended.status.code(), Some(4), "{}", ended.told);
+    for step in 1..=steps.len() {
+        let site = base.copy();
+        let mut strangers = site.strangers();
+        published(&mut strangers);
+        let (ended, steps) = library.run(&site, CrashAt::Step(step));
+        println!("step {step}: {:?}", steps.last());
+        assert!(ended.is_killed(), "{}", ended.told);
+        assert_eq!(published(&mut strangers), [BTreeSet::from([0]), BTreeSet::from([0])]);
+        site.must_run(2).await;
+        assert_eq!(published(&mut strangers), [BTreeSet::from([0, 2]), BTreeSet::from([0, 2])]);
+        // Killed between object and manifest, it is not run again: nothing was sealed. Its row of `runs` remains,
+        // whole and true, and without a manifest.
+        for stranger in &strangers {
+            let unnamed = stranger.unnamed();
+            assert!(
+                unnamed.iter().all(|path| path.to_string_lossy().contains("/v1/runs/registry=quay/")),
+                "{unnamed:?}"
+            );
+            assert!(unnamed.len() <= 1 && unnamed.iter().all(|path| !is_hidden(path)), "{unnamed:?}");
+        }
+    }
 }
 
 /// One kill at a named point after a published round 0, what it leaves, and the repair by round 2.

@@ -6,6 +6,7 @@ pub(crate) mod inventory;
 pub(crate) mod program;
 mod seed;
 pub(crate) mod site;
+pub(crate) mod small_disk;
 pub(crate) mod stranger;
 mod token_server;
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use stocktake::fake::{FakeRegistry, Script};
 use tempfile::TempDir;
 
+use super::small_disk::SmallDisk;
 use super::stranger::{Format, Stranger};
 
 /// The two sinks: name, directory, what a reader finds there.
@@ -31,6 +32,8 @@ pub(crate) async fn start(script: Script) -> FakeRegistry {
 /// A directory with one installation.
 #[derive(Debug)]
 pub(crate) struct Site {
+    /// Declared first, so that it goes before the directory it is mounted in.
+    disk: Option<SmallDisk>,
     directory: TempDir,
     /// Repositories in each round.
     pub(crate) count: usize,
@@ -39,13 +42,24 @@ pub(crate) struct Site {
 impl Site {
     /// An installation that has never run.
     pub(crate) fn new(count: usize) -> Self {
-        Self { directory: tempfile::tempdir().expect("a temporary directory"), count }
+        Self { disk: None, directory: tempfile::tempdir().expect("a temporary directory"), count }
     }
 
     /// The same where syncing costs nothing, for tests that run the program hundreds of times.
     pub(crate) fn in_memory(count: usize) -> Self {
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        Self { directory: directory.expect("a temporary directory"), count }
+        Self { disk: None, directory: directory.expect("a temporary directory"), count }
+    }
+
+    /// The same with one of its directories on a small disk.
+    pub(crate) fn on_small_disk(count: usize, directory: &str, kilobytes: usize) -> Self {
+        let site = Self::in_memory(count);
+        Self { disk: Some(SmallDisk::mount(&site.path().join(directory), kilobytes)), ..site }
+    }
+
+    /// The small disk of [`Site::on_small_disk`].
+    pub(crate) fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("a site on a small disk")
     }
 
     /// The same as it is now, in memory: all its paths are relative.
@@ -55,19 +69,24 @@ impl Site {
         copy
     }
 
-    /// Where everything is.
+    /// Where everything is, for the program.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
+    /// Where everything is, for the test.
+    fn seen(&self) -> PathBuf {
+        self.disk.as_ref().map_or_else(|| self.path().to_owned(), |disk| disk.seen(self.path()))
+    }
+
     /// The state directory of the registry.
     pub(crate) fn state(&self) -> PathBuf {
-        self.path().join("state/quay")
+        self.seen().join("state/quay")
     }
 
     /// Readers of both sinks that know nothing yet.
     pub(crate) fn strangers(&self) -> [Stranger; 2] {
-        SINKS.map(|(_, directory, format)| Stranger::new(self.path().join(directory), format, self.count))
+        SINKS.map(|(_, directory, format)| Stranger::new(self.seen().join(directory), format, self.count))
     }
 
     /// Starts the registry of a round and points the configuration at it.
@@ -95,7 +114,10 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stocktake"));
         command.args(["--config", "stocktake.yaml", "run"]).current_dir(self.path());
         command.env("NO_PROXY", "127.0.0.1").env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null());
-        command
+        match &self.disk {
+            Some(disk) => disk.enter(&command),
+            None => command,
+        }
     }
 
     /// Runs it to its end.
@@ -128,7 +150,8 @@ impl Site {
     /// The entries of the state directory, sorted.
     pub(crate) fn state_entries(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.state()) else { return Vec::new() };
-        let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name().into_string().expect("text")).collect();
+        let mut names: Vec<_> =
+            entries.map(|e| e.expect("an entry").file_name().into_string().expect("text")).collect();
         names.sort();
         names
     }

@@ -80,8 +80,9 @@ impl Stranger {
         }
         let manifests: Vec<_> = self.visible("_runs").collect();
         for path in &manifests {
-            if !self.rounds.contains_key(path) {
-                let round = self.read_snapshot(path);
+            if !self.read.contains_key(path)
+                && let Some(round) = self.read_snapshot(path)
+            {
                 assert!(!self.rounds.values().any(|r| *r == round), "round {round} is published twice");
                 self.rounds.insert(path.clone(), round);
             }
@@ -96,6 +97,10 @@ impl Stranger {
                 self.format.column(&path, column);
             }
         }
+        self.rounds()
+    }
+
+    fn rounds(&self) -> BTreeSet<usize> {
         self.rounds.values().copied().collect()
     }
 
@@ -106,15 +111,16 @@ impl Stranger {
         assert_eq!(self.rounds.get(&manifest), Some(&round), "{}", manifest.display());
     }
 
-    /// Checks one snapshot to the last byte; returns its round.
-    fn read_snapshot(&mut self, path: &Path) -> usize {
+    /// Checks one snapshot to the last byte; returns its round, if it is one that may be published.
+    fn read_snapshot(&mut self, path: &Path) -> Option<usize> {
         let manifest = json(path);
         let run_id = manifest["run_id"].as_str().expect("a run id");
         let expected = format!("{run_id}.g{}.json", manifest["generation"]);
         assert_eq!(path.file_name().and_then(|n| n.to_str()), Some(&*expected));
-        assert_eq!(manifest["verdict"], "complete");
+        let is_complete = manifest["verdict"] == "complete";
         let objects = manifest["objects"].as_array().expect("objects");
-        assert_eq!(objects.iter().map(|o| &o["table"]).collect::<Vec<_>>(), ["repositories", "runs"]);
+        let tables: &[&str] = if is_complete { &["repositories", "runs"] } else { &["runs"] };
+        assert_eq!(objects.iter().map(|o| &o["table"]).collect::<Vec<_>>(), tables);
         let mut round = None;
         for object in objects {
             let file = self.root.join(object["key"].as_str().expect("a key"));
@@ -138,7 +144,7 @@ impl Stranger {
             self.read.insert(file.clone(), stamp_of(&file).expect("it was just read"));
         }
         self.read.insert(path.to_owned(), stamp_of(path).expect("it was just read"));
-        round.expect("repositories")
+        round
     }
 
     /// Files that no manifest names, hidden ones included, apart from the pointer.
@@ -185,7 +191,8 @@ pub(crate) enum Progress {
     Pointed,
 }
 
-fn is_hidden(path: &Path) -> bool {
+/// Whether readers skip it.
+pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
@@ -199,7 +206,7 @@ fn stamp_of(path: &Path) -> Option<Stamp> {
 }
 
 /// All files below a directory, which may not exist.
-pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
+fn files(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
