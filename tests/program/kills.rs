@@ -171,6 +171,7 @@ async fn a_kill_at_any_step_of_the_first_run_of_all_loses_nothing() {
 
 /// Kills the run of round 2 at each of its steps, always from the same beginning, and lets round 3 mend it; then there
 /// is the content of these rounds, of round 2 if it was kept, and of round 3.
+#[expect(clippy::print_stdout, reason = "shown where a test fails: which step it was")]
 async fn killed_at_every_step(library: &Library, base: &Site, earlier: &BTreeSet<usize>) -> BTreeMap<Phase, usize> {
     let _registry = base.serve(2).await;
     let before = base.pointer();

@@ -31,9 +31,9 @@ impl Library {
     pub(crate) fn build() -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/support/crash_point.c");
         let library = Self(tempfile::tempdir().expect("a temporary directory"));
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(library.path()).arg(source);
-        let compiled = Ended::of(&mut compiler);
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(library.path()).arg(source);
+        let compiled = Ended::of(&mut cc);
         assert!(compiled.status.success(), "{}", compiled.told);
         library
     }
@@ -58,6 +58,6 @@ impl Library {
         }
         let ended = Ended::of(&mut command);
         let steps = fs::read_to_string(&log).unwrap_or_default();
-        (ended, steps.lines().map(str::to_owned).collect())
+        (ended, steps.lines().map(|step| step.replace(" ./", " ")).collect())
     }
 }

@@ -33,7 +33,8 @@ impl Format {
         let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         match self {
             Self::Parquet => {
-                let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+                let reader =
+                    ParquetRecordBatchReaderBuilder::try_new(file).and_then(ParquetRecordBatchReaderBuilder::build);
                 let batches = reader.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                 let text = |batch: RecordBatch| {
                     let column = batch.column_by_name(column).expect("the column").as_string::<i32>().clone();
@@ -126,7 +127,7 @@ impl Stranger {
             let file = self.root.join(object["key"].as_str().expect("a key"));
             let bytes = fs::read(&file).unwrap_or_else(|e| panic!("{} of {run_id}: {e}", file.display()));
             assert_eq!(object["bytes"], bytes.len(), "{}", file.display());
-            let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = hex(&Sha256::digest(&bytes));
             assert_eq!(object["sha256"], hash, "{}", file.display());
             let ids = self.format.column(&file, "run_id");
             assert_eq!(object["rows"], ids.len(), "{}", file.display());
@@ -194,6 +195,14 @@ pub(crate) enum Progress {
 /// Whether readers skip it.
 pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 fn json(path: &Path) -> Value {
