@@ -66,6 +66,23 @@ async fn a_full_disk_under_a_sink_leaves_it_as_it_was_until_there_is_room() {
     assert!(refused >= 4, "{refused}");
 }
 
+/// One sealed snapshot is kept, the last: what a sink missed before that is not made up for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_sink_that_was_full_for_two_nights_gets_the_second() {
+    let site = Site::on_small_disk(600, "inventory", 1024);
+    let mut strangers = site.strangers();
+    site.must_run(0).await;
+    site.disk().fill(0);
+    for round in [1, 2] {
+        let _registry = site.serve(round).await;
+        assert_told(&site.run(), &["quay → warehouse: not delivered"]);
+    }
+    site.disk().make_room();
+    site.must_run(3).await;
+    assert_eq!(published(&mut strangers), [BTreeSet::from([0, 2, 3]), BTreeSet::from([0, 1, 2, 3])]);
+    site.assert_tidy();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_full_disk_under_the_state_publishes_nothing_until_there_is_room() {
     let site = Site::on_small_disk(3000, "state", 2048);
