@@ -98,22 +98,20 @@ async fn assert_repaired(site: &Site, strangers: &mut [Stranger; 2], round: usiz
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_hundred_kills_at_random_moments_lose_nothing() {
     const KILLS: usize = 110;
-    const ATTEMPTS: usize = 400;
+    const ROUNDS_MAX: usize = 400;
+    // On a disk, where syncing takes its time: in memory a run would be nearly all walk.
     let site = Site::new(3000);
     let mut strangers = site.strangers();
-    let mut took = Vec::new();
-    for round in 0..3 {
-        let begun = Instant::now();
-        site.must_run(round).await;
-        took.push(begun.elapsed());
-    }
-    let whole_run = took[1].max(took[2]);
-    let mut kept: BTreeSet<_> = (0..3).collect();
+    site.must_run(0).await;
+    let begun = Instant::now();
+    site.must_run(1).await;
+    let mut whole_run = begun.elapsed();
+    let mut kept = BTreeSet::from([0, 1]);
     let mut phases = BTreeMap::new();
     let mut random = fastrand::Rng::with_seed(20_261_123);
-    let mut round = 3;
+    let mut round = 2;
     while phases.values().sum::<usize>() < KILLS {
-        assert!(round < ATTEMPTS, "most runs end before they are killed: {phases:?}");
+        assert!(round < ROUNDS_MAX, "most runs end before they are killed: {phases:?}");
         // Spread evenly, in an order that is not even: 37 and 100 have no common divisor.
         #[allow(clippy::cast_precision_loss)]
         let share = ((round * 37 % 100) as f64 + random.f64()) / 100.0;
@@ -128,11 +126,13 @@ async fn a_hundred_kills_at_random_moments_lose_nothing() {
         if killed {
             let phase = Phase::of(&site, &before, &strangers);
             *phases.entry(phase).or_default() += 1;
-            if phase.is_kept() {
-                kept.insert(round);
-            }
+            kept.extend(phase.is_kept().then_some(round));
+            whole_run = whole_run.mul_f64(1.02);
         } else {
+            // The machine is less busy than when it was measured. About one run in twelve ends by itself, so that kills
+            // reach to the very end of a run whatever else the machine does.
             kept.insert(round);
+            whole_run = whole_run.mul_f64(0.8);
         }
         round += 1;
     }
