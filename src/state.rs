@@ -202,7 +202,9 @@ fn lock_file(path: &Path) -> Result<File, StateError> {
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
     match file.try_lock() {
         Ok(()) => {
-            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(disk)?;
+            // Only for the message of whoever finds it locked: on a full disk it cannot be written, and what fills the
+            // disk may be a killed run's, which is swept after this.
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {

@@ -120,13 +120,15 @@ impl Seen {
 /// How an error ended a walk of so many pages, in the judge's terms.
 fn ending(error: &WalkError, pages: u64) -> Ending {
     match error {
+        // Our own disk, however far the walk got: nothing is to be said about the registry.
+        WalkError::Spool(_) => Ending::Failed,
         _ if pages > 0 => Ending::CutShort,
         WalkError::Registry(e) => match e.fault() {
             Fault::Denied | Fault::CredentialsRejected => Ending::Denied,
             Fault::Unsupported => Ending::Unsupported,
             _ => Ending::Failed,
         },
-        WalkError::NoProgress { .. } | WalkError::Spool(_) => Ending::Failed,
+        WalkError::NoProgress { .. } => Ending::Failed,
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Ending {
     Denied,
     /// By an error before the first page: there is no catalog.
     Unsupported,
-    /// By any other error before the first page.
+    /// By any other error before the first page, or by our own disk.
     Failed,
     /// By an error after at least one page.
     CutShort,

@@ -4,7 +4,10 @@
 
 mod command_line;
 mod demo;
+mod durability;
+mod full_disk;
 mod hostile;
+mod kills;
 mod layers;
 mod readers;
 mod real_registry;

@@ -20,7 +20,7 @@ pub enum Verdict {
     Unsupported,
     /// Read without an error, yet empty or sharply smaller than before.
     Suspicious,
-    /// The walk did not get as far as one page.
+    /// The walk did not get as far as one page, or its rows could not be kept.
     Failed,
 }
 

@@ -1,9 +1,13 @@
 //! Servers and content for the tests. They end with the test that started them and leave nothing behind.
 
+pub(crate) mod crash_point;
 pub(crate) mod docker_registry;
 pub(crate) mod inventory;
 pub(crate) mod program;
 mod seed;
+pub(crate) mod site;
+pub(crate) mod small_disk;
+pub(crate) mod stranger;
 mod token_server;
 
 use std::sync::Once;
