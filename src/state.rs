@@ -119,6 +119,12 @@ impl RegistryState {
         self.directory.join(WALK)
     }
 
+    /// Removes a snapshot that was sealed and could not be kept.
+    pub fn discard_sealed(&self, id: &SnapshotId) {
+        // A pointer that names it after all then finds nothing to deliver in this run's name.
+        let _ = fs::remove_dir_all(self.sealed_directory(id));
+    }
+
     /// Removes what a walk spooled and nobody sealed.
     pub fn discard_walk(&self) {
         // What cannot be removed now is removed by the next run's sweep.

@@ -196,6 +196,8 @@ fn seal(mut judged: Judged, state: &mut RegistryState) -> (Judged, Option<Snapsh
             },
             Err(e) => Cause::of_seal(&e),
         };
+        // The sinks are about to learn that this run failed; it must not be delivered under the same name later.
+        state.discard_sealed(&judged.record.id);
         judged.fail(failed);
     }
     let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());
