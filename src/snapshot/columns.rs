@@ -10,6 +10,8 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 use stocktake_sink::Table;
 
+use super::ORDERED_BATCH_ROWS;
+
 /// What became of one repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepositoryState {
@@ -112,14 +114,16 @@ pub(super) struct RepositoryColumns {
 
 impl RepositoryColumns {
     pub(super) fn new() -> Self {
+        // Room for one ordered batch, so that buffers do not grow step by step, batch after batch.
+        let rows = ORDERED_BATCH_ROWS;
         Self {
-            observed_at: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-            repository: StringBuilder::new(),
-            namespace: StringBuilder::new(),
-            tag_count: Int64Builder::new(),
-            state: StringBuilder::new(),
-            error_code: StringBuilder::new(),
-            monitored: BooleanBuilder::new(),
+            observed_at: TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"),
+            repository: StringBuilder::with_capacity(rows, rows * 32),
+            namespace: StringBuilder::with_capacity(rows, rows * 16),
+            tag_count: Int64Builder::with_capacity(rows),
+            state: StringBuilder::with_capacity(rows, rows * 8),
+            error_code: StringBuilder::with_capacity(rows, 0),
+            monitored: BooleanBuilder::with_capacity(rows),
             rows: 0,
             ascend: true,
         }
@@ -158,15 +162,15 @@ impl RepositoryColumns {
 
     /// The rows gathered so far as one batch; none remain here.
     pub(super) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
-        (self.rows, self.ascend) = (0, true);
+        let mut full = std::mem::replace(self, Self::new());
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.observed_at.finish()),
-            Arc::new(self.repository.finish()),
-            Arc::new(self.namespace.finish()),
-            Arc::new(self.tag_count.finish()),
-            Arc::new(self.state.finish()),
-            Arc::new(self.error_code.finish()),
-            Arc::new(self.monitored.finish()),
+            Arc::new(full.observed_at.finish()),
+            Arc::new(full.repository.finish()),
+            Arc::new(full.namespace.finish()),
+            Arc::new(full.tag_count.finish()),
+            Arc::new(full.state.finish()),
+            Arc::new(full.error_code.finish()),
+            Arc::new(full.monitored.finish()),
         ];
         RecordBatch::try_new(spooled_schema(Table::Repositories), columns)
     }
