@@ -25,10 +25,10 @@ registries:
     ca_file: x
   - [x]
 ",
-        "
+        &"
 m.yaml:1:8: `state`: expected a directory, found a url
 m.yaml:2:14: `concurrency`: expected a whole number from 1 to 1000, found 0
-m.yaml:4:21: `type`: expected one of parquet, json, stdout, found another word
+m.yaml:4:21: `type`: expected one of KINDS, found another word
     did you mean `stdout`?
 m.yaml:5:35: `format`: expected one of table, jsonl, csv, found another word
     did you mean `table`?
@@ -55,7 +55,8 @@ m.yaml:17:19: `insecure_tls`: has no effect on an http url
 m.yaml:18:14: `ca_file`: has no effect on an http url
     write the url with https, or leave this out
 m.yaml:19:5: expected a mapping for `registries`, found a list
-",
+"
+        .replace("KINDS", &crate::sinks::kinds()),
     );
 }
 
