@@ -101,6 +101,30 @@ m.yaml:3:3: `b` writes to the directory of `a`
 }
 
 #[test]
+fn a_sink_does_not_write_into_the_state() {
+    assert_problems(
+        "state: state/
+sinks: {a: {type: parquet, url: ./state}, b: {type: json, url: ./state/json}}
+registries: [{name: r, url: 'https://r'}]
+",
+        "
+m.yaml:2:9: `a` writes to the directory of `state`
+    give the sink a directory of its own
+",
+    );
+}
+
+#[test]
+fn numbers_that_are_not_whole_or_too_large_are_told_from_whole_ones() {
+    for number in ["1e3", "2.5", "99999999999999999999999999"] {
+        assert_problems(
+            &format!("concurrency: {number}\n{SINK}registries: [{{name: r, url: 'https://r'}}]\n"),
+            "m.yaml:1:14: `concurrency`: expected a whole number from 1 to 1000, found one that is not whole, or far too large",
+        );
+    }
+}
+
+#[test]
 fn a_sink_says_what_is_wrong_with_its_target() {
     assert_problems(
         "sinks: {a: {type: parquet}, b: {type: json, url: 's3://u:s3cr3t@b'}}\nregistries: [{name: r, url: 'https://r'}]\n",
