@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -21,13 +22,23 @@ pub enum LogFormat {
 const DEFAULT_FILTER: &str = "warn,stocktake=info";
 
 pub(super) fn install(format: LogFormat, bars: &Bars) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    // Set but empty is as good as not set.
+    let wanted = std::env::var_os(EnvFilter::DEFAULT_ENV).filter(|v| !v.is_empty());
+    let (filter, misread) = match wanted.map(|v| v.to_str().map(EnvFilter::try_new)) {
+        None => (EnvFilter::new(DEFAULT_FILTER), None),
+        Some(Some(Ok(filter))) => (filter, None),
+        Some(Some(Err(e))) => (EnvFilter::new(DEFAULT_FILTER), Some(e.to_string())),
+        Some(None) => (EnvFilter::new(DEFAULT_FILTER), Some("not UTF-8".to_owned())),
+    };
     let writer = AboveBars(bars.clone());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     match format {
         LogFormat::Text => lines.with_ansi(colours).with_target(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    if let Some(why) = misread {
+        warn!("RUST_LOG is not heeded: {why}; write it as `{DEFAULT_FILTER}`");
     }
 }
 

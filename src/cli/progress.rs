@@ -54,7 +54,9 @@ impl Bars {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {prefix:.bold} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    // `wide_msg` is cut to the terminal's width; a line that wraps makes a small terminal scroll.
+    ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn line(watch: &Watch, since: Duration) -> String {

@@ -27,8 +27,8 @@ pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report:
     let state = main.or("state", STATE.into(), state);
     let concurrency = main.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
     let mut sink_names = Vec::new();
-    let sinks =
-        main.required("sinks", "{warehouse: {type: parquet, url: ./inventory}}", |field| sinks(field, &mut sink_names));
+    let example = "{warehouse: {type: parquet, url: ./inventory}}";
+    let sinks = main.required("sinks", example, |field| sinks(field, state.as_deref().ok(), &mut sink_names));
     let mut lists: Vec<_> = main.take("registries").into_iter().collect();
     let mut all_read = true;
     for source in included {
@@ -70,19 +70,30 @@ fn state(field: &Field<'_>) -> Checked<PathBuf> {
 }
 
 /// The settings of all sinks. `names` gains the name of each, also of those that are wrong.
-fn sinks<'a>(field: &Field<'a>, names: &mut Vec<&'a str>) -> Checked<BTreeMap<String, SinkSettings>> {
+fn sinks<'a>(
+    field: &Field<'a>,
+    state: Option<&Path>,
+    names: &mut Vec<&'a str>,
+) -> Checked<BTreeMap<String, SinkSettings>> {
     let sinks = field.named()?;
     if sinks.is_empty() {
         return Err(field.problem("expected at least one sink, found none", None));
     }
     names.extend(sinks.iter().map(|(_, name, _)| name));
     names.sort_unstable();
+    let state = state.map(|path| plain(&path.to_string_lossy()));
     let mut directories = HashMap::new();
     let read: Vec<_> = sinks
         .iter()
         .map(|(place, name, field)| {
             let settings = sink(place, name, field)?;
             let directory = settings.directory().map(|path| plain(&path));
+            // Whoever clears the state must not clear inventories with it.
+            if directory.is_some() && directory == state {
+                let message = format!("`{name}` writes to the directory of `state`");
+                let help = "give the sink a directory of its own".to_owned();
+                return Err(field.report.add(place.problem(message, Some(help))));
+            }
             match directory.and_then(|path| directories.insert(path, *name)) {
                 Some(first) => Err(field.report.add(place.problem(
                     format!("`{name}` writes to the directory of `{first}`"),

@@ -79,6 +79,7 @@ impl<'a> Field<'a> {
             Value::Text(text) if text.parse::<u64>().is_ok() => {
                 self.expected(&expected, "text", Some("write it without quotes and leading zeros".to_owned()))
             }
+            Value::Fraction(_) => self.expected(&expected, "one that is not whole, or far too large", None),
             other => self.expected(&expected, &words::kind(other), None),
         }
     }

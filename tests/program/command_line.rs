@@ -168,3 +168,13 @@ async fn log_lines_are_json_where_asked_for() {
     let header = ended.stderr.lines().next().unwrap();
     assert!(header.split_whitespace().eq(HEADER), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn a_filter_that_is_none_is_told_and_an_empty_one_is_no_filter() {
+    let registry = FakeRegistry::start(Script::open(["a"])).await.unwrap();
+    let place = Workplace::with(&one_registry(&registry.url(), ""));
+    let bad = place.run_with(&[("RUST_LOG", "stocktake=loud")], &["run"]).await.exits(0);
+    bad.says("RUST_LOG is not heeded: ").says(" begins");
+    let empty = place.run_with(&[("RUST_LOG", "")], &["run"]).await.exits(0).says(" begins");
+    assert!(!empty.stderr.contains("RUST_LOG"), "{}", empty.stderr);
+}

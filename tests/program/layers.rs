@@ -33,11 +33,17 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("yaml", &["reqwest", "hyper", "tokio", "stocktake_sink"]),
 ];
 
-const CONCRETE_SINKS: &[&str] =
-    &["stocktake_sink_parquet", "stocktake_sink_json", "stocktake_sink_stdout", "stocktake_sink_objects"];
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The directories of `sinks/` that hold a concrete sink, or `objects`, which is out of sight like one.
+fn concrete_sinks() -> Vec<String> {
+    let entries = fs::read_dir(root().join("sinks")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != "api");
+    assert!(names.len() > 3, "the test sees sinks: {names:?}");
+    names
 }
 
 fn rust_files(directory: &Path) -> Vec<PathBuf> {
@@ -162,10 +168,12 @@ fn rooms_do_not_name_crates_they_must_not_know() {
 
 #[test]
 fn only_the_switchboard_names_concrete_sinks() {
+    let sinks = concrete_sinks();
     for (room, files) in rooms() {
         for (path, code) in files {
-            for sink in CONCRETE_SINKS {
-                assert!(room == "sinks" || !names_crate(&code, sink), "{} names {sink}", path.display());
+            for sink in &sinks {
+                let named = names_crate(&code, &format!("stocktake_sink_{sink}"));
+                assert!(room == "sinks" || !named, "{} names {sink}", path.display());
             }
         }
     }
@@ -173,16 +181,27 @@ fn only_the_switchboard_names_concrete_sinks() {
 
 #[test]
 fn sinks_see_only_the_ground_floor_and_objects() {
-    for sink in ["parquet", "json", "stdout", "objects"] {
+    let sinks = concrete_sinks();
+    for sink in &sinks {
         for path in rust_files(&root().join("sinks").join(sink)) {
             let code = code(&path);
             assert!(!names_crate(&code, "stocktake"), "{} names the program", path.display());
-            let own = format!("stocktake_sink_{sink}");
-            for other in CONCRETE_SINKS {
-                let fine = *other == own || *other == "stocktake_sink_objects";
-                assert!(fine || !names_crate(&code, other), "{} names {other}", path.display());
+            for other in sinks.iter().filter(|other| *other != sink && *other != "objects") {
+                let named = names_crate(&code, &format!("stocktake_sink_{other}"));
+                assert!(!named, "{} names {other}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn every_sink_is_in_the_default_build_and_in_the_readme() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let default = manifest.lines().find(|line| line.starts_with("default = [")).expect("the default features");
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for sink in concrete_sinks().iter().filter(|sink| *sink != "objects") {
+        assert!(default.contains(&format!("\"{sink}\"")), "{sink} in `default` of Cargo.toml");
+        assert!(readme.contains(&format!("\n| `{sink}` |")), "{sink} stands in the README's table of sinks");
     }
 }
 

@@ -10,7 +10,9 @@ use crate::support::program::{LOGIN, Workplace, one_registry};
 /// What a terminal is shown of a run.
 async fn on_a_terminal(place: &Workplace, environment: &[(&str, &str)]) -> String {
     // util-linux's `script`, essential on Debian, gives its command a terminal and copies what appears there.
-    let run = format!("{} run --config stocktake.yaml >out", env!("CARGO_BIN_EXE_stocktake"));
+    let size = environment.iter().find_map(|(name, value)| (*name == "COLUMNS").then_some(*value)).unwrap_or("80");
+    let run = env!("CARGO_BIN_EXE_stocktake");
+    let run = format!("stty rows 24 cols {size}; {run} run --config stocktake.yaml >out");
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &run, "/dev/null"]);
     script.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm");
@@ -36,4 +38,13 @@ async fn progress_and_colours_are_for_terminals_alone_and_no_color_is_heard() {
     // Data goes elsewhere, and has neither.
     let data = std::fs::read_to_string(place.path("out")).unwrap();
     assert!(data.lines().count() > 500 && !data.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn progress_keeps_to_one_line_of_a_narrow_terminal() {
+    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(500, 1))).await.unwrap();
+    let place = Workplace::with(&one_registry(&registry.url(), LOGIN));
+    let shown = on_a_terminal(&place, &[("COLUMNS", "20"), ("NO_COLOR", "1")]).await;
+    assert!(shown.contains(" quay ") && shown.contains(" pages"), "{shown:?}");
+    assert!(!shown.contains(" repositories ·"), "{shown:?}");
 }

@@ -1,5 +1,5 @@
 //! What users see: each problem with its place, message and help.
-#![cfg(all(feature = "parquet", feature = "json", feature = "stdout"))] // messages name every kind of sink
+#![cfg(all(feature = "parquet", feature = "json", feature = "stdout"))] // what the samples use
 
 mod files;
 mod logins;

@@ -25,10 +25,10 @@ registries:
     ca_file: x
   - [x]
 ",
-        "
+        &"
 m.yaml:1:8: `state`: expected a directory, found a url
 m.yaml:2:14: `concurrency`: expected a whole number from 1 to 1000, found 0
-m.yaml:4:21: `type`: expected one of parquet, json, stdout, found another word
+m.yaml:4:21: `type`: expected one of KINDS, found another word
     did you mean `stdout`?
 m.yaml:5:35: `format`: expected one of table, jsonl, csv, found another word
     did you mean `table`?
@@ -55,7 +55,8 @@ m.yaml:17:19: `insecure_tls`: has no effect on an http url
 m.yaml:18:14: `ca_file`: has no effect on an http url
     write the url with https, or leave this out
 m.yaml:19:5: expected a mapping for `registries`, found a list
-",
+"
+        .replace("KINDS", &crate::sinks::kinds()),
     );
 }
 
@@ -97,6 +98,30 @@ m.yaml:3:3: `b` writes to the directory of `a`
     give each sink a directory of its own
 ",
     );
+}
+
+#[test]
+fn a_sink_does_not_write_into_the_state() {
+    assert_problems(
+        "state: state/
+sinks: {a: {type: parquet, url: ./state}, b: {type: json, url: ./state/json}}
+registries: [{name: r, url: 'https://r'}]
+",
+        "
+m.yaml:2:9: `a` writes to the directory of `state`
+    give the sink a directory of its own
+",
+    );
+}
+
+#[test]
+fn numbers_that_are_not_whole_or_too_large_are_told_from_whole_ones() {
+    for number in ["1e3", "2.5", "99999999999999999999999999"] {
+        assert_problems(
+            &format!("concurrency: {number}\n{SINK}registries: [{{name: r, url: 'https://r'}}]\n"),
+            "m.yaml:1:14: `concurrency`: expected a whole number from 1 to 1000, found one that is not whole, or far too large",
+        );
+    }
 }
 
 #[test]

@@ -86,7 +86,13 @@ fn impossible_values_say_what_was_expected() {
     for (key, value, column, message, help) in [
         ("page_size", "0", 16, "expected a whole number from 1 to 10000, found 0", ""),
         ("page_size", "-1", 16, "expected a whole number from 1 to 10000, found -1", ""),
-        ("page_size", "1.5", 16, "expected a whole number from 1 to 10000, found a number", ""),
+        (
+            "page_size",
+            "1.5",
+            16,
+            "expected a whole number from 1 to 10000, found one that is not whole, or far too large",
+            "",
+        ),
         ("concurrency", "0", 18, "expected a whole number from 1 to 1000, found 0", ""),
         (
             "concurrency",
