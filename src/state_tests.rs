@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stocktake_sink::{MemoryRows, Rows, RunRecord, Snapshot, Table, Trigger, Verdict};
+use stocktake_sink::contract::record;
+use stocktake_sink::{MemoryRows, Rows, Snapshot, Table, Verdict};
 
 use super::*;
 use crate::snapshot::Spool;
@@ -14,28 +15,10 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
 }
 
-fn record(id: SnapshotId) -> RunRecord {
-    RunRecord {
-        id,
-        started_at: at(0),
-        finished_at: at(1),
-        trigger: Trigger::Manual,
-        verdict: Verdict::Complete,
-        pages: 1,
-        requests: 1,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: 7,
-        errors: Vec::new(),
-        exporter_version: "0".into(),
-        config_sha256: "0".into(),
-    }
-}
-
 fn keep(state: &mut RegistryState, slot: DateTime<Utc>) -> SnapshotId {
     let id = SnapshotId::new(name(), slot);
     let unsealed = Spool::create(&state.walk_directory()).unwrap().finish().unwrap();
-    let sealed = unsealed.seal(record(id.clone()), &state.sealed_directory(&id)).unwrap();
+    let sealed = unsealed.seal(record(&id, Verdict::Complete, 7), &state.sealed_directory(&id)).unwrap();
     state.keep(&sealed).unwrap();
     id
 }
@@ -130,8 +113,7 @@ fn a_pointer_that_is_not_ours_is_refused_and_left_alone() {
 
 #[test]
 fn a_snapshot_without_rows_of_its_own_is_only_its_record() {
-    let mut record = record(SnapshotId::new(name(), at(1)));
-    record.verdict = Verdict::Denied;
+    let record = record(&SnapshotId::new(name(), at(1)), Verdict::Denied, 7);
     let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
     let snapshot = Snapshot::new(record, BTreeMap::from([(Table::Repositories, rows)])).unwrap();
     assert_eq!(snapshot.tables().collect::<Vec<_>>(), [Table::Runs]);

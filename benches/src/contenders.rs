@@ -61,7 +61,10 @@ async fn floor(url: &Url) -> Result<u64, Failure> {
             line.clear();
             stream.read_line(&mut line).await?;
             let Some((name, value)) = line.trim_end().split_once(": ") else {
-                if line.trim_end().is_empty() { break } else { continue }
+                if line.trim_end().is_empty() {
+                    break;
+                }
+                continue;
             };
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.parse()?,
@@ -73,7 +76,7 @@ async fn floor(url: &Url) -> Result<u64, Failure> {
         stream.read_exact(&mut body).await?;
         names += serde_json::from_slice::<Catalog<'_>>(&body)?.repositories.len() as u64;
         match next {
-            Some(link) => target = link,
+            Some(following) => target = following,
             None => return Ok(names),
         }
     }

@@ -3,8 +3,8 @@ use std::future::pending;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use chrono::DateTime;
-use stocktake_sink::{RunRecord, SinkErrorKind, SnapshotId, Trigger, Verdict};
+use stocktake_sink::contract::{id, record};
+use stocktake_sink::{SinkErrorKind, Verdict};
 
 use super::*;
 
@@ -33,23 +33,7 @@ fn sink(name: &str, script: &[Option<SinkErrorKind>]) -> (String, Arc<dyn Sink>)
 }
 
 fn snapshot() -> Snapshot {
-    let slot = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-    let record = RunRecord {
-        id: SnapshotId::new("quay".parse().unwrap(), slot),
-        started_at: slot,
-        finished_at: slot,
-        trigger: Trigger::Manual,
-        verdict: Verdict::Failed,
-        pages: 0,
-        requests: 0,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: 0,
-        errors: Vec::new(),
-        exporter_version: "0".into(),
-        config_sha256: "0".into(),
-    };
-    Snapshot::new(record, BTreeMap::new()).unwrap()
+    Snapshot::new(record(&id("quay", 0), Verdict::Failed, 0), BTreeMap::new()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Trigger, Verdict};
+use stocktake_sink::contract::{id, record};
+use stocktake_sink::{Snapshot, Verdict};
 
 use super::super::{RepositoryState, Sealed};
 use super::*;
@@ -22,24 +23,6 @@ fn row(repository: &str, second: i64) -> RepositoryRow<'_> {
     }
 }
 
-fn record(rows: u64) -> RunRecord {
-    RunRecord {
-        id: SnapshotId::new("quay".parse().unwrap(), at(0)),
-        started_at: at(0),
-        finished_at: at(1),
-        trigger: Trigger::Manual,
-        verdict: Verdict::Complete,
-        pages: 1,
-        requests: 1,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: rows,
-        errors: Vec::new(),
-        exporter_version: "0".into(),
-        config_sha256: "0".into(),
-    }
-}
-
 fn spool(directory: &Path, buffer: usize, names: &[String]) -> Spool {
     let mut spool = Spool::with_buffer(&directory.join("walk"), buffer).unwrap();
     for (second, name) in names.iter().enumerate() {
@@ -51,7 +34,7 @@ fn spool(directory: &Path, buffer: usize, names: &[String]) -> Spool {
 fn seal(directory: &Path, spool: Spool) -> Snapshot {
     let unsealed = spool.finish().unwrap();
     let rows = unsealed.rows(Table::Repositories);
-    unsealed.seal(record(rows), &directory.join("sealed")).unwrap().snapshot
+    unsealed.seal(record(&id("quay", 0), Verdict::Complete, rows), &directory.join("sealed")).unwrap().snapshot
 }
 
 fn names(snapshot: &Snapshot) -> Vec<String> {
