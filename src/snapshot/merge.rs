@@ -135,3 +135,7 @@ impl Iterator for Merge {
         self.fill().transpose()
     }
 }
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! Where rows wait while the walk goes on: sorted segments on disk, so that memory does not grow with the registry.
 //!
 //! A registry that lists in order yields one segment, written straight through. Any other yields one per
-//! [`BUFFERED_ROWS`], merged into one file when the walk has ended.
+//! [`BUFFERED_ROWS`], merged into one file when the walk has ended, and before that as often as there are too many.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -22,6 +22,10 @@ use super::segment::{self, SegmentWriter};
 
 /// Rows held in memory before they are sorted and written: about 6 MiB of repositories.
 const BUFFERED_ROWS: usize = 65_536;
+
+/// Segments read at once. Merging has all of them open, with a batch of each in memory: their number must not grow with
+/// the registry either.
+const MOST_SEGMENTS: usize = 256;
 
 /// The spool could not be written or read back: nearly always the disk of the state directory.
 #[derive(Debug, thiserror::Error)]
@@ -127,8 +131,10 @@ impl Spool {
 struct Segments {
     table: Table,
     directory: PathBuf,
+    /// The earliest first.
     closed: Vec<PathBuf>,
     open: Option<Open>,
+    created: usize,
 }
 
 #[derive(Debug)]
@@ -142,7 +148,7 @@ struct Open {
 
 impl Segments {
     fn new(table: Table, directory: &Path) -> Self {
-        Self { table, directory: directory.to_owned(), closed: Vec::new(), open: None }
+        Self { table, directory: directory.to_owned(), closed: Vec::new(), open: None, created: 0 }
     }
 
     /// The greatest first key of the open segment.
@@ -165,8 +171,7 @@ impl Segments {
             Some(open) if open.end.compare(open.end_row, &keys, 0).is_lt() => open,
             earlier => {
                 self.close(earlier)?;
-                let path = self.directory.join(format!("{}.{}.segment", self.table, self.closed.len()));
-                let writer = SegmentWriter::create(&path, &spooled_schema(self.table))?;
+                let (path, writer) = self.create()?;
                 Open { path, writer, end: keys.clone(), end_row }
             }
         };
@@ -176,10 +181,35 @@ impl Segments {
         Ok(())
     }
 
+    fn create(&mut self) -> Result<(PathBuf, SegmentWriter), ArrowError> {
+        let path = self.directory.join(format!("{}.{}.segment", self.table, self.created));
+        self.created += 1;
+        let writer = SegmentWriter::create(&path, &spooled_schema(self.table))?;
+        Ok((path, writer))
+    }
+
     fn close(&mut self, open: Option<Open>) -> Result<(), ArrowError> {
         if let Some(open) = open {
             open.writer.finish()?;
             self.closed.push(open.path);
+        }
+        if self.closed.len() < MOST_SEGMENTS {
+            return Ok(());
+        }
+        let (path, mut writer) = self.create()?;
+        self.drain_into(&mut writer)?;
+        writer.finish()?;
+        self.closed.push(path);
+        Ok(())
+    }
+
+    /// Moves the rows of all closed segments to another file.
+    fn drain_into(&mut self, writer: &mut SegmentWriter) -> Result<(), ArrowError> {
+        for batch in Merge::open(self.table, self.closed.iter().map(PathBuf::as_path))? {
+            writer.append(&batch?)?;
+        }
+        for path in self.closed.drain(..) {
+            fs::remove_file(path)?;
         }
         Ok(())
     }
@@ -210,14 +240,8 @@ impl Segments {
         let open = self.open.take();
         self.close(open)?;
         let mut writer = SegmentWriter::create(&target, &spooled_schema(self.table))?;
-        for batch in Merge::open(self.table, self.closed.iter().map(PathBuf::as_path))? {
-            writer.append(&batch?)?;
-        }
-        let rows = writer.finish_durably()?;
-        for path in self.closed.drain(..) {
-            fs::remove_file(path)?;
-        }
-        Ok(rows)
+        self.drain_into(&mut writer)?;
+        writer.finish_durably()
     }
 }
 

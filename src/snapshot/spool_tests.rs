@@ -77,15 +77,27 @@ fn a_registry_that_lists_in_order_needs_one_segment() {
 
 #[test]
 fn of_equal_repositories_the_first_observed_stays() {
-    for buffer in [1, 2, 100] {
+    for buffer in [1, 2, 1000] {
         let directory = tempfile::tempdir().unwrap();
-        let pushed = ["b", "a", "b", "a", "b"].map(str::to_owned);
+        let pushed: Vec<_> = ["b", "a"].iter().cycle().take(2 * MOST_SEGMENTS + 3).map(|&n| n.to_owned()).collect();
         let snapshot = seal(directory.path(), spool(directory.path(), buffer, &pushed));
         let batch = snapshot.batches(Table::Repositories).next().unwrap().unwrap();
         let times = batch.column_by_name("observed_at").unwrap();
         let times = times.as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
         assert_eq!(times.values(), &[at(1).timestamp_micros(), at(0).timestamp_micros()], "buffer {buffer}");
     }
+}
+
+#[test]
+fn however_many_segments_few_files_stand_open_for_the_merge() {
+    let directory = tempfile::tempdir().unwrap();
+    let pushed: Vec<_> = (0..5 * MOST_SEGMENTS).rev().map(|n| format!("app{:04}", n / 2)).collect();
+    let spool = spool(directory.path(), 1, &pushed);
+    assert!(spool.segments.closed.len() <= MOST_SEGMENTS, "{}", spool.segments.closed.len());
+    assert!(fs::read_dir(directory.path().join("walk")).unwrap().count() <= MOST_SEGMENTS + 1);
+    let snapshot = seal(directory.path(), spool);
+    let expected: BTreeSet<_> = pushed.into_iter().collect();
+    assert_eq!(names(&snapshot), expected.into_iter().collect::<Vec<_>>());
 }
 
 #[test]
