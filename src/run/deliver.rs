@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use stocktake_sink::{Receipt, Sink, SinkError, Snapshot};
+use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,8 @@ pub struct SinkOutcome {
     pub attempts: u32,
     /// How long it took, pauses included.
     pub took: Duration,
+    /// Whether the next run delivers it: it is kept, and so is what the sink gets.
+    pub owed: bool,
 }
 
 /// A sink does not have the snapshot.
@@ -35,16 +37,17 @@ pub enum DeliveryError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// We were told to stop first.
-    #[error("interrupted; the next run delivers it")]
+    #[error("interrupted")]
     Interrupted,
 }
 
 impl fmt::Display for SinkOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let later = if self.owed { "; the next run delivers it" } else { "" };
         match &self.result {
             Ok(receipt) => write!(f, "{}", receipt.location),
-            Err(DeliveryError::Sink(e)) => write!(f, "{} ({})", chain(e), e.kind().remedy()),
-            Err(e) => write!(f, "{e}"),
+            Err(DeliveryError::Sink(e)) => write!(f, "{} ({}{later})", chain(e), e.kind().remedy()),
+            Err(e) => write!(f, "{e}{later}"),
         }
     }
 }
@@ -79,7 +82,13 @@ async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, stop: &Cancell
         () = stop.cancelled() => Err(DeliveryError::Interrupted),
         result = work => result,
     };
-    SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed() }
+    let owed = snapshot.record().verdict.is_publishable() && sink.keeps() && result.as_ref().is_err_and(is_passing);
+    SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed(), owed }
+}
+
+/// Whether there is still something to deliver: rows that cannot be read back stay so.
+fn is_passing(error: &DeliveryError) -> bool {
+    !matches!(error, DeliveryError::Sink(e) if e.kind() == SinkErrorKind::Snapshot)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use std::future::pending;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use stocktake_sink::Verdict;
 use stocktake_sink::contract::{id, record};
-use stocktake_sink::{SinkErrorKind, Verdict};
 
 use super::*;
 
@@ -32,8 +32,12 @@ fn sink(name: &str, script: &[Option<SinkErrorKind>]) -> (String, Arc<dyn Sink>)
     (name.to_owned(), Arc::new(Scripted(Mutex::new(script.to_vec()))))
 }
 
+fn snapshot_with(verdict: Verdict) -> Snapshot {
+    Snapshot::new(record(&id("quay", 0), verdict, 0), BTreeMap::new()).unwrap()
+}
+
 fn snapshot() -> Snapshot {
-    Snapshot::new(record(&id("quay", 0), Verdict::Failed, 0), BTreeMap::new()).unwrap()
+    snapshot_with(Verdict::Complete)
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,4 +72,23 @@ async fn a_stop_ends_a_delivery_that_hangs_or_waits() {
     assert!(matches!(outcomes[0].result, Err(DeliveryError::Interrupted)));
     assert!(matches!(outcomes[1].result, Err(DeliveryError::Interrupted)));
     assert!(outcomes[2].result.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_run_is_said_to_deliver_only_what_it_will() {
+    use SinkErrorKind::{Full, Snapshot as Unreadable};
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    for (verdict, kind, stop, owed) in [
+        (Verdict::Complete, Full, CancellationToken::new(), true),
+        (Verdict::Gaps, Full, stopped.clone(), true),
+        (Verdict::Complete, Unreadable, CancellationToken::new(), false),
+        // The row of such a run is kept nowhere.
+        (Verdict::Partial, Full, CancellationToken::new(), false),
+        (Verdict::Denied, Full, stopped, false),
+    ] {
+        let outcomes = to_all(&[sink("full", &[Some(kind)])], &snapshot_with(verdict), &stop).await;
+        let said = outcomes[0].to_string();
+        assert_eq!(said.contains("the next run delivers it"), owed, "{verdict} {said}");
+    }
 }

@@ -48,7 +48,7 @@ async fn a_full_disk_under_a_sink_leaves_it_as_it_was_until_there_is_room() {
         }
         refused += 1;
         println!("{free_pages} free pages: {}", ended.told);
-        let remedy = "make room at the target; the earlier snapshot is untouched and the next run delivers this one";
+        let remedy = "make room at the target; the earlier snapshot is untouched; the next run delivers it";
         assert_told(&ended, &["quay → warehouse: not delivered", "No space left on device", remedy]);
         // A manifest without a page left for the pointer is published all the same.
         assert!(warehouse == earlier || warehouse == rounds, "{warehouse:?}");

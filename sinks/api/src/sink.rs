@@ -77,10 +77,8 @@ impl SinkErrorKind {
     /// What to do now, for people.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::Unavailable => "the next run delivers it; look at the target if this goes on",
-            Self::Full => {
-                "make room at the target; the earlier snapshot is untouched and the next run delivers this one"
-            }
+            Self::Unavailable => "look at the target if this goes on",
+            Self::Full => "make room at the target; the earlier snapshot is untouched",
             Self::Forbidden => "give this user the right to write there",
             Self::Invalid => "correct the sink's settings, or what stands at its target",
             Self::Snapshot => "look at the state directory's disk; the next run walks the registry anew",

@@ -102,7 +102,7 @@ impl ObjectSink {
                 let (object, bytes) = (self.place.location(&object.key), object.bytes);
                 return invalid(format!(
                     "{location} names {object} of {bytes} bytes, which is gone or of another size; \
-                     restore it, or force the slot again for a new generation"
+                     restore it, or remove the manifest to have the run published again"
                 ));
             }
         }
