@@ -92,10 +92,11 @@ impl RegistryState {
         durable::sweep(&self.directory)?;
         let kept = self.pointer.last.as_ref().map(|last| sealed_name(&last.id));
         for entry in fs::read_dir(&self.directory)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
             let ours = name == WALK || name.starts_with(SEALED_PREFIX);
             if ours && Some(&name) != kept.as_ref() {
-                fs::remove_dir_all(self.directory.join(name))?;
+                fs::remove_dir_all(entry.path())?;
             }
         }
         Ok(())
@@ -108,7 +109,8 @@ impl RegistryState {
     /// If the slot cannot be written down.
     pub fn take_slot(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StateError> {
         let now = now.trunc_subsecs(0);
-        let slot = self.pointer.last_slot.map_or(now, |last| now.max(last + TimeDelta::seconds(1)));
+        let next = self.pointer.last_slot.and_then(|last| last.checked_add_signed(TimeDelta::seconds(1)));
+        let slot = next.map_or(now, |next| now.max(next));
         self.pointer.last_slot = Some(slot);
         self.save()?;
         Ok(slot)

@@ -58,6 +58,16 @@ fn no_two_runs_share_a_slot_even_if_the_clock_goes_back() {
 }
 
 #[test]
+fn a_last_slot_at_the_end_of_time_is_no_reason_to_panic() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = RegistryState::lock(root.path(), &name()).unwrap();
+    state.pointer.last_slot = Some(DateTime::<Utc>::MAX_UTC);
+    state.save().unwrap();
+    drop(state);
+    assert_eq!(RegistryState::lock(root.path(), &name()).unwrap().take_slot(at(10)).unwrap(), at(10));
+}
+
+#[test]
 fn the_newest_snapshot_replaces_the_one_before_and_is_undelivered_at_first() {
     let root = tempfile::tempdir().unwrap();
     let mut state = RegistryState::lock(root.path(), &name()).unwrap();

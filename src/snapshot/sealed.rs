@@ -79,7 +79,7 @@ impl Unsealed {
     /// Writes the seal and moves everything to `directory`, where nothing may stand yet.
     ///
     /// # Errors
-    /// If the disk refuses; then `directory` does not exist.
+    /// If the disk refuses; what then stands at `directory`, if anything, is to be removed.
     pub fn seal(self, record: RunRecord, directory: &Path) -> Result<Sealed, SealError> {
         let disk = |source| SealError::Disk { path: directory.to_owned(), source };
         let seal = Seal { record, rows: self.rows };
