@@ -83,6 +83,7 @@ fn configuration(url: &str, output: &Path, password: &Path) -> String {
          registries:\n\
          \x20 - name: demo\n\
          \x20   url: {url}\n\
+         \x20   shrink_limit: 1 # it may be shown again with fewer repositories\n\
          \x20   auth: {{type: token, username: {USERNAME}, password_file: {password}}}\n",
         state = quoted(&output.join("state")),
         parquet = quoted(&output.join("parquet")),
