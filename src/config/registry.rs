@@ -18,7 +18,6 @@ const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("is not zero");
 const MAX_REPOSITORIES: u64 = 0;
 const TIMEOUT: Duration = Duration::from_secs(30);
-const SHRINK_LIMIT: f64 = 0.2;
 
 /// Reads one registry, whose name was read already; `sinks` are the names that it may deliver to.
 pub(super) fn read(section: &mut Section<'_>, name: Checked<RegistryName>, sinks: &[&str]) -> Checked<RegistryConfig> {
@@ -92,8 +91,9 @@ fn walk(section: &mut Section<'_>) -> Checked<WalkSettings> {
 }
 
 fn judge(section: &mut Section<'_>) -> Checked<JudgeSettings> {
-    let allow_empty = section.or("allow_empty", false, Field::bool);
-    let shrink_limit = section.or("shrink_limit", SHRINK_LIMIT, Field::share);
+    let default = JudgeSettings::default();
+    let allow_empty = section.or("allow_empty", default.allow_empty, Field::bool);
+    let shrink_limit = section.or("shrink_limit", default.shrink_limit, Field::share);
     Ok(JudgeSettings { allow_empty: allow_empty?, shrink_limit: shrink_limit? })
 }
 
