@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::{Sink, Snapshot, SnapshotId};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -26,6 +27,9 @@ use crate::snapshot::{JudgeSettings, Spool};
 use crate::state::{self, RegistryState, StateError};
 use crate::walk::{Progress, WalkSettings, walk};
 use verdict::{Judged, Walk};
+
+/// Runs by hand in quick succession stand a few seconds ahead; more than this, and the clock was set back.
+const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
 /// Everything one run needs to know: the configuration of a registry, with its sinks built.
 #[derive(Clone, Debug)]
@@ -60,13 +64,15 @@ pub struct Run<'a> {
     client: Result<Client, RegistryError>,
     progress: Arc<Progress>,
     started_at: DateTime<Utc>,
+    /// The same on a clock that nobody sets.
+    begun: Instant,
 }
 
 impl<'a> Run<'a> {
     /// Prepares a run.
     pub fn new(plan: &'a Plan) -> Self {
         let client = Client::new(plan.registry.clone());
-        Self { plan, client, progress: Arc::default(), started_at: clock::now() }
+        Self { plan, client, progress: Arc::default(), started_at: clock::now(), begun: Instant::now() }
     }
 
     /// What to look at while it goes on.
@@ -76,7 +82,8 @@ impl<'a> Run<'a> {
 
     /// Walks, seals and publishes.
     pub async fn publish(self, stop: &CancellationToken) -> RunReport {
-        match RegistryState::lock(&self.plan.state, &self.plan.registry.name) {
+        let (root, name) = (self.plan.state.clone(), self.plan.registry.name.clone());
+        match on_disk(move || RegistryState::lock(&root, &name)).await {
             Ok(state) => self.publish_locked(state, stop).await,
             Err(e @ StateError::Locked { .. }) => self.report(Outcome::Skipped(Cause::of_state(&e))),
             Err(e) => self.report(Outcome::NotBegun(Cause::of_state(&e))),
@@ -86,7 +93,7 @@ impl<'a> Run<'a> {
     async fn publish_locked(self, mut state: RegistryState, stop: &CancellationToken) -> RunReport {
         self.redeliver(&mut state, stop).await;
         let id = match state.take_slot(self.started_at) {
-            Ok(slot) => SnapshotId::new(self.plan.registry.name.clone(), slot),
+            Ok(slot) => self.identity(slot),
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
@@ -94,11 +101,11 @@ impl<'a> Run<'a> {
             Ok(spool) => self.walk(spool, stop).await,
             Err(e) => Walk::NoSpool(e),
         };
-        let Some(judged) = verdict::judge(&self, walked, id, state.last_rows()) else {
+        let Some(judged) = verdict::judge(&self, walked, id, state.last_rows()).await else {
             state.discard_walk();
             return self.report(Outcome::Interrupted);
         };
-        let (judged, snapshot) = seal(judged, &mut state);
+        let (judged, snapshot, mut state) = on_disk(move || seal(judged, state)).await;
         let sinks = match &snapshot {
             Some(snapshot) => deliver::to_all(&self.plan.sinks, snapshot, stop).await,
             None => Vec::new(),
@@ -125,10 +132,19 @@ impl<'a> Run<'a> {
             Err(e) => Walk::NoSpool(e),
         };
         let id = SnapshotId::new(self.plan.registry.name.clone(), self.started_at);
-        match verdict::judge(&self, walked, id, previous) {
+        match verdict::judge(&self, walked, id, previous).await {
             Some(judged) => RunReport { dry_run: true, ..self.report(judged.into()) },
             None => self.report(Outcome::Interrupted),
         }
+    }
+
+    fn identity(&self, slot: DateTime<Utc>) -> SnapshotId {
+        let id = SnapshotId::new(self.plan.registry.name.clone(), slot);
+        if slot > self.started_at + AHEAD {
+            let run_id = id.run_id();
+            warn!(registry = %id.registry, run_id, "{run_id} is ahead of the clock, as the run before it was: was the clock set back?");
+        }
+        id
     }
 
     async fn walk(&self, spool: Spool, stop: &CancellationToken) -> Walk {
@@ -146,13 +162,16 @@ impl<'a> Run<'a> {
     async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) {
         let is_missing = |(name, sink): &&(String, Arc<dyn Sink>)| sink.keeps() && !state.is_delivered(name);
         let missing: Vec<_> = self.plan.sinks.iter().filter(is_missing).cloned().collect();
+        if missing.is_empty() {
+            return;
+        }
         let sealed = match state.last() {
-            Some(Ok(sealed)) if !missing.is_empty() => sealed,
+            Some(Ok(sealed)) => sealed,
             Some(Err(e)) => {
                 warn!(registry = %self.plan.registry.name, "the last snapshot is not delivered again: {}", cause::chain(&e));
                 return;
             }
-            _ => return,
+            None => return,
         };
         let run_id = sealed.snapshot.id().run_id();
         info!(registry = %self.plan.registry.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
@@ -171,11 +190,16 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Never before the time at which it started, however the clock is set meanwhile.
+    fn now(&self) -> DateTime<Utc> {
+        self.started_at + self.begun.elapsed()
+    }
+
     fn report(&self, outcome: Outcome) -> RunReport {
         RunReport {
             registry: self.plan.registry.name.clone(),
             started_at: self.started_at,
-            finished_at: clock::now(),
+            finished_at: self.now(),
             outcome,
             sinks: Vec::new(),
             dry_run: false,
@@ -184,14 +208,14 @@ impl<'a> Run<'a> {
 }
 
 /// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot.
-fn seal(mut judged: Judged, state: &mut RegistryState) -> (Judged, Option<Snapshot>) {
+fn seal(mut judged: Judged, mut state: RegistryState) -> (Judged, Option<Snapshot>, RegistryState) {
     if let Some(unsealed) = judged.unsealed.take()
         && judged.record.verdict.is_publishable()
     {
         let directory = state.sealed_directory(&judged.record.id);
         let failed = match unsealed.seal(judged.record.clone(), &directory) {
             Ok(sealed) => match state.keep(&sealed) {
-                Ok(()) => return (judged, Some(sealed.snapshot)),
+                Ok(()) => return (judged, Some(sealed.snapshot), state),
                 Err(e) => Cause::of_state(&e),
             },
             Err(e) => Cause::of_seal(&e),
@@ -201,5 +225,13 @@ fn seal(mut judged: Judged, state: &mut RegistryState) -> (Judged, Option<Snapsh
         judged.fail(failed);
     }
     let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());
-    (judged, snapshot.ok())
+    (judged, snapshot.ok(), state)
 }
+
+/// Does what waits for the disk aside: the runs of other registries go on meanwhile, on this very thread.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("work on the state does not panic")
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,7 @@
 
 use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Trigger, Verdict};
 
-use super::{Cause, Run};
-use crate::clock;
+use super::{Cause, Run, on_disk};
 use crate::registry::{Auth, Client, Fault};
 use crate::snapshot::{Ending, Evidence, SpoolError, Unsealed, judge as judge_evidence};
 use crate::walk::{Ended, WalkError, Walked};
@@ -38,10 +37,10 @@ impl Judged {
 }
 
 /// Judges a walk; none if it was told to stop.
-pub(super) fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: Option<u64>) -> Option<Judged> {
+pub(super) async fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: Option<u64>) -> Option<Judged> {
     let seen = match walk {
         Walk::Done(walked) if matches!(walked.ended, Ended::Stopped) => return None,
-        Walk::Done(walked) => Seen::of(*walked),
+        Walk::Done(walked) => Seen::of(*walked).await,
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_spool(&e))),
     };
@@ -63,7 +62,7 @@ pub(super) fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: Option<
     let record = RunRecord {
         id,
         started_at: run.started_at,
-        finished_at: clock::now(),
+        finished_at: run.now(),
         trigger: Trigger::Manual,
         verdict: judgement.verdict,
         pages: seen.pages,
@@ -96,7 +95,7 @@ impl Seen {
         Self { ending: Ending::Failed, cause, pages, listed, invalid, notes: Vec::new(), unsealed: None }
     }
 
-    fn of(walked: Walked) -> Self {
+    async fn of(walked: Walked) -> Self {
         let Walked { ended, pages, listed, invalid, invalid_examples, spool } = walked;
         let mut notes: Vec<_> = invalid_examples.iter().map(|name| invalid_name(name)).collect();
         if matches!(ended, Ended::Limited) {
@@ -106,7 +105,8 @@ impl Seen {
             Ended::Failed(e) => (ending(e, pages), Some(Cause::of_walk(e))),
             Ended::Whole | Ended::Limited | Ended::Stopped => (Ending::Whole, None),
         };
-        match spool.finish() {
+        // Reads and writes all rows once more, unless they came in order.
+        match on_disk(move || spool.finish()).await {
             Ok(unsealed) => Self { ending, cause, pages, listed, invalid, notes, unsealed: Some(unsealed) },
             Err(e) => {
                 let cause = cause.or_else(|| Some(Cause::of_spool(&e)));
@@ -145,7 +145,7 @@ fn limited() -> RunError {
     RunError {
         repository: None,
         code: "max_repositories".into(),
-        message: "the registry has more repositories than `max_repositories` lets in".into(),
+        message: "the walk ended at `max_repositories`; the registry may have more repositories".into(),
         count: 1,
     }
 }

@@ -39,7 +39,7 @@ impl Progress {
 pub enum Ended {
     /// After the last page.
     Whole,
-    /// At `max_repositories`, with more to come.
+    /// At `max_repositories`, before the last page or name.
     Limited,
     /// By the stop token.
     Stopped,
@@ -140,7 +140,8 @@ struct Ledger {
 /// How many invalid names are kept to be shown.
 const INVALID_EXAMPLES: usize = 10;
 
-/// From so many names on, all looking met is no accident: the odds are 1 in 10^32.
+/// From so many names on, all looking met is no accident: the odds are 1 in 10^32, and of ten million names still 1 in
+/// 10^16.
 const CONCLUSIVE_NAMES: usize = 16;
 
 impl Ledger {
@@ -189,7 +190,8 @@ impl Ledger {
         Ok(max == 0 || self.kept < max || page.last)
     }
 
-    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, so many names
+    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when it
+    /// holds ten million, so many names
     /// are proof enough; few are looked up among the rows, where excluded ones are not to be found.
     fn confirm_repetition(&mut self, page: &Page) -> Result<bool, SpoolError> {
         if page.names.len() >= CONCLUSIVE_NAMES {

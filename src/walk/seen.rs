@@ -12,7 +12,8 @@ use crate::snapshot::{Spool, SpoolError};
 /// Names the first layer is made for; each further layer holds twice as many as the one before.
 const FIRST_LAYER: usize = 16 * 1024;
 const BITS_PER_NAME: usize = 10;
-/// The number of bits set per name; with 10 bits a name about one in a hundred unknown names looks known.
+/// The number of bits set per name; with 10 bits a name about one in a hundred unknown names looks known to a full layer,
+/// of which ten million names fill ten.
 const PROBES: u64 = 6;
 
 #[derive(Debug, Default)]

@@ -187,7 +187,7 @@ async fn a_failing_sink_is_1_disturbs_no_other_and_is_made_up_for() {
     assert_eq!(repositories(&place.path("inventory"), "quay").len(), 150);
     assert_eq!(fs::read(place.path("feed")).unwrap(), b"in the way");
 
-    // Still in the way: both snapshots are owed.
+    // No longer in the way: both snapshots are owed.
     let first = inventory::latest(&place.path("inventory"), "quay").unwrap()["run_id"].clone();
     fs::remove_file(place.path("feed")).unwrap();
     place.run(&["run"]).await.exits(0).says("goes to the sinks that do not have it yet");
@@ -196,6 +196,26 @@ async fn a_failing_sink_is_1_disturbs_no_other_and_is_made_up_for() {
     assert_eq!(feed[0]["run_id"], first, "the run that failed there, delivered again");
     assert_eq!(feed[0]["objects"][0]["rows"], 150);
     assert_eq!(manifests(&place.path("inventory"), "quay").len(), 2, "the other sink had it already");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_every_sink_has_is_not_missed_when_it_is_damaged() {
+    let place = after_a_good_night(30).await;
+    let sealed = place.tree("state/quay").into_keys().find(|name| name.ends_with("/sealed.json")).unwrap();
+    fs::remove_file(place.path("state/quay").join(sealed)).unwrap();
+    let ended = next_night(&place, Script::quay_like(Repositories::generated(30, 1)), LOGIN).await.exits(0);
+    assert!(!ended.stderr.contains("not delivered"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_is_spoken_of() {
+    let place = after_a_good_night(30).await;
+    let pointer = place.path("state/quay/state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(&fs::read(&pointer).unwrap()).unwrap();
+    state["last_slot"] = "2099-01-01T00:00:00Z".into();
+    fs::write(&pointer, state.to_string()).unwrap();
+    let script = Script::quay_like(Repositories::generated(30, 1));
+    next_night(&place, script, LOGIN).await.exits(0).says("quay-20990101T000001Z is ahead of the clock");
 }
 
 #[tokio::test]

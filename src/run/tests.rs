@@ -1,0 +1,77 @@
+use std::cell::Cell;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::registry::Auth;
+use crate::walk::{Ended, NameFilter, Walked};
+
+use super::*;
+
+fn plan(state: &Path) -> Plan {
+    let registry = registry::Settings {
+        name: "quay".parse().unwrap(),
+        url: "http://127.0.0.1:9".parse().unwrap(),
+        auth: Auth::None,
+        scope: Vec::new(),
+        service: None,
+        page_size: NonZeroU32::MIN,
+        concurrency: NonZeroUsize::MIN,
+        realm_hosts: Vec::new(),
+        ca_file: None,
+        insecure_tls: false,
+        timeout: Duration::from_secs(1),
+    };
+    let walk = WalkSettings { max_repositories: 0, filter: NameFilter::new(&[], &[]).unwrap() };
+    let (state, config_sha256) = (state.to_owned(), String::new());
+    Plan { registry, walk, judge: JudgeSettings::default(), sinks: Vec::new(), state, config_sha256 }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_takes_the_time_that_passed_and_not_what_the_wall_clock_says() {
+    let in_the_way = tempfile::NamedTempFile::new().unwrap();
+    let plan = plan(in_the_way.path());
+    let run = Run::new(&plan);
+    tokio::time::advance(Duration::from_hours(1)).await;
+    let report = run.publish(&CancellationToken::new()).await;
+    assert!(matches!(report.outcome, Outcome::NotBegun(_)), "{report:?}");
+    assert!(report.duration() >= TimeDelta::hours(1), "{report:?}");
+}
+
+#[tokio::test]
+async fn other_work_goes_on_while_a_spool_is_merged() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut spool = Spool::create(&scratch.path().join("walk")).unwrap();
+    for n in (0..100_000).rev() {
+        let (repository, state) = (&*format!("app{n:06}"), crate::snapshot::RepositoryState::Complete);
+        let observed_at = clock::now();
+        let row = crate::snapshot::RepositoryRow {
+            observed_at,
+            repository,
+            tag_count: None,
+            state,
+            error_code: None,
+            monitored: false,
+        };
+        spool.push(&row).unwrap();
+    }
+    let walked = Walked { ended: Ended::Whole, pages: 1, listed: 100_000, invalid: 0, invalid_examples: vec![], spool };
+    let plan = plan(scratch.path());
+    let run = Run::new(&plan);
+    let turns = Rc::new(Cell::new(0));
+    let id = SnapshotId::new(plan.registry.name.clone(), run.started_at);
+    let others = async {
+        loop {
+            turns.set(turns.get() + 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    let judged = tokio::select! {
+        biased;
+        judged = verdict::judge(&run, Walk::Done(Box::new(walked)), id, None) => judged.unwrap(),
+        () = others => unreachable!("it never ends"),
+    };
+    assert_eq!(judged.record.rows_repositories, 100_000);
+    assert!(turns.get() > 0, "nothing else had its turn");
+}
