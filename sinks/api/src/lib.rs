@@ -4,6 +4,8 @@
 //! configuration file, no metric and no retry: the runner brings those.
 #![deny(missing_docs)]
 
+#[cfg(feature = "blocking")]
+mod blocking;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod durable;
@@ -15,6 +17,8 @@ mod table;
 mod verdict;
 mod zone;
 
+#[cfg(feature = "blocking")]
+pub use blocking::{Abandoned, blocking};
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
 pub use record::{RunError, RunRecord, Trigger};
 pub use sink::{Receipt, Sink, SinkError, SinkErrorKind, WrittenObject};

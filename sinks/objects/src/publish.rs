@@ -3,18 +3,18 @@
 //! Steps that touch the target run on a blocking thread. It gives up between batches once nobody waits for it.
 
 use std::io;
-use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
 use stocktake_sink::durable::Staged;
-use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId, Table, WrittenObject};
-use tokio::task;
+use stocktake_sink::{
+    Abandoned, Receipt, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId, Table, WrittenObject, blocking,
+};
 
 use crate::local::{Local, RegistryLock};
-use crate::rows::{AbandonOnDrop, Abandoned, Counted};
+use crate::rows::Counted;
 use crate::tee::Tee;
 use crate::{Format, FormatError, Latest, Manifest, ManifestObject, Target, names};
 
@@ -40,19 +40,18 @@ impl ObjectSink {
 impl Sink for ObjectSink {
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
         let lock = self.lock(snapshot.id()).await?;
-        let (sink, snapshot, abandoned) = (self.clone(), snapshot.clone(), Abandoned::default());
-        let _abandon = AbandonOnDrop(abandoned.clone());
-        blocking(move || {
+        let (sink, snapshot) = (self.clone(), snapshot.clone());
+        blocking(move |abandoned| {
             // Held by the thread, not by the future: whoever comes next waits until an abandoned one has cleaned up.
             let _lock: RegistryLock = lock;
-            sink.publish_locked(&snapshot, &abandoned)
+            sink.publish_locked(&snapshot, abandoned)
         })
         .await
     }
 
     async fn probe(&self) -> Result<(), SinkError> {
         let place = self.place.clone();
-        blocking(move || place.probe()).await
+        blocking(move |_| place.probe()).await
     }
 }
 
@@ -61,7 +60,7 @@ impl ObjectSink {
         let attempts = LOCK_PATIENCE.as_millis() / LOCK_INTERVAL.as_millis();
         for _ in 0..attempts {
             let (place, registry) = (self.place.clone(), id.registry.clone());
-            if let Some(lock) = blocking(move || place.try_lock(&registry)).await? {
+            if let Some(lock) = blocking(move |_| place.try_lock(&registry)).await? {
                 return Ok(lock);
             }
             tokio::time::sleep(LOCK_INTERVAL).await;
@@ -207,18 +206,6 @@ fn json(value: &impl Serialize, location: &str) -> Result<Vec<u8>, SinkError> {
         .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("encode {location}")).with_source(e))?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
-) -> Result<T, SinkError> {
-    match task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(e) => match e.try_into_panic() {
-            Ok(cause) => panic::resume_unwind(cause),
-            Err(e) => Err(SinkError::new(SinkErrorKind::Unavailable, "the runtime shuts down").with_source(e)),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -1,29 +1,6 @@
 //! The rows of one table on their way into a format: counted, stopped when there are too many or nobody waits.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use stocktake_sink::{BatchIter, Snapshot, SnapshotError, Table};
-
-/// Set when the future that wants a result is dropped.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Abandoned(Arc<AtomicBool>);
-
-impl Abandoned {
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// Sets [`Abandoned`] on drop.
-#[derive(Debug)]
-pub(crate) struct AbandonOnDrop(pub(crate) Abandoned);
-
-impl Drop for AbandonOnDrop {
-    fn drop(&mut self) {
-        self.0.0.store(true, Ordering::SeqCst);
-    }
-}
+use stocktake_sink::{Abandoned, BatchIter, Snapshot, SnapshotError, Table};
 
 /// An iterator over a table's batches that ends in an error unless exactly the sealed number of rows came.
 pub(crate) struct Counted<'a> {

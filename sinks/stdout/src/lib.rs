@@ -13,14 +13,11 @@ mod table;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::panic;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
-use tokio::task;
+use stocktake_sink::{Receipt, Sink, SinkError, Snapshot, blocking};
 
 use crate::output::Output;
 
@@ -100,45 +97,22 @@ impl Sink for StdoutSink {
     /// Once the copying has begun it is finished even if the future is dropped: half a table helps nobody.
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
         let (format, output, snapshot) = (self.format, Arc::clone(&self.output), snapshot.clone());
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let _abandon = AbandonOnDrop(Arc::clone(&abandoned));
-        blocking(move || {
+        blocking(move |abandoned| {
             if let Some(receipt) = output.receipt(snapshot.id()) {
                 return Ok(receipt);
             }
-            let rendered = render::render(&snapshot, format, &abandoned)?;
-            output.print(snapshot.id(), rendered, &abandoned)
+            let rendered = render::render(&snapshot, format, abandoned)?;
+            output.print(snapshot.id(), rendered, abandoned)
         })
         .await
     }
 
     async fn probe(&self) -> Result<(), SinkError> {
-        blocking(|| tempfile::tempfile().map(drop).map_err(render::temporary)).await
+        blocking(|_| tempfile::tempfile().map(drop).map_err(render::temporary)).await
     }
 
     fn keeps(&self) -> bool {
         false
-    }
-}
-
-/// Tells the rendering thread that nobody waits for it any more.
-struct AbandonOnDrop(Arc<AtomicBool>);
-
-impl Drop for AbandonOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
-) -> Result<T, SinkError> {
-    match task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(e) => match e.try_into_panic() {
-            Ok(cause) => panic::resume_unwind(cause),
-            Err(e) => Err(SinkError::new(SinkErrorKind::Unavailable, "the runtime shuts down").with_source(e)),
-        },
     }
 }
 

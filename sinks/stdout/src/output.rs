@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use stocktake_sink::{Receipt, SinkError, SinkErrorKind, SnapshotId};
+use stocktake_sink::{Abandoned, Receipt, SinkError, SinkErrorKind, SnapshotId};
 
 use crate::render::Rendered;
 
@@ -42,11 +41,11 @@ impl Output {
         &self,
         id: &SnapshotId,
         rendered: Rendered,
-        abandoned: &AtomicBool,
+        abandoned: &Abandoned,
     ) -> Result<Receipt, SinkError> {
         // May take as long as the output's reader takes over an earlier snapshot.
         let mut state = self.state();
-        if abandoned.load(Ordering::SeqCst) {
+        if abandoned.is_set() {
             return Err(SinkError::new(SinkErrorKind::Unavailable, format!("print {id}: abandoned")));
         }
         if let Some(receipt) = state.printed.get(id) {

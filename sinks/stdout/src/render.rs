@@ -3,11 +3,10 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use stocktake_sink::{SinkError, SinkErrorKind, Snapshot, SnapshotError, Table};
+use stocktake_sink::{Abandoned, SinkError, SinkErrorKind, Snapshot, SnapshotError, Table};
 
 use crate::{Format, csv, jsonl, table};
 
@@ -33,7 +32,7 @@ pub(crate) enum RenderError {
 /// The rows of a snapshot as often as a format wants them; each reading is counted.
 pub(crate) struct Source<'a> {
     pub(crate) snapshot: &'a Snapshot,
-    abandoned: &'a AtomicBool,
+    abandoned: &'a Abandoned,
 }
 
 impl Source<'_> {
@@ -46,7 +45,7 @@ impl Source<'_> {
         let (mut seen, sealed) = (0, self.snapshot.rows(table));
         for batch in self.snapshot.batches(table) {
             let batch = batch?;
-            if self.abandoned.load(Ordering::SeqCst) {
+            if self.abandoned.is_set() {
                 return Err(SnapshotError::new(table, "nobody waits for this publish any more").into());
             }
             seen += batch.num_rows() as u64;
@@ -62,7 +61,7 @@ impl Source<'_> {
     }
 }
 
-pub(crate) fn render(snapshot: &Snapshot, format: Format, abandoned: &AtomicBool) -> Result<Rendered, SinkError> {
+pub(crate) fn render(snapshot: &Snapshot, format: Format, abandoned: &Abandoned) -> Result<Rendered, SinkError> {
     let mut text = BufWriter::new(tempfile::tempfile().map_err(temporary)?);
     let source = Source { snapshot, abandoned };
     let mut header = String::new();

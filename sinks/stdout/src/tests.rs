@@ -4,7 +4,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 use arrow_json::ReaderBuilder;
 use stocktake_sink::contract::{self, Harness, Visible};
-use stocktake_sink::{MemoryRows, SnapshotId, Table, Verdict, offset_schema};
+use stocktake_sink::{MemoryRows, SinkErrorKind, SnapshotId, Table, Verdict, offset_schema};
 
 use super::*;
 
