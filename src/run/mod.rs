@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
         let id = SnapshotId::new(self.plan.registry.name.clone(), slot);
         if slot > self.started_at + AHEAD {
             let run_id = id.run_id();
-            warn!(registry = %id.registry, run_id, "{run_id} is ahead of the clock, as the run before it was: was the clock set back?");
+            warn!(registry = %id.registry, %run_id, "{run_id} is ahead of the clock, as the run before it was: was the clock set back?");
         }
         id
     }

@@ -106,10 +106,10 @@ impl RunReport {
                 let (pages, requests, token_requests) = (record.pages, record.requests, record.token_requests);
                 let (retries, duration_ms) = (record.retries, self.duration().num_milliseconds());
                 if verdict == Verdict::Complete {
-                    info!(%registry, run_id, %verdict, repositories, pages, requests, retries, token_requests, duration_ms,
+                    info!(%registry, %run_id, %verdict, repositories, pages, requests, retries, token_requests, duration_ms,
                         "{run_id} is complete: {repositories} repositories");
                 } else {
-                    error!(%registry, run_id, %verdict, code, repositories, pages, requests, retries, token_requests,
+                    error!(%registry, %run_id, %verdict, code, repositories, pages, requests, retries, token_requests,
                         duration_ms, "{run_id} is {verdict}{reason}");
                 }
             }
