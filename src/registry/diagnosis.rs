@@ -174,7 +174,8 @@ fn refusal(step: Step, problem: &Problem, hint: Option<&Hint>) -> String {
 
 fn tls(error: &reqwest::Error) -> String {
     match tls_cause(error) {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        // A bad signature is what an authority's new key under its old name looks like.
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "a private certificate authority: give its certificate as `ca_file`".into()
         }
         Some(rustls::Error::InvalidCertificate(
