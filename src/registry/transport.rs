@@ -88,7 +88,7 @@ pub(super) enum Failure {
 pub(super) struct Transport {
     http: reqwest::Client,
     permits: Semaphore,
-    gate: Gate,
+    gate: &'static Gate,
     retry: RetryPolicy,
     timeout: Duration,
     pub(super) counters: Counters,
@@ -120,7 +120,7 @@ impl Transport {
         Ok(Self {
             http: http.build().map_err(Problem::HttpSetup)?,
             permits: Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS)),
-            gate: Gate::default(),
+            gate: Gate::shared(),
             retry,
             timeout: settings.timeout,
             counters: Counters::default(),
