@@ -115,7 +115,8 @@ async fn fetch_all(client: &Inner, sender: &mpsc::Sender<Fetched>, leave: &Semap
             let names = listed.names.len() as u64 + listed.invalid_count;
             circle.read(&listed.names, names).map_err(at_step)?;
             debug!(page = number, names, last, "page received");
-            let (names, invalid, invalid_count) = (listed.names, listed.invalid, listed.invalid_count);
+            let (names, invalid_count) = (listed.names, listed.invalid_count);
+            let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
             // Nobody listens any more: the task is about to be aborted.
             let _ = sender.send(Ok(Page { number, names, invalid, invalid_count, received_at, last })).await;
             Ok::<_, RegistryError>(())

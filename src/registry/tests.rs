@@ -3,6 +3,7 @@
 mod discovery;
 mod encrypted;
 mod failures;
+mod hostile;
 mod paging;
 mod secrecy;
 mod tokens;

@@ -1,6 +1,7 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::diagnosis::tls_cause;
 use super::error::Problem;
 use super::gate::Gate;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
-use super::sent::Sent;
+use super::sent::Memory;
 use super::tls::client_config;
 use crate::clock;
 
@@ -71,8 +72,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    /// What the request carried: an answer that is shown is shown without it.
-    pub(super) sent: Sent,
+    /// What requests carried: an answer that is shown is shown without it.
+    pub(super) sent: Arc<Memory>,
 }
 
 /// No answer to speak of.
@@ -92,6 +93,7 @@ pub(super) struct Transport {
     retry: RetryPolicy,
     timeout: Duration,
     pub(super) counters: Counters,
+    pub(super) sent: Arc<Memory>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -124,6 +126,7 @@ impl Transport {
             retry,
             timeout: settings.timeout,
             counters: Counters::default(),
+            sent: Arc::default(),
         })
     }
 
@@ -131,6 +134,7 @@ impl Transport {
     pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let _permit = self.admit(call.url).await;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        self.sent.note(call.authorization, call.form);
         match timeout(self.timeout, self.exchange(call)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::Broken(Problem::Timeout(self.timeout))),
@@ -167,8 +171,7 @@ impl Transport {
             // The status of an error says enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        let sent = if status.is_success() { Sent::default() } else { Sent::of(call.authorization, call.form) };
-        Ok(Answer { status, headers, body, sent })
+        Ok(Answer { status, headers, body, sent: self.sent.clone() })
     }
 
     /// What to do about the outcome of attempt `number`: `None` says to send it again, the pause having passed.
