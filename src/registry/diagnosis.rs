@@ -214,6 +214,7 @@ pub(super) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opt
 mod tests {
     use std::sync::Arc;
 
+    use reqwest::Version;
     use reqwest::header::{HeaderMap, HeaderValue};
 
     use super::*;
@@ -222,7 +223,7 @@ mod tests {
         let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
         let sent = Arc::new(Memory::default());
         sent.note(authorization, None);
-        Answer { status: StatusCode::UNAUTHORIZED, headers, body, sent }
+        Answer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent }
     }
 
     #[test]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Request, StatusCode, redirect};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
+use reqwest::{Method, Request, StatusCode, Version, redirect};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tracing::debug;
@@ -14,6 +16,7 @@ use url::{Host, Url};
 
 use super::Settings;
 use super::body::{Body, BodyError, Cap};
+use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
 use super::error::Problem;
 use super::gate::Gate;
@@ -70,10 +73,22 @@ pub(super) struct Call<'a> {
 /// An answer received whole.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    pub(super) version: Version,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// What requests carried: an answer that is shown is shown without it.
     pub(super) sent: Arc<Memory>,
+}
+
+impl Answer {
+    /// Whether the server ends the connection with it.
+    fn is_the_last(&self) -> bool {
+        let says = |option| {
+            let values = self.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(option))
+        };
+        says("close") || (self.version == Version::HTTP_10 && !says("keep-alive"))
+    }
 }
 
 /// No answer to speak of.
@@ -89,6 +104,7 @@ pub(super) enum Failure {
 pub(super) struct Transport {
     http: reqwest::Client,
     permits: Semaphore,
+    patience: Patience,
     gate: &'static Gate,
     retry: RetryPolicy,
     timeout: Duration,
@@ -105,6 +121,7 @@ impl std::fmt::Debug for Transport {
 
 impl Transport {
     pub(super) fn new(settings: &Settings, retry: RetryPolicy) -> Result<Self, Problem> {
+        let patience = Patience::new(settings.concurrency.get());
         let mut http = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(settings)?)
             .user_agent(concat!("stocktake/", env!("CARGO_PKG_VERSION")))
@@ -114,6 +131,7 @@ impl Transport {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT.min(settings.timeout))
+            .connector_layer(patience.clone())
             .pool_max_idle_per_host(settings.concurrency.get());
         // As Go does (httpproxy.Config): a proxy elsewhere cannot know what our loopback is.
         if is_loopback(&settings.url) {
@@ -122,6 +140,7 @@ impl Transport {
         Ok(Self {
             http: http.build().map_err(Problem::HttpSetup)?,
             permits: Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS)),
+            patience,
             gate: Gate::shared(),
             retry,
             timeout: settings.timeout,
@@ -135,10 +154,12 @@ impl Transport {
         let _permit = self.admit(call.url).await;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         self.sent.note(call.authorization, call.form);
-        match timeout(self.timeout, self.exchange(call)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::Broken(Problem::Timeout(self.timeout))),
+        let outcome = timeout(self.timeout, self.exchange(call)).await;
+        let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
+        if outcome.as_ref().map_or(true, Answer::is_the_last) {
+            self.patience.ended();
         }
+        outcome
     }
 
     async fn admit(&self, url: &Url) -> SemaphorePermit<'_> {
@@ -153,8 +174,8 @@ impl Transport {
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
-        let mut response = self.http.execute(request(call)).await.map_err(broken)?;
-        let status = response.status();
+        let mut response = asking(self.http.execute(request(call))).await.map_err(broken)?;
+        let (status, version) = (response.status(), response.version());
         let cap = if status.is_success() { call.cap } else { Cap::SMALL };
         let headers = std::mem::take(response.headers_mut());
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -171,7 +192,7 @@ impl Transport {
             // The status of an error says enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(Answer { status, headers, body, sent: self.sent.clone() })
+        Ok(Answer { status, version, headers, body, sent: self.sent.clone() })
     }
 
     /// What to do about the outcome of attempt `number`: `None` says to send it again, the pause having passed.
