@@ -99,7 +99,14 @@ fn read_link(text: &str) -> Result<Option<(Link<'_>, &str)>, LinkError> {
 fn read_value(text: &str) -> Result<(&str, &str), LinkError> {
     for quote in ['"', '\''] {
         if let Some(inside) = text.strip_prefix(quote) {
-            return inside.split_once(quote).ok_or(LinkError::Unreadable);
+            let mut escaped = false;
+            let end = inside.find(|c| {
+                let ends = c == quote && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            let end = end.ok_or(LinkError::Unreadable)?;
+            return Ok((&inside[..end], &inside[end + 1..]));
         }
     }
     Ok(text.split_at(text.find([';', ',', ' ', '\t']).unwrap_or(text.len())))
@@ -147,6 +154,7 @@ mod tests {
             "</v2/_catalog?last=x>; REL=\"NEXT\"",
             "</v2/_catalog?last=x>; rel='next'",
             "</v2/_catalog?last=x>; title=\"a, b; c\"; rel=\"next last\"",
+            "</v2/_catalog?last=p>; rel=\"prev\", </v2/_catalog?last=x>; title=\"a \\\"b\\\", c\"; rel=\"next\"",
             "</v2/_catalog?last=p>; rel=\"prev\", </v2/_catalog?last=x>; rel=\"next\"",
             "</a,b>; rel=prev,</v2/_catalog?last=x>;rel=next",
             "/v2/_catalog?last=x; rel=\"next\"",

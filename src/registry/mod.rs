@@ -8,6 +8,7 @@ mod cache;
 mod catalog;
 mod challenge;
 mod client;
+mod connect;
 mod diagnosis;
 mod error;
 mod gate;

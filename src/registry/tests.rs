@@ -3,6 +3,7 @@
 mod discovery;
 mod encrypted;
 mod failures;
+mod hostile;
 mod paging;
 mod secrecy;
 mod tokens;
@@ -39,7 +40,7 @@ fn login(file: &NamedTempFile) -> Login {
     Login { username: USERNAME.into(), password: SecretSource::File(file.path().to_owned()) }
 }
 
-fn settings(url: url::Url, auth: Auth) -> Settings {
+pub(super) fn settings(url: url::Url, auth: Auth) -> Settings {
     Settings {
         name: "fake".parse().expect("a name"),
         url,

@@ -131,6 +131,17 @@ async fn edge_22_a_page_repeated_name_by_name_ends_the_walk_with_an_error() {
 }
 
 #[tokio::test]
+async fn edge_22_a_page_of_invalid_names_alone_that_is_repeated_ends_the_walk_too() {
+    let script = Script::open([]).with_faults(|seen, nth| {
+        let link = format!("</v2/_catalog?last={nth}>; rel=next");
+        (seen.endpoint == Endpoint::Catalog).then(|| page(r#"["A","B"]"#, Some(&link)))
+    });
+    let rig = Rig::bounded(script, Bounds { pages: 20, names: 1000 }, |settings| settings.auth = Auth::None).await;
+    let walked = rig.walk().await;
+    assert_eq!(walked.error.map(|error| (error.fault(), error.step())), Some((Fault::Endless, Step::Page(2))));
+}
+
+#[tokio::test]
 async fn edge_22_pages_and_names_are_capped() {
     let endless = || {
         Script::open([]).with_faults(|seen, nth| {
