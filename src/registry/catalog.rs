@@ -20,11 +20,11 @@ use url::Url;
 use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
-use super::link::next_page;
+use super::link::{next_page, repaired};
 use super::page::{Listed, read_page};
 use super::session::Session;
 use super::transport::Answer;
-use super::{Page, RegistryError};
+use super::{Page, Pagination, RegistryError};
 use crate::clock;
 
 /// The page size that every registry we know accepts.
@@ -102,7 +102,10 @@ async fn fetch_all(client: &Inner, sender: &mpsc::Sender<Fetched>, leave: &Semap
         let at_step = |problem| RegistryError::new(Step::Page(number), problem);
         check(&answer, number).map_err(at_step)?;
         let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-        let next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+        let mut next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+        if client.settings.pagination == Pagination::Repair {
+            next = next.map(|next| repaired(next, &url));
+        }
         circle.enter(&url, number).map_err(at_step)?;
         if let Some(next) = &next {
             circle.leads_on(next).map_err(at_step)?;

@@ -128,7 +128,7 @@ pub(super) fn remedy(step: Step, problem: &Problem) -> String {
             format!("a proxy, or an attack: add `{host}` to `realm_hosts` only if it is yours and speaks https")
         }
         Problem::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
-            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix".into()
+            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; mend it there, or set `pagination: repair`".into()
         }
         Problem::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
             "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`".into()

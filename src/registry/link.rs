@@ -43,6 +43,14 @@ pub fn next_page<'a>(headers: impl IntoIterator<Item = &'a [u8]>, requested: &Ur
     if present && !readable { Err(LinkError::Unreadable) } else { Ok(None) }
 }
 
+/// The next page's URL on the path of the page that announced it, query byte for byte.
+pub fn repaired(mut next: Url, requested: &Url) -> Url {
+    if next.path() != requested.path() {
+        next.set_path(requested.path());
+    }
+    next
+}
+
 fn resolve(target: &str, requested: &Url) -> Result<Url, LinkError> {
     let mut next = requested.join(target.trim()).map_err(|_| LinkError::NotAUrl)?;
     next.set_fragment(None);

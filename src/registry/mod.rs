@@ -42,6 +42,6 @@ pub use page::Page;
 pub use retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 pub use scope::{Ladder, ScopeSet};
 pub use secret::{Secret, SecretError, SecretSource};
-pub use settings::{Auth, Login, Settings};
+pub use settings::{Auth, Login, Pagination, Settings};
 pub use token::{Claims, NoToken, Token, read_answer};
 pub use transport::Stats;

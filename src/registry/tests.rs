@@ -49,6 +49,7 @@ pub(super) fn settings(url: url::Url, auth: Auth) -> Settings {
         service: None,
         page_size: NonZeroU32::new(1000).expect("not zero"),
         concurrency: NonZeroUsize::new(4).expect("not zero"),
+        pagination: Pagination::Strict,
         realm_hosts: Vec::new(),
         ca_file: None,
         insecure_tls: false,
