@@ -9,7 +9,7 @@ use stocktake_sink::RegistryName;
 use url::Url;
 
 use super::{RegistryConfig, auth};
-use crate::registry::{Auth, Settings};
+use crate::registry::{Auth, Pagination, Settings};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{NameFilter, WalkSettings};
 use crate::yaml::{Checked, Field, Section, is_plain, shown, suggest};
@@ -37,6 +37,8 @@ fn client(section: &mut Section<'_>, name: Checked<RegistryName>) -> Checked<Set
     let scope = section.or("scope", Vec::new(), |field| field.each(text));
     let service = section.optional("service", text);
     let page_size = section.or("page_size", PAGE_SIZE, |field| field.positive(10_000));
+    let kinds = [("strict", Pagination::Strict), ("repair", Pagination::Repair)];
+    let pagination = section.or("pagination", Pagination::default(), |field| field.one_of(&kinds));
     let concurrency = section.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
     let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(host));
     let tls = tls(section, url.as_ref().ok());
@@ -50,6 +52,7 @@ fn client(section: &mut Section<'_>, name: Checked<RegistryName>) -> Checked<Set
         service: service?,
         page_size: page_size?,
         concurrency: concurrency?,
+        pagination: pagination?,
         realm_hosts: realm_hosts?,
         ca_file,
         insecure_tls,

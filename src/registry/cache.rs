@@ -11,7 +11,6 @@ use futures::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 use url::Url;
 
 use super::token::Token;
@@ -202,7 +201,6 @@ impl<S: TokenSource> TokenCache<S> {
         let now = Instant::now();
         match &outcome {
             Ok(token) => {
-                debug!(scope = %wanted.scopes, lifetime_s = token.lifetime.as_secs(), "token received");
                 // Jittered, so that walks begun together do not ask the token endpoint together.
                 state.renew_at = Some(token.received + token.lifetime.mul_f64(0.75 + 0.1 * fastrand::f64()));
                 state.token = Some(token.clone());

@@ -20,11 +20,11 @@ use url::Url;
 use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
-use super::link::next_page;
-use super::page::read_page;
+use super::link::{next_page, repaired};
+use super::page::{Listed, read_page};
 use super::session::Session;
 use super::transport::Answer;
-use super::{Page, RegistryError};
+use super::{Page, Pagination, RegistryError};
 use crate::clock;
 
 /// The page size that every registry we know accepts.
@@ -102,7 +102,10 @@ async fn fetch_all(client: &Inner, sender: &mpsc::Sender<Fetched>, leave: &Semap
         let at_step = |problem| RegistryError::new(Step::Page(number), problem);
         check(&answer, number).map_err(at_step)?;
         let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-        let next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+        let mut next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+        if client.settings.pagination == Pagination::Repair {
+            next = next.map(|next| repaired(next, &url));
+        }
         circle.enter(&url, number).map_err(at_step)?;
         if let Some(next) = &next {
             circle.leads_on(next).map_err(at_step)?;
@@ -113,9 +116,10 @@ async fn fetch_all(client: &Inner, sender: &mpsc::Sender<Fetched>, leave: &Semap
         let hand_on = async {
             let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
             let names = listed.names.len() as u64 + listed.invalid_count;
-            circle.read(&listed.names, names).map_err(at_step)?;
+            circle.read(&listed).map_err(at_step)?;
             debug!(page = number, names, last, "page received");
-            let (names, invalid, invalid_count) = (listed.names, listed.invalid, listed.invalid_count);
+            let (names, invalid_count) = (listed.names, listed.invalid_count);
+            let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
             // Nobody listens any more: the task is about to be aborted.
             let _ = sender.send(Ok(Page { number, names, invalid, invalid_count, received_at, last })).await;
             Ok::<_, RegistryError>(())
@@ -195,13 +199,19 @@ impl Circle {
         if self.urls.contains(&self.hasher.hash_one(next.as_str())) { Err(Problem::SeenUrl) } else { Ok(()) }
     }
 
-    fn read(&mut self, names: &super::Names, count: u64) -> Result<(), Problem> {
-        self.names += count;
+    fn read(&mut self, listed: &Listed) -> Result<(), Problem> {
+        let Listed { names, invalid, invalid_count } = listed;
+        self.names += names.len() as u64 + invalid_count;
         if self.names > self.bounds.names {
             return Err(Problem::TooManyNames(self.bounds.names));
         }
         // Empty pages may repeat: Pulp ends with one, and a filtered page may have nothing left on it.
-        let again = !names.is_empty() && !self.pages.insert(self.hasher.hash_one(names));
+        let page = match (names.is_empty(), invalid.is_empty()) {
+            (false, _) => self.hasher.hash_one(names),
+            (true, false) => self.hasher.hash_one((invalid, invalid_count)),
+            (true, true) => return Ok(()),
+        };
+        let again = !self.pages.insert(page);
         if again { Err(Problem::SeenPage) } else { Ok(()) }
     }
 }

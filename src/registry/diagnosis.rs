@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::body::BodyError;
 use super::challenge::Challenge;
 use super::error::{Problem, Said, Step};
-use super::grammar::shown;
 use super::link::LinkError;
+use super::sent::Memory;
 use super::token::Claims;
 use super::transport::Answer;
 
@@ -44,7 +44,7 @@ pub(super) fn said(answer: &Answer) -> Said {
         Err(_) if text.trim_start().starts_with('<') => "an HTML page".to_owned(),
         Err(_) => text.trim().to_owned(),
     };
-    Said { status: answer.status, text: shown(&answer.sent.strike(text)) }
+    Said { status: answer.status, text: answer.sent.shown(text) }
 }
 
 fn json_message(json: &Value) -> String {
@@ -65,7 +65,12 @@ pub(super) fn has_code(body: &[u8], codes: &[&str]) -> bool {
 }
 
 /// Why access was denied, as far as the answer and the token tell.
-pub(super) fn why_denied(said: &Said, challenges: &[Challenge], token: Option<(&str, Option<&str>)>) -> Option<Hint> {
+pub(super) fn why_denied(
+    said: &Said,
+    challenges: &[Challenge],
+    token: Option<(&str, Option<&str>)>,
+    sent: &Memory,
+) -> Option<Hint> {
     let text = said.text.to_ascii_lowercase();
     if text.contains("invalid bearer token format") {
         return Some(Hint::UseTokens);
@@ -77,7 +82,7 @@ pub(super) fn why_denied(said: &Said, challenges: &[Challenge], token: Option<(&
     if let (Some(claims), Some((_, Some(service)))) = (&claims, token) {
         let audiences = claims.audiences();
         if text.contains("audience") || !(audiences.is_empty() || audiences.contains(&service)) {
-            return Some(Hint::Audience { token: shown(&audiences.join(", ")), asked: shown(service) });
+            return Some(Hint::Audience { token: sent.shown(audiences.join(", ")), asked: sent.shown(service) });
         }
     }
     if claims.as_ref().is_some_and(Claims::is_anonymous) {
@@ -87,7 +92,7 @@ pub(super) fn why_denied(said: &Said, challenges: &[Challenge], token: Option<(&
         return Some(Hint::GrantsNothing);
     }
     let scope = challenges.iter().find_map(|challenge| challenge.param("scope"));
-    scope.map(|scope| Hint::WantsScope(shown(scope)))
+    scope.map(|scope| Hint::WantsScope(sent.shown(scope)))
 }
 
 /// One line on what to do.
@@ -123,7 +128,7 @@ pub(super) fn remedy(step: Step, problem: &Problem) -> String {
             format!("a proxy, or an attack: add `{host}` to `realm_hosts` only if it is yours and speaks https")
         }
         Problem::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
-            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix".into()
+            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; mend it there, or set `pagination: repair`".into()
         }
         Problem::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
             "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`".into()
@@ -174,7 +179,8 @@ fn refusal(step: Step, problem: &Problem, hint: Option<&Hint>) -> String {
 
 fn tls(error: &reqwest::Error) -> String {
     match tls_cause(error) {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        // A bad signature is what an authority's new key under its old name looks like.
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "a private certificate authority: give its certificate as `ca_file`".into()
         }
         Some(rustls::Error::InvalidCertificate(
@@ -206,14 +212,18 @@ pub(super) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use reqwest::Version;
     use reqwest::header::{HeaderMap, HeaderValue};
 
-    use super::super::sent::Sent;
     use super::*;
 
     fn answer(body: &str, authorization: Option<&HeaderValue>) -> Answer {
         let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
-        Answer { status: StatusCode::UNAUTHORIZED, headers, body, sent: Sent::of(authorization, None) }
+        let sent = Arc::new(Memory::default());
+        sent.note(authorization, None);
+        Answer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent }
     }
 
     #[test]

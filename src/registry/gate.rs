@@ -1,7 +1,8 @@
-//! One gate per host: when a server says "not now" to one request, all requests to it wait. It sends nothing itself.
+//! One gate per host: when a server says "not now" to one request, all requests to it wait, whichever client sends them:
+//! several registries of one configuration may stand on one host. It sends nothing itself.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -13,7 +14,15 @@ pub(super) struct Gate {
     closed: Mutex<HashMap<String, Instant>>,
 }
 
+/// That of all clients of this process.
+static SHARED: LazyLock<Gate> = LazyLock::new(Gate::default);
+
 impl Gate {
+    /// The one of this process.
+    pub(super) fn shared() -> &'static Self {
+        &SHARED
+    }
+
     /// Leaves the URL's host (and port) alone for `pause`, or longer if that had been agreed before.
     pub(super) fn close(&self, url: &Url, pause: Duration) {
         let until = Instant::now() + pause;
@@ -49,7 +58,9 @@ impl Gate {
 }
 
 fn host(url: &Url) -> String {
-    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+    // `quay.io.` is `quay.io`.
+    let name = url.host_str().unwrap_or_default().trim_end_matches('.');
+    format!("{name}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -65,7 +76,7 @@ mod tests {
         gate.close(&busy, Duration::from_secs(2));
         gate.pass(&other).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
-        let same_host = Url::parse("https://a:443/y").expect("URL");
+        let same_host = Url::parse("https://A.:443/y").expect("URL");
         tokio::join!(gate.pass(&busy), gate.pass(&same_host));
         assert!((5.0..5.1).contains(&start.elapsed().as_secs_f64()));
     }

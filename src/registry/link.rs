@@ -43,6 +43,14 @@ pub fn next_page<'a>(headers: impl IntoIterator<Item = &'a [u8]>, requested: &Ur
     if present && !readable { Err(LinkError::Unreadable) } else { Ok(None) }
 }
 
+/// The next page's URL on the path of the page that announced it, query byte for byte.
+pub fn repaired(mut next: Url, requested: &Url) -> Url {
+    if next.path() != requested.path() {
+        next.set_path(requested.path());
+    }
+    next
+}
+
 fn resolve(target: &str, requested: &Url) -> Result<Url, LinkError> {
     let mut next = requested.join(target.trim()).map_err(|_| LinkError::NotAUrl)?;
     next.set_fragment(None);
@@ -99,7 +107,14 @@ fn read_link(text: &str) -> Result<Option<(Link<'_>, &str)>, LinkError> {
 fn read_value(text: &str) -> Result<(&str, &str), LinkError> {
     for quote in ['"', '\''] {
         if let Some(inside) = text.strip_prefix(quote) {
-            return inside.split_once(quote).ok_or(LinkError::Unreadable);
+            let mut escaped = false;
+            let end = inside.find(|c| {
+                let ends = c == quote && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            let end = end.ok_or(LinkError::Unreadable)?;
+            return Ok((&inside[..end], &inside[end + 1..]));
         }
     }
     Ok(text.split_at(text.find([';', ',', ' ', '\t']).unwrap_or(text.len())))
@@ -147,6 +162,7 @@ mod tests {
             "</v2/_catalog?last=x>; REL=\"NEXT\"",
             "</v2/_catalog?last=x>; rel='next'",
             "</v2/_catalog?last=x>; title=\"a, b; c\"; rel=\"next last\"",
+            "</v2/_catalog?last=p>; rel=\"prev\", </v2/_catalog?last=x>; title=\"a \\\"b\\\", c\"; rel=\"next\"",
             "</v2/_catalog?last=p>; rel=\"prev\", </v2/_catalog?last=x>; rel=\"next\"",
             "</a,b>; rel=prev,</v2/_catalog?last=x>;rel=next",
             "/v2/_catalog?last=x; rel=\"next\"",

@@ -92,6 +92,8 @@ mod tests {
             ("http://127.0.0.1:5001/auth", "http://127.0.0.1:5000"),
             ("http://localhost:5001/auth", "http://localhost:5000"),
             ("https://registry/auth", "http://registry"),
+            ("https://AUTH.Quay.IO:8443/auth#fragment", "https://quay.io"),
+            ("https://[::1]:5001/auth", "https://[::1]:5000"),
         ] {
             assert_eq!(trust(realm, registry, &[]), Ok(()), "{realm} for {registry}");
         }
@@ -111,6 +113,14 @@ mod tests {
             ("http://10.0.0.1/auth", "http://10.0.0.2"),
             ("https://169.254.169.254/latest", "https://quay.io"),
             ("https://docker.io/t", "https://registry.hub.docker.com"),
+            // With a dot at its end, a name of one part is another host than without.
+            ("https://registry./t", "https://registry"),
+            ("https://b.co.uk./t", "https://a.co.uk."),
+            ("https://evil.com./t", "https://quay.io."),
+            ("https://xn--quay-5qa.io/t", "https://quay.io"),
+            ("https://quay.io.:443/t", "https://evil.com"),
+            ("https://[::1]/t", "https://[::2]"),
+            ("https://[::ffff:127.0.0.1]/t", "https://127.0.0.1"),
         ] {
             assert_eq!(trust(realm, registry, &[]), Err(Distrust::OtherSite), "{realm} for {registry}");
         }

@@ -9,7 +9,7 @@ use serde::de::{
 };
 
 use super::Names;
-use super::grammar::{is_repository_name, shown};
+use super::grammar::is_repository_name;
 
 /// Invalid names kept of a page, to show; all of them are counted.
 const INVALID_KEPT: usize = 100;
@@ -21,7 +21,7 @@ pub struct Page {
     pub number: u64,
     /// The names on it that follow the specification's grammar, in the server's order.
     pub names: Names,
-    /// The names that do not, escaped and cut; the first 100.
+    /// The names that do not, without what the server was sent, escaped and cut; the first 100.
     pub invalid: Vec<String>,
     /// How many names do not.
     pub invalid_count: u64,
@@ -35,6 +35,7 @@ pub struct Page {
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     pub(super) names: Names,
+    /// The first of those that do not, as the server wrote them.
     pub(super) invalid: Vec<String>,
     pub(super) invalid_count: u64,
 }
@@ -47,7 +48,7 @@ impl Listed {
         }
         self.invalid_count += 1;
         if self.invalid.len() < INVALID_KEPT {
-            self.invalid.push(shown(name));
+            self.invalid.push(name.to_owned());
         }
     }
 }
@@ -197,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn names_against_the_grammar_are_kept_apart_escaped_and_counted() {
+    fn names_against_the_grammar_are_kept_apart_and_counted() {
         let listed = read_page(br#"{"repositories":["a/b","A","\u001b[2Jx","c\/d","../e"]}"#).expect("a page");
         assert_eq!(listed.names.iter().collect::<Vec<_>>(), ["a/b", "c/d"]);
-        assert_eq!(listed.invalid, ["A", "\\u{1b}[2Jx", "../e"]);
+        assert_eq!(listed.invalid, ["A", "\u{1b}[2Jx", "../e"]);
         assert_eq!(listed.invalid_count, 3);
         let many = format!(r#"{{"repositories":[{}]}}"#, vec!["\"A\""; 150].join(","));
         let listed = read_page(many.as_bytes()).expect("a page");

@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION};
 use tokio::time::Instant;
+use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use super::body::Cap;
 use super::cache::{TokenSource, Wanted};
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
-use super::grammar::shown;
 use super::origin::{destination, trust_realm};
 use super::token::{Token, read_answer};
 use super::transport::{Answer, Call, Transport};
@@ -72,7 +72,7 @@ impl Realm {
 
     async fn ask(&self, wanted: &Wanted) -> Result<Token, Problem> {
         trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
-            .map_err(|source| Problem::Realm { host: realm_host(&wanted.realm), source })?;
+            .map_err(|source| Problem::Realm { host: self.host(&wanted.realm), source })?;
         let credentials = self.login.as_ref().map(Credentials::read).transpose()?;
         let url = token_url(wanted);
         if url.as_str().len() > LONGEST_URL {
@@ -125,7 +125,9 @@ impl Realm {
         match answer.status {
             // The password grant's way of saying 401 (RFC 6749, 5.2); to climb on would try the password again.
             StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => Problem::Rejected { said, hint: None },
-            StatusCode::BAD_REQUEST => Problem::Scope { said, tried: format!("`{}`", wanted.scopes) },
+            StatusCode::BAD_REQUEST => {
+                Problem::Scope { said, tried: format!("`{}`", answer.sent.shown(wanted.scopes.to_string())) }
+            }
             StatusCode::UNAUTHORIZED if credentials.is_some() => {
                 Problem::Rejected { said, hint: self.robot_name_hint(&wanted.realm) }
             }
@@ -134,10 +136,18 @@ impl Realm {
             // Redirects are off: they would carry the credentials wherever the realm says.
             status if status.is_redirection() => {
                 let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-                Problem::Redirect { to: destination(&wanted.realm, to.as_deref().unwrap_or_default()) }
+                Problem::Redirect {
+                    to: destination(&wanted.realm, &answer.sent.strike(to.unwrap_or_default().into_owned())),
+                }
             }
             _ => Problem::of_status(said),
         }
+    }
+
+    /// A realm's host and port, to be shown.
+    fn host(&self, realm: &Url) -> String {
+        let host = self.transport.sent.shown(realm.host_str().unwrap_or("without a host"));
+        realm.port().map_or(host.clone(), |port| format!("{host}:{port}"))
     }
 
     /// Quay's robots are named `org+robot`; a name without `+` is the commonest cause of its 401.
@@ -154,7 +164,10 @@ impl TokenSource for Realm {
         if let Some(rejected) = self.rejected.get() {
             return Err(rejected.clone());
         }
-        self.ask(wanted).await.map_err(|problem| self.note(RegistryError::new(Step::Token, problem)))
+        let token = self.ask(wanted).await.map_err(|problem| self.note(RegistryError::new(Step::Token, problem)))?;
+        let scope = self.transport.sent.shown(wanted.scopes.to_string());
+        debug!(%scope, lifetime_s = token.lifetime.as_secs(), "token received");
+        Ok(token)
     }
 }
 
@@ -208,11 +221,6 @@ fn is_oauth_rejection(text: &str) -> bool {
 
 fn is_not_for_get(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
-}
-
-fn realm_host(realm: &Url) -> String {
-    let host = shown(realm.host_str().unwrap_or("without a host"));
-    realm.port().map_or(host.clone(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]

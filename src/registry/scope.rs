@@ -1,5 +1,8 @@
 //! Token scopes: a set of them, and the ladder of sets to try on the catalog. Pure; asks nobody.
 
+/// Most steps of a ladder. A server that names another scope in each challenge could keep us climbing for ever.
+const STEPS: usize = 8;
+
 /// Scopes to ask for in one token: each once, in the order given. Empty: no `scope` parameter at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ScopeSet(Vec<String>);
@@ -71,17 +74,20 @@ impl Ladder {
         }
     }
 
-    /// The next step; `None` once all have been tried.
+    /// The next step; `None` once all, or enough, have been tried.
     pub fn step(&mut self) -> Option<ScopeSet> {
+        if self.tried.len() == STEPS {
+            return None;
+        }
         let steps = self.configured.iter().chain(&self.challenged).cloned().chain([ScopeSet::default()]);
         let next = steps.into_iter().find(|set| !self.tried.contains(set))?;
         self.tried.push(next.clone());
         Some(next)
     }
 
-    /// What has been tried, for messages.
-    pub fn tried(&self) -> String {
-        self.tried.iter().map(|set| format!("`{set}`")).collect::<Vec<_>>().join(", ")
+    /// What has been tried, for messages; a server has chosen part of it, so `show` makes it fit to be shown.
+    pub fn tried(&self, show: impl Fn(String) -> String) -> String {
+        self.tried.iter().map(|set| format!("`{}`", show(set.to_string()))).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -122,6 +128,6 @@ mod tests {
         ladder.challenged(Some("registry:catalog:*"));
         assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
         assert_eq!(ladder.step(), None);
-        assert_eq!(ladder.tried(), "`no scope`, `registry:catalog:*`");
+        assert_eq!(ladder.tried(|scopes| scopes), "`no scope`, `registry:catalog:*`");
     }
 }

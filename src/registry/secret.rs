@@ -83,6 +83,10 @@ impl fmt::Display for SecretSource {
 
 fn read_file(path: &Path, check_mode: bool) -> Result<String, SecretError> {
     let failed = |source| SecretError::File { path: path.to_owned(), source };
+    // Looked at before it is opened: opening a pipe waits until somebody writes to it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(SecretError::NotAFile { path: path.to_owned() });
+    }
     let file = File::open(path).map_err(failed)?;
     // The mode of the file that was opened, not of whatever the path names a moment later.
     if check_mode && is_open_to_others(&file).map_err(failed)? {
@@ -93,7 +97,9 @@ fn read_file(path: &Path, check_mode: bool) -> Result<String, SecretError> {
     if bytes.len() as u64 > LONGEST {
         return Err(SecretError::TooLong { path: path.to_owned() });
     }
-    String::from_utf8(bytes).map_err(|_| SecretError::NotText { from: path.display().to_string() })
+    // An editor's byte order mark would make every password wrong.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).to_vec();
+    String::from_utf8(text).map_err(|_| SecretError::NotText { from: path.display().to_string() })
 }
 
 #[cfg(unix)]
@@ -118,6 +124,12 @@ pub enum SecretError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A directory, a pipe or a device.
+    #[error("{path} is no regular file: a secret is not read from anything else")]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
     },
     /// Group or others may read the file.
     #[error("the secret file {path} can be read by its group or by others: run `chmod 600 {path}`")]
@@ -197,6 +209,35 @@ mod tests {
         assert!(matches!(from_file(b"\xff", 0o600), Err(SecretError::NotText { .. })));
         let missing = SecretSource::File("/nonexistent/secret".into()).read();
         assert!(matches!(missing, Err(SecretError::File { .. })));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_never_waited_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let fifo = directory.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg("-m600").arg(&fifo).status().expect("mkfifo").success());
+        for path in [fifo.as_path(), directory.path(), Path::new("/dev/null")] {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let source = SecretSource::File(path.to_owned());
+            std::thread::spawn(move || sender.send(source.read().map(|_| ())));
+            let read = receiver.recv_timeout(std::time::Duration::from_secs(5)).expect("an answer");
+            assert!(matches!(read, Err(SecretError::NotAFile { .. })), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_secret() {
+        assert_eq!(from_file(b"\xef\xbb\xbfhunter2\r\n", 0o600).expect("read"), "hunter2");
+        assert!(matches!(from_file(b"\xef\xbb\xbf\n", 0o600), Err(SecretError::Empty { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_no_text_is_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        let env = |_: &str| Some(OsString::from_vec(b"hunter2\xff".to_vec()));
+        let error = SecretSource::Env("TOKEN".into()).read_with(env).expect_err("refused");
+        assert!(matches!(error, SecretError::NotText { .. }) && !format!("{error:?}").contains("hunter2"));
     }
 
     #[test]

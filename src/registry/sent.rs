@@ -1,5 +1,8 @@
-//! What a request carried and nobody may read again, and how to take it out of what a server says: some answer with all
+//! What requests carried and nobody may read again, and how to take it out of what a server says: some answer with all
 //! they were sent. It decides nothing about an answer.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,15 +10,65 @@ use reqwest::header::HeaderValue;
 use url::form_urlencoded;
 
 use super::Secret;
+use super::grammar::shown;
+
+/// Requests remembered: the login, and the latest tokens.
+const REMEMBERED: usize = 8;
+
+/// What a client's latest requests carried. One server may say what another request brought it, or another server: the
+/// password that went for a token, the token that went for a page.
+#[derive(Default)]
+pub(super) struct Memory(Mutex<VecDeque<Carried>>);
+
+struct Carried {
+    authorization: Option<HeaderValue>,
+    form: Option<Secret>,
+    sent: Sent,
+}
+
+impl Memory {
+    /// Remembers a request with this `Authorization` and this form.
+    pub(super) fn note(&self, authorization: Option<&HeaderValue>, form: Option<&str>) {
+        if authorization.is_none() && form.is_none() {
+            return;
+        }
+        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = requests.iter().position(|one| {
+            one.authorization.as_ref() == authorization && one.form.as_ref().map(Secret::expose) == form
+        });
+        let carried = known.and_then(|at| requests.remove(at)).unwrap_or_else(|| Carried {
+            authorization: authorization.cloned(),
+            form: form.map(Secret::new),
+            sent: Sent::of(authorization, form),
+        });
+        requests.push_back(carried);
+        if requests.len() > REMEMBERED {
+            requests.pop_front();
+        }
+    }
+
+    /// The text without anything that was carried.
+    pub(super) fn strike(&self, text: String) -> String {
+        let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.iter().fold(text, |text, one| one.sent.strike(text))
+    }
+
+    /// A text that a server chose, without anything that was carried, and safe to print.
+    pub(super) fn shown(&self, text: impl Into<String>) -> String {
+        // Cut last: the beginning of a secret would not be found.
+        shown(&self.strike(text.into()))
+    }
+}
 
 /// The secrets of one request, in each form that a server may repeat.
-#[derive(Default)]
-pub(super) struct Sent(Vec<Secret>);
+struct Sent(Vec<Secret>);
 
 impl Sent {
     /// Those of a request with this `Authorization` and this form.
-    pub(super) fn of(authorization: Option<&HeaderValue>, form: Option<&str>) -> Self {
-        let header = authorization.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
+    fn of(authorization: Option<&HeaderValue>, form: Option<&str>) -> Self {
+        // A configured token may be other than ASCII, and so may what a server makes of it.
+        let header = authorization.and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let header = header.and_then(|value| value.split_once(' '));
         let basic = header.filter(|(scheme, _)| *scheme == "Basic").and_then(|(_, value)| STANDARD.decode(value).ok());
         let login = basic.and_then(|login| String::from_utf8(login).ok());
         let password =
@@ -31,18 +84,19 @@ impl Sent {
     }
 
     /// The text without them.
-    pub(super) fn strike(&self, text: String) -> String {
+    fn strike(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
     }
 }
 
-/// A secret as it is, and as a form, a URL and JSON write it.
-fn forms(secret: String) -> [String; 4] {
+/// A secret as it is, and as a form, a URL, JSON and a host name write it.
+fn forms(secret: String) -> [String; 5] {
     let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let url = form.replace('+', "%20");
     let json = serde_json::Value::from(secret.as_str()).to_string();
     let json = json[1..json.len() - 1].to_owned();
-    [secret, form, url, json]
+    let host = secret.to_ascii_lowercase();
+    [secret, form, url, json, host]
 }
 
 #[cfg(test)]
@@ -70,5 +124,25 @@ mod tests {
         assert_eq!(Sent::of(None, None).strike("as it is".into()), "as it is");
         let empty = basic("u", &Secret::new("")).expect("a header");
         assert_eq!(Sent::of(Some(&empty), None).strike("as it is".into()), "as it is");
+    }
+
+    #[test]
+    fn the_login_is_remembered_through_many_tokens_while_it_is_used() {
+        let memory = Memory::default();
+        let login = basic("u", &Secret::new("hunter2")).expect("a header");
+        for number in 0..100 {
+            memory.note(Some(&login), None);
+            memory.note(Some(&header("Bearer", &format!("token{number}!")).expect("a header")), None);
+        }
+        assert_eq!(memory.shown("hunter2 token99! token0!\n"), "[secret] [secret] token0!\\u{a}");
+        assert!(memory.0.lock().expect("unpoisoned").len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn a_long_secret_is_struck_before_the_text_is_cut() {
+        let memory = Memory::default();
+        let token = "x".repeat(1000);
+        memory.note(Some(&header("Bearer", &token).expect("a header")), None);
+        assert_eq!(memory.shown(format!("{token} {token}")), "[secret] [secret]");
     }
 }

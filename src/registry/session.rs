@@ -231,7 +231,7 @@ impl<'a> Session<'a> {
             Access::Token(wanted) => wanted.service.as_deref(),
             _ => None,
         };
-        match (why_denied(&said, &offered, token.map(|token| (token, service))), &self.access) {
+        match (why_denied(&said, &offered, token.map(|token| (token, service)), &answer.sent), &self.access) {
             (hint @ Some(Hint::UseTokens | Hint::HarborRole), _) => Problem::Denied { said, hint },
             (_, Access::Anonymous) if self.client.login().is_none() => {
                 Problem::Denied { said, hint: Some(Hint::NoLogin) }
@@ -251,7 +251,10 @@ impl<'a> Session<'a> {
     fn no_scope_left(&self, error: &RegistryError) -> RegistryError {
         let Problem::Scope { said, .. } = error.problem() else { return error.clone() };
         let said = Said { status: said.status, text: said.text.clone() };
-        RegistryError::new(Step::Token, Problem::Scope { said, tried: self.ladder.tried() })
+        RegistryError::new(
+            Step::Token,
+            Problem::Scope { said, tried: self.ladder.tried(|scopes| self.client.transport.sent.shown(scopes)) },
+        )
     }
 }
 
@@ -284,5 +287,5 @@ fn follow(url: &Url, answer: &Answer, redirects: u32) -> Result<Url, Problem> {
     let target = url.join(location).ok().filter(|to| !location.is_empty() && same_origin(to, url));
     target
         .filter(|to| to.username().is_empty() && to.password().is_none())
-        .ok_or_else(|| Problem::Redirect { to: destination(url, location) })
+        .ok_or_else(|| Problem::Redirect { to: destination(url, &answer.sent.strike(location.to_owned())) })
 }

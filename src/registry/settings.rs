@@ -26,6 +26,8 @@ pub struct Settings {
     pub page_size: NonZeroU32,
     /// Most requests in flight to this registry.
     pub concurrency: NonZeroUsize,
+    /// What to do about links that leave the catalog's path.
+    pub pagination: Pagination,
     /// Further hosts (`host` or `host:port`) that credentials may be sent to for a token.
     pub realm_hosts: Vec<String>,
     /// PEM certificates to trust besides the system's.
@@ -34,6 +36,17 @@ pub struct Settings {
     pub insecure_tls: bool,
     /// Bound on one request, from sending to the end of its body.
     pub timeout: Duration,
+}
+
+/// What to do about a link to the next page that stays on the registry's host but leaves the catalog's path, as a proxy
+/// makes it that adds a path prefix and leaves links alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pagination {
+    /// Follow it as it is; where it leads nowhere, the walk ends in an error.
+    #[default]
+    Strict,
+    /// Take only its query, and ask the path that this page came from.
+    Repair,
 }
 
 /// How to log in.

@@ -3,6 +3,7 @@
 mod discovery;
 mod encrypted;
 mod failures;
+mod hostile;
 mod paging;
 mod secrecy;
 mod tokens;
@@ -39,7 +40,7 @@ fn login(file: &NamedTempFile) -> Login {
     Login { username: USERNAME.into(), password: SecretSource::File(file.path().to_owned()) }
 }
 
-fn settings(url: url::Url, auth: Auth) -> Settings {
+pub(super) fn settings(url: url::Url, auth: Auth) -> Settings {
     Settings {
         name: "fake".parse().expect("a name"),
         url,
@@ -48,6 +49,7 @@ fn settings(url: url::Url, auth: Auth) -> Settings {
         service: None,
         page_size: NonZeroU32::new(1000).expect("not zero"),
         concurrency: NonZeroUsize::new(4).expect("not zero"),
+        pagination: Pagination::Strict,
         realm_hosts: Vec::new(),
         ca_file: None,
         insecure_tls: false,

@@ -2,7 +2,7 @@
 //! The crypto provider is named here, so that nothing depends on a process-wide default.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -13,8 +13,12 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use super::Settings;
 use super::error::Problem;
 
-/// The TLS side of a registry's client. Where the registry is plain http, nobody needs to be trusted: missing system
-/// certificates are no error then.
+/// The system's certificates, read once for all registries.
+static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
+    LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
+
+/// The TLS side of a registry's client. Where the registry is plain http, its token endpoint may still be https, but
+/// missing system certificates are no error.
 pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -36,12 +40,10 @@ fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
     for certificate in own.into_iter().flatten() {
         roots.add(certificate).map_err(Problem::TlsSetup)?;
     }
-    if settings.url.scheme() == "https" {
-        // One unreadable certificate among a hundred is no reason to trust none.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err(Problem::NoRoots);
-        }
+    // One unreadable certificate among a hundred is no reason to trust none.
+    roots.add_parsable_certificates(SYSTEM.iter().cloned());
+    if roots.is_empty() && settings.url.scheme() == "https" {
+        return Err(Problem::NoRoots);
     }
     Ok(roots)
 }
@@ -89,5 +91,19 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Auth;
+    use super::super::tests::settings;
+    use super::*;
+
+    #[test]
+    fn a_plain_http_registry_may_have_an_https_realm_and_trusts_the_system_for_it() {
+        let of = |url: &str| settings(url.parse().expect("a URL"), Auth::None);
+        let http = roots(&of("http://r.example")).expect("an absence is no error").len();
+        assert_eq!(http, roots(&of("https://r.example")).map_or(0, |roots| roots.len()));
     }
 }

@@ -1,11 +1,14 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Request, StatusCode, redirect};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
+use reqwest::{Method, Request, StatusCode, Version, redirect};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tracing::debug;
@@ -13,11 +16,12 @@ use url::{Host, Url};
 
 use super::Settings;
 use super::body::{Body, BodyError, Cap};
+use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
 use super::error::Problem;
 use super::gate::Gate;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
-use super::sent::Sent;
+use super::sent::Memory;
 use super::tls::client_config;
 use crate::clock;
 
@@ -69,10 +73,22 @@ pub(super) struct Call<'a> {
 /// An answer received whole.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    pub(super) version: Version,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    /// What the request carried: an answer that is shown is shown without it.
-    pub(super) sent: Sent,
+    /// What requests carried: an answer that is shown is shown without it.
+    pub(super) sent: Arc<Memory>,
+}
+
+impl Answer {
+    /// Whether the server ends the connection with it.
+    fn is_the_last(&self) -> bool {
+        let says = |option| {
+            let values = self.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(option))
+        };
+        says("close") || (self.version == Version::HTTP_10 && !says("keep-alive"))
+    }
 }
 
 /// No answer to speak of.
@@ -88,10 +104,12 @@ pub(super) enum Failure {
 pub(super) struct Transport {
     http: reqwest::Client,
     permits: Semaphore,
-    gate: Gate,
+    patience: Patience,
+    gate: &'static Gate,
     retry: RetryPolicy,
     timeout: Duration,
     pub(super) counters: Counters,
+    pub(super) sent: Arc<Memory>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -103,6 +121,7 @@ impl std::fmt::Debug for Transport {
 
 impl Transport {
     pub(super) fn new(settings: &Settings, retry: RetryPolicy) -> Result<Self, Problem> {
+        let patience = Patience::new(settings.concurrency.get());
         let mut http = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(settings)?)
             .user_agent(concat!("stocktake/", env!("CARGO_PKG_VERSION")))
@@ -112,6 +131,7 @@ impl Transport {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT.min(settings.timeout))
+            .connector_layer(patience.clone())
             .pool_max_idle_per_host(settings.concurrency.get());
         // As Go does (httpproxy.Config): a proxy elsewhere cannot know what our loopback is.
         if is_loopback(&settings.url) {
@@ -120,10 +140,12 @@ impl Transport {
         Ok(Self {
             http: http.build().map_err(Problem::HttpSetup)?,
             permits: Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS)),
-            gate: Gate::default(),
+            patience,
+            gate: Gate::shared(),
             retry,
             timeout: settings.timeout,
             counters: Counters::default(),
+            sent: Arc::default(),
         })
     }
 
@@ -131,10 +153,13 @@ impl Transport {
     pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let _permit = self.admit(call.url).await;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        match timeout(self.timeout, self.exchange(call)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::Broken(Problem::Timeout(self.timeout))),
+        self.sent.note(call.authorization, call.form);
+        let outcome = timeout(self.timeout, self.exchange(call)).await;
+        let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
+        if outcome.as_ref().map_or(true, Answer::is_the_last) {
+            self.patience.ended();
         }
+        outcome
     }
 
     async fn admit(&self, url: &Url) -> SemaphorePermit<'_> {
@@ -149,8 +174,8 @@ impl Transport {
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
-        let mut response = self.http.execute(request(call)).await.map_err(broken)?;
-        let status = response.status();
+        let mut response = asking(self.http.execute(request(call))).await.map_err(broken)?;
+        let (status, version) = (response.status(), response.version());
         let cap = if status.is_success() { call.cap } else { Cap::SMALL };
         let headers = std::mem::take(response.headers_mut());
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -167,8 +192,7 @@ impl Transport {
             // The status of an error says enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        let sent = if status.is_success() { Sent::default() } else { Sent::of(call.authorization, call.form) };
-        Ok(Answer { status, headers, body, sent })
+        Ok(Answer { status, version, headers, body, sent: self.sent.clone() })
     }
 
     /// What to do about the outcome of attempt `number`: `None` says to send it again, the pause having passed.

@@ -32,12 +32,6 @@ impl Keys {
         self.columns.first().and_then(|column| value(column, at))
     }
 
-    /// Whether rows are strictly ascending, that is sorted and unique.
-    pub(super) fn ascend(&self) -> bool {
-        let rows = self.columns.first().map_or(0, Array::len);
-        (1..rows).all(|at| self.compare(at - 1, self, at).is_lt())
-    }
-
     /// The rows that make the batch sorted and unique; of equal keys the first row stays.
     pub(super) fn order(&self) -> Vec<u32> {
         let rows = u32::try_from(self.columns.first().map_or(0, Array::len)).unwrap_or(u32::MAX);

@@ -115,10 +115,11 @@ impl Spool {
     }
 
     fn flush(&mut self) -> Result<(), ArrowError> {
-        match self.columns.len() {
-            0 => Ok(()),
-            _ => self.segments.append(&self.columns.take()?),
+        if self.columns.len() == 0 {
+            return Ok(());
         }
+        let ascend = self.columns.follow(None);
+        self.segments.append(self.columns.take()?, ascend)
     }
 
     fn error(&self, source: ArrowError) -> SpoolError {
@@ -156,13 +157,14 @@ impl Segments {
         self.open.as_ref().and_then(|open| open.end.first_column(open.end_row))
     }
 
-    /// Sorts a batch and appends it to the open segment if it follows, else to a new one.
-    fn append(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let mut keys = Keys::of(self.table, batch)?;
-        let sorted = if keys.ascend() {
-            batch.clone()
+    /// Appends a batch, sorted first unless its rows `ascend` already, to the open segment if it follows, else to a new
+    /// one.
+    fn append(&mut self, batch: RecordBatch, ascend: bool) -> Result<(), ArrowError> {
+        let mut keys = Keys::of(self.table, &batch)?;
+        let sorted = if ascend {
+            batch
         } else {
-            let sorted = take_record_batch(batch, &UInt32Array::from(keys.order()))?;
+            let sorted = take_record_batch(&batch, &UInt32Array::from(keys.order()))?;
             keys = Keys::of(self.table, &sorted)?;
             sorted
         };

@@ -1,7 +1,7 @@
 //! YAML with positions, and how settings are taken from it: every problem is kept with its place, none stops the rest.
 //!
 //! Knows no setting of ours. serde's derive would stop at the first error, so files are read into a small tree of
-//! positioned nodes; a [`Section`] hands out its keys, and what nobody took is unknown.
+//! positioned nodes; a `Section` hands out its keys, and what nobody took is unknown.
 
 mod duration;
 mod field;

@@ -171,6 +171,37 @@ async fn where_the_catalog_says_what_it_was_sent() {
 }
 
 #[tokio::test]
+async fn where_the_catalog_lists_what_it_was_sent() {
+    for (script, login) in [
+        (Script::quay_like(["a"]), Login::Token),
+        (Script::basic(["a"]), Login::Basic),
+        (Script::open(["a"]), Login::Bearer),
+    ] {
+        // The token endpoint has told the catalog which password it was sent.
+        let known = if matches!(login, Login::Bearer) { FIXED.to_owned() } else { password() };
+        let script = mine(script).with_faults(move |seen, _| {
+            let told = sent(seen).filter(|_| seen.endpoint == Endpoint::Catalog)?;
+            let names = ["a".to_owned(), told.clone(), format!("a/{told}"), known.clone(), "Plain".to_owned()];
+            Some(Fault::status(200).body(serde_json::json!({"repositories": names}).to_string()))
+        });
+        keeps_its_secrets(&format!("names, {login:?}"), script, login, 3).await;
+    }
+}
+
+#[tokio::test]
+async fn where_a_challenge_repeats_what_was_sent() {
+    for challenge in ["Bearer realm=\"/token\",scope=\"X\"", "Bearer realm=\"http://X.example/\",service=\"X\""] {
+        for status in [401, 403] {
+            let script = mine(Script::quay_like(["a"])).with_faults(move |seen, _| {
+                let told = sent(seen).filter(|_| seen.endpoint == Endpoint::Catalog)?;
+                Some(Fault::status(status).header("www-authenticate", &challenge.replace('X', &told)))
+            });
+            keeps_its_secrets(&format!("{status} {challenge}"), script, Login::Token, 4).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn where_the_ping_says_what_it_was_sent() {
     for (status, code) in [(400, 1), (401, 4), (404, 1), (501, 1)] {
         for (script, login) in [(Script::basic(["a"]), Login::Basic), (Script::open(["a"]), Login::Bearer)] {

@@ -1,7 +1,7 @@
 //! What may stand in the files: every key, every default, and values that cannot be.
 
 use super::*;
-use crate::registry::{Auth, Login, SecretSource};
+use crate::registry::{Auth, Login, Pagination, SecretSource};
 
 #[test]
 fn every_default_is_there() {
@@ -19,6 +19,7 @@ fn every_default_is_there() {
     assert_eq!(client.auth, Auth::Token(None));
     assert_eq!((client.page_size.get(), client.concurrency.get()), (1000, 16));
     assert_eq!(client.timeout.as_secs(), 30);
+    assert_eq!(client.pagination, Pagination::Strict);
     assert!(client.scope.is_empty() && client.realm_hosts.is_empty());
     assert_eq!((&client.service, &client.ca_file, client.insecure_tls), (&None, &None, false));
 }
@@ -29,6 +30,7 @@ fn every_key_is_read() {
         "    auth: {type: token, username: my-org+robot, password_file: /run/secrets/quay}
     scope: [repository:my-org/app:pull, 'registry:catalog:*']
     service: quay.io
+    pagination: repair
     page_size: 7
     concurrency: 3
     max_repositories: 12
@@ -48,6 +50,7 @@ fn every_key_is_read() {
     let password = SecretSource::File("/run/secrets/quay".into());
     assert_eq!(client.auth, Auth::Token(Some(Login { username: "my-org+robot".to_owned(), password })));
     assert_eq!(client.scope, ["repository:my-org/app:pull", "registry:catalog:*"]);
+    assert_eq!(client.pagination, Pagination::Repair);
     assert_eq!(client.service.as_deref(), Some("quay.io"));
     assert_eq!((client.page_size.get(), client.concurrency.get(), client.timeout.as_secs()), (7, 3, 5400));
     assert_eq!(client.realm_hosts, ["auth.example.org", "b.example:443", "[::1]:5000", "[::1]"]);

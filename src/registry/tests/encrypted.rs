@@ -1,8 +1,9 @@
-//! TLS: whom the client trusts. The key beside this file is for these tests alone; it certifies 127.0.0.1.
+//! TLS: whom the client trusts. Keys and certificates are made for each run of these tests.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -10,17 +11,49 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::*;
 
-const CERTIFICATE: &str = include_str!("localhost/certificate.pem");
-/// Of the same form, with a key that nobody has.
-const ANOTHER: &str = include_str!("localhost/another.pem");
-const KEY: &str = include_str!("localhost/key.pem");
+/// The name of the server's certificate.
+const NAME: &str = "registry.tests";
+
+/// A key and its self-signed certificate for 127.0.0.1.
+struct Pair {
+    /// In PEM.
+    certificate: String,
+    /// In PEM.
+    key: String,
+}
+
+/// The server's own: one for all tests of this process.
+fn own() -> &'static Pair {
+    static OWN: OnceLock<Pair> = OnceLock::new();
+    OWN.get_or_init(|| Pair::new(NAME))
+}
+
+impl Pair {
+    /// A new one of this name, made with the `openssl` command: a key in the repository would be everybody's.
+    fn new(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file = directory.path().join("key.pem");
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+            .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=IP:127.0.0.1"])
+            // As a certificate authority, rustls would refuse it as a server's own certificate.
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .output();
+        let output = output.expect("these tests make a key with openssl: sudo apt-get install openssl");
+        assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+        let certificate = String::from_utf8(output.stdout).expect("PEM is text");
+        Self { certificate, key: std::fs::read_to_string(&file).expect("openssl wrote the key") }
+    }
+}
 
 /// Answers every request over TLS with one page, on threads that end with the test's process.
 fn serve() -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
-    let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).expect("PEM")];
-    let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("PEM");
+    let chain = vec![CertificateDer::from_pem_slice(own().certificate.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(own().key.as_bytes()).expect("PEM");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
@@ -50,19 +83,21 @@ async fn outcome(change: impl FnOnce(&mut Settings)) -> Walked {
 }
 
 #[tokio::test]
-async fn an_unknown_issuer_is_refused_at_once_and_ca_file_is_the_remedy() {
-    let file = secret_file(ANOTHER);
-    let trusting = Settings { ca_file: Some(file.path().to_owned()), ..settings(serve(), Auth::None) };
-    let client = Client::with(trusting, QUICK, Bounds::default()).expect("a client");
-    let error = walk(&client).await.error.expect("refused");
-    assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
-    assert!(error.remedy().contains("ca_file"), "{}", error.remedy());
-    assert_eq!(client.stats().retries, 0);
+async fn an_unknown_issuer_or_one_with_another_key_is_refused_at_once_and_ca_file_is_the_remedy() {
+    for name in ["elsewhere", NAME] {
+        let file = secret_file(&Pair::new(name).certificate);
+        let trusting = Settings { ca_file: Some(file.path().to_owned()), ..settings(serve(), Auth::None) };
+        let client = Client::with(trusting, QUICK, Bounds::default()).expect("a client");
+        let error = walk(&client).await.error.expect("refused");
+        assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
+        assert!(error.remedy().contains("ca_file"), "{}", error.remedy());
+        assert_eq!(client.stats().retries, 0);
+    }
 }
 
 #[tokio::test]
 async fn a_certificate_of_ca_file_is_trusted() {
-    let file = secret_file(CERTIFICATE);
+    let file = secret_file(&own().certificate);
     let walked = outcome(|settings| settings.ca_file = Some(file.path().to_owned())).await;
     assert!(walked.error.is_none(), "{:?}", walked.error);
     assert_eq!(walked.names(), ["a"]);

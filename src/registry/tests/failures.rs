@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::super::gate::Gate;
 use super::*;
 use crate::fake::{Endpoint, Fault as Goes, OverMax};
 
@@ -60,21 +61,54 @@ async fn edge_36_a_429_that_stays_is_rate_limited() {
     assert_eq!(walked.pages.len(), 2, "what was read is handed on first");
 }
 
-#[tokio::test]
-async fn edge_36_the_gate_holds_back_all_requests_to_that_host() {
-    let script = paged().with_faults(|seen, nth| {
-        (seen.endpoint == Endpoint::Catalog && nth == 1).then(|| Goes::status(429).header("retry-after", "9"))
-    });
-    let rig = anonymous(script).await;
-    let other = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+/// How long `other` walks that begins as soon as the walk of `rig` has been told to leave `host` alone.
+async fn waits_for(rig: &Rig, host: &url::Url, other: &Client) -> Duration {
+    let later = async {
+        while !Gate::shared().is_closed(host) {
+            tokio::task::yield_now().await;
+        }
         let begun = now();
-        let walked = walk(&rig.client).await;
-        assert!(walked.error.is_none());
+        walk(other).await;
         begun.elapsed()
     };
-    let (_, waited) = tokio::join!(rig.names(), other);
+    tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(rig.walk(), later).1 }).await.expect("told")
+}
+
+/// The first request to this endpoint is told to come back later.
+fn busy(script: Script, endpoint: Endpoint) -> Script {
+    script.with_faults(move |seen, nth| {
+        (seen.endpoint == endpoint && nth == 1).then(|| Goes::status(429).header("retry-after", "9"))
+    })
+}
+
+#[tokio::test]
+async fn edge_36_the_gate_holds_back_all_requests_to_that_host() {
+    let rig = anonymous(busy(paged(), Endpoint::Catalog)).await;
+    let waited = waits_for(&rig, &rig.server.url(), &rig.client).await;
     assert!(waited >= Duration::from_millis(150), "{waited:?}");
+}
+
+#[tokio::test]
+async fn edge_36_two_registries_on_one_host_share_its_gate() {
+    let rig = anonymous(busy(paged(), Endpoint::Catalog)).await;
+    let other = settings(rig.server.url(), Auth::None);
+    let other = Client::with(other, QUICK, Bounds::default()).expect("a client");
+    let waited = waits_for(&rig, &rig.server.url(), &other).await;
+    assert!(waited >= Duration::from_millis(150), "{waited:?}");
+    assert_eq!(other.stats().retries, 0, "it was not told itself");
+}
+
+#[tokio::test]
+async fn edge_36_two_registries_with_one_token_endpoint_share_its_gate() {
+    let auth = FakeRegistry::start(busy(Script::quay_like(["a"]), Endpoint::Token)).await.expect("a port");
+    let script = || {
+        let realm = auth.url().join("/token").expect("a URL").to_string();
+        Script::quay_like(["a"]).with_token(|token| token.realm = Some(realm))
+    };
+    let (rig, other) = (Rig::new(script()).await, Rig::new(script()).await);
+    let waited = waits_for(&rig, &auth.url(), &other.client).await;
+    assert!(waited >= Duration::from_millis(150), "{waited:?}");
+    assert_eq!((other.client.stats().retries, other.client.stats().token_requests), (0, 1));
 }
 
 #[tokio::test]
@@ -117,5 +151,23 @@ async fn edge_38_requests_in_flight_stay_within_the_limit() {
     let walks = futures::future::join_all((0..6).map(|_| walk(&rig.client))).await;
     assert!(walks.iter().all(|walked| walked.names().len() == 500));
     assert_eq!(rig.server.most_in_flight(), 2);
-    assert!(rig.server.connections() <= 4, "{} connections", rig.server.connections());
+    assert!(rig.server.connections() <= 2, "{} connections", rig.server.connections());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_38_connections_stay_within_the_limit_too() {
+    let script = || Script { page_max: 1, over_max: OverMax::Clamp, ..Script::open(numbered(500).as_slice()) };
+    for gzip in [false, true] {
+        for limit in [1, 2] {
+            let script = Script { gzip, ..script() };
+            let rig = Rig::with(script, |settings| {
+                settings.auth = Auth::None;
+                settings.concurrency = NonZeroUsize::new(limit).expect("not zero");
+            })
+            .await;
+            let walks = futures::future::join_all((0..limit).map(|_| walk(&rig.client))).await;
+            assert!(walks.iter().all(|walked| walked.names().len() == 500));
+            assert!(rig.server.connections() <= limit, "{} connections for {limit}", rig.server.connections());
+        }
+    }
 }

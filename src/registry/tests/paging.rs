@@ -104,6 +104,19 @@ async fn edge_21_a_wrong_prefix_on_our_own_host_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
+async fn edge_21_a_wrong_prefix_is_repaired_where_the_configuration_says_so() {
+    let wrong = |target: &str| vec![format!("<{}>; rel=\"next\"", target.replace("/v2/", "/wrong/v2/"))];
+    let script = Script { link: LinkStyle::Written(Arc::new(wrong)), ..paged(25, 10) };
+    let repair = |settings: &mut Settings| {
+        settings.auth = Auth::None;
+        settings.pagination = Pagination::Repair;
+    };
+    let rig = Rig::with(script, repair).await;
+    assert_eq!(rig.names().await.len(), 25);
+    assert!(rig.server.requests().iter().all(|request| request.path().starts_with("/v2/")));
+}
+
+#[tokio::test]
 async fn edge_22_a_url_seen_before_ends_the_walk_with_an_error() {
     let back = |to: &str| format!("</v2/_catalog?{to}>; rel=\"next\"");
     let rig = anonymous(scripted(vec![page(r#"["a"]"#, Some(&back("n=1000")))])).await;
@@ -128,6 +141,17 @@ async fn edge_22_a_page_repeated_name_by_name_ends_the_walk_with_an_error() {
     }));
     let error = rig.await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::Endless, Step::Page(2)));
+}
+
+#[tokio::test]
+async fn edge_22_a_page_of_invalid_names_alone_that_is_repeated_ends_the_walk_too() {
+    let script = Script::open([]).with_faults(|seen, nth| {
+        let link = format!("</v2/_catalog?last={nth}>; rel=next");
+        (seen.endpoint == Endpoint::Catalog).then(|| page(r#"["A","B"]"#, Some(&link)))
+    });
+    let rig = Rig::bounded(script, Bounds { pages: 20, names: 1000 }, |settings| settings.auth = Auth::None).await;
+    let walked = rig.walk().await;
+    assert_eq!(walked.error.map(|error| (error.fault(), error.step())), Some((Fault::Endless, Step::Page(2))));
 }
 
 #[tokio::test]

@@ -120,6 +120,58 @@ async fn an_answer_that_is_no_http_and_one_that_never_ends_are_errors() {
     }
 }
 
+/// What a walk makes of a server that answers everything with these bytes.
+async fn of_raw(answer: Vec<u8>) -> Walked {
+    let url = format!("http://{}", raw(answer).await).parse().expect("a URL");
+    let timeout = Duration::from_millis(500);
+    let client = Client::with(Settings { timeout, ..settings(url, Auth::None) }, QUICK, Bounds::default());
+    walk(&client.expect("a client")).await
+}
+
+#[tokio::test]
+async fn http_1_0_and_chunked_answers_are_read_and_broken_framing_is_never_a_whole_page() {
+    let page = "{\"repositories\":[\"a\"]}";
+    for whole in [
+        format!("HTTP/1.0 200 OK\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 22\r\nContent-Length: 22\r\n\r\n{page}"),
+        format!("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n16;x=y\r\n{page}\r\n0\r\nX: y\r\n\r\n"),
+        format!("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{page}"),
+    ] {
+        let walked = of_raw(whole.clone().into_bytes()).await;
+        assert!(walked.error.is_none(), "{whole}: {:?}", walked.error);
+        assert_eq!(walked.names(), ["a"], "{whole}");
+    }
+    for broken in [
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 22\r\nContent-Length: 2\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n{page}\r\n"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{page}\r\n0\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nLink: </x>; rel=next\r\n y\r\nContent-Length: 22\r\n\r\n{page}"),
+        format!("HTTP/0.9 200 OK\r\n\r\n{page}"),
+        page.to_owned(),
+        "HTTP/1.1 100 Continue\r\n\r\n".repeat(100_000),
+        format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(1 << 20)),
+    ] {
+        let walked = of_raw(broken.clone().into_bytes()).await;
+        assert!(walked.error.is_some(), "{}", &broken[..broken.len().min(100)]);
+    }
+}
+
+#[tokio::test]
+async fn many_gzip_members_end_in_time() {
+    use flate2::{Compression, write::GzEncoder};
+    let member = GzEncoder::new(Vec::new(), Compression::fast()).finish().expect("in memory");
+    let members = member.repeat((8 << 20) / member.len());
+    let answer = Goes::status(200).header("content-encoding", "gzip").body(members);
+    let script =
+        Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| answer.clone()));
+    let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
+    let error = tokio::time::timeout(Duration::from_secs(20), rig.error()).await.expect("an end");
+    assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Page(1)), "{error}");
+}
+
 #[tokio::test]
 async fn https_to_a_server_that_speaks_none_is_a_tls_error() {
     let server = FakeRegistry::start(Script::open(["a"])).await.expect("a port");
