@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::registry::Auth;
+use crate::registry::{Auth, Pagination};
 use crate::walk::{Ended, NameFilter, Walked};
 
 use super::*;
@@ -19,6 +19,7 @@ fn plan(state: &Path) -> Plan {
         page_size: NonZeroU32::MIN,
         concurrency: NonZeroUsize::MIN,
         realm_hosts: Vec::new(),
+        pagination: Pagination::default(),
         ca_file: None,
         insecure_tls: false,
         timeout: Duration::from_secs(1),

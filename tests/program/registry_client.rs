@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use tempfile::NamedTempFile;
 
 use stocktake::fake::Repositories;
-use stocktake::registry::{Auth, Client, Fault, Login, RegistryError, SecretSource, Settings, Stats};
+use stocktake::registry::{Auth, Client, Fault, Login, Pagination, RegistryError, SecretSource, Settings, Stats};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
 
@@ -24,6 +24,7 @@ fn client(registry: &DockerRegistry, password: &NamedTempFile, page_size: u32) -
         page_size: NonZeroU32::new(page_size).expect("not zero"),
         concurrency: NonZeroUsize::MIN,
         realm_hosts: Vec::new(),
+        pagination: Pagination::default(),
         ca_file: None,
         insecure_tls: false,
         timeout: Duration::from_secs(30),
