@@ -33,7 +33,7 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("yaml", &["reqwest", "hyper", "tokio", "stocktake_sink"]),
 ];
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -46,7 +46,7 @@ fn concrete_sinks() -> Vec<String> {
     names
 }
 
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -9,6 +9,7 @@ mod full_disk;
 mod hostile;
 mod kills;
 mod layers;
+mod map;
 mod readers;
 mod real_registry;
 mod registry_client;

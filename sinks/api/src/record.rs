@@ -73,7 +73,7 @@ pub struct RunRecord {
     pub errors: Vec<RunError>,
     /// The version of stocktake.
     pub exporter_version: String,
-    /// SHA-256 of the configuration file as read, lower-case hex.
+    /// SHA-256 of all configuration files as read, lower-case hex.
     pub config_sha256: String,
 }
 
