@@ -23,7 +23,7 @@ pub(crate) fn now(took: Duration, names: u64) -> Measured {
     Measured { seconds: took.as_secs_f64(), cpu: cpu_seconds(), mib: peak_mib(), names }
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss)] // for the eye
 fn peak_mib() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
@@ -32,7 +32,7 @@ fn peak_mib() -> f64 {
 }
 
 /// `utime` and `stime`, fields 14 and 15 of proc(5)'s stat, in hundredths of a second on Linux.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss)] // for the eye
 fn cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(") ").next().unwrap_or_default();

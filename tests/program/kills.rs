@@ -113,7 +113,7 @@ async fn a_hundred_kills_at_random_moments_lose_nothing() {
     while phases.values().sum::<usize>() < KILLS {
         assert!(round < ROUNDS_MAX, "most runs end before they are killed: {phases:?}");
         // Spread evenly, in an order that is not even: 37 and 100 have no common divisor.
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss)] // below a hundred
         let share = ((round * 37 % 100) as f64 + random.f64()) / 100.0;
         let before = site.pointer();
         let _registry = site.serve(round).await;
