@@ -44,7 +44,7 @@ pub fn next_page<'a>(headers: impl IntoIterator<Item = &'a [u8]>, requested: &Ur
 }
 
 /// The next page's URL on the path of the page that announced it, query byte for byte.
-pub fn repaired(mut next: Url, requested: &Url) -> Url {
+pub(super) fn repaired(mut next: Url, requested: &Url) -> Url {
     if next.path() != requested.path() {
         next.set_path(requested.path());
     }
