@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -23,6 +24,10 @@ impl SmallDisk {
         // It reads its standard input, so it ends with the test even if that is killed.
         let script = format!("mount -t tmpfs -o size={kilobytes}k none \"$0\" && echo mounted && exec cat");
         let mut command = Command::new("unshare");
+        if !is_root() {
+            // Root of a user namespace may mount a tmpfs too, where the kernel lets everybody have one, as Debian's does.
+            command.args(["--user", "--map-root-user"]);
+        }
         command.args(["--mount", "--propagation", "private", "sh", "-c", &script]).arg(at);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut holder = command.spawn().expect("unshare, of util-linux");
@@ -30,13 +35,17 @@ impl SmallDisk {
         let answer = holder.stdout.take().expect("it is piped");
         let disk = Self { holder, mounted_at: at.to_owned() };
         BufReader::new(answer).read_line(&mut line).expect("text");
-        assert_eq!(line, "mounted\n", "this test mounts a tmpfs, which takes root (CAP_SYS_ADMIN)");
+        assert_eq!(line, "mounted\n", "this test mounts a tmpfs: run it as root, or let users have namespaces");
         disk
     }
 
     /// The same command within the namespace, where the disk is mounted.
     pub(crate) fn enter(&self, command: &Command) -> Command {
         let mut entered = Command::new("nsenter");
+        if !is_root() {
+            // Who we are is root in there already.
+            entered.arg(format!("--user=/proc/{}/ns/user", self.holder.id())).arg("--preserve-credentials");
+        }
         entered.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id()));
         entered.arg(format!("--wdns={}", command.get_current_dir().expect("a working directory").display()));
         entered.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null()).stdout(Stdio::null());
@@ -79,6 +88,10 @@ impl SmallDisk {
     pub(crate) fn ballast(&self) -> PathBuf {
         self.seen(&self.mounted_at).join("ballast")
     }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").expect("a process").uid() == 0
 }
 
 impl Drop for SmallDisk {
