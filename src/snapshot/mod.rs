@@ -19,4 +19,4 @@ pub use spool::{Spool, SpoolError};
 const BATCH_ROWS: usize = 2048;
 
 /// Rows per batch where rows come in order and one segment takes them all: large enough to amortise a batch's headers.
-const ORDERED_BATCH_ROWS: usize = 8192;
+const ORDERED_BATCH_ROWS: usize = 4096;
