@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::cache::{TokenCache, TokenState};
@@ -66,12 +65,6 @@ impl Client {
     /// How the tokens stand.
     pub fn token(&self) -> TokenState {
         if self.0.tokens.source().rejected().is_some() { TokenState::Rejected } else { self.0.tokens.state() }
-    }
-
-    /// Renews tokens in use ahead of their expiry until stopped. A catalog's stream does so for itself while it runs;
-    /// this is for whoever wants tokens kept beyond it.
-    pub async fn keep_fresh(&self, stop: CancellationToken) {
-        self.0.tokens.keep_fresh(stop).await;
     }
 }
 

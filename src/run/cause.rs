@@ -6,7 +6,6 @@ use std::io;
 use stocktake_sink::{RunError, Verdict};
 
 use crate::registry::{Fault, RegistryError};
-use crate::snapshot::{SealError, SpoolError};
 use crate::state::StateError;
 use crate::walk::WalkError;
 
@@ -37,19 +36,20 @@ impl Cause {
     pub(super) fn of_walk(error: &WalkError) -> Self {
         match error {
             WalkError::Registry(e) => Self::of_registry(e),
-            WalkError::Spool(e) => Self::of_spool(e),
+            WalkError::Spool(e) => Self::of_disk(e),
             WalkError::NoProgress { .. } => {
                 Self::plain("no_progress", error, "run it again; if it stays so, tell the registry's vendor")
             }
         }
     }
 
-    pub(super) fn of_spool(error: &SpoolError) -> Self {
-        Self::plain("state", error, STATE_REMEDY)
-    }
-
-    pub(super) fn of_seal(error: &SealError) -> Self {
-        Self::plain("state", error, STATE_REMEDY)
+    /// Of whatever the state directory's disk refused.
+    pub(super) fn of_disk(error: &(dyn Error + 'static)) -> Self {
+        Self::plain(
+            "state",
+            error,
+            "look at the state directory's disk: is it full, read-only, or owned by somebody else?",
+        )
     }
 
     pub(super) fn of_scratch(error: &io::Error) -> Self {
@@ -60,7 +60,7 @@ impl Cause {
     pub(super) fn of_state(error: &StateError) -> Self {
         match error {
             StateError::Locked { .. } => Self::plain("locked", error, "wait for it to end"),
-            StateError::Damaged { .. } | StateError::Disk { .. } => Self::plain("state", error, STATE_REMEDY),
+            StateError::Damaged { .. } | StateError::Disk { .. } => Self::of_disk(error),
         }
     }
 
@@ -73,11 +73,9 @@ impl Cause {
     }
 
     pub(super) fn to_run_error(&self) -> RunError {
-        RunError { repository: None, code: self.code.to_owned(), message: self.message.clone(), count: 1 }
+        RunError::of_run(self.code, self.message.clone())
     }
 }
-
-const STATE_REMEDY: &str = "look at the state directory's disk: is it full, read-only, or owned by somebody else?";
 
 /// An error and its sources on one line. A source whose words the line already has is not repeated.
 pub fn chain(error: &(dyn Error + 'static)) -> String {

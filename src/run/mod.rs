@@ -218,7 +218,7 @@ fn seal(mut judged: Judged, mut state: RegistryState) -> (Judged, Option<Snapsho
                 Ok(()) => return (judged, Some(sealed.snapshot), state),
                 Err(e) => Cause::of_state(&e),
             },
-            Err(e) => Cause::of_seal(&e),
+            Err(e) => Cause::of_disk(&e),
         };
         // The sinks are about to learn that this run failed; it must not be delivered under the same name later.
         state.discard_sealed(&judged.record.id);

@@ -42,16 +42,14 @@ pub enum Outcome {
 pub struct Judgement {
     /// The row of table `runs`.
     pub record: RunRecord,
-    /// Names listed, before include and exclude.
-    pub listed: u64,
     /// Why the verdict is not complete.
     pub cause: Option<Cause>,
 }
 
 impl From<Judged> for Outcome {
     fn from(judged: Judged) -> Self {
-        let Judged { record, listed, cause, unsealed: _ } = judged;
-        Self::Judged(Box::new(Judgement { record, listed, cause }))
+        let Judged { record, cause, unsealed: _ } = judged;
+        Self::Judged(Box::new(Judgement { record, cause }))
     }
 }
 

@@ -22,7 +22,6 @@ pub(super) enum Walk {
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) record: RunRecord,
-    pub(super) listed: u64,
     pub(super) cause: Option<Cause>,
     pub(super) unsealed: Option<Unsealed>,
 }
@@ -42,7 +41,7 @@ pub(super) async fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: O
         Walk::Done(walked) if matches!(walked.ended, Ended::Stopped) => return None,
         Walk::Done(walked) => Seen::of(*walked).await,
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
-        Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_spool(&e))),
+        Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
     };
     let rows = seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(Table::Repositories));
     let judgement = judge_evidence(
@@ -74,7 +73,7 @@ pub(super) async fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: O
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),
     };
-    Some(Judged { record, listed: seen.listed, cause, unsealed: seen.unsealed })
+    Some(Judged { record, cause, unsealed: seen.unsealed })
 }
 
 /// What a walk saw, in the judge's terms.
@@ -109,7 +108,7 @@ impl Seen {
         match on_disk(move || spool.finish()).await {
             Ok(unsealed) => Self { ending, cause, pages, listed, invalid, notes, unsealed: Some(unsealed) },
             Err(e) => {
-                let cause = cause.or_else(|| Some(Cause::of_spool(&e)));
+                let cause = cause.or_else(|| Some(Cause::of_disk(&e)));
                 let ending = if ending == Ending::Whole { Ending::Failed } else { ending };
                 Self { ending, cause, pages, listed, invalid, notes, unsealed: None }
             }
@@ -133,19 +132,11 @@ fn ending(error: &WalkError, pages: u64) -> Ending {
 }
 
 fn invalid_name(name: &str) -> RunError {
-    RunError {
-        repository: None,
-        code: "name_invalid".into(),
-        message: format!("listed, but not a repository name by the specification, so left out: {name}"),
-        count: 1,
-    }
+    let message = format!("listed, but not a repository name by the specification, so left out: {name}");
+    RunError::of_run("name_invalid", message)
 }
 
 fn limited() -> RunError {
-    RunError {
-        repository: None,
-        code: "max_repositories".into(),
-        message: "the walk ended at `max_repositories`; the registry may have more repositories".into(),
-        count: 1,
-    }
+    let message = "the walk ended at `max_repositories`; the registry may have more repositories";
+    RunError::of_run("max_repositories", message)
 }

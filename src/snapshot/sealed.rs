@@ -85,8 +85,7 @@ impl Unsealed {
         let seal = Seal { record, rows: self.rows };
         let json = serde_json::to_vec_pretty(&seal).map_err(|e| disk(e.into()))?;
         durable::write(&self.directory.join(SEAL), &json).map_err(disk)?;
-        fs::rename(&self.directory, directory).map_err(disk)?;
-        durable::sync_dir(directory.parent().unwrap_or(Path::new(""))).map_err(disk)?;
+        durable::rename(&self.directory, directory).map_err(disk)?;
         Sealed::from_seal(directory, seal)
     }
 }

@@ -236,6 +236,7 @@ impl Segments {
             && let Some(open) = self.open.take()
         {
             let rows = open.writer.finish_durably()?;
+            // The name becomes durable together with the seal's, which is in the same directory.
             fs::rename(open.path, target)?;
             return Ok(rows);
         }

@@ -169,6 +169,18 @@ async fn a_kill_at_any_step_of_the_first_run_of_all_loses_nothing() {
     assert!(phases.len() >= 11, "{phases:?}");
 }
 
+/// A copy of the site whose run was killed at this step, and the readers that knew it before.
+#[expect(clippy::print_stdout, reason = "shown where a test fails: which step it was")]
+fn killed_at_step(step: usize, library: &Library, base: &Site) -> (Site, [Stranger; 2]) {
+    let site = base.copy();
+    let mut strangers = site.strangers();
+    published(&mut strangers);
+    let (ended, steps) = library.run(&site, CrashAt::Step(step));
+    println!("step {step}: {:?}", steps.last());
+    assert!(ended.is_killed(), "{}", ended.told);
+    (site, strangers)
+}
+
 /// Kills the run of round 2 at each of its steps, always from the same beginning, and lets round 3 mend it; then there
 /// is the content of these rounds, of round 2 if it was kept, and of round 3.
 #[expect(clippy::print_stdout, reason = "shown where a test fails: which step it was")]
@@ -179,12 +191,7 @@ async fn killed_at_every_step(library: &Library, base: &Site, earlier: &BTreeSet
     assert_eq!(ended.status.code(), Some(0), "{}", ended.told);
     let mut phases = BTreeMap::new();
     for step in 1..=steps.len() {
-        let site = base.copy();
-        let mut strangers = site.strangers();
-        published(&mut strangers);
-        let (ended, steps) = library.run(&site, CrashAt::Step(step));
-        println!("step {step}: {:?}", steps.last());
-        assert!(ended.is_killed(), "{}", ended.told);
+        let (site, mut strangers) = killed_at_step(step, library, base);
         let phase = Phase::of(&site, &before, &strangers);
         *phases.entry(phase).or_insert(0) += 1;
         published(&mut strangers);
@@ -212,12 +219,7 @@ async fn a_kill_at_any_step_of_a_run_that_may_not_be_published_touches_nothing()
     let (ended, steps) = library.run(&base.copy(), CrashAt::Never);
     assert_eq!(ended.status.code(), Some(4), "{}", ended.told);
     for step in 1..=steps.len() {
-        let site = base.copy();
-        let mut strangers = site.strangers();
-        published(&mut strangers);
-        let (ended, steps) = library.run(&site, CrashAt::Step(step));
-        println!("step {step}: {:?}", steps.last());
-        assert!(ended.is_killed(), "{}", ended.told);
+        let (site, mut strangers) = killed_at_step(step, &library, &base);
         assert_eq!(published(&mut strangers), [BTreeSet::from([0]), BTreeSet::from([0])]);
         site.must_run(2).await;
         assert_eq!(published(&mut strangers), [BTreeSet::from([0, 2]), BTreeSet::from([0, 2])]);

@@ -42,9 +42,9 @@ impl Staged {
     /// If any step fails; then nothing is visible that was not before.
     pub fn commit(mut self) -> io::Result<()> {
         self.sync()?;
-        fs::rename(&self.hidden, &self.target)?;
+        rename(&self.hidden, &self.target)?;
         self.file = None;
-        sync_dir(parent(&self.target))
+        Ok(())
     }
 
     /// Makes the file visible under its name and durable, unless something stands there already.
@@ -90,6 +90,15 @@ impl Drop for Staged {
             let _ = fs::remove_file(&self.hidden);
         }
     }
+}
+
+/// Renames a file or directory whose content is durable already, and makes its new name durable.
+///
+/// # Errors
+/// As of the operating system.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_dir(parent(to))
 }
 
 /// Replaces `target` by `bytes`, atomically and durably.

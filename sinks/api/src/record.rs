@@ -46,6 +46,13 @@ pub struct RunError {
     pub count: i64,
 }
 
+impl RunError {
+    /// An error of the run as a whole, seen once.
+    pub fn of_run(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { repository: None, code: code.into(), message: message.into(), count: 1 }
+    }
+}
+
 /// One row of `runs`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
