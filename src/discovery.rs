@@ -2,12 +2,13 @@
 
 use futures::stream::BoxStream;
 
-use crate::registry::{Client, Page, RegistryError};
+use crate::registry::{Client, Cursor, Page, RegistryError};
 
 /// A source of repository names.
 pub trait Discovery: std::fmt::Debug + Send + Sync {
-    /// All pages, in order; ends after the last one or after the first error.
-    fn pages(&self) -> BoxStream<'_, Result<Page, RegistryError>>;
+    /// All pages, in order, or those that come after `from`, a cursor of an earlier walk; ends after the last one or
+    /// after the first error. A source that gives no cursors is never asked to go on from one.
+    fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>>;
 }
 
 /// `GET /v2/_catalog`, page by page.
@@ -15,7 +16,7 @@ pub trait Discovery: std::fmt::Debug + Send + Sync {
 pub struct Catalog(pub Client);
 
 impl Discovery for Catalog {
-    fn pages(&self) -> BoxStream<'_, Result<Page, RegistryError>> {
-        self.0.catalog()
+    fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
+        self.0.catalog(from)
     }
 }

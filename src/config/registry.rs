@@ -9,7 +9,7 @@ use stocktake_sink::RegistryName;
 use url::Url;
 
 use super::{RegistryConfig, auth};
-use crate::registry::{Auth, Pagination, Settings};
+use crate::registry::{Auth, Pagination, Settings, Split};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{NameFilter, WalkSettings};
 use crate::yaml::{Checked, Field, Section, is_plain, shown, suggest};
@@ -52,6 +52,8 @@ fn client(section: &mut Section<'_>, name: Checked<RegistryName>) -> Checked<Set
         service: service?,
         page_size: page_size?,
         concurrency: concurrency?,
+        requests_per_second: None,
+        split: Split::default(),
         pagination: pagination?,
         realm_hosts: realm_hosts?,
         ca_file,
@@ -90,7 +92,7 @@ fn walk(section: &mut Section<'_>) -> Checked<WalkSettings> {
     let filter = NameFilter::new(&include?, &exclude?).map_err(|_| {
         section.problem("`include` and `exclude` are too large together", "name fewer or simpler patterns")
     });
-    Ok(WalkSettings { max_repositories: max_repositories?, filter: filter? })
+    Ok(WalkSettings { max_repositories: max_repositories?, filter: filter?, ..WalkSettings::default() })
 }
 
 fn judge(section: &mut Section<'_>) -> Checked<JudgeSettings> {

@@ -20,11 +20,12 @@ use url::Url;
 use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
-use super::link::{next_page, repaired};
+use super::link::{LinkError, next_page, repaired};
+use super::origin::same_origin;
 use super::page::{Listed, read_page};
 use super::session::Session;
 use super::transport::Answer;
-use super::{Page, Pagination, RegistryError};
+use super::{Cursor, Page, Pagination, RegistryError};
 use crate::clock;
 
 /// The page size that every registry we know accepts.
@@ -47,13 +48,14 @@ type Fetched = Result<Page, RegistryError>;
 
 /// The stream of pages. Its task asks for a page only with leave: one is given ahead, and one more each time the
 /// consumer wants a page, so that exactly one page is fetched while another is looked at.
-pub(super) fn pages(client: Arc<Inner>) -> BoxStream<'static, Fetched> {
-    let start = Reader { client: Some(client), tasks: JoinSet::new(), pages: None, leave: Arc::new(Semaphore::new(1)) };
+pub(super) fn pages(client: Arc<Inner>, from: Option<Cursor>) -> BoxStream<'static, Fetched> {
+    let start =
+        Reader { client: Some((client, from)), tasks: JoinSet::new(), pages: None, leave: Arc::new(Semaphore::new(1)) };
     unfold(start, |mut reader| async { reader.next().await.map(|page| (page, reader)) }).boxed()
 }
 
 struct Reader {
-    client: Option<Arc<Inner>>,
+    client: Option<(Arc<Inner>, Option<Cursor>)>,
     /// The walk, and a keeper so that no page waits for a token; aborted when dropped.
     tasks: JoinSet<()>,
     pages: Option<mpsc::Receiver<Fetched>>,
@@ -62,13 +64,13 @@ struct Reader {
 
 impl Reader {
     async fn next(&mut self) -> Option<Fetched> {
-        if let Some(client) = self.client.take() {
+        if let Some((client, from)) = self.client.take() {
             let (sender, receiver) = mpsc::channel(2);
             let keeper = client.clone();
             self.tasks.spawn(async move { keeper.tokens.keep_fresh(CancellationToken::new()).await });
             let leave = self.leave.clone();
             self.tasks.spawn(async move {
-                if let Err(error) = fetch_all(&client, &sender, &leave).await {
+                if let Err(error) = fetch_all(&client, from, &sender, &leave).await {
                     // Nobody listens any more: nobody needs to know.
                     let _ = sender.send(Err(error)).await;
                 }
@@ -93,10 +95,18 @@ impl Reader {
     }
 }
 
-async fn fetch_all(client: &Inner, sender: &mpsc::Sender<Fetched>, leave: &Semaphore) -> Result<(), RegistryError> {
+async fn fetch_all(
+    client: &Inner,
+    from: Option<Cursor>,
+    sender: &mpsc::Sender<Fetched>,
+    leave: &Semaphore,
+) -> Result<(), RegistryError> {
     granted(leave).await;
     let mut session = Session::open(client).await?;
-    let (mut url, mut answer) = first_page(&mut session, client).await?;
+    let (mut url, mut answer) = match from {
+        Some(cursor) => resumed_page(&mut session, client, &cursor).await?,
+        None => first_page(&mut session, client).await?,
+    };
     let mut circle = Circle::new(client.bounds);
     for number in 1.. {
         let at_step = |problem| RegistryError::new(Step::Page(number), problem);
@@ -112,6 +122,7 @@ async fn fetch_all(client: &Inner, sender: &mpsc::Sender<Fetched>, leave: &Semap
         }
         client.transport.counters.pages.fetch_add(1, Ordering::Relaxed);
         let last = next.is_none();
+        let cursor = next.as_ref().map(|next| Cursor(next.to_string()));
         let received_at = clock::now();
         let hand_on = async {
             let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
@@ -121,14 +132,15 @@ async fn fetch_all(client: &Inner, sender: &mpsc::Sender<Fetched>, leave: &Semap
             let (names, invalid_count) = (listed.names, listed.invalid_count);
             let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
             // Nobody listens any more: the task is about to be aborted.
-            let _ = sender.send(Ok(Page { number, names, invalid, invalid_count, received_at, last })).await;
+            let page = Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new: false };
+            let _ = sender.send(Ok(page)).await;
             Ok::<_, RegistryError>(())
         };
         let Some(following) = next else { return hand_on.await };
         // The next request goes out before this page is even parsed, if there is leave for it.
         let fetch = async {
             granted(leave).await;
-            session.next(&following, Step::Page(number + 1)).await
+            session.next(&following, &Step::Page(number + 1)).await
         };
         let (fetched, handed_on) = join(fetch, hand_on).await;
         handed_on?;
@@ -161,6 +173,19 @@ async fn first_page(session: &mut Session<'_>, client: &Inner) -> Result<(Url, A
         }
         debug!(size, "the registry refuses this page size");
     }
+}
+
+/// The page that an earlier walk would have fetched next. A cursor is what we once wrote down ourselves; yet nothing but
+/// this registry is asked, whatever it says.
+async fn resumed_page(
+    session: &mut Session<'_>,
+    client: &Inner,
+    cursor: &Cursor,
+) -> Result<(Url, Answer), RegistryError> {
+    let url = Url::parse(&cursor.0).ok().filter(|url| same_origin(url, &client.settings.url));
+    let url = url.ok_or_else(|| RegistryError::new(Step::Page(1), Problem::Link(LinkError::OtherOrigin)))?;
+    let answer = session.first(&url).await?;
+    Ok((url, answer))
 }
 
 fn check(answer: &Answer, number: u64) -> Result<(), Problem> {

@@ -12,7 +12,7 @@ use super::error::Step;
 use super::realm::Realm;
 use super::retry::RetryPolicy;
 use super::transport::{Stats, Transport};
-use super::{Auth, Login, Page, RegistryError, Settings};
+use super::{Auth, Cursor, Login, Page, RegistryError, Settings};
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
 #[derive(Clone)]
@@ -47,14 +47,14 @@ impl Client {
         Ok(Self(Arc::new(Inner { settings, transport, tokens, bounds })))
     }
 
-    /// Every page of the catalog once, in the server's order; ends after the last page or the first error. While a
+    /// Every page of the catalog once, in the server's order, or those after `from`; ends after the last page or the first error. While a
     /// page is looked at, the next one is fetched, and no further; dropped, the stream stops fetching. It begins when
     /// it is first polled, within a tokio runtime.
     ///
     /// # Errors
     /// Each names its step, its kind and a remedy.
-    pub fn catalog(&self) -> BoxStream<'_, Result<Page, RegistryError>> {
-        catalog::pages(self.0.clone())
+    pub fn catalog(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
+        catalog::pages(self.0.clone(), from.cloned())
     }
 
     /// What has been sent and received so far, over all clones.

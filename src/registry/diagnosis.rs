@@ -96,7 +96,7 @@ pub(super) fn why_denied(
 }
 
 /// One line on what to do.
-pub(super) fn remedy(step: Step, problem: &Problem) -> String {
+pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
     match problem {
         Problem::Rejected { hint, .. } | Problem::Denied { hint, .. } => refusal(step, problem, hint.as_ref()),
         Problem::Secret(_) | Problem::BadSecret => "check where the password is kept, and that this user may read it".into(),
@@ -105,7 +105,7 @@ pub(super) fn remedy(step: Step, problem: &Problem) -> String {
              or none at all"
                 .into()
         }
-        Problem::Unsupported(_) if step == Step::Ping => {
+        Problem::Unsupported(_) if *step == Step::Ping => {
             "check `url`: there is no registry API under it (`/v2/` is added to it)".into()
         }
         Problem::Unsupported(_) => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
@@ -147,7 +147,7 @@ pub(super) fn remedy(step: Step, problem: &Problem) -> String {
     }
 }
 
-fn refusal(step: Step, problem: &Problem, hint: Option<&Hint>) -> String {
+fn refusal(step: &Step, problem: &Problem, hint: Option<&Hint>) -> String {
     match hint {
         Some(Hint::UseTokens) => "this registry wants tokens: set `auth: token` (the default)".into(),
         Some(Hint::RobotName) => "that is no robot account's name: did you mean `org+robot`?".into(),
@@ -172,7 +172,7 @@ fn refusal(step: Step, problem: &Problem, hint: Option<&Hint>) -> String {
             "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
                 .into()
         }
-        None if step == Step::Token => "the account may not have such a token: check its permissions".into(),
+        None if *step == Step::Token => "the account may not have such a token: check its permissions".into(),
         None => "check the account's permissions, and that this machine's clock is right".into(),
     }
 }

@@ -24,7 +24,7 @@ struct Inner {
 }
 
 /// What was being done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Preparing the client: certificates.
     Setup,
@@ -34,6 +34,14 @@ pub enum Step {
     Token,
     /// Fetching a page of the catalog, counted from 1.
     Page(u64),
+    /// Listing the tags of this repository.
+    Tags(Arc<str>),
+    /// Fetching or resolving a manifest: `repository:tag` or `repository@digest`.
+    Manifest(Arc<str>),
+    /// Fetching an image's configuration: `repository@digest`.
+    Config(Arc<str>),
+    /// Asking the registry's own API, in words: `projects of Harbor, page 3`.
+    Api(Arc<str>),
 }
 
 impl fmt::Display for Step {
@@ -43,6 +51,10 @@ impl fmt::Display for Step {
             Self::Ping => f.write_str("ping"),
             Self::Token => f.write_str("token"),
             Self::Page(number) => write!(f, "catalog page {number}"),
+            Self::Tags(repository) => write!(f, "tags of {repository}"),
+            Self::Manifest(reference) => write!(f, "manifest {reference}"),
+            Self::Config(reference) => write!(f, "configuration {reference}"),
+            Self::Api(what) => f.write_str(what),
         }
     }
 }
@@ -70,11 +82,15 @@ pub enum Fault {
     Untrusted,
     /// The catalog does not end.
     Endless,
+    /// Listed, and not there when it was asked for.
+    Gone,
+    /// What came is not what its digest says, or cannot be read.
+    Corrupt,
 }
 
 impl Fault {
     /// All of them, for tables and metrics.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::CredentialsRejected,
         Self::SecretUnreadable,
         Self::Denied,
@@ -85,6 +101,8 @@ impl Fault {
         Self::Protocol,
         Self::Untrusted,
         Self::Endless,
+        Self::Gone,
+        Self::Corrupt,
     ];
 
     /// A stable code for tables and metrics: `credentials_rejected`.
@@ -100,6 +118,8 @@ impl Fault {
             Self::Protocol => "protocol",
             Self::Untrusted => "untrusted",
             Self::Endless => "endless",
+            Self::Gone => "gone",
+            Self::Corrupt => "corrupt",
         }
     }
 }
@@ -246,12 +266,12 @@ impl RegistryError {
 
     /// What was being done.
     pub fn step(&self) -> Step {
-        self.0.step
+        self.0.step.clone()
     }
 
     /// What the operator can do about it, in one line.
     pub fn remedy(&self) -> String {
-        remedy(self.0.step, &self.0.problem)
+        remedy(&self.0.step, &self.0.problem)
     }
 
     pub(super) fn problem(&self) -> &Problem {

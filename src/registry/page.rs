@@ -7,12 +7,18 @@ use chrono::{DateTime, Utc};
 use serde::de::{
     DeserializeSeed, Deserializer, Error, Expected, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
 };
+use serde::{Deserialize, Serialize};
 
 use super::Names;
 use super::grammar::is_repository_name;
 
 /// Invalid names kept of a page, to show; all of them are counted.
 const INVALID_KEPT: usize = 100;
+
+/// Where a walk can be taken up again: what the source of a page wrote down about all that comes after it. Opaque to
+/// everybody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor(pub String);
 
 /// One page of a registry's catalog.
 #[derive(Clone, Debug)]
@@ -29,6 +35,11 @@ pub struct Page {
     pub received_at: DateTime<Utc>,
     /// Whether the server says that no further page follows.
     pub last: bool,
+    /// Where to go on after this page and all that were handed out before it; none where that cannot be told, and
+    /// after the last.
+    pub cursor: Option<Cursor>,
+    /// Whether the source itself has made sure that the page brings names no other brought: ranges of an ordered catalog.
+    pub proven_new: bool,
 }
 
 /// The names of a page, by whether they follow the grammar.

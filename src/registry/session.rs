@@ -83,13 +83,13 @@ impl<'a> Session<'a> {
 
     async fn ping(&mut self) -> Result<(), RegistryError> {
         let url = self.ping_url.clone();
-        let (answer, _) = self.send(&url, Step::Ping).await?;
+        let (answer, _) = self.send(&url, &Step::Ping).await?;
         self.ping = challenges(&answer);
         match answer.status {
             status if status.is_success() => Ok(()),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => match self.access {
                 Access::Anonymous if answer.status == StatusCode::UNAUTHORIZED || !self.ping.is_empty() => Ok(()),
-                _ => Err(self.refusal(Step::Ping, &answer, None)),
+                _ => Err(self.refusal(&Step::Ping, &answer, None)),
             },
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                 Err(RegistryError::new(Step::Ping, Problem::Unsupported(said(&answer))))
@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
     pub(super) async fn first(&mut self, url: &Url) -> Result<Answer, RegistryError> {
         let step = Step::Page(1);
         loop {
-            let (answer, token) = match self.send(url, step).await {
+            let (answer, token) = match self.send(url, &step).await {
                 Ok(sent) => sent,
                 // A 400 from the token endpoint is the next step of the ladder: Quay's answer to the catalog scope.
                 Err(error) if matches!(error.problem(), Problem::Scope { .. }) => {
@@ -118,13 +118,13 @@ impl<'a> Session<'a> {
             if is_refusal(answer.status) {
                 let offered = challenges(&answer);
                 if self.is_same_again(&offered) || !self.climb(&offered, url)? {
-                    return Err(self.refusal(step, &answer, token.as_ref()));
+                    return Err(self.refusal(&step, &answer, token.as_ref()));
                 }
             } else if answer.status.is_success() && anonymous && self.client.login().is_some() {
                 // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py): with credentials, no such
                 // answer is believed.
                 if !self.climb(&[], url)? {
-                    return Err(self.refusal(step, &answer, None));
+                    return Err(self.refusal(&step, &answer, None));
                 }
             } else {
                 return Ok(answer);
@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
     }
 
     /// Fetches a further page with what the first was granted to. A refusal here is final.
-    pub(super) async fn next(&self, url: &Url, step: Step) -> Result<Answer, RegistryError> {
+    pub(super) async fn next(&self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
         let (answer, token) = self.send(url, step).await?;
         if is_refusal(answer.status) {
             return Err(self.refusal(step, &answer, token.as_ref()));
@@ -143,9 +143,9 @@ impl<'a> Session<'a> {
 
     /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects within the
     /// origin, and after a refusal repeats the request once with a new token if the old one was not fresh.
-    async fn send(&self, url: &Url, step: Step) -> Result<(Answer, Option<Token>), RegistryError> {
+    async fn send(&self, url: &Url, step: &Step) -> Result<(Answer, Option<Token>), RegistryError> {
         let begun = Instant::now();
-        let at_step = |problem| RegistryError::new(step, problem);
+        let at_step = |problem| RegistryError::new(step.clone(), problem);
         let (mut url, mut redirects) = (url.clone(), 0);
         let mut number = 1;
         loop {
@@ -218,8 +218,8 @@ impl<'a> Session<'a> {
         asked.is_some_and(|scope| super::ScopeSet::parse([scope]) == wanted.scopes)
     }
 
-    fn refusal(&self, step: Step, answer: &Answer, token: Option<&Token>) -> RegistryError {
-        self.client.tokens.source().note(RegistryError::new(step, self.denied(answer, token)))
+    fn refusal(&self, step: &Step, answer: &Answer, token: Option<&Token>) -> RegistryError {
+        self.client.tokens.source().note(RegistryError::new(step.clone(), self.denied(answer, token)))
     }
 
     fn denied(&self, answer: &Answer, token: Option<&Token>) -> Problem {

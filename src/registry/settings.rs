@@ -26,6 +26,10 @@ pub struct Settings {
     pub page_size: NonZeroU32,
     /// Most requests in flight to this registry.
     pub concurrency: NonZeroUsize,
+    /// Most requests to begin in a second, token requests included; none: as many as `concurrency` allows.
+    pub requests_per_second: Option<NonZeroU32>,
+    /// Whether one catalog may be walked on several connections.
+    pub split: Split,
     /// What to do about links that leave the catalog's path.
     pub pagination: Pagination,
     /// Further hosts (`host` or `host:port`) that credentials may be sent to for a token.
@@ -36,6 +40,41 @@ pub struct Settings {
     pub insecure_tls: bool,
     /// Bound on one request, from sending to the end of its body.
     pub timeout: Duration,
+}
+
+impl Settings {
+    /// The defaults: the token flow without a login, pages of 1000, 16 requests in flight, 30 s for each.
+    ///
+    /// # Panics
+    /// Never: the defaults are not zero.
+    pub fn new(name: RegistryName, url: Url) -> Self {
+        Self {
+            name,
+            url,
+            auth: Auth::Token(None),
+            scope: Vec::new(),
+            service: None,
+            page_size: NonZeroU32::new(1000).expect("is not zero"),
+            concurrency: NonZeroUsize::new(16).expect("is not zero"),
+            requests_per_second: None,
+            split: Split::default(),
+            pagination: Pagination::default(),
+            realm_hosts: Vec::new(),
+            ca_file: None,
+            insecure_tls: false,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Whether one catalog may be walked on several connections, each over a range of names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Split {
+    /// Where names are ordered, `last=` takes any name, and latency, not the server's work, is what a page costs.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// What to do about a link to the next page that stays on the registry's host but leaves the catalog's path, as a proxy

@@ -42,18 +42,10 @@ fn login(file: &NamedTempFile) -> Login {
 
 pub(super) fn settings(url: url::Url, auth: Auth) -> Settings {
     Settings {
-        name: "fake".parse().expect("a name"),
-        url,
         auth,
-        scope: Vec::new(),
-        service: None,
-        page_size: NonZeroU32::new(1000).expect("not zero"),
         concurrency: NonZeroUsize::new(4).expect("not zero"),
-        pagination: Pagination::Strict,
-        realm_hosts: Vec::new(),
-        ca_file: None,
-        insecure_tls: false,
         timeout: Duration::from_secs(5),
+        ..Settings::new("fake".parse().expect("a name"), url)
     }
 }
 
@@ -114,7 +106,7 @@ impl Walked {
 
 async fn walk(client: &Client) -> Walked {
     let mut walked = Walked { pages: Vec::new(), error: None };
-    let mut stream = client.catalog();
+    let mut stream = client.catalog(None);
     while let Some(page) = stream.next().await {
         assert!(walked.error.is_none(), "nothing follows an error");
         match page {

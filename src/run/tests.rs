@@ -1,30 +1,17 @@
 use std::cell::Cell;
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::registry::{Auth, Pagination};
-use crate::walk::{Ended, NameFilter, Walked};
+use crate::registry::Auth;
+use crate::walk::{Ended, Walked};
 
 use super::*;
 
 fn plan(state: &Path) -> Plan {
-    let registry = registry::Settings {
-        name: "quay".parse().unwrap(),
-        url: "http://127.0.0.1:9".parse().unwrap(),
-        auth: Auth::None,
-        scope: Vec::new(),
-        service: None,
-        page_size: NonZeroU32::MIN,
-        concurrency: NonZeroUsize::MIN,
-        realm_hosts: Vec::new(),
-        pagination: Pagination::default(),
-        ca_file: None,
-        insecure_tls: false,
-        timeout: Duration::from_secs(1),
-    };
-    let walk = WalkSettings { max_repositories: 0, filter: NameFilter::new(&[], &[]).unwrap() };
+    let url = "http://127.0.0.1:9".parse().unwrap();
+    let registry = registry::Settings { auth: Auth::None, ..registry::Settings::new("quay".parse().unwrap(), url) };
+    let walk = WalkSettings::default();
     let (state, config_sha256) = (state.to_owned(), String::new());
     Plan { registry, walk, judge: JudgeSettings::default(), sinks: Vec::new(), state, config_sha256 }
 }

@@ -5,12 +5,14 @@ mod columns;
 mod judge;
 mod keys;
 mod merge;
+mod rows;
 mod sealed;
 mod segment;
 mod spool;
 
 pub use columns::{RepositoryRow, RepositoryState};
 pub use judge::{Ending, Evidence, JudgeSettings, Judgement, judge};
+pub use rows::{LayerRow, ManifestRow, TagRow};
 pub use sealed::{SealError, Sealed, Unsealed};
 pub use spool::{Spool, SpoolError};
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-pub use settings::{NameFilter, WalkSettings};
+pub use settings::{Depth, NameFilter, WalkSettings};
 
 use crate::discovery::Discovery;
 use crate::registry::{Page, RegistryError};
@@ -92,7 +92,7 @@ pub async fn walk(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Walked {
-    let mut pages = discovery.pages();
+    let mut pages = discovery.pages(None);
     let mut ledger = Ledger::new(spool, settings.clone());
     let ended = loop {
         let page = tokio::select! {

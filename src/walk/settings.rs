@@ -3,19 +3,35 @@
 use globset::{Glob, GlobBuilder, GlobSet};
 
 /// How far a walk goes and which repositories it keeps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct WalkSettings {
     /// Most repositories to take; 0: all.
     pub max_repositories: u64,
     /// Which repositories are kept.
     pub filter: NameFilter,
+    /// What is read of each.
+    pub depth: Depth,
+    /// Repositories that are read first, with their tags, whatever the list says; each once, ignoring case.
+    pub monitored: Vec<String>,
+}
+
+/// What is read of each repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Depth {
+    /// Its name.
+    #[default]
+    Repositories,
+    /// Its tags as well.
+    Tags,
+    /// And what the tags point to: manifests, and the configurations of images.
+    Manifests,
 }
 
 /// Chooses repositories by name: one of the `include` patterns (none given: every name) and none of `exclude`.
 ///
 /// `*` and `?` stay within one part of a name, `**` crosses `/`, `{a,b}` is either: `my-org/*` accepts `my-org/app`
 /// and not `my-org/team/app`, which `my-org/**` does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NameFilter {
     include: Option<GlobSet>,
     exclude: GlobSet,

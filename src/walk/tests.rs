@@ -3,14 +3,14 @@ use futures::stream::{self, BoxStream};
 use stocktake_sink::Table;
 
 use super::*;
-use crate::registry::Names;
+use crate::registry::{Cursor, Names};
 
 /// Pages as given; the last one is the last.
 #[derive(Debug)]
 struct Listed(Vec<Vec<&'static str>>);
 
 impl Discovery for Listed {
-    fn pages(&self) -> BoxStream<'_, Result<Page, RegistryError>> {
+    fn pages(&self, _: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
         let count = self.0.len();
         let page = move |(at, names): (usize, &Vec<&'static str>)| {
             Ok(Page {
@@ -20,6 +20,8 @@ impl Discovery for Listed {
                 invalid_count: 0,
                 received_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
                 last: at + 1 == count,
+                cursor: None,
+                proven_new: false,
             })
         };
         stream::iter(self.0.iter().enumerate().map(page)).boxed()
@@ -28,7 +30,8 @@ impl Discovery for Listed {
 
 fn settings(max_repositories: u64, include: &[&str], exclude: &[&str]) -> WalkSettings {
     let globs = |patterns: &[&str]| patterns.iter().map(|p| NameFilter::pattern(p).unwrap()).collect::<Vec<_>>();
-    WalkSettings { max_repositories, filter: NameFilter::new(&globs(include), &globs(exclude)).unwrap() }
+    let filter = NameFilter::new(&globs(include), &globs(exclude)).unwrap();
+    WalkSettings { max_repositories, filter, ..WalkSettings::default() }
 }
 
 async fn walked(pages: &[&[&'static str]], settings: &WalkSettings) -> (Ended, u64, u64) {

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use tempfile::NamedTempFile;
 
 use stocktake::fake::Repositories;
-use stocktake::registry::{Auth, Client, Fault, Login, Pagination, RegistryError, SecretSource, Settings, Stats};
+use stocktake::registry::{Auth, Client, Fault, Login, RegistryError, SecretSource, Settings, Stats};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
 
@@ -16,18 +16,10 @@ fn client(registry: &DockerRegistry, password: &NamedTempFile, page_size: u32) -
     let password = SecretSource::File(password.path().to_owned());
     let login = Login { username: registry.username().to_owned(), password };
     Client::new(Settings {
-        name: "docker".parse().expect("a name"),
-        url: registry.url(),
         auth: Auth::Token(Some(login)),
-        scope: Vec::new(),
-        service: None,
         page_size: NonZeroU32::new(page_size).expect("not zero"),
         concurrency: NonZeroUsize::MIN,
-        realm_hosts: Vec::new(),
-        pagination: Pagination::default(),
-        ca_file: None,
-        insecure_tls: false,
-        timeout: Duration::from_secs(30),
+        ..Settings::new("docker".parse().expect("a name"), registry.url())
     })
     .expect("a client")
 }
@@ -39,7 +31,7 @@ fn password(text: &str) -> NamedTempFile {
 }
 
 async fn walk(client: &Client) -> Result<Vec<String>, RegistryError> {
-    let (mut names, mut pages) = (Vec::new(), client.catalog());
+    let (mut names, mut pages) = (Vec::new(), client.catalog(None));
     while let Some(page) = pages.next().await {
         names.extend(page?.names.iter().map(str::to_owned));
     }
@@ -87,7 +79,7 @@ async fn tokens_that_end_in_mid_walk_are_renewed() {
     let registry = DockerRegistry::start(Mode::StrictToken { lifetime: Duration::from_secs(2) }, names.iter()).await;
     let password = password(registry.password());
     let client = client(&registry, &password, 100);
-    let (mut listed, mut pages) = (Vec::new(), client.catalog());
+    let (mut listed, mut pages) = (Vec::new(), client.catalog(None));
     while let Some(page) = pages.next().await {
         let page = page.unwrap_or_else(|error| panic!("{error:?}\n{}", registry.log()));
         listed.extend(page.names.iter().map(str::to_owned));

@@ -10,6 +10,7 @@ mod blocking;
 pub mod contract;
 pub mod durable;
 mod id;
+mod kind;
 mod record;
 mod sink;
 mod snapshot;
@@ -20,6 +21,7 @@ mod zone;
 #[cfg(feature = "blocking")]
 pub use blocking::{Abandoned, blocking};
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
+pub use kind::ManifestKind;
 pub use record::{RunError, RunRecord, Trigger};
 pub use sink::{Receipt, Sink, SinkError, SinkErrorKind, WrittenObject};
 pub use snapshot::{BatchIter, MemoryRows, Rows, Snapshot, SnapshotError};

@@ -250,7 +250,7 @@ async fn edge_29_the_content_type_does_not_matter() {
 #[tokio::test]
 async fn exactly_one_page_is_fetched_ahead() {
     let rig = anonymous(paged(100, 10)).await;
-    let mut stream = rig.client.catalog();
+    let mut stream = rig.client.catalog(None);
     assert_eq!(rig.server.requests().len(), 0, "nothing before it is polled");
     let settle = || tokio::time::sleep(Duration::from_millis(50));
     for taken in 1..=3 {

@@ -1,0 +1,85 @@
+//! What a repository holds, as the protocol sees it: descriptors, manifests, image configurations. Types alone; reading
+//! them out of a body, and fetching it, are others' business.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use stocktake_sink::ManifestKind;
+
+/// A pointer to content (OCI image specification, "Content Descriptors").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// `sha256:…`, checked against the grammar of digests.
+    pub digest: String,
+    /// In bytes; not negative.
+    pub size: i64,
+    /// The media type as the server wrote it, checked to be printable ASCII; empty where it wrote none.
+    pub media_type: String,
+}
+
+/// What a tag points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The manifest's digest.
+    pub digest: String,
+    /// Its media type.
+    pub media_type: String,
+    /// The manifest's own size in bytes, where the server told it.
+    pub size: Option<i64>,
+}
+
+/// A manifest, read and verified against its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The digest, verified; where the server names none, the SHA-256 of the body.
+    pub digest: String,
+    /// From its own `mediaType`, else from `Content-Type`.
+    pub media_type: String,
+    /// Its own size in bytes.
+    pub size: i64,
+    /// Image, index or artifact.
+    pub kind: ManifestKind,
+    /// `artifactType`, else, of an artifact, the configuration's media type.
+    pub artifact_type: Option<String>,
+    /// The manifest that this one is about (`subject`).
+    pub subject: Option<String>,
+    /// The configuration, of an image or artifact.
+    pub config: Option<Descriptor>,
+    /// The layers in order; empty for an index.
+    pub layers: Vec<Descriptor>,
+    /// The manifests that an index lists.
+    pub children: Vec<Child>,
+    /// The annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// An entry of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// The manifest.
+    pub descriptor: Descriptor,
+    /// For which platform, where the index says so.
+    pub platform: Platform,
+}
+
+/// Where an image runs. `unknown` and empty values are read as none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Platform {
+    /// `linux`.
+    pub os: Option<String>,
+    /// `amd64`.
+    pub architecture: Option<String>,
+    /// `v8`.
+    pub variant: Option<String>,
+}
+
+/// What an image's configuration says about it (OCI image specification, "Image Configuration").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageConfig {
+    /// Where it runs.
+    pub platform: Platform,
+    /// When it was made, as it says itself.
+    pub created: Option<DateTime<Utc>>,
+    /// `config.Labels`.
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,74 @@
+//! Rows as the walk makes them: the tables' columns without what is the same for the whole run. Lists nothing, stores
+//! nothing.
+
+use chrono::{DateTime, Utc};
+use stocktake_sink::ManifestKind;
+
+/// One row of table `tags`.
+#[derive(Clone, Copy, Debug)]
+pub struct TagRow<'a> {
+    /// When the registry said so.
+    pub observed_at: DateTime<Utc>,
+    /// The repository's full name.
+    pub repository: &'a str,
+    /// The tag.
+    pub tag: &'a str,
+    /// What it points to, where that was asked and is there.
+    pub digest: Option<&'a str>,
+    /// The media type of that.
+    pub media_type: Option<&'a str>,
+    /// The size of that manifest itself in bytes, not of what it lists.
+    pub size_bytes: Option<i64>,
+}
+
+/// One row of table `manifests`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManifestRow {
+    /// When the registry said so.
+    pub observed_at: DateTime<Utc>,
+    /// The repository's full name.
+    pub repository: String,
+    /// The manifest's digest.
+    pub digest: String,
+    /// Its media type.
+    pub media_type: String,
+    /// The kind of artifact, where it is one.
+    pub artifact_type: Option<String>,
+    /// Image, index or artifact.
+    pub kind: ManifestKind,
+    /// The configuration's digest; none for an index.
+    pub config_digest: Option<String>,
+    /// `linux`, from the configuration, else from the index that lists it.
+    pub os: Option<String>,
+    /// `amd64`.
+    pub architecture: Option<String>,
+    /// `v8`.
+    pub variant: Option<String>,
+    /// How many layers; none for an index.
+    pub layer_count: Option<i32>,
+    /// Configuration and layers together, in bytes; none for an index.
+    pub total_size_bytes: Option<i64>,
+    /// When the image was made, as its configuration says.
+    pub created_at: Option<DateTime<Utc>>,
+    /// The manifest that this one is about.
+    pub subject_digest: Option<String>,
+    /// The manifests that an index lists, in its order; none for anything else.
+    pub child_digests: Option<Vec<String>>,
+    /// The layers in order; none for an index.
+    pub layers: Option<Vec<LayerRow>>,
+    /// The annotations as a JSON object with sorted keys; none where there are none.
+    pub annotations_json: Option<String>,
+    /// The labels of the image's configuration, likewise.
+    pub labels_json: Option<String>,
+}
+
+/// An entry of the column `layers`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerRow {
+    /// The blob's digest.
+    pub digest: String,
+    /// Its size in bytes.
+    pub size: i64,
+    /// Its media type.
+    pub media_type: String,
+}
