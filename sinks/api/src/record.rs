@@ -76,6 +76,15 @@ pub struct RunRecord {
     pub token_requests: u64,
     /// Rows sealed in table `repositories`, also when they are not published.
     pub rows_repositories: u64,
+    /// Rows sealed in table `tags`, likewise.
+    #[serde(default)]
+    pub rows_tags: u64,
+    /// Rows sealed in table `manifests`, likewise.
+    #[serde(default)]
+    pub rows_manifests: u64,
+    /// Requests not sent because the last snapshot had the answer.
+    #[serde(default)]
+    pub requests_saved: u64,
     /// The reason of an unpublishable verdict first, then what went wrong with single repositories.
     pub errors: Vec<RunError>,
     /// The version of stocktake.
@@ -104,13 +113,14 @@ impl RunRecord {
             count(self.retries),
             count(self.token_requests),
             count(self.rows_repositories),
-            count(0),
-            count(0),
+            count(self.rows_tags),
+            count(self.rows_manifests),
             count(0),
             self.error_list()?,
             text(&self.exporter_version),
             Arc::new(Int32Array::from(vec![SCHEMA_VERSION])),
             text(&self.config_sha256),
+            count(self.requests_saved),
         ];
         RecordBatch::try_new(Table::Runs.schema(), columns)
     }
@@ -148,6 +158,7 @@ fn count(value: u64) -> ArrayRef {
 mod tests {
     use super::*;
     use arrow::array::{Array, AsArray};
+    use arrow::datatypes::Int64Type;
 
     #[test]
     fn a_record_fits_the_schema_with_and_without_errors() {
@@ -163,11 +174,21 @@ mod tests {
             retries: 3,
             token_requests: 4,
             rows_repositories: 5,
+            rows_tags: 6,
+            rows_manifests: 7,
+            requests_saved: 8,
             errors: Vec::new(),
             exporter_version: "0.1.0".into(),
             config_sha256: "00".into(),
         };
-        assert_eq!(record.to_batch().expect("no errors").num_rows(), 1);
+        let batch = record.to_batch().expect("no errors");
+        assert_eq!(batch.num_rows(), 1);
+        for (column, expected) in
+            [("rows_repositories", 5), ("rows_tags", 6), ("rows_manifests", 7), ("requests_saved", 8)]
+        {
+            let values = batch.column_by_name(column).expect(column).as_primitive::<Int64Type>();
+            assert_eq!(values.value(0), expected, "{column}");
+        }
         record.errors.push(RunError { repository: None, code: "denied".into(), message: "no".into(), count: 2 });
         let batch = record.to_batch().expect("one error");
         let list = batch.column_by_name("errors").expect("errors").as_list::<i32>().value(0);

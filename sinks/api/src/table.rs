@@ -19,18 +19,25 @@ pub const SCHEMA_VERSION: i32 = 1;
 pub enum Table {
     /// One row per repository, sorted by `repository`.
     Repositories,
+    /// One row per tag, sorted by `repository` and `tag`; only in snapshots of runs that read tags.
+    Tags,
+    /// One row per manifest of a repository, sorted by `repository` and `digest`; only in snapshots of runs that read
+    /// manifests.
+    Manifests,
     /// One row per run, whatever became of it.
     Runs,
 }
 
 impl Table {
     /// All tables, in the order in which they are published.
-    pub const ALL: [Self; 2] = [Self::Repositories, Self::Runs];
+    pub const ALL: [Self; 4] = [Self::Repositories, Self::Tags, Self::Manifests, Self::Runs];
 
     /// The name used in paths and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Repositories => "repositories",
+            Self::Tags => "tags",
+            Self::Manifests => "manifests",
             Self::Runs => "runs",
         }
     }
@@ -38,9 +45,13 @@ impl Table {
     /// The columns; every batch of this table has exactly these.
     pub fn schema(self) -> SchemaRef {
         static REPOSITORIES: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(repositories())));
+        static TAGS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(tags())));
+        static MANIFESTS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(manifests())));
         static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(runs())));
         match self {
             Self::Repositories => Arc::clone(&REPOSITORIES),
+            Self::Tags => Arc::clone(&TAGS),
+            Self::Manifests => Arc::clone(&MANIFESTS),
             Self::Runs => Arc::clone(&RUNS),
         }
     }
@@ -49,14 +60,31 @@ impl Table {
     pub fn sort_key(self) -> &'static [&'static str] {
         match self {
             Self::Repositories => &["repository"],
+            Self::Tags => &["repository", "tag"],
+            Self::Manifests => &["repository", "digest"],
             Self::Runs => &["run_id"],
         }
     }
 
-    /// The columns with few distinct values, for which a dictionary makes files smaller.
+    /// The columns with few distinct values, for which a dictionary makes files smaller; `layers.media_type` is that
+    /// field of the entries of `layers`. Never a digest.
     pub fn repetitive_columns(self) -> &'static [&'static str] {
         match self {
             Self::Repositories => &["run_id", "observed_at", "namespace", "tag_count", "state", "error_code"],
+            Self::Tags => &["run_id", "observed_at", "repository", "tag", "media_type", "size_bytes"],
+            Self::Manifests => &[
+                "run_id",
+                "observed_at",
+                "repository",
+                "media_type",
+                "artifact_type",
+                "kind",
+                "os",
+                "architecture",
+                "variant",
+                "layer_count",
+                "layers.media_type",
+            ],
             Self::Runs => &[],
         }
     }
@@ -101,6 +129,55 @@ fn repositories() -> Vec<Field> {
     ]
 }
 
+fn list(entries: DataType) -> DataType {
+    DataType::List(Arc::new(optional("item", entries)))
+}
+
+fn tags() -> Vec<Field> {
+    vec![
+        required("run_id", DataType::Utf8),
+        required("observed_at", timestamp()),
+        required("repository", DataType::Utf8),
+        required("tag", DataType::Utf8),
+        optional("digest", DataType::Utf8),
+        optional("media_type", DataType::Utf8),
+        optional("size_bytes", DataType::Int64),
+    ]
+}
+
+fn manifests() -> Vec<Field> {
+    vec![
+        required("run_id", DataType::Utf8),
+        required("observed_at", timestamp()),
+        required("repository", DataType::Utf8),
+        required("digest", DataType::Utf8),
+        required("media_type", DataType::Utf8),
+        optional("artifact_type", DataType::Utf8),
+        required("kind", DataType::Utf8),
+        optional("config_digest", DataType::Utf8),
+        optional("os", DataType::Utf8),
+        optional("architecture", DataType::Utf8),
+        optional("variant", DataType::Utf8),
+        optional("layer_count", DataType::Int32),
+        optional("total_size_bytes", DataType::Int64),
+        optional("created_at", timestamp()),
+        optional("subject_digest", DataType::Utf8),
+        optional("child_digests", list(DataType::Utf8)),
+        optional("layers", list(DataType::Struct(layer_fields()))),
+        optional("annotations_json", DataType::Utf8),
+        optional("labels_json", DataType::Utf8),
+    ]
+}
+
+/// The fields of one entry of `manifests.layers`.
+fn layer_fields() -> Fields {
+    Fields::from(vec![
+        required("digest", DataType::Utf8),
+        required("size", DataType::Int64),
+        required("media_type", DataType::Utf8),
+    ])
+}
+
 /// The fields of one entry of `runs.errors`.
 pub(crate) fn error_fields() -> Fields {
     Fields::from(vec![
@@ -129,10 +206,11 @@ fn runs() -> Vec<Field> {
         required("rows_tags", DataType::Int64),
         required("rows_manifests", DataType::Int64),
         required("rows_changes", DataType::Int64),
-        required("errors", DataType::List(Arc::new(optional("item", DataType::Struct(error_fields()))))),
+        required("errors", list(DataType::Struct(error_fields()))),
         required("exporter_version", DataType::Utf8),
         required("schema_version", DataType::Int32),
         required("config_sha256", DataType::Utf8),
+        optional("requests_saved", DataType::Int64),
     ]
 }
 
@@ -140,6 +218,18 @@ fn runs() -> Vec<Field> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    /// Whether there is a column, or a field of a column's entries, of this name.
+    fn is_there(schema: &Schema, name: &str) -> bool {
+        let Some((column, field)) = name.split_once('.') else { return schema.field_with_name(name).is_ok() };
+        match schema.field_with_name(column).expect(column).data_type() {
+            DataType::List(item) => match item.data_type() {
+                DataType::Struct(fields) => fields.find(field).is_some(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
 
     #[test]
     fn column_names_are_unique_and_every_table_says_run_and_time() {
@@ -150,8 +240,10 @@ mod tests {
             for needed in ["run_id", "observed_at"] {
                 assert!(!schema.field_with_name(needed).expect(needed).is_nullable(), "{table}.{needed}");
             }
-            for key in table.sort_key().iter().chain(table.repetitive_columns()) {
-                assert!(schema.field_with_name(key).is_ok(), "{table}.{key}");
+            for name in table.sort_key().iter().chain(table.repetitive_columns()) {
+                assert!(is_there(&schema, name), "{table}.{name}");
+                let is_key = table.sort_key().contains(name);
+                assert!(is_key || !name.contains("digest"), "{table}.{name}: no dictionary of digests");
             }
             assert_eq!(table.as_str().parse(), Ok(table));
         }

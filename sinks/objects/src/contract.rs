@@ -114,10 +114,11 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
             fs::create_dir_all(path.parent().expect("a directory")).expect("a place for leftovers");
             fs::write(path, "half").expect("a leftover");
         }
-        // Killed between two renames: a whole object without a manifest, perhaps of other rows.
+        // Killed before the manifest: whole objects that none names, perhaps of other rows.
         if let Some(manifest) = self.manifests().first() {
-            let object = names::object(id, Table::Repositories, &manifest.format);
-            fs::write(self.root().join(object), "whole, and of another attempt").expect("an orphan");
+            for object in Table::ALL.map(|table| names::object(id, table, &manifest.format)) {
+                fs::write(self.root().join(object), "whole, and of another attempt").expect("an orphan");
+            }
         }
     }
 

@@ -17,6 +17,9 @@ use stocktake_sink_objects::{Format, FormatError, ObjectSink, Target};
 /// Enough rows for a reader to skip groups by, few enough to hold one in memory while it is written.
 const ROW_GROUP_ROWS: usize = 131_072;
 
+/// A group ends earlier where its rows are large: manifests, each with all its layers, would fill hundreds of MiB.
+const ROW_GROUP_BYTES: usize = 16 * 1024 * 1024;
+
 /// Smaller and faster than level 3 for these tables.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -89,15 +92,25 @@ fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatE
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Page)
         // A dictionary of names that are all distinct is built, overflows and is thrown away.
         .set_dictionary_enabled(false)
         .set_sorting_columns(Some(sorting.collect::<Result<_, FormatError>>()?))
         .set_key_value_metadata(Some(metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec()));
     for column in table.repetitive_columns() {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(*column), true);
+        properties = properties.set_column_dictionary_enabled(leaf(column), true);
     }
     Ok(properties.build())
+}
+
+/// Where Parquet keeps a column, or for `layers.media_type` that field of the entries of a list.
+fn leaf(name: &str) -> ColumnPath {
+    let parts: Vec<&str> = match name.split_once('.') {
+        Some((column, field)) => vec![column, "list", "item", field],
+        None => vec![name],
+    };
+    ColumnPath::new(parts.into_iter().map(str::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Encoding;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use stocktake_sink::{MemoryRows, Verdict, contract};
+use stocktake_sink::{Verdict, contract};
 use stocktake_sink_objects::contract::Directory;
 
 use super::*;
@@ -26,12 +26,11 @@ fn read(path: &Path, table: Table) -> Vec<RecordBatch> {
     builder.build().unwrap().map(Result::unwrap).collect()
 }
 
-fn encoded(rows: usize) -> (SnapshotId, ParquetMetaData) {
+fn encoded(table: Table, rows: usize) -> (SnapshotId, ParquetMetaData) {
     let id = contract::id("quay", 0);
-    let rows = MemoryRows::new(contract::repositories(&id, rows));
-    let snapshot = contract::snapshot(&id, Verdict::Complete, rows);
+    let snapshot = contract::snapshot_of(&id, Verdict::Complete, contract::tables(&id, rows, &[table]));
     let mut bytes = Vec::new();
-    Parquet.write(&id, Table::Repositories, snapshot.batches(Table::Repositories), &mut bytes).unwrap();
+    Parquet.write(&id, table, snapshot.batches(table), &mut bytes).unwrap();
     let file = tempfile::tempdir().unwrap();
     let path = file.path().join("x.parquet");
     std::fs::write(&path, bytes).unwrap();
@@ -39,39 +38,55 @@ fn encoded(rows: usize) -> (SnapshotId, ParquetMetaData) {
     (id, ParquetMetaData::clone(builder.metadata()))
 }
 
-#[test]
-fn files_say_what_they_are() {
-    let (id, metadata) = encoded(100);
-    let pairs = metadata.file_metadata().key_value_metadata().unwrap();
-    let value = |key: &str| pairs.iter().find(|p| p.key == key).and_then(|p| p.value.clone()).unwrap();
-    assert_eq!(value("stocktake.table"), "repositories");
-    assert_eq!(value("stocktake.schema_version"), SCHEMA_VERSION.to_string());
-    assert_eq!(value("stocktake.run_id"), id.run_id());
-    assert_eq!(value("stocktake.generation"), "1");
-    let sorting = metadata.row_group(0).sorting_columns().unwrap();
-    assert_eq!(sorting.len(), 1);
-    let leaf = usize::try_from(sorting[0].column_idx).unwrap();
-    assert_eq!(metadata.row_group(0).column(leaf).column_path().string(), "repository");
-}
+const WALKED: [Table; 3] = [Table::Repositories, Table::Tags, Table::Manifests];
 
 #[test]
-fn only_repetitive_columns_have_dictionaries_and_all_have_statistics() {
-    let (_, metadata) = encoded(5_000);
-    for column in metadata.row_group(0).columns() {
-        let name = column.column_path().string();
-        let repetitive = Table::Repositories.repetitive_columns().contains(&name.as_str());
-        let has_dictionary = column.encodings().any(|e| e == Encoding::RLE_DICTIONARY);
-        assert_eq!(has_dictionary, repetitive, "{name}");
-        assert!(column.statistics().is_some(), "{name}");
-        assert!(matches!(column.compression(), Compression::ZSTD(_)), "{name}");
+fn files_say_what_they_are() {
+    for table in WALKED {
+        let (id, metadata) = encoded(table, 100);
+        let pairs = metadata.file_metadata().key_value_metadata().unwrap();
+        let value = |key: &str| pairs.iter().find(|p| p.key == key).and_then(|p| p.value.clone()).unwrap();
+        assert_eq!(value("stocktake.table"), table.as_str());
+        assert_eq!(value("stocktake.schema_version"), SCHEMA_VERSION.to_string());
+        assert_eq!(value("stocktake.run_id"), id.run_id());
+        assert_eq!(value("stocktake.generation"), "1");
+        let group = metadata.row_group(0);
+        let leaves = group.sorting_columns().unwrap().iter().map(|c| usize::try_from(c.column_idx).unwrap());
+        let sorted_by: Vec<_> = leaves.map(|leaf| group.column(leaf).column_path().string()).collect();
+        assert_eq!(sorted_by, table.sort_key());
     }
 }
 
 #[test]
-fn row_groups_are_bounded() {
-    let (_, metadata) = encoded(ROW_GROUP_ROWS + 1);
+fn only_repetitive_columns_have_dictionaries_and_all_have_statistics() {
+    for table in WALKED {
+        let (_, metadata) = encoded(table, 5_000);
+        let mut with_dictionary = Vec::new();
+        for column in metadata.row_group(0).columns() {
+            let name = column.column_path().string();
+            if column.encodings().any(|e| e == Encoding::RLE_DICTIONARY) {
+                with_dictionary.push(name.replace(".list.item", ""));
+            }
+            assert!(column.statistics().is_some(), "{name}");
+            assert!(matches!(column.compression(), Compression::ZSTD(_)), "{name}");
+        }
+        assert_eq!(with_dictionary, table.repetitive_columns());
+    }
+}
+
+#[test]
+fn row_groups_are_bounded_in_rows() {
+    let (_, metadata) = encoded(Table::Repositories, ROW_GROUP_ROWS + 1);
     let rows: Vec<_> = metadata.row_groups().iter().map(RowGroupMetaData::num_rows).collect();
     assert_eq!(rows, [i64::try_from(ROW_GROUP_ROWS).unwrap(), 1]);
+}
+
+#[test]
+fn row_groups_are_bounded_in_bytes() {
+    let (_, metadata) = encoded(Table::Manifests, 4 * ROW_GROUP_ROWS);
+    let groups: Vec<_> = metadata.row_groups().iter().map(RowGroupMetaData::compressed_size).collect();
+    let most = i64::try_from(ROW_GROUP_BYTES).unwrap() * 5 / 4;
+    assert!(groups.len() > 1 && groups.iter().all(|bytes| *bytes < most), "{groups:?}");
 }
 
 #[test]

@@ -24,12 +24,14 @@ use crate::output::Output;
 /// How snapshots are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Aligned columns under a line that names the run. A run that may not be published prints nothing.
+    /// The repositories in aligned columns, under a line that names the run and counts what it read. A run that may not
+    /// be published prints nothing.
     Table,
-    /// One object per row: the repositories, then the run's own row, the one with a `verdict`: it tells a reader that
-    /// all rows came. A run that may not be published prints only that row.
+    /// One object per row: the repositories, the tags and manifests where they were read, then the run's own row, the
+    /// one with a `verdict`: it tells a reader that all rows came. A run that may not be published prints only that row.
     Jsonl,
-    /// RFC 4180 with one header per process. A run that may not be published prints nothing.
+    /// RFC 4180. Repositories stand under one header per process; where tags and manifests were read, each table of each
+    /// snapshot follows after an empty line and a header of its own. A run that may not be published prints nothing.
     Csv,
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use stocktake_sink::{Abandoned, Receipt, SinkError, SinkErrorKind, SnapshotId};
+use stocktake_sink::{Abandoned, Receipt, SinkError, SinkErrorKind, SnapshotId, Table};
 
+use crate::csv;
 use crate::render::Rendered;
 
 const LOCATION: &str = "standard output";
@@ -15,7 +16,8 @@ pub(crate) struct Output(Mutex<State>);
 struct State {
     out: Box<dyn Write + Send>,
     printed: BTreeMap<SnapshotId, Receipt>,
-    header_done: bool,
+    /// The table whose header the next row would stand under.
+    under: Option<Table>,
     /// A write failed half way: anything after it would look like part of the torn snapshot.
     torn: bool,
 }
@@ -28,7 +30,7 @@ impl std::fmt::Debug for Output {
 
 impl Output {
     pub(crate) fn new(out: Box<dyn Write + Send>) -> Self {
-        Self(Mutex::new(State { out, printed: BTreeMap::new(), header_done: false, torn: false }))
+        Self(Mutex::new(State { out, printed: BTreeMap::new(), under: None, torn: false }))
     }
 
     /// The receipt of a snapshot that was printed already.
@@ -71,9 +73,12 @@ impl Output {
 
 impl State {
     fn copy(&mut self, mut rendered: Rendered) -> io::Result<()> {
-        if !self.header_done && !rendered.header.is_empty() {
-            self.out.write_all(rendered.header.as_bytes())?;
-            self.header_done = true;
+        if let (Some(&first), Some(&last)) = (rendered.headed.first(), rendered.headed.last()) {
+            if self.under != Some(first) {
+                let apart = if self.under.is_some() { csv::LINE_END } else { "" };
+                write!(self.out, "{apart}{}", csv::header(first))?;
+            }
+            self.under = Some(last);
         }
         let mut chunk = vec![0; 64 * 1024];
         loop {

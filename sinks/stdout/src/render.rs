@@ -14,8 +14,8 @@ use crate::{Format, csv, jsonl, table};
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) text: File,
-    /// What stands before the first snapshot of a process only.
-    pub(crate) header: String,
+    /// The tables whose rows the text holds, where each stands under a header; the first header is not in the text.
+    pub(crate) headed: Vec<Table>,
 }
 
 /// Why a snapshot could not be rendered.
@@ -64,13 +64,13 @@ impl Source<'_> {
 pub(crate) fn render(snapshot: &Snapshot, format: Format, abandoned: &Abandoned) -> Result<Rendered, SinkError> {
     let mut text = BufWriter::new(tempfile::tempfile().map_err(temporary)?);
     let source = Source { snapshot, abandoned };
-    let mut header = String::new();
+    let mut headed = Vec::new();
     let written = match format {
         Format::Jsonl => jsonl::write(&source, &mut text),
         _ if !snapshot.record().verdict.is_publishable() => Ok(()),
         Format::Table => table::write(&source, &mut text),
         Format::Csv => {
-            header = csv::header();
+            headed = csv::tables(&source);
             csv::write(&source, &mut text)
         }
     };
@@ -87,7 +87,7 @@ pub(crate) fn render(snapshot: &Snapshot, format: Format, abandoned: &Abandoned)
         }
     })?;
     let text = text.into_inner().map_err(|e| temporary(e.into_error()))?;
-    Ok(Rendered { text, header })
+    Ok(Rendered { text, headed })
 }
 
 /// An error of the temporary file, with the directory that it is in.

@@ -20,8 +20,8 @@ const WIDEST: usize = 80;
 pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), RenderError> {
     let (record, rows) = (source.snapshot.record(), source.snapshot.rows(Table::Repositories));
     let slot = record.id.scheduled_at.format("%Y-%m-%d %H:%M:%SZ");
-    let noun = if rows == 1 { "repository" } else { "repositories" };
-    writeln!(out, "{} {slot} {}: {rows} {noun}", record.id.registry, record.verdict)?;
+    let counts: Vec<_> = source.snapshot.tables().filter_map(|table| counted(table, source)).collect();
+    writeln!(out, "{} {slot} {}: {}", record.id.registry, record.verdict, counts.join(", "))?;
     if rows == 0 {
         // Read all the same: rows that come nevertheless are an error.
         return source.read(Table::Repositories, |_| Ok(()));
@@ -45,6 +45,18 @@ pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), Ren
             Ok(out.write_all(line.as_bytes())?)
         })
     })
+}
+
+/// `1 repository`, `20 tags`.
+fn counted(table: Table, source: &Source<'_>) -> Option<String> {
+    let (one, more) = match table {
+        Table::Repositories => ("repository", "repositories"),
+        Table::Tags => ("tag", "tags"),
+        Table::Manifests => ("manifest", "manifests"),
+        Table::Runs => return None,
+    };
+    let rows = source.snapshot.rows(table);
+    Some(format!("{rows} {}", if rows == 1 { one } else { more }))
 }
 
 fn each_row(

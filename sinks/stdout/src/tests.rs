@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -69,25 +70,31 @@ impl Harness for Outputs {
 /// A snapshot ends in its run's own row.
 fn snapshots(text: &str) -> Vec<Visible> {
     let mut all = Vec::new();
-    let mut repositories = String::new();
+    let mut lines: BTreeMap<Table, String> = BTreeMap::new();
     for line in text.split_inclusive('\n') {
-        if !line.contains("\"verdict\":") {
-            repositories.push_str(line);
-            continue;
+        let table = table_of(line);
+        lines.entry(table).or_default().push_str(line);
+        if table == Table::Runs {
+            let tables = std::mem::take(&mut lines).into_iter().map(|(table, text)| (table, decoded(table, &text)));
+            let tables: BTreeMap<_, _> = tables.collect();
+            let run = &tables[&Table::Runs][0];
+            let run_id = run.column_by_name("run_id").unwrap().as_string::<i32>().value(0);
+            let generation = run.column_by_name("generation").unwrap().as_primitive::<Int32Type>().value(0);
+            all.push(Visible { id: format!("{run_id}.g{generation}"), tables });
         }
-        let mut tables = std::collections::BTreeMap::from([(Table::Runs, decoded(Table::Runs, line))]);
-        let run = &tables[&Table::Runs][0];
-        let string = |name: &str| run.column_by_name(name).unwrap().as_string::<i32>().value(0).to_owned();
-        let generation = run.column_by_name("generation").unwrap().as_primitive::<Int32Type>().value(0);
-        let id = format!("{}.g{generation}", string("run_id"));
-        let verdict = Verdict::ALL.into_iter().find(|v| v.as_str() == string("verdict")).unwrap();
-        if verdict.is_publishable() || !repositories.is_empty() {
-            tables.insert(Table::Repositories, decoded(Table::Repositories, &repositories));
-            repositories.clear();
-        }
-        all.push(Visible { id, tables });
     }
     all
+}
+
+/// A column tells, that no other table has.
+fn table_of(line: &str) -> Table {
+    let has = |column: &str| line.contains(&format!("\"{column}\":"));
+    match line {
+        _ if has("verdict") => Table::Runs,
+        _ if has("kind") => Table::Manifests,
+        _ if has("tag") => Table::Tags,
+        _ => Table::Repositories,
+    }
 }
 
 fn decoded(table: Table, text: &str) -> Vec<RecordBatch> {
@@ -104,6 +111,13 @@ fn snapshot(verdict: Verdict, rows: usize) -> Snapshot {
     let id = contract::id("quay", 0);
     let batches = if rows == 0 { Vec::new() } else { contract::repositories(&id, rows) };
     contract::snapshot(&id, verdict, MemoryRows::new(batches))
+}
+
+/// All tables, nine tags and more, four manifests and more.
+fn deep(registry: &str) -> Snapshot {
+    let id = contract::id(registry, 0);
+    let tables = contract::tables(&id, 16, &[Table::Repositories, Table::Tags, Table::Manifests]);
+    contract::snapshot_of(&id, Verdict::Complete, tables)
 }
 
 async fn printed(format: Format, snapshots: &[Snapshot]) -> String {
@@ -143,9 +157,42 @@ async fn csv_has_one_header_per_process_and_whole_rows() {
 }
 
 #[tokio::test]
+async fn the_line_above_a_table_counts_what_was_read() {
+    let text = printed(Format::Table, &[deep("quay")]).await;
+    assert!(text.starts_with("quay 2026-11-23 03:00:00Z complete: 16 repositories, 48 tags, 64 manifests\n"), "{text}");
+}
+
+#[tokio::test]
+async fn csv_of_several_tables_is_a_section_each() {
+    let text = printed(Format::Csv, &[snapshot(Verdict::Complete, 20), deep("harbor"), deep("ghcr")]).await;
+    let sections: Vec<_> = text.split("\r\n\r\n").collect();
+    let count = |section: &str| section.split_terminator("\r\n").count() - 1;
+    let counts: Vec<_> = sections.iter().map(|section| count(section)).collect();
+    // The first registry's repositories and the second's stand under one header.
+    assert_eq!(counts, [36, 48, 64, 16, 48, 64]);
+    let headers: Vec<_> = sections.iter().map(|section| section.split_once("\r\n").unwrap().0).collect();
+    assert_eq!(headers[0], headers[3]);
+    assert_eq!(headers[1], "run_id,observed_at,repository,tag,digest,media_type,size_bytes");
+    assert!(headers[2].ends_with(",child_digests,layers,annotations_json,labels_json"), "{}", headers[2]);
+}
+
+#[tokio::test]
+async fn nested_cells_of_csv_are_json() {
+    let text = printed(Format::Csv, &[deep("quay")]).await;
+    let manifests = text.split("\r\n\r\n").nth(2).unwrap();
+    // The seventh is an image of two layers.
+    let line = manifests.split_terminator("\r\n").nth(7).unwrap();
+    let layers = line.split("\"[{").nth(1).and_then(|rest| rest.split("}]\"").next()).unwrap();
+    let layers = format!("[{{{}}}]", layers.replace("\"\"", "\""));
+    assert!(layers.starts_with("[{\"digest\":\"sha256:"), "{layers}");
+    assert_eq!(layers.matches("\"size\":").count(), 2, "{layers}");
+    assert!(layers.ends_with("\"media_type\":\"application/vnd.oci.image.layer.v1.tar+gzip\"}]"), "{layers}");
+}
+
+#[tokio::test]
 async fn nothing_that_steers_a_terminal_comes_out() {
     for format in Format::ALL {
-        let text = printed(format, &[snapshot(Verdict::Gaps, 100)]).await;
+        let text = printed(format, &[snapshot(Verdict::Gaps, 100), deep("harbor")]).await;
         let ends = text.replace("\r\n", "").replace('\n', "");
         let steering = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         assert!(!ends.contains(steering), "{format}: {ends:?}");

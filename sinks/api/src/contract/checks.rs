@@ -2,14 +2,16 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
-use super::rows::{Failing, Miscounting, Waiting, complete, id, repositories, snapshot};
+use super::rows::{WALKED, batches, complete, id, snapshot_of, tables};
+use super::spoilt::{Failing, Miscounting, Waiting};
 use super::{Harness, Visible};
-use crate::{MemoryRows, Receipt, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId, Table, Verdict};
+use crate::{Receipt, Rows, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId, Table, Verdict};
 
 /// Enough for several batches, few enough for a database in a test.
 const MANY: usize = 2_000;
@@ -21,19 +23,43 @@ pub(super) async fn publishes_whole_and_in_order(harness: &impl Harness) {
     let receipt = published(check, &*sink, &first).await;
     has_exactly(check, harness, &[&first]).await;
     assert_receipt(check, &receipt, &first);
-    let rows = repositories(&id("quay", 2), 100);
-    let gaps = snapshot(&id("quay", 2), Verdict::Gaps, MemoryRows::new(rows));
+    let third = id("quay", 2);
+    let gaps = snapshot_of(&third, Verdict::Gaps, tables(&third, 100, &WALKED));
     published(check, &*sink, &second).await;
     published(check, &*sink, &gaps).await;
     has_exactly(check, harness, &[&first, &second, &gaps]).await;
     leaves_nothing(check, harness).await;
 }
 
+pub(super) async fn publishes_the_tables_that_a_run_read(harness: &impl Harness) {
+    let check = "publishes the tables that a run read";
+    let sink = harness.open().await;
+    let mut all = Vec::new();
+    // Deep, shallow, and deep again: a table that comes and goes.
+    for (day, depth) in (0..).zip([3, 1, 2, 3]) {
+        let id = id("quay", day);
+        let snapshot = snapshot_of(&id, Verdict::Complete, tables(&id, 100, &WALKED[..depth]));
+        assert_receipt(check, &published(check, &*sink, &snapshot).await, &snapshot);
+        all.push(snapshot);
+        has_exactly(check, harness, &all.iter().collect::<Vec<_>>()).await;
+    }
+    leaves_nothing(check, harness).await;
+}
+
 pub(super) async fn publishes_an_empty_registry(harness: &impl Harness) {
     let check = "publishes an empty registry";
-    let empty = complete(&id("quay", 0), 0);
-    published(check, &*harness.open().await, &empty).await;
-    has_exactly(check, harness, &[&empty]).await;
+    let sink = harness.open().await;
+    let (day, next, third) = (id("quay", 0), id("quay", 1), id("quay", 2));
+    let shallow = snapshot_of(&day, Verdict::Complete, tables(&day, 0, &WALKED[..1]));
+    let deep = complete(&next, 0);
+    // Repositories without one tag.
+    let mut some = tables(&third, 20, &WALKED[..1]);
+    some.extend(tables(&third, 0, &WALKED[1..]));
+    let bare = snapshot_of(&third, Verdict::Complete, some);
+    for empty in [&shallow, &deep, &bare] {
+        assert_receipt(check, &published(check, &*sink, empty).await, empty);
+    }
+    has_exactly(check, harness, &[&shallow, &deep, &bare]).await;
 }
 
 pub(super) async fn publishing_again_changes_nothing(harness: &impl Harness) {
@@ -72,7 +98,7 @@ pub(super) async fn an_unpublishable_run_leaves_its_record_only(harness: &impl H
     let mut all = vec![good];
     for (day, verdict) in (1..).zip(unpublishable) {
         let id = id("quay", day);
-        let run = snapshot(&id, verdict, MemoryRows::new(repositories(&id, 100)));
+        let run = snapshot_of(&id, verdict, tables(&id, 100, &WALKED));
         published(check, &*sink, &run).await;
         all.push(run);
     }
@@ -84,10 +110,12 @@ pub(super) async fn rows_that_fail_leave_nothing(harness: &impl Harness) {
     let sink = harness.open().await;
     let (good, today) = (complete(&id("quay", 0), MANY), id("quay", 1));
     published(check, &*sink, &good).await;
-    let failing = snapshot(&today, Verdict::Complete, Failing(repositories(&today, MANY)));
-    refused(check, &*sink, &failing).await;
-    has_exactly(check, harness, &[&good]).await;
-    leaves_nothing(check, harness).await;
+    for table in WALKED {
+        let failing = with(&today, table, |batches| Failing(table, batches));
+        refused(check, &*sink, &failing).await;
+        has_exactly(check, harness, &[&good]).await;
+        leaves_nothing(check, harness).await;
+    }
     let mended = complete(&today, MANY);
     published(check, &*sink, &mended).await;
     has_exactly(check, harness, &[&good, &mended]).await;
@@ -98,10 +126,13 @@ pub(super) async fn rows_that_miscount_are_refused(harness: &impl Harness) {
     let sink = harness.open().await;
     let id = id("quay", 0);
     let exact = complete(&id, MANY);
-    for announced in [MANY as u64 - 1, MANY as u64 + 1, 0] {
-        let rows = Miscounting { announced, given: repositories(&id, MANY) };
-        refused(check, &*sink, &snapshot(&id, Verdict::Complete, rows)).await;
-        has_exactly(check, harness, &[]).await;
+    for table in WALKED {
+        let rows = exact.rows(table);
+        for announced in [rows - 1, rows + 1, 0] {
+            let miscounting = with(&id, table, |given| Miscounting { announced, given });
+            refused(check, &*sink, &miscounting).await;
+            has_exactly(check, harness, &[]).await;
+        }
     }
     leaves_nothing(check, harness).await;
     published(check, &*sink, &exact).await;
@@ -113,8 +144,8 @@ pub(super) async fn a_dropped_publish_leaves_nothing(harness: &impl Harness) {
     let sink = harness.open().await;
     let (good, today) = (complete(&id("quay", 0), MANY), id("quay", 1));
     published(check, &*sink, &good).await;
-    let rows = Waiting::new(repositories(&today, MANY));
-    let waiting = snapshot(&today, Verdict::Complete, rows.clone());
+    let rows = Waiting::new(batches(&today, Table::Tags, MANY));
+    let waiting = with(&today, Table::Tags, |_| rows.clone());
     let was_dropped = dropped_half_way(sink.publish(&waiting), &rows).await;
     rows.let_go();
     if was_dropped {
@@ -190,7 +221,7 @@ pub(super) async fn registries_do_not_disturb_each_other(harness: &impl Harness)
     }
     has_exactly(check, harness, &[&one, &other]).await;
     let failing = id("quay", 1);
-    let failing = snapshot(&failing, Verdict::Complete, Failing(repositories(&failing, MANY)));
+    let failing = with(&failing, Table::Repositories, |batches| Failing(Table::Repositories, batches));
     refused(check, &*first, &failing).await;
     has_exactly(check, harness, &[&one, &other]).await;
 }
@@ -217,10 +248,20 @@ async fn leaves_nothing(check: &str, harness: &impl Harness) {
     assert_eq!(harness.leftovers().await, Vec::<String>::new(), "{check}: something was left behind");
 }
 
+/// A complete snapshot whose rows of one table are made into others.
+fn with<R: Rows + 'static>(id: &SnapshotId, table: Table, make: impl FnOnce(Vec<RecordBatch>) -> R) -> Snapshot {
+    let mut tables = tables(id, MANY, &WALKED);
+    tables.insert(table, Arc::new(make(batches(id, table, MANY))));
+    snapshot_of(id, Verdict::Complete, tables)
+}
+
 /// Whether `visible` is exactly `snapshot`: the same tables, the same rows in the same order.
 fn is(visible: &Visible, snapshot: &Snapshot) -> bool {
+    let is_there = |table| visible.tables.contains_key(&table) || snapshot.rows(table) == 0;
+    let is_sealed = |table| snapshot.tables().any(|sealed| sealed == table);
     visible.id == snapshot.id().to_string()
-        && visible.tables.keys().copied().eq(snapshot.tables())
+        && snapshot.tables().all(is_there)
+        && visible.tables.keys().copied().all(is_sealed)
         && visible.tables.iter().all(|(&table, found)| {
             let sealed: Vec<_> = snapshot.batches(table).map(|b| b.expect("rows that can be read")).collect();
             one(table, found) == one(table, &sealed)
@@ -256,6 +297,10 @@ fn chain(error: &SinkError) -> String {
 
 fn assert_receipt(check: &str, receipt: &Receipt, snapshot: &Snapshot) {
     assert!(!receipt.location.is_empty(), "{check}: the receipt names no place");
+    if !receipt.objects.is_empty() {
+        let named: Vec<_> = receipt.objects.iter().map(|object| object.table).collect();
+        assert_eq!(named, snapshot.tables().collect::<Vec<_>>(), "{check}: tables of the receipt");
+    }
     for object in &receipt.objects {
         assert_eq!(object.rows, snapshot.rows(object.table), "{check}: rows of {}", object.location);
     }

@@ -4,7 +4,9 @@
 //! runtime of its own; the sink's test brings the one that the sink needs.
 
 mod checks;
+mod manifests;
 mod rows;
+mod spoilt;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,8 @@ use async_trait::async_trait;
 use crate::zone::utc_times;
 use crate::{Sink, SnapshotId, Table};
 
-pub use rows::{id, record, repositories, snapshot};
+pub use manifests::manifests;
+pub use rows::{id, record, repositories, snapshot, snapshot_of, tables, tags};
 
 /// One target of a sink, as a sink's test sees it from both sides.
 #[async_trait]
@@ -39,7 +42,8 @@ pub trait Harness: Send + Sync {
 pub struct Visible {
     /// [`SnapshotId`] as displayed: run id and generation.
     pub id: String,
-    /// The rows of each table that is there, in the order in which they stand; a table without rows included.
+    /// The rows of each table that is there, in the order in which they stand. A table without rows is left out only
+    /// where the target cannot show one.
     pub tables: BTreeMap<Table, Vec<RecordBatch>>,
 }
 
@@ -49,6 +53,7 @@ pub struct Visible {
 /// If the sink breaks a promise; the message begins with the name of the check.
 pub async fn run<H: Harness>(make: impl Fn() -> H) {
     checks::publishes_whole_and_in_order(&make()).await;
+    checks::publishes_the_tables_that_a_run_read(&make()).await;
     checks::publishes_an_empty_registry(&make()).await;
     checks::publishing_again_changes_nothing(&make()).await;
     checks::a_forced_generation_is_whole(&make()).await;

@@ -1,10 +1,7 @@
-//! Snapshots to try a sink with: exact ones, and ones whose rows fail, miscount or wait. No sink in sight.
+//! Snapshots to try a sink with, nulls, empty lists and nasty texts among their rows. No sink in sight.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::Waker;
-use std::time::Duration;
+use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
@@ -12,11 +9,11 @@ use arrow::array::{
 use arrow::compute::take_record_batch;
 use chrono::{DateTime, TimeDelta};
 
-use crate::snapshot::BatchIter;
-use crate::{MemoryRows, Rows, RunError, RunRecord, Snapshot, SnapshotError, SnapshotId, Table, Trigger, Verdict};
+use super::manifests::manifests;
+use crate::{MemoryRows, Rows, RunError, RunRecord, Snapshot, SnapshotId, Table, Trigger, Verdict};
 
 /// Names that break careless quoting, escaping and paths. Registries answer some of these.
-const NASTY: &[&str] = &[
+pub(super) const NASTY: &[&str] = &[
     "'; DROP TABLE repositories; --",
     "\"quoted\", with comma",
     "$(reboot) `id` %s {0} ${HOME}",
@@ -63,6 +60,9 @@ pub fn record(id: &SnapshotId, verdict: Verdict, rows_repositories: u64) -> RunR
         retries: 2,
         token_requests: 3,
         rows_repositories,
+        rows_tags: 0,
+        rows_manifests: 0,
+        requests_saved: 5,
         errors: match verdict {
             Verdict::Complete => Vec::new(),
             _ => vec![error(None, "the registry said \"no\""), error(Some("library/=x"), "401")],
@@ -77,15 +77,12 @@ pub fn record(id: &SnapshotId, verdict: Verdict, rows_repositories: u64) -> RunR
 /// # Panics
 /// Only if the schema of the table and this function part ways.
 pub fn repositories(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
-    let plain = (0..count.saturating_sub(NASTY.len())).map(|i| format!("library/image-{i:06}"));
-    let mut names: Vec<String> = NASTY.iter().map(|&n| n.to_owned()).chain(plain).collect();
-    names.sort();
+    let names = names(count);
     let rows = names.len();
-    let at = id.scheduled_at.timestamp_micros();
-    let seen = (0..rows).map(|i| at + i64::try_from(i).unwrap_or(0) / 100);
+    let [run_id, observed_at] = first_columns(id, rows);
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(id.run_id(), rows))),
-        Arc::new(TimestampMicrosecondArray::from_iter_values(seen).with_timezone("UTC")),
+        run_id,
+        observed_at,
         Arc::new(StringArray::from_iter_values(&names)),
         Arc::new(names.iter().map(|n| n.split_once('/').map(|(first, _)| first)).collect::<StringArray>()),
         Arc::new((0_i64..).take(rows).map(|i| (i % 5 != 4).then_some(i % 97)).collect::<Int64Array>()),
@@ -93,7 +90,60 @@ pub fn repositories(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
         Arc::new((0..rows).map(|i| (i % 5 == 4).then_some("name_invalid")).collect::<StringArray>()),
         Arc::new((0..rows).map(|i| Some(i % 2 == 0)).collect::<BooleanArray>()),
     ];
-    let whole = RecordBatch::try_new(Table::Repositories.schema(), columns).expect("columns of the schema");
+    in_batches(Table::Repositories, columns)
+}
+
+/// At least `count` tags of some of these repositories, sorted, in several batches; some point nowhere.
+///
+/// # Panics
+/// Only if the schema of the table and this function part ways.
+pub fn tags(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
+    // In bytewise order, as rows of a sealed table are.
+    let tags = ["+cmd|' /C calc'!A0", "1.0", "latest"];
+    let names = names(count.div_ceil(tags.len()));
+    let rows = names.len() * tags.len();
+    let [run_id, observed_at] = first_columns(id, rows);
+    let digest = |i: usize| (i % 7 != 6).then(|| digest(i / 2));
+    let media_type = |i: usize| (i % 7 != 6).then_some("application/vnd.oci.image.manifest.v1+json");
+    let columns: Vec<ArrayRef> = vec![
+        run_id,
+        observed_at,
+        Arc::new(StringArray::from_iter_values(names.iter().flat_map(|name| std::iter::repeat_n(name, tags.len())))),
+        Arc::new(StringArray::from_iter_values(tags.iter().cycle().take(rows))),
+        Arc::new((0..rows).map(digest).collect::<StringArray>()),
+        Arc::new((0..rows).map(media_type).collect::<StringArray>()),
+        Arc::new((0_i64..).take(rows).map(|i| (i % 7 != 6).then_some(400 + i % 900)).collect::<Int64Array>()),
+    ];
+    in_batches(Table::Tags, columns)
+}
+
+/// At least `count` names, sorted, nasty ones among them.
+pub(super) fn names(count: usize) -> Vec<String> {
+    let plain = (0..count.saturating_sub(NASTY.len())).map(|i| format!("library/image-{i:06}"));
+    let mut names: Vec<String> = NASTY.iter().map(|&n| n.to_owned()).chain(plain).collect();
+    names.sort();
+    names
+}
+
+/// What looks like a digest; greater ones for greater numbers.
+pub(super) fn digest(number: usize) -> String {
+    let scrambled = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("sha256:{number:016x}{scrambled:016x}{:016x}{:016x}", scrambled.rotate_left(17), scrambled.swap_bytes())
+}
+
+/// The columns that all tables begin with.
+pub(super) fn first_columns(id: &SnapshotId, rows: usize) -> [ArrayRef; 2] {
+    let at = id.scheduled_at.timestamp_micros();
+    let seen = (0..rows).map(|i| at + i64::try_from(i).unwrap_or(0) / 100);
+    [
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(id.run_id(), rows))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(seen).with_timezone("UTC")),
+    ]
+}
+
+pub(super) fn in_batches(table: Table, columns: Vec<ArrayRef>) -> Vec<RecordBatch> {
+    let whole = RecordBatch::try_new(table.schema(), columns).expect("columns of the schema");
+    let rows = whole.num_rows();
     let step = (rows / 5).max(1);
     (0..rows).step_by(step).map(|at| compact(&whole.slice(at, step.min(rows - at)))).collect()
 }
@@ -104,114 +154,46 @@ fn compact(slice: &RecordBatch) -> RecordBatch {
     take_record_batch(slice, &all).expect("indices in range")
 }
 
-/// A snapshot of the given repositories.
+/// A snapshot of the given repositories, as of a run that read no more than their names.
 ///
 /// # Panics
 /// Only if the record does not fit its schema.
 pub fn snapshot(id: &SnapshotId, verdict: Verdict, repositories: impl Rows + 'static) -> Snapshot {
-    let record = record(id, verdict, repositories.count());
-    let tables = BTreeMap::from([(Table::Repositories, Arc::new(repositories) as Arc<dyn Rows>)]);
+    snapshot_of(id, verdict, BTreeMap::from([(Table::Repositories, Arc::new(repositories) as Arc<dyn Rows>)]))
+}
+
+/// A snapshot of the given tables.
+///
+/// # Panics
+/// Only if the record does not fit its schema.
+pub fn snapshot_of(id: &SnapshotId, verdict: Verdict, tables: BTreeMap<Table, Arc<dyn Rows>>) -> Snapshot {
+    let rows = |table| tables.get(&table).map_or(0, |rows| rows.count());
+    let (rows_tags, rows_manifests) = (rows(Table::Tags), rows(Table::Manifests));
+    let record = RunRecord { rows_tags, rows_manifests, ..record(id, verdict, rows(Table::Repositories)) };
     Snapshot::new(record, tables).expect("a record that fits its schema")
 }
 
-/// A complete snapshot of `count` repositories.
+/// Rows of these tables, at least `count` each; none at all for 0.
+pub fn tables(id: &SnapshotId, count: usize, which: &[Table]) -> BTreeMap<Table, Arc<dyn Rows>> {
+    let rows = |&table: &Table| (table, Arc::new(MemoryRows::new(batches(id, table, count))) as Arc<dyn Rows>);
+    which.iter().map(rows).collect()
+}
+
+/// The tables that a walk can fill.
+pub(super) const WALKED: [Table; 3] = [Table::Repositories, Table::Tags, Table::Manifests];
+
+pub(super) fn batches(id: &SnapshotId, table: Table, count: usize) -> Vec<RecordBatch> {
+    match table {
+        _ if count == 0 => Vec::new(),
+        Table::Repositories => repositories(id, count),
+        Table::Tags => tags(id, count),
+        // Their rows are many times as large.
+        Table::Manifests => manifests(id, count.div_ceil(4)),
+        Table::Runs => Vec::new(),
+    }
+}
+
+/// A complete snapshot of all tables, `count` rows in each.
 pub(super) fn complete(id: &SnapshotId, count: usize) -> Snapshot {
-    let batches = if count == 0 { Vec::new() } else { repositories(id, count) };
-    snapshot(id, Verdict::Complete, MemoryRows::new(batches))
-}
-
-/// Rows that cannot be read to the end.
-#[derive(Debug)]
-pub(super) struct Failing(pub(super) Vec<RecordBatch>);
-
-impl Rows for Failing {
-    fn count(&self) -> u64 {
-        MemoryRows::new(self.0.clone()).count()
-    }
-
-    fn batches(&self) -> BatchIter<'_> {
-        let good = self.0.iter().take(self.0.len() / 2).cloned().map(Ok);
-        let bad = std::iter::once_with(|| Err(SnapshotError::new(Table::Repositories, "checksum mismatch")));
-        // What follows an error must not be taken either.
-        Box::new(good.chain(bad).chain(self.0.iter().skip(self.0.len() / 2).cloned().map(Ok)))
-    }
-}
-
-/// Rows that announce another number than they give.
-#[derive(Debug)]
-pub(super) struct Miscounting {
-    pub(super) announced: u64,
-    pub(super) given: Vec<RecordBatch>,
-}
-
-impl Rows for Miscounting {
-    fn count(&self) -> u64 {
-        self.announced
-    }
-
-    fn batches(&self) -> BatchIter<'_> {
-        Box::new(self.given.iter().cloned().map(Ok))
-    }
-}
-
-/// Rows that stop half way until they are let go.
-#[derive(Debug, Clone)]
-pub(super) struct Waiting {
-    batches: Vec<RecordBatch>,
-    gate: Arc<Gate>,
-}
-
-#[derive(Debug, Default)]
-struct Gate {
-    reached: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-    open: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Waiting {
-    pub(super) fn new(batches: Vec<RecordBatch>) -> Self {
-        Self { batches, gate: Arc::default() }
-    }
-
-    /// Whether a reader stands at the gate; if not yet, `waker` is woken when one does.
-    pub(super) fn is_reached(&self, waker: &Waker) -> bool {
-        *self.gate.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-        self.gate.reached.load(Ordering::SeqCst)
-    }
-
-    /// Lets every reader pass, now and later.
-    pub(super) fn let_go(&self) {
-        *self.gate.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.gate.opened.notify_all();
-    }
-}
-
-impl Gate {
-    fn wait(&self) {
-        self.reached.store(true, Ordering::SeqCst);
-        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            waker.wake();
-        }
-        // Bounded, for a sink that reads on the very thread that would let it go: it cannot be dropped half way.
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.opened.wait_timeout_while(open, Duration::from_secs(5), |open| !*open);
-        drop(waited);
-    }
-}
-
-impl Rows for Waiting {
-    fn count(&self) -> u64 {
-        MemoryRows::new(self.batches.clone()).count()
-    }
-
-    fn batches(&self) -> BatchIter<'_> {
-        let half = self.batches.len() / 2;
-        Box::new(self.batches.iter().enumerate().map(move |(i, batch)| {
-            if i == half {
-                self.gate.wait();
-            }
-            Ok(batch.clone())
-        }))
-    }
+    snapshot_of(id, Verdict::Complete, tables(id, count, &WALKED))
 }

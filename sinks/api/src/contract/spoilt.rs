@@ -1,0 +1,108 @@
+//! Rows that fail, miscount or wait: what a sink must not publish. Good rows are in [`super::rows`].
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+
+use crate::snapshot::BatchIter;
+use crate::{MemoryRows, Rows, SnapshotError, Table};
+
+/// Rows that cannot be read to the end.
+#[derive(Debug)]
+pub(super) struct Failing(pub(super) Table, pub(super) Vec<RecordBatch>);
+
+impl Rows for Failing {
+    fn count(&self) -> u64 {
+        MemoryRows::new(self.1.clone()).count()
+    }
+
+    fn batches(&self) -> BatchIter<'_> {
+        let Self(table, batches) = self;
+        let good = batches.iter().take(batches.len() / 2).cloned().map(Ok);
+        let bad = std::iter::once_with(|| Err(SnapshotError::new(*table, "checksum mismatch")));
+        // What follows an error must not be taken either.
+        Box::new(good.chain(bad).chain(batches.iter().skip(batches.len() / 2).cloned().map(Ok)))
+    }
+}
+
+/// Rows that announce another number than they give.
+#[derive(Debug)]
+pub(super) struct Miscounting {
+    pub(super) announced: u64,
+    pub(super) given: Vec<RecordBatch>,
+}
+
+impl Rows for Miscounting {
+    fn count(&self) -> u64 {
+        self.announced
+    }
+
+    fn batches(&self) -> BatchIter<'_> {
+        Box::new(self.given.iter().cloned().map(Ok))
+    }
+}
+
+/// Rows that stop half way until they are let go.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    batches: Vec<RecordBatch>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    reached: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Waiting {
+    pub(super) fn new(batches: Vec<RecordBatch>) -> Self {
+        Self { batches, gate: Arc::default() }
+    }
+
+    /// Whether a reader stands at the gate; if not yet, `waker` is woken when one does.
+    pub(super) fn is_reached(&self, waker: &Waker) -> bool {
+        *self.gate.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        self.gate.reached.load(Ordering::SeqCst)
+    }
+
+    /// Lets every reader pass, now and later.
+    pub(super) fn let_go(&self) {
+        *self.gate.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.gate.opened.notify_all();
+    }
+}
+
+impl Gate {
+    fn wait(&self) {
+        self.reached.store(true, Ordering::SeqCst);
+        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
+        // Bounded, for a sink that reads on the very thread that would let it go: it cannot be dropped half way.
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.opened.wait_timeout_while(open, Duration::from_secs(5), |open| !*open);
+        drop(waited);
+    }
+}
+
+impl Rows for Waiting {
+    fn count(&self) -> u64 {
+        MemoryRows::new(self.batches.clone()).count()
+    }
+
+    fn batches(&self) -> BatchIter<'_> {
+        let half = self.batches.len() / 2;
+        Box::new(self.batches.iter().enumerate().map(move |(i, batch)| {
+            if i == half {
+                self.gate.wait();
+            }
+            Ok(batch.clone())
+        }))
+    }
+}
