@@ -17,7 +17,7 @@ fn at(second: i64) -> DateTime<Utc> {
 
 fn keep(state: &mut RegistryState, slot: DateTime<Utc>) -> SnapshotId {
     let id = SnapshotId::new(name(), slot);
-    let unsealed = Spool::create(&state.walk_directory()).unwrap().finish().unwrap();
+    let unsealed = Spool::create(&state.walk_directory(), &[Table::Repositories]).unwrap().finish().unwrap();
     let sealed = unsealed.seal(record(&id, Verdict::Complete, 7), &state.sealed_directory(&id)).unwrap();
     state.keep(&sealed).unwrap();
     id
@@ -92,7 +92,7 @@ fn what_a_killed_run_left_is_removed_and_the_last_snapshot_stays() {
     let mut state = RegistryState::lock(root.path(), &name()).unwrap();
     let kept = keep(&mut state, at(1));
     // Killed in mid-walk, between seal and pointer, and while the pointer was being written.
-    Spool::create(&state.walk_directory()).unwrap();
+    Spool::create(&state.walk_directory(), &[Table::Repositories]).unwrap();
     fs::create_dir(state.sealed_directory(&SnapshotId::new(name(), at(2)))).unwrap();
     fs::write(root.path().join("quay").join(".stocktake-state.json"), "{").unwrap();
     drop(state);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{Sink, Snapshot, SnapshotId};
+use stocktake_sink::{Sink, Snapshot, SnapshotId, Table};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
-        let walked = match Spool::create(&state.walk_directory()) {
+        let walked = match Spool::create(&state.walk_directory(), &[Table::Repositories]) {
             Ok(spool) => self.walk(spool, stop).await,
             Err(e) => Walk::NoSpool(e),
         };
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
             Ok(scratch) => scratch,
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_scratch(&e))),
         };
-        let walked = match Spool::create(&scratch.path().join("walk")) {
+        let walked = match Spool::create(&scratch.path().join("walk"), &[Table::Repositories]) {
             Ok(spool) => self.walk(spool, stop).await,
             Err(e) => Walk::NoSpool(e),
         };

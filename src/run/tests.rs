@@ -30,7 +30,7 @@ async fn a_run_takes_the_time_that_passed_and_not_what_the_wall_clock_says() {
 #[tokio::test]
 async fn other_work_goes_on_while_a_spool_is_merged() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut spool = Spool::create(&scratch.path().join("walk")).unwrap();
+    let mut spool = Spool::create(&scratch.path().join("walk"), &[Table::Repositories]).unwrap();
     for n in (0..100_000).rev() {
         let (repository, state) = (&*format!("app{n:06}"), crate::snapshot::RepositoryState::Complete);
         let observed_at = clock::now();

@@ -43,7 +43,8 @@ pub(super) async fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: O
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
     };
-    let rows = seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(Table::Repositories));
+    let rows_of = |table| seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table));
+    let rows = rows_of(Table::Repositories);
     let judgement = judge_evidence(
         &Evidence {
             ending: seen.ending,
@@ -69,6 +70,9 @@ pub(super) async fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: O
         retries: stats.retries,
         token_requests: stats.token_requests,
         rows_repositories: rows,
+        rows_tags: rows_of(Table::Tags),
+        rows_manifests: rows_of(Table::Manifests),
+        requests_saved: 0,
         errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).collect(),
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),

@@ -1,48 +1,44 @@
 //! Sort keys: how rows of a table are compared, and what makes two of them the same row.
 
-use std::cmp::Ordering;
-
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
-/// The key columns of one batch. All sort keys are text, compared bytewise, a missing value before all others.
+/// The sort key of one row: one or two texts, compared bytewise. The second is empty where the table has none.
+pub(super) type Key<'a> = (&'a [u8], &'a [u8]);
+
+/// The key columns of one batch, in which no value is missing.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
-    columns: Vec<StringArray>,
+    first: StringArray,
+    second: Option<StringArray>,
 }
 
 impl Keys {
     pub(super) fn of(table: Table, batch: &RecordBatch) -> Result<Self, ArrowError> {
-        let column = |name: &&str| -> Result<StringArray, ArrowError> {
+        let column = |name: &str| -> Result<StringArray, ArrowError> {
             let column = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
-            column.cloned().ok_or_else(|| ArrowError::SchemaError(format!("{table} has no text column {name}")))
+            let column = column.filter(|column| column.null_count() == 0);
+            column.cloned().ok_or_else(|| ArrowError::SchemaError(format!("{table} has no key of texts in {name}")))
         };
-        Ok(Self { columns: table.sort_key().iter().map(column).collect::<Result<_, _>>()? })
+        match table.sort_key() {
+            [first] => Ok(Self { first: column(first)?, second: None }),
+            [first, second] => Ok(Self { first: column(first)?, second: Some(column(second)?) }),
+            _ => Err(ArrowError::SchemaError(format!("{table} has no key of one or two columns"))),
+        }
     }
 
-    /// Compares row `at` here with row `there` of `other`.
-    pub(super) fn compare(&self, at: usize, other: &Self, there: usize) -> Ordering {
-        let pairs = self.columns.iter().zip(&other.columns);
-        pairs.map(|(a, b)| value(a, at).cmp(&value(b, there))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
-    }
-
-    /// The first key column's value in a row.
-    pub(super) fn first_column(&self, at: usize) -> Option<&[u8]> {
-        self.columns.first().and_then(|column| value(column, at))
+    pub(super) fn at(&self, row: usize) -> Key<'_> {
+        (self.first.value(row).as_bytes(), self.second.as_ref().map_or(&[], |second| second.value(row).as_bytes()))
     }
 
     /// The rows that make the batch sorted and unique; of equal keys the first row stays.
     pub(super) fn order(&self) -> Vec<u32> {
-        let rows = u32::try_from(self.columns.first().map_or(0, Array::len)).unwrap_or(u32::MAX);
+        let rows = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (0..rows).collect();
         // A stable sort, so that "the first" means the one observed first.
-        order.sort_by(|&a, &b| self.compare(a as usize, self, b as usize));
-        order.dedup_by(|later, first| self.compare(*first as usize, self, *later as usize).is_eq());
+        order.sort_by(|&a, &b| self.at(a as usize).cmp(&self.at(b as usize)));
+        order.dedup_by(|later, first| self.at(*first as usize) == self.at(*later as usize));
         order
     }
-}
-
-fn value(column: &StringArray, at: usize) -> Option<&[u8]> {
-    column.is_valid(at).then(|| column.value(at).as_bytes())
 }

@@ -1,19 +1,16 @@
 //! Merging sorted segments into one sorted, unique stream. Memory: one batch of each segment.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
 use arrow::error::ArrowError;
-use arrow::ipc::reader::FileReader;
 use stocktake_sink::Table;
 
-use super::BATCH_ROWS;
+use super::ORDERED_BATCH;
 use super::keys::Keys;
-use super::segment;
+use super::segment::{self, SegmentReader};
 
 /// The rows of several segments in order; of equal keys only the row of the earliest segment.
 pub(super) struct Merge {
@@ -23,35 +20,40 @@ pub(super) struct Merge {
     /// The batches that rows of `picked` point into.
     batches: Vec<RecordBatch>,
     picked: Vec<(usize, usize)>,
+    /// About how many bytes the picked rows take.
+    picked_bytes: usize,
     last: Option<(Arc<Keys>, usize)>,
 }
 
 struct Cursor {
     place: usize,
-    reader: FileReader<BufReader<File>>,
+    reader: SegmentReader,
     keys: Arc<Keys>,
     rows: usize,
     at: usize,
+    /// What a row of the current batch takes on average.
+    row_bytes: usize,
     /// Where the current batch stands in `Merge::batches`.
     batch: usize,
 }
 
 impl Cursor {
     fn precedes(&self, other: &Self) -> bool {
-        self.keys.compare(self.at, &other.keys, other.at).then(self.place.cmp(&other.place)).is_lt()
+        self.keys.at(self.at).cmp(&other.keys.at(other.at)).then(self.place.cmp(&other.place)).is_lt()
     }
 }
 
 impl Merge {
     /// Opens all segments, the earliest written first.
     pub(super) fn open<'a>(table: Table, segments: impl IntoIterator<Item = &'a Path>) -> Result<Self, ArrowError> {
-        let mut merge = Self { table, heap: Vec::new(), batches: Vec::new(), picked: Vec::new(), last: None };
+        let (heap, batches, picked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut merge = Self { table, heap, batches, picked, picked_bytes: 0, last: None };
         for (place, path) in segments.into_iter().enumerate() {
             let mut reader = segment::read(path)?;
-            if let Some(batch) = next_filled(&mut reader)? {
+            if let Some(batch) = reader.next().transpose()? {
                 let keys = Arc::new(Keys::of(table, &batch)?);
-                let rows = batch.num_rows();
-                merge.heap.push(Cursor { place, reader, keys, rows, at: 0, batch: merge.batches.len() });
+                let (rows, row_bytes) = (batch.num_rows(), row_bytes(&batch)?);
+                merge.heap.push(Cursor { place, reader, keys, rows, at: 0, row_bytes, batch: merge.batches.len() });
                 merge.batches.push(batch);
             }
         }
@@ -80,17 +82,18 @@ impl Merge {
     /// Takes the least row, unless its key was taken already; false when no row is left.
     fn step(&mut self) -> Result<bool, ArrowError> {
         let Some(least) = self.heap.first_mut() else { return Ok(false) };
-        let repeated = self.last.as_ref().is_some_and(|(keys, row)| keys.compare(*row, &least.keys, least.at).is_eq());
+        let repeated = self.last.as_ref().is_some_and(|(keys, row)| keys.at(*row) == least.keys.at(least.at));
         if !repeated {
             self.picked.push((least.batch, least.at));
+            self.picked_bytes += least.row_bytes;
             self.last = Some((Arc::clone(&least.keys), least.at));
         }
         least.at += 1;
         if least.at == least.rows {
-            match next_filled(&mut least.reader)? {
+            match least.reader.next().transpose()? {
                 Some(batch) => {
                     least.keys = Arc::new(Keys::of(self.table, &batch)?);
-                    least.rows = batch.num_rows();
+                    (least.rows, least.row_bytes) = (batch.num_rows(), row_bytes(&batch)?);
                     least.at = 0;
                     least.batch = self.batches.len();
                     self.batches.push(batch);
@@ -102,15 +105,18 @@ impl Merge {
         Ok(true)
     }
 
-    /// The next rows, at most [`BATCH_ROWS`]; none at the end.
+    /// The next rows, about as many as [`ORDERED_BATCH`] says; none at the end.
     fn fill(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
-        while self.picked.len() < BATCH_ROWS && self.step()? {}
+        let has_room =
+            |merge: &Self| merge.picked.len() < ORDERED_BATCH.rows && merge.picked_bytes < ORDERED_BATCH.bytes;
+        while has_room(self) && self.step()? {}
         if self.picked.is_empty() {
             return Ok(None);
         }
         let all: Vec<&RecordBatch> = self.batches.iter().collect();
         let merged = interleave_record_batch(&all, &self.picked)?;
         self.picked.clear();
+        self.picked_bytes = 0;
         self.forget_used_batches();
         Ok(Some(merged))
     }
@@ -124,8 +130,8 @@ impl Merge {
     }
 }
 
-fn next_filled(reader: &mut FileReader<BufReader<File>>) -> Result<Option<RecordBatch>, ArrowError> {
-    reader.find(|batch| batch.as_ref().map_or(true, |b| b.num_rows() > 0)).transpose()
+fn row_bytes(batch: &RecordBatch) -> Result<usize, ArrowError> {
+    Ok(segment::size(batch)? / batch.num_rows().max(1))
 }
 
 impl Iterator for Merge {

@@ -5,7 +5,8 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use chrono::DateTime;
 
-use super::super::columns::{RepositoryColumns, RepositoryRow, RepositoryState, spooled_schema};
+use super::super::columns::{Columns, RepositoryColumns, spooled_schema};
+use super::super::{RepositoryRow, RepositoryState};
 use super::*;
 
 /// One batch of these names; `mark` tells in column `tag_count` which segment a row is of.
@@ -59,7 +60,7 @@ fn any_segments_merge_into_sorted_unique_rows_each_of_the_earliest_segment() {
         let mut merged = Vec::new();
         for batch in Merge::open(Table::Repositories, segments.iter().map(PathBuf::as_path)).unwrap() {
             let batch = batch.unwrap();
-            assert!((1..=BATCH_ROWS).contains(&batch.num_rows()), "seed {seed}: {} rows", batch.num_rows());
+            assert!((1..=ORDERED_BATCH.rows).contains(&batch.num_rows()), "seed {seed}: {} rows", batch.num_rows());
             let names = batch.column_by_name("repository").unwrap().as_string::<i32>();
             let marks = batch.column_by_name("tag_count").unwrap().as_primitive::<Int64Type>();
             merged.extend(names.iter().flatten().map(str::to_owned).zip(marks.iter().flatten()));

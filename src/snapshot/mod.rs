@@ -1,24 +1,38 @@
 //! From rows to a sealed snapshot: spool while the walk goes on, merge and seal when it ends, judge before anything is
 //! published. Knows no registry and no sink.
 
+mod cells;
+mod checkpoint;
 mod columns;
 mod judge;
 mod keys;
+mod known;
+mod lane;
 mod merge;
+#[cfg(test)]
+mod model_tests;
 mod rows;
 mod sealed;
 mod segment;
+mod segments;
 mod spool;
 
-pub use columns::{RepositoryRow, RepositoryState};
 pub use judge::{Ending, Evidence, JudgeSettings, Judgement, judge};
-pub use rows::{LayerRow, ManifestRow, TagRow};
+pub use known::{Known, KnownRepository, KnownTag};
+pub use rows::{LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};
 pub use sealed::{SealError, Sealed, Unsealed};
 pub use spool::{Spool, SpoolError};
 
-/// Rows per batch where many segments are read at once: small enough that a merge of a few hundred of them, one batch of
-/// each in memory, stays within tens of MiB.
-const BATCH_ROWS: usize = 2048;
+/// Where something is full: at so many rows or so many bytes, whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limit {
+    rows: usize,
+    bytes: usize,
+}
 
-/// Rows per batch where rows come in order and one segment takes them all: large enough to amortise a batch's headers.
-const ORDERED_BATCH_ROWS: usize = 4096;
+/// A batch where many segments are read at once: 256 of them, one batch of each in memory, stay within 32 MiB.
+const MERGED_BATCH: Limit = Limit { rows: 2048, bytes: 128 * 1024 };
+
+/// A batch where rows come in order and one segment takes them all: large enough to amortise a batch's headers. Some
+/// four thousand repositories, two and a half thousand tags, two to three hundred manifests.
+const ORDERED_BATCH: Limit = Limit { rows: 4096, bytes: 512 * 1024 };

@@ -4,6 +4,51 @@
 use chrono::{DateTime, Utc};
 use stocktake_sink::ManifestKind;
 
+/// What became of one repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepositoryState {
+    /// Read as far as was asked for.
+    Complete,
+    /// The registry refused it.
+    Denied,
+    /// Listed, and gone when it was read.
+    Gone,
+    /// It could not be read.
+    Error,
+}
+
+impl RepositoryState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Complete, Self::Denied, Self::Gone, Self::Error];
+
+    /// The word in column `state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Denied => "denied",
+            Self::Gone => "gone",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One row of table `repositories`.
+#[derive(Clone, Copy, Debug)]
+pub struct RepositoryRow<'a> {
+    /// When the registry said so.
+    pub observed_at: DateTime<Utc>,
+    /// The full name.
+    pub repository: &'a str,
+    /// How many tags it has, where they were read.
+    pub tag_count: Option<i64>,
+    /// What became of it.
+    pub state: RepositoryState,
+    /// Why, where the state is not complete.
+    pub error_code: Option<&'a str>,
+    /// Whether the configuration names it.
+    pub monitored: bool,
+}
+
 /// One row of table `tags`.
 #[derive(Clone, Copy, Debug)]
 pub struct TagRow<'a> {

@@ -1,7 +1,7 @@
 //! A sealed snapshot on disk: one file per table and `sealed.json`, written last. Without that file there is no
 //! snapshot; with it, every byte is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use stocktake_sink::{BatchIter, Rows, RunRecord, Snapshot, SnapshotError, Table,
 
 use super::columns::RunIdColumn;
 use super::segment;
-use super::spool::table_file;
+use super::segments::table_file;
+use super::spool::remove_all_but;
 
 const SEAL: &str = "sealed.json";
 
@@ -84,6 +85,9 @@ impl Unsealed {
         let disk = |source| SealError::Disk { path: directory.to_owned(), source };
         let seal = Seal { record, rows: self.rows };
         let json = serde_json::to_vec_pretty(&seal).map_err(|e| disk(e.into()))?;
+        // The checkpoint and what it names: from here on the walk is whole, or it is lost.
+        let tables: BTreeSet<_> = seal.rows.keys().map(|table| table_file(*table)).collect();
+        remove_all_but(&tables, &self.directory).map_err(disk)?;
         durable::write(&self.directory.join(SEAL), &json).map_err(disk)?;
         durable::rename(&self.directory, directory).map_err(disk)?;
         Sealed::from_seal(directory, seal)

@@ -1,27 +1,36 @@
 //! One file of sorted, unique rows: the Arrow IPC file format, compressed. Its footer is written last, so a file that
-//! was cut off is refused rather than read short.
+//! was cut off is refused rather than read short. The footer also says which repository each batch begins with.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::path::Path;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 
-use super::{BATCH_ROWS, ORDERED_BATCH_ROWS};
+use super::cells::text_column;
+use super::{Limit, MERGED_BATCH, ORDERED_BATCH};
 
 /// One of Zstandard's fast levels: the spool is read back soon and thrown away. LZ4 would be no faster here: its encoder
 /// is made, and its tables cleared, anew for each buffer of each batch, while Zstandard's is kept.
 const ZSTD_LEVEL: i32 = -5;
 
+/// The key in the footer's metadata under which a JSON list holds each batch's first repository.
+const FIRST_REPOSITORIES: &str = "stocktake.first_repositories";
+
+pub(super) type SegmentReader = FileReader<BufReader<File>>;
+
 pub(super) struct SegmentWriter {
     writer: FileWriter<BufWriter<File>>,
     rows: u64,
+    widest: usize,
+    first_repositories: Vec<String>,
 }
 
 impl fmt::Debug for SegmentWriter {
@@ -36,23 +45,45 @@ impl SegmentWriter {
             .try_with_compression(Some(CompressionType::ZSTD))?
             .try_with_compression_level(Some(ZSTD_LEVEL))?;
         let file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
-        Ok(Self { writer: FileWriter::try_new_with_options(file, schema, options)?, rows: 0 })
+        let writer = FileWriter::try_new_with_options(file, schema, options)?;
+        Ok(Self { writer, rows: 0, widest: 0, first_repositories: Vec::new() })
     }
 
-    /// Appends rows, which must follow all earlier ones.
+    /// Appends rows in order, which must follow all earlier ones.
     pub(super) fn append(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let rows = batch.num_rows();
-        self.rows += rows as u64;
-        if rows <= ORDERED_BATCH_ROWS {
-            return self.writer.write(batch);
-        }
-        for start in (0..rows).step_by(BATCH_ROWS) {
-            self.writer.write(&batch.slice(start, BATCH_ROWS.min(rows - start)))?;
+        let (rows, bytes) = (batch.num_rows(), size(batch)?);
+        let step = rows_within(&ORDERED_BATCH, rows, bytes);
+        for start in (0..rows).step_by(step) {
+            let piece = step.min(rows - start);
+            self.write(&batch.slice(start, piece), bytes / rows * piece)?;
         }
         Ok(())
     }
 
-    /// Closes the file without making it durable, for segments that are merged into another file; returns its rows.
+    /// Appends these rows of a batch, which in this order must follow all earlier ones. Pieces are small, for such
+    /// segments are read many at once.
+    pub(super) fn append_in_order(&mut self, batch: &RecordBatch, order: &[u32]) -> Result<(), ArrowError> {
+        let (rows, bytes) = (batch.num_rows(), size(batch)?);
+        for piece in order.chunks(rows_within(&MERGED_BATCH, rows, bytes)) {
+            let sorted = take_record_batch(batch, &UInt32Array::from(piece.to_vec()))?;
+            self.write(&sorted, size(&sorted)?)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &RecordBatch, bytes: usize) -> Result<(), ArrowError> {
+        self.first_repositories.push(text_column(batch, "repository")?.value(0).to_owned());
+        self.rows += batch.num_rows() as u64;
+        self.widest = self.widest.max(bytes);
+        self.writer.write(batch)
+    }
+
+    /// About how many bytes the largest batch takes in memory.
+    pub(super) fn widest(&self) -> usize {
+        self.widest
+    }
+
+    /// Closes the file without making it durable; returns its rows.
     pub(super) fn finish(self) -> Result<u64, ArrowError> {
         self.close().map(|(rows, _)| rows)
     }
@@ -65,13 +96,32 @@ impl SegmentWriter {
     }
 
     fn close(mut self) -> Result<(u64, File), ArrowError> {
+        let firsts = serde_json::to_string(&self.first_repositories).map_err(io::Error::from)?;
+        self.writer.write_metadata(FIRST_REPOSITORIES, firsts);
         self.writer.finish()?;
         let file = self.writer.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
         Ok((self.rows, file))
     }
 }
 
-/// The batches of a segment, in order.
-pub(super) fn read(path: &Path) -> Result<FileReader<BufReader<File>>, ArrowError> {
+/// The batches of a segment, in order; none is empty.
+pub(super) fn read(path: &Path) -> Result<SegmentReader, ArrowError> {
     FileReader::try_new_buffered(File::open(path)?, None)
+}
+
+/// The repository that each batch begins with; none in a file of a version that did not write them.
+pub(super) fn first_repositories(reader: &SegmentReader) -> Option<Vec<String>> {
+    let firsts: Vec<String> = serde_json::from_str(reader.custom_metadata().get(FIRST_REPOSITORIES)?).ok()?;
+    (firsts.len() == reader.num_batches()).then_some(firsts)
+}
+
+/// How many rows a piece of so many rows and bytes may have.
+fn rows_within(limit: &Limit, rows: usize, bytes: usize) -> usize {
+    let by_bytes = if bytes <= limit.bytes { rows } else { rows * limit.bytes / bytes };
+    by_bytes.clamp(1, limit.rows)
+}
+
+/// The bytes that a batch takes, which must not be a slice of a larger one.
+pub(super) fn size(batch: &RecordBatch) -> Result<usize, ArrowError> {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size()).sum()
 }

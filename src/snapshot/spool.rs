@@ -1,31 +1,23 @@
 //! Where rows wait while the walk goes on: sorted segments on disk, so that memory does not grow with the registry.
 //!
-//! A registry that lists in order yields one segment, written straight through. Any other yields one per
-//! [`BUFFERED_ROWS`], merged into one file when the walk has ended, and before that as often as there are too many.
+//! A table whose rows come in order yields one segment, written straight through. Any other yields one per full buffer,
+//! merged into one file when the walk has ended, and before that as often as there are too many.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
+use serde_json::Value;
 use stocktake_sink::{Table, durable};
 
-use super::ORDERED_BATCH_ROWS;
-use super::columns::{RepositoryColumns, RepositoryRow, spooled_schema};
-use super::keys::Keys;
-use super::merge::Merge;
+use super::checkpoint::{self, Checkpoint};
+use super::columns::{Columns, ManifestColumns, RepositoryColumns, TagColumns};
+use super::lane::{self, Lane};
 use super::sealed::Unsealed;
-use super::segment::{self, SegmentWriter};
-
-/// Rows held in memory before they are sorted and written: about 6 MiB of repositories.
-const BUFFERED_ROWS: usize = 65_536;
-
-/// Segments read at once. Merging has all of them open, with a batch of each in memory: their number must not grow with
-/// the registry either.
-const MOST_SEGMENTS: usize = 256;
+use super::segments::{Closed, Segments};
+use super::{Limit, ManifestRow, RepositoryRow, TagRow};
 
 /// The spool could not be written or read back: nearly always the disk of the state directory.
 #[derive(Debug, thiserror::Error)]
@@ -40,52 +32,124 @@ pub struct SpoolError {
 #[derive(Debug)]
 pub struct Spool {
     directory: PathBuf,
-    columns: RepositoryColumns,
-    segments: Segments,
-    buffered_rows: usize,
+    repositories: Option<Box<Lane<RepositoryColumns>>>,
+    tags: Option<Box<Lane<TagColumns>>>,
+    manifests: Option<Box<Lane<ManifestColumns>>>,
 }
 
 impl Spool {
-    /// An empty spool in `directory`; what an earlier, killed walk left there is removed.
+    /// An empty spool of these tables in `directory`; what an earlier, killed walk left there is removed. Each table
+    /// is sealed, also if no row of it comes; `runs` is not spooled.
     ///
     /// # Errors
     /// If the directory cannot be emptied or created.
-    pub fn create(directory: &Path) -> Result<Self, SpoolError> {
-        Self::with_buffer(directory, BUFFERED_ROWS)
+    pub fn create(directory: &Path, tables: &[Table]) -> Result<Self, SpoolError> {
+        Self::create_with(directory, tables, lane::buffer)
     }
 
-    fn with_buffer(directory: &Path, buffered_rows: usize) -> Result<Self, SpoolError> {
+    pub(super) fn create_with(
+        directory: &Path,
+        tables: &[Table],
+        buffer: impl Fn(Table) -> Limit,
+    ) -> Result<Self, SpoolError> {
         let fresh = || -> io::Result<()> {
             match fs::remove_dir_all(directory) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
                 _ => durable::create_dirs(directory),
             }
         };
-        fresh().map_err(|e| SpoolError { directory: directory.to_owned(), source: e.into() })?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            columns: RepositoryColumns::new(),
-            segments: Segments::new(Table::Repositories, directory),
-            buffered_rows,
+        fresh().map_err(|e| error(directory, e.into()))?;
+        let segments = tables.iter().map(|&table| (table, Segments::new(table, directory))).collect();
+        Ok(Self::of(directory, segments, buffer))
+    }
+
+    fn of(directory: &Path, mut segments: BTreeMap<Table, Segments>, buffer: impl Fn(Table) -> Limit) -> Self {
+        let repositories = lane(segments.remove(&Table::Repositories), buffer(Table::Repositories));
+        let tags = lane(segments.remove(&Table::Tags), buffer(Table::Tags));
+        let manifests = lane(segments.remove(&Table::Manifests), buffer(Table::Manifests));
+        Self { directory: directory.to_owned(), repositories, tags, manifests }
+    }
+
+    /// Goes on from the last checkpoint in `directory`, with the note it carried. What came after it is removed.
+    /// `None`, and nothing is touched, where there is no checkpoint, or none that can be gone on from.
+    ///
+    /// # Errors
+    /// If what came after the checkpoint cannot be removed.
+    pub fn resume(directory: &Path) -> Result<Option<(Self, Value)>, SpoolError> {
+        Self::resume_with(directory, lane::buffer)
+    }
+
+    fn resume_with(directory: &Path, buffer: impl Fn(Table) -> Limit) -> Result<Option<(Self, Value)>, SpoolError> {
+        let Some(Checkpoint { tables, note, .. }) = Checkpoint::read(directory) else { return Ok(None) };
+        let opened: Result<BTreeMap<_, _>, ArrowError> =
+            tables.into_iter().map(|(table, named)| Ok((table, Segments::resume(table, directory, named)?))).collect();
+        let Ok(segments) = opened else { return Ok(None) };
+        let mut kept: BTreeSet<String> = segments.values().flat_map(Segments::files).collect();
+        kept.insert(checkpoint::FILE.to_owned());
+        remove_all_but(&kept, directory).map_err(|e| error(directory, e.into()))?;
+        Ok(Some((Self::of(directory, segments, buffer), note)))
+    }
+
+    /// The note of the checkpoint in `directory`, if there is one that can be read. Touches nothing.
+    pub fn peek(directory: &Path) -> Option<Value> {
+        Checkpoint::read(directory).map(|checkpoint| checkpoint.note)
+    }
+
+    /// Makes all rows added so far durable, and `note` with them: a spool resumed after whatever end has exactly these.
+    /// Waits for the disk, and begins new segments, so not for every row.
+    ///
+    /// # Errors
+    /// If the rows or the checkpoint cannot be written; then the checkpoint before remains.
+    pub fn checkpoint(&mut self, note: &Value) -> Result<(), SpoolError> {
+        let tables = self.settle()?;
+        self.name(tables, note)?;
+        self.forget()
+    }
+
+    /// All rows into durable segments.
+    fn settle(&mut self) -> Result<Checkpointed, SpoolError> {
+        self.of_each(Segments::settle)
+    }
+
+    /// The one step that counts: until here the checkpoint before stands, from here on this one.
+    fn name(&self, tables: Checkpointed, note: &Value) -> Result<(), SpoolError> {
+        Checkpoint::new(tables, note.clone()).write(&self.directory).map_err(|e| error(&self.directory, e.into()))
+    }
+
+    /// Removes what only the checkpoint before named.
+    fn forget(&mut self) -> Result<(), SpoolError> {
+        self.of_each(|segments| {
+            segments.named();
+            Ok(())
         })
+        .map(drop)
     }
 
     /// Adds a row; of equal repositories the one added first stays.
     ///
     /// # Errors
-    /// If a full buffer cannot be written.
+    /// If a full buffer cannot be written, or the spool was made without this table.
     pub fn push(&mut self, row: &RepositoryRow<'_>) -> Result<(), SpoolError> {
-        self.columns.push(row);
-        let rows = self.columns.len();
-        // Rows in order need not wait to be sorted among many.
-        let ordered = rows.is_multiple_of(ORDERED_BATCH_ROWS) && self.columns.follow(self.segments.end());
-        if ordered || rows >= self.buffered_rows {
-            self.flush().map_err(|e| self.error(e))?;
-        }
-        Ok(())
+        push(self.repositories.as_deref_mut(), row).map_err(|e| error(&self.directory, e))
     }
 
-    /// Whether every one of these repositories has been added already. Reads the whole spool.
+    /// Adds a row; of equal tags of a repository the one added first stays.
+    ///
+    /// # Errors
+    /// As for [`Spool::push`].
+    pub fn push_tag(&mut self, row: &TagRow<'_>) -> Result<(), SpoolError> {
+        push(self.tags.as_deref_mut(), row).map_err(|e| error(&self.directory, e))
+    }
+
+    /// Adds a row; of equal digests in a repository the one added first stays.
+    ///
+    /// # Errors
+    /// As for [`Spool::push`].
+    pub fn push_manifest(&mut self, row: &ManifestRow) -> Result<(), SpoolError> {
+        push(self.manifests.as_deref_mut(), row).map_err(|e| error(&self.directory, e))
+    }
+
+    /// Whether every one of these repositories has been added already. Reads all of them.
     ///
     /// # Errors
     /// If the spool cannot be written or read back.
@@ -97,162 +161,72 @@ impl Spool {
         Ok(missing.is_empty())
     }
 
-    /// Shows every repository added so far, in no order and perhaps twice. Reads the whole spool.
+    /// Shows every repository added so far, in no order and perhaps twice. Reads all of them.
     ///
     /// # Errors
     /// If the spool cannot be written or read back.
     pub fn visit(&mut self, seen: impl FnMut(&str)) -> Result<(), SpoolError> {
-        self.flush().and_then(|()| self.segments.visit(seen)).map_err(|e| self.error(e))
+        let Some(lane) = &mut self.repositories else { return Ok(()) };
+        lane.flushed().and_then(|segments| segments.visit(seen)).map_err(|e| error(&self.directory, e))
     }
 
-    /// Ends the walk: one durable file per table, sorted and unique, with exact counts.
+    /// Ends the walk: one durable file per table, sorted and unique, with exact counts. A checkpoint remains, so that a
+    /// walk which was cut off can still be resumed, until the result is sealed.
     ///
     /// # Errors
     /// If the files cannot be written or read back.
     pub fn finish(mut self) -> Result<Unsealed, SpoolError> {
-        let rows = self.flush().and_then(|()| self.segments.merge()).map_err(|e| self.error(e))?;
-        Ok(Unsealed::new(self.directory, BTreeMap::from([(Table::Repositories, rows)])))
+        // One after the other, so that only one merge at a time takes memory.
+        let rows = self.of_each(Segments::merge)?;
+        Ok(Unsealed::new(self.directory, rows))
     }
 
-    fn flush(&mut self) -> Result<(), ArrowError> {
-        if self.columns.len() == 0 {
-            return Ok(());
-        }
-        let ascend = self.columns.follow(None);
-        self.segments.append(self.columns.take()?, ascend)
-    }
-
-    fn error(&self, source: ArrowError) -> SpoolError {
-        SpoolError { directory: self.directory.clone(), source }
-    }
-}
-
-/// The segments of one table.
-#[derive(Debug)]
-struct Segments {
-    table: Table,
-    directory: PathBuf,
-    /// The earliest first.
-    closed: Vec<PathBuf>,
-    open: Option<Open>,
-    created: usize,
-}
-
-#[derive(Debug)]
-struct Open {
-    path: PathBuf,
-    writer: SegmentWriter,
-    /// The batch whose last row is the greatest of this segment.
-    end: Keys,
-    end_row: usize,
-}
-
-impl Segments {
-    fn new(table: Table, directory: &Path) -> Self {
-        Self { table, directory: directory.to_owned(), closed: Vec::new(), open: None, created: 0 }
-    }
-
-    /// The greatest first key of the open segment.
-    fn end(&self) -> Option<&[u8]> {
-        self.open.as_ref().and_then(|open| open.end.first_column(open.end_row))
-    }
-
-    /// Appends a batch, sorted first unless its rows `ascend` already, to the open segment if it follows, else to a new
-    /// one.
-    fn append(&mut self, batch: RecordBatch, ascend: bool) -> Result<(), ArrowError> {
-        let mut keys = Keys::of(self.table, &batch)?;
-        let sorted = if ascend {
-            batch
-        } else {
-            let sorted = take_record_batch(&batch, &UInt32Array::from(keys.order()))?;
-            keys = Keys::of(self.table, &sorted)?;
-            sorted
-        };
-        let end_row = sorted.num_rows() - 1;
-        let mut open = match self.open.take() {
-            Some(open) if open.end.compare(open.end_row, &keys, 0).is_lt() => open,
-            earlier => {
-                self.close(earlier)?;
-                let (path, writer) = self.create()?;
-                Open { path, writer, end: keys.clone(), end_row }
-            }
-        };
-        open.writer.append(&sorted)?;
-        (open.end, open.end_row) = (keys, end_row);
-        self.open = Some(open);
-        Ok(())
-    }
-
-    fn create(&mut self) -> Result<(PathBuf, SegmentWriter), ArrowError> {
-        let path = self.directory.join(format!("{}.{}.segment", self.table, self.created));
-        self.created += 1;
-        let writer = SegmentWriter::create(&path, &spooled_schema(self.table))?;
-        Ok((path, writer))
-    }
-
-    fn close(&mut self, open: Option<Open>) -> Result<(), ArrowError> {
-        if let Some(open) = open {
-            open.writer.finish()?;
-            self.closed.push(open.path);
-        }
-        if self.closed.len() < MOST_SEGMENTS {
-            return Ok(());
-        }
-        let (path, mut writer) = self.create()?;
-        self.drain_into(&mut writer)?;
-        writer.finish()?;
-        self.closed.push(path);
-        Ok(())
-    }
-
-    /// Moves the rows of all closed segments to another file.
-    fn drain_into(&mut self, writer: &mut SegmentWriter) -> Result<(), ArrowError> {
-        for batch in Merge::open(self.table, self.closed.iter().map(PathBuf::as_path))? {
-            writer.append(&batch?)?;
-        }
-        for path in self.closed.drain(..) {
-            fs::remove_file(path)?;
-        }
-        Ok(())
-    }
-
-    fn visit(&mut self, mut seen: impl FnMut(&str)) -> Result<(), ArrowError> {
-        let open = self.open.take();
-        self.close(open)?;
-        for path in &self.closed {
-            for batch in segment::read(path)? {
-                let batch = batch?;
-                let names = batch.column_by_name("repository").and_then(|c| c.as_string_opt::<i32>());
-                names.into_iter().flatten().flatten().for_each(&mut seen);
-            }
-        }
-        Ok(())
-    }
-
-    /// One durable file with all rows; returns how many.
-    fn merge(&mut self) -> Result<u64, ArrowError> {
-        let target = self.directory.join(table_file(self.table));
-        if self.closed.is_empty()
-            && let Some(open) = self.open.take()
-        {
-            let rows = open.writer.finish_durably()?;
-            // The name becomes durable together with the seal's, which is in the same directory.
-            fs::rename(open.path, target)?;
-            return Ok(rows);
-        }
-        let open = self.open.take();
-        self.close(open)?;
-        let mut writer = SegmentWriter::create(&target, &spooled_schema(self.table))?;
-        self.drain_into(&mut writer)?;
-        writer.finish_durably()
+    /// Does something with the segments of each table, when all rows are in them.
+    fn of_each<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Segments) -> Result<T, ArrowError>,
+    ) -> Result<BTreeMap<Table, T>, SpoolError> {
+        let all = [
+            self.repositories.as_mut().map(|lane| lane.flushed()),
+            self.tags.as_mut().map(|lane| lane.flushed()),
+            self.manifests.as_mut().map(|lane| lane.flushed()),
+        ];
+        let all = all.into_iter().flatten().map(|segments| segments.and_then(|s| Ok((s.table(), work(s)?))));
+        all.collect::<Result<_, _>>().map_err(|e| error(&self.directory, e))
     }
 }
 
-/// The name of a table's file in a sealed snapshot.
-pub(super) fn table_file(table: Table) -> String {
-    format!("{table}.arrow")
+/// What a checkpoint is about to name.
+type Checkpointed = BTreeMap<Table, Vec<Closed>>;
+
+fn lane<C: Columns>(segments: Option<Segments>, buffer: Limit) -> Option<Box<Lane<C>>> {
+    segments.map(|segments| Box::new(Lane::new(segments, buffer)))
+}
+
+fn push<C: Columns>(lane: Option<&mut Lane<C>>, row: &C::Row<'_>) -> Result<(), ArrowError> {
+    let none = || ArrowError::InvalidArgumentError(format!("this spool was made without a table {}", C::TABLE));
+    lane.ok_or_else(none)?.push(row)
+}
+
+/// Removes every file of a directory but these.
+pub(super) fn remove_all_but(kept: &BTreeSet<String>, directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if !entry.file_name().to_str().is_some_and(|name| kept.contains(name)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn error(directory: &Path, source: ArrowError) -> SpoolError {
+    SpoolError { directory: directory.to_owned(), source }
 }
 
 #[cfg(test)]
 #[path = "spool_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "resume_tests.rs"]
+mod resume_tests;

@@ -36,7 +36,7 @@ fn settings(max_repositories: u64, include: &[&str], exclude: &[&str]) -> WalkSe
 
 async fn walked(pages: &[&[&'static str]], settings: &WalkSettings) -> (Ended, u64, u64) {
     let scratch = tempfile::tempdir().unwrap();
-    let spool = Spool::create(&scratch.path().join("walk")).unwrap();
+    let spool = Spool::create(&scratch.path().join("walk"), &[Table::Repositories]).unwrap();
     let pages = Listed(pages.iter().map(|p| p.to_vec()).collect());
     let walked = walk(&pages, spool, settings, &Progress::default(), &CancellationToken::new()).await;
     (walked.ended, walked.listed, walked.spool.finish().unwrap().rows(Table::Repositories))
@@ -100,7 +100,7 @@ async fn max_repositories_limits_rows_and_says_so_only_where_more_would_come() {
 #[tokio::test]
 async fn a_stop_ends_the_walk() {
     let scratch = tempfile::tempdir().unwrap();
-    let spool = Spool::create(&scratch.path().join("walk")).unwrap();
+    let spool = Spool::create(&scratch.path().join("walk"), &[Table::Repositories]).unwrap();
     let stop = CancellationToken::new();
     stop.cancel();
     let walked = walk(&Listed(vec![vec!["a"]]), spool, &settings(0, &[], &[]), &Progress::default(), &stop).await;

@@ -17,6 +17,9 @@ pub enum ManifestKind {
 }
 
 impl ManifestKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Image, Self::Index, Self::Artifact];
+
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {

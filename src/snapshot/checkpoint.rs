@@ -1,0 +1,45 @@
+//! What a cut-off walk is taken up from: `checkpoint.json` names the segments that are durable, and carries a note of
+//! whoever walks, which nobody here understands.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use stocktake_sink::{Table, durable};
+
+use super::segments::Closed;
+
+pub(super) const FILE: &str = "checkpoint.json";
+
+/// The version of what is written here and of the segments it names. Another one is not resumed.
+const VERSION: u32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    version: u32,
+    /// The spool's tables, those without rows included, and the segments of each, the earliest first.
+    pub(super) tables: BTreeMap<Table, Vec<Closed>>,
+    pub(super) note: serde_json::Value,
+}
+
+impl Checkpoint {
+    pub(super) fn new(tables: BTreeMap<Table, Vec<Closed>>, note: serde_json::Value) -> Self {
+        Self { version: VERSION, tables, note }
+    }
+
+    /// The checkpoint in a spool's directory; none if there is none that can be understood.
+    pub(super) fn read(directory: &Path) -> Option<Self> {
+        let checkpoint: Self = serde_json::from_slice(&fs::read(directory.join(FILE)).ok()?).ok()?;
+        (checkpoint.version == VERSION).then_some(checkpoint)
+    }
+
+    /// Replaces the checkpoint before; what this one names must be durable.
+    pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
+        // The names of new segments first: after a loss of power the old checkpoint is worth more than a new one whose
+        // segments are nowhere.
+        durable::sync_dir(directory)?;
+        durable::write(&directory.join(FILE), &serde_json::to_vec(self)?)
+    }
+}
