@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 
 use super::answer::{self, basic_credentials};
 use super::jwt::{Claims, Grant};
-use super::script::{Access, AnonymousCatalog, TokenScript};
+use super::script::{Access, AnonymousCatalog, GroupRule, TokenScript};
 use super::seen::{Authorization, SeenRequest};
 use super::server::Server;
 use super::token;
@@ -57,6 +57,26 @@ impl Server {
                 }
                 Ok(_) => None,
             },
+        }
+    }
+
+    /// What is answered about a repository to those who may not read it.
+    pub(super) fn refuse_repository(&self, seen: &SeenRequest, repository: &str) -> Option<Response<Bytes>> {
+        match &self.script.access {
+            Access::Open => None,
+            Access::Basic { username, password } => refuse_basic(seen, username, password),
+            Access::Token(script) | Access::BasicCatalog(script) => {
+                let scope = format!("repository:{repository}:pull");
+                let wanted = script.repository_scope.then_some(scope.as_str());
+                let refused = match self.bearer(script, seen, wanted) {
+                    Ok(claims) if claims.access.len() > 1 && script.groups == GroupRule::Unsound => {
+                        Some(Refusal { error: Some("invalid_token"), message: "one scope a token" })
+                    }
+                    Ok(_) => None,
+                    Err(refusal) => Some(refusal),
+                };
+                refused.map(|refusal| self.challenge(script, wanted, &refusal))
+            }
         }
     }
 

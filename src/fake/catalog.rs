@@ -46,16 +46,20 @@ impl Server {
     fn links(&self, end: usize, n: u32) -> Vec<String> {
         let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let prefix = &self.script.prefix;
-        let target = || format!("{prefix}/v2/_catalog?last={}&n={n}", encode(self.listing.name(end - 1)));
+        if let LinkStyle::Opaque = self.script.link {
+            let cursor = encode(&self.signer.cursor(end));
+            return vec![format!("<{prefix}/v2/_catalog?n={n}&next_page={cursor}>; rel=\"next\"")];
+        }
+        self.written_links(&format!("{prefix}/v2/_catalog?last={}&n={n}", encode(self.listing.name(end - 1))))
+    }
+
+    /// The `Link` headers for the target of a next page.
+    pub(super) fn written_links(&self, target: &str) -> Vec<String> {
         match &self.script.link {
-            LinkStyle::Relative => vec![format!("<{}>; rel=\"next\"", target())],
-            LinkStyle::Absolute => vec![format!("<http://{}{}>; rel=\"next\"", self.address, target())],
-            LinkStyle::Opaque => {
-                let cursor = encode(&self.signer.cursor(end));
-                vec![format!("<{prefix}/v2/_catalog?n={n}&next_page={cursor}>; rel=\"next\"")]
-            }
+            LinkStyle::Relative | LinkStyle::Opaque => vec![format!("<{target}>; rel=\"next\"")],
+            LinkStyle::Absolute => vec![format!("<http://{}{target}>; rel=\"next\"", self.address)],
             LinkStyle::Missing => Vec::new(),
-            LinkStyle::Written(write) => write(&target()),
+            LinkStyle::Written(write) => write(target),
         }
     }
 }

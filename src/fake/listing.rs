@@ -44,6 +44,12 @@ impl Listing {
         &self.names[at]
     }
 
+    /// Whether the name is listed.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        let after = self.after(name);
+        after > 0 && self.name(after - 1) == name
+    }
+
     /// Where the page after `last` begins.
     pub(super) fn after(&self, last: &str) -> usize {
         match self.order {

@@ -6,10 +6,12 @@
 mod access;
 mod answer;
 mod catalog;
+mod contents;
 mod fault;
 mod jwt;
 mod listing;
 mod repositories;
+mod repository;
 mod script;
 mod seen;
 mod server;
@@ -18,11 +20,12 @@ mod shapes;
 mod tests;
 mod token;
 
+pub use contents::{Contents, DOCKER_IMAGE, DOCKER_LIST, Holding, OCI_IMAGE, OCI_INDEX, sha256};
 pub use fault::{Fault, Faults};
 pub use repositories::{Order, Repositories};
 pub use script::{
-    Access, AnonymousCatalog, Grants, LinkStyle, OverMax, ScopeRule, Script, Stated, TokenFields, TokenMethod,
-    TokenScript, WriteLinks,
+    AcceptRule, Access, AnonymousCatalog, Grants, GroupRule, Head, LinkStyle, ManifestRules, OverMax, ScopeRule,
+    Script, Stated, TagPages, TokenFields, TokenMethod, TokenScript, WriteLinks,
 };
 pub use seen::{Authorization, Endpoint, SeenRequest};
 pub use server::FakeRegistry;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Fault, Faults, Order, Repositories, SeenRequest};
+use super::{Contents, Fault, Faults, Order, Repositories, SeenRequest};
 
 /// The script of one server. The default is open, in byte order, without latency or faults, 1000 names a page.
 #[derive(Clone, Debug)]
@@ -25,6 +25,12 @@ pub struct Script {
     pub over_max: OverMax,
     /// How the next page is announced.
     pub link: LinkStyle,
+    /// What the repositories hold.
+    pub contents: Contents,
+    /// How tags are paged; their links are written as the catalog's, but never opaque.
+    pub tag_pages: TagPages,
+    /// How manifests and blobs are served.
+    pub manifests: ManifestRules,
     /// Whether an exactly full last page announces a further, empty one, as Pulp does.
     pub empty_last_page: bool,
     /// A path before `/v2/` and `/token`, such as `/artifactory`; empty for none.
@@ -49,6 +55,9 @@ impl Default for Script {
             page_max: 1000,
             over_max: OverMax::Refuse,
             link: LinkStyle::Relative,
+            contents: Contents::default(),
+            tag_pages: TagPages::Whole,
+            manifests: ManifestRules::default(),
             empty_last_page: false,
             prefix: String::new(),
             latency: Duration::ZERO,
@@ -109,6 +118,57 @@ pub enum AnonymousCatalog {
     Unchallenged,
     /// 200 and an empty list, as Quay.
     EmptyOk,
+}
+
+/// How tags are paged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagPages {
+    /// Not at all, whatever is asked, as docker-registry; none are `null`.
+    Whole,
+    /// By `last=`, so many at most a page, as Quay.
+    Last {
+        /// The largest page, also where nothing is asked for.
+        max: usize,
+    },
+}
+
+/// How manifests and blobs are served.
+#[derive(Clone, Debug)]
+pub struct ManifestRules {
+    /// Whether `Docker-Content-Digest` is told.
+    pub digest_header: bool,
+    /// What HEAD gets.
+    pub head: Head,
+    /// What happens where the stored media type is not accepted.
+    pub accept: AcceptRule,
+    /// Where blobs lie instead, `{path}` standing for the path asked for: they are redirected there.
+    pub blobs_at: Option<String>,
+}
+
+impl Default for ManifestRules {
+    fn default() -> Self {
+        Self { digest_header: true, head: Head::Answered, accept: AcceptRule::Distribution, blobs_at: None }
+    }
+}
+
+/// What a HEAD for a manifest gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// The right answer.
+    Answered,
+    /// 405.
+    NotAllowed,
+    /// 404, though GET would find it.
+    NotFound,
+}
+
+/// What happens where a manifest's media type is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptRule {
+    /// 404, as docker-registry.
+    Distribution,
+    /// A manifest of schema 1 instead, with a digest of its own, as Quay.
+    Quay,
 }
 
 /// What happens to an `n` over the maximum.
@@ -175,6 +235,12 @@ pub struct TokenScript {
     pub anonymous: bool,
     /// The scope without which the catalog answers `insufficient_scope`, e.g. `registry:catalog:*`.
     pub required_scope: Option<String>,
+    /// Whether a repository's tags, manifests and blobs want a token with its own scope, `repository:NAME:pull`.
+    pub repository_scope: bool,
+    /// Repositories that are granted no action, as Quay does: `actions: []`.
+    pub denied: Vec<String>,
+    /// What becomes of a request for several scopes.
+    pub groups: GroupRule,
     /// The service of the challenge, and the audience that tokens must have.
     pub service: String,
     /// The challenge's realm; without it, `/token` of this server.
@@ -196,6 +262,9 @@ impl TokenScript {
             grants: Grants::Asked,
             anonymous: false,
             required_scope: None,
+            repository_scope: false,
+            denied: Vec::new(),
+            groups: GroupRule::Granted,
             service: "fake".to_owned(),
             realm: None,
         }
@@ -244,6 +313,21 @@ pub enum ScopeRule {
     Any,
     /// One `repository:NAME:ACTIONS` per parameter, without wildcards in the name, as Quay.
     RepositoriesOnly,
+}
+
+/// What becomes of a token request for several scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRule {
+    /// All are granted.
+    Granted,
+    /// 400.
+    Refused,
+    /// 403.
+    Forbidden,
+    /// 200, and a token that grants nothing, as Pulp's to scopes that blanks separate.
+    Forgotten,
+    /// 200, and a token that the registry then refuses.
+    Unsound,
 }
 
 /// What a token endpoint grants.

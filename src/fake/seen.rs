@@ -20,6 +20,8 @@ pub enum Endpoint {
     Tags,
     /// `/v2/NAME/manifests/REFERENCE`
     Manifest,
+    /// `/v2/NAME/blobs/DIGEST`
+    Blob,
     /// Anything else.
     Other,
 }
@@ -63,6 +65,7 @@ impl SeenRequest {
             Some("/token") => Endpoint::Token,
             Some(path) if path.starts_with("/v2/") && path.ends_with("/tags/list") => Endpoint::Tags,
             Some(path) if path.starts_with("/v2/") && path.contains("/manifests/") => Endpoint::Manifest,
+            Some(path) if path.starts_with("/v2/") && path.contains("/blobs/") => Endpoint::Blob,
             _ => Endpoint::Other,
         };
         let authorization = match parts.headers.get(AUTHORIZATION).map(hyper::header::HeaderValue::as_bytes) {
@@ -110,7 +113,7 @@ type Entry = (Arc<SeenRequest>, Option<u16>);
 #[derive(Debug)]
 pub(super) struct Log {
     requests: Option<Mutex<Vec<Entry>>>,
-    by_endpoint: [AtomicU64; 6],
+    by_endpoint: [AtomicU64; 7],
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
     connections: AtomicUsize,

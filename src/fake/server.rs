@@ -20,6 +20,7 @@ use super::answer::{self, Body};
 use super::fault::Fault;
 use super::jwt::Signer;
 use super::listing::Listing;
+use super::repository::Asked;
 use super::script::{Access, Script};
 use super::seen::{Endpoint, Log, SeenRequest};
 use super::token;
@@ -178,10 +179,14 @@ impl Server {
             }
             (Endpoint::Ping, _) => self.ping(seen),
             (Endpoint::Catalog, _) => self.refuse_catalog(seen).unwrap_or_else(|| self.catalog(seen)),
-            (Endpoint::Tags | Endpoint::Manifest, _) => {
-                answer::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry")
+            (Endpoint::Tags | Endpoint::Manifest | Endpoint::Blob, _) => {
+                let path = seen.path().strip_prefix(self.script.prefix.as_str()).and_then(Asked::read);
+                let answer = |asked: Asked<'_>| {
+                    self.refuse_repository(seen, asked.repository).unwrap_or_else(|| self.repository(seen, &asked))
+                };
+                path.map_or_else(no_such_page, answer)
             }
-            (Endpoint::Token | Endpoint::Other, _) => answer::error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such page"),
+            (Endpoint::Token | Endpoint::Other, _) => no_such_page(),
         };
         if self.script.gzip { answer::gzip(seen, answer) } else { Ok(answer) }
     }
@@ -190,6 +195,10 @@ impl Server {
     pub(super) fn base(&self) -> String {
         format!("http://{}{}", self.address, self.script.prefix)
     }
+}
+
+fn no_such_page() -> Response<Bytes> {
+    answer::error(StatusCode::NOT_FOUND, "NOT_FOUND", "no such page")
 }
 
 fn scripted(status: u16, headers: &[(String, String)], body: Vec<u8>) -> io::Result<Response<Bytes>> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Access, AnonymousCatalog, LinkStyle, Order, OverMax, Repositories, ScopeRule, Script, Stated, TokenFields,
-    TokenMethod, TokenScript,
+    AcceptRule, Access, AnonymousCatalog, LinkStyle, ManifestRules, Order, OverMax, Repositories, ScopeRule, Script,
+    Stated, TagPages, TokenFields, TokenMethod, TokenScript,
 };
 
 /// The user of the shapes below: the form of a Quay robot, whose `+` must survive every encoding.
@@ -20,6 +20,7 @@ impl Script {
             access: Access::Token(TokenScript {
                 method: TokenMethod::Both,
                 required_scope: Some("registry:catalog:*".to_owned()),
+                repository_scope: true,
                 service: "registry.example".to_owned(),
                 ..TokenScript::new(USERNAME, PASSWORD)
             }),
@@ -39,6 +40,7 @@ impl Script {
                 issued_at: Stated::Omitted,
                 scopes: ScopeRule::RepositoriesOnly,
                 anonymous: true,
+                repository_scope: true,
                 service: "quay.example:8443".to_owned(),
                 ..TokenScript::new(USERNAME, PASSWORD)
             }),
@@ -46,6 +48,8 @@ impl Script {
             page_max: 100,
             over_max: OverMax::Clamp,
             link: LinkStyle::Opaque,
+            tag_pages: TagPages::Last { max: 100 },
+            manifests: ManifestRules { accept: AcceptRule::Quay, ..ManifestRules::default() },
             ..Self::open(repositories)
         }
     }
@@ -54,6 +58,7 @@ impl Script {
     pub fn harbor_like(repositories: impl Into<Repositories>) -> Self {
         Self {
             access: Access::BasicCatalog(TokenScript {
+                repository_scope: true,
                 service: "harbor-registry".to_owned(),
                 ..TokenScript::new(USERNAME, PASSWORD)
             }),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, basic_credentials};
 use super::jwt::{Grant, Signer};
-use super::script::{Grants, ScopeRule, Stated, TokenFields, TokenMethod, TokenScript};
+use super::script::{Grants, GroupRule, ScopeRule, Stated, TokenFields, TokenMethod, TokenScript};
 use super::seen::{Authorization, SeenRequest};
 use crate::clock;
 
@@ -43,6 +43,17 @@ pub(super) fn endpoint(script: &TokenScript, signer: &Signer, seen: &SeenRequest
     let Some(mut access) = read_scopes(script.scopes, &asked.scopes) else {
         return answer::error(StatusCode::BAD_REQUEST, "DENIED", "Unable to decode repository and actions");
     };
+    if access.len() > 1 {
+        match script.groups {
+            GroupRule::Refused => return answer::error(StatusCode::BAD_REQUEST, "DENIED", "one scope at a time"),
+            GroupRule::Forbidden => return answer::error(StatusCode::FORBIDDEN, "DENIED", "one scope at a time"),
+            GroupRule::Forgotten => access.clear(),
+            GroupRule::Granted | GroupRule::Unsound => {}
+        }
+    }
+    for denied in access.iter_mut().filter(|grant| script.denied.contains(&grant.name)) {
+        denied.actions.clear();
+    }
     if subject.is_empty() || script.grants == Grants::Nothing {
         access.clear();
     }

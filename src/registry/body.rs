@@ -17,6 +17,10 @@ pub(super) struct Cap {
 impl Cap {
     /// For a page of a listing.
     pub(super) const PAGE: Self = Self { packed: 8 << 20, plain: 32 << 20 };
+    /// For a manifest: what the distribution specification asks registries to take at least, and most take at most.
+    pub(super) const MANIFEST: Self = Self { packed: 4 << 20, plain: 4 << 20 };
+    /// For an image's configuration, which holds its history.
+    pub(super) const CONFIG: Self = Self { packed: 8 << 20, plain: 8 << 20 };
     /// For token answers and errors, which have no business being long.
     pub(super) const SMALL: Self = Self { packed: 256 << 10, plain: 1 << 20 };
 }

@@ -202,7 +202,7 @@ fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
 
 /// Notices a catalog that goes in circles: a bad Quay cursor silently restarts at page 1. Hashes are kept, not texts,
 /// so that memory does not grow with the registry's names; the keys are random, so nobody can aim at a collision.
-struct Circle {
+pub(super) struct Circle {
     bounds: Bounds,
     hasher: RandomState,
     urls: HashSet<u64>,
@@ -211,20 +211,20 @@ struct Circle {
 }
 
 impl Circle {
-    fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Self {
         Self { bounds, hasher: RandomState::new(), urls: HashSet::new(), pages: HashSet::new(), names: 0 }
     }
 
-    fn enter(&mut self, url: &Url, number: u64) -> Result<(), Problem> {
+    pub(super) fn enter(&mut self, url: &Url, number: u64) -> Result<(), Problem> {
         self.urls.insert(self.hasher.hash_one(url.as_str()));
         if number > self.bounds.pages { Err(Problem::TooManyPages(self.bounds.pages)) } else { Ok(()) }
     }
 
-    fn leads_on(&self, next: &Url) -> Result<(), Problem> {
+    pub(super) fn leads_on(&self, next: &Url) -> Result<(), Problem> {
         if self.urls.contains(&self.hasher.hash_one(next.as_str())) { Err(Problem::SeenUrl) } else { Ok(()) }
     }
 
-    fn read(&mut self, listed: &Listed) -> Result<(), Problem> {
+    pub(super) fn read(&mut self, listed: &Listed) -> Result<(), Problem> {
         let Listed { names, invalid, invalid_count } = listed;
         self.names += names.len() as u64 + invalid_count;
         if self.names > self.bounds.names {

@@ -2,15 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::cache::{TokenCache, TokenState};
 use super::catalog::{self, Bounds};
 use super::error::Step;
+use super::ping::Ping;
 use super::realm::Realm;
+use super::repository::Repositories;
 use super::retry::RetryPolicy;
+use super::tags::PageSize;
 use super::transport::{Stats, Transport};
 use super::{Auth, Cursor, Login, Page, RegistryError, Settings};
 
@@ -24,6 +29,14 @@ pub(super) struct Inner {
     pub(super) transport: Arc<Transport>,
     pub(super) tokens: TokenCache<Realm>,
     pub(super) bounds: Bounds,
+    pub(super) ping: Ping,
+    pub(super) repositories: Repositories,
+    /// Which page size for tags the registry takes.
+    pub(super) tag_pages: PageSize,
+    /// Whether the configured password or token has been good for anything.
+    pub(super) proven: AtomicBool,
+    /// Whether the registry answers HEAD without telling a digest, or not at all.
+    pub(super) head_is_vain: AtomicBool,
 }
 
 impl Client {
@@ -44,7 +57,18 @@ impl Client {
         };
         let realm = Realm::new(transport.clone(), settings.url.clone(), settings.realm_hosts.clone(), login);
         let tokens = TokenCache::new(realm);
-        Ok(Self(Arc::new(Inner { settings, transport, tokens, bounds })))
+        let tag_pages = PageSize::new(settings.page_size.get());
+        Ok(Self(Arc::new(Inner {
+            settings,
+            transport,
+            tokens,
+            bounds,
+            ping: Ping::default(),
+            repositories: Repositories::default(),
+            tag_pages,
+            proven: AtomicBool::new(false),
+            head_is_vain: AtomicBool::new(false),
+        })))
     }
 
     /// Every page of the catalog once, in the server's order, or those after `from`; ends after the last page or the first error. While a
@@ -55,6 +79,17 @@ impl Client {
     /// Each names its step, its kind and a remedy.
     pub fn catalog(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
         catalog::pages(self.0.clone(), from.cloned())
+    }
+
+    /// Renews tokens in use ahead of their end, until stopped, so that no request waits for one. A catalog's stream does
+    /// so by itself; whoever reads repositories runs this beside them until the last one has been read, in a task of its
+    /// own. Without it all is still right: a token that has died is fetched again by the next request.
+    pub async fn keep_fresh(&self, stop: CancellationToken) {
+        self.0.tokens.keep_fresh(stop).await;
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
     }
 
     /// What has been sent and received so far, over all clones.

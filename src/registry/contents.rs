@@ -1,29 +1,9 @@
 //! What can be asked about one repository. The client answers over the network; tests of a walk, from memory.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 use super::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
-use super::{Names, RegistryError};
-
-/// A repository to be read, and those that are read at about the same time: where tokens are per repository, one may
-/// serve them all.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The repository.
-    pub repository: Arc<str>,
-    /// It and its companions, in one order for all of them; few enough for one token, or the client takes it alone.
-    pub group: Arc<[Arc<str>]>,
-}
-
-impl Place {
-    /// A repository that is read alone.
-    pub fn alone(repository: &str) -> Self {
-        let repository: Arc<str> = repository.into();
-        Self { group: Arc::from([repository.clone()]), repository }
-    }
-}
+use super::{Names, Place, RegistryError};
 
 /// All tags of a repository.
 #[derive(Clone, Debug, Default)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::body::BodyError;
 use super::challenge::Challenge;
+use super::content::{Flaw, Foreign};
 use super::error::{Problem, Said, Step};
 use super::link::LinkError;
 use super::sent::Memory;
@@ -136,6 +137,20 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::SeenUrl | Problem::SeenPage => {
             "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor".into()
         }
+        Problem::Gone(_) => {
+            "nothing: it was deleted or has expired since it was listed; where it stays, run the registry's garbage collection"
+                .into()
+        }
+        Problem::Corrupt(Flaw::Digest { .. }) => {
+            "push it again: the registry's storage is damaged, or a proxy changes what passes through it".into()
+        }
+        Problem::Corrupt(_) => "push it again with a current client; what is stored is not sound".into(),
+        Problem::Foreign(Foreign::Schema1) => "push it again with a current client: schema 1 was retired in 2017".into(),
+        Problem::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512".into(),
+        Problem::Storage { host, .. } => {
+            format!("look at the registry's storage settings, at its clock, and at the way from here to {host}")
+        }
+        Problem::BadName(_) => "correct the name where it is configured".into(),
         Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry".into(),
         Problem::Unexpected(_)
         | Problem::Body(_)
@@ -149,6 +164,12 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
 
 fn refusal(step: &Step, problem: &Problem, hint: Option<&Hint>) -> String {
     match hint {
+        None | Some(Hint::GrantsNothing | Hint::WantsScope(_))
+            if step.is_of_one_repository() && matches!(problem, Problem::Denied { .. }) =>
+        {
+            "grant this account Read (pull) on the repository, or exclude it; on Quay it may also have been deleted"
+                .into()
+        }
         Some(Hint::UseTokens) => "this registry wants tokens: set `auth: token` (the default)".into(),
         Some(Hint::RobotName) => "that is no robot account's name: did you mean `org+robot`?".into(),
         Some(Hint::Audience { token, asked }) => {

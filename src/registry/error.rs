@@ -9,6 +9,7 @@ use reqwest::StatusCode;
 
 use super::SecretError;
 use super::body::BodyError;
+use super::content::{Flaw, Foreign};
 use super::diagnosis::{Hint, remedy};
 use super::link::LinkError;
 use super::origin::Distrust;
@@ -42,6 +43,13 @@ pub enum Step {
     Config(Arc<str>),
     /// Asking the registry's own API, in words: `projects of Harbor, page 3`.
     Api(Arc<str>),
+}
+
+impl Step {
+    /// Whether it concerns one repository and none of the others.
+    pub(super) fn is_of_one_repository(&self) -> bool {
+        matches!(self, Self::Tags(_) | Self::Manifest(_) | Self::Config(_))
+    }
 }
 
 impl fmt::Display for Step {
@@ -189,7 +197,7 @@ pub(super) enum Problem {
     HttpSetup(#[source] reqwest::Error),
     #[error("the answer cannot be read")]
     Body(#[source] BodyError),
-    #[error("the answer is no list of repositories")]
+    #[error("the answer is no list of names")]
     Json(#[source] serde_json::Error),
     #[error("the next page cannot be followed")]
     Link(#[source] LinkError),
@@ -215,6 +223,16 @@ pub(super) enum Problem {
     TooManyPages(u64),
     #[error("more than {0} names")]
     TooManyNames(u64),
+    #[error("`{0}` cannot be asked for: it is against the specification's grammar")]
+    BadName(String),
+    #[error("it is not there: {0}")]
+    Gone(Said),
+    #[error("what came is not what it should be")]
+    Corrupt(#[source] Flaw),
+    #[error("what came is of a kind that is not supported")]
+    Foreign(#[source] Foreign),
+    #[error("the storage behind the registry, {host}, answers {said}")]
+    Storage { host: String, said: Said },
 }
 
 impl Problem {
@@ -232,9 +250,11 @@ impl Problem {
             Self::Rejected { .. } => Fault::CredentialsRejected,
             Self::Secret(_) | Self::BadSecret => Fault::SecretUnreadable,
             Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
-            Self::Unsupported(_) => Fault::Unsupported,
+            Self::Unsupported(_) | Self::Foreign(_) => Fault::Unsupported,
             Self::RateLimited(_) => Fault::RateLimited,
-            Self::ServerError(_) | Self::Broken(_) | Self::Timeout(_) => Fault::Unreachable,
+            Self::ServerError(_) | Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
+            Self::Gone(_) => Fault::Gone,
+            Self::Corrupt(_) => Fault::Corrupt,
             Self::Tls(_)
             | Self::CaFile { .. }
             | Self::NoCertificates { .. }
@@ -248,6 +268,7 @@ impl Problem {
             | Self::Link(_)
             | Self::NoToken(_)
             | Self::NoRealm
+            | Self::BadName(_)
             | Self::Redirects => Fault::Protocol,
             Self::SeenUrl | Self::SeenPage | Self::TooManyPages(_) | Self::TooManyNames(_) => Fault::Endless,
         }

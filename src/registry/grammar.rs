@@ -34,6 +34,37 @@ pub fn is_repository_name(name: &str) -> bool {
     }
 }
 
+/// Whether this is a tag by the distribution specification: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
+pub fn is_tag(text: &str) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let bytes = text.as_bytes();
+    bytes.len() <= 128
+        && bytes.first().is_some_and(word)
+        && bytes.iter().all(|byte| word(byte) || matches!(byte, b'.' | b'-'))
+}
+
+/// Whether this is a digest by the image specification: `algorithm:encoded`, with as many lower-case hexadecimal digits
+/// as SHA-256 and SHA-512 have. Others follow the grammar too; they cannot be verified.
+pub fn is_digest(text: &str) -> bool {
+    let Some((algorithm, encoded)) = text.split_once(':') else { return false };
+    let hex = |length| {
+        encoded.len() == length && encoded.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    match algorithm {
+        "sha256" => hex(64),
+        "sha512" => hex(128),
+        _ => {
+            let component = |part: &str| {
+                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            };
+            text.len() <= LONGEST
+                && algorithm.split(['+', '.', '_', '-']).all(component)
+                && !encoded.is_empty()
+                && encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'_' | b'-'))
+        }
+    }
+}
+
 /// A text that a server chose, safe to print: control and other invisible characters escaped, cut at 120 characters.
 pub fn shown(text: &str) -> String {
     let mut out = String::new();
@@ -99,6 +130,31 @@ mod tests {
         ] {
             assert!(!is_repository_name(bad), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn edge_35_tags_by_the_grammar_pass_and_no_others() {
+        let (longest, long) = ("a".repeat(128), "a".repeat(129));
+        for good in ["latest", "V1.0-RC", "_", "1", "a.b-c_d..", "v1--2", &longest] {
+            assert!(is_tag(good), "{good}");
+        }
+        for bad in ["", ".a", "-a", "a/b", "a:b", "a b", "a\0", "ä", "../a", "a\n", "a%2fb", "a?b", &long] {
+            assert!(!is_tag(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn digests_by_the_grammar_pass_and_no_others() {
+        let hex = "0123456789abcdef".repeat(4);
+        for good in [format!("sha256:{hex}"), format!("sha512:{hex}{hex}"), "blake3:a-Z_0=".into(), "a+b.c:x".into()] {
+            assert!(is_digest(&good), "{good}");
+        }
+        for bad in ["", ":", "sha256", "sha256:", "sha256:ab", "A:x", "a..b:x", "a:x/../y", "a:x y", "a:b:c", "a:?"] {
+            assert!(!is_digest(bad), "{bad:?}");
+        }
+        assert!(!is_digest(&format!("sha256:{}", hex.to_uppercase())));
+        assert!(!is_digest(&format!("sha512:{hex}")));
+        assert!(!is_digest(&format!("other:{}", "a".repeat(300))));
     }
 
     #[test]

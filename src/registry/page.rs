@@ -10,10 +10,10 @@ use serde::de::{
 use serde::{Deserialize, Serialize};
 
 use super::Names;
-use super::grammar::is_repository_name;
+use super::grammar::{is_repository_name, is_tag};
 
 /// Invalid names kept of a page, to show; all of them are counted.
-const INVALID_KEPT: usize = 100;
+pub(super) const INVALID_KEPT: usize = 100;
 
 /// Where a walk can be taken up again: what the source of a page wrote down about all that comes after it. Opaque to
 /// everybody else.
@@ -42,6 +42,31 @@ pub struct Page {
     pub proven_new: bool,
 }
 
+/// What a page lists.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// `{"repositories": [...]}`
+    Repositories,
+    /// `{"name": "…", "tags": [...]}`
+    Tags,
+}
+
+impl Kind {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Repositories => "repositories",
+            Self::Tags => "tags",
+        }
+    }
+
+    fn is_valid(self, name: &str) -> bool {
+        match self {
+            Self::Repositories => is_repository_name(name),
+            Self::Tags => is_tag(name),
+        }
+    }
+}
+
 /// The names of a page, by whether they follow the grammar.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
@@ -52,11 +77,15 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    fn add(&mut self, name: &str) {
-        if is_repository_name(name) {
+    fn add(&mut self, kind: Kind, name: &str) {
+        if kind.is_valid(name) {
             self.names.push(name);
-            return;
+        } else {
+            self.reject(name);
         }
+    }
+
+    fn reject(&mut self, name: &str) {
         self.invalid_count += 1;
         if self.invalid.len() < INVALID_KEPT {
             self.invalid.push(name.to_owned());
@@ -64,22 +93,27 @@ impl Listed {
     }
 }
 
-/// Reads `{"repositories": [...]}`. `null` is empty, as Harbor writes it; anything else is an error, since a page that
-/// is silently taken for empty cuts the inventory short.
+/// Reads a page of the catalog.
 pub(super) fn read_page(body: &[u8]) -> Result<Listed, serde_json::Error> {
+    read(Kind::Repositories, body)
+}
+
+/// Reads a page of names. `null` is empty, as Harbor writes it, and docker-registry for a repository without tags;
+/// anything else is an error, since a page that is silently taken for empty cuts the inventory short.
+pub(super) fn read(kind: Kind, body: &[u8]) -> Result<Listed, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let listed = json.deserialize_any(Body)?;
+    let listed = json.deserialize_any(Body(kind))?;
     json.end()?;
     Ok(listed)
 }
 
-struct Body;
+struct Body(Kind);
 
 impl<'de> Visitor<'de> for Body {
     type Value = Listed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with `repositories`")
+        write!(f, "an object with `{}`", self.0.key())
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
@@ -89,19 +123,19 @@ impl<'de> Visitor<'de> for Body {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
         let mut listed = None;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key != "repositories" {
+            if key != self.0.key() {
                 map.next_value::<IgnoredAny>()?;
-            } else if listed.replace(map.next_value_seed(Repositories)?).is_some() {
-                return Err(A::Error::duplicate_field("repositories"));
+            } else if listed.replace(map.next_value_seed(List(self.0))?).is_some() {
+                return Err(A::Error::duplicate_field(self.0.key()));
             }
         }
-        listed.ok_or_else(|| A::Error::missing_field("repositories"))
+        listed.ok_or_else(|| A::Error::missing_field(self.0.key()))
     }
 }
 
-struct Repositories;
+struct List(Kind);
 
-impl<'de> DeserializeSeed<'de> for Repositories {
+impl<'de> DeserializeSeed<'de> for List {
     type Value = Listed;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Listed, D::Error> {
@@ -109,11 +143,11 @@ impl<'de> DeserializeSeed<'de> for Repositories {
     }
 }
 
-impl<'de> Visitor<'de> for Repositories {
+impl<'de> Visitor<'de> for List {
     type Value = Listed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of repository names or null")
+        f.write_str("a list of names or null")
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
@@ -126,7 +160,7 @@ impl<'de> Visitor<'de> for Repositories {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Listed, A::Error> {
         let mut listed = Listed::default();
-        while names.next_element_seed(Name(&mut listed))?.is_some() {}
+        while names.next_element_seed(Name(self.0, &mut listed))?.is_some() {}
         Ok(listed)
     }
 }
@@ -137,7 +171,7 @@ fn a_text<E: Error>(expected: &dyn Expected) -> E {
 }
 
 /// A name, added where it is met: borrowed from the body unless it has escapes.
-struct Name<'a>(&'a mut Listed);
+struct Name<'a>(Kind, &'a mut Listed);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = ();
@@ -151,11 +185,11 @@ impl Visitor<'_> for Name<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a repository name")
+        f.write_str("a name")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<(), E> {
-        self.0.add(name);
+        self.1.add(self.0, name);
         Ok(())
     }
 }

@@ -13,13 +13,12 @@ use tokio::time::Instant;
 use tracing::debug;
 use url::{Url, form_urlencoded};
 
-use super::body::Cap;
 use super::cache::{TokenSource, Wanted};
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::origin::{destination, trust_realm};
 use super::token::{Token, read_answer};
-use super::transport::{Answer, Call, Transport};
+use super::transport::{Answer, Call, Transport, Wants};
 use super::{Login, RegistryError, Secret};
 use crate::clock;
 
@@ -109,9 +108,8 @@ impl Realm {
         form: Option<&str>,
     ) -> Result<Answer, Problem> {
         let authorization = credentials.map(|login| &login.basic);
-        let call = Call { url, authorization, form, cap: Cap::SMALL };
+        let call = Call { url, authorization, form, wants: Wants::Token };
         for number in 1.. {
-            self.transport.counters.token_requests.fetch_add(1, Ordering::Relaxed);
             let outcome = self.transport.attempt(&call).await;
             if let Some(answer) = self.transport.settle(&call, number, outcome).await? {
                 return Ok(answer);

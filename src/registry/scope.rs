@@ -33,6 +33,11 @@ impl ScopeSet {
         set
     }
 
+    /// The scopes to pull from these repositories.
+    pub fn pull<'a>(repositories: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(repositories.into_iter().map(|name| format!("repository:{name}:pull")).collect())
+    }
+
     /// The scopes, one by one.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

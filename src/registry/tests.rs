@@ -1,5 +1,6 @@
 //! Whole flows against the scripted registry; each test bears the number of its case in the list of edge cases.
 
+mod contents;
 mod discovery;
 mod encrypted;
 mod failures;

@@ -1,5 +1,6 @@
 //! A bearer token: what a token endpoint answered, and how long it lives. Pure; caches nothing and asks nobody.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine;
@@ -123,6 +124,20 @@ impl Claims {
     /// Whether the token speaks for nobody (Quay writes `(anonymous)`).
     pub fn is_anonymous(&self) -> bool {
         self.sub.as_str().is_some_and(|sub| sub.is_empty() || sub == "(anonymous)")
+    }
+
+    /// The repositories that the token mentions, and whether they may be pulled from; `None` where it lists no grants.
+    pub(super) fn pulls(&self) -> Option<HashMap<String, bool>> {
+        let mut pulls = HashMap::new();
+        for grant in self.access.as_array()? {
+            let name = grant["name"].as_str().filter(|_| grant["type"] == "repository");
+            let actions = grant["actions"].as_array().map_or(&[][..], Vec::as_slice);
+            let pull = actions.iter().any(|action| action == "pull" || action == "*");
+            if let Some(name) = name {
+                *pulls.entry(name.to_owned()).or_default() |= pull;
+            }
+        }
+        Some(pulls)
     }
 
     /// Whether the token lists its grants and grants no action at all.

@@ -39,6 +39,12 @@ pub struct Stats {
     pub retries: u64,
     /// Requests to token endpoints.
     pub token_requests: u64,
+    /// Requests for manifests.
+    pub manifest_requests: u64,
+    /// Requests for what a tag points to, without the manifest.
+    pub head_requests: u64,
+    /// Requests for configurations.
+    pub blob_requests: u64,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +52,10 @@ pub(super) struct Counters {
     pub(super) pages: AtomicU64,
     requests: AtomicU64,
     retries: AtomicU64,
-    pub(super) token_requests: AtomicU64,
+    token_requests: AtomicU64,
+    manifest_requests: AtomicU64,
+    head_requests: AtomicU64,
+    blob_requests: AtomicU64,
 }
 
 impl Counters {
@@ -57,17 +66,72 @@ impl Counters {
             requests: of(&self.requests),
             retries: of(&self.retries),
             token_requests: of(&self.token_requests),
+            manifest_requests: of(&self.manifest_requests),
+            head_requests: of(&self.head_requests),
+            blob_requests: of(&self.blob_requests),
+        }
+    }
+
+    /// Notes one request.
+    fn sent(&self, wants: Wants) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let counter = match wants {
+            Wants::Listing => return,
+            Wants::Token => &self.token_requests,
+            Wants::Head => &self.head_requests,
+            Wants::Manifest => &self.manifest_requests,
+            Wants::Blob => &self.blob_requests,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// A page of names or tags, the ping, an answer of an API.
+    Listing,
+    /// A token.
+    Token,
+    /// A manifest's digest and media type alone.
+    Head,
+    /// A manifest.
+    Manifest,
+    /// A configuration.
+    Blob,
+}
+
+impl Wants {
+    /// Both image and both index types and nothing else: to other requests Quay converts to schema 1, with another
+    /// digest, and docker-registry answers 404, even to `*/*`.
+    const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+        application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
+        application/vnd.docker.distribution.manifest.v2+json";
+
+    fn accept(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Listing | Self::Token => "application/json",
+            Self::Head | Self::Manifest => Self::MANIFESTS,
+            Self::Blob => "*/*",
+        })
+    }
+
+    fn cap(self) -> Cap {
+        match self {
+            Self::Listing => Cap::PAGE,
+            Self::Token | Self::Head => Cap::SMALL,
+            Self::Manifest => Cap::MANIFEST,
+            Self::Blob => Cap::CONFIG,
         }
     }
 }
 
-/// A request to send: a GET, or with a form a POST.
+/// A request to send: a GET, for [`Wants::Head`] a HEAD, or with a form a POST.
 pub(super) struct Call<'a> {
     pub(super) url: &'a Url,
     pub(super) authorization: Option<&'a HeaderValue>,
     pub(super) form: Option<&'a str>,
-    /// Bound of a successful answer's body.
-    pub(super) cap: Cap,
+    pub(super) wants: Wants,
 }
 
 /// An answer received whole.
@@ -152,7 +216,7 @@ impl Transport {
     /// Sends once, as soon as the host's gate and the bound on requests in flight allow.
     pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let _permit = self.admit(call.url).await;
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        self.counters.sent(call.wants);
         self.sent.note(call.authorization, call.form);
         let outcome = timeout(self.timeout, self.exchange(call)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
@@ -176,8 +240,12 @@ impl Transport {
     async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let mut response = asking(self.http.execute(request(call))).await.map_err(broken)?;
         let (status, version) = (response.status(), response.version());
-        let cap = if status.is_success() { call.cap } else { Cap::SMALL };
+        let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
         let headers = std::mem::take(response.headers_mut());
+        if call.wants == Wants::Head {
+            // Its Content-Length is that of the body that a GET would bring.
+            return Ok(Answer { status, version, headers, body: Vec::new(), sent: self.sent.clone() });
+        }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
         let body = async {
             let mut body = Body::new(encoding, response.content_length(), cap).map_err(unusable)?;
@@ -229,11 +297,17 @@ impl Transport {
 }
 
 fn request(call: &Call<'_>) -> Request {
-    let method = if call.form.is_some() { Method::POST } else { Method::GET };
+    let method = match (call.form, call.wants) {
+        (Some(_), _) => Method::POST,
+        (None, Wants::Head) => Method::HEAD,
+        (None, _) => Method::GET,
+    };
     let mut request = Request::new(method, call.url.clone());
     let headers = request.headers_mut();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(ACCEPT, call.wants.accept());
+    // A HEAD is to tell the manifest's own length, not that of its compressed form.
+    let encoding = if call.wants == Wants::Head { "identity" } else { "gzip" };
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
     if let Some(authorization) = call.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }

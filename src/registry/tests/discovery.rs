@@ -25,7 +25,7 @@ async fn edge_01_an_anonymous_catalog_is_never_accepted_with_credentials() {
     // Without credentials there is nothing to insist on.
     let rig = Rig::with(Script::open(["a"]), |settings| settings.auth = Auth::Token(None)).await;
     assert_eq!(rig.names().await, ["a"]);
-    assert_eq!(rig.client.stats(), Stats { pages: 1, requests: 2, retries: 0, token_requests: 0 });
+    assert_eq!(rig.client.stats(), Stats { pages: 1, requests: 2, retries: 0, token_requests: 0, ..Stats::default() });
 }
 
 #[tokio::test]

@@ -1,0 +1,133 @@
+//! Answers about one repository: its tags, manifests and blobs. Who may ask is `access`'s to say.
+
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
+use hyper::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::answer;
+use super::contents::{Held, Stored, sha256};
+use super::script::{AcceptRule, Head, OverMax, TagPages};
+use super::seen::{Endpoint, SeenRequest};
+use super::server::Server;
+
+/// What a path asks of a repository.
+pub(super) struct Asked<'a> {
+    pub(super) repository: &'a str,
+    /// A tag, a digest, or `list`.
+    what: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads `/v2/NAME/…`, without the script's prefix.
+    pub(super) fn read(path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix("/v2/")?;
+        let (repository, what) =
+            ["/tags/", "/manifests/", "/blobs/"].into_iter().find_map(|part| path.rsplit_once(part))?;
+        Some(Self { repository, what })
+    }
+}
+
+impl Server {
+    /// The answer for someone who may ask.
+    pub(super) fn repository(&self, seen: &SeenRequest, asked: &Asked<'_>) -> Response<Bytes> {
+        let Some(held) = self.script.contents.of(asked.repository, self.listing.contains(asked.repository)) else {
+            return unknown("NAME_UNKNOWN", "repository name not known to registry");
+        };
+        match seen.endpoint {
+            Endpoint::Tags => self.tags(seen, asked.repository, &held.tags()),
+            Endpoint::Manifest => self.manifest(seen, asked, held),
+            _ => self.blob(asked, held),
+        }
+    }
+
+    fn tags(&self, seen: &SeenRequest, repository: &str, tags: &[String]) -> Response<Bytes> {
+        let TagPages::Last { max } = self.script.tag_pages else {
+            let tags = if tags.is_empty() { Value::Null } else { json!(tags) };
+            return answer::json(StatusCode::OK, &json!({"name": repository, "tags": tags}));
+        };
+        let asked = seen.query("n").and_then(|n| n.parse::<usize>().ok());
+        if asked.is_some_and(|n| n > max) && self.script.over_max == OverMax::Refuse {
+            let message = "invalid number of results requested";
+            return answer::error(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", message);
+        }
+        let size = asked.map_or(max, |n| n.clamp(1, max));
+        let last = seen.query("last");
+        let start = last.and_then(|last| tags.iter().position(|tag| *tag == last)).map_or(0, |at| at + 1);
+        let page = &tags[start..tags.len().min(start + size)];
+        let mut response = answer::json(StatusCode::OK, &json!({"name": repository, "tags": page}));
+        if let Some(last) = page.last().filter(|_| start + page.len() < tags.len()) {
+            let last: String = url::form_urlencoded::byte_serialize(last.as_bytes()).collect();
+            let target = format!("{}/v2/{repository}/tags/list?last={last}&n={size}", self.script.prefix);
+            for link in self.written_links(&target) {
+                if let Ok(link) = HeaderValue::try_from(link) {
+                    response.headers_mut().append(LINK, link);
+                }
+            }
+        }
+        response
+    }
+
+    fn manifest(&self, seen: &SeenRequest, asked: &Asked<'_>, held: Held<'_>) -> Response<Bytes> {
+        let rules = &self.script.manifests;
+        match rules.head {
+            Head::NotAllowed if seen.method == Method::HEAD => {
+                return answer::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "method not allowed");
+            }
+            Head::NotFound if seen.method == Method::HEAD => return unknown("MANIFEST_UNKNOWN", "manifest unknown"),
+            _ => {}
+        }
+        let Some(stored) = held.manifest(asked.repository, asked.what) else {
+            return unknown("MANIFEST_UNKNOWN", "manifest unknown");
+        };
+        let accepted: Vec<_> = seen.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let accepts = accepted.iter().flat_map(|value| value.split(',')).any(|one| one.trim() == stored.media_type);
+        let stored = match rules.accept {
+            AcceptRule::Distribution if !accepts => {
+                return unknown("MANIFEST_UNKNOWN", "manifest found, but accept header does not support it");
+            }
+            AcceptRule::Quay if !accepts => schema_1(asked),
+            _ => stored,
+        };
+        let mut response = Response::new(Bytes::from(stored.bytes));
+        let headers = response.headers_mut();
+        if let Ok(media_type) = HeaderValue::try_from(stored.media_type) {
+            headers.insert(CONTENT_TYPE, media_type);
+        }
+        if let Ok(digest) = HeaderValue::try_from(stored.digest)
+            && rules.digest_header
+        {
+            headers.insert("docker-content-digest", digest);
+        }
+        response
+    }
+
+    fn blob(&self, asked: &Asked<'_>, held: Held<'_>) -> Response<Bytes> {
+        if let Some(storage) = &self.script.manifests.blobs_at {
+            let mut response = answer::bytes(StatusCode::TEMPORARY_REDIRECT, "text/html", Vec::new());
+            let location = storage.replace("{path}", &format!("/v2/{}/blobs/{}", asked.repository, asked.what));
+            if let Ok(location) = HeaderValue::try_from(location) {
+                response.headers_mut().insert(LOCATION, location);
+            }
+            return response;
+        }
+        match held.blob(asked.repository, asked.what) {
+            Some(bytes) => answer::bytes(StatusCode::OK, "application/octet-stream", bytes),
+            None => unknown("BLOB_UNKNOWN", "blob unknown to registry"),
+        }
+    }
+}
+
+fn unknown(code: &str, message: &str) -> Response<Bytes> {
+    answer::error(StatusCode::NOT_FOUND, code, message)
+}
+
+/// What Quay makes of a manifest for a client that does not accept its type.
+fn schema_1(asked: &Asked<'_>) -> Stored {
+    let bytes = json!({"schemaVersion": 1, "name": asked.repository, "tag": asked.what, "fsLayers": []}).to_string();
+    Stored {
+        media_type: "application/vnd.docker.distribution.manifest.v1+prettyjws".to_owned(),
+        digest: sha256(bytes.as_bytes()),
+        bytes: bytes.into_bytes(),
+    }
+}

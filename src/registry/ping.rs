@@ -1,0 +1,96 @@
+//! What `/v2/` says to a caller, asked once per client: which logins the registry offers. What a path wants beyond
+//! that, its own answers tell.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use reqwest::StatusCode;
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::challenge::Challenge;
+use super::client::Inner;
+use super::diagnosis::said;
+use super::error::{Problem, Step};
+use super::realm::header;
+use super::send::{Access, Ask, challenges};
+use super::transport::Wants;
+use super::{Auth, RegistryError};
+
+/// What the ping brought.
+#[derive(Debug)]
+pub(super) struct Welcome {
+    pub(super) url: Url,
+    /// The logins on offer; used where a path offers none of its own.
+    pub(super) offered: Vec<Challenge>,
+    /// What the ping was authorized with.
+    pub(super) access: Access,
+}
+
+impl Welcome {
+    pub(super) fn offers(&self, scheme: &str) -> bool {
+        self.offered.iter().any(|challenge| challenge.is(scheme))
+    }
+}
+
+/// The client's one ping.
+#[derive(Debug, Default)]
+pub(super) struct Ping {
+    welcome: OnceLock<Arc<Welcome>>,
+    finished: AtomicU64,
+    /// Held by whoever pings; and the last failure, which those who waited for it share.
+    failed: Mutex<Option<RegistryError>>,
+}
+
+impl Inner {
+    /// What `/v2/` said; asked now if nobody has asked before.
+    pub(super) async fn welcome(&self) -> Result<Arc<Welcome>, RegistryError> {
+        if let Some(rejected) = self.tokens.source().rejected() {
+            return Err(rejected.clone());
+        }
+        if let Some(welcome) = self.ping.welcome.get() {
+            return Ok(welcome.clone());
+        }
+        let finished = self.ping.finished.load(Ordering::Acquire);
+        let mut failed = self.ping.failed.lock().await;
+        if let Some(welcome) = self.ping.welcome.get() {
+            return Ok(welcome.clone());
+        }
+        if let Some(error) = failed.as_ref().filter(|_| self.ping.finished.load(Ordering::Acquire) != finished) {
+            return Err(error.clone());
+        }
+        let outcome = self.ask_for_welcome().await;
+        self.ping.finished.fetch_add(1, Ordering::Release);
+        match outcome {
+            Ok(welcome) => Ok(self.ping.welcome.get_or_init(|| Arc::new(welcome)).clone()),
+            Err(error) => Err(failed.insert(error).clone()),
+        }
+    }
+
+    async fn ask_for_welcome(&self) -> Result<Welcome, RegistryError> {
+        let access = match &self.settings.auth {
+            Auth::Token(_) | Auth::None => Access::Anonymous,
+            Auth::Basic(_) => Access::Basic(self.basic_header()?),
+            Auth::Bearer(source) => {
+                let in_token = |problem| RegistryError::new(Step::Token, problem);
+                let token = source.read().map_err(|error| in_token(Problem::Secret(error)))?;
+                Access::Fixed(header("Bearer", token.expose()).map_err(in_token)?)
+            }
+        };
+        let url = self.api("/v2/");
+        let sent = self.send(&Ask { url: &url, wants: Wants::Listing, step: &Step::Ping }, &access).await?;
+        let offered = challenges(&sent.answer);
+        let anonymous = access == Access::Anonymous;
+        match sent.answer.status {
+            status if status.is_success() => {}
+            StatusCode::UNAUTHORIZED if anonymous => {}
+            StatusCode::FORBIDDEN if anonymous && !offered.is_empty() => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.refusal(&Step::Ping, &sent, &access)),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                return Err(RegistryError::new(Step::Ping, Problem::Unsupported(said(&sent.answer))));
+            }
+            _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(said(&sent.answer)))),
+        }
+        Ok(Welcome { url, offered, access })
+    }
+}

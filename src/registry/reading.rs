@@ -1,0 +1,160 @@
+//! Manifests and configurations: asked for, verified, and handed to those who read them. Names become part of a path
+//! only after the grammar's word.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use tracing::debug;
+
+use super::client::Inner;
+use super::content::{Flaw, sha256, verify};
+use super::diagnosis::said;
+use super::error::{Problem, Step};
+use super::grammar::{is_digest, is_repository_name, is_tag, shown};
+use super::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
+use super::manifest_body::{Body, announced};
+use super::send::{Ask, Sent};
+use super::transport::{Answer, Wants};
+use super::{Client, Contents, Place, RegistryError, Tags, image_config};
+
+/// Where registries tell a manifest's digest.
+const DIGEST: &str = "docker-content-digest";
+
+#[async_trait]
+impl Contents for Client {
+    async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+        sound(place, is_repository_name(&place.repository), "", || Step::Tags(place.repository.clone()))?;
+        self.inner().tags(place).await
+    }
+
+    async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
+        let step = || Step::Manifest(reference(place, tag));
+        sound(place, is_tag(tag), tag, step)?;
+        let client = self.inner();
+        if !client.head_is_vain.load(Ordering::Relaxed)
+            && let Some(resolved) = client.head(place, tag, &step()).await?
+        {
+            return Ok(resolved);
+        }
+        let Manifest { digest, media_type, size, .. } = client.manifest(place, tag, &step()).await?;
+        Ok(Resolved { digest, media_type, size: Some(size) })
+    }
+
+    async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
+        let step = || Step::Manifest(self::reference(place, reference));
+        sound(place, is_tag(reference) || is_digest(reference), reference, step)?;
+        self.inner().manifest(place, reference, &step()).await
+    }
+
+    async fn config(&self, place: &Place, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
+        let step = || Step::Config(reference(place, &config.digest));
+        sound(place, is_digest(&config.digest), &config.digest, step)?;
+        self.inner().config(place, config, &step()).await
+    }
+}
+
+impl Inner {
+    /// What HEAD says; none where it says too little.
+    async fn head(&self, place: &Place, tag: &str, step: &Step) -> Result<Option<Resolved>, RegistryError> {
+        let url = self.api(&format!("/v2/{}/manifests/{tag}", place.repository));
+        let answer = self.ask(place, &Ask { url: &url, wants: Wants::Head, step }).await?.answer;
+        let at_step = |problem| RegistryError::new(step.clone(), problem);
+        match answer.status {
+            StatusCode::OK => {}
+            // Without a body it cannot be told whether the tag or the method is unknown.
+            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                debug!("the registry does not answer HEAD");
+                self.head_is_vain.store(true, Ordering::Relaxed);
+                return Ok(None);
+            }
+            _ => return Err(at_step(Problem::of_status(said(&answer)))),
+        }
+        let Some(digest) = told_digest(&answer).map_err(at_step)? else {
+            debug!("the registry does not tell digests");
+            self.head_is_vain.store(true, Ordering::Relaxed);
+            return Ok(None);
+        };
+        let media_type = announced(text(&answer.headers, CONTENT_TYPE.as_str())).map_err(at_step)?;
+        // A compressed length is not the manifest's.
+        let plain = text(&answer.headers, CONTENT_ENCODING.as_str()).is_none_or(|encoding| encoding == "identity");
+        let length = text(&answer.headers, CONTENT_LENGTH.as_str()).filter(|_| plain);
+        let size = length.and_then(|length| length.parse().ok()).filter(|size: &i64| *size > 0);
+        Ok(media_type.map(|media_type| Resolved { digest, media_type, size }))
+    }
+
+    async fn manifest(&self, place: &Place, reference: &str, step: &Step) -> Result<Manifest, RegistryError> {
+        let url = self.api(&format!("/v2/{}/manifests/{reference}", place.repository));
+        let answer = self.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
+        let read = || {
+            found(&answer)?;
+            let body = Body::read(&answer.body, announced(text(&answer.headers, CONTENT_TYPE.as_str()))?)?;
+            let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
+            let told = told_digest(&answer)?;
+            for digest in told.iter().chain(&asked) {
+                verify(&answer.body, digest)?;
+            }
+            let digest = asked.or(told).unwrap_or_else(|| sha256(&answer.body));
+            body.manifest(digest, answer.body.len())
+        };
+        read().map_err(|problem| RegistryError::new(step.clone(), problem))
+    }
+
+    async fn config(&self, place: &Place, config: &Descriptor, step: &Step) -> Result<ImageConfig, RegistryError> {
+        let url = self.api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
+        let Sent { answer, abroad, .. } = self.ask(place, &Ask { url: &url, wants: Wants::Blob, step }).await?;
+        let read = || {
+            found(&answer).map_err(|problem| match (problem, abroad) {
+                (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,
+                (_, Some(host)) => Problem::Storage { host, said: said(&answer) },
+            })?;
+            verify(&answer.body, &config.digest)?;
+            image_config::read(&answer.body).map_err(Problem::Corrupt)
+        };
+        read().map_err(|problem| RegistryError::new(step.clone(), problem))
+    }
+}
+
+/// Refuses to ask for what is against the grammar: it could lead to another path (CVE-2024-3727, CVE-2021-25743).
+fn sound(place: &Place, reference: bool, shown_as: &str, step: impl Fn() -> Step) -> Result<(), RegistryError> {
+    let repository = is_repository_name(&place.repository);
+    if repository && reference {
+        return Ok(());
+    }
+    let culprit = if repository { shown_as } else { &place.repository };
+    Err(RegistryError::new(step(), Problem::BadName(shown(culprit))))
+}
+
+/// `repository:tag` or `repository@digest`.
+fn reference(place: &Place, reference: &str) -> Arc<str> {
+    let separator = if reference.contains(':') { '@' } else { ':' };
+    shown(&format!("{}{separator}{reference}", place.repository)).into()
+}
+
+fn found(answer: &Answer) -> Result<(), Problem> {
+    match answer.status {
+        StatusCode::OK => Ok(()),
+        // Between listing and asking, tags expire and manifests are deleted: MANIFEST_UNKNOWN, TAG_EXPIRED.
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Problem::Gone(said(answer))),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
+        _ => Err(Problem::of_status(said(answer))),
+    }
+}
+
+fn told_digest(answer: &Answer) -> Result<Option<String>, Problem> {
+    let Some(told) = answer.headers.get(DIGEST) else { return Ok(None) };
+    // Some proxies quote it, as they do with ETags.
+    let told = String::from_utf8_lossy(told.as_bytes()).trim().trim_matches('"').to_owned();
+    match told.as_str() {
+        "" => Ok(None),
+        digest if is_digest(digest) => Ok(Some(told)),
+        _ => Err(Problem::Corrupt(Flaw::NoDigest(answer.sent.shown(told)))),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

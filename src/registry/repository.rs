@@ -1,0 +1,238 @@
+//! Asking about one repository with the access that it wants: nothing, Basic, or a token for its own scope, perhaps
+//! shared with its companions. The ping tells which; a refusal may teach better. What is asked is others' business.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::StatusCode;
+use serde::de::IgnoredAny;
+use url::Url;
+
+use super::cache::Wanted;
+use super::challenge::Challenge;
+use super::client::Inner;
+use super::error::{Problem, Said, Step};
+use super::group::{Grant, Group, Groups};
+use super::ping::Welcome;
+use super::send::{Access, Ask, Sent, challenges, is_refusal};
+use super::transport::Answer;
+use super::{Auth, Place, RegistryError, ScopeSet};
+
+/// Most accesses tried for one request. A server that offers another realm in each challenge could keep us busy for ever.
+const TRIES: usize = 3;
+
+/// How repositories are asked.
+#[derive(Debug)]
+enum Way {
+    /// All in the same way.
+    Plain(Access),
+    /// Each with a token for its own scope.
+    Tokens { realm: Url, service: Option<String> },
+}
+
+impl Way {
+    fn access(&self, repository: &str) -> Access {
+        match self {
+            Self::Plain(access) => access.clone(),
+            Self::Tokens { realm, service } => {
+                let scopes = ScopeSet::pull([repository]);
+                Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }))
+            }
+        }
+    }
+}
+
+/// What a client has learnt about its repositories.
+#[derive(Debug, Default)]
+pub(super) struct Repositories {
+    way: Mutex<Option<Arc<Way>>>,
+    groups: Groups,
+    /// The first request goes alone: if the password is wrong it is to be sent once, not as often as requests may be in
+    /// flight, and if the registry has something to teach, once is enough as well.
+    first: tokio::sync::Mutex<()>,
+    settled: AtomicBool,
+}
+
+impl Repositories {
+    fn way(&self) -> Option<Arc<Way>> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn learn(&self, way: Way) -> Arc<Way> {
+        let way = Arc::new(way);
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way.clone());
+        way
+    }
+}
+
+impl Inner {
+    /// Asks about a repository. Refusals are errors; every other answer is handed out.
+    pub(super) async fn ask(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
+        let settled = &self.repositories.settled;
+        if !settled.load(Ordering::Acquire) {
+            let first = self.repositories.first.lock().await;
+            if !settled.load(Ordering::Acquire) {
+                let outcome = self.knock(place, ask).await;
+                settled.store(true, Ordering::Release);
+                return outcome;
+            }
+            drop(first);
+        }
+        self.knock(place, ask).await
+    }
+
+    async fn knock(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
+        let welcome = self.welcome().await?;
+        let way = match self.repositories.way() {
+            Some(way) => way,
+            None => self.repositories.learn(self.way_in(&welcome)?),
+        };
+        let groups = &self.repositories.groups;
+        let mut in_vain = None;
+        if let Some((group, grant)) = self.shared(place, &way).await? {
+            let access = Access::Token(group.wanted.clone());
+            let sent = self.send(ask, &access).await?;
+            if sent.abroad.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
+                groups.worked();
+                return Ok(sent);
+            }
+            if grant == Grant::Refused {
+                return Err(self.refusal(ask.step, &sent, &access));
+            }
+            in_vain = Some(group);
+        }
+        let sent = self.alone(&place.repository, ask, way.access(&place.repository)).await?;
+        if let Some(group) = in_vain {
+            groups.failed(&group);
+        }
+        Ok(sent)
+    }
+
+    /// Asks with a repository's own access, and with what its refusals offer.
+    async fn alone(&self, repository: &str, ask: &Ask<'_>, mut access: Access) -> Result<Sent, RegistryError> {
+        let mut tried = Vec::new();
+        loop {
+            let sent = self.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
+            if sent.abroad.is_some() || !is_refusal(sent.answer.status) {
+                return Ok(sent);
+            }
+            tried.push(access.clone());
+            match self.other_access(repository, ask.url, &sent.answer, &tried)? {
+                Some(other) => access = other,
+                // The same 401 to a fresh token: another round would be the same.
+                None => return Err(self.refusal(ask.step, &sent, &access)),
+            }
+        }
+    }
+
+    /// The way that the ping points out.
+    fn way_in(&self, welcome: &Welcome) -> Result<Way, RegistryError> {
+        let Auth::Token(login) = &self.settings.auth else { return Ok(Way::Plain(welcome.access.clone())) };
+        let mut bearers = welcome.offered.iter().filter(|challenge| challenge.is("bearer"));
+        if let Some((realm, service)) = bearers.find_map(|bearer| self.realm(bearer, &welcome.url)) {
+            return Ok(Way::Tokens { realm, service });
+        }
+        let basic = welcome.offers("basic");
+        if welcome.offers("bearer") && !basic {
+            return Err(RegistryError::new(Step::Token, Problem::NoRealm));
+        }
+        // Where nothing is asked for, a login goes out all the same: anonymous callers may see less.
+        let unasked = welcome.offered.is_empty();
+        Ok(Way::Plain(if login.is_some() && (basic || unasked) {
+            Access::Basic(self.basic_header()?)
+        } else {
+            Access::Anonymous
+        }))
+    }
+
+    /// The place's group with what its token says about the place, where a token for all of them is worth trying.
+    async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant)>, RegistryError> {
+        let Way::Tokens { realm, service } = way else { return Ok(None) };
+        let groups = &self.repositories.groups;
+        let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
+        match self.tokens.get(&group.wanted).await {
+            Ok(token) => {
+                let grant = group.grant(&token, &place.repository);
+                if grant == Grant::Missing && place.group.iter().all(|one| group.grant(&token, one) == Grant::Missing) {
+                    groups.failed(&group);
+                }
+                Ok((grant != Grant::Missing).then_some((group, grant)))
+            }
+            Err(error) if is_about_scopes(error.problem()) => {
+                groups.failed(&group);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a refusal offers that has not been tried. Challenges are per path, and later ones are nearer to the truth.
+    fn other_access(
+        &self,
+        repository: &str,
+        asked: &Url,
+        answer: &Answer,
+        tried: &[Access],
+    ) -> Result<Option<Access>, RegistryError> {
+        let Auth::Token(login) = &self.settings.auth else { return Ok(None) };
+        if tried.len() == TRIES {
+            return Ok(None);
+        }
+        let offered = challenges(answer);
+        for bearer in offered.iter().filter(|challenge| challenge.is("bearer")) {
+            let Some((realm, service)) = self.realm(bearer, asked) else { continue };
+            let named = ScopeSet::parse(bearer.param("scope"));
+            let scopes = if named.is_empty() { ScopeSet::pull([repository]) } else { named };
+            let access = Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }));
+            if !tried.contains(&access) {
+                self.repositories.learn(Way::Tokens { realm, service });
+                return Ok(Some(access));
+            }
+        }
+        let basic_alone = !offered.is_empty() && offered.iter().all(|challenge| challenge.is("basic"));
+        if basic_alone && login.is_some() {
+            let access = Access::Basic(self.basic_header()?);
+            if !tried.contains(&access) {
+                self.repositories.learn(Way::Plain(access.clone()));
+                return Ok(Some(access));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where a challenge's tokens are to be had, and the service to name there.
+    fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
+        let realm = asked.join(bearer.param("realm")?).ok()?;
+        let service = self.settings.service.clone();
+        Some((realm, service.or_else(|| bearer.param("service").map(str::to_owned))))
+    }
+}
+
+/// Whether a token endpoint's refusal may be about the scopes and not about who asks.
+fn is_about_scopes(problem: &Problem) -> bool {
+    match problem {
+        Problem::Scope { .. } | Problem::Denied { .. } | Problem::TooManyScopes => true,
+        Problem::Unexpected(said) => matches!(
+            said.status,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        ),
+        _ => false,
+    }
+}
+
+/// Whether a proxy found the token's header too long: 431, or nginx's 400 in HTML.
+fn is_too_long(answer: &Answer) -> bool {
+    answer.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        || (answer.status == StatusCode::BAD_REQUEST && serde_json::from_slice::<IgnoredAny>(&answer.body).is_err())
+}
+
+/// A token endpoint that gives no token for one repository has denied that repository and nothing else.
+fn of_repository(step: &Step, error: RegistryError) -> RegistryError {
+    match error.problem() {
+        Problem::Scope { said, .. } | Problem::Denied { said, .. } => {
+            let said = Said { status: said.status, text: said.text.clone() };
+            RegistryError::new(step.clone(), Problem::Denied { said, hint: None })
+        }
+        _ => error,
+    }
+}

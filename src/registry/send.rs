@@ -1,0 +1,161 @@
+//! One request until there is an answer: tried again as the retry policy says, along redirects, and once more with a
+//! new token where the old one had died. Which access a request deserves is its caller's to know.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use tokio::time::Instant;
+use url::Url;
+
+use super::RegistryError;
+use super::cache::Wanted;
+use super::challenge::Challenge;
+use super::client::Inner;
+use super::error::{Problem, Step};
+use super::origin::{destination, same_origin};
+use super::realm::{basic, header};
+use super::token::Token;
+use super::transport::{Answer, Call, Wants};
+
+/// Redirects followed on one request.
+const REDIRECTS: u32 = 3;
+
+/// What a request is authorized with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Access {
+    /// Nothing.
+    Anonymous,
+    /// The login's Basic credentials.
+    Basic(HeaderValue),
+    /// The configured token.
+    Fixed(HeaderValue),
+    /// A token of the cache.
+    Token(Arc<Wanted>),
+}
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) url: &'a Url,
+    pub(super) wants: Wants,
+    pub(super) step: &'a Step,
+}
+
+/// The answer to it.
+pub(super) struct Sent {
+    pub(super) answer: Answer,
+    /// The token that it was asked with.
+    pub(super) token: Option<Token>,
+    /// The host that answered, where a redirect led to another origin.
+    pub(super) abroad: Option<String>,
+}
+
+impl Inner {
+    /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects, and after a
+    /// refusal repeats the request once with a new token if the old one was not fresh.
+    pub(super) async fn send(&self, ask: &Ask<'_>, access: &Access) -> Result<Sent, RegistryError> {
+        let begun = Instant::now();
+        let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
+        let mut route = Route { url: ask.url.clone(), redirects: 0, abroad: false };
+        let mut number = 1;
+        loop {
+            // Looked up for each attempt: the pause before it may have outlived a token.
+            let (authorization, token) = if route.abroad { (None, None) } else { self.authorization(access).await? };
+            let call = Call { url: &route.url, authorization: authorization.as_ref(), form: None, wants: ask.wants };
+            let outcome = self.transport.attempt(&call).await;
+            let Some(answer) = self.transport.settle(&call, number, outcome).await.map_err(at_step)? else {
+                number += 1;
+                continue;
+            };
+            if is_redirect(answer.status) {
+                self.follow(&mut route, &answer, ask.wants).map_err(at_step)?;
+                continue;
+            }
+            match (access, &token) {
+                (Access::Token(wanted), Some(stale)) if is_refusal(answer.status) && stale.received < begun => {
+                    self.tokens.refused(wanted, &stale.secret);
+                }
+                _ => {
+                    let carried = matches!(access, Access::Basic(_) | Access::Fixed(_)) && answer.status.is_success();
+                    if carried || token.is_some() {
+                        self.proven.store(true, Ordering::Relaxed);
+                    }
+                    let host = || self.transport.sent.shown(route.url.host_str().unwrap_or_default());
+                    return Ok(Sent { answer, token, abroad: route.abroad.then(host) });
+                }
+            }
+        }
+    }
+
+    async fn authorization(&self, access: &Access) -> Result<(Option<HeaderValue>, Option<Token>), RegistryError> {
+        match access {
+            Access::Anonymous => Ok((None, None)),
+            Access::Basic(value) | Access::Fixed(value) => Ok((Some(value.clone()), None)),
+            Access::Token(wanted) => {
+                let token = self.tokens.get(wanted).await?;
+                let value = header("Bearer", token.secret.expose());
+                Ok((Some(value.map_err(|problem| RegistryError::new(Step::Token, problem))?), Some(token)))
+            }
+        }
+    }
+
+    /// Goes where a redirect leads. Within the origin always; content alone may lie with another host, S3 or a CDN as a
+    /// rule, and is then fetched without `Authorization`, which never crosses an origin, not even on the way back.
+    fn follow(&self, route: &mut Route, answer: &Answer, wants: Wants) -> Result<(), Problem> {
+        route.redirects += 1;
+        if route.redirects > REDIRECTS {
+            return Err(Problem::Redirects);
+        }
+        let location = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+        let location = location.as_deref().unwrap_or_default();
+        let secure = |to: &Url| match to.scheme() {
+            "https" => true,
+            "http" => self.settings.url.scheme() == "http",
+            _ => false,
+        };
+        let plain = |to: &Url| to.username().is_empty() && to.password().is_none();
+        let target = route.url.join(location).ok().filter(|to| !location.is_empty() && plain(to));
+        let target = target.filter(|to| same_origin(to, &route.url) || (wants == Wants::Blob && secure(to)));
+        let refused = || Problem::Redirect { to: destination(&route.url, &answer.sent.strike(location.to_owned())) };
+        let target = target.ok_or_else(refused)?;
+        route.abroad |= !same_origin(&target, &route.url);
+        route.url = target;
+        Ok(())
+    }
+
+    /// Whether the configured password or token has been good for anything.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    /// The login's Basic credentials, the password read anew.
+    pub(super) fn basic_header(&self) -> Result<HeaderValue, RegistryError> {
+        let login = self.login().expect("Basic is chosen only with a login");
+        let password = login.password.read().map_err(Problem::Secret);
+        let value = password.and_then(|password| basic(&login.username, &password));
+        value.map_err(|problem| RegistryError::new(Step::Token, problem))
+    }
+}
+
+/// Where a request has got to.
+struct Route {
+    url: Url,
+    redirects: u32,
+    /// Whether it has left the registry's origin.
+    abroad: bool,
+}
+
+pub(super) fn challenges(answer: &Answer) -> Vec<Challenge> {
+    Challenge::parse_all(answer.headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes))
+}
+
+/// 403 counts as 401: some registries answer it to a token that has expired or lacks the scope.
+pub(super) fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}

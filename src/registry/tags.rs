@@ -1,0 +1,137 @@
+//! The tags of a repository, page by page, until a page without a link. It asks; who may, is `repository`'s business.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderValue, LINK};
+use tracing::debug;
+use url::Url;
+
+use super::catalog::{Bounds, Circle};
+use super::client::Inner;
+use super::diagnosis::{has_code, said};
+use super::error::{Problem, Step};
+use super::link::{next_page, repaired};
+use super::page::{INVALID_KEPT, Kind, read};
+use super::send::Ask;
+use super::transport::{Answer, Wants};
+use super::{Names, Pagination, Place, RegistryError, Tags};
+
+/// The page size that every registry we know accepts.
+const MODEST: u32 = 100;
+/// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
+/// largest repositories of public registries have.
+const MOST: Bounds = Bounds { pages: 100_000, names: 1_000_000 };
+
+/// The page size to ask for: the configured one, until the registry refuses it. docker-registry ignores it and gives all
+/// tags at once, Quay gives 100 whatever is asked; others would take their own default, often 100, as an answer.
+#[derive(Debug)]
+pub(super) struct PageSize(AtomicU32);
+
+impl PageSize {
+    pub(super) fn new(configured: u32) -> Self {
+        Self(AtomicU32::new(configured))
+    }
+
+    /// None: the registry's own. Never `n=0`, which is an empty page to some.
+    fn get(&self) -> Option<u32> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|size| *size > 0)
+    }
+
+    /// Notes that a size was refused, for all that follows: other requests may have learnt more meanwhile.
+    fn refused(&self, size: u32) {
+        let smaller = if size > MODEST { MODEST } else { 0 };
+        self.0.fetch_min(smaller, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    /// All tags of a repository whose name follows the grammar.
+    pub(super) async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+        let step = Step::Tags(place.repository.clone());
+        let at_step = |problem| RegistryError::new(step.clone(), problem);
+        let mut listing = Listing::default();
+        // Most repositories have one page, and need no guard against circles.
+        let mut circle = None;
+        let (mut url, mut answer) = self.first_page(place, &step).await?;
+        for number in 1.. {
+            check(&answer, number).map_err(at_step)?;
+            let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
+            let mut next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+            if self.settings.pagination == Pagination::Repair {
+                next = next.map(|next| repaired(next, &url));
+            }
+            let page = read(Kind::Tags, &answer.body).map_err(|error| at_step(Problem::Json(error)))?;
+            if let Some(next) = &next {
+                let circle = circle.get_or_insert_with(|| Circle::new(MOST));
+                circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;
+                circle.read(&page).map_err(at_step)?;
+            }
+            listing.invalid_count += page.invalid_count;
+            let room = INVALID_KEPT - listing.invalid.len();
+            listing.invalid.extend(page.invalid.into_iter().take(room).map(|tag| answer.sent.shown(tag)));
+            listing.pages.push(page.names);
+            let Some(following) = next else { break };
+            url = following;
+            answer = self.ask(place, &Ask { url: &url, wants: Wants::Listing, step: &step }).await?.answer;
+        }
+        Ok(listing.tags())
+    }
+
+    async fn first_page(&self, place: &Place, step: &Step) -> Result<(Url, Answer), RegistryError> {
+        loop {
+            let size = self.tag_pages.get();
+            let mut url = self.api(&format!("/v2/{}/tags/list", place.repository));
+            if let Some(size) = size {
+                url.query_pairs_mut().append_pair("n", &size.to_string());
+            }
+            let answer = self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer;
+            let too_large = answer.status == StatusCode::BAD_REQUEST
+                && has_code(&answer.body, &["PAGINATION_NUMBER_INVALID", "UNSUPPORTED"]);
+            match size {
+                Some(size) if too_large => {
+                    debug!(size, "the registry refuses this page size");
+                    self.tag_pages.refused(size);
+                }
+                _ => return Ok((url, answer)),
+            }
+        }
+    }
+}
+
+fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
+    match answer.status {
+        StatusCode::OK => Ok(()),
+        // docker-registry says so of a repository without tags, though it lists it. Later, the link leads astray.
+        StatusCode::NOT_FOUND if number == 1 => Err(Problem::Gone(said(answer))),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
+        _ => Err(Problem::of_status(said(answer))),
+    }
+}
+
+/// The pages of one repository.
+#[derive(Default)]
+struct Listing {
+    pages: Vec<Names>,
+    invalid: Vec<String>,
+    invalid_count: u64,
+}
+
+impl Listing {
+    fn tags(mut self) -> Tags {
+        let first = if self.pages.len() == 1 { self.pages.pop() } else { None };
+        let names = match first {
+            // In order, as they are as a rule, all are seen to be different at a glance.
+            Some(page) if page.iter().is_sorted_by(|a, b| a < b) => page,
+            Some(page) => unique(&[page]),
+            None => unique(&self.pages),
+        };
+        Tags { names, invalid: self.invalid, invalid_count: self.invalid_count }
+    }
+}
+
+fn unique(pages: &[Names]) -> Names {
+    let mut met = HashSet::new();
+    pages.iter().flat_map(Names::iter).filter(|tag| met.insert(*tag)).collect()
+}
