@@ -74,7 +74,7 @@ pub struct RegistryState {
 }
 
 impl RegistryState {
-    /// Locks the registry, and removes what a killed run left.
+    /// Locks the registry, and removes what a killed run left but its walk, which may be gone on with.
     ///
     /// # Errors
     /// [`StateError::Locked`] at once if another process has it; or if the directory cannot be used.
@@ -94,8 +94,7 @@ impl RegistryState {
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = name == WALK || name.starts_with(SEALED_PREFIX);
-            if ours && Some(&name) != kept.as_ref() {
+            if name.starts_with(SEALED_PREFIX) && Some(&name) != kept.as_ref() {
                 fs::remove_dir_all(entry.path())?;
             }
         }

@@ -69,5 +69,9 @@ fn line(watch: &Watch, since: Duration) -> String {
         Some(TokenState::Expired) => "token expired".to_owned(),
         Some(TokenState::Rejected) => "credentials rejected".to_owned(),
     };
-    format!("{} pages · {listed} repositories · {rate}/s · {token}", watch.progress.pages())
+    let read = match (watch.progress.read(), watch.progress.tags()) {
+        (0, _) => String::new(),
+        (read, tags) => format!(" · {read} read · {tags} tags"),
+    };
+    format!("{} pages · {listed} repositories{read} · {rate}/s · {token}", watch.progress.pages())
 }

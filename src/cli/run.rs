@@ -37,9 +37,9 @@ pub(super) async fn all(
         let run = Run::new(plan);
         let (name, watch) = (plan.registry.name.as_str(), run.watch());
         let report = if dry_run {
-            bars.during(name, watch, run.rehearse(stop)).await
+            bars.during(name, watch, Box::pin(run.rehearse(stop))).await
         } else {
-            bars.during(name, watch, run.publish(stop)).await
+            bars.during(name, watch, Box::pin(run.publish(stop))).await
         };
         report.log();
         (at, report)

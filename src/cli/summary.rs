@@ -4,20 +4,21 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::run::{Outcome, RunReport};
+use crate::run::{Judgement, Outcome, RunReport};
 
 /// A table with a line per registry; below it what went wrong, what to do, and where everything is.
 pub(super) fn of(reports: &[RunReport]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["registry", "verdict", "repositories", "pages", "requests", "tokens", "seconds", "sinks"]);
-    for at in 2..7 {
+    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.is_wanted(reports)).collect();
+    table.set_header(columns.iter().map(|column| column.name));
+    for (at, _) in columns.iter().enumerate().filter(|(_, column)| column.is_number) {
         if let Some(column) = table.column_mut(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     for report in reports {
-        table.add_row(row(report));
+        table.add_row(columns.iter().map(|column| column.cell(report)));
     }
     let mut text = table.to_string();
     for report in reports {
@@ -26,30 +27,67 @@ pub(super) fn of(reports: &[RunReport]) -> String {
     text
 }
 
-fn row(report: &RunReport) -> [String; 8] {
-    #[allow(clippy::cast_precision_loss)] // for the eye
-    let seconds = format!("{:.1}", report.duration().num_milliseconds() as f64 / 1000.0);
-    let registry = report.registry.to_string();
-    let none = || "-".to_owned();
-    let word = match &report.outcome {
-        Outcome::Judged(judged) => {
-            let record = &judged.record;
-            return [
-                registry,
-                record.verdict.to_string(),
-                record.rows_repositories.to_string(),
-                record.pages.to_string(),
-                record.requests.to_string(),
-                record.token_requests.to_string(),
-                seconds,
-                sinks(report),
-            ];
+/// A column of the table.
+struct Column {
+    name: &'static str,
+    is_number: bool,
+    /// Whether it is left out where it would hold nothing but zeros.
+    may_be_left_out: bool,
+    of: fn(&RunReport, &Judgement) -> String,
+}
+
+const COLUMNS: [Column; 11] = [
+    Column { name: "registry", is_number: false, may_be_left_out: false, of: |_, j| j.record.id.registry.to_string() },
+    Column { name: "verdict", is_number: false, may_be_left_out: false, of: |_, j| j.record.verdict.to_string() },
+    Column { name: "repositories", is_number: true, may_be_left_out: false, of: |_, j| repositories(j) },
+    Column { name: "tags", is_number: true, may_be_left_out: true, of: |_, j| j.record.rows_tags.to_string() },
+    Column {
+        name: "manifests",
+        is_number: true,
+        may_be_left_out: true,
+        of: |_, j| j.record.rows_manifests.to_string(),
+    },
+    Column { name: "pages", is_number: true, may_be_left_out: false, of: |_, j| j.record.pages.to_string() },
+    Column { name: "requests", is_number: true, may_be_left_out: false, of: |_, j| j.record.requests.to_string() },
+    Column { name: "saved", is_number: true, may_be_left_out: true, of: |_, j| j.record.requests_saved.to_string() },
+    Column { name: "tokens", is_number: true, may_be_left_out: false, of: |_, j| j.record.token_requests.to_string() },
+    Column { name: "seconds", is_number: true, may_be_left_out: false, of: |report, _| seconds(report) },
+    Column { name: "sinks", is_number: false, may_be_left_out: false, of: |report, _| sinks(report) },
+];
+
+impl Column {
+    fn is_wanted(&self, reports: &[RunReport]) -> bool {
+        let cells = || reports.iter().map(|report| self.cell(report));
+        !self.may_be_left_out || cells().any(|cell| cell != "0" && cell != "-")
+    }
+
+    fn cell(&self, report: &RunReport) -> String {
+        let word = match &report.outcome {
+            Outcome::Judged(judged) => return (self.of)(report, judged),
+            Outcome::Skipped(_) => "skipped",
+            Outcome::NotBegun(_) => "not begun",
+            Outcome::Interrupted { .. } => "interrupted",
+        };
+        match self.name {
+            "registry" => report.registry.to_string(),
+            "verdict" => word.to_owned(),
+            "seconds" => seconds(report),
+            _ => "-".to_owned(),
         }
-        Outcome::Skipped(_) => "skipped",
-        Outcome::NotBegun(_) => "not begun",
-        Outcome::Interrupted => "interrupted",
-    };
-    [registry, word.to_owned(), none(), none(), none(), none(), seconds, none()]
+    }
+}
+
+fn repositories(judged: &Judgement) -> String {
+    match judged.monitored {
+        0 => judged.record.rows_repositories.to_string(),
+        monitored => format!("{} ({monitored} monitored)", judged.record.rows_repositories),
+    }
+}
+
+fn seconds(report: &RunReport) -> String {
+    #[allow(clippy::cast_precision_loss)] // for the eye
+    let seconds = report.duration().num_milliseconds() as f64 / 1000.0;
+    format!("{seconds:.1}")
 }
 
 fn sinks(report: &RunReport) -> String {
@@ -75,6 +113,9 @@ fn details(report: &RunReport, text: &mut String) {
         }
         if !judged.record.verdict.is_publishable() {
             let _ = write!(text, "\n{registry}: no inventory was published; the last good one is untouched");
+        }
+        if judged.resumable {
+            let _ = write!(text, "\n{registry}: run it again soon, and it goes on where this walk was cut off");
         }
     }
     for outcome in &report.sinks {

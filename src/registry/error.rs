@@ -295,6 +295,21 @@ impl RegistryError {
         remedy(&self.0.step, &self.0.problem)
     }
 
+    /// Some error of this kind, for the tests of other rooms.
+    #[cfg(test)]
+    pub(crate) fn of_fault(fault: Fault, step: Step) -> Self {
+        let said = |status| Said { status, text: "scripted".into() };
+        let problem = match fault {
+            Fault::CredentialsRejected => Problem::Rejected { said: said(StatusCode::UNAUTHORIZED), hint: None },
+            Fault::Denied => Problem::Denied { said: said(StatusCode::FORBIDDEN), hint: None },
+            Fault::Unreachable => Problem::Timeout(Duration::from_secs(1)),
+            Fault::Protocol => Problem::NoRealm,
+            Fault::Gone => Problem::Gone(said(StatusCode::NOT_FOUND)),
+            other => unreachable!("no test needs {other}"),
+        };
+        Self::new(step, problem)
+    }
+
     pub(super) fn problem(&self) -> &Problem {
         &self.0.problem
     }

@@ -7,11 +7,11 @@ mod report;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{Sink, Snapshot, SnapshotId, Table};
+use stocktake_sink::{Sink, Snapshot, SnapshotId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -23,9 +23,9 @@ pub use report::{Judgement, Outcome, RunReport, Severity};
 use crate::clock;
 use crate::discovery::Catalog;
 use crate::registry::{self, Client, RegistryError};
-use crate::snapshot::{JudgeSettings, Spool};
+use crate::snapshot::{JudgeSettings, Known, Spool};
 use crate::state::{self, RegistryState, StateError};
-use crate::walk::{Progress, WalkSettings, walk};
+use crate::walk::{Depth, Ended, Progress, Sources, Start, Unfinished, WalkSettings, walk};
 use verdict::{Judged, Walk};
 
 /// Runs by hand in quick succession stand a few seconds ahead; more than this, and the clock was set back.
@@ -91,20 +91,25 @@ impl<'a> Run<'a> {
     }
 
     async fn publish_locked(self, mut state: RegistryState, stop: &CancellationToken) -> RunReport {
+        let unfinished = self.unfinished(&state);
         self.redeliver(&mut state, stop).await;
         let id = match state.take_slot(self.started_at) {
             Ok(slot) => self.identity(slot),
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
-        let walked = match Spool::create(&state.walk_directory(), &[Table::Repositories]) {
-            Ok(spool) => self.walk(spool, stop).await,
-            Err(e) => Walk::NoSpool(e),
+        let known = self.known(&state);
+        let walked = self.walk_or_resume(unfinished, &state.walk_directory(), known, stop).await;
+        let judged = match verdict::judge(&self, walked, id, state.last_rows()).await {
+            Ok(judged) => judged,
+            Err(interrupted) => {
+                if !interrupted.resumable {
+                    state.discard_walk();
+                }
+                return self.report(Outcome::Interrupted { resumable: interrupted.resumable });
+            }
         };
-        let Some(judged) = verdict::judge(&self, walked, id, state.last_rows()).await else {
-            state.discard_walk();
-            return self.report(Outcome::Interrupted);
-        };
+        let resumable = judged.resumable;
         let (judged, snapshot, mut state) = on_disk(move || seal(judged, state)).await;
         let sinks = match &snapshot {
             Some(snapshot) => deliver::to_all(&self.plan.sinks, snapshot, stop).await,
@@ -113,7 +118,9 @@ impl<'a> Run<'a> {
         if judged.record.verdict.is_publishable() {
             self.note_receipts(&mut state, &sinks);
         }
-        state.discard_walk();
+        if !resumable {
+            state.discard_walk();
+        }
         RunReport { sinks, ..self.report(judged.into()) }
     }
 
@@ -127,14 +134,11 @@ impl<'a> Run<'a> {
             Ok(scratch) => scratch,
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_scratch(&e))),
         };
-        let walked = match Spool::create(&scratch.path().join("walk"), &[Table::Repositories]) {
-            Ok(spool) => self.walk(spool, stop).await,
-            Err(e) => Walk::NoSpool(e),
-        };
+        let walked = self.walk_anew(&scratch.path().join("walk"), None, None, stop).await;
         let id = SnapshotId::new(self.plan.registry.name.clone(), self.started_at);
         match verdict::judge(&self, walked, id, previous).await {
-            Some(judged) => RunReport { dry_run: true, ..self.report(judged.into()) },
-            None => self.report(Outcome::Interrupted),
+            Ok(judged) => RunReport { dry_run: true, ..self.report(judged.into()) },
+            Err(_) => self.report(Outcome::Interrupted { resumable: false }),
         }
     }
 
@@ -147,14 +151,83 @@ impl<'a> Run<'a> {
         id
     }
 
-    async fn walk(&self, spool: Spool, stop: &CancellationToken) -> Walk {
-        match &self.client {
-            Ok(client) => {
-                let catalog = Catalog(client.clone());
-                Walk::Done(Box::new(walk(&catalog, spool, &self.plan.walk, &self.progress, stop).await))
-            }
-            Err(_) => Walk::NoClient,
+    /// A walk that was cut off, if this run is to go on with it; what is left of any other is removed.
+    fn unfinished(&self, state: &RegistryState) -> Option<Unfinished> {
+        let (within, fingerprint) = (self.plan.walk.resume_within, &self.plan.config_sha256);
+        let found = Unfinished::find(&state.walk_directory(), fingerprint, within, self.started_at);
+        let found = found.unwrap_or_else(|e| {
+            warn!(registry = %self.plan.registry.name, "begins anew, as what was cut off cannot be read: {}", cause::chain(&e));
+            None
+        });
+        if found.is_none() {
+            state.discard_walk();
         }
+        found
+    }
+
+    /// What the last snapshot holds, where manifests are to be read.
+    fn known(&self, state: &RegistryState) -> Option<Arc<Known>> {
+        if self.plan.walk.depth < Depth::Manifests {
+            return None;
+        }
+        let known = state.last()?.and_then(|sealed| Known::open(&sealed));
+        let known = known.unwrap_or_else(|e| {
+            warn!(registry = %self.plan.registry.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", cause::chain(&e));
+            None
+        });
+        known.map(Arc::new)
+    }
+
+    async fn walk_or_resume(
+        &self,
+        unfinished: Option<Unfinished>,
+        directory: &Path,
+        known: Option<Arc<Known>>,
+        stop: &CancellationToken,
+    ) -> Walk {
+        let registry = &self.plan.registry.name;
+        if let Some(unfinished) = unfinished {
+            info!(%registry, "goes on with {}", unfinished.described());
+            let resumed = self.walk(Start::Unfinished(Box::new(unfinished)), known.clone(), stop).await;
+            let Walk::Done(walked) = &resumed else { return resumed };
+            let Ended::Stale(error) = &walked.ended else { return resumed };
+            info!(%registry, "begins anew, as there is no going on from there: {}", cause::chain(error));
+        }
+        let resumable = !self.plan.walk.resume_within.is_zero();
+        let fingerprint = resumable.then(|| self.plan.config_sha256.clone());
+        self.walk_anew(directory, known, fingerprint, stop).await
+    }
+
+    async fn walk_anew(
+        &self,
+        directory: &Path,
+        known: Option<Arc<Known>>,
+        fingerprint: Option<String>,
+        stop: &CancellationToken,
+    ) -> Walk {
+        match Spool::create(directory, &self.plan.walk.tables()) {
+            Ok(spool) => self.walk(Start::Fresh { spool, fingerprint }, known, stop).await,
+            Err(e) => Walk::NoSpool(e),
+        }
+    }
+
+    async fn walk(&self, start: Start, known: Option<Arc<Known>>, stop: &CancellationToken) -> Walk {
+        let Ok(client) = &self.client else { return Walk::NoClient };
+        let catalog = Catalog(client.clone());
+        let concurrency = self.plan.registry.concurrency;
+        let sources = Sources { discovery: &catalog, contents: client, known, concurrency };
+        let walking = walk(&sources, start, &self.plan.walk, &self.progress, stop);
+        // Beside the walk, so that no request waits for a token.
+        let ended = CancellationToken::new();
+        let (walked, ()) = tokio::join!(
+            async {
+                let walked = walking.await;
+                ended.cancel();
+                walked
+            },
+            client.keep_fresh(ended.clone())
+        );
+        Walk::Done(Box::new(walked))
     }
 
     /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those

@@ -34,7 +34,10 @@ pub enum Outcome {
     /// The state directory could not be used.
     NotBegun(Cause),
     /// It was told to stop while it walked.
-    Interrupted,
+    Interrupted {
+        /// Whether another run may go on from there.
+        resumable: bool,
+    },
 }
 
 /// The verdict and what led to it.
@@ -44,12 +47,16 @@ pub struct Judgement {
     pub record: RunRecord,
     /// Why the verdict is not complete.
     pub cause: Option<Cause>,
+    /// Monitored repositories among the rows.
+    pub monitored: u64,
+    /// Whether another run may go on where this walk was cut off.
+    pub resumable: bool,
 }
 
 impl From<Judged> for Outcome {
     fn from(judged: Judged) -> Self {
-        let Judged { record, cause, unsealed: _ } = judged;
-        Self::Judged(Box::new(Judgement { record, cause }))
+        let Judged { record, cause, unsealed: _, monitored, resumable } = judged;
+        Self::Judged(Box::new(Judgement { record, cause, monitored, resumable }))
     }
 }
 
@@ -82,7 +89,7 @@ impl RunReport {
                 Verdict::Unsupported | Verdict::Suspicious | Verdict::Failed => Severity::Failed,
             },
             Outcome::Skipped(_) | Outcome::NotBegun(_) => Severity::Failed,
-            Outcome::Interrupted => Severity::Interrupted,
+            Outcome::Interrupted { .. } => Severity::Interrupted,
         };
         let sinks = self.sinks.iter().map(|outcome| match outcome.result {
             Ok(_) => Severity::Good,
@@ -113,7 +120,10 @@ impl RunReport {
             }
             Outcome::Skipped(_) => warn!(%registry, code, "{registry} is skipped{reason}"),
             Outcome::NotBegun(_) => error!(%registry, code, "{registry} could not begin{reason}"),
-            Outcome::Interrupted => warn!(%registry, "{registry} was interrupted; nothing is published"),
+            Outcome::Interrupted { resumable } => {
+                let later = if *resumable { "; another run may go on from here" } else { "" };
+                warn!(%registry, "{registry} was interrupted; nothing is published{later}");
+            }
         }
         for outcome in self.sinks.iter().filter(|outcome| outcome.result.is_err()) {
             let (sink, attempts) = (&outcome.sink, outcome.attempts);
@@ -126,7 +136,7 @@ impl RunReport {
         match &self.outcome {
             Outcome::Judged(judged) => judged.cause.as_ref(),
             Outcome::Skipped(cause) | Outcome::NotBegun(cause) => Some(cause),
-            Outcome::Interrupted => None,
+            Outcome::Interrupted { .. } => None,
         }
     }
 

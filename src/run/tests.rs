@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::registry::Auth;
-use crate::walk::{Ended, Walked};
+use crate::walk::{Books, Ended, Walked};
 
 use super::*;
 
@@ -30,7 +30,7 @@ async fn a_run_takes_the_time_that_passed_and_not_what_the_wall_clock_says() {
 #[tokio::test]
 async fn other_work_goes_on_while_a_spool_is_merged() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut spool = Spool::create(&scratch.path().join("walk"), &[Table::Repositories]).unwrap();
+    let mut spool = Spool::create(&scratch.path().join("walk"), &[stocktake_sink::Table::Repositories]).unwrap();
     for n in (0..100_000).rev() {
         let (repository, state) = (&*format!("app{n:06}"), crate::snapshot::RepositoryState::Complete);
         let observed_at = clock::now();
@@ -44,7 +44,9 @@ async fn other_work_goes_on_while_a_spool_is_merged() {
         };
         spool.push(&row).unwrap();
     }
-    let walked = Walked { ended: Ended::Whole, pages: 1, listed: 100_000, invalid: 0, invalid_examples: vec![], spool };
+    let mut books = Books::default();
+    (books.pages, books.listed) = (1, 100_000);
+    let walked = Walked { ended: Ended::Whole, books, spool, resumable: false };
     let plan = plan(scratch.path());
     let run = Run::new(&plan);
     let turns = Rc::new(Cell::new(0));

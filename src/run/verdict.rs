@@ -5,7 +5,7 @@ use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Trigger, Verdict};
 use super::{Cause, Run, on_disk};
 use crate::registry::{Auth, Client, Fault};
 use crate::snapshot::{Ending, Evidence, SpoolError, Unsealed, judge as judge_evidence};
-use crate::walk::{Ended, WalkError, Walked};
+use crate::walk::{Books, Ended, WalkError, Walked};
 
 /// A walk, or why there was none.
 #[derive(Debug)]
@@ -24,6 +24,17 @@ pub(super) struct Judged {
     pub(super) record: RunRecord,
     pub(super) cause: Option<Cause>,
     pub(super) unsealed: Option<Unsealed>,
+    /// Monitored repositories among the rows.
+    pub(super) monitored: u64,
+    /// Whether another run may go on where this walk was cut off.
+    pub(super) resumable: bool,
+}
+
+/// The walk was told to stop.
+#[derive(Debug)]
+pub(super) struct Interrupted {
+    /// Whether another run may go on from there.
+    pub(super) resumable: bool,
 }
 
 impl Judged {
@@ -35,49 +46,58 @@ impl Judged {
     }
 }
 
-/// Judges a walk; none if it was told to stop.
-pub(super) async fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: Option<u64>) -> Option<Judged> {
+/// Judges a walk that was not told to stop.
+pub(super) async fn judge(
+    run: &Run<'_>,
+    walk: Walk,
+    id: SnapshotId,
+    previous: Option<u64>,
+) -> Result<Judged, Interrupted> {
     let seen = match walk {
-        Walk::Done(walked) if matches!(walked.ended, Ended::Stopped) => return None,
+        Walk::Done(walked) if matches!(walked.ended, Ended::Stopped) => {
+            return Err(Interrupted { resumable: walked.resumable });
+        }
         Walk::Done(walked) => Seen::of(*walked).await,
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
     };
-    let rows_of = |table| seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table));
-    let rows = rows_of(Table::Repositories);
+    let rows = |table| seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table));
     let judgement = judge_evidence(
         &Evidence {
             ending: seen.ending,
-            listed: seen.listed,
-            rows,
-            unreadable: seen.invalid,
+            listed: seen.books.listed,
+            rows: rows(Table::Repositories),
+            unreadable: seen.unreadable(),
             credentials: !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None)),
             previous,
         },
         &run.plan.judge,
     );
     let reason = judgement.reason.map(|reason| Cause::of_judgement(judgement.verdict, reason));
-    let cause = seen.cause.or(reason);
     let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
+    let (rows_repositories, rows_tags) = (rows(Table::Repositories), rows(Table::Tags));
+    let rows_manifests = rows(Table::Manifests);
+    let cause = seen.cause.or(reason);
     let record = RunRecord {
         id,
         started_at: run.started_at,
         finished_at: run.now(),
         trigger: Trigger::Manual,
         verdict: judgement.verdict,
-        pages: seen.pages,
+        pages: seen.books.pages,
         requests: stats.requests,
         retries: stats.retries,
         token_requests: stats.token_requests,
-        rows_repositories: rows,
-        rows_tags: rows_of(Table::Tags),
-        rows_manifests: rows_of(Table::Manifests),
-        requests_saved: 0,
+        rows_repositories,
+        rows_tags,
+        rows_manifests,
         errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).collect(),
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),
+        requests_saved: seen.books.saved,
     };
-    Some(Judged { record, cause, unsealed: seen.unsealed })
+    let (monitored, resumable) = (seen.books.monitored, seen.resumable);
+    Ok(Judged { record, cause, unsealed: seen.unsealed, monitored, resumable })
 }
 
 /// What a walk saw, in the judge's terms.
@@ -85,38 +105,51 @@ pub(super) async fn judge(run: &Run<'_>, walk: Walk, id: SnapshotId, previous: O
 struct Seen {
     ending: Ending,
     cause: Option<Cause>,
-    pages: u64,
-    listed: u64,
-    invalid: u64,
+    books: Books,
     notes: Vec<RunError>,
     unsealed: Option<Unsealed>,
+    resumable: bool,
 }
 
 impl Seen {
     fn nothing(cause: Option<Cause>) -> Self {
-        let (pages, listed, invalid) = (0, 0, 0);
-        Self { ending: Ending::Failed, cause, pages, listed, invalid, notes: Vec::new(), unsealed: None }
+        let (books, notes) = (Books::default(), Vec::new());
+        Self { ending: Ending::Failed, cause, books, notes, unsealed: None, resumable: false }
     }
 
     async fn of(walked: Walked) -> Self {
-        let Walked { ended, pages, listed, invalid, invalid_examples, spool } = walked;
-        let mut notes: Vec<_> = invalid_examples.iter().map(|name| invalid_name(name)).collect();
+        let Walked { ended, books, spool, resumable } = walked;
+        let mut notes: Vec<_> = books.invalid_examples.iter().map(|name| invalid_name(name)).collect();
+        notes.extend(books.errors());
         if matches!(ended, Ended::Limited) {
             notes.push(limited());
         }
         let (ending, cause) = match &ended {
-            Ended::Failed(e) => (ending(e, pages), Some(Cause::of_walk(e))),
+            Ended::Failed(e) | Ended::Stale(e) => (ending(e, books.pages), Some(Cause::of_walk(e))),
             Ended::Whole | Ended::Limited | Ended::Stopped => (Ending::Whole, None),
         };
+        let mut seen = Self { ending, cause, books, notes, unsealed: None, resumable };
+        if resumable {
+            // Another run wants the rows as they are.
+            return seen;
+        }
         // Reads and writes all rows once more, unless they came in order.
         match on_disk(move || spool.finish()).await {
-            Ok(unsealed) => Self { ending, cause, pages, listed, invalid, notes, unsealed: Some(unsealed) },
+            Ok(unsealed) => seen.unsealed = Some(unsealed),
             Err(e) => {
-                let cause = cause.or_else(|| Some(Cause::of_disk(&e)));
-                let ending = if ending == Ending::Whole { Ending::Failed } else { ending };
-                Self { ending, cause, pages, listed, invalid, notes, unsealed: None }
+                seen.cause = seen.cause.or_else(|| Some(Cause::of_disk(&e)));
+                seen.ending = if seen.ending == Ending::Whole { Ending::Failed } else { seen.ending };
             }
         }
+        seen
+    }
+
+    /// Names without a row, and repositories that are not known as far as was asked for. That one is gone is an answer,
+    /// unless all of them are.
+    fn unreadable(&self) -> u64 {
+        let Books { invalid, unreadable, gone, read, .. } = &self.books;
+        let all_gone = *read == 0 && *unreadable == 0;
+        invalid + unreadable + if all_gone { *gone } else { 0 }
     }
 }
 

@@ -1,25 +1,65 @@
-//! One registry's pages become rows in the spool. Knows no verdict and no sink.
+//! One registry becomes rows in the spool: names page by page, and meanwhile the repositories themselves, several at
+//! once. Knows no verdict and no sink.
 
+mod driver;
+mod images;
+mod ledger;
+mod notes;
+mod reading;
 mod seen;
 mod settings;
+mod unfinished;
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures::StreamExt;
+use stocktake_sink::{RunError, Table};
 use tokio_util::sync::CancellationToken;
 
+pub use ledger::Books;
 pub use settings::{Depth, NameFilter, WalkSettings};
+pub use unfinished::Unfinished;
 
 use crate::discovery::Discovery;
-use crate::registry::{Page, RegistryError};
-use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError};
-use seen::Seen;
+use crate::registry::{Contents, RegistryError};
+use crate::snapshot::{Known, Spool, SpoolError};
+
+/// Where a walk gets its answers.
+#[derive(Clone, Debug)]
+pub struct Sources<'a> {
+    /// The names.
+    pub discovery: &'a dyn Discovery,
+    /// What the repositories hold.
+    pub contents: &'a dyn Contents,
+    /// What the last snapshot holds, where it may be relied on.
+    pub known: Option<Arc<Known>>,
+    /// Repositories read at once.
+    pub concurrency: NonZeroUsize,
+}
+
+/// How a walk begins.
+#[derive(Debug)]
+pub enum Start {
+    /// From nothing.
+    Fresh {
+        /// Where rows go; empty.
+        spool: Spool,
+        /// What a later run's settings are compared with, before it goes on where this walk is cut off; none if none
+        /// shall.
+        fingerprint: Option<String>,
+    },
+    /// Where an earlier one was cut off.
+    Unfinished(Box<Unfinished>),
+}
 
 /// Counters that others may read while a walk goes on.
 #[derive(Debug, Default)]
 pub struct Progress {
     pages: AtomicU64,
     listed: AtomicU64,
+    read: AtomicU64,
+    tags: AtomicU64,
 }
 
 impl Progress {
@@ -32,12 +72,22 @@ impl Progress {
     pub fn listed(&self) -> u64 {
         self.listed.load(Ordering::Relaxed)
     }
+
+    /// Repositories read so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Tags seen so far.
+    pub fn tags(&self) -> u64 {
+        self.tags.load(Ordering::Relaxed)
+    }
 }
 
 /// How a walk ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// After the last page.
+    /// After the last page and the last repository.
     Whole,
     /// At `max_repositories`, before the last page or name.
     Limited,
@@ -45,6 +95,8 @@ pub enum Ended {
     Stopped,
     /// By an error.
     Failed(WalkError),
+    /// The place where an earlier walk was cut off is not to be found again. Nothing was done.
+    Stale(WalkError),
 }
 
 /// What ends a walk early.
@@ -69,148 +121,48 @@ pub enum WalkError {
 pub struct Walked {
     /// How it ended.
     pub ended: Ended,
-    /// Catalog pages handled.
-    pub pages: u64,
-    /// Names listed, before include and exclude; a name listed twice counts twice.
-    pub listed: u64,
-    /// Names that break the grammar; no rows are made of them.
-    pub invalid: u64,
-    /// The first of them, escaped and cut.
-    pub invalid_examples: Vec<String>,
+    /// What was counted, an earlier part of the walk included.
+    pub books: Books,
     /// The rows.
     pub spool: Spool,
+    /// Whether a checkpoint is left from which another run may go on.
+    pub resumable: bool,
 }
 
-/// Walks a registry to its end, or to the first error. Rows reach `spool` in bounded memory.
+impl Books {
+    /// What went wrong with single repositories.
+    pub fn errors(&self) -> Vec<RunError> {
+        self.notes.clone().into_errors()
+    }
+}
+
+impl WalkSettings {
+    /// The tables that a walk of these settings fills.
+    pub fn tables(&self) -> Vec<Table> {
+        let mut tables = vec![Table::Repositories];
+        if self.depth > Depth::Repositories || !self.monitored.is_empty() {
+            tables.push(Table::Tags);
+        }
+        if self.depth == Depth::Manifests {
+            tables.push(Table::Manifests);
+        }
+        tables
+    }
+}
+
+/// Walks a registry to its end, or to the first error that is not one repository's alone. Rows reach the spool in
+/// bounded memory.
 ///
 /// # Panics
 /// If writing to the spool panics.
 pub async fn walk(
-    discovery: &dyn Discovery,
-    spool: Spool,
+    sources: &Sources<'_>,
+    start: Start,
     settings: &WalkSettings,
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Walked {
-    let mut pages = discovery.pages(None);
-    let mut ledger = Ledger::new(spool, settings.clone());
-    let ended = loop {
-        let page = tokio::select! {
-            biased;
-            () = stop.cancelled() => break Ended::Stopped,
-            page = pages.next() => page,
-        };
-        match page {
-            None => break Ended::Whole,
-            Some(Err(e)) => break Ended::Failed(e.into()),
-            Some(Ok(page)) => {
-                progress.pages.fetch_add(1, Ordering::Relaxed);
-                progress.listed.fetch_add(page.names.len() as u64 + page.invalid_count, Ordering::Relaxed);
-                // Sorting and writing block; the next page is under way meanwhile.
-                let entered = tokio::task::spawn_blocking(move || {
-                    let outcome = ledger.enter(page);
-                    (ledger, outcome)
-                });
-                let outcome;
-                (ledger, outcome) = entered.await.expect("the spool does not panic");
-                match outcome {
-                    Ok(true) => {}
-                    Ok(false) => break Ended::Limited,
-                    Err(e) => break Ended::Failed(e),
-                }
-            }
-        }
-    };
-    ledger.close(ended)
-}
-
-/// The walk's books: what was listed, what was kept.
-#[derive(Debug)]
-struct Ledger {
-    spool: Spool,
-    settings: WalkSettings,
-    seen: Seen,
-    pages: u64,
-    listed: u64,
-    kept: u64,
-    invalid: u64,
-    invalid_examples: Vec<String>,
-}
-
-/// How many invalid names are kept to be shown.
-const INVALID_EXAMPLES: usize = 10;
-
-/// From so many names on, all looking met is no accident: the odds are 1 in 10^32, and of ten million names still 1 in
-/// 10^16.
-const CONCLUSIVE_NAMES: usize = 16;
-
-impl Ledger {
-    fn new(spool: Spool, settings: WalkSettings) -> Self {
-        Self {
-            spool,
-            settings,
-            seen: Seen::default(),
-            pages: 0,
-            listed: 0,
-            kept: 0,
-            invalid: 0,
-            invalid_examples: Vec::new(),
-        }
-    }
-
-    /// Enters a page; false if the configured number of repositories is reached and there would be more.
-    fn enter(&mut self, mut page: Page) -> Result<bool, WalkError> {
-        self.pages += 1;
-        self.listed += page.names.len() as u64 + page.invalid_count;
-        self.invalid += page.invalid_count;
-        let room = INVALID_EXAMPLES.saturating_sub(self.invalid_examples.len());
-        self.invalid_examples.extend(page.invalid.drain(..).take(room));
-
-        let progressed = self.seen.note(&page.names, &mut self.spool)?;
-        // After the last page there is nothing to loop over: the list may have shifted while it was read.
-        if !progressed && !page.last && self.confirm_repetition(&page)? {
-            return Err(WalkError::NoProgress { page: page.number });
-        }
-
-        let max = self.settings.max_repositories;
-        for name in page.names.iter().filter(|name| self.settings.filter.accepts(name)) {
-            if max > 0 && self.kept == max {
-                return Ok(false);
-            }
-            self.kept += 1;
-            self.spool.push(&RepositoryRow {
-                observed_at: page.received_at,
-                repository: name,
-                tag_count: None,
-                state: RepositoryState::Complete,
-                error_code: None,
-                monitored: false,
-            })?;
-        }
-        Ok(max == 0 || self.kept < max || page.last)
-    }
-
-    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when it
-    /// holds ten million, so many names
-    /// are proof enough; few are looked up among the rows, where excluded ones are not to be found.
-    fn confirm_repetition(&mut self, page: &Page) -> Result<bool, SpoolError> {
-        if page.names.len() >= CONCLUSIVE_NAMES {
-            return Ok(true);
-        }
-        Ok(page.names.iter().all(|name| self.settings.filter.accepts(name))
-            && self.spool.holds_all(page.names.iter())?)
-    }
-
-    fn close(self, ended: Ended) -> Walked {
-        Walked {
-            ended,
-            pages: self.pages,
-            listed: self.listed,
-            invalid: self.invalid,
-            invalid_examples: self.invalid_examples,
-            spool: self.spool,
-        }
-    }
+    driver::walk(sources, start, settings, progress, stop).await
 }
 
 #[cfg(test)]

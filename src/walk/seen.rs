@@ -23,6 +23,19 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What an earlier walk had seen: its rows, and the greatest name if names only grew.
+    pub(super) fn resumed(greatest: Option<String>, spool: &mut Spool) -> Result<Self, SpoolError> {
+        Ok(match greatest {
+            Some(greatest) => Self { greatest, filter: None },
+            None => Self { greatest: String::new(), filter: Some(Filter::of(spool)?) },
+        })
+    }
+
+    /// The greatest name so far, while names only grow.
+    pub(super) fn greatest(&self) -> Option<&str> {
+        self.filter.is_none().then_some(self.greatest.as_str())
+    }
+
     /// Notes a page's names; false if all of them look met. An empty page is no lack of progress.
     pub(super) fn note(&mut self, names: &Names, spool: &mut Spool) -> Result<bool, SpoolError> {
         if self.filter.is_none() {
@@ -36,13 +49,7 @@ impl Seen {
         }
         let filter = match &mut self.filter {
             Some(filter) => filter,
-            none => {
-                let mut filter = Filter::default();
-                spool.visit(|name| {
-                    filter.insert(name);
-                })?;
-                none.insert(filter)
-            }
+            none => none.insert(Filter::of(spool)?),
         };
         let mut progressed = names.is_empty();
         for name in names.iter() {
@@ -66,6 +73,15 @@ struct Layer {
 }
 
 impl Filter {
+    /// A filter that holds the repositories of the spool.
+    fn of(spool: &mut Spool) -> Result<Self, SpoolError> {
+        let mut filter = Self::default();
+        spool.visit(|name| {
+            filter.insert(name);
+        })?;
+        Ok(filter)
+    }
+
     /// Adds a name; false if it was certainly not met before.
     fn insert(&mut self, name: &str) -> bool {
         let hash = self.hasher.hash_one(name);

@@ -12,7 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("fake", &["clock", "registry"]),
     ("discovery", &["registry"]),
     ("snapshot", &[]),
-    ("walk", &["discovery", "registry", "snapshot"]),
+    ("walk", &["clock", "discovery", "registry", "snapshot"]),
     ("state", &["snapshot"]),
     ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk"]),
     ("yaml", &[]),

@@ -1,32 +1,6 @@
-use chrono::DateTime;
-use futures::stream::{self, BoxStream};
-use stocktake_sink::Table;
+//! Names, page by page: the guard against loops, filters, limits.
 
 use super::*;
-use crate::registry::{Cursor, Names};
-
-/// Pages as given; the last one is the last.
-#[derive(Debug)]
-struct Listed(Vec<Vec<&'static str>>);
-
-impl Discovery for Listed {
-    fn pages(&self, _: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
-        let count = self.0.len();
-        let page = move |(at, names): (usize, &Vec<&'static str>)| {
-            Ok(Page {
-                number: at as u64 + 1,
-                names: names.iter().copied().collect::<Names>(),
-                invalid: Vec::new(),
-                invalid_count: 0,
-                received_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
-                last: at + 1 == count,
-                cursor: None,
-                proven_new: false,
-            })
-        };
-        stream::iter(self.0.iter().enumerate().map(page)).boxed()
-    }
-}
 
 fn settings(max_repositories: u64, include: &[&str], exclude: &[&str]) -> WalkSettings {
     let globs = |patterns: &[&str]| patterns.iter().map(|p| NameFilter::pattern(p).unwrap()).collect::<Vec<_>>();
@@ -34,12 +8,12 @@ fn settings(max_repositories: u64, include: &[&str], exclude: &[&str]) -> WalkSe
     WalkSettings { max_repositories, filter, ..WalkSettings::default() }
 }
 
-async fn walked(pages: &[&[&'static str]], settings: &WalkSettings) -> (Ended, u64, u64) {
+async fn walked(pages: &[&[&str]], settings: &WalkSettings) -> (Ended, u64, u64) {
     let scratch = tempfile::tempdir().unwrap();
-    let spool = Spool::create(&scratch.path().join("walk"), &[Table::Repositories]).unwrap();
-    let pages = Listed(pages.iter().map(|p| p.to_vec()).collect());
-    let walked = walk(&pages, spool, settings, &Progress::default(), &CancellationToken::new()).await;
-    (walked.ended, walked.listed, walked.spool.finish().unwrap().rows(Table::Repositories))
+    let start = fresh(scratch.path(), settings);
+    let (pages, memory) = (Listed::of(pages), Memory::default());
+    let walked = walk_of(&pages, &memory, start, settings, &CancellationToken::new()).await;
+    (walked.ended, walked.books.listed, walked.spool.finish().unwrap().rows(Table::Repositories))
 }
 
 #[tokio::test]
@@ -100,9 +74,10 @@ async fn max_repositories_limits_rows_and_says_so_only_where_more_would_come() {
 #[tokio::test]
 async fn a_stop_ends_the_walk() {
     let scratch = tempfile::tempdir().unwrap();
-    let spool = Spool::create(&scratch.path().join("walk"), &[Table::Repositories]).unwrap();
     let stop = CancellationToken::new();
     stop.cancel();
-    let walked = walk(&Listed(vec![vec!["a"]]), spool, &settings(0, &[], &[]), &Progress::default(), &stop).await;
+    let settings = settings(0, &[], &[]);
+    let start = fresh(scratch.path(), &settings);
+    let walked = walk_of(&Listed::of(&[&["a"]]), &Memory::default(), start, &settings, &stop).await;
     assert!(matches!(walked.ended, Ended::Stopped));
 }

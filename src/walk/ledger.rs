@@ -1,0 +1,235 @@
+//! The walk's books: what was listed, what was kept, what was read; rows go from here into the spool. Blocks, and knows
+//! no network.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use stocktake_sink::RunError;
+use tracing::debug;
+
+use super::notes::Notes;
+use super::reading::{Found, Reading};
+use super::seen::Seen;
+use super::{Depth, WalkError, WalkSettings};
+use crate::registry::{Fault, Page};
+use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
+
+/// How many invalid names are kept to be shown.
+const INVALID_EXAMPLES: usize = 10;
+
+/// From so many names on, all looking met is no accident: the odds are 1 in 10^32, and of ten million names still 1 in
+/// 10^16.
+const CONCLUSIVE_NAMES: usize = 16;
+
+/// After so many repositories in a row without an answer the server is gone, and asking for each of the others, with
+/// all retries, would take the whole night.
+const SILENT_REPOSITORIES: usize = 10;
+
+/// What is counted on the way, and survives if the walk is cut off.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Books {
+    /// Catalog pages handled.
+    pub pages: u64,
+    /// Names listed, before include and exclude; a name listed twice counts twice.
+    pub listed: u64,
+    /// Names kept.
+    pub kept: u64,
+    /// Names that break the grammar; no rows are made of them.
+    pub invalid: u64,
+    /// The first of them, escaped and cut.
+    pub invalid_examples: Vec<String>,
+    /// Repositories read as far as was asked for.
+    pub read: u64,
+    /// Repositories refused, or only half read.
+    pub unreadable: u64,
+    /// Repositories listed, and not there when they were read.
+    pub gone: u64,
+    /// Monitored repositories.
+    pub monitored: u64,
+    /// Requests for manifests and configurations that were not needed, as the last snapshot had the answer.
+    pub saved: u64,
+    pub(super) notes: Notes,
+    /// The greatest name so far, while names only grow.
+    greatest: Option<String>,
+}
+
+/// The books, and the spool that they are about.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) spool: Spool,
+    pub(super) books: Books,
+    settings: WalkSettings,
+    /// In lower case.
+    monitored: HashSet<String>,
+    seen: Seen,
+    /// Repositories for which no answer came, since one came last: rows once it is clear that the server is still there.
+    silent: Vec<Reading>,
+}
+
+/// A page that was entered.
+#[derive(Debug)]
+pub(super) struct Entered {
+    /// The repositories on it that are to be read.
+    pub(super) to_read: Vec<Arc<str>>,
+    /// Whether the configured number of repositories is reached and there would be more.
+    pub(super) limited: bool,
+}
+
+impl Ledger {
+    /// Empty books.
+    pub(super) fn new(spool: Spool, settings: WalkSettings) -> Self {
+        let count = settings.monitored.len() as u64;
+        let books = Books { kept: count, monitored: count, greatest: Some(String::new()), ..Books::default() };
+        Self { spool, books, seen: Seen::default(), monitored: lower_case(&settings), settings, silent: Vec::new() }
+    }
+
+    /// The books of a walk that was cut off.
+    ///
+    /// # Errors
+    /// If its rows cannot be read back; with what is left.
+    pub(super) fn resumed(
+        mut spool: Spool,
+        books: Books,
+        settings: WalkSettings,
+    ) -> Result<Self, (Box<Self>, SpoolError)> {
+        let seen = Seen::resumed(books.greatest.clone(), &mut spool);
+        let (seen, error) = seen.map_or_else(|error| (Seen::default(), Some(error)), |seen| (seen, None));
+        let ledger = Self { spool, books, seen, monitored: lower_case(&settings), settings, silent: Vec::new() };
+        match error {
+            Some(error) => Err((Box::new(ledger), error)),
+            None => Ok(ledger),
+        }
+    }
+
+    /// Enters a page.
+    pub(super) fn enter(&mut self, mut page: Page) -> Result<Entered, WalkError> {
+        let books = &mut self.books;
+        books.pages += 1;
+        books.listed += page.names.len() as u64 + page.invalid_count;
+        books.invalid += page.invalid_count;
+        let room = INVALID_EXAMPLES.saturating_sub(books.invalid_examples.len());
+        books.invalid_examples.extend(page.invalid.drain(..).take(room));
+
+        let progressed = page.proven_new || self.seen.note(&page.names, &mut self.spool)?;
+        self.books.greatest = self.seen.greatest().map(str::to_owned);
+        // After the last page there is nothing to loop over: the list may have shifted while it was read.
+        if !progressed && !page.last && self.confirm_repetition(&page)? {
+            return Err(WalkError::NoProgress { page: page.number });
+        }
+
+        let max = self.settings.max_repositories;
+        let mut to_read = Vec::new();
+        for name in page.names.iter().filter(|name| self.settings.filter.accepts(name)) {
+            // Those were read first, whatever the list says.
+            if !self.monitored.is_empty() && self.monitored.contains(&name.to_lowercase()) {
+                continue;
+            }
+            if max > 0 && self.books.kept >= max {
+                return Ok(Entered { to_read, limited: true });
+            }
+            self.books.kept += 1;
+            if self.settings.depth > Depth::Repositories {
+                to_read.push(name.into());
+            } else {
+                self.spool.push(&listed(name, page.received_at))?;
+            }
+        }
+        Ok(Entered { to_read, limited: max > 0 && self.books.kept >= max && !page.last })
+    }
+
+    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when it
+    /// holds ten million, so many names
+    /// are proof enough; few are looked up among the rows, where excluded ones are not to be found.
+    fn confirm_repetition(&mut self, page: &Page) -> Result<bool, SpoolError> {
+        if page.names.len() >= CONCLUSIVE_NAMES {
+            return Ok(true);
+        }
+        Ok(page.names.iter().all(|name| self.settings.filter.accepts(name))
+            && self.spool.holds_all(page.names.iter())?)
+    }
+
+    /// Enters what became of one repository. An error here ends the walk.
+    pub(super) fn absorb(&mut self, reading: Reading) -> Result<(), WalkError> {
+        if let Some(fatal) = reading.fatal() {
+            return Err(WalkError::Registry(fatal.clone()));
+        }
+        if let Some(error) = reading.error().filter(|e| matches!(e.fault(), Fault::Unreachable | Fault::RateLimited)) {
+            let error = error.clone();
+            self.silent.push(reading);
+            return if self.silent.len() < SILENT_REPOSITORIES { Ok(()) } else { Err(WalkError::Registry(error)) };
+        }
+        self.settle_silent()?;
+        Ok(self.write(reading)?)
+    }
+
+    /// Makes rows of the repositories for which no answer came.
+    pub(super) fn settle_silent(&mut self) -> Result<(), SpoolError> {
+        std::mem::take(&mut self.silent).into_iter().try_for_each(|reading| self.write(reading))
+    }
+
+    /// The repositories for which no answer came and no rows are made yet.
+    pub(super) fn silent(&self) -> Vec<Arc<str>> {
+        self.silent.iter().map(|reading| reading.repository.clone()).collect()
+    }
+
+    fn write(&mut self, reading: Reading) -> Result<(), SpoolError> {
+        let (state, error_code) = reading.state();
+        match state {
+            RepositoryState::Complete => self.books.read += 1,
+            RepositoryState::Gone => self.books.gone += 1,
+            RepositoryState::Denied | RepositoryState::Error => self.books.unreadable += 1,
+        }
+        let Reading { repository, monitored, observed_at, found } = reading;
+        // A list of tags is whole or not there at all.
+        let tag_count = found.as_ref().ok().map(|found| i64::try_from(found.tags.len()).unwrap_or(i64::MAX));
+        self.spool.push(&RepositoryRow {
+            observed_at,
+            repository: &repository,
+            tag_count,
+            state,
+            error_code,
+            monitored,
+        })?;
+        match found {
+            Ok(found) => self.write_found(&repository, observed_at, found),
+            Err(error) => {
+                debug!(%repository, "not read: {error}");
+                let note = RunError::of_run(error.fault().as_str(), error.to_string());
+                self.books.notes.add(RunError { repository: Some(repository.to_string()), ..note });
+                Ok(())
+            }
+        }
+    }
+
+    fn write_found(&mut self, repository: &str, observed_at: DateTime<Utc>, found: Found) -> Result<(), SpoolError> {
+        for (at, tag) in found.tags.iter().enumerate() {
+            let target = found.targets.get(at).and_then(Option::as_ref);
+            self.spool.push_tag(&TagRow {
+                observed_at,
+                repository,
+                tag,
+                digest: target.map(|target| target.digest.as_str()),
+                media_type: target.map(|target| target.media_type.as_str()),
+                size_bytes: target.and_then(|target| target.size),
+            })?;
+        }
+        for manifest in &found.manifests {
+            self.spool.push_manifest(manifest)?;
+        }
+        self.books.saved += found.saved;
+        self.books.notes.append(found.notes);
+        Ok(())
+    }
+}
+
+pub(super) fn lower_case(settings: &WalkSettings) -> HashSet<String> {
+    settings.monitored.iter().map(|name| name.to_lowercase()).collect()
+}
+
+/// A repository of which nothing but its name was asked for.
+fn listed(repository: &str, observed_at: DateTime<Utc>) -> RepositoryRow<'_> {
+    let (tag_count, error_code, monitored) = (None, None, false);
+    RepositoryRow { observed_at, repository, tag_count, state: RepositoryState::Complete, error_code, monitored }
+}

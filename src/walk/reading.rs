@@ -1,0 +1,121 @@
+//! One repository, read as deep as was asked for. Knows no spool; what went wrong is part of what was found.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use stocktake_sink::RunError;
+use tracing::debug;
+
+use super::Depth;
+use super::images::Images;
+use super::notes::Notes;
+use crate::clock;
+use crate::registry::{Contents, Fault, Names, Place, RegistryError, Resolved, Tags};
+use crate::snapshot::{Known, KnownRepository, ManifestRow, RepositoryState};
+
+/// Reads repositories.
+#[derive(Clone, Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) contents: &'a dyn Contents,
+    /// What the last snapshot holds.
+    pub(super) known: Option<Arc<Known>>,
+    pub(super) depth: Depth,
+    /// Requests of one repository under way at once.
+    pub(super) width: usize,
+}
+
+/// What became of one repository.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) repository: Arc<str>,
+    pub(super) monitored: bool,
+    pub(super) observed_at: DateTime<Utc>,
+    /// An error where not even its tags could be listed.
+    pub(super) found: Result<Found, RegistryError>,
+}
+
+/// What a repository holds.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) tags: Names,
+    /// What the tags point to, in their order; empty where that was not asked.
+    pub(super) targets: Vec<Option<Resolved>>,
+    pub(super) manifests: Vec<ManifestRow>,
+    pub(super) notes: Notes,
+    /// The first error, if not all could be read that is there.
+    pub(super) cut_short: Option<RegistryError>,
+    /// Requests that were not needed, as the last snapshot had the answer.
+    pub(super) saved: u64,
+}
+
+impl Found {
+    /// Notes something about this repository.
+    pub(super) fn note(&mut self, place: &Place, note: RunError) {
+        self.notes.add(RunError { repository: Some(place.repository.to_string()), ..note });
+    }
+}
+
+impl Reading {
+    /// The error that ends the whole walk: no other repository would fare better.
+    pub(super) fn fatal(&self) -> Option<&RegistryError> {
+        self.error().filter(|e| matches!(e.fault(), Fault::CredentialsRejected | Fault::SecretUnreadable))
+    }
+
+    /// What went wrong, if anything did that keeps the repository from being known wholly.
+    pub(super) fn error(&self) -> Option<&RegistryError> {
+        match &self.found {
+            Ok(found) => found.cut_short.as_ref(),
+            Err(error) => Some(error),
+        }
+    }
+
+    /// The state in its row, and the code that goes with it.
+    pub(super) fn state(&self) -> (RepositoryState, Option<&'static str>) {
+        let Some(error) = self.error() else { return (RepositoryState::Complete, None) };
+        let fault = error.fault();
+        let state = match fault {
+            Fault::Denied => RepositoryState::Denied,
+            Fault::Gone => RepositoryState::Gone,
+            _ => RepositoryState::Error,
+        };
+        (state, Some(fault.as_str()))
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a repository; a monitored one with its tags at least.
+    pub(super) async fn read(&self, place: Place, monitored: bool) -> Reading {
+        let depth = if monitored { self.depth.max(Depth::Tags) } else { self.depth };
+        let found = self.found(&place, depth).await;
+        Reading { repository: place.repository, monitored, observed_at: clock::now(), found }
+    }
+
+    async fn found(&self, place: &Place, depth: Depth) -> Result<Found, RegistryError> {
+        let Tags { names, invalid, invalid_count } = self.contents.tags(place).await?;
+        let mut found = Found { tags: names, ..Found::default() };
+        if invalid_count > 0 {
+            let message = format!("tags that break the specification's grammar are left out: {}", invalid.join(", "));
+            let count = i64::try_from(invalid_count).unwrap_or(i64::MAX);
+            found.note(place, RunError { count, ..RunError::of_run("tag_invalid", message) });
+        }
+        if depth == Depth::Manifests {
+            let known = self.known(&place.repository).await;
+            found = Images::new(self, place, known, found).read().await;
+        }
+        Ok(found)
+    }
+
+    async fn known(&self, repository: &Arc<str>) -> KnownRepository {
+        let Some(known) = self.known.clone() else { return KnownRepository::default() };
+        let name = repository.clone();
+        let looked_up = tokio::task::spawn_blocking(move || known.of(&name)).await;
+        match looked_up.expect("looking up does not panic") {
+            Ok(known) => known,
+            Err(error) => {
+                // All is fetched anew then: slower, and as right.
+                debug!(%repository, "the last snapshot cannot be read: {error}");
+                KnownRepository::default()
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Walks over registries in memory.
+
+mod memory;
+mod names;
+mod repositories;
+mod unfinished;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use chrono::DateTime;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use super::*;
+use crate::registry::{Cursor, Names, Page};
+use memory::Memory;
+
+/// Pages as given; the last one is the last. The cursor after a page is its number.
+#[derive(Debug)]
+struct Listed(Vec<Vec<String>>);
+
+impl Listed {
+    fn of(pages: &[&[&str]]) -> Self {
+        Self(pages.iter().map(|page| page.iter().map(|&name| name.to_owned()).collect()).collect())
+    }
+}
+
+impl Discovery for Listed {
+    fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
+        let skipped = from.map_or(0, |cursor| cursor.0.parse().expect("a cursor of ours"));
+        let count = self.0.len();
+        let page = move |(at, names): (usize, &Vec<String>)| {
+            Ok(Page {
+                number: at as u64 + 1,
+                names: names.iter().map(String::as_str).collect::<Names>(),
+                invalid: Vec::new(),
+                invalid_count: 0,
+                received_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+                last: at + 1 == count,
+                cursor: (at + 1 < count).then(|| Cursor((at + 1).to_string())),
+                proven_new: false,
+            })
+        };
+        stream::iter(self.0.iter().enumerate().skip(skipped).map(page)).boxed()
+    }
+}
+
+fn fresh(directory: &Path, settings: &WalkSettings) -> Start {
+    let spool = Spool::create(&directory.join("walk"), &settings.tables()).unwrap();
+    Start::Fresh { spool, fingerprint: Some("settings".into()) }
+}
+
+/// A walk of `pages`, reading from `memory`, four repositories at once.
+async fn walk_of(
+    pages: &dyn Discovery,
+    memory: &Memory,
+    start: Start,
+    settings: &WalkSettings,
+    stop: &CancellationToken,
+) -> Walked {
+    let concurrency = NonZeroUsize::new(4).unwrap();
+    let sources = Sources { discovery: pages, contents: memory, known: memory.known.clone(), concurrency };
+    walk(&sources, start, settings, &Progress::default(), stop).await
+}

@@ -1,0 +1,123 @@
+//! Walks that are cut off and taken up again.
+
+use std::time::Duration;
+
+use chrono::Utc;
+
+use super::memory::Repository;
+use super::*;
+use crate::registry::{Fault, Step};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn settings() -> WalkSettings {
+    WalkSettings { depth: Depth::Tags, ..WalkSettings::default() }
+}
+
+/// 40 repositories on pages of four.
+fn content() -> (Memory, Listed) {
+    let names: Vec<String> = (0..40).map(|n| format!("team/{n:02}")).collect();
+    let repositories = names.iter().map(|name| (name.clone(), Repository::default().with_image("v1", "a"))).collect();
+    (Memory { repositories, ..Memory::default() }, Listed(names.chunks(4).map(<[String]>::to_vec).collect()))
+}
+
+/// Stops after so many questions.
+async fn cut_off(directory: &Path, after: usize) -> (Memory, Walked) {
+    let (mut memory, pages) = content();
+    let stop = CancellationToken::new();
+    memory.stop_after = Some((after, stop.clone()));
+    let walked = walk_of(&pages, &memory, fresh(directory, &settings()), &settings(), &stop).await;
+    (memory, walked)
+}
+
+fn find(directory: &Path, fingerprint: &str, within: Duration) -> Option<Unfinished> {
+    Unfinished::find(&directory.join("walk"), fingerprint, within, Utc::now()).unwrap()
+}
+
+#[tokio::test]
+async fn a_walk_goes_on_where_it_was_stopped_and_asks_nothing_twice_but_what_was_under_way() {
+    for after in [0, 1, 5, 17, 39] {
+        let scratch = tempfile::tempdir().unwrap();
+        let (first, walked) = cut_off(scratch.path(), after).await;
+        assert!(matches!(walked.ended, Ended::Stopped) && walked.resumable, "after {after}: {:?}", walked.ended);
+        drop(walked);
+        let unfinished = find(scratch.path(), "settings", HOUR).expect("a checkpoint");
+        let (memory, pages) = content();
+        let start = Start::Unfinished(Box::new(unfinished));
+        let walked = walk_of(&pages, &memory, start, &settings(), &CancellationToken::new()).await;
+        assert!(matches!(walked.ended, Ended::Whole), "after {after}: {:?}", walked.ended);
+        assert_eq!((walked.books.pages, walked.books.listed, walked.books.kept), (10, 40, 40), "after {after}");
+        let again = memory.asked("tags ").into_iter().filter(|question| first.asked("tags ").contains(question));
+        // Four are read at once.
+        assert!(again.count() <= 4, "after {after}");
+        let unsealed = walked.spool.finish().unwrap();
+        assert_eq!((unsealed.rows(Table::Repositories), unsealed.rows(Table::Tags)), (40, 40), "after {after}");
+    }
+}
+
+#[tokio::test]
+async fn other_settings_or_too_much_time_begin_anew() {
+    let scratch = tempfile::tempdir().unwrap();
+    drop(cut_off(scratch.path(), 5).await);
+    assert!(find(scratch.path(), "other settings", HOUR).is_none());
+    assert!(find(scratch.path(), "settings", Duration::ZERO).is_none());
+    let directory = scratch.path().join("walk");
+    let later = Utc::now() + chrono::TimeDelta::minutes(61);
+    assert!(Unfinished::find(&directory, "settings", HOUR, later).unwrap().is_none());
+    let earlier = Utc::now() - chrono::TimeDelta::minutes(1);
+    assert!(Unfinished::find(&directory, "settings", HOUR, earlier).unwrap().is_none(), "the clock was set back");
+    assert!(find(scratch.path(), "settings", HOUR).is_some());
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_ends_the_walk_and_those_without_an_answer_are_asked_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (mut memory, pages) = content();
+    for (_, repository) in memory.repositories.iter_mut().skip(8) {
+        *repository = repository.clone().failing("tags", Fault::Unreachable);
+    }
+    let walked =
+        walk_of(&pages, &memory, fresh(scratch.path(), &settings()), &settings(), &CancellationToken::new()).await;
+    let Ended::Failed(WalkError::Registry(error)) = &walked.ended else { panic!("{:?}", walked.ended) };
+    assert_eq!(error.fault(), Fault::Unreachable);
+    assert!(walked.resumable && memory.asked("tags ").len() < 40, "{:?}", memory.asked("tags "));
+    drop(walked);
+    let (memory, pages) = content();
+    let start = Start::Unfinished(Box::new(find(scratch.path(), "settings", HOUR).expect("a checkpoint")));
+    let walked = walk_of(&pages, &memory, start, &settings(), &CancellationToken::new()).await;
+    assert!(matches!(walked.ended, Ended::Whole), "{:?}", walked.ended);
+    assert_eq!((walked.books.read, walked.books.unreadable), (40, 0));
+}
+
+/// Goes on from a cursor with what is not the rest of the list.
+#[derive(Debug)]
+struct Astray(Listed, Option<Fault>);
+
+impl Discovery for Astray {
+    fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
+        match (from, self.1) {
+            (Some(_), Some(fault)) => {
+                let error = RegistryError::of_fault(fault, Step::Page(1));
+                stream::iter([Err(error)]).boxed()
+            }
+            // As Quay: from page 1 again.
+            _ => self.0.pages(None),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_no_longer_works_is_told_from_a_walk_that_fails() {
+    for (fault, stale) in [(None, true), (Some(Fault::Protocol), true), (Some(Fault::Unreachable), false)] {
+        let scratch = tempfile::tempdir().unwrap();
+        drop(cut_off(scratch.path(), 17).await);
+        let (memory, pages) = content();
+        let start = Start::Unfinished(Box::new(find(scratch.path(), "settings", HOUR).expect("a checkpoint")));
+        let walked = walk_of(&Astray(pages, fault), &memory, start, &settings(), &CancellationToken::new()).await;
+        match walked.ended {
+            Ended::Stale(_) => assert!(stale, "{fault:?}"),
+            Ended::Failed(_) => assert!(!stale && walked.resumable, "{fault:?}"),
+            other => panic!("{fault:?}: {other:?}"),
+        }
+    }
+}

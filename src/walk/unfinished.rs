@@ -1,0 +1,89 @@
+//! A walk that was cut off, as its checkpoint tells of it: killed, stopped, or left by the network. Another run may go on
+//! where it ended, while the catalog is still much the same and the cursor works.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ledger::Books;
+use crate::registry::Cursor;
+use crate::snapshot::{Spool, SpoolError};
+
+/// What a checkpoint says beside the rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Cut {
+    /// For which settings of the registry the walk was made.
+    pub(super) fingerprint: String,
+    pub(super) begun_at: DateTime<Utc>,
+    pub(super) ended_at: DateTime<Utc>,
+    pub(super) pages: Pages,
+    /// Repositories whose names are entered and which are still to be read.
+    pub(super) pending: Vec<String>,
+    pub(super) books: Books,
+}
+
+/// How far the list of names has come.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub(super) enum Pages {
+    /// No page is entered yet.
+    None,
+    /// Up to here.
+    Until(Cursor),
+    /// To a page after which nobody can go on but whoever read it.
+    Lost,
+    /// To the end, or as far as was wanted.
+    Over {
+        /// Whether there would have been more.
+        limited: bool,
+    },
+}
+
+/// A walk that may be taken up again.
+#[derive(Debug)]
+pub struct Unfinished {
+    pub(super) spool: Spool,
+    pub(super) cut: Cut,
+}
+
+impl Unfinished {
+    /// The walk that was cut off in this directory, if it is worth going on with: of the same settings, begun no longer
+    /// than `within` before `now`, and not in the future.
+    ///
+    /// # Errors
+    /// If the directory cannot be read.
+    pub fn find(
+        directory: &Path,
+        fingerprint: &str,
+        within: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Self>, SpoolError> {
+        let of = |note| serde_json::from_value::<Cut>(note).ok();
+        let within = TimeDelta::from_std(within).unwrap_or(TimeDelta::MAX);
+        let is_good = |cut: &Cut| {
+            let age = now - cut.begun_at;
+            cut.fingerprint == fingerprint && TimeDelta::zero() <= age && age < within
+        };
+        let worth_it = Spool::peek(directory).and_then(of).is_some_and(|cut| is_good(&cut));
+        if !worth_it {
+            return Ok(None);
+        }
+        let resumed = Spool::resume(directory)?;
+        Ok(resumed.and_then(|(spool, note)| Some(Self { spool, cut: of(note)? })))
+    }
+
+    /// Which walk this is, for people.
+    pub fn described(&self) -> String {
+        let Cut { begun_at, ended_at, books, pending, .. } = &self.cut;
+        let clock = |time: &DateTime<Utc>| time.format("%H:%M:%S UTC").to_string();
+        format!(
+            "the walk of {}, cut off at {} after {} pages and {} names, {} of them still to be read",
+            clock(begun_at),
+            clock(ended_at),
+            books.pages,
+            books.listed,
+            pending.len()
+        )
+    }
+}
