@@ -8,11 +8,12 @@ use arrow::compute::interleave_record_batch;
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
-use super::ORDERED_BATCH;
 use super::keys::Keys;
 use super::segment::{self, SegmentReader};
+use super::{Limit, ORDERED_BATCH};
 
-/// The rows of several segments in order; of equal keys only the row of the earliest segment.
+/// The rows of several segments in order; of equal keys only the row of the earliest segment. Each segment is sorted and
+/// unique in itself.
 pub(super) struct Merge {
     table: Table,
     /// A binary min-heap by (current row's key, segment's place); kept by hand because comparing needs the batches.
@@ -81,14 +82,48 @@ impl Merge {
 
     /// Takes the least row, unless its key was taken already; false when no row is left.
     fn step(&mut self) -> Result<bool, ArrowError> {
-        let Some(least) = self.heap.first_mut() else { return Ok(false) };
+        let Some(least) = self.heap.first() else { return Ok(false) };
         let repeated = self.last.as_ref().is_some_and(|(keys, row)| keys.at(*row) == least.keys.at(least.at));
         if !repeated {
             self.picked.push((least.batch, least.at));
             self.picked_bytes += least.row_bytes;
             self.last = Some((Arc::clone(&least.keys), least.at));
         }
-        least.at += 1;
+        self.advance(1)?;
+        Ok(true)
+    }
+
+    /// Whether the least row begins a batch whose rows are all yet to come, and no other row comes between them: so it is
+    /// nearly always where a registry lists in order, or its repositories are read in nearly that order.
+    fn is_whole(&self) -> bool {
+        let Some(least) = self.heap.first().filter(|least| least.at == 0) else { return false };
+        let end = least.keys.at(least.rows - 1);
+        // One of these two is the least of all others.
+        let precedes = self.heap.iter().skip(1).take(2).all(|other| end < other.keys.at(other.at));
+        precedes && self.last.as_ref().is_none_or(|(keys, row)| keys.at(*row) < least.keys.at(0))
+    }
+
+    /// Takes the least row's batch as it is.
+    fn take_whole(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        let Some(least) = self.heap.first() else { return Ok(None) };
+        let (batch, rows) = (self.batches[least.batch].clone(), least.rows);
+        self.last = Some((Arc::clone(&least.keys), rows - 1));
+        self.advance(rows)?;
+        self.forget_used_batches();
+        Ok(Some(batch))
+    }
+
+    /// Whether the picked rows make a batch: a small one will do where the next rows are a batch already.
+    fn is_full(&self) -> bool {
+        let Limit { rows, bytes } = ORDERED_BATCH;
+        let fills = |parts: usize| self.picked.len() * parts >= rows || self.picked_bytes * parts >= bytes;
+        fills(1) || (fills(4) && self.is_whole())
+    }
+
+    /// Passes over rows of the least cursor's batch, and puts it where it then belongs.
+    fn advance(&mut self, rows: usize) -> Result<(), ArrowError> {
+        let Some(least) = self.heap.first_mut() else { return Ok(()) };
+        least.at += rows;
         if least.at == least.rows {
             match least.reader.next().transpose()? {
                 Some(batch) => {
@@ -102,14 +137,15 @@ impl Merge {
             }
         }
         self.sift_down(0);
-        Ok(true)
+        Ok(())
     }
 
     /// The next rows, about as many as [`ORDERED_BATCH`] says; none at the end.
     fn fill(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
-        let has_room =
-            |merge: &Self| merge.picked.len() < ORDERED_BATCH.rows && merge.picked_bytes < ORDERED_BATCH.bytes;
-        while has_room(self) && self.step()? {}
+        if self.is_whole() {
+            return self.take_whole();
+        }
+        while !self.is_full() && self.step()? {}
         if self.picked.is_empty() {
             return Ok(None);
         }

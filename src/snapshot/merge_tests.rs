@@ -25,17 +25,20 @@ fn batch(names: &[&String], mark: i64) -> RecordBatch {
     columns.take().unwrap()
 }
 
-/// Segments of sorted names in batches of random sizes, empty ones among them; a name may stand in several segments,
-/// and in one more than once, within a batch or across two.
+/// Segments of sorted names in batches of random sizes; a name may stand in several segments. Some segments overlap,
+/// others do not.
 fn segments(random: &mut fastrand::Rng, directory: &Path, expected: &mut BTreeMap<String, i64>) -> Vec<PathBuf> {
     let universe = random.usize(1..5_000);
     (0..random.i64(0..7))
         .map(|mark| {
             let path = directory.join(mark.to_string());
             let mut writer = segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories)).unwrap();
+            let (from, to) = (random.usize(0..universe), random.usize(0..universe));
+            let range = from.min(to)..=from.max(to);
             let mut names: Vec<_> =
-                (0..random.usize(0..3_000)).map(|_| format!("team/app{}", random.usize(0..universe))).collect();
+                (0..random.usize(0..3_000)).map(|_| format!("team/app{:04}", random.usize(range.clone()))).collect();
             names.sort();
+            names.dedup();
             for name in &names {
                 expected.entry(name.clone()).or_insert(mark);
             }
@@ -48,6 +51,33 @@ fn segments(random: &mut fastrand::Rng, directory: &Path, expected: &mut BTreeMa
             path
         })
         .collect()
+}
+
+#[test]
+fn batches_that_no_other_row_comes_between_go_on_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let names: Vec<_> = (0..3_000).map(|at| format!("app{at:04}")).collect();
+    // Three segments that follow each other, and one row in the midst of the second.
+    let segment = |name: &str, names: &[&String]| {
+        let path = directory.path().join(name);
+        let mut writer = segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories)).unwrap();
+        for piece in names.chunks(100) {
+            writer.append(&batch(piece, 0)).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    };
+    let all: Vec<_> = names.iter().collect();
+    let between = "app1550x".to_owned();
+    let mut segments: Vec<_> = (0..3).map(|at| segment(&at.to_string(), &all[at * 1000..(at + 1) * 1000])).collect();
+    segments.push(segment("between", &[&between]));
+    let merge = Merge::open(Table::Repositories, segments.iter().map(PathBuf::as_path)).unwrap();
+    let sizes: Vec<_> = merge.map(|batch| batch.unwrap().num_rows()).collect();
+    // From the batch with the row on, rows are put together anew, up to where there are enough and a batch begins.
+    let mut expected = vec![100; 15];
+    expected.push(1_101);
+    expected.extend([100; 4]);
+    assert_eq!(sizes, expected);
 }
 
 #[test]

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use arrow::array::{Array, AsArray as _};
+use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stocktake::fake::{FakeRegistry, Order, Repositories, Script};
+use stocktake_sink::{Sink as _, Table, Verdict, contract};
+use stocktake_sink_objects::Target;
 use tokio::process::Command;
 
 use crate::support::inventory::manifests;
@@ -15,7 +19,9 @@ use crate::support::program::{LOGIN, Workplace, one_registry};
 const COUNT: usize = 1234;
 
 /// Column by column: name, Arrow type, whether it may be null, and `duckdb`'s type of the Parquet file.
-const REPOSITORIES: &[(&str, &str, bool, &str)] = &[
+type Columns = &'static [(&'static str, &'static str, bool, &'static str)];
+
+const REPOSITORIES: Columns = &[
     ("run_id", "string", false, "VARCHAR"),
     ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
     ("repository", "string", false, "VARCHAR"),
@@ -24,6 +30,43 @@ const REPOSITORIES: &[(&str, &str, bool, &str)] = &[
     ("state", "string", false, "VARCHAR"),
     ("error_code", "string", true, "VARCHAR"),
     ("monitored", "bool", false, "BOOLEAN"),
+];
+
+const TAGS: Columns = &[
+    ("run_id", "string", false, "VARCHAR"),
+    ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
+    ("repository", "string", false, "VARCHAR"),
+    ("tag", "string", false, "VARCHAR"),
+    ("digest", "string", true, "VARCHAR"),
+    ("media_type", "string", true, "VARCHAR"),
+    ("size_bytes", "int64", true, "BIGINT"),
+];
+
+const MANIFESTS: Columns = &[
+    ("run_id", "string", false, "VARCHAR"),
+    ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
+    ("repository", "string", false, "VARCHAR"),
+    ("digest", "string", false, "VARCHAR"),
+    ("media_type", "string", false, "VARCHAR"),
+    ("artifact_type", "string", true, "VARCHAR"),
+    ("kind", "string", false, "VARCHAR"),
+    ("config_digest", "string", true, "VARCHAR"),
+    ("os", "string", true, "VARCHAR"),
+    ("architecture", "string", true, "VARCHAR"),
+    ("variant", "string", true, "VARCHAR"),
+    ("layer_count", "int32", true, "INTEGER"),
+    ("total_size_bytes", "int64", true, "BIGINT"),
+    ("created_at", "timestamp[us, tz=UTC]", true, "TIMESTAMP WITH TIME ZONE"),
+    ("subject_digest", "string", true, "VARCHAR"),
+    ("child_digests", "list<item: string>", true, "VARCHAR[]"),
+    (
+        "layers",
+        "list<item: struct<digest: string not null, size: int64 not null, media_type: string not null>>",
+        true,
+        "STRUCT(digest VARCHAR, size BIGINT, media_type VARCHAR)[]",
+    ),
+    ("annotations_json", "string", true, "VARCHAR"),
+    ("labels_json", "string", true, "VARCHAR"),
 ];
 
 /// The interpreter with `duckdb` and `pyarrow` that `tests/run.sh` made.
@@ -56,34 +99,98 @@ fn object(root: &Path, table: &str) -> PathBuf {
     root.join(objects.find(|object| object["table"] == table).unwrap()["key"].as_str().unwrap())
 }
 
-#[tokio::test]
-async fn duckdb_and_pyarrow_read_every_row_sorted_and_every_column_as_documented() {
-    let names = Repositories::generated(COUNT, 5);
-    let place = published(&names).await;
+/// The readers' view of a Parquet object and one of JSON lines: types of all columns, and the rows of some.
+async fn seen(parquet: &Path, lines: &Path, rows_of: &[&str]) -> Value {
     let mut command = Command::new(python());
-    command.arg(root().join("tests/program/support/readers.py"));
-    command.arg(object(&place.path("inventory"), "repositories")).arg(object(&place.path("feed"), "repositories"));
+    command.arg(root().join("tests/program/support/readers.py")).arg(parquet).arg(lines).args(rows_of);
     let output = command.kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
 
-    let sorted: Vec<&str> = names.iter().collect();
-    assert!(sorted.is_sorted());
-    for reader in ["parquet_by_duckdb", "parquet_by_pyarrow", "json_by_duckdb", "json_by_pyarrow"] {
-        assert_eq!(seen[reader]["names"], json!(sorted), "{reader}");
-    }
+const READERS: [&str; 4] = ["parquet_by_duckdb", "parquet_by_pyarrow", "json_by_duckdb", "json_by_pyarrow"];
+
+/// Parquet says what a column is and whether it may be null; JSON lines have all columns.
+fn has_columns(seen: &Value, columns: Columns) {
     let all = |of: fn(&(&str, &str, bool, &str)) -> Value| {
-        REPOSITORIES.iter().map(|column| (column.0.to_owned(), of(column))).collect::<BTreeMap<_, _>>()
+        columns.iter().map(|column| (column.0.to_owned(), of(column))).collect::<BTreeMap<_, _>>()
     };
     assert_eq!(seen["parquet_by_pyarrow"]["columns"], json!(all(|column| json!([column.1, column.2]))));
     assert_eq!(seen["parquet_by_duckdb"]["columns"], json!(all(|column| json!(column.3))));
     for reader in ["json_by_duckdb", "json_by_pyarrow"] {
-        let columns = seen[reader]["columns"].as_object().unwrap();
-        assert!(columns.keys().eq(all(|_| Value::Null).keys()), "{reader}: {columns:?}");
+        let found = seen[reader]["columns"].as_object().unwrap();
+        assert!(found.keys().eq(all(|_| Value::Null).keys()), "{reader}: {found:?}");
     }
+}
+
+#[tokio::test]
+async fn duckdb_and_pyarrow_read_every_row_sorted_and_every_column_as_documented() {
+    let names = Repositories::generated(COUNT, 5);
+    let place = published(&names).await;
+    let object = |place: PathBuf| object(&place, "repositories");
+    let seen = seen(&object(place.path("inventory")), &object(place.path("feed")), &["repository"]).await;
+
+    let sorted: Vec<[&str; 1]> = names.iter().map(|name| [name]).collect();
+    assert!(sorted.is_sorted());
+    for reader in READERS {
+        assert_eq!(seen[reader]["rows"], json!(sorted), "{reader}");
+    }
+    has_columns(&seen, REPOSITORIES);
     // pyarrow takes no text for a time unless told so.
     assert_eq!(seen["json_by_duckdb"]["columns"]["observed_at"], "TIMESTAMP WITH TIME ZONE");
     assert_eq!(seen["json_by_duckdb"]["columns"]["monitored"], "BOOLEAN");
+}
+
+/// A cell as JSON.
+fn cell(column: &dyn Array, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        DataType::Utf8 => json!(column.as_string::<i32>().value(row)),
+        DataType::Int32 => json!(column.as_primitive::<Int32Type>().value(row)),
+        DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
+        DataType::List(_) => {
+            let entries = column.as_list::<i32>().value(row);
+            (0..entries.len()).map(|entry| cell(&entries, entry)).collect()
+        }
+        DataType::Struct(fields) => {
+            let columns = column.as_struct().columns();
+            fields.iter().zip(columns).map(|(field, column)| (field.name().clone(), cell(column, row))).collect()
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn duckdb_and_pyarrow_read_tags_and_manifests_with_what_is_nested_in_them() {
+    let id = contract::id("quay", 0);
+    let walked = [Table::Repositories, Table::Tags, Table::Manifests];
+    let snapshot = contract::snapshot_of(&id, Verdict::Complete, contract::tables(&id, 600, &walked));
+    let place = tempfile::tempdir().unwrap();
+    let target = |name: &str| Target::parse(place.path().join(name).to_str().unwrap()).unwrap();
+    let parquet = stocktake_sink_parquet::Settings { target: target("inventory") };
+    stocktake_sink_parquet::ParquetSink::new(&parquet).publish(&snapshot).await.unwrap();
+    let lines = stocktake_sink_json::Settings { target: target("feed") };
+    stocktake_sink_json::JsonSink::new(&lines).publish(&snapshot).await.unwrap();
+
+    for (table, columns) in [(Table::Tags, TAGS), (Table::Manifests, MANIFESTS)] {
+        // Times come as texts from one reader and as times from another; their types are compared.
+        let compared: Vec<_> = columns.iter().map(|c| c.0).filter(|name| !name.ends_with("_at")).collect();
+        let object = |root: &str| object(&place.path().join(root), table.as_str());
+        let seen = seen(&object("inventory"), &object("feed"), &compared).await;
+        let mut rows = Vec::new();
+        for batch in snapshot.batches(table) {
+            let batch = batch.unwrap();
+            let row = |row| compared.iter().map(|name| cell(&batch[*name], row)).collect::<Value>();
+            rows.extend((0..batch.num_rows()).map(row));
+        }
+        assert!(rows.len() >= 150, "{table}");
+        for reader in READERS {
+            assert_eq!(seen[reader]["rows"], json!(rows), "{table} {reader}");
+        }
+        has_columns(&seen, columns);
+    }
 }
 
 #[test]

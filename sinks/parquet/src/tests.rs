@@ -2,11 +2,11 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, StringArray};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Encoding;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use stocktake_sink::{Verdict, contract};
+use stocktake_sink::{MemoryRows, Rows, Verdict, contract};
 use stocktake_sink_objects::contract::Directory;
 
 use super::*;
@@ -29,13 +29,18 @@ fn read(path: &Path, table: Table) -> Vec<RecordBatch> {
 fn encoded(table: Table, rows: usize) -> (SnapshotId, ParquetMetaData) {
     let id = contract::id("quay", 0);
     let snapshot = contract::snapshot_of(&id, Verdict::Complete, contract::tables(&id, rows, &[table]));
+    let metadata = metadata(&id, &snapshot, table);
+    (id, metadata)
+}
+
+fn metadata(id: &SnapshotId, snapshot: &Snapshot, table: Table) -> ParquetMetaData {
     let mut bytes = Vec::new();
-    Parquet.write(&id, table, snapshot.batches(table), &mut bytes).unwrap();
+    Parquet.write(id, table, snapshot.batches(table), &mut bytes).unwrap();
     let file = tempfile::tempdir().unwrap();
     let path = file.path().join("x.parquet");
     std::fs::write(&path, bytes).unwrap();
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
-    (id, ParquetMetaData::clone(builder.metadata()))
+    ParquetMetaData::clone(builder.metadata())
 }
 
 const WALKED: [Table; 3] = [Table::Repositories, Table::Tags, Table::Manifests];
@@ -81,9 +86,29 @@ fn row_groups_are_bounded_in_rows() {
     assert_eq!(rows, [i64::try_from(ROW_GROUP_ROWS).unwrap(), 1]);
 }
 
+/// Rows with labels of two kilobytes that do not compress well.
+fn labelled(id: &SnapshotId, rows: usize) -> Vec<RecordBatch> {
+    let mut state = 1_u64;
+    let mut word = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:08x}", state >> 32)
+    };
+    let mut labels = || (0..256).map(|_| word()).collect::<String>();
+    let with_labels = |batch: RecordBatch| {
+        let mut columns = batch.columns().to_vec();
+        let labels_json = StringArray::from_iter_values((0..batch.num_rows()).map(|_| labels()));
+        columns[batch.schema().index_of("labels_json").unwrap()] = Arc::new(labels_json);
+        RecordBatch::try_new(batch.schema(), columns).unwrap()
+    };
+    contract::manifests(id, rows).into_iter().map(with_labels).collect()
+}
+
 #[test]
 fn row_groups_are_bounded_in_bytes() {
-    let (_, metadata) = encoded(Table::Manifests, 4 * ROW_GROUP_ROWS);
+    let id = contract::id("quay", 0);
+    let rows: Arc<dyn Rows> = Arc::new(MemoryRows::new(labelled(&id, 24_000)));
+    let snapshot = contract::snapshot_of(&id, Verdict::Complete, [(Table::Manifests, rows)].into());
+    let metadata = metadata(&id, &snapshot, Table::Manifests);
     let groups: Vec<_> = metadata.row_groups().iter().map(RowGroupMetaData::compressed_size).collect();
     let most = i64::try_from(ROW_GROUP_BYTES).unwrap() * 5 / 4;
     assert!(groups.len() > 1 && groups.iter().all(|bytes| *bytes < most), "{groups:?}");

@@ -1,4 +1,6 @@
-"""Reads one Parquet object and one of compressed JSON lines with DuckDB and pyarrow, and prints what they see as JSON."""
+"""Reads one Parquet object and one of compressed JSON lines with DuckDB and pyarrow, and prints what they see as JSON:
+the types of all columns, and the rows of those that are named.
+"""
 
 import json
 import sys
@@ -8,18 +10,20 @@ import pyarrow
 import pyarrow.json
 import pyarrow.parquet
 
-parquet, lines = sys.argv[1:]
+parquet, lines, *wanted = sys.argv[1:]
 
 
 def by_duckdb(relation):
-    names = [name for (name,) in duckdb.sql(f"select repository from {relation}").fetchall()]
+    names = ", ".join(f'"{name}"' for name in wanted)
+    rows = duckdb.sql(f"select {names} from {relation}").fetchall()
     columns = duckdb.sql(f"describe select * from {relation}").fetchall()
-    return {"names": names, "columns": {column[0]: column[1] for column in columns}}
+    return {"rows": rows, "columns": {column[0]: column[1] for column in columns}}
 
 
 def by_pyarrow(table):
     fields = {field.name: [str(field.type), field.nullable] for field in table.schema}
-    return {"names": table.column("repository").to_pylist(), "columns": fields}
+    columns = [table.column(name).to_pylist() for name in wanted]
+    return {"rows": list(zip(*columns)), "columns": fields}
 
 
 with pyarrow.input_stream(lines, compression="zstd") as stream:
