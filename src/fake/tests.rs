@@ -276,3 +276,52 @@ async fn links_and_bodies_can_be_written_by_hand() {
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     assert_eq!(packed.bytes().await.expect("a body")[..2], [0x1f, 0x8b]);
 }
+
+#[tokio::test]
+async fn made_content_is_found_by_tag_and_by_digest_and_is_what_its_digest_says() {
+    let fake = FakeRegistry::start(Script { contents: Contents::uniform(3), ..Script::open(["a/b"]) });
+    let fake = fake.await.expect("a server");
+    let accepted = |target: &str| client().get(fake.url().join(target).expect("a target")).header("accept", OCI_IMAGE);
+    assert_eq!(body(get(&fake, "/v2/a/b/tags/list").await).await["tags"], Value::from(vec!["v0", "v1", "v2"]));
+    let tagged = accepted("/v2/a/b/manifests/v2").send().await.expect("an answer");
+    let digest = tagged.headers()["docker-content-digest"].to_str().expect("text").to_owned();
+    let bytes = tagged.bytes().await.expect("a body");
+    assert_eq!(sha256(&bytes), digest);
+    let by_digest = accepted(&format!("/v2/a/b/manifests/{digest}")).send().await.expect("an answer");
+    assert_eq!(by_digest.bytes().await.expect("a body"), bytes);
+    let manifest: Value = serde_json::from_slice(&bytes).expect("JSON");
+    let config = manifest["config"]["digest"].as_str().expect("a digest");
+    let blob = get(&fake, &format!("/v2/a/b/blobs/{config}")).await.bytes().await.expect("a body");
+    assert_eq!((sha256(&blob).as_str(), Value::from(blob.len())), (config, manifest["config"]["size"].clone()));
+    for unknown in ["/v2/a/b/manifests/v3", "/v2/a/manifests/v0", "/v2/c/tags/list", "/v2/a/b/blobs/sha256:0"] {
+        assert_eq!(accepted(unknown).send().await.expect("an answer").status(), StatusCode::NOT_FOUND, "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_not_accepted_is_unknown_or_converted() {
+    let stocked = |script: Script| Script { contents: Contents::uniform(1), ..script };
+    let fake = FakeRegistry::start(stocked(Script::open(["a"]))).await.expect("a server");
+    assert_eq!(get(&fake, "/v2/a/manifests/v0").await.status(), StatusCode::NOT_FOUND);
+    let manifests = ManifestRules { accept: AcceptRule::Quay, ..ManifestRules::default() };
+    let fake = FakeRegistry::start(Script { manifests, ..stocked(Script::open(["a"])) }).await.expect("a server");
+    let converted = get(&fake, "/v2/a/manifests/v0").await;
+    assert!(converted.headers()["content-type"].to_str().expect("text").contains("v1+prettyjws"));
+}
+
+#[tokio::test]
+async fn a_repository_wants_a_token_with_its_own_scope() {
+    let script = Script { contents: Contents::uniform(1), ..Script::quay_like(["a", "b"]) };
+    let fake = FakeRegistry::start(script.with_token(|token| token.denied = vec!["b".into()])).await.expect("a server");
+    let refused = get(&fake, "/v2/a/tags/list").await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert!(challenge(&refused).contains("scope=\"repository:a:pull\""), "{}", challenge(&refused));
+    let both = "service=quay.example:8443&scope=repository:a:pull&scope=repository:b:pull";
+    let given = body(token(&fake, both).await).await;
+    let given = given["token"].as_str().expect("a token");
+    for (repository, status) in [("a", StatusCode::OK), ("b", StatusCode::UNAUTHORIZED)] {
+        let url = fake.url().join(&format!("/v2/{repository}/tags/list")).expect("a target");
+        let answer = client().get(url).bearer_auth(given).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{repository}");
+    }
+}

@@ -16,6 +16,10 @@ use url::Url;
 use super::token::Token;
 use super::{RegistryError, ScopeSet, Secret};
 
+/// Most tokens kept: more than are in use at a time, and a few megabytes at most. Ten thousand repositories may want one
+/// each, and some tokens live for an hour.
+const MOST: usize = 1024;
+
 /// Which token: tokens are interchangeable only where all three agree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Wanted {
@@ -54,9 +58,11 @@ pub enum TokenState {
 #[derive(Debug)]
 pub struct TokenCache<S> {
     source: S,
-    entries: Mutex<HashMap<Wanted, Arc<Entry>>>,
-    /// A token came or came into use: the next renewal may be nearer than was thought.
-    changed: Notify,
+    entries: Mutex<HashMap<Arc<Wanted>, Arc<Entry>>>,
+    /// What keepers are waiting for: none of them wakes later than at this renewal.
+    soonest: Mutex<Option<Instant>>,
+    /// There is a sooner one.
+    sooner: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +76,8 @@ struct Entry {
 struct State {
     token: Option<Token>,
     renew_at: Option<Instant>,
-    /// Asked for since it was last renewed.
-    used: bool,
+    /// When it was last asked for.
+    used: Option<Instant>,
     /// Whether there ever was a token.
     known: bool,
     /// Fetches finished so far, and the error if the last one failed: whoever waited for it shares its outcome.
@@ -80,26 +86,37 @@ struct State {
 }
 
 impl State {
-    fn living(&self, now: Instant) -> Option<Token> {
-        self.token.clone().filter(|token| token.remaining(now).is_some())
+    fn is_living(&self, now: Instant) -> bool {
+        self.token.as_ref().is_some_and(|token| token.remaining(now).is_some())
     }
 
-    /// When to renew: what nobody uses is left to lapse, and what is dead is left to whoever wants it next.
+    fn living(&self, now: Instant) -> Option<Token> {
+        self.token.clone().filter(|_| self.is_living(now))
+    }
+
+    /// When to renew. What is dead is left to whoever wants it next.
     fn renewal(&self, now: Instant) -> Option<Instant> {
-        self.renew_at.filter(|_| self.used && self.living(now).is_some())
+        self.renew_at.filter(|_| self.is_living(now))
+    }
+
+    /// Whether it has been asked for of late. What nobody uses any more is left to lapse: a token per repository is used
+    /// for seconds and lives for minutes.
+    fn is_in_use(&self, now: Instant) -> bool {
+        let Some(token) = &self.token else { return false };
+        self.used.is_some_and(|used| now.duration_since(used) < token.lifetime / 2)
     }
 }
 
 impl Entry {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 
 impl<S: TokenSource> TokenCache<S> {
     /// An empty cache.
     pub fn new(source: S) -> Self {
-        Self { source, entries: Mutex::default(), changed: Notify::new() }
+        Self { source, entries: Mutex::default(), soonest: Mutex::default(), sooner: Notify::new() }
     }
 
     /// Where the tokens come from.
@@ -113,10 +130,18 @@ impl<S: TokenSource> TokenCache<S> {
         let entry = self.entry(wanted);
         let finished = {
             let mut state = entry.state();
-            if !std::mem::replace(&mut state.used, true) {
-                self.changed.notify_waiters();
-            }
-            if let Some(token) = state.living(Instant::now()) {
+            let now = Instant::now();
+            state.used = Some(now);
+            if let Some(token) = state.living(now) {
+                // Passed over by the keepers while nobody used it.
+                let overdue = state.renew_at.is_none();
+                if overdue {
+                    state.renew_at = Some(now);
+                }
+                drop(state);
+                if overdue {
+                    self.expect(now);
+                }
                 return Ok(token);
             }
             state.finished
@@ -146,11 +171,11 @@ impl<S: TokenSource> TokenCache<S> {
     /// How the tokens stand. [`TokenState::Rejected`] is the source's to know and never given here.
     pub fn state(&self) -> TokenState {
         let now = Instant::now();
-        let entries = self.all();
-        let longest = entries.iter().filter_map(|(_, entry)| entry.state().living(now)?.remaining(now)).max();
+        let entries = locked(&self.entries);
+        let longest = entries.values().filter_map(|entry| entry.state().token.as_ref()?.remaining(now)).max();
         match longest {
             Some(expires_in) => TokenState::Valid { expires_in },
-            None if entries.iter().any(|(_, entry)| entry.state().known) => TokenState::Expired,
+            None if entries.values().any(|entry| entry.state().known) => TokenState::Expired,
             None => TokenState::None,
         }
     }
@@ -161,20 +186,21 @@ impl<S: TokenSource> TokenCache<S> {
     pub async fn keep_fresh(&self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             loop {
-                let changed = self.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                let now = Instant::now();
-                let all = self.all();
-                let next = all.iter().filter_map(|(_, entry)| entry.state().renewal(now)).min();
+                let sooner = self.sooner.notified();
+                tokio::pin!(sooner);
+                sooner.as_mut().enable();
+                let (due, next) = self.plan(Instant::now());
+                if !due.is_empty() {
+                    join_all(due.iter().map(|(wanted, entry)| self.renew(wanted, entry))).await;
+                    continue;
+                }
                 match next {
-                    None => changed.await,
+                    None => sooner.await,
                     Some(next) => {
                         tokio::select! {
-                            () = changed => continue,
+                            () = sooner => {}
                             () = sleep_until(next) => {}
                         }
-                        join_all(all.iter().map(|(wanted, entry)| self.renew(wanted, entry))).await;
                     }
                 }
             }
@@ -182,14 +208,39 @@ impl<S: TokenSource> TokenCache<S> {
         .await;
     }
 
+    /// The tokens to renew now, and when to look again. Those that are due and not in use are passed over for good,
+    /// until somebody uses them.
+    fn plan(&self, now: Instant) -> (Vec<(Arc<Wanted>, Arc<Entry>)>, Option<Instant>) {
+        let mut soonest = locked(&self.soonest);
+        let (mut due, mut next) = (Vec::new(), None::<Instant>);
+        for (wanted, entry) in locked(&self.entries).iter() {
+            let mut state = entry.state();
+            match state.renewal(now) {
+                None => {}
+                Some(at) if at > now => next = Some(next.map_or(at, |next| next.min(at))),
+                Some(_) if state.is_in_use(now) => due.push((wanted.clone(), entry.clone())),
+                Some(_) => state.renew_at = None,
+            }
+        }
+        *soonest = next;
+        (due, next)
+    }
+
+    /// Wakes the keepers if this renewal is sooner than what they wait for.
+    fn expect(&self, renewal: Instant) {
+        let mut soonest = locked(&self.soonest);
+        if soonest.is_none_or(|soonest| renewal < soonest) {
+            *soonest = Some(renewal);
+            self.sooner.notify_waiters();
+        }
+    }
+
     async fn renew(&self, wanted: &Wanted, entry: &Entry) {
         let _flight = entry.flight.lock().await;
         let now = Instant::now();
-        if entry.state().renewal(now).is_none_or(|at| at > now) {
-            return;
-        }
-        if self.fetch(wanted, entry).await.is_ok() {
-            entry.state().used = false;
+        if entry.state().renewal(now).is_some_and(|at| at <= now) {
+            // Its user learns of a failure when the token has died.
+            let _ = self.fetch(wanted, entry).await;
         }
     }
 
@@ -214,23 +265,42 @@ impl<S: TokenSource> TokenCache<S> {
                 state.failed = Some(error.clone());
             }
         }
+        let renewal = state.renewal(now);
         drop(state);
-        self.changed.notify_waiters();
+        if let Some(renewal) = renewal {
+            self.expect(renewal);
+        }
         outcome
     }
 
     fn entry(&self, wanted: &Wanted) -> Arc<Entry> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        match entries.get(wanted) {
-            Some(entry) => entry.clone(),
-            None => entries.entry(wanted.clone()).or_default().clone(),
+        let mut entries = locked(&self.entries);
+        if let Some(entry) = entries.get(wanted) {
+            return entry.clone();
         }
+        if entries.len() >= MOST {
+            evict(&mut entries);
+        }
+        entries.entry(Arc::new(wanted.clone())).or_default().clone()
     }
+}
 
-    fn all(&self) -> Vec<(Wanted, Arc<Entry>)> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().map(|(wanted, entry)| (wanted.clone(), entry.clone())).collect()
+/// Makes room: what is dead goes, and of the rest the half that was used longest ago. What somebody holds stays, or two
+/// would fetch it at once.
+fn evict(entries: &mut HashMap<Arc<Wanted>, Arc<Entry>>) {
+    let now = Instant::now();
+    entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().is_living(now));
+    let mut used: Vec<_> = entries.values().map(|entry| entry.state().used).collect();
+    if used.len() > MOST / 2 {
+        let median = used.len() / 2;
+        let (_, median, _) = used.select_nth_unstable(median);
+        let median = *median;
+        entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().used > median);
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ impl Gate {
     }
 }
 
-fn host(url: &Url) -> String {
+/// A URL's host and port.
+pub(super) fn host(url: &Url) -> String {
     // `quay.io.` is `quay.io`.
     let name = url.host_str().unwrap_or_default().trim_end_matches('.');
     format!("{name}:{}", url.port_or_known_default().unwrap_or_default())

@@ -1,7 +1,10 @@
-//! The registry protocol: challenge, token, catalog pages. Knows no Arrow, no sink and no configuration file.
+//! The registry protocol: challenge, token, catalog pages, tags, manifests. Knows no Arrow, no sink and no configuration
+//! file.
 //!
-//! A walk is: ping `/v2/`; find out what the catalog wants (`session`), getting tokens on the way (`cache`, `realm`);
-//! follow the links (`catalog`). Every request passes `transport`. The rest is pure.
+//! A walk is: ping `/v2/` (`ping`); find out what the catalog wants (`session`), getting tokens on the way (`cache`,
+//! `realm`); follow the links (`catalog`). Beside it, each repository is asked with the access that it wants
+//! (`repository`, `group`) for its tags (`tags`), manifests and configurations (`reading`). Every request goes through
+//! `send` and passes `transport`. The rest is pure.
 
 mod body;
 mod cache;
@@ -22,6 +25,7 @@ mod manifest;
 mod manifest_body;
 mod names;
 mod origin;
+mod pace;
 mod page;
 mod ping;
 mod place;

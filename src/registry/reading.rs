@@ -91,14 +91,15 @@ impl Inner {
         let answer = self.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
         let read = || {
             found(&answer)?;
-            let body = Body::read(&answer.body, announced(text(&answer.headers, CONTENT_TYPE.as_str()))?)?;
+            // Schema 1 is told first: its digests leave out its signatures.
+            let announced = announced(text(&answer.headers, CONTENT_TYPE.as_str()))?;
             let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
             let told = told_digest(&answer)?;
             for digest in told.iter().chain(&asked) {
                 verify(&answer.body, digest)?;
             }
             let digest = asked.or(told).unwrap_or_else(|| sha256(&answer.body));
-            body.manifest(digest, answer.body.len())
+            Body::read(&answer.body, announced)?.manifest(digest, answer.body.len())
         };
         read().map_err(|problem| RegistryError::new(step.clone(), problem))
     }

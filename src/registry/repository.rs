@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::StatusCode;
 use serde::de::IgnoredAny;
+use tokio::time::Instant;
 use url::Url;
 
 use super::cache::Wanted;
@@ -88,10 +89,12 @@ impl Inner {
             None => self.repositories.learn(self.way_in(&welcome)?),
         };
         let groups = &self.repositories.groups;
-        let mut in_vain = None;
-        if let Some((group, grant)) = self.shared(place, &way).await? {
+        let (mut in_vain, begun) = (None, Instant::now());
+        if let Some((group, grant, received)) = self.shared(place, &way).await? {
             let access = Access::Token(group.wanted.clone());
-            let sent = self.send(ask, &access).await?;
+            // A token that names the repository and grants nothing is not worth renewing for it.
+            let fresh = if grant == Grant::Refused { received } else { begun };
+            let sent = self.send_since(ask, &access, fresh).await?;
             if sent.abroad.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
                 groups.worked();
                 return Ok(sent);
@@ -145,8 +148,9 @@ impl Inner {
         }))
     }
 
-    /// The place's group with what its token says about the place, where a token for all of them is worth trying.
-    async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant)>, RegistryError> {
+    /// The place's group, what its token says about the place, and when that was received; where a token for all of them
+    /// is worth trying.
+    async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant, Instant)>, RegistryError> {
         let Way::Tokens { realm, service } = way else { return Ok(None) };
         let groups = &self.repositories.groups;
         let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
@@ -156,7 +160,7 @@ impl Inner {
                 if grant == Grant::Missing && place.group.iter().all(|one| group.grant(&token, one) == Grant::Missing) {
                     groups.failed(&group);
                 }
-                Ok((grant != Grant::Missing).then_some((group, grant)))
+                Ok((grant != Grant::Missing).then_some((group, grant, token.received)))
             }
             Err(error) if is_about_scopes(error.problem()) => {
                 groups.failed(&group);

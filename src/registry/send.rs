@@ -56,7 +56,16 @@ impl Inner {
     /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects, and after a
     /// refusal repeats the request once with a new token if the old one was not fresh.
     pub(super) async fn send(&self, ask: &Ask<'_>, access: &Access) -> Result<Sent, RegistryError> {
-        let begun = Instant::now();
+        self.send_since(ask, access, Instant::now()).await
+    }
+
+    /// The same, taking for fresh every token received since then.
+    pub(super) async fn send_since(
+        &self,
+        ask: &Ask<'_>,
+        access: &Access,
+        fresh: Instant,
+    ) -> Result<Sent, RegistryError> {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
         let mut route = Route { url: ask.url.clone(), redirects: 0, abroad: false };
         let mut number = 1;
@@ -74,7 +83,7 @@ impl Inner {
                 continue;
             }
             match (access, &token) {
-                (Access::Token(wanted), Some(stale)) if is_refusal(answer.status) && stale.received < begun => {
+                (Access::Token(wanted), Some(stale)) if is_refusal(answer.status) && stale.received < fresh => {
                     self.tokens.refused(wanted, &stale.secret);
                 }
                 _ => {

@@ -20,6 +20,7 @@ use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
 use super::error::Problem;
 use super::gate::Gate;
+use super::pace::Pace;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 use super::sent::Memory;
 use super::tls::client_config;
@@ -170,6 +171,7 @@ pub(super) struct Transport {
     permits: Semaphore,
     patience: Patience,
     gate: &'static Gate,
+    pace: Option<Pace>,
     retry: RetryPolicy,
     timeout: Duration,
     pub(super) counters: Counters,
@@ -206,6 +208,7 @@ impl Transport {
             permits: Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS)),
             patience,
             gate: Gate::shared(),
+            pace: settings.requests_per_second.map(|most| Pace::new(&settings.url, most.get())),
             retry,
             timeout: settings.timeout,
             counters: Counters::default(),
@@ -230,6 +233,11 @@ impl Transport {
         loop {
             self.gate.pass(url).await;
             let permit = self.permits.acquire().await.expect("never closed");
+            // After the permit: requests that had their moments while a slow server held the permits would then begin
+            // all at once.
+            if let Some(pace) = &self.pace {
+                pace.pass().await;
+            }
             // Whoever had the permit may have been told to go away: nobody else is to hear it again.
             if !self.gate.is_closed(url) {
                 return permit;

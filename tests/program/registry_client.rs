@@ -8,9 +8,12 @@ use futures::StreamExt as _;
 use tempfile::NamedTempFile;
 
 use stocktake::fake::Repositories;
-use stocktake::registry::{Auth, Client, Fault, Login, RegistryError, SecretSource, Settings, Stats};
+use stocktake::registry::{
+    Auth, Client, Contents as _, Fault, Login, Place, RegistryError, SecretSource, Settings, Stats,
+};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
+use crate::support::push;
 
 fn client(registry: &DockerRegistry, password: &NamedTempFile, page_size: u32) -> Client {
     let password = SecretSource::File(password.path().to_owned());
@@ -103,5 +106,54 @@ async fn a_wrong_password_is_refused_once() {
             assert_eq!(walk(&client).await.expect_err("refused").fault(), Fault::CredentialsRejected);
         }
         assert!(client.stats().requests <= 3, "{:?}", client.stats());
+    }
+}
+
+#[tokio::test]
+async fn tags_manifests_and_configurations_are_what_was_pushed() {
+    let minutes = Duration::from_mins(5);
+    for (mode, token_requests) in [(Mode::Open, 0), (Mode::Htpasswd, 0), (Mode::Token { lifetime: minutes }, 1)] {
+        let registry = DockerRegistry::start(mode, []).await;
+        let pushed = push::everything(&registry).await;
+        let password = password(registry.password());
+        let client = client(&registry, &password, 1000);
+        for place in Place::together(pushed.keys().map(|name| name.as_str().into())) {
+            let held = &pushed[&*place.repository];
+            let tags = match client.tags(&place).await {
+                Ok(tags) => sorted(tags.names.iter().map(str::to_owned).collect()),
+                // docker-registry lists a repository without tags, and then does not know it.
+                Err(error) if error.fault() == Fault::Gone && held.tags.is_empty() => Vec::new(),
+                Err(error) => panic!("{mode:?}: {error:?}\n{}", registry.log()),
+            };
+            assert!(tags.iter().eq(held.tags.keys()), "{mode:?}: {}", place.repository);
+            for (tag, digest) in held.tags.iter().take(10) {
+                let Some(expected) = held.manifests.get(digest) else {
+                    let error = client.resolve(&place, tag).await.expect_err("its manifest is lost");
+                    assert_eq!(error.fault(), Fault::Gone, "{error:?}");
+                    continue;
+                };
+                let resolved = client.resolve(&place, tag).await.expect("resolved");
+                assert_eq!((&resolved.digest, resolved.size), (digest, Some(expected.size)));
+                assert_eq!(resolved.media_type, expected.media_type);
+                assert_eq!(client.manifest(&place, tag).await.as_ref().expect("a manifest"), expected);
+            }
+            for (digest, expected) in &held.manifests {
+                let manifest = client.manifest(&place, digest).await.expect("a manifest");
+                assert_eq!(&manifest, expected, "{mode:?}: {}", place.repository);
+                for child in &manifest.children {
+                    let read = client.manifest(&place, &child.descriptor.digest).await;
+                    match held.manifests.get(&child.descriptor.digest) {
+                        Some(expected) => assert_eq!(&read.expect("a child"), expected),
+                        None => assert_eq!(read.expect_err("deleted").fault(), Fault::Gone),
+                    }
+                }
+                let config = manifest.config.as_ref().filter(|config| held.configs.contains_key(&config.digest));
+                if let Some(config) = config {
+                    assert_eq!(client.config(&place, config).await.expect("a config"), held.configs[&config.digest]);
+                }
+            }
+        }
+        let stats = client.stats();
+        assert_eq!((stats.token_requests, stats.retries), (token_requests, 0), "{mode:?}");
     }
 }

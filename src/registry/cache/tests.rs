@@ -117,7 +117,9 @@ async fn edge_14_a_failed_early_refresh_keeps_the_living_token() {
     let cache = cache(&[false, true, true, true, true, true, true, true, false]);
     let flow = async {
         assert_eq!(cache.text("a:b:c").await, "t1");
-        pass(98).await;
+        pass(60).await;
+        assert_eq!(cache.text("a:b:c").await, "t1");
+        pass(38).await;
         assert_eq!(cache.text("a:b:c").await, "t1", "refreshes failed, the token lives");
         let tried = cache.fetched();
         assert!((2..=5).contains(&tried), "tried again, with pauses: {tried}");
@@ -134,7 +136,9 @@ async fn edge_15_two_keepers_renew_once() {
     let cache = cache(&[]);
     let flow = async {
         cache.text("a:b:c").await;
-        pass(90).await;
+        pass(50).await;
+        cache.text("a:b:c").await;
+        pass(40).await;
     };
     kept(&cache, kept(&cache, flow)).await;
     assert_eq!(cache.fetched(), 2);
@@ -170,6 +174,41 @@ async fn edge_14_keep_fresh_renews_what_is_in_use_until_stopped() {
     assert!(cache.fetched() <= renewed_in_use + 1, "an idle token is renewed once at most");
     stop.cancel();
     keeper.await.expect("stopped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_16_a_token_used_for_a_moment_is_left_to_lapse_and_renewed_where_it_is_used_again() {
+    let cache = cache(&[]);
+    let flow = async {
+        for number in 0..20 {
+            cache.text(&format!("repository:r{number}:pull")).await;
+        }
+        pass(90).await;
+        assert_eq!(cache.fetched(), 20, "nobody uses them any more");
+        assert_eq!(cache.text("repository:r19:pull").await, "t20");
+        pass(5).await;
+        assert_eq!(cache.fetched(), 21, "renewed ahead of its end after all");
+        assert_eq!(cache.text("repository:r19:pull").await, "t21");
+    };
+    kept(&cache, flow).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn edge_16_tokens_of_ten_thousand_repositories_are_not_kept() {
+    let cache = cache(&[]);
+    let scope = |number: usize| format!("repository:r{number}:pull");
+    for number in 0..2000 {
+        cache.text(&scope(number)).await;
+        // In use all the time, as the catalog's is.
+        cache.text("registry:catalog:*").await;
+        assert!(locked(&cache.entries).len() <= MOST);
+    }
+    let fetched = cache.fetched();
+    cache.text(&scope(1999)).await;
+    cache.text("registry:catalog:*").await;
+    assert!(cache.fetched() <= fetched + 1, "what was used last is kept");
+    assert!(locked(&cache.entries).contains_key(&wanted(&scope(1999))));
+    assert!(!locked(&cache.entries).contains_key(&wanted(&scope(0))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
 //! Tags, manifests and configurations: cases 16, 26, 28 and 30 to 35 as far as they concern one repository.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::fake::{self, Endpoint};
+use crate::fake::{self, Endpoint, Fault as Goes, Head, LinkStyle, ManifestRules, OverMax, TagPages};
 
 fn stocked() -> fake::Contents {
     fake::Contents::uniform(3)
@@ -36,4 +38,231 @@ async fn tags_manifest_and_configuration_of_every_shape_of_server() {
         assert_eq!((stats.token_requests, stats.requests), (tokens, 1 + tokens + 5), "{shape}");
         assert!(tokens <= 1, "{shape}");
     }
+}
+
+fn at(endpoint: Endpoint, goes: Goes) -> impl Fn(&fake::SeenRequest, u64) -> Option<Goes> + Send + Sync + 'static {
+    move |seen, _| (seen.endpoint == endpoint).then(|| goes.clone())
+}
+
+/// An open server with one repository, `a`.
+async fn of_one(fill: impl FnOnce(&mut fake::Holding)) -> Rig {
+    let contents = fake::Contents::default().with("a", fill);
+    Rig::with(Script { contents, ..Script::open(["a"]) }, |settings| settings.auth = Auth::None).await
+}
+
+async fn anonymous(script: Script) -> Rig {
+    Rig::with(script, |settings| settings.auth = Auth::None).await
+}
+
+fn names(tags: &Tags) -> Vec<&str> {
+    tags.names.iter().collect()
+}
+
+#[tokio::test]
+async fn edge_35_fifteen_hundred_tags_come_page_by_page_each_once() {
+    let rig = Rig::new(Script { contents: fake::Contents::uniform(1500), ..Script::quay_like(["a/b__c/d"]) }).await;
+    let tags = rig.client.tags(&Place::alone("a/b__c/d")).await.expect("tags");
+    assert!(tags.names.iter().map(str::to_owned).eq((0..1500).map(|number| format!("v{number}"))));
+    let pages = rig.server.requests_to(Endpoint::Tags);
+    assert_eq!(pages.len(), 15);
+    assert_eq!(pages[0].raw_query(), "n=1000");
+    assert_eq!(pages[1].raw_query(), "last=v99&n=100");
+    assert_eq!(rig.client.stats().requests, 15 + 2);
+}
+
+#[tokio::test]
+async fn edge_25_and_35_tags_against_the_grammar_are_apart_and_repeated_ones_once() {
+    let tags = ["\"b\"", "\"a\"", "\"b\"", "\"../x\"", "\"\\u001b[2J\"", "\"V1.0-RC_2\"", "\"_\""];
+    let long = |length| format!("\"{}\"", "t".repeat(length));
+    let body = format!("{{\"name\":\"a\",\"tags\":[{},{},{}]}}", tags.join(","), long(128), long(129));
+    let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, Goes::status(200).body(body)))).await;
+    let tags = rig.client.tags(&Place::alone("a")).await.expect("tags");
+    assert_eq!(names(&tags), ["b", "a", "V1.0-RC_2", "_", &"t".repeat(128)]);
+    assert_eq!((tags.invalid_count, tags.invalid[0].as_str(), tags.invalid[1].as_str()), (3, "../x", "\\u{1b}[2J"));
+}
+
+#[tokio::test]
+async fn edge_26_null_and_no_tags_are_empty_and_rubbish_is_an_error() {
+    for body in [r#"{"name":"a","tags":null}"#, r#"{"name":"a","tags":[]}"#] {
+        let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, Goes::status(200).body(body)))).await;
+        assert!(rig.client.tags(&Place::alone("a")).await.expect("tags").names.is_empty());
+    }
+    for body in ["", "<html>", "{}", r#"{"tags":{}}"#, r#"{"tags":[1]}"#, r#"{"tags":["a""#, r#"{"repositories":[]}"#] {
+        let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, Goes::status(200).body(body)))).await;
+        let error = rig.client.tags(&Place::alone("a")).await.expect_err("no tags");
+        assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Tags("a".into())), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn edge_27_a_page_size_for_tags_that_is_refused_is_not_asked_for_again() {
+    let script = Script {
+        contents: fake::Contents::uniform(60),
+        tag_pages: TagPages::Last { max: 50 },
+        over_max: OverMax::Refuse,
+        ..Script::open(["a", "b"])
+    };
+    let rig = anonymous(script).await;
+    for (repository, requests) in [("a", 4), ("b", 6)] {
+        assert_eq!(rig.client.tags(&Place::alone(repository)).await.expect("tags").names.len(), 60);
+        assert_eq!(rig.server.count(Endpoint::Tags), requests);
+    }
+    let asked: Vec<_> = rig.server.requests_to(Endpoint::Tags).iter().map(|seen| seen.raw_query().to_owned()).collect();
+    assert_eq!(asked, ["n=1000", "n=100", "", "last=v49&n=50", "", "last=v49&n=50"]);
+}
+
+fn paged(link: impl Fn(&str) -> Vec<String> + Send + Sync + 'static) -> Script {
+    Script {
+        contents: fake::Contents::uniform(25),
+        tag_pages: TagPages::Last { max: 10 },
+        over_max: OverMax::Clamp,
+        link: LinkStyle::Written(Arc::new(link)),
+        ..Script::open(["key/a"])
+    }
+}
+
+#[tokio::test]
+async fn edge_21_a_tag_link_elsewhere_is_refused_and_a_dropped_prefix_repaired_on_request() {
+    let thief = FakeRegistry::start(Script::open(["key/a"])).await.expect("a port");
+    let elsewhere = thief.url().join("/v2/key/a/tags/list").expect("a URL");
+    let rig = anonymous(paged(move |_| vec![format!("<{elsewhere}>; rel=next")])).await;
+    let error = rig.client.tags(&Place::alone("key/a")).await.expect_err("refused");
+    assert_eq!(error.fault(), Fault::Untrusted);
+    assert!(thief.requests().is_empty());
+    // Artifactory's.
+    let dropped = |target: &str| vec![format!("<{}>; rel=\"next\"", target.replace("/v2/key/", "/v2/"))];
+    let rig = anonymous(paged(dropped)).await;
+    let error = rig.client.tags(&Place::alone("key/a")).await.expect_err("astray");
+    assert_eq!(error.fault(), Fault::Protocol);
+    assert!(error.remedy().contains("pagination: repair"), "{}", error.remedy());
+    let rig = Rig::with(paged(dropped), |settings| {
+        settings.auth = Auth::None;
+        settings.pagination = Pagination::Repair;
+    });
+    let rig = rig.await;
+    assert_eq!(rig.client.tags(&Place::alone("key/a")).await.expect("tags").names.len(), 25);
+}
+
+#[tokio::test]
+async fn edge_22_tags_that_go_in_circles_are_an_error() {
+    for circle in ["</v2/key/a/tags/list?n=1000>; rel=next", "</v2/key/a/tags/list?x=1>; rel=next"] {
+        let rig = anonymous(paged(move |_| vec![circle.to_owned()])).await;
+        let error = rig.client.tags(&Place::alone("key/a")).await.expect_err("endless");
+        assert_eq!(error.fault(), Fault::Endless, "{circle}");
+        assert!(rig.server.count(Endpoint::Tags) <= 3);
+    }
+}
+
+#[tokio::test]
+async fn edge_30_each_failure_of_one_repository_is_told_apart() {
+    for (goes, fault) in [
+        (Goes::status(401), Fault::Denied),
+        (Goes::status(403), Fault::Denied),
+        (Goes::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#), Fault::Gone),
+        (Goes::status(500), Fault::Unreachable),
+        (Goes::status(429), Fault::RateLimited),
+        (Goes::status(418), Fault::Protocol),
+        (Goes::Drop, Fault::Unreachable),
+    ] {
+        let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, goes.clone()))).await;
+        let error = rig.client.tags(&Place::alone("a")).await.expect_err("a failure");
+        assert_eq!((error.fault(), error.step()), (fault, Step::Tags("a".into())), "{goes:?}");
+        assert!(!error.remedy().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn edge_31_manifests_are_asked_for_so_that_nobody_converts_them() {
+    let contents = fake::Contents::default().with("a", |held| {
+        let children = [held.image("linux/amd64", "x"), held.image("linux/arm64/v8", "x")];
+        let index = held.index(fake::DOCKER_LIST, &children);
+        held.tag_as("latest", &index);
+    });
+    let rig = Rig::new(Script { contents, ..Script::quay_like(["a"]) }).await;
+    let place = Place::alone("a");
+    let index = rig.client.manifest(&place, "latest").await.expect("an index");
+    assert_eq!(index.media_type, fake::DOCKER_LIST);
+    for child in &index.children {
+        let image = rig.client.manifest(&place, &child.descriptor.digest).await.expect("an image");
+        assert_eq!((&image.digest, image.size), (&child.descriptor.digest, child.descriptor.size));
+    }
+    let schema_1 =
+        Goes::status(200).header("content-type", "application/vnd.docker.distribution.manifest.v1+prettyjws");
+    let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, schema_1.body("{}")))).await;
+    let error = rig.client.manifest(&place, "latest").await.expect_err("schema 1");
+    assert_eq!(error.fault(), Fault::Unsupported);
+    assert!(error.remedy().contains("schema 1"), "{}", error.remedy());
+}
+
+#[tokio::test]
+async fn edge_32_what_was_deleted_meanwhile_is_gone() {
+    let rig = of_one(|held| held.tag("lost", &fake::sha256(b"lost"))).await;
+    let place = Place::alone("a");
+    let digest = fake::sha256(b"lost");
+    let lost = Descriptor { digest: digest.clone(), size: 4, media_type: String::new() };
+    for error in [
+        rig.client.resolve(&place, "lost").await.expect_err("gone"),
+        rig.client.manifest(&place, "never").await.expect_err("gone"),
+        rig.client.manifest(&place, &digest).await.expect_err("gone"),
+        rig.client.config(&place, &lost).await.expect_err("gone"),
+    ] {
+        assert_eq!(error.fault(), Fault::Gone, "{error:?}");
+    }
+    let expired = Goes::status(404).body(r#"{"errors":[{"code":"TAG_EXPIRED"}]}"#);
+    let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, expired))).await;
+    let error = rig.client.manifest(&place, "old").await.expect_err("gone");
+    assert_eq!((error.fault(), error.step()), (Fault::Gone, Step::Manifest("a:old".into())));
+    assert!(error.to_string().contains("TAG_EXPIRED"), "{error}");
+}
+
+#[tokio::test]
+async fn edge_33_without_a_digest_or_without_head_the_manifest_tells() {
+    for (rules, heads) in [
+        (ManifestRules { digest_header: false, ..ManifestRules::default() }, 1),
+        (ManifestRules { head: Head::NotAllowed, ..ManifestRules::default() }, 1),
+        (ManifestRules { head: Head::NotFound, ..ManifestRules::default() }, 2),
+    ] {
+        let rig = anonymous(Script { contents: stocked(), manifests: rules, ..Script::open(["a"]) }).await;
+        for tag in ["v0", "v1"] {
+            let resolved = rig.client.resolve(&Place::alone("a"), tag).await.expect("resolved");
+            let manifest = rig.client.manifest(&Place::alone("a"), &resolved.digest).await.expect("a manifest");
+            assert_eq!((manifest.digest, Some(manifest.size)), (resolved.digest, resolved.size));
+        }
+        assert_eq!(rig.client.stats().head_requests, heads);
+    }
+}
+
+#[tokio::test]
+async fn edge_34_content_that_is_not_what_it_is_called_is_corrupt() {
+    let mut digests = Vec::new();
+    let rig = of_one(|held| {
+        let whole = held.image("linux/amd64", "whole");
+        for tag in ["torn", "swapped"] {
+            let image = held.image("linux/amd64", tag);
+            held.tag_as(tag, &image);
+            digests.push(image["digest"].as_str().expect("a digest").to_owned());
+            held.corrupt(&image, if tag == "torn" { "{\"schemaVersion\":2" } else { "{}" });
+        }
+        held.tag_as("whole", &whole);
+    });
+    let rig = rig.await;
+    let place = Place::alone("a");
+    for reference in ["torn", "swapped", &digests[0], &digests[1]] {
+        let error = rig.client.manifest(&place, reference).await.expect_err("corrupt");
+        assert_eq!(error.fault(), Fault::Corrupt, "{error:?}");
+    }
+    let manifest = rig.client.manifest(&place, "whole").await.expect("a manifest");
+    for (header, value) in [("docker-content-digest", "sha256:no"), ("docker-content-digest", digests[0].as_str())] {
+        let body = serde_json::json!({"config": {"digest": digests[0], "size": 1}}).to_string();
+        let wrong = Goes::status(200).header(header, value).body(body);
+        let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, wrong))).await;
+        for error in [rig.client.manifest(&place, "x").await, rig.client.manifest(&place, &manifest.digest).await] {
+            assert_eq!(error.expect_err("corrupt").fault(), Fault::Corrupt, "{value}");
+        }
+    }
+    let wrong = Goes::status(200).body("{}");
+    let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Blob, wrong))).await;
+    let error = rig.client.config(&place, &manifest.config.expect("a config")).await.expect_err("corrupt");
+    assert_eq!(error.fault(), Fault::Corrupt);
+    assert!(error.remedy().contains("storage"), "{}", error.remedy());
 }

@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use serde_json::json;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::AUTHORIZATION;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -46,8 +49,9 @@ pub(crate) struct DockerRegistry {
     port: u16,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+    mode: Mode,
     tokens: Option<TokenServer>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl DockerRegistry {
@@ -72,7 +76,7 @@ impl DockerRegistry {
             move || read_log(stderr, &log, found)
         });
         // Built before waiting, so that the process ends whatever happens next.
-        let mut registry = Self { process, port: 0, log, reader: Some(reader), tokens, _directory: directory };
+        let mut registry = Self { process, port: 0, log, reader: Some(reader), mode, tokens, directory };
         match timeout(START_WITHIN, port).await {
             Ok(Ok(port)) => registry.port = port,
             _ => panic!("docker-registry did not start; its log:\n{}", registry.log()),
@@ -100,6 +104,36 @@ impl DockerRegistry {
     /// How many tokens were issued; none in modes without tokens.
     pub(crate) fn tokens_issued(&self) -> u64 {
         self.tokens.as_ref().map_or(0, TokenServer::issued)
+    }
+
+    /// What a client sends that may do anything with a repository.
+    pub(crate) async fn authorization(&self, client: &reqwest::Client, repository: &str) -> Option<String> {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{USERNAME}:{PASSWORD}")));
+        let Some(tokens) = &self.tokens else { return matches!(self.mode, Mode::Htpasswd).then_some(basic) };
+        let url = format!("{}?scope=repository:{repository}:pull,push,delete", tokens.realm());
+        let answer = client.get(url).header(AUTHORIZATION, basic).send().await.expect("an answer");
+        let answer: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
+        Some(format!("Bearer {}", answer["token"].as_str().expect("a token")))
+    }
+
+    /// Loses a manifest's revision, as a crash does; tags go on naming it.
+    pub(crate) fn lose_manifest(&self, repository: &str, digest: &str) {
+        let revision = self.manifests(repository).join("revisions").join(digest.replace(':', "/"));
+        fs::remove_dir_all(revision).expect("the revision is there");
+    }
+
+    /// Writes tags of a digest straight into the storage: pushing thousands would take minutes.
+    pub(crate) fn seed_tags(&self, repository: &str, digest: &str, tags: &[String]) {
+        for tag in tags {
+            let current = self.manifests(repository).join("tags").join(tag).join("current");
+            fs::create_dir_all(&current).expect("a temporary directory takes directories");
+            fs::write(current.join("link"), digest).expect("a temporary directory takes files");
+        }
+    }
+
+    fn manifests(&self, repository: &str) -> PathBuf {
+        let repositories = self.directory.path().join("storage/docker/registry/v2/repositories");
+        repositories.join(repository).join("_manifests")
     }
 
     /// What it logged so far.
@@ -150,6 +184,7 @@ fn configuration(directory: &Path, mode: Mode, tokens: Option<&TokenServer>) -> 
         "log": {"level": "info", "formatter": "text"},
         "storage": {
             "filesystem": {"rootdirectory": directory.join("storage")},
+            "delete": {"enabled": true},
             "maintenance": {"uploadpurging": {"enabled": false}},
         },
         "http": {"addr": "127.0.0.1:0", "secret": "tests"},
