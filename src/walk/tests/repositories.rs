@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use arrow::array::Array;
-use chrono::Utc;
 use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Trigger, Verdict};
 
 use super::memory::{Repository, digest};
 use super::*;
+use crate::clock;
 use crate::registry::Fault;
 use crate::snapshot::Sealed;
 
@@ -16,7 +16,7 @@ fn settings(depth: Depth) -> WalkSettings {
 }
 
 fn record() -> RunRecord {
-    let now = Utc::now();
+    let now = clock::now();
     RunRecord {
         id: SnapshotId::new("memory".parse().unwrap(), now),
         started_at: now,
@@ -119,14 +119,14 @@ async fn an_unchanged_second_night_asks_only_where_tags_lead() {
     let (mut memory, scratch) = (three(), tempfile::tempdir().unwrap());
     let (first, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
     assert_eq!(first.saved, 0);
-    let of_first = memory.asked("get ").len() + memory.asked("config ").len();
+    let of_first = (memory.asked("get ").len() + memory.asked("config ").len()) as u64;
     memory = Memory { known: Known::open(&before).unwrap().map(Arc::new), ..three() };
     assert!(memory.known.is_some());
     let (second, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
     assert_eq!(memory.asked("head ").len(), 4);
     assert_eq!((memory.asked("get "), memory.asked("config ")), (Vec::new(), Vec::new()));
     // Two tags lead to one image, which is one row and was fetched twice.
-    assert_eq!(second.saved as usize, of_first - 1);
+    assert_eq!(second.saved, of_first - 1);
     for (table, columns) in [
         (Table::Tags, &["repository", "tag", "digest", "media_type", "size_bytes"][..]),
         (Table::Manifests, &["repository", "digest", "kind", "os", "child_digests", "layers", "labels_json"]),

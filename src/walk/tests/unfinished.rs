@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
-
 use super::memory::Repository;
 use super::*;
+use crate::clock;
 use crate::registry::{Fault, Step};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -31,7 +30,7 @@ async fn cut_off(directory: &Path, after: usize) -> (Memory, Walked) {
 }
 
 fn find(directory: &Path, fingerprint: &str, within: Duration) -> Option<Unfinished> {
-    Unfinished::find(&directory.join("walk"), fingerprint, within, Utc::now()).unwrap()
+    Unfinished::find(&directory.join("walk"), fingerprint, within, clock::now()).unwrap()
 }
 
 #[tokio::test]
@@ -62,9 +61,9 @@ async fn other_settings_or_too_much_time_begin_anew() {
     assert!(find(scratch.path(), "other settings", HOUR).is_none());
     assert!(find(scratch.path(), "settings", Duration::ZERO).is_none());
     let directory = scratch.path().join("walk");
-    let later = Utc::now() + chrono::TimeDelta::minutes(61);
+    let later = clock::now() + chrono::TimeDelta::minutes(61);
     assert!(Unfinished::find(&directory, "settings", HOUR, later).unwrap().is_none());
-    let earlier = Utc::now() - chrono::TimeDelta::minutes(1);
+    let earlier = clock::now() - chrono::TimeDelta::minutes(1);
     assert!(Unfinished::find(&directory, "settings", HOUR, earlier).unwrap().is_none(), "the clock was set back");
     assert!(find(scratch.path(), "settings", HOUR).is_some());
 }
