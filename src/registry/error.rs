@@ -191,6 +191,8 @@ pub(super) enum Problem {
     Body(#[source] BodyError),
     #[error("the answer is no list of repositories")]
     Json(#[source] serde_json::Error),
+    #[error("the answer is not what this API gives: {0}")]
+    Listing(String),
     #[error("the next page cannot be followed")]
     Link(#[source] LinkError),
     #[error("no token in the answer")]
@@ -245,6 +247,7 @@ impl Problem {
             Self::Unexpected(_)
             | Self::Body(_)
             | Self::Json(_)
+            | Self::Listing(_)
             | Self::Link(_)
             | Self::NoToken(_)
             | Self::NoRealm

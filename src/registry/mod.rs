@@ -3,6 +3,7 @@
 //! A walk is: ping `/v2/`; find out what the catalog wants (`session`), getting tokens on the way (`cache`, `realm`);
 //! follow the links (`catalog`). Every request passes `transport`. The rest is pure.
 
+mod api;
 mod body;
 mod cache;
 mod catalog;
@@ -14,6 +15,7 @@ mod diagnosis;
 mod error;
 mod gate;
 mod grammar;
+mod kind;
 mod link;
 mod manifest;
 mod names;
@@ -32,12 +34,14 @@ mod tls;
 mod token;
 mod transport;
 
+pub use api::{Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, with_query};
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
 pub use challenge::Challenge;
 pub use client::Client;
 pub use contents::{Contents, Place, Tags};
 pub use error::{Fault, RegistryError, Step};
 pub use grammar::{is_repository_name, shown};
+pub use kind::{CATALOG_SCOPE, Habits, Kind};
 pub use link::{LinkError, next_page};
 pub use manifest::{Child, Descriptor, ImageConfig, Manifest, Platform, Resolved};
 pub use names::Names;

@@ -52,7 +52,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    fn add(&mut self, name: &str) {
+    pub(super) fn add(&mut self, name: &str) {
         if is_repository_name(name) {
             self.names.push(name);
             return;

@@ -19,7 +19,7 @@ use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::origin::{destination, trust_realm};
 use super::token::{Token, read_answer};
-use super::transport::{Answer, Call, Transport};
+use super::transport::{Answer, Call, Posted, Transport};
 use super::{Login, RegistryError, Secret};
 use crate::clock;
 
@@ -109,7 +109,7 @@ impl Realm {
         form: Option<&str>,
     ) -> Result<Answer, Problem> {
         let authorization = credentials.map(|login| &login.basic);
-        let call = Call { url, authorization, form, cap: Cap::SMALL };
+        let call = Call { url, authorization, form: form.map(Posted::Form), cap: Cap::SMALL };
         for number in 1.. {
             self.transport.counters.token_requests.fetch_add(1, Ordering::Relaxed);
             let outcome = self.transport.attempt(&call).await;

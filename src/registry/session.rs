@@ -12,6 +12,7 @@ use super::challenge::Challenge;
 use super::client::Inner;
 use super::diagnosis::{Hint, said, why_denied};
 use super::error::{Problem, Said, Step};
+use super::kind::CATALOG_SCOPE;
 use super::origin::{destination, same_origin};
 use super::realm::{basic, header};
 use super::scope::Ladder;
@@ -85,6 +86,10 @@ impl<'a> Session<'a> {
         let url = self.ping_url.clone();
         let (answer, _) = self.send(&url, &Step::Ping).await?;
         self.ping = challenges(&answer);
+        let kind = self.client.recognise(&answer.headers, &answer.body, &self.ping);
+        if kind.is_some_and(|kind| kind.habits().refuses_catalog_scope) {
+            self.ladder.forgo(CATALOG_SCOPE);
+        }
         match answer.status {
             status if status.is_success() => Ok(()),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => match self.access {

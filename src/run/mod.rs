@@ -21,7 +21,7 @@ pub use deliver::{DeliveryError, SinkOutcome};
 pub use report::{Judgement, Outcome, RunReport, Severity};
 
 use crate::clock;
-use crate::discovery::Catalog;
+use crate::discovery::{self, DiscoverySettings};
 use crate::registry::{self, Client, RegistryError};
 use crate::snapshot::{JudgeSettings, Spool};
 use crate::state::{self, RegistryState, StateError};
@@ -36,6 +36,8 @@ const AHEAD: TimeDelta = TimeDelta::minutes(1);
 pub struct Plan {
     /// The registry.
     pub registry: registry::Settings,
+    /// Where the names of its repositories come from.
+    pub discovery: DiscoverySettings,
     /// What to keep of it.
     pub walk: WalkSettings,
     /// How sceptical to be.
@@ -150,8 +152,8 @@ impl<'a> Run<'a> {
     async fn walk(&self, spool: Spool, stop: &CancellationToken) -> Walk {
         match &self.client {
             Ok(client) => {
-                let catalog = Catalog(client.clone());
-                Walk::Done(Box::new(walk(&catalog, spool, &self.plan.walk, &self.progress, stop).await))
+                let discovery = discovery::of(&self.plan.discovery, client);
+                Walk::Done(Box::new(walk(&*discovery, spool, &self.plan.walk, &self.progress, stop).await))
             }
             Err(_) => Walk::NoClient,
         }

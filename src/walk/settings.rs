@@ -1,5 +1,7 @@
 //! What the configuration says about a walk: its bound, and the repositories that it is about.
 
+use std::time::Duration;
+
 use globset::{Glob, GlobBuilder, GlobSet};
 
 /// How far a walk goes and which repositories it keeps.
@@ -13,6 +15,8 @@ pub struct WalkSettings {
     pub depth: Depth,
     /// Repositories that are read first, with their tags, whatever the list says; each once, ignoring case.
     pub monitored: Vec<String>,
+    /// How old a walk that was cut off may be to be gone on with; zero: it is begun again.
+    pub resume_within: Duration,
 }
 
 /// What is read of each repository.
