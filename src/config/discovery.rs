@@ -145,6 +145,7 @@ fn gitlab(section: &mut Section<'_>, registry: &Registry<'_>, literals: Checked<
     let groups = section.or("groups", Vec::new(), names);
     let projects = section.or("projects", Vec::new(), names);
     let api = api(section, registry, None);
+    let token = auth::secret(section, auth::TOKEN);
     if let (Ok(api), Some(url)) = (&api, registry.url)
         && api.0.is_none()
         && url.host_str() != Some("registry.gitlab.com")
@@ -153,7 +154,6 @@ fn gitlab(section: &mut Section<'_>, registry: &Registry<'_>, literals: Checked<
         return Err(section.problem(message, "for example `api_url: https://gitlab.example.org`"));
     }
     let api = api.map(|ApiUrl(url)| ApiUrl(url.or_else(|| Url::parse("https://gitlab.com").ok())));
-    let token = auth::secret(section, auth::TOKEN);
     literals?;
     let login = bearer(section, token?)?;
     let (groups, projects) = (groups?, projects?);

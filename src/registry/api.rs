@@ -20,7 +20,7 @@ use super::page::Listed;
 use super::realm::{basic, header};
 use super::session::Session;
 use super::transport::{Answer, Call, Posted};
-use super::{Client, Cursor, Login, Page, RegistryError, SecretSource};
+use super::{Client, Cursor, Login, Page, RegistryError, Secret, SecretSource};
 use crate::clock;
 
 /// Where an API is, and how it is logged in to.
@@ -279,7 +279,7 @@ impl Api {
         let secret = login.password.read().map_err(|error| at_step(Problem::Secret(error)))?;
         // What a JSON body carries is not looked for in it.
         inner.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
-        let body = json!({"identifier": login.username, "secret": secret.expose()}).to_string();
+        let body = credentials(&login.username, &secret);
         inner.transport.counters.token_requests.fetch_add(1, Ordering::Relaxed);
         let url = self.url(&["v2", "auth", "token"]);
         let answer = self.send(&url, None, Some(Posted::Json(&body)), &Step::Token).await?;
@@ -298,6 +298,11 @@ impl Api {
         let token = token.ok_or_else(|| at_step(Problem::Listing("there is no `access_token` in it".into())))?;
         header("Bearer", token).map_err(at_step)
     }
+}
+
+/// What Docker Hub is posted for a token.
+fn credentials(username: &str, secret: &Secret) -> String {
+    json!({"identifier": username, "secret": secret.expose()}).to_string()
 }
 
 /// An API that moves is not followed: what is sent to it is for its origin alone.
@@ -353,5 +358,38 @@ impl Guard {
 
     fn read(&mut self, body: &[u8]) -> Result<(), Problem> {
         if self.bodies.insert(self.hasher.hash_one(body)) { Ok(()) } else { Err(Problem::SeenPage) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next_of(headers: &[(&'static str, &str)]) -> Result<NextPage, LinkError> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().expect("a value"));
+        }
+        next(&map, &Url::parse("https://a.example/x?page=1&q=%2F").expect("a URL"))
+    }
+
+    #[test]
+    fn a_link_counts_before_a_number_and_a_number_before_a_total() {
+        let at = |url: &str| Ok(NextPage::At(Url::parse(url).expect("a URL")));
+        assert_eq!(next_of(&[("link", "</x?p=9>; rel=next"), ("x-next-page", "2")]), at("https://a.example/x?p=9"));
+        assert_eq!(next_of(&[("link", "</x>; rel=prev"), ("x-next-page", "2")]), Ok(NextPage::None));
+        assert_eq!(next_of(&[("link", ""), ("x-next-page", "2")]), at("https://a.example/x?q=%2F&page=2"));
+        assert_eq!(next_of(&[("x-next-page", ""), ("x-total-count", "7")]), Ok(NextPage::None));
+        assert_eq!(next_of(&[("x-total-count", "7")]), Ok(NextPage::Unsaid { total: Some(7) }));
+        assert_eq!(next_of(&[("x-total-count", "-7")]), Ok(NextPage::Unsaid { total: None }));
+        assert_eq!(next_of(&[("link", "<https://b.example/x>; rel=next")]), Err(LinkError::OtherOrigin));
+        assert_eq!(next_of(&[("link", "garbage")]), Err(LinkError::Unreadable));
+    }
+
+    #[test]
+    fn edge_09_what_is_posted_for_a_token_survives_json() {
+        let body = credentials("a\"b", &Secret::new("p\\:/ \"+ö"));
+        let read: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!((read["identifier"].as_str(), read["secret"].as_str()), (Some("a\"b"), Some("p\\:/ \"+ö")));
     }
 }
