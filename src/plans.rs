@@ -57,6 +57,7 @@ fn plan(config: &Config, registry: &RegistryConfig, sinks: &BTreeMap<&str, Arc<d
     let shared = |name: &String| Some((name.clone(), Arc::clone(sinks.get(name.as_str())?)));
     Plan {
         registry: registry.client.clone(),
+        discovery: registry.discovery.clone(),
         walk: registry.walk.clone(),
         judge: registry.judge,
         sinks: registry.sinks.iter().filter_map(shared).collect(),

@@ -80,6 +80,9 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
         }
         Command::Validate => match config::load(file) {
             Ok(config) => {
+                for note in &config.notes {
+                    complain(&note.to_string());
+                }
                 let registries = counted(config.registries.len(), "registry", "registries");
                 let sinks = counted(config.sinks.len(), "sink", "sinks");
                 say(&format!("{}: {registries}, {sinks}, no problem", config.file.display()));

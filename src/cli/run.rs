@@ -12,6 +12,9 @@ use crate::plans::{PlanError, plans};
 use crate::run::{Plan, Run, RunReport, chain};
 
 pub(super) async fn run(config: &Config, wanted: &[String], dry_run: bool, format: LogFormat, bars: &Bars) -> Exit {
+    for note in &config.notes {
+        info!("{}", note.to_string().replace("\n    ", "; "));
+    }
     let plans = match plans(config, wanted) {
         Ok(plans) => plans,
         Err(e) => return no_plan(&e),

@@ -14,10 +14,10 @@ enum Kind {
 const KINDS: [(&str, Kind); 4] =
     [("token", Kind::Token), ("basic", Kind::Basic), ("bearer", Kind::Bearer), ("none", Kind::None)];
 
-const PASSWORD: [&str; 3] = ["password_file", "password_env", "credential"];
-const TOKEN: [&str; 3] = ["token_file", "token_env", "credential"];
-const PASSWORD_SOURCES: &str = "`password_file: PATH`, `password_env: VARIABLE` or `credential: NAME`";
-const TOKEN_SOURCES: &str = "`token_file: PATH`, `token_env: VARIABLE` or `credential: NAME`";
+pub(super) const PASSWORD: [&str; 3] = ["password_file", "password_env", "credential"];
+pub(super) const TOKEN: [&str; 3] = ["token_file", "token_env", "credential"];
+pub(super) const PASSWORD_SOURCES: &str = "`password_file: PATH`, `password_env: VARIABLE` or `credential: NAME`";
+pub(super) const TOKEN_SOURCES: &str = "`token_file: PATH`, `token_env: VARIABLE` or `credential: NAME`";
 /// Keys that people expect to take the secret itself.
 const LITERALS: [&str; 5] = ["password", "token", "secret", "pass", "passwd"];
 const WHY: &str = "a secret does not stand in the configuration, where backups, tickets and version control see it";
@@ -52,9 +52,28 @@ pub(super) fn read(field: &Field<'_>) -> Checked<Auth> {
     auth
 }
 
-fn read_section(section: &mut Section<'_>) -> Checked<Auth> {
+/// A kind by its word, or by what a form of the Quay guide calls it.
+fn kind(field: &Field<'_>) -> Checked<Kind> {
+    const FORM: [(&str, &str, Kind); 4] = [
+        ("Token Auth (Docker v2)", "token", Kind::Token),
+        ("Bearer Token", "bearer", Kind::Bearer),
+        ("Basic Auth", "basic", Kind::Basic),
+        ("No Authentication", "none", Kind::None),
+    ];
+    let known = |text: &str| FORM.into_iter().find(|(words, ..)| text.eq_ignore_ascii_case(words));
+    match field.text().ok().and_then(known) {
+        Some((words, word, kind)) => {
+            field.note(format!("`{words}` is read as `{word}`"), None);
+            Ok(kind)
+        }
+        None => field.one_of(&KINDS),
+    }
+}
+
+/// The same of keys that stand in this mapping.
+pub(super) fn read_section(section: &mut Section<'_>) -> Checked<Auth> {
     let literals = refuse_literals(section);
-    let kind = section.or("type", Kind::Token, |field| field.one_of(&KINDS)).inspect_err(|_| section.skip_rest())?;
+    let kind = section.or("type", Kind::Token, kind).inspect_err(|_| section.skip_rest())?;
     let misplaced = refuse_misplaced(section, kind);
     if kind == Kind::None {
         return literals.and(misplaced).map(|()| Auth::None);
@@ -75,7 +94,11 @@ fn read_section(section: &mut Section<'_>) -> Checked<Auth> {
     }
 }
 
-fn login(section: &Section<'_>, username: Option<String>, password: Option<SecretSource>) -> Checked<Option<Login>> {
+pub(super) fn login(
+    section: &Section<'_>,
+    username: Option<String>,
+    password: Option<SecretSource>,
+) -> Checked<Option<Login>> {
     match (username, password) {
         (Some(username), Some(password)) => Ok(Some(Login { username, password })),
         (None, None) => Ok(None),
@@ -84,7 +107,7 @@ fn login(section: &Section<'_>, username: Option<String>, password: Option<Secre
     }
 }
 
-fn username(field: &Field<'_>) -> Checked<String> {
+pub(super) fn username(field: &Field<'_>) -> Checked<String> {
     let name = field.text()?;
     if name.contains(':') {
         let help = "if a password follows it, move the password to a file and name that in `password_file`";
@@ -94,7 +117,7 @@ fn username(field: &Field<'_>) -> Checked<String> {
 }
 
 /// The one source of a secret among a file, a variable and a credential.
-fn secret(section: &mut Section<'_>, keys: [&'static str; 3]) -> Checked<Option<SecretSource>> {
+pub(super) fn secret(section: &mut Section<'_>, keys: [&'static str; 3]) -> Checked<Option<SecretSource>> {
     let fields: Vec<_> = keys.into_iter().filter_map(|key| section.take(key)).collect();
     let mut source = Ok(None);
     for (at, field) in fields.iter().enumerate() {

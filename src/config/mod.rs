@@ -4,7 +4,9 @@
 
 mod auth;
 mod check;
+mod discovery;
 mod files;
+mod hints;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -13,12 +15,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use crate::discovery::DiscoverySettings;
 use crate::registry::Settings;
 use crate::sinks::SinkSettings;
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
 use crate::yaml::{Checked, Report};
-pub use crate::yaml::{Problem, Problems};
+pub use crate::yaml::{Note, Problem, Problems};
 use files::Files;
 
 /// A configuration without a known mistake.
@@ -33,6 +36,8 @@ pub struct Config {
     pub sinks: BTreeMap<String, SinkSettings>,
     /// The registries in the order of the files; at least one, no two of one name.
     pub registries: Vec<RegistryConfig>,
+    /// What is done otherwise than the text may lead one to expect, in the order of the files.
+    pub notes: Vec<Note>,
     /// SHA-256 of the bytes of all files as read, in hexadecimal.
     pub sha256: String,
     /// The main file.
@@ -44,6 +49,8 @@ pub struct Config {
 pub struct RegistryConfig {
     /// For the protocol.
     pub client: Settings,
+    /// Where names come from.
+    pub discovery: DiscoverySettings,
     /// For the walk.
     pub walk: WalkSettings,
     /// For the verdict.
@@ -60,7 +67,8 @@ pub fn load(explicit: Option<&Path>) -> Result<Config, Problems> {
     let file = files::find(explicit, &files::USUAL).map_err(Problems::one)?;
     let report = Report::default();
     let checked = read(&file, &report);
-    report.settle(&file, checked)
+    let (config, notes) = report.settle(&file, checked)?;
+    Ok(Config { notes, ..config })
 }
 
 fn read(file: &Path, report: &Report) -> Checked<Config> {
@@ -70,5 +78,6 @@ fn read(file: &Path, report: &Report) -> Checked<Config> {
     let directory = file.parent().unwrap_or(Path::new(""));
     let included = section.take("include").map_or_else(Vec::new, |field| files.included(&field, directory));
     let check::Parts { state, concurrency, sinks, registries } = check::check(section, &included, report)?;
-    Ok(Config { state, concurrency, sinks, registries, sha256: files.sha256(), file: file.to_owned() })
+    let (notes, sha256) = (Vec::new(), files.sha256());
+    Ok(Config { state, concurrency, sinks, registries, notes, sha256, file: file.to_owned() })
 }

@@ -8,38 +8,105 @@ use globset::Glob;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::{RegistryConfig, auth};
-use crate::registry::{Auth, Pagination, Settings, Split};
+use super::{RegistryConfig, auth, discovery, hints};
+use crate::registry::{Auth, Kind, Pagination, Settings, Split};
 use crate::snapshot::JudgeSettings;
-use crate::walk::{NameFilter, WalkSettings};
-use crate::yaml::{Checked, Field, Section, is_plain, shown, suggest};
+use crate::walk::{Depth, NameFilter, WalkSettings};
+use crate::yaml::{Checked, Field, Section, Value, is_plain, shown, suggest};
 
 const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("is not zero");
 const MAX_REPOSITORIES: u64 = 0;
 const TIMEOUT: Duration = Duration::from_secs(30);
+const RESUME_WITHIN: Duration = Duration::from_hours(1);
+
+/// What forms of other programs call our keys.
+const THEIR_NAMES: [(&str, &str); 7] = [
+    ("registry_type", "kind"),
+    ("auth_scope", "scope"),
+    ("auth_service", "service"),
+    ("max_repos", "max_repositories"),
+    ("monitored_repos", "monitored_repositories"),
+    ("rate_limit", "requests_per_second"),
+    ("type", "kind"),
+];
+/// Keys of `auth` that may stand beside `url`, with their names there.
+const LOGIN: [(&str, &str); 7] = [
+    ("username", "username"),
+    ("auth_type", "type"),
+    ("password_file", "password_file"),
+    ("password_env", "password_env"),
+    ("token_file", "token_file"),
+    ("token_env", "token_env"),
+    ("credential", "credential"),
+];
+/// What forms of other programs call kinds; none: whatever it turns out to be.
+const THEIR_KINDS: [(&str, Option<Kind>); 10] = [
+    ("Quay.io", Some(Kind::Quay)),
+    ("Docker Hub", Some(Kind::DockerHub)),
+    ("Amazon ECR", Some(Kind::Ecr)),
+    ("Azure ACR", Some(Kind::Acr)),
+    ("Forgejo", Some(Kind::Gitea)),
+    ("Generic Registry", None),
+    ("generic", None),
+    ("Google GCR", None),
+    ("gcr", None),
+    ("Auto-detect", None),
+];
 
 /// Reads one registry, whose name was read already; `sinks` are the names that it may deliver to.
 pub(super) fn read(section: &mut Section<'_>, name: Checked<RegistryName>, sinks: &[&str]) -> Checked<RegistryConfig> {
+    section.rename(&THEIR_NAMES);
     let literals = auth::refuse_literals(section);
-    let client = client(section, name);
-    let walk = walk(section);
+    let url = section.required("url", "https://quay.io", url);
+    let configured = section.or("kind", None, kind_of);
+    let kind = configured.as_ref().ok().copied().flatten().or_else(|| Kind::of_url(url.as_ref().ok()?));
+    let auth = auth(section, kind, literals.is_err());
+    let discovery = section.optional("discovery", |field| {
+        discovery::read(field, &discovery::Registry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
+    });
+    let walk = walk(section, kind, url.as_ref().ok());
+    let client = client(section, Known { name, url, configured, kind, auth });
     let judge = judge(section);
     let all = sinks.iter().map(|&name| name.to_owned()).collect();
     let sinks = section.or("sinks", all, |field| chosen(field, sinks));
+    let (client, walk, discovery) = (client?, walk?, discovery?);
+    let lists_nothing = kind.filter(|kind| !kind.habits().has_catalog);
+    if let (None, Some(kind)) = (&discovery, lists_nothing) {
+        let (message, help) = hints::no_catalog(kind);
+        return Err(section.problem(message, help));
+    }
     literals?;
-    Ok(RegistryConfig { client: client?, walk: walk?, judge: judge?, sinks: sinks? })
+    Ok(RegistryConfig { client, discovery: discovery.unwrap_or_default(), walk, judge: judge?, sinks: sinks? })
 }
 
-fn client(section: &mut Section<'_>, name: Checked<RegistryName>) -> Checked<Settings> {
-    let url = section.required("url", "https://quay.io", url);
-    let auth = section.or("auth", Auth::Token(None), auth::read);
-    let scope = section.or("scope", Vec::new(), |field| field.each(text));
-    let service = section.optional("service", text);
-    let page_size = section.or("page_size", PAGE_SIZE, |field| field.positive(10_000));
-    let kinds = [("strict", Pagination::Strict), ("repair", Pagination::Repair)];
-    let pagination = section.or("pagination", Pagination::default(), |field| field.one_of(&kinds));
+/// What was read before everything else.
+struct Known {
+    name: Checked<RegistryName>,
+    url: Checked<Url>,
+    /// As the configuration says.
+    configured: Checked<Option<Kind>>,
+    /// The same, or as the host tells it.
+    kind: Option<Kind>,
+    auth: Checked<Auth>,
+}
+
+fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
+    let Known { name, url, configured, kind, auth } = known;
+    let scope = section.or("scope", Vec::new(), |field| hints::scopes(kind, field));
+    let service = section.optional("service", |field| {
+        let service = text(field)?;
+        hints::service(kind, url.as_ref().ok(), field, &service);
+        Ok(service)
+    });
+    let page_size = kind.and_then(|kind| NonZeroU32::new(kind.habits().page_size)).unwrap_or(PAGE_SIZE);
+    let page_size = section.or("page_size", page_size, |field| field.positive(10_000));
+    let paginations = [("auto", Pagination::Auto), ("strict", Pagination::Strict), ("repair", Pagination::Repair)];
+    let pagination = section.or("pagination", Pagination::default(), |field| field.one_of(&paginations));
     let concurrency = section.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
+    let requests_per_second = section.optional("requests_per_second", |field| field.positive(10_000));
+    let splits = [("auto", Split::Auto), ("off", Split::Off)];
+    let split = section.or("split", Split::default(), |field| field.one_of(&splits));
     let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(host));
     let tls = tls(section, url.as_ref().ok());
     let timeout = section.or("timeout", TIMEOUT, Field::duration);
@@ -47,19 +114,59 @@ fn client(section: &mut Section<'_>, name: Checked<RegistryName>) -> Checked<Set
     Ok(Settings {
         name: name?,
         url: url?,
+        kind: configured?,
         auth: auth?,
         scope: scope?,
         service: service?,
         page_size: page_size?,
         concurrency: concurrency?,
-        requests_per_second: None,
-        split: Split::default(),
+        requests_per_second: requests_per_second?,
+        split: split?,
         pagination: pagination?,
         realm_hosts: realm_hosts?,
         ca_file,
         insecure_tls,
         timeout: timeout?,
     })
+}
+
+/// The kind; none: it is found out.
+fn kind_of(field: &Field<'_>) -> Checked<Option<Kind>> {
+    let text = field.text()?;
+    if let Some((words, kind)) = THEIR_KINDS.iter().find(|(words, _)| text.eq_ignore_ascii_case(words)) {
+        let read = kind.map_or("auto", Kind::as_str);
+        field.note(format!("`{words}` is read as `{read}`"), None);
+        return Ok(*kind);
+    }
+    let words: Vec<_> =
+        std::iter::once(("auto", None)).chain(Kind::ALL.map(|(word, kind)| (word, Some(kind)))).collect();
+    field.one_of(&words)
+}
+
+/// `auth`, or its keys where they stand beside `url`. `refused`: a secret was, and stands for the one that is missing.
+fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked<Auth> {
+    let beside = section.split_off(&LOGIN);
+    match (section.take("auth"), beside) {
+        (None, None) => Ok(Auth::Token(None)),
+        (None, Some(_)) if refused => Ok(Auth::None),
+        (Some(_), Some(beside)) => {
+            Err(beside.problem("a login stands here, and another in `auth`", "move what stands here into `auth`"))
+        }
+        (Some(field), None) => {
+            let auth = auth::read(&field)?;
+            if let Value::Map(_) = &field.node.value {
+                field.section()?.optional("username", |field| hints::username(kind, field))?;
+            }
+            hints::login(kind, &field, &auth);
+            Ok(auth)
+        }
+        (None, Some(mut beside)) => {
+            beside.note("the login beside `url` is read as `auth`", None);
+            let auth = auth::read_section(&mut beside)?;
+            beside.optional("username", |field| hints::username(kind, field))?;
+            Ok(auth)
+        }
+    }
 }
 
 /// `ca_file` and `insecure_tls`. One that would be without effect is a problem, since somebody relies on it.
@@ -85,14 +192,28 @@ fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<(Option<PathBuf>
     Ok((ca_file?, insecure_tls?))
 }
 
-fn walk(section: &mut Section<'_>) -> Checked<WalkSettings> {
-    let max_repositories = section.or("max_repositories", MAX_REPOSITORIES, |field| field.whole(0..=u64::MAX));
+fn walk(section: &mut Section<'_>, kind: Option<Kind>, url: Option<&Url>) -> Checked<WalkSettings> {
+    let depths = [("repositories", Depth::Repositories), ("tags", Depth::Tags), ("manifests", Depth::Manifests)];
+    let depth = section.or("depth", Depth::default(), |field| field.one_of(&depths));
+    let monitored = section.or("monitored_repositories", Vec::new(), |field| discovery::repositories(field, url));
+    let resume_within = section.or("resume_within", RESUME_WITHIN, Field::duration_or_off);
+    let max_repositories = section.or("max_repositories", MAX_REPOSITORIES, |field| {
+        let most = field.whole(0..=u64::MAX)?;
+        hints::limit(kind, field, most);
+        Ok(most)
+    });
     let mut patterns = |key| section.or(key, Vec::new(), |field| field.each(pattern));
     let (include, exclude) = (patterns("include"), patterns("exclude"));
     let filter = NameFilter::new(&include?, &exclude?).map_err(|_| {
         section.problem("`include` and `exclude` are too large together", "name fewer or simpler patterns")
     });
-    Ok(WalkSettings { max_repositories: max_repositories?, filter: filter?, ..WalkSettings::default() })
+    Ok(WalkSettings {
+        max_repositories: max_repositories?,
+        filter: filter?,
+        depth: depth?,
+        monitored: monitored?,
+        resume_within: resume_within?,
+    })
 }
 
 fn judge(section: &mut Section<'_>) -> Checked<JudgeSettings> {
@@ -138,7 +259,7 @@ fn pattern(field: &Field<'_>) -> Checked<Glob> {
 }
 
 /// An address that credentials may be sent to. No message repeats it: it may hold a password.
-fn url(field: &Field<'_>) -> Checked<Url> {
+pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
     let text = field.text()?;
     let problem = |message: &str, help: &str| Err(field.problem(message, Some(help.to_owned())));
     let example = "for example `https://quay.io`, or with a port `https://registry.example.org:5000`";

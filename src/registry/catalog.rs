@@ -25,7 +25,7 @@ use super::origin::same_origin;
 use super::page::{Listed, read_page};
 use super::session::Session;
 use super::transport::Answer;
-use super::{Cursor, Page, Pagination, RegistryError};
+use super::{Cursor, Page, RegistryError};
 use crate::clock;
 
 /// The page size that every registry we know accepts.
@@ -113,7 +113,7 @@ async fn fetch_all(
         check(&answer, number).map_err(at_step)?;
         let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
         let mut next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
-        if client.settings.pagination == Pagination::Repair {
+        if client.repairs_links() {
             next = next.map(|next| repaired(next, &url));
         }
         circle.enter(&url, number).map_err(at_step)?;

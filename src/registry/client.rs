@@ -1,15 +1,18 @@
 //! A registry's client: settings, transport and tokens under one cheap handle. It holds no state of a walk.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use futures::stream::BoxStream;
+use reqwest::header::HeaderMap;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 use url::Url;
 
 use super::cache::{TokenCache, TokenState};
 use super::catalog::{self, Bounds};
+use super::challenge::Challenge;
 use super::error::Step;
 use super::ping::Ping;
 use super::realm::Realm;
@@ -17,11 +20,11 @@ use super::repository::Repositories;
 use super::retry::RetryPolicy;
 use super::tags::PageSize;
 use super::transport::{Stats, Transport};
-use super::{Auth, Cursor, Login, Page, RegistryError, Settings};
+use super::{Auth, Cursor, Kind, Login, Page, Pagination, RegistryError, Settings};
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -37,6 +40,8 @@ pub(super) struct Inner {
     pub(super) proven: AtomicBool,
     /// Whether the registry answers HEAD without telling a digest, or not at all.
     pub(super) head_is_vain: AtomicBool,
+    /// The kind, once a ping was answered.
+    kind: OnceLock<Option<Kind>>,
 }
 
 impl Client {
@@ -63,6 +68,7 @@ impl Client {
             transport,
             tokens,
             bounds,
+            kind: OnceLock::new(),
             ping: Ping::default(),
             repositories: Repositories::default(),
             tag_pages,
@@ -117,6 +123,33 @@ impl Inner {
         url.set_query(None);
         url.set_fragment(None);
         url
+    }
+
+    /// The kind: as configured, else as the address or this answer to a ping tells it. The first answer counts.
+    pub(super) fn recognise(&self, headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<Kind> {
+        *self.kind.get_or_init(|| {
+            let by_host = || Some((Kind::of_url(&self.settings.url)?, "everybody knows its host"));
+            let found = self.settings.kind.map(|kind| (kind, "the configuration says so"));
+            let found = found.or_else(by_host).or_else(|| Kind::of_ping(headers, body, challenges));
+            if let Some((kind, why)) = found {
+                info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
+            }
+            found.map(|(kind, _)| kind)
+        })
+    }
+
+    /// The kind, as far as it is known.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.kind.get().copied().flatten().or(self.settings.kind)
+    }
+
+    /// Whether links that leave the path of their page are led back to it.
+    pub(super) fn repairs_links(&self) -> bool {
+        match self.settings.pagination {
+            Pagination::Strict => false,
+            Pagination::Repair => true,
+            Pagination::Auto => self.kind().is_some_and(|kind| kind.habits().breaks_links),
+        }
     }
 
     /// The user name and password, where some are configured.

@@ -35,6 +35,8 @@ pub(super) enum Hint {
     NoLogin,
     /// A fixed token was sent.
     FixedToken,
+    /// The registry's own API wants another login: what it needs.
+    Api(&'static str),
 }
 
 /// Reads what a server said, without what it was sent, escaped and cut.
@@ -109,6 +111,10 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::Unsupported(_) if *step == Step::Ping => {
             "check `url`: there is no registry API under it (`/v2/` is added to it)".into()
         }
+        Problem::Unsupported(_) | Problem::Listing(_) if matches!(step, Step::Api(_)) => {
+            "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
+                .into()
+        }
         Problem::Unsupported(_) => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
         Problem::RateLimited(_) => "lower `concurrency`, or run at a quieter time".into(),
         Problem::ServerError(_) => "look at the registry's own logs, and run again later".into(),
@@ -155,6 +161,7 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::Unexpected(_)
         | Problem::Body(_)
         | Problem::Json(_)
+        | Problem::Listing(_)
         | Problem::Link(_)
         | Problem::NoToken(_)
         | Problem::NoRealm
@@ -186,6 +193,9 @@ fn refusal(step: &Step, problem: &Problem, hint: Option<&Hint>) -> String {
         }
         Some(Hint::HarborRole) => {
             "Harbor lists its catalog to system accounts only: use a system robot, or list by its own API".into()
+        }
+        Some(Hint::Api(needs)) => {
+            format!("the API that `discovery` lists with wants {needs}: check the secret that it names")
         }
         Some(Hint::NoLogin) => "the registry wants a login: configure `auth` with a user name and a password".into(),
         Some(Hint::FixedToken) => "make a new token: this one has expired or lacks permission".into(),

@@ -199,6 +199,8 @@ pub(super) enum Problem {
     Body(#[source] BodyError),
     #[error("the answer is no list of names")]
     Json(#[source] serde_json::Error),
+    #[error("the answer is not what this API gives: {0}")]
+    Listing(String),
     #[error("the next page cannot be followed")]
     Link(#[source] LinkError),
     #[error("no token in the answer")]
@@ -265,6 +267,7 @@ impl Problem {
             Self::Unexpected(_)
             | Self::Body(_)
             | Self::Json(_)
+            | Self::Listing(_)
             | Self::Link(_)
             | Self::NoToken(_)
             | Self::NoRealm

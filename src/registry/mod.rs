@@ -6,6 +6,7 @@
 //! (`repository`, `group`) for its tags (`tags`), manifests and configurations (`reading`). Every request goes through
 //! `send` and passes `transport`. The rest is pure.
 
+mod api;
 mod body;
 mod cache;
 mod catalog;
@@ -20,6 +21,7 @@ mod gate;
 mod grammar;
 mod group;
 mod image_config;
+mod kind;
 mod link;
 mod manifest;
 mod manifest_body;
@@ -47,12 +49,14 @@ mod tls;
 mod token;
 mod transport;
 
+pub use api::{Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, with_query};
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
 pub use challenge::Challenge;
 pub use client::Client;
 pub use contents::{Contents, Tags};
 pub use error::{Fault, RegistryError, Step};
 pub use grammar::{is_digest, is_repository_name, is_tag, shown};
+pub use kind::{CATALOG_SCOPE, Habits, Kind};
 pub use link::{LinkError, next_page};
 pub use manifest::{Child, Descriptor, ImageConfig, Manifest, Platform, Resolved};
 pub use names::Names;

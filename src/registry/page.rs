@@ -44,14 +44,14 @@ pub struct Page {
 
 /// What a page lists.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum Key {
     /// `{"repositories": [...]}`
     Repositories,
     /// `{"name": "…", "tags": [...]}`
     Tags,
 }
 
-impl Kind {
+impl Key {
     fn key(self) -> &'static str {
         match self {
             Self::Repositories => "repositories",
@@ -77,7 +77,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    fn add(&mut self, kind: Kind, name: &str) {
+    pub(super) fn add(&mut self, kind: Key, name: &str) {
         if kind.is_valid(name) {
             self.names.push(name);
         } else {
@@ -95,19 +95,19 @@ impl Listed {
 
 /// Reads a page of the catalog.
 pub(super) fn read_page(body: &[u8]) -> Result<Listed, serde_json::Error> {
-    read(Kind::Repositories, body)
+    read(Key::Repositories, body)
 }
 
 /// Reads a page of names. `null` is empty, as Harbor writes it, and docker-registry for a repository without tags;
 /// anything else is an error, since a page that is silently taken for empty cuts the inventory short.
-pub(super) fn read(kind: Kind, body: &[u8]) -> Result<Listed, serde_json::Error> {
+pub(super) fn read(kind: Key, body: &[u8]) -> Result<Listed, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let listed = json.deserialize_any(Body(kind))?;
     json.end()?;
     Ok(listed)
 }
 
-struct Body(Kind);
+struct Body(Key);
 
 impl<'de> Visitor<'de> for Body {
     type Value = Listed;
@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for Body {
     }
 }
 
-struct List(Kind);
+struct List(Key);
 
 impl<'de> DeserializeSeed<'de> for List {
     type Value = Listed;
@@ -171,7 +171,7 @@ fn a_text<E: Error>(expected: &dyn Expected) -> E {
 }
 
 /// A name, added where it is met: borrowed from the body unless it has escapes.
-struct Name<'a>(Kind, &'a mut Listed);
+struct Name<'a>(Key, &'a mut Listed);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = ();

@@ -80,6 +80,7 @@ impl Inner {
         let url = self.api("/v2/");
         let sent = self.send(&Ask { url: &url, wants: Wants::Listing, step: &Step::Ping }, &access).await?;
         let offered = challenges(&sent.answer);
+        self.recognise(&sent.answer.headers, &sent.answer.body, &offered);
         let anonymous = access == Access::Anonymous;
         match sent.answer.status {
             status if status.is_success() => {}

@@ -18,7 +18,7 @@ use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::origin::{destination, trust_realm};
 use super::token::{Token, read_answer};
-use super::transport::{Answer, Call, Transport, Wants};
+use super::transport::{Answer, Call, Posted, Transport, Wants};
 use super::{Login, RegistryError, Secret};
 use crate::clock;
 
@@ -108,7 +108,7 @@ impl Realm {
         form: Option<&str>,
     ) -> Result<Answer, Problem> {
         let authorization = credentials.map(|login| &login.basic);
-        let call = Call { url, authorization, form, wants: Wants::Token };
+        let call = Call { url, authorization, form: form.map(Posted::Form), wants: Wants::Token };
         for number in 1.. {
             let outcome = self.transport.attempt(&call).await;
             if let Some(answer) = self.transport.settle(&call, number, outcome).await? {

@@ -43,6 +43,13 @@ impl ScopeSet {
         self.0.iter().map(String::as_str)
     }
 
+    /// The others.
+    #[must_use]
+    fn without(mut self, unwanted: &str) -> Self {
+        self.0.retain(|scope| scope != unwanted);
+        self
+    }
+
     /// Whether no scope is asked for.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -62,18 +69,34 @@ pub struct Ladder {
     configured: Option<ScopeSet>,
     challenged: Vec<ScopeSet>,
     tried: Vec<ScopeSet>,
+    /// A scope that is never asked for.
+    refused: Option<&'static str>,
 }
 
 impl Ladder {
     /// A ladder that begins with the configured scopes, if there are any.
     pub fn new(configured: &[String]) -> Self {
         let configured = ScopeSet::parse(configured.iter().map(String::as_str));
-        Self { configured: Some(configured).filter(|set| !set.is_empty()), challenged: Vec::new(), tried: Vec::new() }
+        Self {
+            configured: Some(configured).filter(|set| !set.is_empty()),
+            challenged: Vec::new(),
+            tried: Vec::new(),
+            refused: None,
+        }
+    }
+
+    /// Leaves this scope out of all that is still to come: the registry is known to refuse it.
+    pub fn forgo(&mut self, scope: &'static str) {
+        self.refused = Some(scope);
+        self.configured = self.configured.take().map(|set| set.without(scope)).filter(|set| !set.is_empty());
     }
 
     /// Notes the scope that a challenge names. A later challenge is nearer to the truth and comes first.
     pub fn challenged(&mut self, scope: Option<&str>) {
-        let set = ScopeSet::parse(scope);
+        let mut set = ScopeSet::parse(scope);
+        if let Some(refused) = self.refused {
+            set = set.without(refused);
+        }
         if !set.is_empty() && !self.tried.contains(&set) {
             self.challenged.insert(0, set);
         }
@@ -112,6 +135,36 @@ mod tests {
         assert_eq!(actions.iter().collect::<Vec<_>>(), ["repository:org/a:pull,push", "registry:catalog:*"]);
         assert_eq!(ScopeSet::parse(["a:b:c", "a:b:c"]).iter().count(), 1);
         assert!(set(" , ").is_empty());
+    }
+
+    #[test]
+    fn scopes_are_separated_whatever_stands_between_them() {
+        for text in [
+            "repository:a:pull,repository:b:pull",
+            "repository:a:pull repository:b:pull",
+            " repository:a:pull ,\trepository:b:pull,",
+        ] {
+            assert_eq!(set(text).iter().collect::<Vec<_>>(), ["repository:a:pull", "repository:b:pull"], "{text}");
+        }
+        let actions = set("repository:a:pull,push,repository:b:pull,delete");
+        assert_eq!(actions.iter().collect::<Vec<_>>(), ["repository:a:pull,push", "repository:b:pull,delete"]);
+        let port = set("repository:host.example:5000/a:pull,push");
+        assert_eq!(port.iter().collect::<Vec<_>>(), ["repository:host.example:5000/a:pull,push"]);
+        assert_eq!(set("pull,push").iter().collect::<Vec<_>>(), ["pull,push"]);
+    }
+
+    #[test]
+    fn edge_06_a_scope_that_the_registry_is_known_to_refuse_is_never_asked_for() {
+        let mut ladder = Ladder::new(&["registry:catalog:*,repository:o/r:pull".into()]);
+        ladder.forgo("registry:catalog:*");
+        ladder.challenged(Some("registry:catalog:*"));
+        assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
+        assert_eq!(ladder.step(), Some(ScopeSet::default()));
+        assert_eq!(ladder.step(), None);
+        let mut ladder = Ladder::new(&["registry:catalog:*".into()]);
+        ladder.forgo("registry:catalog:*");
+        assert_eq!(ladder.step(), Some(ScopeSet::default()));
+        assert_eq!(ladder.step(), None);
     }
 
     #[test]

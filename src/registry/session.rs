@@ -9,6 +9,7 @@ use super::cache::Wanted;
 use super::challenge::Challenge;
 use super::client::Inner;
 use super::error::{Problem, Said, Step};
+use super::kind::CATALOG_SCOPE;
 use super::ping::Welcome;
 use super::scope::Ladder;
 use super::send::{Access, Ask, Sent, challenges, is_refusal};
@@ -36,6 +37,9 @@ impl<'a> Session<'a> {
             welcome: welcome.clone(),
             basic_tried: matches!(client.settings.auth, Auth::Basic(_)),
         };
+        if client.kind().is_some_and(|kind| kind.habits().refuses_catalog_scope) {
+            session.ladder.forgo(CATALOG_SCOPE);
+        }
         // A probe without credentials teaches the catalog's own scope, which the ping cannot know; with a scope
         // configured or Basic alone on offer there is nothing to learn.
         let (bearer, basic) = (welcome.offers("bearer"), welcome.offers("basic"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::SecretSource;
+use super::{Kind, SecretSource};
 
 /// One registry, as the protocol sees it.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Settings {
     pub name: RegistryName,
     /// `http` or `https`, a host, perhaps a port and a path prefix; no query, fragment or user information.
     pub url: Url,
+    /// What software it is, where that is known; none: its first answer tells, or nothing does.
+    pub kind: Option<Kind>,
     /// How to log in.
     pub auth: Auth,
     /// Scopes to ask for on the catalog, each one `repository:NAME:ACTIONS`-like; empty: the scope ladder decides.
@@ -51,6 +53,7 @@ impl Settings {
         Self {
             name,
             url,
+            kind: None,
             auth: Auth::Token(None),
             scope: Vec::new(),
             service: None,
@@ -81,8 +84,10 @@ pub enum Split {
 /// makes it that adds a path prefix and leaves links alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pagination {
-    /// Follow it as it is; where it leads nowhere, the walk ends in an error.
+    /// Repair where the registry's kind is known to need it, else strict.
     #[default]
+    Auto,
+    /// Follow it as it is; where it leads nowhere, the walk ends in an error.
     Strict,
     /// Take only its query, and ask the path that this page came from.
     Repair,

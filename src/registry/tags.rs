@@ -13,7 +13,7 @@ use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
 use super::link::{next_page, repaired};
-use super::page::{INVALID_KEPT, Kind, read};
+use super::page::{INVALID_KEPT, Key, read};
 use super::send::Ask;
 use super::transport::{Answer, Wants};
 use super::{Names, Pagination, Place, RegistryError, Tags};
@@ -62,7 +62,7 @@ impl Inner {
             if self.settings.pagination == Pagination::Repair {
                 next = next.map(|next| repaired(next, &url));
             }
-            let page = read(Kind::Tags, &answer.body).map_err(|error| at_step(Problem::Json(error)))?;
+            let page = read(Key::Tags, &answer.body).map_err(|error| at_step(Problem::Json(error)))?;
             if let Some(next) = &next {
                 let circle = circle.get_or_insert_with(|| Circle::new(MOST));
                 circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;

@@ -6,6 +6,7 @@ mod encrypted;
 mod failures;
 mod hostile;
 mod hostile_contents;
+mod kinds;
 mod paging;
 mod repository_tokens;
 mod secrecy;

@@ -127,12 +127,30 @@ impl Wants {
     }
 }
 
-/// A request to send: a GET, for [`Wants::Head`] a HEAD, or with a form a POST.
+/// What a POST carries.
+#[derive(Clone, Copy)]
+pub(super) enum Posted<'a> {
+    /// `application/x-www-form-urlencoded`.
+    Form(&'a str),
+    /// `application/json`. Secrets in it are to be noted by whoever sends it.
+    Json(&'a str),
+}
+
+/// A request to send: a GET, for [`Wants::Head`] a HEAD, or with something to post a POST.
 pub(super) struct Call<'a> {
     pub(super) url: &'a Url,
     pub(super) authorization: Option<&'a HeaderValue>,
-    pub(super) form: Option<&'a str>,
+    pub(super) form: Option<Posted<'a>>,
     pub(super) wants: Wants,
+}
+
+impl<'a> Posted<'a> {
+    fn form(self) -> Option<&'a str> {
+        match self {
+            Self::Form(form) => Some(form),
+            Self::Json(_) => None,
+        }
+    }
 }
 
 /// An answer received whole.
@@ -220,7 +238,7 @@ impl Transport {
     pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let _permit = self.admit(call.url).await;
         self.counters.sent(call.wants);
-        self.sent.note(call.authorization, call.form);
+        self.sent.note(call.authorization, call.form.and_then(Posted::form));
         let outcome = timeout(self.timeout, self.exchange(call)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
         if outcome.as_ref().map_or(true, Answer::is_the_last) {
@@ -319,9 +337,13 @@ fn request(call: &Call<'_>) -> Request {
     if let Some(authorization) = call.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
-    if let Some(form) = call.form {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        *request.body_mut() = Some(form.to_owned().into());
+    if let Some(posted) = call.form {
+        let (media_type, body) = match posted {
+            Posted::Form(form) => ("application/x-www-form-urlencoded", form),
+            Posted::Json(json) => ("application/json", json),
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        *request.body_mut() = Some(body.to_owned().into());
     }
     request
 }

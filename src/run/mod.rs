@@ -21,7 +21,7 @@ pub use deliver::{DeliveryError, SinkOutcome};
 pub use report::{Judgement, Outcome, RunReport, Severity};
 
 use crate::clock;
-use crate::discovery::Catalog;
+use crate::discovery::{self, DiscoverySettings};
 use crate::registry::{self, Client, RegistryError};
 use crate::snapshot::{JudgeSettings, Known, Spool};
 use crate::state::{self, RegistryState, StateError};
@@ -36,6 +36,8 @@ const AHEAD: TimeDelta = TimeDelta::minutes(1);
 pub struct Plan {
     /// The registry.
     pub registry: registry::Settings,
+    /// Where the names of its repositories come from.
+    pub discovery: DiscoverySettings,
     /// What to keep of it.
     pub walk: WalkSettings,
     /// How sceptical to be.
@@ -213,9 +215,9 @@ impl<'a> Run<'a> {
 
     async fn walk(&self, start: Start, known: Option<Arc<Known>>, stop: &CancellationToken) -> Walk {
         let Ok(client) = &self.client else { return Walk::NoClient };
-        let catalog = Catalog(client.clone());
+        let discovery = discovery::of(&self.plan.discovery, client);
         let concurrency = self.plan.registry.concurrency;
-        let sources = Sources { discovery: &catalog, contents: client, known, concurrency };
+        let sources = Sources { discovery: &*discovery, contents: client, known, concurrency };
         let walking = walk(&sources, start, &self.plan.walk, &self.progress, stop);
         // Beside the walk, so that no request waits for a token.
         let ended = CancellationToken::new();

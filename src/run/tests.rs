@@ -13,7 +13,15 @@ fn plan(state: &Path) -> Plan {
     let registry = registry::Settings { auth: Auth::None, ..registry::Settings::new("quay".parse().unwrap(), url) };
     let walk = WalkSettings::default();
     let (state, config_sha256) = (state.to_owned(), String::new());
-    Plan { registry, walk, judge: JudgeSettings::default(), sinks: Vec::new(), state, config_sha256 }
+    Plan {
+        registry,
+        discovery: DiscoverySettings::Catalog,
+        walk,
+        judge: JudgeSettings::default(),
+        sinks: Vec::new(),
+        state,
+        config_sha256,
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,6 +124,16 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A duration, or none at all, which is written `0` or `off`.
+    pub(crate) fn duration_or_off(&self) -> Checked<Duration> {
+        match &self.node.value {
+            Value::Whole(0) => Ok(Duration::ZERO),
+            Value::Text(text) if text == "off" => Ok(Duration::ZERO),
+            Value::Text(text) if duration::parse(text).is_some_and(|duration| duration.is_zero()) => Ok(Duration::ZERO),
+            _ => self.duration(),
+        }
+    }
+
     /// A path, relative to the working directory.
     pub(crate) fn path(&self) -> Checked<PathBuf> {
         self.text().map(PathBuf::from)
@@ -161,6 +171,11 @@ impl<'a> Field<'a> {
     /// Reports something about this value.
     pub(crate) fn problem(&self, message: impl Into<String>, help: Option<String>) -> Reported {
         self.report.add(self.place.problem(format!("`{}`: {}", self.key, message.into()), help))
+    }
+
+    /// Says something about this value that is no problem.
+    pub(crate) fn note(&self, message: impl Into<String>, help: Option<String>) {
+        self.report.note(self.place.problem(format!("`{}`: {}", self.key, message.into()), help));
     }
 
     fn expected<T>(&self, expected: &str, found: &str, help: Option<String>) -> Checked<T> {

@@ -13,6 +13,6 @@ mod words;
 pub(crate) use field::Field;
 pub(crate) use node::{Source, Value};
 pub(crate) use problem::{Checked, Place, Report};
-pub use problem::{Problem, Problems};
+pub use problem::{Note, Problem, Problems};
 pub(crate) use section::Section;
 pub(crate) use words::{is_plain, shown, suggest};

@@ -20,17 +20,33 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Problem {
+    fn write(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
-        write!(f, ": {}", self.message)?;
+        write!(f, ": {what}{}", self.message)?;
         if let Some(help) = &self.help {
             write!(f, "\n    {help}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, "")
+    }
+}
+
+/// Something that is done otherwise than the text may lead one to expect. Nothing has to be corrected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note(Problem);
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, "note: ")
     }
 }
 
@@ -107,28 +123,43 @@ pub(crate) type Checked<T> = Result<T, Reported>;
 #[derive(Debug)]
 pub(crate) struct Reported(());
 
-/// Gathers problems while a configuration is checked; shared by everything that reads from it.
+/// Gathers problems and notes while a configuration is checked; shared by everything that reads from it.
 #[derive(Debug, Default)]
-pub(crate) struct Report(RefCell<Vec<Problem>>);
+pub(crate) struct Report {
+    problems: RefCell<Vec<Problem>>,
+    notes: RefCell<Vec<Problem>>,
+}
 
 impl Report {
     /// Adds a problem.
     pub(crate) fn add(&self, problem: Problem) -> Reported {
-        self.0.borrow_mut().push(problem);
+        self.problems.borrow_mut().push(problem);
         Reported(())
     }
 
-    /// `checked` when no problem was found; else all of them, those of the `main` file first.
-    pub(crate) fn settle<T>(self, main: &Path, checked: Checked<T>) -> Result<T, Problems> {
-        let mut problems = self.0.into_inner();
-        let file_rank = |problem: &Problem| (problem.file != main, problem.file.clone());
-        let place = |problem: &Problem| (file_rank(problem), problem.line, problem.column);
-        problems.sort_by_cached_key(|problem| (place(problem), problem.message.clone()));
-        // An alias, or a merged mapping, shows one mistake in the file several times.
-        problems.dedup();
+    /// Adds a note, made of what a problem would be made of.
+    pub(crate) fn note(&self, note: Problem) {
+        self.notes.borrow_mut().push(note);
+    }
+
+    /// `checked` and the notes when no problem was found; else all problems. Those of the `main` file come first.
+    pub(crate) fn settle<T>(self, main: &Path, checked: Checked<T>) -> Result<(T, Vec<Note>), Problems> {
+        let problems = in_order(self.problems.into_inner(), main);
         match checked {
-            Ok(checked) if problems.is_empty() => Ok(checked),
+            Ok(checked) if problems.is_empty() => {
+                let notes = in_order(self.notes.into_inner(), main);
+                Ok((checked, notes.into_iter().map(Note).collect()))
+            }
             _ => Err(Problems(problems)),
         }
     }
+}
+
+fn in_order(mut problems: Vec<Problem>, main: &Path) -> Vec<Problem> {
+    let file_rank = |problem: &Problem| (problem.file != main, problem.file.clone());
+    let place = |problem: &Problem| (file_rank(problem), problem.line, problem.column);
+    problems.sort_by_cached_key(|problem| (place(problem), problem.message.clone()));
+    // An alias, or a merged mapping, shows one mistake in the file several times.
+    problems.dedup();
+    problems
 }

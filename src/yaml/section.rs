@@ -52,9 +52,44 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Gives keys that are known by another name elsewhere the name that they have here, and notes that. Both at once
+    /// are a problem.
+    pub(crate) fn rename(&mut self, names: &[(&str, &'static str)]) {
+        for (theirs, ours) in names {
+            let has_ours = self.entries.iter().any(|(name, ..)| name == ours);
+            let Some(entry) = self.entries.iter_mut().find(|(name, ..)| name == theirs) else { continue };
+            entry.0 = ours;
+            if has_ours {
+                let message = format!("`{theirs}` says the same as `{ours}`");
+                self.report.add(entry.1.problem(message, Some(format!("keep `{ours}`"))));
+            } else {
+                self.report.note(entry.1.problem(format!("`{theirs}` is read as `{ours}`"), None));
+            }
+        }
+    }
+
+    /// Takes these keys out, as a section of their own in which they have the second name of each pair; `None` when
+    /// not one of them is there.
+    pub(crate) fn split_off(&mut self, names: &[(&str, &'static str)]) -> Option<Self> {
+        let renamed = |name: &str| names.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
+        let taken: Vec<_> = self.entries.extract_if(.., |(name, ..)| renamed(name).is_some()).collect();
+        let entries: Vec<_> =
+            taken.into_iter().filter_map(|(name, place, node)| Some((renamed(name)?, place, node))).collect();
+        let (_, place, _) = entries.first()?;
+        let (place, report) = (place.clone(), self.report);
+        Some(Self { place, report, entries, known: Vec::new(), refused: Vec::new() })
+    }
+
+    /// The place of this key, if it stands here.
+    pub(crate) fn place_of(&self, key: &str) -> Option<Place> {
+        self.entries.iter().find(|(name, ..)| *name == key).map(|(_, place, _)| place.clone())
+    }
+
     /// The value of this key; `None` when it is absent or empty.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let (_, key_place, node) = self.entries.iter().find(|(name, ..)| *name == key)?;
         let place = Place { file: Arc::clone(&key_place.file), line: node.line, column: node.column };
         (!matches!(node.value, Value::Null)).then_some(Field { key, place, node, report: self.report })
@@ -109,6 +144,11 @@ impl<'a> Section<'a> {
     /// Reports something about the mapping as a whole.
     pub(crate) fn problem(&self, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.report.add(self.place.problem(message, Some(help.into())))
+    }
+
+    /// Says something about the mapping as a whole that is no problem.
+    pub(crate) fn note(&self, message: impl Into<String>, help: Option<String>) {
+        self.report.note(self.place.problem(message, help));
     }
 
     /// All keys as names that the user chose, with the place of each; the values belong to `key` in messages.

@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk"]),
     ("yaml", &[]),
     ("sinks", &["yaml"]),
-    ("config", &["registry", "sinks", "snapshot", "walk", "yaml"]),
+    ("config", &["discovery", "registry", "sinks", "snapshot", "walk", "yaml"]),
     ("plans", &["config", "run", "yaml"]),
 ];
 

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod demo;
+mod discoveries;
 mod durability;
 mod full_disk;
 mod hostile;

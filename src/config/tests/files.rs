@@ -132,7 +132,22 @@ fn the_samples_are_valid() {
     let text = all.replace("registries.d", samples.join("registries.d").to_str().unwrap());
     let text = text.replace("http://127.0.0.1", "https://127.0.0.1");
     let config = load_text(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-    assert_eq!(names(&config), ["local", "distribution", "harbor", "quay"]);
+    assert_eq!(
+        names(&config),
+        [
+            "local",
+            "acr",
+            "distribution",
+            "docker-hub",
+            "ecr",
+            "ghcr",
+            "gitea",
+            "gitlab",
+            "harbor",
+            "quay",
+            "quay-guide"
+        ]
+    );
     assert!(matches!(config.registries[0].client.auth, Auth::Token(Some(_))));
     assert_eq!(config.sinks.len(), 3);
     assert!(config.sinks.values().all(|sink| sink.build().is_ok()));
@@ -142,7 +157,7 @@ fn the_samples_are_valid() {
         entries.filter(|path| path.extension().is_some_and(|suffix| suffix == "yaml")).count()
     };
     assert_eq!(shipped(&samples), 1, "a sample that no test loads");
-    assert_eq!(shipped(&samples.join("registries.d")), 3, "a sample that no test loads");
+    assert_eq!(shipped(&samples.join("registries.d")), 10, "a sample that no test loads");
 }
 
 /// `# key: value` without its `# `, unless it is prose.

@@ -6,6 +6,7 @@ mod logins;
 mod mutations;
 mod problems;
 mod settings;
+mod sources;
 mod syntax;
 
 use std::fs;

@@ -38,7 +38,7 @@ fn check_text(text: &str) -> Result<(), Problems> {
     let checked = Source::parse(file, text)
         .map_err(|problem| report.add(problem))
         .and_then(|source| check::check(source.section("a mapping", &report)?, &[], &report).map(|_| ()));
-    report.settle(file, checked)
+    report.settle(file, checked).map(|_| ())
 }
 
 fn mutate(random: &mut fastrand::Rng, text: &str) -> String {

@@ -19,7 +19,7 @@ fn every_default_is_there() {
     assert_eq!(client.auth, Auth::Token(None));
     assert_eq!((client.page_size.get(), client.concurrency.get()), (1000, 16));
     assert_eq!(client.timeout.as_secs(), 30);
-    assert_eq!(client.pagination, Pagination::Strict);
+    assert_eq!(client.pagination, Pagination::Auto);
     assert!(client.scope.is_empty() && client.realm_hosts.is_empty());
     assert_eq!((&client.service, &client.ca_file, client.insecure_tls), (&None, &None, false));
 }

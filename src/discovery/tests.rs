@@ -1,0 +1,158 @@
+//! Discoveries against a scripted server that answers as their documentation shows.
+
+mod refusals;
+mod shapes;
+
+use std::io::Write;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tempfile::NamedTempFile;
+
+use super::*;
+use crate::fake::{FakeRegistry, Fault as Goes, Script, SeenRequest};
+use crate::registry::{Auth, Login, SecretSource, Settings};
+
+const SECRET: &str = "hunter2/Ü+%";
+
+/// A server, and a client that has never logged in to it.
+struct Rig {
+    server: FakeRegistry,
+    client: Client,
+    secret: NamedTempFile,
+}
+
+/// A body that is answered with 200. `{base}` in it is the server's own address.
+fn body(text: &str) -> Goes {
+    Goes::status(200).body(text)
+}
+
+impl Rig {
+    /// Answers each target, a path with its query, in its own way; one that stands here several times, in turn, the last
+    /// for ever; every other with 404.
+    async fn new(answers: Vec<(&'static str, Goes)>) -> Self {
+        let asked = std::sync::Mutex::new(Vec::<String>::new());
+        let answer = move |seen: &SeenRequest, _| {
+            let mut asked = asked.lock().expect("unpoisoned");
+            let before = asked.iter().filter(|target| **target == seen.target).count();
+            asked.push(seen.target.clone());
+            let fitting: Vec<_> = answers.iter().filter(|(target, _)| *target == seen.target).collect();
+            let Some((_, goes)) = fitting.get(before).or(fitting.last()) else {
+                return Some(Goes::status(404).body(r#"{"message":"404 Not Found"}"#));
+            };
+            Some(at_home(goes.clone(), seen.header("host").unwrap_or_default()))
+        };
+        Self::with(Script::open([]).with_faults(answer), |_| Auth::None).await
+    }
+
+    async fn with(script: Script, auth: impl FnOnce(SecretSource) -> Auth) -> Self {
+        let server = FakeRegistry::start(script).await.expect("a port");
+        let mut secret = NamedTempFile::new().expect("a file");
+        secret.write_all(SECRET.as_bytes()).expect("written");
+        let auth = auth(SecretSource::File(secret.path().to_owned()));
+        let timeout = Duration::from_secs(5);
+        let settings = Settings { auth, timeout, ..Settings::new("fake".parse().expect("a name"), server.url()) };
+        let client = Client::new(settings).expect("a client");
+        Self { server, client, secret }
+    }
+
+    fn source(&self) -> SecretSource {
+        SecretSource::File(self.secret.path().to_owned())
+    }
+
+    fn login(&self) -> Login {
+        Login { username: "acme".into(), password: self.source() }
+    }
+
+    fn bearer(&self) -> ApiSettings {
+        ApiSettings { url: None, login: ApiLogin::Bearer(self.source()) }
+    }
+
+    fn quay(&self, namespaces: &[&str]) -> DiscoverySettings {
+        DiscoverySettings::Quay { api: self.bearer(), namespaces: owned(namespaces) }
+    }
+
+    async fn walk(&self, settings: &DiscoverySettings) -> Walked {
+        self.walk_from(settings, None).await
+    }
+
+    async fn walk_from(&self, settings: &DiscoverySettings, from: Option<&Cursor>) -> Walked {
+        let discovery = of(settings, &self.client);
+        let mut walked = Walked { pages: Vec::new(), error: None };
+        let mut stream = discovery.pages(from);
+        while let Some(page) = stream.next().await {
+            assert!(walked.error.is_none(), "nothing follows an error");
+            match page {
+                Ok(page) => walked.pages.push(page),
+                Err(error) => walked.error = Some(error),
+            }
+        }
+        walked
+    }
+
+    /// All names; the walk is to end well.
+    async fn names(&self, settings: &DiscoverySettings) -> Vec<String> {
+        let walked = self.walk(settings).await;
+        assert!(walked.error.is_none(), "{:?}", walked.error);
+        let lasts: Vec<_> = walked.pages.iter().map(|page| page.last).collect();
+        assert_eq!(lasts.iter().position(|last| *last), Some(lasts.len() - 1), "the last page alone is the last");
+        assert!(walked.pages.iter().zip(1..).all(|(page, number)| page.number == number));
+        walked.names()
+    }
+
+    async fn error(&self, settings: &DiscoverySettings) -> RegistryError {
+        self.walk(settings).await.error.expect("an error")
+    }
+
+    /// What was asked, in order.
+    fn targets(&self) -> Vec<String> {
+        self.server.requests().into_iter().map(|seen| seen.target).collect()
+    }
+
+    fn authorizations(&self) -> Vec<String> {
+        let text = |seen: &SeenRequest| {
+            let value = seen.headers.get("authorization").map(|value| value.as_bytes().to_vec()).unwrap_or_default();
+            String::from_utf8(value).expect("UTF-8")
+        };
+        self.server.requests().iter().map(text).collect()
+    }
+}
+
+struct Walked {
+    pages: Vec<Page>,
+    error: Option<RegistryError>,
+}
+
+impl Walked {
+    fn names(&self) -> Vec<String> {
+        self.pages.iter().flat_map(|page| page.names.iter()).map(str::to_owned).collect()
+    }
+}
+
+fn at_home(mut goes: Goes, host: &str) -> Goes {
+    let base = format!("http://{host}");
+    if let Goes::Respond { headers, body, .. } = &mut goes {
+        *body = String::from_utf8_lossy(body).replace("{base}", &base).into_bytes();
+        for (_, value) in headers {
+            *value = value.replace("{base}", &base);
+        }
+    }
+    goes
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_list_is_one_page_and_no_request() {
+    let rig = Rig::new(Vec::new()).await;
+    assert_eq!(rig.names(&DiscoverySettings::Listed(owned(&["a/b", "c"]))).await, ["a/b", "c"]);
+    assert!(rig.targets().is_empty());
+}
+
+#[tokio::test]
+async fn the_catalog_is_a_discovery_too() {
+    let rig = Rig::with(Script::open(owned(&["a", "b"]).as_slice()), |_| Auth::None).await;
+    assert_eq!(rig.names(&DiscoverySettings::Catalog).await, ["a", "b"]);
+}

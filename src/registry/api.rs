@@ -1,0 +1,394 @@
+//! A registry's own JSON API, where it lists what the protocol's catalog does not: one GET after another over the same
+//! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
+//! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderValue, LINK, LOCATION};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::diagnosis::{Hint, said};
+use super::error::{Problem, Step};
+use super::link::{LinkError, next_page};
+use super::origin::{destination, same_origin};
+use super::page::{Key, Listed};
+use super::realm::{basic, header};
+use super::session::Session;
+use super::transport::{Answer, Call, Posted, Wants};
+use super::{Client, Cursor, Login, Page, RegistryError, Secret, SecretSource};
+use crate::clock;
+
+/// Where an API is, and how it is logged in to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Scheme and host, perhaps a port and a path prefix; none: the registry's own.
+    pub url: Option<Url>,
+    /// How to log in.
+    pub login: ApiLogin,
+}
+
+/// How an API is logged in to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ApiLogin {
+    /// Nothing is sent: it shows what anybody may see.
+    #[default]
+    Anonymous,
+    /// `Authorization: Bearer …`
+    Bearer(SecretSource),
+    /// `Authorization: token …`
+    Token(SecretSource),
+    /// `Authorization: Basic …`
+    Basic(Login),
+    /// A user name and a password or access token that `POST /v2/auth/token` exchanges for a bearer token: Docker Hub.
+    Exchanged(Login),
+    /// The registry's own login, by whatever its challenge asks for.
+    Challenged,
+}
+
+/// An API of a registry.
+#[derive(Clone, Debug)]
+pub struct Api {
+    client: Client,
+    base: Url,
+    login: ApiLogin,
+    /// What its login needs, as `a token with …`, for messages.
+    needs: &'static str,
+}
+
+/// One walk's conversation with an API.
+#[derive(Debug)]
+pub struct ApiSession<'a> {
+    api: &'a Api,
+    access: Access<'a>,
+    guard: Guard,
+}
+
+#[derive(Debug)]
+enum Access<'a> {
+    Fixed(Option<HeaderValue>),
+    /// A token by exchange; none before the first request.
+    Exchanged(&'a Login, Option<HeaderValue>),
+    /// The registry's session, and whether it was let in.
+    Challenged(Box<Session<'a>>, bool),
+}
+
+/// An answer with 200.
+#[derive(Debug)]
+pub struct ApiAnswer {
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// What its headers say of the next page.
+    pub next: NextPage,
+}
+
+/// What the headers of a page say of the one after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextPage {
+    /// It is there.
+    At(Url),
+    /// There is none.
+    None,
+    /// Nothing, except perhaps how many entries there are in all.
+    Unsaid {
+        /// `X-Total-Count`.
+        total: Option<u64>,
+    },
+}
+
+impl Client {
+    /// An API of this registry; sends nothing. `needs` says what its login must be, for messages: `a token with …`.
+    pub fn api(&self, settings: ApiSettings, needs: &'static str) -> Api {
+        let base = settings.url.unwrap_or_else(|| self.0.settings.url.clone());
+        Api { client: self.clone(), base, login: settings.login, needs }
+    }
+}
+
+impl Api {
+    /// The URL of these path segments, each encoded whole: a `/` within one does not part it.
+    pub fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// Whether an URL is one of this API.
+    pub fn holds(&self, url: &Url) -> bool {
+        same_origin(url, &self.base) && url.username().is_empty() && url.password().is_none()
+    }
+
+    /// Reads the secret and begins a conversation.
+    ///
+    /// # Errors
+    /// If the secret cannot be read, or the registry's own session cannot be opened.
+    pub async fn open(&self) -> Result<ApiSession<'_>, RegistryError> {
+        let in_token = |problem| RegistryError::new(Step::Token, problem);
+        let secret = |source: &SecretSource| source.read().map_err(|error| in_token(Problem::Secret(error)));
+        let access = match &self.login {
+            ApiLogin::Anonymous => Access::Fixed(None),
+            ApiLogin::Bearer(source) => {
+                Access::Fixed(Some(header("Bearer", secret(source)?.expose()).map_err(in_token)?))
+            }
+            ApiLogin::Token(source) => {
+                Access::Fixed(Some(header("token", secret(source)?.expose()).map_err(in_token)?))
+            }
+            ApiLogin::Basic(login) => {
+                Access::Fixed(Some(basic(&login.username, &secret(&login.password)?).map_err(in_token)?))
+            }
+            ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
+            ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.client.0).await?), false),
+        };
+        Ok(ApiSession { api: self, access, guard: Guard::new() })
+    }
+}
+
+impl ApiSession<'_> {
+    /// Fetches a URL of the API; `what` stands in errors, e.g. `projects of Harbor, page 3`.
+    ///
+    /// # Errors
+    /// [`super::Fault::Untrusted`] for a URL elsewhere, [`super::Fault::Endless`] for one that was fetched before; and
+    /// whatever the answer is, unless it is 200.
+    pub async fn get(&mut self, url: &Url, what: &str) -> Result<ApiAnswer, RegistryError> {
+        let step = Step::Api(what.into());
+        let at_step = |problem| RegistryError::new(step.clone(), problem);
+        if !self.api.holds(url) {
+            return Err(at_step(Problem::Link(LinkError::OtherOrigin)));
+        }
+        self.guard.enter(url, self.api.client.0.bounds.pages).map_err(at_step)?;
+        let answer = self.answer(url, &step).await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.refusal(&step, url, &answer));
+        }
+        let next = next(&answer.headers, url).map_err(|error| at_step(Problem::Link(error)))?;
+        self.api.client.0.transport.counters.pages.fetch_add(1, Ordering::Relaxed);
+        Ok(ApiAnswer { body: answer.body, next })
+    }
+
+    async fn answer(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
+        let api = self.api;
+        match &mut self.access {
+            Access::Fixed(authorization) => api.send(url, authorization.as_ref(), None, step).await,
+            Access::Challenged(session, true) => session.next(url, step).await,
+            Access::Challenged(session, admitted) => {
+                *admitted = true;
+                session.first(url).await
+            }
+            Access::Exchanged(login, token) => {
+                let fresh = token.is_none();
+                if token.is_none() {
+                    *token = Some(api.exchange(login).await?);
+                }
+                let answer = api.send(url, token.as_ref(), None, step).await?;
+                if fresh || answer.status != StatusCode::UNAUTHORIZED {
+                    return Ok(answer);
+                }
+                // It has lived its minutes.
+                *token = Some(api.exchange(login).await?);
+                api.send(url, token.as_ref(), None, step).await
+            }
+        }
+    }
+
+    /// Makes sure that the answer is not one that came before, as from a server that ignores the page asked for. For
+    /// answers with something in them alone: an empty list may come again.
+    ///
+    /// # Errors
+    /// [`super::Fault::Endless`]
+    pub fn is_new(&mut self, answer: &ApiAnswer, what: &str) -> Result<(), RegistryError> {
+        self.guard.read(&answer.body).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
+    }
+
+    /// A page of these names, checked against the grammar like those of a catalog.
+    ///
+    /// # Errors
+    /// [`super::Fault::Endless`] for more names than there can be.
+    pub fn page<'n>(
+        &mut self,
+        number: u64,
+        names: impl IntoIterator<Item = &'n str>,
+        cursor: Option<Cursor>,
+        last: bool,
+    ) -> Result<Page, RegistryError> {
+        let mut listed = Listed::default();
+        names.into_iter().for_each(|name| listed.add(Key::Repositories, name));
+        let Listed { names, invalid, invalid_count } = listed;
+        let inner = &self.api.client.0;
+        self.guard.names += names.len() as u64 + invalid_count;
+        if self.guard.names > inner.bounds.names {
+            return Err(RegistryError::new(Step::Page(number), Problem::TooManyNames(inner.bounds.names)));
+        }
+        let invalid = invalid.into_iter().map(|name| inner.transport.sent.shown(name)).collect();
+        let received_at = clock::now();
+        Ok(Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new: true })
+    }
+
+    /// The error of an answer that is not what this API gives.
+    pub fn unreadable(&self, what: &str, answer: &ApiAnswer, error: &serde_json::Error) -> RegistryError {
+        // serde's own text repeats what the server sent, all of it.
+        let html = answer.body.trim_ascii_start().starts_with(b"<");
+        let text =
+            if html { "an HTML page".to_owned() } else { self.api.client.0.transport.sent.shown(error.to_string()) };
+        RegistryError::new(Step::Api(what.into()), Problem::Listing(text))
+    }
+
+    fn refusal(&self, step: &Step, url: &Url, answer: &Answer) -> RegistryError {
+        let said = said(answer);
+        let hint = Some(Hint::Api(self.api.needs));
+        let problem = match answer.status {
+            StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { said, hint },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { said, hint },
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(said),
+            status if status.is_redirection() => redirect(url, answer),
+            _ => Problem::of_status(said),
+        };
+        RegistryError::new(step.clone(), problem)
+    }
+}
+
+impl Api {
+    async fn send(
+        &self,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+        form: Option<Posted<'_>>,
+        step: &Step,
+    ) -> Result<Answer, RegistryError> {
+        let transport = &self.client.0.transport;
+        let wants = if *step == Step::Token { Wants::Token } else { Wants::Listing };
+        let call = Call { url, authorization, form, wants };
+        let mut number = 1;
+        loop {
+            let outcome = transport.attempt(&call).await;
+            let settled = transport.settle(&call, number, outcome).await;
+            if let Some(answer) = settled.map_err(|problem| RegistryError::new(step.clone(), problem))? {
+                return Ok(answer);
+            }
+            number += 1;
+        }
+    }
+
+    /// `POST /v2/auth/token` of Docker Hub: `identifier` and `secret` in, `access_token` out.
+    async fn exchange(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
+        let at_step = |problem| RegistryError::new(Step::Token, problem);
+        let inner = &self.client.0;
+        let secret = login.password.read().map_err(|error| at_step(Problem::Secret(error)))?;
+        // What a JSON body carries is not looked for in it.
+        inner.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
+        let body = credentials(&login.username, &secret);
+        let url = self.url(&["v2", "auth", "token"]);
+        let answer = self.send(&url, None, Some(Posted::Json(&body)), &Step::Token).await?;
+        if answer.status != StatusCode::OK {
+            let said = said(&answer);
+            let hint = Some(Hint::Api(self.needs));
+            return Err(at_step(match answer.status {
+                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { said, hint },
+                StatusCode::FORBIDDEN => Problem::Denied { said, hint },
+                status if status.is_redirection() => redirect(&url, &answer),
+                _ => Problem::of_status(said),
+            }));
+        }
+        let token = serde_json::from_slice::<Value>(&answer.body).ok();
+        let token = token.as_ref().and_then(|token| token["access_token"].as_str()).filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| at_step(Problem::Listing("there is no `access_token` in it".into())))?;
+        header("Bearer", token).map_err(at_step)
+    }
+}
+
+/// What Docker Hub is posted for a token.
+fn credentials(username: &str, secret: &Secret) -> String {
+    json!({"identifier": username, "secret": secret.expose()}).to_string()
+}
+
+/// An API that moves is not followed: what is sent to it is for its origin alone.
+fn redirect(url: &Url, answer: &Answer) -> Problem {
+    let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+    Problem::Redirect { to: destination(url, &answer.sent.strike(to.unwrap_or_default().into_owned())) }
+}
+
+/// What the headers say: `Link` by RFC 8288, which counts where it is there, GitLab's `X-Next-Page`, `X-Total-Count`.
+fn next(headers: &HeaderMap, url: &Url) -> Result<NextPage, LinkError> {
+    let links = headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
+    let links: Vec<_> = links.filter(|link| !link.trim_ascii().is_empty()).collect();
+    if !links.is_empty() {
+        return Ok(next_page(links, url)?.map_or(NextPage::None, NextPage::At));
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    match text("x-next-page") {
+        Some("") => Ok(NextPage::None),
+        Some(page) => Ok(NextPage::At(with_query(url, "page", page))),
+        None => Ok(NextPage::Unsaid { total: text("x-total-count").and_then(|total| total.parse().ok()) }),
+    }
+}
+
+/// The URL with this one parameter of its query set, the others as they were.
+pub fn with_query(url: &Url, name: &str, value: &str) -> Url {
+    let others: Vec<(String, String)> =
+        url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into(), value.into())).collect();
+    let mut url = url.clone();
+    url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, value);
+    url
+}
+
+/// Notices an API that does not end.
+#[derive(Debug)]
+struct Guard {
+    hasher: RandomState,
+    urls: HashSet<u64>,
+    bodies: HashSet<u64>,
+    names: u64,
+}
+
+impl Guard {
+    fn new() -> Self {
+        Self { hasher: RandomState::new(), urls: HashSet::new(), bodies: HashSet::new(), names: 0 }
+    }
+
+    fn enter(&mut self, url: &Url, most: u64) -> Result<(), Problem> {
+        if !self.urls.insert(self.hasher.hash_one(url.as_str())) {
+            return Err(Problem::SeenUrl);
+        }
+        if self.urls.len() as u64 > most { Err(Problem::TooManyPages(most)) } else { Ok(()) }
+    }
+
+    fn read(&mut self, body: &[u8]) -> Result<(), Problem> {
+        if self.bodies.insert(self.hasher.hash_one(body)) { Ok(()) } else { Err(Problem::SeenPage) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next_of(headers: &[(&'static str, &str)]) -> Result<NextPage, LinkError> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().expect("a value"));
+        }
+        next(&map, &Url::parse("https://a.example/x?page=1&q=%2F").expect("a URL"))
+    }
+
+    #[test]
+    fn a_link_counts_before_a_number_and_a_number_before_a_total() {
+        let at = |url: &str| Ok(NextPage::At(Url::parse(url).expect("a URL")));
+        assert_eq!(next_of(&[("link", "</x?p=9>; rel=next"), ("x-next-page", "2")]), at("https://a.example/x?p=9"));
+        assert_eq!(next_of(&[("link", "</x>; rel=prev"), ("x-next-page", "2")]), Ok(NextPage::None));
+        assert_eq!(next_of(&[("link", ""), ("x-next-page", "2")]), at("https://a.example/x?q=%2F&page=2"));
+        assert_eq!(next_of(&[("x-next-page", ""), ("x-total-count", "7")]), Ok(NextPage::None));
+        assert_eq!(next_of(&[("x-total-count", "7")]), Ok(NextPage::Unsaid { total: Some(7) }));
+        assert_eq!(next_of(&[("x-total-count", "-7")]), Ok(NextPage::Unsaid { total: None }));
+        assert_eq!(next_of(&[("link", "<https://b.example/x>; rel=next")]), Err(LinkError::OtherOrigin));
+        assert_eq!(next_of(&[("link", "garbage")]), Err(LinkError::Unreadable));
+    }
+
+    #[test]
+    fn edge_09_what_is_posted_for_a_token_survives_json() {
+        let body = credentials("a\"b", &Secret::new("p\\:/ \"+ö"));
+        let read: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!((read["identifier"].as_str(), read["secret"].as_str()), (Some("a\"b"), Some("p\\:/ \"+ö")));
+    }
+}
