@@ -33,6 +33,8 @@ const TYPES: [(&str, Type); 9] = [
     ("forgejo", Type::Gitea),
 ];
 
+/// Said where an API would answer without a login, with less.
+const ANONYMOUS: &str = "without a login, only what anybody may see is listed";
 const DOCKER_HUB: &str = "https://hub.docker.com";
 
 /// The registry that names are to be found for.
@@ -60,6 +62,10 @@ pub(super) fn read(field: &Field<'_>, registry: &Registry<'_>) -> Checked<Discov
     match simple {
         Some(Type::Catalog) => return Ok(DiscoverySettings::Catalog),
         Some(Type::Acr) => return Ok(DiscoverySettings::Acr),
+        Some(Type::Harbor) if registry.login().is_none() => {
+            field.note(ANONYMOUS, Some("write `{type: harbor, username: NAME, password_file: PATH}`".to_owned()));
+            return Ok(harbor(ApiSettings::default(), Vec::new()));
+        }
         Some(Type::Harbor) => return Ok(harbor(ApiSettings { url: None, login: basic(registry.login()) }, Vec::new())),
         Some(kind) => {
             let help = match kind {
@@ -116,14 +122,7 @@ fn mapping(section: &mut Section<'_>, registry: &Registry<'_>) -> Checked<Discov
             Ok(DiscoverySettings::Quay { api: api?.with(bearer(section, token?)?), namespaces: namespaces? })
         }
         Type::Gitlab => gitlab(section, registry, literals),
-        Type::Gitea => {
-            let owners = section.required("owners", "[my-org]", names);
-            let api = api(section, registry, None);
-            let login =
-                auth::secret(section, auth::TOKEN).map(|token| token.map_or(ApiLogin::Anonymous, ApiLogin::Token));
-            literals?;
-            Ok(DiscoverySettings::Gitea { api: api?.with(login?), owners: owners? })
-        }
+        Type::Gitea => gitea(section, registry, literals),
         Type::Harbor => {
             let projects = section.or("projects", Vec::new(), names);
             let api = api(section, registry, None);
@@ -161,6 +160,19 @@ fn gitlab(section: &mut Section<'_>, registry: &Registry<'_>, literals: Checked<
         return Err(section.problem("`groups` and `projects` are missing", "for example `groups: [my-group]`"));
     }
     Ok(DiscoverySettings::Gitlab { api: api?.with(login), groups, projects })
+}
+
+fn gitea(section: &mut Section<'_>, registry: &Registry<'_>, literals: Checked<()>) -> Checked<DiscoverySettings> {
+    let owners = section.required("owners", "[my-org]", names);
+    let api = api(section, registry, None);
+    let token = auth::secret(section, auth::TOKEN);
+    literals?;
+    let token = token?;
+    if token.is_none() {
+        section.note(ANONYMOUS, Some(format!("add {}", auth::TOKEN_SOURCES)));
+    }
+    let login = token.map_or(ApiLogin::Anonymous, ApiLogin::Token);
+    Ok(DiscoverySettings::Gitea { api: api?.with(login), owners: owners? })
 }
 
 /// Where the API is; none: where the registry is.
@@ -201,7 +213,11 @@ fn bearer(section: &Section<'_>, token: Option<SecretSource>) -> Checked<ApiLogi
 fn login(section: &mut Section<'_>, registry: &Registry<'_>) -> Checked<Option<Login>> {
     let username = section.optional("username", auth::username);
     let password = auth::secret(section, auth::PASSWORD);
-    Ok(auth::login(section, username?, password?)?.or_else(|| registry.login()))
+    let login = auth::login(section, username?, password?)?.or_else(|| registry.login());
+    if login.is_none() {
+        section.note(ANONYMOUS, Some(format!("add `username: NAME` and {}", auth::PASSWORD_SOURCES)));
+    }
+    Ok(login)
 }
 
 /// Names of namespaces, groups, owners or projects: at least one, each once.

@@ -94,8 +94,8 @@ fn quay_scopes(field: &Field<'_>, scopes: &ScopeSet) -> Checked<()> {
 }
 
 /// Notes on a login that this kind does not take.
-pub(super) fn login(kind: Option<Kind>, field: &Field<'_>, auth: &Auth) {
-    if kind == Some(Kind::Quay) && matches!(auth, Auth::Basic(_)) {
+pub(super) fn login(kind: Option<Kind>, field: &Field<'_>, auth: Option<&Auth>) {
+    if kind == Some(Kind::Quay) && matches!(auth, Some(Auth::Basic(_))) {
         let help = "Quay answers `Invalid bearer token format` to Basic: write `type: token`, the default".to_owned();
         field.note("Quay wants tokens", Some(help));
     }

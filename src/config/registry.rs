@@ -153,18 +153,18 @@ fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked
             Err(beside.problem("a login stands here, and another in `auth`", "move what stands here into `auth`"))
         }
         (Some(field), None) => {
-            let auth = auth::read(&field)?;
+            let auth = auth::read(&field);
             if let Value::Map(_) = &field.node.value {
                 field.section()?.optional("username", |field| hints::username(kind, field))?;
             }
-            hints::login(kind, &field, &auth);
-            Ok(auth)
+            hints::login(kind, &field, auth.as_ref().ok());
+            auth
         }
         (None, Some(mut beside)) => {
             beside.note("the login beside `url` is read as `auth`", None);
-            let auth = auth::read_section(&mut beside)?;
+            let auth = auth::read_section(&mut beside);
             beside.optional("username", |field| hints::username(kind, field))?;
-            Ok(auth)
+            auth
         }
     }
 }

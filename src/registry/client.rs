@@ -128,9 +128,11 @@ impl Inner {
     /// The kind: as configured, else as the address or this answer to a ping tells it. The first answer counts.
     pub(super) fn recognise(&self, headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<Kind> {
         *self.kind.get_or_init(|| {
-            let by_host = || Some((Kind::of_url(&self.settings.url)?, "everybody knows its host"));
-            let found = self.settings.kind.map(|kind| (kind, "the configuration says so"));
-            let found = found.or_else(by_host).or_else(|| Kind::of_ping(headers, body, challenges));
+            if self.settings.kind.is_some() {
+                return self.settings.kind;
+            }
+            let by_host = Kind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
+            let found = by_host.or_else(|| Kind::of_ping(headers, body, challenges));
             if let Some((kind, why)) = found {
                 info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
             }

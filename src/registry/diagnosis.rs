@@ -128,6 +128,9 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::NoRoots => "install the system's CA certificates, or set `ca_file`".into(),
         Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables".into(),
         Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`".into(),
+        Problem::Link(LinkError::OtherOrigin) | Problem::Redirect { .. } if matches!(step, Step::Api(_)) => {
+            "if the new address is right, configure it as `api_url` of `discovery`; otherwise somebody interferes".into()
+        }
         Problem::Link(LinkError::OtherOrigin) | Problem::Redirect { .. } => {
             "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes".into()
         }

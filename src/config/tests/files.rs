@@ -144,8 +144,8 @@ fn the_samples_are_valid() {
             "gitea",
             "gitlab",
             "harbor",
-            "quay",
-            "quay-guide"
+            "quay-guide",
+            "quay"
         ]
     );
     assert!(matches!(config.registries[0].client.auth, Auth::Token(Some(_))));

@@ -134,7 +134,10 @@ fn discoveries_that_cannot_work_say_what_is_missing() {
             "{type: gitea, owners: a, api_url: 'https://g.example/api/v1'}",
             "`api_url`: expected the address of the server\n    without the path of the API, which every request adds",
         ),
-        ("{type: gitea, owners: a, groups: b}", "unknown key `groups`\n    did you mean `owners`?"),
+        (
+            "{type: gitea, owners: a, groups: b}",
+            "unknown key `groups`\n    known here: type, owners, api_url, token_file, token_env, credential",
+        ),
         ("{repositories: []}", "`repositories`: expected at least one repository, found an empty list"),
         (
             "{repositories: ['a:latest']}",
@@ -158,6 +161,22 @@ fn discoveries_that_cannot_work_say_what_is_missing() {
         "{literal}"
     );
     assert_eq!(literal.matches("m.yaml").count(), 1, "{literal}");
+}
+
+#[test]
+fn a_discovery_without_a_login_says_that_it_sees_less() {
+    for (discovery, noted) in [
+        ("harbor", true),
+        ("{type: harbor, username: u, password_env: P}", false),
+        ("{type: docker_hub, namespaces: a}", true),
+        ("{type: gitea, owners: a}", true),
+        ("{type: gitea, owners: a, token_env: T}", false),
+        ("acr", false),
+    ] {
+        let notes = notes_at("https://r.example", &format!("    discovery: {discovery}\n"));
+        let expected = notes.iter().any(|note| note.contains("only what anybody may see is listed"));
+        assert_eq!((notes.len(), expected), (usize::from(noted), noted), "{discovery} {notes:?}");
+    }
 }
 
 #[test]

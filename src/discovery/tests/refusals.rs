@@ -28,7 +28,7 @@ async fn edge_17_refusals_are_told_apart_and_say_what_the_login_needs() {
         (body("{}"), Fault::Protocol, "api_url"),
         (body("[]"), Fault::Protocol, "api_url"),
         (body(r#"{"repositories":["#), Fault::Protocol, "api_url"),
-        (Goes::status(302).header("location", "https://login.example/hunter2/Ü+%"), Fault::Untrusted, "url"),
+        (Goes::status(302).header("location", "https://login.example/hunter2/Ü+%"), Fault::Untrusted, "api_url"),
         (
             body(r#"{"repositories":[]}"#).header("link", "<https://evil.example/>; rel=\"next\""),
             Fault::Untrusted,
