@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command_line;
+mod contents;
 mod demo;
 mod discoveries;
 mod durability;

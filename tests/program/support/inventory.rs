@@ -36,6 +36,19 @@ pub(crate) fn repositories(root: &Path, registry: &str) -> Vec<String> {
     names.map(|name| name.unwrap().to_owned()).collect()
 }
 
+/// The rows of a table of a registry's newest inventory as JSON objects, without what is null.
+pub(crate) fn table(root: &Path, registry: &str, name: &str) -> Vec<Value> {
+    let latest = latest(root, registry).expect("an inventory");
+    let manifest = json(&root.join(latest["manifest"].as_str().unwrap()));
+    let mut lines = arrow_json::LineDelimitedWriter::new(Vec::new());
+    for batch in rows(root, &manifest, name) {
+        lines.write(&batch).unwrap();
+    }
+    lines.finish().unwrap();
+    let lines = String::from_utf8(lines.into_inner()).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The row of table `runs` of a registry's newest run.
 pub(crate) fn last_run(root: &Path, registry: &str) -> RunRow {
     let manifests = manifests(root, registry);
@@ -55,6 +68,7 @@ pub(crate) fn last_run(root: &Path, registry: &str) -> RunRow {
         retries: number("retries"),
         token_requests: number("token_requests"),
         rows_repositories: number("rows_repositories"),
+        requests_saved: number("requests_saved"),
         error_codes: text("code"),
         error_messages: text("message"),
     }
@@ -69,6 +83,7 @@ pub(crate) struct RunRow {
     pub(crate) retries: i64,
     pub(crate) token_requests: i64,
     pub(crate) rows_repositories: i64,
+    pub(crate) requests_saved: i64,
     pub(crate) error_codes: Vec<String>,
     pub(crate) error_messages: Vec<String>,
 }
