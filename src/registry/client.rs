@@ -8,11 +8,12 @@ use url::Url;
 
 use super::cache::{TokenCache, TokenState};
 use super::catalog::{self, Bounds};
+use super::credentials::Credentials;
 use super::error::Step;
 use super::realm::Realm;
 use super::retry::RetryPolicy;
 use super::transport::{Stats, Transport};
-use super::{Auth, Cursor, Login, Page, RegistryError, Settings};
+use super::{Cursor, Page, RegistryError, Settings};
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
 #[derive(Clone)]
@@ -22,12 +23,13 @@ pub struct Client(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) transport: Arc<Transport>,
+    pub(super) credentials: Arc<Credentials>,
     pub(super) tokens: TokenCache<Realm>,
     pub(super) bounds: Bounds,
 }
 
 impl Client {
-    /// Reads `ca_file` and prepares the HTTP client; sends nothing.
+    /// Reads certificates and prepares the HTTP client; sends nothing.
     ///
     /// # Errors
     /// [`super::Fault::Tls`] if certificates cannot be read or none are known and the registry is https.
@@ -38,13 +40,10 @@ impl Client {
     pub(super) fn with(settings: Settings, retry: RetryPolicy, bounds: Bounds) -> Result<Self, RegistryError> {
         let transport = Transport::new(&settings, retry).map_err(|problem| RegistryError::new(Step::Setup, problem))?;
         let transport = Arc::new(transport);
-        let login = match &settings.auth {
-            Auth::Token(login) => login.clone(),
-            Auth::Basic(_) | Auth::Bearer(_) | Auth::None => None,
-        };
-        let realm = Realm::new(transport.clone(), settings.url.clone(), settings.realm_hosts.clone(), login);
-        let tokens = TokenCache::new(realm);
-        Ok(Self(Arc::new(Inner { settings, transport, tokens, bounds })))
+        let credentials = Arc::new(Credentials::new(&settings));
+        let (url, realm_hosts) = (settings.url.clone(), settings.realm_hosts.clone());
+        let tokens = TokenCache::new(Realm::new(transport.clone(), url, realm_hosts, credentials.clone()));
+        Ok(Self(Arc::new(Inner { settings, transport, credentials, tokens, bounds })))
     }
 
     /// Every page of the catalog once, in the server's order, or those after `from`; ends after the last page or the first error. While a
@@ -82,14 +81,5 @@ impl Inner {
         url.set_query(None);
         url.set_fragment(None);
         url
-    }
-
-    /// The user name and password, where some are configured.
-    pub(super) fn login(&self) -> Option<&Login> {
-        match &self.settings.auth {
-            Auth::Token(login) => login.as_ref(),
-            Auth::Basic(login) => Some(login),
-            Auth::Bearer(_) | Auth::None => None,
-        }
     }
 }

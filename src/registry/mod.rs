@@ -1,6 +1,6 @@
 //! The registry protocol: challenge, token, catalog pages. Knows no Arrow, no sink and no configuration file.
 //!
-//! A walk is: ping `/v2/`; find out what the catalog wants (`session`), getting tokens on the way (`cache`, `realm`);
+//! A walk is: ping `/v2/`; find out what the catalog wants (`session`), getting tokens on the way (`cache`, `realm`, for `credentials`);
 //! follow the links (`catalog`). Every request passes `transport`. The rest is pure.
 
 mod body;
@@ -8,9 +8,13 @@ mod cache;
 mod catalog;
 mod challenge;
 mod client;
+mod client_certificate;
+mod command;
 mod connect;
 mod contents;
+mod credentials;
 mod diagnosis;
+mod docker_config;
 mod error;
 mod gate;
 mod grammar;
@@ -35,7 +39,10 @@ mod transport;
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
 pub use challenge::Challenge;
 pub use client::Client;
+pub use client_certificate::{ClientCertificate, ClientCertificateError};
+pub use command::{CommandError, SecretCommand};
 pub use contents::{Contents, Place, Tags};
+pub use docker_config::DockerConfig;
 pub use error::{Fault, RegistryError, Step};
 pub use grammar::{is_repository_name, shown};
 pub use link::{LinkError, next_page};

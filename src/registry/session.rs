@@ -6,18 +6,19 @@ use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 use url::Url;
 
+use super::RegistryError;
 use super::body::Cap;
 use super::cache::Wanted;
 use super::challenge::Challenge;
 use super::client::Inner;
+use super::credentials::Kind;
 use super::diagnosis::{Hint, said, why_denied};
 use super::error::{Problem, Said, Step};
 use super::origin::{destination, same_origin};
-use super::realm::{basic, header};
+use super::realm::header;
 use super::scope::Ladder;
 use super::token::Token;
 use super::transport::{Answer, Call};
-use super::{Auth, RegistryError};
 
 /// Redirects followed on one request, each within the registry's own origin.
 const REDIRECTS: u32 = 3;
@@ -28,9 +29,9 @@ enum Access {
     /// Nothing.
     Anonymous,
     /// The login's Basic credentials.
-    Basic(HeaderValue),
+    Basic,
     /// The configured token.
-    Fixed(HeaderValue),
+    Fixed,
     /// A token of the cache.
     Token(Wanted),
 }
@@ -39,6 +40,7 @@ enum Access {
 #[derive(Debug)]
 pub(super) struct Session<'a> {
     client: &'a Inner,
+    kind: Kind,
     access: Access,
     ladder: Ladder,
     /// What `/v2/` offered; used where the catalog offers nothing of its own.
@@ -53,29 +55,27 @@ impl<'a> Session<'a> {
         if let Some(rejected) = client.tokens.source().rejected() {
             return Err(rejected.clone());
         }
-        let access = match &client.settings.auth {
-            Auth::Token(_) | Auth::None => Access::Anonymous,
-            Auth::Basic(_) => Access::Basic(basic_header(client)?),
-            Auth::Bearer(source) => {
-                let in_token = |problem| RegistryError::new(Step::Token, problem);
-                let token = source.read().map_err(|error| in_token(Problem::Secret(error)))?;
-                Access::Fixed(header("Bearer", token.expose()).map_err(in_token)?)
-            }
+        let kind = client.credentials.begin().await.map_err(in_token)?;
+        let access = match kind {
+            Kind::None | Kind::Anonymous | Kind::Login | Kind::Identity => Access::Anonymous,
+            Kind::Basic => Access::Basic,
+            Kind::Fixed => Access::Fixed,
         };
         let mut session = Self {
             client,
+            kind,
             access,
             ladder: Ladder::new(&client.settings.scope),
             ping: Vec::new(),
             ping_url: client.api("/v2/"),
-            basic_tried: matches!(client.settings.auth, Auth::Basic(_)),
+            basic_tried: kind == Kind::Basic,
         };
         session.ping().await?;
         // A probe without credentials teaches the catalog's own scope, which the ping cannot know; with a scope
         // configured or Basic alone on offer there is nothing to learn.
         let bearer = session.ping.iter().any(|challenge| challenge.is("bearer"));
         let basic = session.ping.iter().any(|challenge| challenge.is("basic"));
-        if client.login().is_some() && if bearer { !client.settings.scope.is_empty() } else { basic } {
+        if kind.has_login() && if bearer { !client.settings.scope.is_empty() } else { basic } {
             session.climb(&[], &session.ping_url.clone())?;
         }
         Ok(session)
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
                 if self.is_same_again(&offered) || !self.climb(&offered, url)? {
                     return Err(self.refusal(&step, &answer, token.as_ref()));
                 }
-            } else if answer.status.is_success() && anonymous && self.client.login().is_some() {
+            } else if answer.status.is_success() && anonymous && self.kind.has_login() {
                 // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py): with credentials, no such
                 // answer is believed.
                 if !self.climb(&[], url)? {
@@ -147,7 +147,7 @@ impl<'a> Session<'a> {
         let begun = Instant::now();
         let at_step = |problem| RegistryError::new(step.clone(), problem);
         let (mut url, mut redirects) = (url.clone(), 0);
-        let mut number = 1;
+        let (mut number, mut renewed) = (1, false);
         loop {
             // Looked up for each attempt: the pause before it may have outlived a token.
             let (authorization, token) = self.authorization().await?;
@@ -166,6 +166,12 @@ impl<'a> Session<'a> {
                 (Access::Token(wanted), Some(stale)) if is_refusal(answer.status) && stale.received < begun => {
                     self.client.tokens.refused(wanted, &stale.secret);
                 }
+                (Access::Basic | Access::Fixed, _) if is_refusal(answer.status) && !renewed => {
+                    renewed = self.is_renewed(authorization.as_ref(), begun, answer.status).await?;
+                    if !renewed {
+                        return Ok((answer, token));
+                    }
+                }
                 _ => return Ok((answer, token)),
             }
         }
@@ -174,18 +180,33 @@ impl<'a> Session<'a> {
     async fn authorization(&self) -> Result<(Option<HeaderValue>, Option<Token>), RegistryError> {
         match &self.access {
             Access::Anonymous => Ok((None, None)),
-            Access::Basic(value) | Access::Fixed(value) => Ok((Some(value.clone()), None)),
+            Access::Basic | Access::Fixed => {
+                Ok((Some(self.client.credentials.authorization().await.map_err(in_token)?), None))
+            }
             Access::Token(wanted) => {
                 let token = self.client.tokens.get(wanted).await?;
                 let value = header("Bearer", token.secret.expose());
-                Ok((Some(value.map_err(|problem| RegistryError::new(Step::Token, problem))?), Some(token)))
+                Ok((Some(value.map_err(in_token)?), Some(token)))
             }
         }
     }
 
+    /// Whether there are other credentials by now than those just refused.
+    async fn is_renewed(
+        &self,
+        refused: Option<&HeaderValue>,
+        begun: Instant,
+        status: StatusCode,
+    ) -> Result<bool, RegistryError> {
+        let Some(refused) = refused else { return Ok(false) };
+        self.client.credentials.is_renewed(refused, begun, status).await.map_err(in_token)
+    }
+
     /// Takes the next step up: another scope, then Basic. `false` when there is none left.
     fn climb(&mut self, offered: &[Challenge], offered_at: &Url) -> Result<bool, RegistryError> {
-        let Auth::Token(login) = &self.client.settings.auth else { return Ok(false) };
+        if !self.kind.takes_tokens() {
+            return Ok(false);
+        }
         // Challenges are per path; one without any means the ping's.
         let useful = |challenge: &&Challenge| challenge.is("bearer") || challenge.is("basic");
         let own: Vec<_> = offered.iter().filter(useful).cloned().collect();
@@ -204,8 +225,8 @@ impl<'a> Session<'a> {
         }
         // Where nothing is offered at all, Basic is what the specification's oldest servers take unasked.
         let basic = offered.is_empty() || offered.iter().any(|challenge| challenge.is("basic"));
-        if basic && login.is_some() && !std::mem::replace(&mut self.basic_tried, true) {
-            self.access = Access::Basic(basic_header(self.client)?);
+        if basic && self.kind == Kind::Login && !std::mem::replace(&mut self.basic_tried, true) {
+            self.access = Access::Basic;
             return Ok(true);
         }
         Ok(false)
@@ -233,16 +254,12 @@ impl<'a> Session<'a> {
         };
         match (why_denied(&said, &offered, token.map(|token| (token, service)), &answer.sent), &self.access) {
             (hint @ Some(Hint::UseTokens | Hint::HarborRole), _) => Problem::Denied { said, hint },
-            (_, Access::Anonymous) if self.client.login().is_none() => {
-                Problem::Denied { said, hint: Some(Hint::NoLogin) }
-            }
-            (_, Access::Basic(_))
-                if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) =>
-            {
+            (_, Access::Anonymous) if !self.kind.has_login() => Problem::Denied { said, hint: Some(Hint::NoLogin) },
+            (_, Access::Basic) if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) => {
                 Problem::Denied { said, hint: Some(Hint::UseTokens) }
             }
-            (_, Access::Basic(_)) if unauthorized => Problem::Rejected { said, hint: None },
-            (_, Access::Fixed(_)) if unauthorized => Problem::Rejected { said, hint: Some(Hint::FixedToken) },
+            (_, Access::Basic) if unauthorized => Problem::Rejected { said, hint: None },
+            (_, Access::Fixed) if unauthorized => Problem::Rejected { said, hint: Some(Hint::FixedToken) },
             (hint, _) => Problem::Denied { said, hint },
         }
     }
@@ -258,10 +275,9 @@ impl<'a> Session<'a> {
     }
 }
 
-fn basic_header(client: &Inner) -> Result<HeaderValue, RegistryError> {
-    let login = client.login().expect("Basic is chosen only with a login");
-    let value = login.password.read().map_err(Problem::Secret).and_then(|password| basic(&login.username, &password));
-    value.map_err(|problem| RegistryError::new(Step::Token, problem))
+/// Whatever keeps us from logging in.
+fn in_token(problem: Problem) -> RegistryError {
+    RegistryError::new(Step::Token, problem)
 }
 
 fn challenges(answer: &Answer) -> Vec<Challenge> {

@@ -1,7 +1,7 @@
 //! What may stand in the files: every key, every default, and values that cannot be.
 
 use super::*;
-use crate::registry::{Auth, Login, Pagination, SecretSource};
+use crate::registry::{Auth, ClientCertificate, DockerConfig, Login, Pagination, SecretCommand, SecretSource};
 
 #[test]
 fn every_default_is_there() {
@@ -64,6 +64,8 @@ fn every_key_is_read() {
 #[test]
 fn logins_are_read() {
     let login = |password| Login { username: "u".to_owned(), password };
+    let mut aws = SecretCommand::new("aws", vec!["ecr".to_owned()]);
+    (aws.lifetime, aws.timeout) = (Some(Duration::from_hours(12)), Duration::from_mins(1));
     for (auth, expected) in [
         ("token", Auth::Token(None)),
         ("none", Auth::None),
@@ -76,6 +78,22 @@ fn logins_are_read() {
         ("{type: bearer, token_env: T}", Auth::Bearer(SecretSource::Env("T".to_owned()))),
         ("{type: bearer, credential: c}", Auth::Bearer(SecretSource::Credential("c".to_owned()))),
         ("{username: u, password_file: ~, password_env: P}", Auth::Token(Some(login(SecretSource::Env("P".into()))))),
+        ("{type: identity_token, token_file: t}", Auth::Identity(SecretSource::File("t".into()))),
+        ("docker_config", Auth::Docker(DockerConfig::default())),
+        ("{type: docker_config}", Auth::Docker(DockerConfig::default())),
+        (
+            "{type: docker_config, file: f, namespace: my-org, command_timeout: 3s}",
+            Auth::Docker(DockerConfig {
+                file: Some("f".into()),
+                namespace: Some("my-org".to_owned()),
+                timeout: Duration::from_secs(3),
+            }),
+        ),
+        (
+            "{type: basic, username: u, password_command: [aws, ecr], password_lifetime: 12h, command_timeout: 1m}",
+            Auth::Basic(login(SecretSource::Command(aws))),
+        ),
+        ("{type: bearer, token_command: p}", Auth::Bearer(SecretSource::Command(SecretCommand::new("p", Vec::new())))),
     ] {
         let read = load_registry(&format!("    auth: {auth}\n")).map(|registry| registry.client.auth);
         assert_eq!(read, Ok(expected), "{auth}");
