@@ -4,6 +4,7 @@ mod discovery;
 mod encrypted;
 mod failures;
 mod hostile;
+mod logins;
 mod paging;
 mod secrecy;
 mod tokens;

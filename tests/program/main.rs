@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command_line;
+mod credentials;
 mod demo;
 mod durability;
 mod full_disk;

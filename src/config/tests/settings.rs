@@ -100,6 +100,21 @@ fn logins_are_read() {
     }
 }
 
+#[test]
+fn a_client_certificate_has_two_files_and_https() {
+    let both = load_registry("    client_cert_file: c.pem\n    client_key_file: k.pem\n").map(|r| r.client);
+    let expected = ClientCertificate { certificate: "c.pem".into(), key: "k.pem".into() };
+    assert_eq!(both.map(|client| client.client_certificate), Ok(Some(expected)));
+    for (given, missing) in [("client_cert_file", "client_key_file"), ("client_key_file", "client_cert_file")] {
+        let refused = load_registry(&format!("    {given}: f\n")).expect_err("a problem");
+        assert_eq!(refused, format!("m.yaml:3:5: `{given}` needs `{missing}`\n    add `{missing}: PATH`"));
+    }
+    let text =
+        format!("{SINK}registries: [{{name: r, url: 'http://r.example', client_cert_file: c, client_key_file: k}}]\n");
+    let refused = load_text(&text).expect_err("problems");
+    assert_eq!(refused.matches("has no effect on an http url").count(), 2, "{refused}");
+}
+
 /// Each value of a key under `registries:`, on line 5, with the column and text of its problem.
 #[test]
 fn impossible_values_say_what_was_expected() {
