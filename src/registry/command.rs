@@ -171,10 +171,19 @@ impl Ended {
         self.status.success()
     }
 
-    /// Its failure.
+    /// Its failure, with what it said on standard error.
     pub(super) fn failed(self) -> CommandError {
         let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
         CommandError::Failed { program: self.program, status: self.status, complaint: complaint(&stderr, &stdout) }
+    }
+
+    /// The failure of a program that complains on standard output, as docker's helpers do, instead of answering in JSON.
+    pub(super) fn failed_aloud(mut self) -> CommandError {
+        if !self.stdout.contains(&b'{') {
+            self.stderr.push(b'\n');
+            self.stderr.append(&mut self.stdout);
+        }
+        self.failed()
     }
 }
 

@@ -263,10 +263,11 @@ impl<'a> File<'a> {
         let program = format!("docker-credential-{helper}");
         let run = Run { program: &program, arguments: vec!["get"], input: server, timeout: deadline };
         let ended = run.run(environment).await?;
-        if !ended.is_success() && String::from_utf8_lossy(ended.stdout()).contains(NOT_FOUND) {
-            return Ok(None);
+        if !ended.is_success() {
+            let is_not_there = String::from_utf8_lossy(ended.stdout()).contains(NOT_FOUND);
+            return if is_not_there { Ok(None) } else { Err(ended.failed_aloud().into()) };
         }
-        let answer = serde_json::from_slice::<Answer>(&ended.successful()?);
+        let answer = serde_json::from_slice::<Answer>(ended.stdout());
         let answer = answer.map_err(|_| SecretError::HelperAnswer { program })?;
         Ok(answer.credential())
     }

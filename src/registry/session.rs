@@ -6,7 +6,6 @@ use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 use url::Url;
 
-use super::RegistryError;
 use super::body::Cap;
 use super::cache::Wanted;
 use super::challenge::Challenge;
@@ -19,6 +18,7 @@ use super::realm::header;
 use super::scope::Ladder;
 use super::token::Token;
 use super::transport::{Answer, Call};
+use super::{RegistryError, SecretError};
 
 /// Redirects followed on one request, each within the registry's own origin.
 const REDIRECTS: u32 = 3;
@@ -142,7 +142,8 @@ impl<'a> Session<'a> {
     }
 
     /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects within the
-    /// origin, and after a refusal repeats the request once with a new token if the old one was not fresh.
+    /// origin, and after a refusal repeats the request once with a new token, or with other credentials, if the old
+    /// were not fresh.
     async fn send(&self, url: &Url, step: &Step) -> Result<(Answer, Option<Token>), RegistryError> {
         let begun = Instant::now();
         let at_step = |problem| RegistryError::new(step.clone(), problem);
@@ -225,6 +226,9 @@ impl<'a> Session<'a> {
         }
         // Where nothing is offered at all, Basic is what the specification's oldest servers take unasked.
         let basic = offered.is_empty() || offered.iter().any(|challenge| challenge.is("basic"));
+        if basic && self.kind == Kind::Identity && !offered.iter().any(|challenge| challenge.is("bearer")) {
+            return Err(in_token(Problem::Secret(SecretError::IdentityAlone)));
+        }
         if basic && self.kind == Kind::Login && !std::mem::replace(&mut self.basic_tried, true) {
             self.access = Access::Basic;
             return Ok(true);

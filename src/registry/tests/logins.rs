@@ -80,6 +80,21 @@ async fn an_identity_token_given_in_place_of_the_old_one_is_used_from_then_on() 
 }
 
 #[tokio::test]
+async fn an_identity_token_where_nobody_gives_tokens_is_told_so() {
+    for script in [Script::basic(["a"]), Script::open(["a"])] {
+        let rig = Rig::with(script, |settings| {
+            let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
+            settings.auth = Auth::Identity(login.password);
+        });
+        let rig = rig.await;
+        let error = rig.error().await;
+        assert_eq!((error.fault(), error.step()), (Fault::SecretUnreadable, Step::Token), "{error}");
+        assert!(error.remedy().contains("a user name and a password"), "{}", error.remedy());
+        assert!(rig.server.requests().iter().all(|seen| seen.header("authorization").is_none()));
+    }
+}
+
+#[tokio::test]
 async fn what_docker_has_stored_is_used_as_what_it_is() {
     let auth = STANDARD.encode(format!("{USERNAME}:{PASSWORD}"));
     let token = "made-elsewhere";
