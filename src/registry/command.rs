@@ -267,15 +267,15 @@ fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
-/// What may be shown of a text that a program wrote: words of letters, none of them part of `secret`; `…` for others.
+/// What may be shown of a text that a program wrote: words of letters, none of them part of `secret`; `***` for others.
 fn complaint(text: &str, secret: &str) -> String {
     let secret: Vec<_> = secret.split(|c: char| c.is_whitespace() || c == '"').filter(|part| part.len() > 2).collect();
     let mut words: Vec<&str> = Vec::new();
     for word in text.split_whitespace() {
         let is_shown = is_plain(word) && !secret.iter().any(|part| word.contains(part));
         match words.last() {
-            Some(&"…") if !is_shown => {}
-            _ => words.push(if is_shown { word } else { "…" }),
+            Some(&"***") if !is_shown => {}
+            _ => words.push(if is_shown { word } else { "***" }),
         }
     }
     shown(&words.join(" "))

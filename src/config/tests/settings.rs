@@ -1,5 +1,7 @@
 //! What may stand in the files: every key, every default, and values that cannot be.
 
+use std::time::Duration;
+
 use super::*;
 use crate::registry::{Auth, ClientCertificate, DockerConfig, Login, Pagination, SecretCommand, SecretSource};
 
@@ -192,7 +194,7 @@ fn impossible_values_say_what_was_expected() {
             "auth",
             "{type: tokn}",
             18,
-            "expected one of token, basic, bearer, none, found another word",
+            "expected one of token, basic, bearer, identity_token, docker_config, none, found another word",
             "did you mean `token`?",
         ),
         ("url", "quay.io", 10, "expected a url that begins with https:// or http://", example),

@@ -221,7 +221,7 @@ async fn what_a_helper_answers_is_told_apart() {
         // Not there: what the file has counts.
         ("echo 'credentials not found in native keychain'; exit 1", kept()),
         (r#"echo '{"Username":"","Secret":""}'"#, kept()),
-        ("echo 'hunter2: no such thing'; exit 1", Err("exit status: 1: `… no such thing`")),
+        ("echo 'hunter2: no such thing'; exit 1", Err("exit status: 1: `*** no such thing`")),
         ("echo 'error getting credentials' >&2; exit 2", Err("exit status: 2: `error getting credentials`")),
         (r#"echo '{"Username":"u","Secret":"hunter2"}'; exit 1"#, Err("exit status: 1")),
         (r#"echo '{"Username":"u","Secret":"hunter2"'"#, Err("printed something else")),
