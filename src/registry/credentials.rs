@@ -13,7 +13,7 @@ use url::Url;
 
 use super::error::Problem;
 use super::realm::{basic, header};
-use super::secret::Environment;
+use super::secret::Variables;
 use super::{Auth, Secret, SecretError, SecretSource, Settings};
 
 /// A refusal by 403 may mean that a credential has expired (ECR) as well as that one repository is not for us. Programs
@@ -82,7 +82,7 @@ impl Kind {
 pub(super) struct Credentials {
     auth: Auth,
     registry: Url,
-    environment: Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>,
+    environment: Box<Variables>,
     /// Held while they are read: whoever else wants them waits, and no program runs twice at once.
     current: Mutex<Option<Current>>,
 }
@@ -244,7 +244,7 @@ impl Credentials {
     }
 
     async fn read(&self) -> Result<Option<(Credential, Keep)>, Problem> {
-        let environment: Environment<'_> = &*self.environment;
+        let environment = &*self.environment;
         let read = match &self.auth {
             Auth::None | Auth::Token(None) => None,
             Auth::Token(Some(login)) => {

@@ -16,6 +16,8 @@ use super::command::{Run, SecretCommand};
 pub(super) const LONGEST: u64 = 64 * 1024;
 
 /// The environment's variables by name. The process's own but in tests, which run at once and must not change it.
+pub(super) type Variables = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+/// The same, borrowed.
 pub(super) type Environment<'a> = &'a (dyn Fn(&str) -> Option<OsString> + Send + Sync);
 
 /// A password or token. It has no `Display` and no `Serialize`, and its `Debug` is redacted.

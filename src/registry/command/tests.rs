@@ -42,7 +42,7 @@ impl Programs {
 }
 
 const SOON: Duration = Duration::from_millis(300);
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 
 async fn run(script: &str, input: &str, timeout: Duration) -> Result<Vec<u8>, CommandError> {
     let programs = Programs::new();

@@ -137,8 +137,8 @@ impl Shown {
         Self { certificate: secret_file(certificate), key: secret_file(key) }
     }
 
-    fn settings(&self) -> Option<ClientCertificate> {
-        Some(ClientCertificate { certificate: self.certificate.path().into(), key: self.key.path().into() })
+    fn settings(&self) -> ClientCertificate {
+        ClientCertificate { certificate: self.certificate.path().into(), key: self.key.path().into() }
     }
 }
 
@@ -150,7 +150,7 @@ async fn a_server_that_wants_to_know_us_is_shown_our_certificate() {
         for insecure_tls in [false, true] {
             let shown = pair.map(|pair| Shown::of(&pair.certificate, &pair.key));
             let mut settings = settings(serve_those(Some(&known)), Auth::None);
-            settings.client_certificate = shown.as_ref().and_then(Shown::settings);
+            settings.client_certificate = shown.as_ref().map(Shown::settings);
             settings.insecure_tls = insecure_tls;
             settings.ca_file = (!insecure_tls).then(|| authority.path().to_owned());
             let walked = walk(&Client::with(settings, QUICK, Bounds::default()).expect("a client")).await;
@@ -187,14 +187,14 @@ fn a_client_certificate_that_cannot_be_used_says_which_file_and_why() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(shown.key.path(), open).expect("a mode");
     assert_refused(shown.settings(), "KEY can be read by its group or by others", "client_key_file", &shown);
-    let missing = shown.settings().map(|own| ClientCertificate { certificate: "/nonexistent/cert".into(), ..own });
+    let missing = ClientCertificate { certificate: "/nonexistent/cert".into(), ..shown.settings() };
     assert_refused(missing, "read the secret file /nonexistent/cert", "client_cert_file", &shown);
 }
 
 #[track_caller]
-fn assert_refused(client_certificate: Option<ClientCertificate>, said: &str, remedy: &str, shown: &Shown) {
+fn assert_refused(own: ClientCertificate, said: &str, remedy: &str, shown: &Shown) {
     let url = "https://r.example".parse().expect("a URL");
-    let settings = Settings { client_certificate, insecure_tls: true, ..settings(url, Auth::None) };
+    let settings = Settings { client_certificate: Some(own), insecure_tls: true, ..settings(url, Auth::None) };
     let error = Client::new(settings).expect_err("refused");
     assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Setup));
     let source = std::error::Error::source(&error).expect("a source").to_string();
