@@ -117,7 +117,7 @@ fn mapping(section: &mut Section<'_>, registry: &Registry<'_>) -> Checked<Discov
         Type::Quay => {
             let namespaces = section.required("namespaces", "[my-org]", names);
             let api = api(section, registry, None);
-            let token = auth::secret(section, auth::TOKEN);
+            let token = auth::secret(section, &auth::TOKEN);
             literals?;
             Ok(DiscoverySettings::Quay { api: api?.with(bearer(section, token?)?), namespaces: namespaces? })
         }
@@ -144,7 +144,7 @@ fn gitlab(section: &mut Section<'_>, registry: &Registry<'_>, literals: Checked<
     let groups = section.or("groups", Vec::new(), names);
     let projects = section.or("projects", Vec::new(), names);
     let api = api(section, registry, None);
-    let token = auth::secret(section, auth::TOKEN);
+    let token = auth::secret(section, &auth::TOKEN);
     if let (Ok(api), Some(url)) = (&api, registry.url)
         && api.0.is_none()
         && url.host_str() != Some("registry.gitlab.com")
@@ -165,7 +165,7 @@ fn gitlab(section: &mut Section<'_>, registry: &Registry<'_>, literals: Checked<
 fn gitea(section: &mut Section<'_>, registry: &Registry<'_>, literals: Checked<()>) -> Checked<DiscoverySettings> {
     let owners = section.required("owners", "[my-org]", names);
     let api = api(section, registry, None);
-    let token = auth::secret(section, auth::TOKEN);
+    let token = auth::secret(section, &auth::TOKEN);
     literals?;
     let token = token?;
     if token.is_none() {
@@ -212,7 +212,7 @@ fn bearer(section: &Section<'_>, token: Option<SecretSource>) -> Checked<ApiLogi
 /// The login that stands here, else the registry's own.
 fn login(section: &mut Section<'_>, registry: &Registry<'_>) -> Checked<Option<Login>> {
     let username = section.optional("username", auth::username);
-    let password = auth::secret(section, auth::PASSWORD);
+    let password = auth::secret(section, &auth::PASSWORD);
     let login = auth::login(section, username?, password?)?.or_else(|| registry.login());
     if login.is_none() {
         section.note(ANONYMOUS, Some(format!("add `username: NAME` and {}", auth::PASSWORD_SOURCES)));

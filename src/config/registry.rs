@@ -9,7 +9,7 @@ use stocktake_sink::RegistryName;
 use url::Url;
 
 use super::{RegistryConfig, auth, discovery, hints};
-use crate::registry::{Auth, Kind, Pagination, Settings, Split};
+use crate::registry::{Auth, ClientCertificate, Kind, Pagination, Settings, Split};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{Depth, NameFilter, WalkSettings};
 use crate::yaml::{Checked, Field, Section, Value, is_plain, shown, suggest};
@@ -110,7 +110,7 @@ fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
     let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(host));
     let tls = tls(section, url.as_ref().ok());
     let timeout = section.or("timeout", TIMEOUT, Field::duration);
-    let (ca_file, insecure_tls) = tls?;
+    let (ca_file, insecure_tls, client_certificate) = tls?;
     Ok(Settings {
         name: name?,
         url: url?,
@@ -126,6 +126,7 @@ fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
         realm_hosts: realm_hosts?,
         ca_file,
         insecure_tls,
+        client_certificate,
         timeout: timeout?,
     })
 }
@@ -169,8 +170,11 @@ fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked
     }
 }
 
-/// `ca_file` and `insecure_tls`. One that would be without effect is a problem, since somebody relies on it.
-fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<(Option<PathBuf>, bool)> {
+/// What `tls` reads: `ca_file`, `insecure_tls`, and the client's own certificate with its key.
+type Tls = (Option<PathBuf>, bool, Option<ClientCertificate>);
+
+/// The settings of TLS. One that would be without effect is a problem, since somebody relies on it.
+fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<Tls> {
     let clear_text = url.is_some_and(|url| url.scheme() == "http");
     let effective = |field: &Field<'_>| {
         let help = "write the url with https, or leave this out";
@@ -189,7 +193,18 @@ fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<(Option<PathBuf>
         }
         Ok(path)
     });
-    Ok((ca_file?, insecure_tls?))
+    let mut own = |key| section.optional(key, |field| effective(field).and_then(|()| field.path()));
+    let (certificate, key) = (own("client_cert_file"), own("client_key_file"));
+    let client_certificate = match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
+        (None, None) => None,
+        (certificate, _) => {
+            let names = ["client_cert_file", "client_key_file"];
+            let (given, missing) = if certificate.is_some() { (names[0], names[1]) } else { (names[1], names[0]) };
+            return Err(section.problem(format!("`{given}` needs `{missing}`"), format!("add `{missing}: PATH`")));
+        }
+    };
+    Ok((ca_file?, insecure_tls?, client_certificate))
 }
 
 fn walk(section: &mut Section<'_>, kind: Option<Kind>, url: Option<&Url>) -> Checked<WalkSettings> {

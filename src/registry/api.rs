@@ -17,6 +17,7 @@ use super::link::{LinkError, next_page};
 use super::origin::{destination, same_origin};
 use super::page::{Key, Listed};
 use super::realm::{basic, header};
+use super::send::in_token;
 use super::session::Session;
 use super::transport::{Answer, Call, Posted, Wants};
 use super::{Client, Cursor, Login, Page, RegistryError, Secret, SecretSource};
@@ -127,24 +128,27 @@ impl Api {
     /// # Errors
     /// If the secret cannot be read, or the registry's own session cannot be opened.
     pub async fn open(&self) -> Result<ApiSession<'_>, RegistryError> {
-        let in_token = |problem| RegistryError::new(Step::Token, problem);
-        let secret = |source: &SecretSource| source.read().map_err(|error| in_token(Problem::Secret(error)));
         let access = match &self.login {
             ApiLogin::Anonymous => Access::Fixed(None),
             ApiLogin::Bearer(source) => {
-                Access::Fixed(Some(header("Bearer", secret(source)?.expose()).map_err(in_token)?))
+                Access::Fixed(Some(header("Bearer", secret(source).await?.expose()).map_err(in_token)?))
             }
             ApiLogin::Token(source) => {
-                Access::Fixed(Some(header("token", secret(source)?.expose()).map_err(in_token)?))
+                Access::Fixed(Some(header("token", secret(source).await?.expose()).map_err(in_token)?))
             }
             ApiLogin::Basic(login) => {
-                Access::Fixed(Some(basic(&login.username, &secret(&login.password)?).map_err(in_token)?))
+                Access::Fixed(Some(basic(&login.username, &secret(&login.password).await?).map_err(in_token)?))
             }
             ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
             ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.client.0).await?), false),
         };
         Ok(ApiSession { api: self, access, guard: Guard::new() })
     }
+}
+
+async fn secret(source: &SecretSource) -> Result<Secret, RegistryError> {
+    let read = source.read(&|name: &str| std::env::var_os(name)).await;
+    read.map_err(|error| in_token(Problem::Secret(error)))
 }
 
 impl ApiSession<'_> {
@@ -276,7 +280,7 @@ impl Api {
     async fn exchange(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
         let at_step = |problem| RegistryError::new(Step::Token, problem);
         let inner = &self.client.0;
-        let secret = login.password.read().map_err(|error| at_step(Problem::Secret(error)))?;
+        let secret = secret(&login.password).await?;
         // What a JSON body carries is not looked for in it.
         inner.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
         let body = credentials(&login.username, &secret);

@@ -13,6 +13,7 @@ use url::Url;
 use super::cache::{TokenCache, TokenState};
 use super::catalog::{self, Bounds};
 use super::challenge::Challenge;
+use super::credentials::{Credentials, LoginKind};
 use super::error::Step;
 use super::ping::Ping;
 use super::realm::Realm;
@@ -20,7 +21,7 @@ use super::repository::Repositories;
 use super::retry::RetryPolicy;
 use super::tags::PageSize;
 use super::transport::{Stats, Transport};
-use super::{Auth, Cursor, Kind, Login, Page, Pagination, RegistryError, Settings};
+use super::{Cursor, Kind, Page, Pagination, RegistryError, Settings};
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
 #[derive(Clone)]
@@ -30,6 +31,9 @@ pub struct Client(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) transport: Arc<Transport>,
+    pub(super) credentials: Arc<Credentials>,
+    /// How it logs in, once that has been looked up.
+    pub(super) login_kind: OnceLock<LoginKind>,
     pub(super) tokens: TokenCache<Realm>,
     pub(super) bounds: Bounds,
     pub(super) ping: Ping,
@@ -45,7 +49,7 @@ pub(super) struct Inner {
 }
 
 impl Client {
-    /// Reads `ca_file` and prepares the HTTP client; sends nothing.
+    /// Reads certificates and prepares the HTTP client; sends nothing.
     ///
     /// # Errors
     /// [`super::Fault::Tls`] if certificates cannot be read or none are known and the registry is https.
@@ -56,16 +60,15 @@ impl Client {
     pub(super) fn with(settings: Settings, retry: RetryPolicy, bounds: Bounds) -> Result<Self, RegistryError> {
         let transport = Transport::new(&settings, retry).map_err(|problem| RegistryError::new(Step::Setup, problem))?;
         let transport = Arc::new(transport);
-        let login = match &settings.auth {
-            Auth::Token(login) => login.clone(),
-            Auth::Basic(_) | Auth::Bearer(_) | Auth::None => None,
-        };
-        let realm = Realm::new(transport.clone(), settings.url.clone(), settings.realm_hosts.clone(), login);
-        let tokens = TokenCache::new(realm);
+        let credentials = Arc::new(Credentials::new(&settings));
+        let (url, realm_hosts) = (settings.url.clone(), settings.realm_hosts.clone());
+        let tokens = TokenCache::new(Realm::new(transport.clone(), url, realm_hosts, credentials.clone()));
         let tag_pages = PageSize::new(settings.page_size.get());
         Ok(Self(Arc::new(Inner {
             settings,
             transport,
+            credentials,
+            login_kind: OnceLock::new(),
             tokens,
             bounds,
             kind: OnceLock::new(),
@@ -145,21 +148,17 @@ impl Inner {
         self.kind.get().copied().flatten().or(self.settings.kind)
     }
 
+    /// How the client logs in; not at all before the ping.
+    pub(super) fn login_kind(&self) -> LoginKind {
+        self.login_kind.get().copied().unwrap_or(LoginKind::None)
+    }
+
     /// Whether links that leave the path of their page are led back to it.
     pub(super) fn repairs_links(&self) -> bool {
         match self.settings.pagination {
             Pagination::Strict => false,
             Pagination::Repair => true,
             Pagination::Auto => self.kind().is_some_and(|kind| kind.habits().breaks_links),
-        }
-    }
-
-    /// The user name and password, where some are configured.
-    pub(super) fn login(&self) -> Option<&Login> {
-        match &self.settings.auth {
-            Auth::Token(login) => login.as_ref(),
-            Auth::Basic(login) => Some(login),
-            Auth::Bearer(_) | Auth::None => None,
         }
     }
 }

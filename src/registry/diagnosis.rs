@@ -2,7 +2,7 @@
 //! same 401 has ten causes. It changes nothing about how a request is handled.
 
 use reqwest::StatusCode;
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 use serde_json::Value;
 
 use super::body::BodyError;
@@ -102,7 +102,9 @@ pub(super) fn why_denied(
 pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
     match problem {
         Problem::Rejected { hint, .. } | Problem::Denied { hint, .. } => refusal(step, problem, hint.as_ref()),
-        Problem::Secret(_) | Problem::BadSecret => "check where the password is kept, and that this user may read it".into(),
+        Problem::Secret(error) => error.remedy(),
+        Problem::ClientCertificate(error) => error.remedy(),
+        Problem::BadSecret => "check where the password is kept, and that this user may read it".into(),
         Problem::Scope { .. } | Problem::TooManyScopes => {
             "write a scope such as `repository:ORG/REPO:pull`, without commas, wildcards or `registry:catalog:*` on Quay, \
              or none at all"
@@ -223,6 +225,21 @@ fn tls(error: &reqwest::Error) -> String {
             | CertificateError::NotValidYetContext { .. },
         )) => "renew the registry's certificate, and check this machine's clock".into(),
         Some(rustls::Error::InvalidCertificate(_)) => "the certificate does not fit this host: check `url`".into(),
+        // What servers say that want a certificate, or another one.
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied,
+        )) => {
+            "the server asks for a client certificate that it trusts: set `client_cert_file` and `client_key_file`, or \
+             renew them"
+                .into()
+        }
         _ => "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into(),
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use super::SecretError;
 use super::body::BodyError;
 use super::content::{Flaw, Foreign};
 use super::diagnosis::{Hint, remedy};
 use super::link::LinkError;
 use super::origin::Distrust;
 use super::token::NoToken;
+use super::{ClientCertificateError, SecretError};
 
 /// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
 #[derive(Clone)]
@@ -189,6 +189,8 @@ pub(super) enum Problem {
     },
     #[error("there are no certificates in {path}")]
     NoCertificates { path: PathBuf },
+    #[error("the client certificate cannot be used")]
+    ClientCertificate(#[source] ClientCertificateError),
     #[error("no certificate authorities are known")]
     NoRoots,
     #[error("set up TLS")]
@@ -260,6 +262,7 @@ impl Problem {
             Self::Tls(_)
             | Self::CaFile { .. }
             | Self::NoCertificates { .. }
+            | Self::ClientCertificate(_)
             | Self::NoRoots
             | Self::TlsSetup(_)
             | Self::HttpSetup(_) => Fault::Tls,

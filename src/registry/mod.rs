@@ -2,9 +2,9 @@
 //! file.
 //!
 //! A walk is: ping `/v2/` (`ping`); find out what the catalog wants (`session`), getting tokens on the way (`cache`,
-//! `realm`); follow the links (`catalog`). Beside it, each repository is asked with the access that it wants
-//! (`repository`, `group`) for its tags (`tags`), manifests and configurations (`reading`). Every request goes through
-//! `send` and passes `transport`. The rest is pure.
+//! `realm`, for `credentials`); follow the links (`catalog`). Beside it, each repository is asked with the access that it
+//! wants (`repository`, `group`) for its tags (`tags`), manifests and configurations (`reading`). Every request goes
+//! through `send` and passes `transport`. The rest is pure.
 
 mod api;
 mod body;
@@ -12,10 +12,14 @@ mod cache;
 mod catalog;
 mod challenge;
 mod client;
+mod client_certificate;
+mod command;
 mod connect;
 mod content;
 mod contents;
+mod credentials;
 mod diagnosis;
+mod docker_config;
 mod error;
 mod gate;
 mod grammar;
@@ -53,7 +57,10 @@ pub use api::{Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, with_
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
 pub use challenge::Challenge;
 pub use client::Client;
+pub use client_certificate::{ClientCertificate, ClientCertificateError};
+pub use command::{CommandError, SecretCommand};
 pub use contents::{Contents, Tags};
+pub use docker_config::DockerConfig;
 pub use error::{Fault, RegistryError, Step};
 pub use grammar::{is_digest, is_repository_name, is_tag, shown};
 pub use kind::{CATALOG_SCOPE, Habits, Kind};

@@ -8,14 +8,14 @@ use reqwest::StatusCode;
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::RegistryError;
 use super::challenge::Challenge;
 use super::client::Inner;
+use super::credentials::LoginKind;
 use super::diagnosis::said;
 use super::error::{Problem, Step};
-use super::realm::header;
-use super::send::{Access, Ask, challenges};
+use super::send::{Access, Ask, challenges, in_token};
 use super::transport::Wants;
-use super::{Auth, RegistryError};
 
 /// What the ping brought.
 #[derive(Debug)]
@@ -68,14 +68,11 @@ impl Inner {
     }
 
     async fn ask_for_welcome(&self) -> Result<Welcome, RegistryError> {
-        let access = match &self.settings.auth {
-            Auth::Token(_) | Auth::None => Access::Anonymous,
-            Auth::Basic(_) => Access::Basic(self.basic_header()?),
-            Auth::Bearer(source) => {
-                let in_token = |problem| RegistryError::new(Step::Token, problem);
-                let token = source.read().map_err(|error| in_token(Problem::Secret(error)))?;
-                Access::Fixed(header("Bearer", token.expose()).map_err(in_token)?)
-            }
+        let kind = self.credentials.begin().await.map_err(in_token)?;
+        let access = match *self.login_kind.get_or_init(|| kind) {
+            LoginKind::None | LoginKind::Anonymous | LoginKind::Login | LoginKind::Identity => Access::Anonymous,
+            LoginKind::Basic => Access::Basic,
+            LoginKind::Fixed => Access::Fixed,
         };
         let url = self.api("/v2/");
         let sent = self.send(&Ask { url: &url, wants: Wants::Listing, step: &Step::Ping }, &access).await?;

@@ -1,5 +1,6 @@
 //! The token endpoint: credentials and scopes in, a token out, by the distribution token specification. GET with Basic
-//! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET). It caches nothing.
+//! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET); identity tokens by the
+//! `refresh_token` grant, for which there is only POST. It caches nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,12 +15,13 @@ use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use super::cache::{TokenSource, Wanted};
+use super::credentials::{Credential, Credentials};
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::origin::{destination, trust_realm};
-use super::token::{Token, read_answer};
+use super::token::{Token, read_answer, refresh_token};
 use super::transport::{Answer, Call, Posted, Transport, Wants};
-use super::{Login, RegistryError, Secret};
+use super::{RegistryError, Secret};
 use crate::clock;
 
 /// Quay refuses request lines over 4 KiB; what stands before and after the query is left room.
@@ -31,18 +33,11 @@ pub(super) struct Realm {
     transport: Arc<Transport>,
     registry: Url,
     further_hosts: Vec<String>,
-    login: Option<Login>,
+    credentials: Arc<Credentials>,
     /// Set once a realm has refused the credentials: trying again would lock the account out.
     rejected: OnceLock<RegistryError>,
     /// Whether GET was not allowed.
     posting: AtomicBool,
-}
-
-/// The login of one fetch.
-struct Credentials<'a> {
-    username: &'a str,
-    password: Secret,
-    basic: HeaderValue,
 }
 
 impl Realm {
@@ -50,10 +45,10 @@ impl Realm {
         transport: Arc<Transport>,
         registry: Url,
         further_hosts: Vec<String>,
-        login: Option<Login>,
+        credentials: Arc<Credentials>,
     ) -> Self {
         let (rejected, posting) = (OnceLock::new(), AtomicBool::new(false));
-        Self { transport, registry, further_hosts, login, rejected, posting }
+        Self { transport, registry, further_hosts, credentials, rejected, posting }
     }
 
     /// The refusal of the credentials, once there has been one, by a realm or by the registry itself.
@@ -69,45 +64,65 @@ impl Realm {
         error
     }
 
+    /// Asks with the credentials there are, and once more if they are refused and others have come in their place.
     async fn ask(&self, wanted: &Wanted) -> Result<Token, Problem> {
         trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
             .map_err(|source| Problem::Realm { host: self.host(&wanted.realm), source })?;
-        let credentials = self.login.as_ref().map(Credentials::read).transpose()?;
-        let url = token_url(wanted);
-        if url.as_str().len() > LONGEST_URL {
-            return Err(Problem::TooManyScopes);
-        }
-        let mut answer = None;
-        if !self.posting.load(Ordering::Relaxed) {
-            let got = self.send(&url, credentials.as_ref(), None).await?;
-            // Anonymous callers have nothing to put into a form.
-            if credentials.is_some() && is_not_for_get(got.status) {
-                self.posting.store(true, Ordering::Relaxed);
-            } else {
-                answer = Some(got);
+        let begun = Instant::now();
+        let credential = self.credentials.login().await?;
+        let outcome = self.ask_as(wanted, credential.as_ref()).await;
+        match (&outcome, &credential) {
+            (Err(Problem::Rejected { .. }), Some(refused)) => {
+                match self.credentials.renewed(refused, begun, StatusCode::UNAUTHORIZED).await? {
+                    Some(renewed) => self.ask_as(wanted, Some(&renewed)).await,
+                    None => outcome,
+                }
             }
+            _ => outcome,
         }
-        let answer = match (answer, &credentials) {
-            (Some(answer), _) => answer,
-            (None, Some(login)) => {
-                let form = token_form(wanted, login);
-                self.send(&wanted.realm, Some(login), Some(&form)).await?
+    }
+
+    async fn ask_as(&self, wanted: &Wanted, credential: Option<&Credential>) -> Result<Token, Problem> {
+        let answer = match credential {
+            Some(Credential::Login { username, password }) => self.log_in(wanted, username, password).await?,
+            Some(Credential::Identity(token)) => {
+                self.send(&wanted.realm, None, Some(&refresh_form(wanted, token))).await?
             }
-            (None, None) => self.send(&url, None, None).await?,
+            // A token made elsewhere is for the registry, and no token service's business.
+            Some(Credential::Bearer(_)) | None => self.send(&token_url(wanted)?, None, None).await?,
         };
-        if answer.status.is_success() {
-            return read_answer(&answer.body, Instant::now(), clock::now().timestamp()).map_err(Problem::NoToken);
+        if !answer.status.is_success() {
+            return Err(self.refusal(&answer, wanted, credential));
         }
-        Err(self.refusal(&answer, wanted, credentials.as_ref()))
+        let token = read_answer(&answer.body, Instant::now(), clock::now().timestamp()).map_err(Problem::NoToken)?;
+        if let Some(sent @ Credential::Identity(_)) = credential
+            && let Some(next) = refresh_token(&answer.body)
+        {
+            self.credentials.replace(sent, next).await;
+        }
+        Ok(token)
+    }
+
+    /// GET, or POST where GET is not allowed.
+    async fn log_in(&self, wanted: &Wanted, username: &str, password: &Secret) -> Result<Answer, Problem> {
+        let (url, basic) = (token_url(wanted)?, basic(username, password)?);
+        if !self.posting.load(Ordering::Relaxed) {
+            let got = self.send(&url, Some(&basic), None).await?;
+            if !is_not_for_get(got.status) {
+                return Ok(got);
+            }
+            self.posting.store(true, Ordering::Relaxed);
+        }
+        let form = password_form(wanted, username, password);
+        self.send(&wanted.realm, Some(&basic), Some(&form)).await
     }
 
     async fn send(
         &self,
         url: &Url,
-        credentials: Option<&Credentials<'_>>,
+        authorization: Option<&HeaderValue>,
         form: Option<&str>,
     ) -> Result<Answer, Problem> {
-        let authorization = credentials.map(|login| &login.basic);
         let call = Call { url, authorization, form: form.map(Posted::Form), wants: Wants::Token };
         for number in 1.. {
             let outcome = self.transport.attempt(&call).await;
@@ -118,16 +133,18 @@ impl Realm {
         unreachable!("the retry policy ends every request")
     }
 
-    fn refusal(&self, answer: &Answer, wanted: &Wanted, credentials: Option<&Credentials<'_>>) -> Problem {
+    fn refusal(&self, answer: &Answer, wanted: &Wanted, credential: Option<&Credential>) -> Problem {
         let said = said(answer);
         match answer.status {
-            // The password grant's way of saying 401 (RFC 6749, 5.2); to climb on would try the password again.
-            StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => Problem::Rejected { said, hint: None },
+            // The grants' way of saying 401 (RFC 6749, 5.2); to climb on would try the same again.
+            StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => {
+                Problem::Rejected { said, hint: self.rejection_hint(&wanted.realm, credential) }
+            }
             StatusCode::BAD_REQUEST => {
                 Problem::Scope { said, tried: format!("`{}`", answer.sent.shown(wanted.scopes.to_string())) }
             }
-            StatusCode::UNAUTHORIZED if credentials.is_some() => {
-                Problem::Rejected { said, hint: self.robot_name_hint(&wanted.realm) }
+            StatusCode::UNAUTHORIZED if credential.is_some() => {
+                Problem::Rejected { said, hint: self.rejection_hint(&wanted.realm, credential) }
             }
             StatusCode::UNAUTHORIZED => Problem::Denied { said, hint: Some(Hint::NoLogin) },
             StatusCode::FORBIDDEN => Problem::Denied { said, hint: None },
@@ -149,10 +166,12 @@ impl Realm {
     }
 
     /// Quay's robots are named `org+robot`; a name without `+` is the commonest cause of its 401.
-    fn robot_name_hint(&self, realm: &Url) -> Option<Hint> {
+    fn rejection_hint(&self, realm: &Url, credential: Option<&Credential>) -> Option<Hint> {
         let quay = realm.path() == "/v2/auth" || self.registry.host_str() == Some("quay.io");
-        let robot = self.login.as_ref().is_some_and(|login| login.username.contains('+'));
-        (quay && !robot).then_some(Hint::RobotName)
+        match credential? {
+            Credential::Login { username, .. } => (quay && !username.contains('+')).then_some(Hint::RobotName),
+            Credential::Identity(_) | Credential::Bearer(_) => Some(Hint::FixedToken),
+        }
     }
 }
 
@@ -169,14 +188,6 @@ impl TokenSource for Realm {
     }
 }
 
-impl<'a> Credentials<'a> {
-    fn read(login: &'a Login) -> Result<Self, Problem> {
-        let password = login.password.read().map_err(Problem::Secret)?;
-        let basic = basic(&login.username, &password)?;
-        Ok(Self { username: &login.username, password, basic })
-    }
-}
-
 /// `Basic` credentials by RFC 7617, in UTF-8.
 pub(super) fn basic(username: &str, password: &Secret) -> Result<HeaderValue, Problem> {
     header("Basic", &STANDARD.encode(format!("{username}:{}", password.expose())))
@@ -190,22 +201,31 @@ pub(super) fn header(scheme: &str, credentials: &str) -> Result<HeaderValue, Pro
 }
 
 /// The realm with its own query kept, and `service` and one `scope` each added: Quay reads several scopes only so.
-fn token_url(wanted: &Wanted) -> Url {
+fn token_url(wanted: &Wanted) -> Result<Url, Problem> {
     let mut url = wanted.realm.clone();
     if wanted.service.is_some() || !wanted.scopes.is_empty() {
         let mut query = url.query_pairs_mut();
         query.extend_pairs(wanted.service.iter().map(|service| ("service", service)));
         query.extend_pairs(wanted.scopes.iter().map(|scope| ("scope", scope)));
     }
-    url
+    if url.as_str().len() > LONGEST_URL { Err(Problem::TooManyScopes) } else { Ok(url) }
 }
 
-/// The `OAuth2` password grant of the distribution specification: scopes separated by blanks. Basic goes along with it,
-/// as some endpoints that want a POST look for the credentials only there.
-fn token_form(wanted: &Wanted, login: &Credentials<'_>) -> String {
+/// The `OAuth2` password grant of the distribution specification. Basic goes along with it, as some endpoints that want
+/// a POST look for the credentials only there.
+fn password_form(wanted: &Wanted, username: &str, password: &Secret) -> String {
+    grant(wanted, &[("grant_type", "password"), ("username", username), ("password", password.expose())])
+}
+
+/// The `OAuth2` grant of an identity token, which alone says who asks.
+fn refresh_form(wanted: &Wanted, token: &Secret) -> String {
+    grant(wanted, &[("grant_type", "refresh_token"), ("refresh_token", token.expose())])
+}
+
+/// The form of a grant: scopes separated by blanks, and who the client is, which the specification requires.
+fn grant(wanted: &Wanted, pairs: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs([("grant_type", "password"), ("client_id", "stocktake"), ("username", login.username)]);
-    form.append_pair("password", login.password.expose());
+    form.extend_pairs(pairs).append_pair("client_id", "stocktake");
     form.extend_pairs(wanted.service.iter().map(|service| ("service", service)));
     if !wanted.scopes.is_empty() {
         form.append_pair("scope", &wanted.scopes.to_string());
@@ -233,7 +253,8 @@ mod tests {
 
     #[test]
     fn edge_04_the_realms_own_query_is_kept_and_missing_parts_are_left_out() {
-        let url = |realm, service, scopes| String::from(token_url(&wanted(realm, service, scopes)));
+        let url =
+            |realm, service, scopes| String::from(token_url(&wanted(realm, service, scopes)).expect("short enough"));
         assert_eq!(url("https://a/t", None, ""), "https://a/t");
         assert_eq!(url("https://a/t?x=%2F&y", None, ""), "https://a/t?x=%2F&y");
         assert_eq!(
@@ -244,7 +265,7 @@ mod tests {
 
     #[test]
     fn edge_16_several_scopes_are_a_repeated_parameter() {
-        let url = token_url(&wanted("https://a/t", None, "repository:a:pull repository:b:pull"));
+        let url = token_url(&wanted("https://a/t", None, "repository:a:pull repository:b:pull")).expect("short enough");
         assert_eq!(url.query(), Some("scope=repository%3Aa%3Apull&scope=repository%3Ab%3Apull"));
     }
 
@@ -255,8 +276,7 @@ mod tests {
         assert!(basic.is_sensitive());
         let text = basic.to_str().expect("ASCII").strip_prefix("Basic ").expect("Basic");
         assert_eq!(STANDARD.decode(text).expect("base64"), "acme+inventory:p:a/ss%2B+wörd".as_bytes());
-        let login = Credentials { username: "acme+inventory", password, basic };
-        let form = token_form(&wanted("https://a/t", None, ""), &login);
+        let form = password_form(&wanted("https://a/t", None, ""), "acme+inventory", &password);
         let pairs: Vec<_> = form_urlencoded::parse(form.as_bytes()).collect();
         assert!(pairs.iter().any(|(key, value)| key == "username" && value == "acme+inventory"));
         assert!(pairs.iter().any(|(key, value)| key == "password" && value == "p:a/ss%2B+wörd"));

@@ -26,22 +26,20 @@ impl Inner {
         };
         match (why_denied(&said, &offered, token.map(|token| (token, service)), &answer.sent), access) {
             (hint @ Some(Hint::UseTokens | Hint::HarborRole), _) => Problem::Denied { said, hint },
-            (_, Access::Anonymous) if self.login().is_none() => Problem::Denied { said, hint: Some(Hint::NoLogin) },
-            (_, Access::Basic(_))
-                if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) =>
-            {
+            (_, Access::Anonymous) if !self.login_kind().has_login() => {
+                Problem::Denied { said, hint: Some(Hint::NoLogin) }
+            }
+            (_, Access::Basic) if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) => {
                 Problem::Denied { said, hint: Some(Hint::UseTokens) }
             }
-            (hint, Access::Basic(_) | Access::Fixed(_)) if !unauthorized => Problem::Denied { said, hint },
+            (hint, Access::Basic | Access::Fixed) if !unauthorized => Problem::Denied { said, hint },
             // What has opened one repository is no wrong password for another.
-            (hint, Access::Basic(_)) if step.is_of_one_repository() && self.is_proven() => {
-                Problem::Denied { said, hint }
-            }
-            (_, Access::Fixed(_)) if step.is_of_one_repository() && self.is_proven() => {
+            (hint, Access::Basic) if step.is_of_one_repository() && self.is_proven() => Problem::Denied { said, hint },
+            (_, Access::Fixed) if step.is_of_one_repository() && self.is_proven() => {
                 Problem::Denied { said, hint: Some(Hint::FixedToken) }
             }
-            (_, Access::Basic(_)) => Problem::Rejected { said, hint: None },
-            (_, Access::Fixed(_)) => Problem::Rejected { said, hint: Some(Hint::FixedToken) },
+            (_, Access::Basic) => Problem::Rejected { said, hint: None },
+            (_, Access::Fixed) => Problem::Rejected { said, hint: Some(Hint::FixedToken) },
             (hint, _) => Problem::Denied { said, hint },
         }
     }

@@ -12,12 +12,13 @@ use url::Url;
 use super::cache::Wanted;
 use super::challenge::Challenge;
 use super::client::Inner;
+use super::credentials::LoginKind;
 use super::error::{Problem, Said, Step};
 use super::group::{Grant, Group, Groups};
 use super::ping::Welcome;
 use super::send::{Access, Ask, Sent, challenges, is_refusal};
 use super::transport::Answer;
-use super::{Auth, Place, RegistryError, ScopeSet};
+use super::{Place, RegistryError, ScopeSet};
 
 /// Most accesses tried for one request. A server that offers another realm in each challenge could keep us busy for ever.
 const TRIES: usize = 3;
@@ -120,7 +121,7 @@ impl Inner {
                 return Ok(sent);
             }
             tried.push(access.clone());
-            match self.other_access(repository, ask.url, &sent.answer, &tried)? {
+            match self.other_access(repository, ask.url, &sent.answer, &tried) {
                 Some(other) => access = other,
                 // The same 401 to a fresh token: another round would be the same.
                 None => return Err(self.refusal(ask.step, &sent, &access)),
@@ -130,7 +131,10 @@ impl Inner {
 
     /// The way that the ping points out.
     fn way_in(&self, welcome: &Welcome) -> Result<Way, RegistryError> {
-        let Auth::Token(login) = &self.settings.auth else { return Ok(Way::Plain(welcome.access.clone())) };
+        let kind = self.login_kind();
+        if !kind.takes_tokens() {
+            return Ok(Way::Plain(welcome.access.clone()));
+        }
         let mut bearers = welcome.offered.iter().filter(|challenge| challenge.is("bearer"));
         if let Some((realm, service)) = bearers.find_map(|bearer| self.realm(bearer, &welcome.url)) {
             return Ok(Way::Tokens { realm, service });
@@ -141,11 +145,7 @@ impl Inner {
         }
         // Where nothing is asked for, a login goes out all the same: anonymous callers may see less.
         let unasked = welcome.offered.is_empty();
-        Ok(Way::Plain(if login.is_some() && (basic || unasked) {
-            Access::Basic(self.basic_header()?)
-        } else {
-            Access::Anonymous
-        }))
+        Ok(Way::Plain(if kind == LoginKind::Login && (basic || unasked) { Access::Basic } else { Access::Anonymous }))
     }
 
     /// The place's group, what its token says about the place, and when that was received; where a token for all of them
@@ -171,16 +171,10 @@ impl Inner {
     }
 
     /// What a refusal offers that has not been tried. Challenges are per path, and later ones are nearer to the truth.
-    fn other_access(
-        &self,
-        repository: &str,
-        asked: &Url,
-        answer: &Answer,
-        tried: &[Access],
-    ) -> Result<Option<Access>, RegistryError> {
-        let Auth::Token(login) = &self.settings.auth else { return Ok(None) };
-        if tried.len() == TRIES {
-            return Ok(None);
+    fn other_access(&self, repository: &str, asked: &Url, answer: &Answer, tried: &[Access]) -> Option<Access> {
+        let kind = self.login_kind();
+        if !kind.takes_tokens() || tried.len() == TRIES {
+            return None;
         }
         let offered = challenges(answer);
         for bearer in offered.iter().filter(|challenge| challenge.is("bearer")) {
@@ -190,18 +184,18 @@ impl Inner {
             let access = Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }));
             if !tried.contains(&access) {
                 self.repositories.learn(Way::Tokens { realm, service });
-                return Ok(Some(access));
+                return Some(access);
             }
         }
         let basic_alone = !offered.is_empty() && offered.iter().all(|challenge| challenge.is("basic"));
-        if basic_alone && login.is_some() {
-            let access = Access::Basic(self.basic_header()?);
+        if basic_alone && kind == LoginKind::Login {
+            let access = Access::Basic;
             if !tried.contains(&access) {
                 self.repositories.learn(Way::Plain(access.clone()));
-                return Ok(Some(access));
+                return Some(access);
             }
         }
-        Ok(None)
+        None
     }
 
     /// Where a challenge's tokens are to be had, and the service to name there.

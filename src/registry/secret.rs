@@ -1,13 +1,24 @@
 //! Secrets: where they come from, and a type that cannot be printed.
 
+mod error;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Longest secret file that is read, in bytes; robot tokens and JWTs stay far below.
-const LONGEST: u64 = 64 * 1024;
+pub use error::SecretError;
+
+use super::command::{Run, SecretCommand};
+
+/// Longest secret that is read, in bytes; robot tokens and JWTs stay far below.
+pub(super) const LONGEST: u64 = 64 * 1024;
+
+/// The environment's variables by name. The process's own but in tests, which run at once and must not change it.
+pub(super) type Variables = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+/// The same, borrowed.
+pub(super) type Environment<'a> = &'a (dyn Fn(&str) -> Option<OsString> + Send + Sync);
 
 /// A password or token. It has no `Display` and no `Serialize`, and its `Debug` is redacted.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,7 +42,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a secret is read from, anew at every login.
+/// Where a secret is read from. A file, a variable and a credential are read anew at every login; what a command printed
+/// is kept until it is refused or has reached its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// A file; refused when group or others can read it.
@@ -41,20 +53,19 @@ pub enum SecretSource {
     /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`, exempt from the mode check, since
     /// systemd itself guards that directory.
     Credential(String),
+    /// What a program prints.
+    Command(SecretCommand),
 }
 
 impl SecretSource {
-    /// Reads the secret anew; one trailing newline is cut. Small and local, so it does not bother to be async.
-    pub fn read(&self) -> Result<Secret, SecretError> {
-        self.read_with(|name| std::env::var_os(name))
-    }
-
-    fn read_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Secret, SecretError> {
+    /// Reads the secret anew; one trailing newline is cut.
+    pub(super) async fn read(&self, environment: Environment<'_>) -> Result<Secret, SecretError> {
+        let not_text = || SecretError::NotText { from: self.to_string() };
         let text = match self {
-            Self::File(path) => read_file(path, true)?,
+            Self::File(path) => read_secret_file(path, true)?,
             Self::Env(name) => {
-                let value = env(name).ok_or_else(|| SecretError::Unset { name: name.clone() })?;
-                value.into_string().map_err(|_| SecretError::NotText { from: format!("${name}") })?
+                let value = environment(name).ok_or_else(|| SecretError::Unset { name: name.clone() })?;
+                value.into_string().map_err(|_| not_text())?
             }
             Self::Credential(name) => {
                 // A name with a path in it would step out of the directory that systemd guards.
@@ -62,8 +73,13 @@ impl SecretSource {
                     return Err(SecretError::BadCredential { name: name.clone() });
                 }
                 let variable = "CREDENTIALS_DIRECTORY";
-                let directory = env(variable).ok_or_else(|| SecretError::Unset { name: variable.to_owned() })?;
-                read_file(&Path::new(&directory).join(name), false)?
+                let directory =
+                    environment(variable).ok_or_else(|| SecretError::Unset { name: variable.to_owned() })?;
+                read_secret_file(&Path::new(&directory).join(name), false)?
+            }
+            Self::Command(command) => {
+                let ended = Run::of(command).run(environment).await?.successful()?;
+                String::from_utf8(ended).map_err(|_| not_text())?
             }
         };
         let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
@@ -77,11 +93,31 @@ impl fmt::Display for SecretSource {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Env(name) => write!(f, "${name}"),
             Self::Credential(name) => write!(f, "$CREDENTIALS_DIRECTORY/{name}"),
+            Self::Command(command) => write!(f, "the output of `{}`", command.program()),
         }
     }
 }
 
-fn read_file(path: &Path, check_mode: bool) -> Result<String, SecretError> {
+fn read_secret_file(path: &Path, check_mode: bool) -> Result<String, SecretError> {
+    let read = read_file(path, LONGEST)?;
+    if check_mode { read.guarded(path) } else { Ok(read.text) }
+}
+
+/// A file that was read, and whether others than its owner may do so.
+pub(super) struct ReadFile {
+    pub(super) text: String,
+    pub(super) is_open_to_others: bool,
+}
+
+impl ReadFile {
+    /// Its text, if nobody else may read it.
+    pub(super) fn guarded(self, path: &Path) -> Result<String, SecretError> {
+        if self.is_open_to_others { Err(SecretError::OpenToOthers { path: path.to_owned() }) } else { Ok(self.text) }
+    }
+}
+
+/// Reads a small, regular file of text.
+pub(super) fn read_file(path: &Path, longest: u64) -> Result<ReadFile, SecretError> {
     let failed = |source| SecretError::File { path: path.to_owned(), source };
     // Looked at before it is opened: opening a pipe waits until somebody writes to it.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
@@ -89,17 +125,16 @@ fn read_file(path: &Path, check_mode: bool) -> Result<String, SecretError> {
     }
     let file = File::open(path).map_err(failed)?;
     // The mode of the file that was opened, not of whatever the path names a moment later.
-    if check_mode && is_open_to_others(&file).map_err(failed)? {
-        return Err(SecretError::OpenToOthers { path: path.to_owned() });
-    }
+    let is_open_to_others = is_open_to_others(&file).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(SecretError::TooLong { path: path.to_owned() });
+    file.take(longest + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > longest {
+        return Err(SecretError::TooLong { path: path.to_owned(), kib: longest / 1024 });
     }
     // An editor's byte order mark would make every password wrong.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).to_vec();
-    String::from_utf8(text).map_err(|_| SecretError::NotText { from: path.display().to_string() })
+    let text = String::from_utf8(text).map_err(|_| SecretError::NotText { from: path.display().to_string() })?;
+    Ok(ReadFile { text, is_open_to_others })
 }
 
 #[cfg(unix)]
@@ -111,62 +146,6 @@ fn is_open_to_others(file: &File) -> std::io::Result<bool> {
 #[cfg(not(unix))]
 fn is_open_to_others(_: &File) -> std::io::Result<bool> {
     Ok(false)
-}
-
-/// A secret could not be read. Never carries the secret.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The file cannot be read.
-    #[error("read the secret file {path}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A directory, a pipe or a device.
-    #[error("{path} is no regular file: a secret is not read from anything else")]
-    NotAFile {
-        /// What was named.
-        path: PathBuf,
-    },
-    /// Group or others may read the file.
-    #[error("the secret file {path} can be read by its group or by others: run `chmod 600 {path}`")]
-    OpenToOthers {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is no secret: far too long.
-    #[error("the secret file {path} is longer than 64 KiB")]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The environment variable is not set.
-    #[error("the environment variable {name} is not set")]
-    Unset {
-        /// The variable.
-        name: String,
-    },
-    /// The secret is not UTF-8.
-    #[error("the secret in {from} is not UTF-8 text")]
-    NotText {
-        /// Where it was read from.
-        from: String,
-    },
-    /// There is nothing in it.
-    #[error("the secret in {from} is empty")]
-    Empty {
-        /// Where it was read from.
-        from: String,
-    },
-    /// A credential's name is a plain file name.
-    #[error("the credential name {name:?} is not a plain file name")]
-    BadCredential {
-        /// The name.
-        name: String,
-    },
 }
 
 #[cfg(test)]
@@ -182,9 +161,15 @@ mod tests {
         file
     }
 
+    /// Reads a source that waits for nothing.
+    fn read(source: &SecretSource, environment: Environment<'_>) -> Result<Secret, SecretError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(source.read(environment))
+    }
+
     fn from_file(content: &[u8], mode: u32) -> Result<String, SecretError> {
         let file = file(content, mode);
-        SecretSource::File(file.path().to_owned()).read().map(|secret| secret.expose().to_owned())
+        read(&SecretSource::File(file.path().to_owned()), &|_| None).map(|secret| secret.expose().to_owned())
     }
 
     #[test]
@@ -207,7 +192,7 @@ mod tests {
         assert!(matches!(from_file(b"\n", 0o600), Err(SecretError::Empty { .. })));
         assert!(matches!(from_file(&vec![b'a'; 70_000], 0o600), Err(SecretError::TooLong { .. })));
         assert!(matches!(from_file(b"\xff", 0o600), Err(SecretError::NotText { .. })));
-        let missing = SecretSource::File("/nonexistent/secret".into()).read();
+        let missing = read(&SecretSource::File("/nonexistent/secret".into()), &|_| None);
         assert!(matches!(missing, Err(SecretError::File { .. })));
     }
 
@@ -219,7 +204,7 @@ mod tests {
         for path in [fifo.as_path(), directory.path(), Path::new("/dev/null")] {
             let (sender, receiver) = std::sync::mpsc::channel();
             let source = SecretSource::File(path.to_owned());
-            std::thread::spawn(move || sender.send(source.read().map(|_| ())));
+            std::thread::spawn(move || sender.send(read(&source, &|_| None).map(|_| ())));
             let read = receiver.recv_timeout(std::time::Duration::from_secs(5)).expect("an answer");
             assert!(matches!(read, Err(SecretError::NotAFile { .. })), "{read:?}");
         }
@@ -236,7 +221,7 @@ mod tests {
     fn a_variable_that_is_no_text_is_refused() {
         use std::os::unix::ffi::OsStringExt;
         let env = |_: &str| Some(OsString::from_vec(b"hunter2\xff".to_vec()));
-        let error = SecretSource::Env("TOKEN".into()).read_with(env).expect_err("refused");
+        let error = read(&SecretSource::Env("TOKEN".into()), &env).expect_err("refused");
         assert!(matches!(error, SecretError::NotText { .. }) && !format!("{error:?}").contains("hunter2"));
     }
 
@@ -246,10 +231,10 @@ mod tests {
         let directory = file.path().parent().expect("a directory").as_os_str().to_owned();
         let name = file.path().file_name().expect("a name").to_str().expect("text").to_owned();
         let env = |variable: &str| (variable == "CREDENTIALS_DIRECTORY").then(|| directory.clone());
-        let secret = SecretSource::Credential(name).read_with(env).expect("read");
+        let secret = read(&SecretSource::Credential(name), &env).expect("read");
         assert_eq!(secret.expose(), "hunter2");
         for name in ["../secret", "", "..", "a/b"] {
-            let read = SecretSource::Credential(name.into()).read_with(env);
+            let read = read(&SecretSource::Credential(name.into()), &env);
             assert!(matches!(read, Err(SecretError::BadCredential { .. })), "{name}");
         }
     }
@@ -257,8 +242,8 @@ mod tests {
     #[test]
     fn an_environment_variable_is_a_source_too() {
         let env = |variable: &str| (variable == "TOKEN").then(|| OsString::from("hunter2"));
-        assert_eq!(SecretSource::Env("TOKEN".into()).read_with(env).expect("read").expose(), "hunter2");
-        let unset = SecretSource::Env("OTHER".into()).read_with(env);
+        assert_eq!(read(&SecretSource::Env("TOKEN".into()), &env).expect("read").expose(), "hunter2");
+        let unset = read(&SecretSource::Env("OTHER".into()), &env);
         assert!(matches!(unset, Err(SecretError::Unset { .. })));
     }
 

@@ -15,7 +15,7 @@ use super::challenge::Challenge;
 use super::client::Inner;
 use super::error::{Problem, Step};
 use super::origin::{destination, same_origin};
-use super::realm::{basic, header};
+use super::realm::header;
 use super::token::Token;
 use super::transport::{Answer, Call, Wants};
 
@@ -28,9 +28,9 @@ pub(super) enum Access {
     /// Nothing.
     Anonymous,
     /// The login's Basic credentials.
-    Basic(HeaderValue),
+    Basic,
     /// The configured token.
-    Fixed(HeaderValue),
+    Fixed,
     /// A token of the cache.
     Token(Arc<Wanted>),
 }
@@ -54,7 +54,7 @@ pub(super) struct Sent {
 
 impl Inner {
     /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects, and after a
-    /// refusal repeats the request once with a new token if the old one was not fresh.
+    /// refusal repeats the request once with a new token, or with other credentials, if the old were not fresh.
     pub(super) async fn send(&self, ask: &Ask<'_>, access: &Access) -> Result<Sent, RegistryError> {
         self.send_since(ask, access, Instant::now()).await
     }
@@ -68,7 +68,7 @@ impl Inner {
     ) -> Result<Sent, RegistryError> {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
         let mut route = Route { url: ask.url.clone(), redirects: 0, abroad: false };
-        let mut number = 1;
+        let (mut number, mut renewed) = (1, false);
         loop {
             // Looked up for each attempt: the pause before it may have outlived a token.
             let (authorization, token) = if route.abroad { (None, None) } else { self.authorization(access).await? };
@@ -86,8 +86,15 @@ impl Inner {
                 (Access::Token(wanted), Some(stale)) if is_refusal(answer.status) && stale.received < fresh => {
                     self.tokens.refused(wanted, &stale.secret);
                 }
+                (Access::Basic | Access::Fixed, _)
+                    if is_refusal(answer.status)
+                        && !renewed
+                        && self.is_renewed(authorization.as_ref(), fresh, answer.status).await? =>
+                {
+                    renewed = true;
+                }
                 _ => {
-                    let carried = matches!(access, Access::Basic(_) | Access::Fixed(_)) && answer.status.is_success();
+                    let carried = matches!(access, Access::Basic | Access::Fixed) && answer.status.is_success();
                     if carried || token.is_some() {
                         self.proven.store(true, Ordering::Relaxed);
                     }
@@ -101,13 +108,26 @@ impl Inner {
     async fn authorization(&self, access: &Access) -> Result<(Option<HeaderValue>, Option<Token>), RegistryError> {
         match access {
             Access::Anonymous => Ok((None, None)),
-            Access::Basic(value) | Access::Fixed(value) => Ok((Some(value.clone()), None)),
+            Access::Basic | Access::Fixed => {
+                Ok((Some(self.credentials.authorization().await.map_err(in_token)?), None))
+            }
             Access::Token(wanted) => {
                 let token = self.tokens.get(wanted).await?;
                 let value = header("Bearer", token.secret.expose());
-                Ok((Some(value.map_err(|problem| RegistryError::new(Step::Token, problem))?), Some(token)))
+                Ok((Some(value.map_err(in_token)?), Some(token)))
             }
         }
+    }
+
+    /// Whether there are other credentials by now than those just refused.
+    async fn is_renewed(
+        &self,
+        refused: Option<&HeaderValue>,
+        begun: Instant,
+        status: StatusCode,
+    ) -> Result<bool, RegistryError> {
+        let Some(refused) = refused else { return Ok(false) };
+        self.credentials.is_renewed(refused, begun, status).await.map_err(in_token)
     }
 
     /// Goes where a redirect leads. Within the origin always; content alone may lie with another host, S3 or a CDN as a
@@ -138,14 +158,6 @@ impl Inner {
     pub(super) fn is_proven(&self) -> bool {
         self.proven.load(Ordering::Relaxed)
     }
-
-    /// The login's Basic credentials, the password read anew.
-    pub(super) fn basic_header(&self) -> Result<HeaderValue, RegistryError> {
-        let login = self.login().expect("Basic is chosen only with a login");
-        let password = login.password.read().map_err(Problem::Secret);
-        let value = password.and_then(|password| basic(&login.username, &password));
-        value.map_err(|problem| RegistryError::new(Step::Token, problem))
-    }
 }
 
 /// Where a request has got to.
@@ -154,6 +166,11 @@ struct Route {
     redirects: u32,
     /// Whether it has left the registry's origin.
     abroad: bool,
+}
+
+/// Whatever keeps us from logging in.
+pub(super) fn in_token(problem: Problem) -> RegistryError {
+    RegistryError::new(Step::Token, problem)
 }
 
 pub(super) fn challenges(answer: &Answer) -> Vec<Challenge> {

@@ -74,7 +74,8 @@ impl Sent {
         let password =
             login.as_deref().and_then(|login| login.split_once(':')).map(|(_, password)| password.to_owned());
         let pairs = form.into_iter().flat_map(|form| form_urlencoded::parse(form.as_bytes()));
-        let passwords = pairs.filter(|(key, _)| key == "password").map(|(_, value)| value.into_owned());
+        let passwords =
+            pairs.filter(|(key, _)| key == "password" || key == "refresh_token").map(|(_, value)| value.into_owned());
 
         let plain = header.map(|(_, value)| value.to_owned()).into_iter().chain(password).chain(passwords);
         let mut forms: Vec<_> = plain.filter(|secret| !secret.is_empty()).flat_map(forms).collect();
@@ -111,6 +112,9 @@ mod tests {
         let text =
             "dTpwOi8gIivDtg== dTpwOi8gIivDtg%3D%3D p:/ \"+ö p:/ \\\"+ö p%3A%2F+%22%2B%C3%B6 p%3A%2F%20%22%2B%C3%B6";
         assert_eq!(sent.strike(text.into()), "[secret] [secret] [secret] [secret] [secret] [secret]");
+
+        let sent = Sent::of(None, Some("grant_type=refresh_token&refresh_token=a%2Bb"));
+        assert_eq!(sent.strike("a refresh_token, a%2Bb".into()), "a refresh_token, [secret]");
 
         let sent = Sent::of(None, Some("grant_type=password&username=u&password=a%2Bb+c"));
         assert_eq!(sent.strike("username=u&password=a%2Bb+c, a+b c".into()), "username=u&password=[secret], [secret]");

@@ -8,18 +8,20 @@ use url::Url;
 use super::cache::Wanted;
 use super::challenge::Challenge;
 use super::client::Inner;
+use super::credentials::LoginKind;
 use super::error::{Problem, Said, Step};
 use super::kind::CATALOG_SCOPE;
 use super::ping::Welcome;
 use super::scope::Ladder;
-use super::send::{Access, Ask, Sent, challenges, is_refusal};
+use super::send::{Access, Ask, Sent, challenges, in_token, is_refusal};
 use super::transport::{Answer, Wants};
-use super::{Auth, RegistryError};
+use super::{RegistryError, SecretError};
 
 /// A walk's session with its registry.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
     client: &'a Inner,
+    kind: LoginKind,
     access: Access,
     ladder: Ladder,
     welcome: Arc<Welcome>,
@@ -30,12 +32,14 @@ impl<'a> Session<'a> {
     /// Pings if nobody has, and prepares for what the ping asks for.
     pub(super) async fn open(client: &'a Inner) -> Result<Self, RegistryError> {
         let welcome = client.welcome().await?;
+        let kind = client.login_kind();
         let mut session = Self {
             client,
+            kind,
             access: welcome.access.clone(),
             ladder: Ladder::new(&client.settings.scope),
             welcome: welcome.clone(),
-            basic_tried: matches!(client.settings.auth, Auth::Basic(_)),
+            basic_tried: kind == LoginKind::Basic,
         };
         if client.kind().is_some_and(|kind| kind.habits().refuses_catalog_scope) {
             session.ladder.forgo(CATALOG_SCOPE);
@@ -43,8 +47,7 @@ impl<'a> Session<'a> {
         // A probe without credentials teaches the catalog's own scope, which the ping cannot know; with a scope
         // configured or Basic alone on offer there is nothing to learn.
         let (bearer, basic) = (welcome.offers("bearer"), welcome.offers("basic"));
-        let token_login = matches!(client.settings.auth, Auth::Token(Some(_)));
-        if token_login && if bearer { !client.settings.scope.is_empty() } else { basic } {
+        if kind.has_login() && if bearer { !client.settings.scope.is_empty() } else { basic } {
             session.climb(&[], &welcome.url)?;
         }
         Ok(session)
@@ -72,7 +75,7 @@ impl<'a> Session<'a> {
                 if self.is_same_again(&offered) || !self.climb(&offered, url)? {
                     return Err(self.client.refusal(&step, &sent, &self.access));
                 }
-            } else if sent.answer.status.is_success() && anonymous && self.client.login().is_some() {
+            } else if sent.answer.status.is_success() && anonymous && self.kind.has_login() {
                 // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py): with credentials, no such
                 // answer is believed.
                 if !self.climb(&[], url)? {
@@ -99,7 +102,9 @@ impl<'a> Session<'a> {
 
     /// Takes the next step up: another scope, then Basic. `false` when there is none left.
     fn climb(&mut self, offered: &[Challenge], offered_at: &Url) -> Result<bool, RegistryError> {
-        let Auth::Token(login) = &self.client.settings.auth else { return Ok(false) };
+        if !self.kind.takes_tokens() {
+            return Ok(false);
+        }
         // Challenges are per path; one without any means the ping's.
         let useful = |challenge: &&Challenge| challenge.is("bearer") || challenge.is("basic");
         let own: Vec<_> = offered.iter().filter(useful).cloned().collect();
@@ -121,8 +126,11 @@ impl<'a> Session<'a> {
         }
         // Where nothing is offered at all, Basic is what the specification's oldest servers take unasked.
         let basic = offered.is_empty() || offered.iter().any(|challenge| challenge.is("basic"));
-        if basic && login.is_some() && !std::mem::replace(&mut self.basic_tried, true) {
-            self.access = Access::Basic(self.client.basic_header()?);
+        if basic && self.kind == LoginKind::Identity && !offered.iter().any(|challenge| challenge.is("bearer")) {
+            return Err(in_token(Problem::Secret(SecretError::IdentityAlone)));
+        }
+        if basic && self.kind == LoginKind::Login && !std::mem::replace(&mut self.basic_tried, true) {
+            self.access = Access::Basic;
             return Ok(true);
         }
         Ok(false)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::{Kind, SecretSource};
+use super::{ClientCertificate, DockerConfig, Kind, SecretSource};
 
 /// One registry, as the protocol sees it.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// Whether to accept any certificate.
     pub insecure_tls: bool,
+    /// What to show a server that asks who we are.
+    pub client_certificate: Option<ClientCertificate>,
     /// Bound on one request, from sending to the end of its body.
     pub timeout: Duration,
 }
@@ -65,6 +67,7 @@ impl Settings {
             realm_hosts: Vec::new(),
             ca_file: None,
             insecure_tls: false,
+            client_certificate: None,
             timeout: Duration::from_secs(30),
         }
     }
@@ -102,6 +105,11 @@ pub enum Auth {
     Basic(Login),
     /// A token that somebody else made, sent as it is.
     Bearer(SecretSource),
+    /// A token that the token service takes in place of a user name and a password (Azure's refresh token, docker's
+    /// `identitytoken`).
+    Identity(SecretSource),
+    /// What docker or podman have stored, of whichever of these kinds it is.
+    Docker(DockerConfig),
     /// Nothing is ever sent.
     None,
 }

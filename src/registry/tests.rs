@@ -7,6 +7,7 @@ mod failures;
 mod hostile;
 mod hostile_contents;
 mod kinds;
+mod logins;
 mod paging;
 mod repository_tokens;
 mod secrecy;

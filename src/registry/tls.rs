@@ -1,4 +1,5 @@
-//! Whom to trust: the system's certificate authorities, those of `ca_file`, or anybody where the operator insists.
+//! Whom to trust: the system's certificate authorities, those of `ca_file`, or anybody where the operator insists; and what
+//! to show of ourselves.
 //! The crypto provider is named here, so that nothing depends on a process-wide default.
 
 use std::path::Path;
@@ -24,11 +25,14 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(Problem::TlsSetup)?;
-    let mut config = if settings.insecure_tls {
-        let anybody = Arc::new(Anybody(provider));
-        builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
+    let builder = if settings.insecure_tls {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
     } else {
-        builder.with_root_certificates(roots(settings)?).with_no_client_auth()
+        builder.with_root_certificates(roots(settings)?)
+    };
+    let mut config = match &settings.client_certificate {
+        None => builder.with_no_client_auth(),
+        Some(own) => own.present(builder).map_err(Problem::ClientCertificate)?,
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

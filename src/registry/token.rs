@@ -68,6 +68,12 @@ pub fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Result<Toke
     Ok(Token { secret: Secret::new(text), received, lifetime: lifetime.min(LONGEST) })
 }
 
+/// The identity token that an answer gives in place of the one that it was asked with, if it gives one.
+pub(super) fn refresh_token(body: &[u8]) -> Option<Secret> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    answer["refresh_token"].as_str().filter(|token| !token.is_empty()).map(Secret::new)
+}
+
 /// `expires_in` as a positive number of seconds, be it a number or a text. Zero and less are no lifetime at all:
 /// believing them would fetch a token per page.
 fn told(value: &Value) -> Option<Duration> {

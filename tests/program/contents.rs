@@ -41,7 +41,8 @@ fn expected(repository: &str, held: &Held, manifest: &Manifest) -> Value {
     let config = manifest.config.as_ref().and_then(|config| held.configs.get(&config.digest));
     let is_image = manifest.kind == ManifestKind::Image;
     assert_eq!(config.is_some(), is_image, "{repository}@{}", manifest.digest);
-    let layer = |layer: &Descriptor| json!({"digest": layer.digest, "size": layer.size, "media_type": layer.media_type});
+    let layer =
+        |layer: &Descriptor| json!({"digest": layer.digest, "size": layer.size, "media_type": layer.media_type});
     let size = manifest.config.iter().chain(&manifest.layers).map(|part| part.size).sum::<i64>();
     let is_index = manifest.kind == ManifestKind::Index;
     let mut row = json!({
@@ -98,7 +99,8 @@ fn assert_is_what_was_pushed(root: &Path, pushed: &Pushed) {
     for row in told(root, "repositories") {
         let repository = row["repository"].as_str().unwrap();
         // docker-registry answers 404 for a repository whose tags are all gone.
-        let expected = if counts[repository] == 0 { json!(["gone", null]) } else { json!(["complete", counts[repository]]) };
+        let expected =
+            if counts[repository] == 0 { json!(["gone", null]) } else { json!(["complete", counts[repository]]) };
         assert_eq!(json!([row["state"], row.get("tag_count")]), expected, "{row}");
     }
 }

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod contents;
+mod credentials;
 mod demo;
 mod discoveries;
 mod durability;

@@ -3,10 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 use stocktake::fake::{
     Access, Authorization, Endpoint, FakeRegistry, Fault, Grants, Script, SeenRequest, TokenMethod, USERNAME,
 };
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use crate::support::inventory::last_run;
 use crate::support::program::{Workplace, one_registry};
@@ -42,7 +43,20 @@ enum Login {
     Token,
     Basic,
     Bearer,
+    /// An identity token, which goes into a form.
+    Identity,
+    /// A program that prints the password, and says it on standard error as well.
+    Command,
+    /// The same, and then it fails.
+    Failing,
+    /// What docker has stored in its file.
+    Docker,
+    /// What docker has stored in a credential helper, which is as talkative.
+    Helper,
 }
+
+/// Where the password is kept.
+const KEPT: [&str; 3] = ["password", "docker.json", "answer.json"];
 
 impl Login {
     fn lines(self) -> String {
@@ -50,7 +64,24 @@ impl Login {
             Self::Token => format!("    auth: {{username: {USERNAME}, password_env: CANARY}}\n"),
             Self::Basic => format!("    auth: {{type: basic, username: {USERNAME}, password_file: password}}\n"),
             Self::Bearer => "    auth: {type: bearer, token_env: FIXED}\n".to_owned(),
+            Self::Identity => "    auth: {type: identity_token, token_file: password}\n".to_owned(),
+            Self::Command => format!("    auth: {{type: basic, username: {USERNAME}, password_command: ./print}}\n"),
+            Self::Failing => format!("    auth: {{username: {USERNAME}, password_command: [./print, and, fail]}}\n"),
+            Self::Docker => "    auth: {type: docker_config, file: docker.json}\n".to_owned(),
+            Self::Helper => "    auth: {type: docker_config, file: helper.json}\n".to_owned(),
         }
+    }
+
+    /// Everything that any of them needs.
+    fn furnish(place: &Workplace, registry: &Url) {
+        place.secret("password", &password());
+        place.script("print", "cat password; cat password >&2; exit $#");
+        let host = format!("127.0.0.1:{}", registry.port().unwrap());
+        let auth = STANDARD.encode(format!("{USERNAME}:{}", password()));
+        place.secret("docker.json", &json!({"auths": {host: {"auth": auth}}}).to_string());
+        place.secret("helper.json", r#"{"credsStore":"talkative"}"#);
+        place.secret("answer.json", &json!({"Username": USERNAME, "Secret": password()}).to_string());
+        place.script("bin/docker-credential-talkative", "cat answer.json; cat answer.json password >&2");
     }
 }
 
@@ -60,8 +91,13 @@ async fn keeps_its_secrets(case: &str, script: Script, login: Login, code: i32) 
     for format in ["text", "json"] {
         let console = "  feed: {type: json, url: ./feed}\n  console: {type: stdout, format: jsonl}\nregistries:";
         let place = Workplace::with(&one_registry(&registry.url(), &login.lines()).replace("registries:", console));
-        place.secret("password", &password());
-        let environment = [("CANARY", password()), ("FIXED", FIXED.to_owned()), ("RUST_LOG", "trace".to_owned())];
+        Login::furnish(&place, &registry.url());
+        let environment = [
+            ("CANARY", password()),
+            ("FIXED", FIXED.to_owned()),
+            ("RUST_LOG", "trace".to_owned()),
+            ("PATH", place.path_with("bin")),
+        ];
         let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let ended = place.run_with(&environment, &["run", "--log-format", format]).await;
         assert_eq!(ended.code, Some(code), "{case}: {}", ended.stderr);
@@ -70,7 +106,7 @@ async fn keeps_its_secrets(case: &str, script: Script, login: Login, code: i32) 
         let mut seen = vec![("stdout".to_owned(), ended.stdout), ("stderr".to_owned(), ended.stderr)];
         // Objects are compressed; the one table that holds more than names is read.
         seen.push(("runs".to_owned(), format!("{:?}", last_run(&place.path("inventory"), "quay"))));
-        let files = place.tree(".").into_iter().filter(|(name, _)| name != "password");
+        let files = place.tree(".").into_iter().filter(|(name, _)| !KEPT.contains(&name.as_str()));
         seen.extend(files.map(|(name, bytes)| (name, String::from_utf8_lossy(&bytes).into_owned())));
 
         let mut secrets: Vec<_> = in_base64().into_iter().chain([CORE.to_owned(), FIXED.to_owned()]).collect();
@@ -103,7 +139,7 @@ fn echo(script: Script, endpoint: Endpoint, status: u16) -> Script {
             if seen.authorization == Authorization::Basic {
                 told.extend([password(), form_urlencoded::byte_serialize(password().as_bytes()).collect()]);
             }
-            let body = serde_json::json!({"errors": [{"code": "X", "message": told.join(" ")}]}).to_string();
+            let body = json!({"errors": [{"code": "X", "message": told.join(" ")}]}).to_string();
             Fault::status(status).body(body)
         })
     })
@@ -116,6 +152,34 @@ async fn where_all_goes_well() {
     keeps_its_secrets("a token by POST", mine(post), Login::Token, 0).await;
     keeps_its_secrets("basic", mine(Script::basic(["a"])), Login::Basic, 0).await;
     keeps_its_secrets("bearer", Script::open(["a"]), Login::Bearer, 0).await;
+}
+
+#[tokio::test]
+async fn where_credentials_come_from_programs_and_from_docker() {
+    let identity = || Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
+    keeps_its_secrets("an identity token", mine(identity()), Login::Identity, 0).await;
+    keeps_its_secrets("an identity token refused", identity(), Login::Identity, 4).await;
+    keeps_its_secrets("a command", mine(Script::basic(["a"])), Login::Command, 0).await;
+    keeps_its_secrets("a command's password refused", Script::basic(["a"]), Login::Command, 4).await;
+    keeps_its_secrets("a command that fails", mine(Script::quay_like(["a"])), Login::Failing, 4).await;
+    for login in [Login::Docker, Login::Helper] {
+        keeps_its_secrets(&format!("{login:?}"), mine(Script::quay_like(["a"])), login, 0).await;
+        keeps_its_secrets(&format!("{login:?}, refused"), Script::quay_like(["a"]), login, 4).await;
+    }
+}
+
+#[tokio::test]
+async fn where_the_token_endpoint_says_which_identity_token_it_was_sent() {
+    for (status, code) in [(400, 4), (401, 4), (403, 4), (501, 1)] {
+        let script = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
+        let script = mine(script).with_faults(move |seen, _| {
+            let encoded: String = form_urlencoded::byte_serialize(password().as_bytes()).collect();
+            let told = format!("refresh_token={encoded} is {}", password());
+            (seen.endpoint == Endpoint::Token)
+                .then(|| Fault::status(status).body(json!({"error": "X", "error_description": told}).to_string()))
+        });
+        keeps_its_secrets(&format!("echo of a grant, {status}"), script, Login::Identity, code).await;
+    }
 }
 
 #[tokio::test]
@@ -182,7 +246,7 @@ async fn where_the_catalog_lists_what_it_was_sent() {
         let script = mine(script).with_faults(move |seen, _| {
             let told = sent(seen).filter(|_| seen.endpoint == Endpoint::Catalog)?;
             let names = ["a".to_owned(), told.clone(), format!("a/{told}"), known.clone(), "Plain".to_owned()];
-            Some(Fault::status(200).body(serde_json::json!({"repositories": names}).to_string()))
+            Some(Fault::status(200).body(json!({"repositories": names}).to_string()))
         });
         keeps_its_secrets(&format!("names, {login:?}"), script, login, 3).await;
     }

@@ -4,8 +4,9 @@ use super::*;
 
 #[test]
 fn logins_that_cannot_work_are_refused() {
-    let sources = "`password_file: PATH`, `password_env: VARIABLE` or `credential: NAME`";
-    let tokens = "`token_file: PATH`, `token_env: VARIABLE` or `credential: NAME`";
+    let sources =
+        "`password_file: PATH`, `password_env: VARIABLE`, `password_command: [PROGRAM]` or `credential: NAME`";
+    let tokens = "`token_file: PATH`, `token_env: VARIABLE`, `token_command: [PROGRAM]` or `credential: NAME`";
     for (auth, expected) in [
         ("{username: u}", format!("5:11: `username` needs a password\n    add {sources}")),
         ("{credential: c}", "5:11: a password needs a user name\n    add `username: NAME`".to_owned()),
@@ -29,6 +30,48 @@ fn logins_that_cannot_work_are_refused() {
             "{token_file: t}",
             "5:12: `token_file` does not go with `type: token`\n    \
              name a password's source; or `type: bearer` for a token made elsewhere"
+                .to_owned(),
+        ),
+        ("{type: identity_token}", format!("5:11: `type: identity_token` needs a token\n    add {tokens}")),
+        (
+            "{type: identity_token, username: u, token_file: t}",
+            "5:34: `username` does not go with `type: identity_token`\n    \
+             an identity token is all that is sent; name its source alone"
+                .to_owned(),
+        ),
+        (
+            "{type: docker_config, username: u}",
+            "5:33: `username` does not go with `type: docker_config`\n    \
+             user name and password are what docker has stored"
+                .to_owned(),
+        ),
+        (
+            "{file: f}",
+            "5:12: `file` does not go with `type: token`\n    \
+             `type: docker_config` reads what docker and podman have stored"
+                .to_owned(),
+        ),
+        (
+            "{username: u, password_command: aws ecr get-login-password}",
+            "5:43: `password_command`: expected a list, found a line with blanks\n    the program and its arguments, \
+             for example `[aws, ecr, get-login-password]`; no shell reads them"
+                .to_owned(),
+        ),
+        (
+            "{username: u, password_command: []}",
+            "5:43: `password_command`: expected a program, found an empty list\n    the program and its arguments, \
+             for example `[aws, ecr, get-login-password]`; no shell reads them"
+                .to_owned(),
+        ),
+        (
+            "{username: u, password_file: f, password_lifetime: 12h}",
+            "5:62: `password_lifetime`: has no effect without a command\n    add `password_command`, or leave this out"
+                .to_owned(),
+        ),
+        (
+            "{type: bearer, token_command: [p], token_lifetime: 12}",
+            "5:62: `token_lifetime`: expected a duration such as `30s`, `1h30m` or `500ms`, found a number without a \
+             unit\n    `12s`, if seconds are meant"
                 .to_owned(),
         ),
         (
@@ -60,14 +103,14 @@ fn a_secret_in_the_file_is_refused_and_never_printed() {
         (
             format!("    auth: {{username: u, password: {SECRET}}}\n"),
             "m.yaml:5:25: `password`: a secret does not stand in the configuration, where backups, tickets and \
-             version control see it\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE` or \
-             `credential: NAME`",
+             version control see it\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE`, \
+             `password_command: [PROGRAM]` or `credential: NAME`",
         ),
         (
             format!("    auth: {{type: bearer, token: {SECRET}}}\n"),
             "m.yaml:5:26: `token`: a secret does not stand in the configuration, where backups, tickets and version \
-             control see it\n    write, under `auth`, `type: bearer` with `token_file: PATH`, `token_env: VARIABLE` \
-             or `credential: NAME`",
+             control see it\n    write, under `auth`, `type: bearer` with `token_file: PATH`, `token_env: VARIABLE`, \
+             `token_command: [PROGRAM]` or `credential: NAME`",
         ),
         (
             format!("    auth: {{username: 'u:{SECRET}', password_file: f}}\n"),
@@ -87,6 +130,8 @@ fn a_secret_in_the_file_is_refused_and_never_printed() {
         format!("    auth: {{username: u, passwort: {SECRET}}}\n"),
         format!("    auth: {{username: u, password_env: {SECRET}}}\n"),
         format!("    auth: {{username: u, credential: {SECRET}}}\n"),
+        format!("    auth: {{username: u, password_command: '{SECRET} x'}}\n"),
+        format!("    auth: {{type: identity_token, identity_token: {SECRET}}}\n"),
         format!("    auth: {{username: u, password: !{SECRET} x}}\n"),
         format!("    auth: {{username: u, password: !!int {SECRET}}}\n"),
         format!("    auth: {{username: u, password: *{SECRET}}}\n"),

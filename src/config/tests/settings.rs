@@ -1,7 +1,9 @@
 //! What may stand in the files: every key, every default, and values that cannot be.
 
+use std::time::Duration;
+
 use super::*;
-use crate::registry::{Auth, Login, Pagination, SecretSource};
+use crate::registry::{Auth, ClientCertificate, DockerConfig, Login, Pagination, SecretCommand, SecretSource};
 
 #[test]
 fn every_default_is_there() {
@@ -64,6 +66,8 @@ fn every_key_is_read() {
 #[test]
 fn logins_are_read() {
     let login = |password| Login { username: "u".to_owned(), password };
+    let mut aws = SecretCommand::new("aws", vec!["ecr".to_owned()]);
+    (aws.lifetime, aws.timeout) = (Some(Duration::from_hours(12)), Duration::from_mins(1));
     for (auth, expected) in [
         ("token", Auth::Token(None)),
         ("none", Auth::None),
@@ -76,10 +80,41 @@ fn logins_are_read() {
         ("{type: bearer, token_env: T}", Auth::Bearer(SecretSource::Env("T".to_owned()))),
         ("{type: bearer, credential: c}", Auth::Bearer(SecretSource::Credential("c".to_owned()))),
         ("{username: u, password_file: ~, password_env: P}", Auth::Token(Some(login(SecretSource::Env("P".into()))))),
+        ("{type: identity_token, token_file: t}", Auth::Identity(SecretSource::File("t".into()))),
+        ("docker_config", Auth::Docker(DockerConfig::default())),
+        ("{type: docker_config}", Auth::Docker(DockerConfig::default())),
+        (
+            "{type: docker_config, file: f, namespace: my-org, command_timeout: 3s}",
+            Auth::Docker(DockerConfig {
+                file: Some("f".into()),
+                namespace: Some("my-org".to_owned()),
+                timeout: Duration::from_secs(3),
+            }),
+        ),
+        (
+            "{type: basic, username: u, password_command: [aws, ecr], password_lifetime: 12h, command_timeout: 1m}",
+            Auth::Basic(login(SecretSource::Command(aws))),
+        ),
+        ("{type: bearer, token_command: p}", Auth::Bearer(SecretSource::Command(SecretCommand::new("p", Vec::new())))),
     ] {
         let read = load_registry(&format!("    auth: {auth}\n")).map(|registry| registry.client.auth);
         assert_eq!(read, Ok(expected), "{auth}");
     }
+}
+
+#[test]
+fn a_client_certificate_has_two_files_and_https() {
+    let both = load_registry("    client_cert_file: c.pem\n    client_key_file: k.pem\n").map(|r| r.client);
+    let expected = ClientCertificate { certificate: "c.pem".into(), key: "k.pem".into() };
+    assert_eq!(both.map(|client| client.client_certificate), Ok(Some(expected)));
+    for (given, missing) in [("client_cert_file", "client_key_file"), ("client_key_file", "client_cert_file")] {
+        let refused = load_registry(&format!("    {given}: f\n")).expect_err("a problem");
+        assert_eq!(refused, format!("m.yaml:3:5: `{given}` needs `{missing}`\n    add `{missing}: PATH`"));
+    }
+    let text =
+        format!("{SINK}registries: [{{name: r, url: 'http://r.example', client_cert_file: c, client_key_file: k}}]\n");
+    let refused = load_text(&text).expect_err("problems");
+    assert_eq!(refused.matches("has no effect on an http url").count(), 2, "{refused}");
 }
 
 /// Each value of a key under `registries:`, on line 5, with the column and text of its problem.
@@ -159,7 +194,7 @@ fn impossible_values_say_what_was_expected() {
             "auth",
             "{type: tokn}",
             18,
-            "expected one of token, basic, bearer, none, found another word",
+            "expected one of token, basic, bearer, identity_token, docker_config, none, found another word",
             "did you mean `token`?",
         ),
         ("url", "quay.io", 10, "expected a url that begins with https:// or http://", example),

@@ -1,13 +1,14 @@
-//! TLS: whom the client trusts. Keys and certificates are made for each run of these tests.
+//! TLS: whom the client trusts, and what it shows of itself. Keys and certificates are made for each run of these tests.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, Stream};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 
 use super::*;
 
@@ -48,19 +49,32 @@ impl Pair {
     }
 }
 
-/// Answers every request over TLS with one page, on threads that end with the test's process.
+/// Answers everybody.
 fn serve() -> url::Url {
+    serve_those(None)
+}
+
+/// Answers every request over TLS with one page, on threads that end with the test's process; where a pair is given, only
+/// to those who show its certificate.
+fn serve_those(known: Option<&Pair>) -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
     let chain = vec![CertificateDer::from_pem_slice(own().certificate.as_bytes()).expect("PEM")];
     let key = PrivateKeyDer::from_pem_slice(own().key.as_bytes()).expect("PEM");
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("a pair");
-    let config = Arc::new(config);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.expect("versions");
+    let builder = match known {
+        None => builder.with_no_client_auth(),
+        Some(pair) => {
+            let mut roots = RootCertStore::empty();
+            let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM");
+            roots.add(certificate).expect("a certificate");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
+            builder.with_client_cert_verifier(verifier.expect("a verifier"))
+        }
+    };
+    let config = Arc::new(builder.with_single_cert(chain, key).expect("a pair"));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut stream = stream;
@@ -70,6 +84,9 @@ fn serve() -> url::Url {
                 let page = r#"{"repositories":["a"]}"#;
                 let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
                 while tls.read(&mut [0; 4096]).is_ok_and(|read| read > 0) && tls.write_all(answer.as_bytes()).is_ok() {}
+                // Closed with something unread, the connection would be reset, and why it ended be lost.
+                let _ = stream.shutdown(Shutdown::Write);
+                while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
             });
         }
     });
@@ -107,4 +124,83 @@ async fn a_certificate_of_ca_file_is_trusted() {
 async fn insecure_tls_trusts_anybody() {
     let walked = outcome(|settings| settings.insecure_tls = true).await;
     assert!(walked.error.is_none(), "{:?}", walked.error);
+}
+
+/// A pair in files, for a client to show.
+struct Shown {
+    certificate: NamedTempFile,
+    key: NamedTempFile,
+}
+
+impl Shown {
+    fn of(certificate: &str, key: &str) -> Self {
+        Self { certificate: secret_file(certificate), key: secret_file(key) }
+    }
+
+    fn settings(&self) -> ClientCertificate {
+        ClientCertificate { certificate: self.certificate.path().into(), key: self.key.path().into() }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_to_know_us_is_shown_our_certificate() {
+    let (known, stranger) = (Pair::new("inventory"), Pair::new("stranger"));
+    let authority = secret_file(&own().certificate);
+    for (pair, welcome) in [(Some(&known), true), (Some(&stranger), false), (None, false)] {
+        for insecure_tls in [false, true] {
+            let shown = pair.map(|pair| Shown::of(&pair.certificate, &pair.key));
+            let mut settings = settings(serve_those(Some(&known)), Auth::None);
+            settings.client_certificate = shown.as_ref().map(Shown::settings);
+            settings.insecure_tls = insecure_tls;
+            settings.ca_file = (!insecure_tls).then(|| authority.path().to_owned());
+            let walked = walk(&Client::with(settings, QUICK, Bounds::default()).expect("a client")).await;
+            match walked.error {
+                None => assert!(welcome && walked.names() == ["a"]),
+                Some(error) => {
+                    assert!(!welcome && error.fault() == Fault::Tls, "{error:?}");
+                    assert!(error.remedy().contains("client_cert_file"), "{}", error.remedy());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_used_says_which_file_and_why() {
+    let (pair, other) = (Pair::new("inventory"), Pair::new("other"));
+    let (certificate, key) = (pair.certificate.as_str(), pair.key.as_str());
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\naHVudGVyMg==\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let torn = "-----BEGIN CERTIFICATE-----\nhunter2";
+    for (certificate, key, said, remedy) in [
+        (key, key, "there are no certificates in CERT", "`client_cert_file` is to hold PEM"),
+        ("", key, "there are no certificates in CERT", "`client_cert_file` is to hold PEM"),
+        (torn, key, "read the certificates in CERT", "`client_cert_file` is to hold PEM"),
+        (certificate, "", "there is no unencrypted private key in PEM in KEY", "`openssl pkey"),
+        (certificate, encrypted, "there is no unencrypted private key in PEM in KEY", "`openssl pkey"),
+        (certificate, certificate, "there is no unencrypted private key in PEM in KEY", "`openssl pkey"),
+        (certificate, &other.key, "the key in KEY is not the one of the first certificate in CERT", "begin with"),
+    ] {
+        let shown = Shown::of(certificate, key);
+        assert_refused(shown.settings(), said, remedy, &shown);
+    }
+    let shown = Shown::of(certificate, key);
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(shown.key.path(), open).expect("a mode");
+    assert_refused(shown.settings(), "KEY can be read by its group or by others", "client_key_file", &shown);
+    let missing = ClientCertificate { certificate: "/nonexistent/cert".into(), ..shown.settings() };
+    assert_refused(missing, "read the secret file /nonexistent/cert", "client_cert_file", &shown);
+}
+
+#[track_caller]
+fn assert_refused(own: ClientCertificate, said: &str, remedy: &str, shown: &Shown) {
+    let url = "https://r.example".parse().expect("a URL");
+    let settings = Settings { client_certificate: Some(own), insecure_tls: true, ..settings(url, Auth::None) };
+    let error = Client::new(settings).expect_err("refused");
+    assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Setup));
+    let source = std::error::Error::source(&error).expect("a source").to_string();
+    let source = source.replace(&shown.certificate.path().display().to_string(), "CERT");
+    let source = source.replace(&shown.key.path().display().to_string(), "KEY");
+    assert!(source.contains(said), "{source}");
+    assert!(error.remedy().contains(remedy), "{}", error.remedy());
+    assert!(!format!("{error:?} {source}").contains("hunter2"), "{error:?}");
 }

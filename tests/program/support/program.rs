@@ -64,6 +64,20 @@ impl Workplace {
         fs::write(path, text).unwrap();
     }
 
+    /// Writes a shell script that can be run.
+    pub(crate) fn script(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A `PATH` with this directory before the usual ones.
+    pub(crate) fn path_with(&self, directory: &str) -> String {
+        let usual = std::env::var("PATH").unwrap_or_default();
+        format!("{}:{usual}", self.path(directory).display())
+    }
+
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.directory.path().join(relative)
     }

@@ -1,0 +1,294 @@
+//! A program that is run for a secret: without a shell, in a process group of its own, killed whole at a deadline, with
+//! bounds on what it may say. It knows nothing of what the output means.
+//!
+//! What a program prints is a secret. What it complains of on standard error is shown, but only words of letters, and none
+//! that its output holds as well: programs have been seen to complain with the password in hand.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy, sink};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::timeout;
+
+use super::grammar::shown;
+use super::secret::{Environment, LONGEST};
+
+/// Kept of standard error, in bytes; the rest is read and dropped, so that the program does not wait for us.
+const COMPLAINT: u64 = 4 * 1024;
+/// Longest word of a complaint that is shown.
+const LONGEST_WORD: usize = 32;
+/// What systemd tells us alone. All else is inherited: the tools of cloud providers find their own credentials by `HOME`,
+/// `AWS_PROFILE`, `CLOUDSDK_CONFIG` and dozens more.
+const OURS: [&str; 6] =
+    ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
+/// A program that prints a secret, and how long that is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretCommand {
+    /// A name to be found on the `PATH`, or a path.
+    program: String,
+    /// Passed as they are; no shell reads them.
+    arguments: Vec<String>,
+    /// How old the output may become before the program is run again; none: until it is refused.
+    pub lifetime: Option<Duration>,
+    /// How long it may run before it is killed.
+    pub timeout: Duration,
+}
+
+impl SecretCommand {
+    /// How long a program may run unless the configuration says otherwise.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// A command whose output is good until it is refused.
+    pub fn new(program: impl Into<String>, arguments: Vec<String>) -> Self {
+        Self { program: program.into(), arguments, lifetime: None, timeout: Self::TIMEOUT }
+    }
+
+    /// The program's name, for messages.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+}
+
+/// Why a program gave no secret. Never carries its output.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No such program.
+    #[error("there is no program `{program}` on the PATH")]
+    NotFound {
+        /// The program.
+        program: String,
+    },
+    /// It could not be started.
+    #[error("run `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It was killed.
+    #[error("`{program}` was still running after {after:?} and was killed")]
+    TimedOut {
+        /// The program.
+        program: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// Too much for a secret.
+    #[error("`{program}` printed more than 64 KiB, and was killed")]
+    TooLong {
+        /// The program.
+        program: String,
+    },
+    /// It said itself that it failed.
+    #[error("`{program}` ended with {status}{}", quoted(.complaint))]
+    Failed {
+        /// The program.
+        program: String,
+        /// Its exit status.
+        status: ExitStatus,
+        /// What it said, as far as it is shown.
+        complaint: String,
+    },
+}
+
+fn quoted(complaint: &str) -> String {
+    if complaint.is_empty() { String::new() } else { format!(": `{complaint}`") }
+}
+
+/// One run of a program.
+pub(super) struct Run<'a> {
+    pub(super) program: &'a str,
+    pub(super) arguments: Vec<&'a str>,
+    /// For its standard input.
+    pub(super) input: &'a str,
+    pub(super) timeout: Duration,
+}
+
+/// A program that ended by itself.
+pub(super) struct Ended {
+    program: String,
+    status: ExitStatus,
+    /// A secret.
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    /// A run of a configured command.
+    pub(super) fn of(command: &'a SecretCommand) -> Self {
+        let arguments = command.arguments.iter().map(String::as_str).collect();
+        Self { program: &command.program, arguments, input: "", timeout: command.timeout }
+    }
+
+    /// Runs it to its end. Given up, or dropped, it is killed with all that it started.
+    pub(super) async fn run(&self, environment: Environment<'_>) -> Result<Ended, CommandError> {
+        let program = || self.program.to_owned();
+        let path = find(self.program, environment("PATH").as_deref())
+            .ok_or_else(|| CommandError::NotFound { program: program() })?;
+        let broken = |source| CommandError::Start { program: program(), source };
+        let child = self.command(&path).spawn().map_err(broken)?;
+        match timeout(self.timeout, talk(Group(child), self.input)).await {
+            Ok(Ok((status, stdout, stderr))) => Ok(Ended { program: program(), status, stdout, stderr }),
+            Ok(Err(Trouble::Broken(source))) => Err(broken(source)),
+            Ok(Err(Trouble::TooLong)) => Err(CommandError::TooLong { program: program() }),
+            Err(_) => Err(CommandError::TimedOut { program: program(), after: self.timeout }),
+        }
+    }
+
+    fn command(&self, path: &Path) -> Command {
+        let mut command = Command::new(path);
+        command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
+        for name in OURS {
+            command.env_remove(name);
+        }
+        // What it starts is killed with it; and a Ctrl-C on the terminal is ours to handle.
+        #[cfg(unix)]
+        command.process_group(0);
+        command
+    }
+}
+
+impl Ended {
+    /// What it printed, if it says that it succeeded.
+    pub(super) fn successful(self) -> Result<Vec<u8>, CommandError> {
+        if self.status.success() { Ok(self.stdout) } else { Err(self.failed()) }
+    }
+
+    /// Its output, a secret, whatever its exit status.
+    pub(super) fn stdout(&self) -> &[u8] {
+        &self.stdout
+    }
+
+    pub(super) fn is_success(&self) -> bool {
+        self.status.success()
+    }
+
+    /// Its failure, with what it said on standard error.
+    pub(super) fn failed(self) -> CommandError {
+        let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
+        CommandError::Failed { program: self.program, status: self.status, complaint: complaint(&stderr, &stdout) }
+    }
+
+    /// The failure of a program that complains on standard output, as docker's helpers do, instead of answering in JSON.
+    pub(super) fn failed_aloud(mut self) -> CommandError {
+        if !self.stdout.contains(&b'{') {
+            self.stderr.push(b'\n');
+            self.stderr.append(&mut self.stdout);
+        }
+        self.failed()
+    }
+}
+
+/// A child that leads a group of processes. Dropped before its end, all of them are killed.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // It has an id until it was waited for.
+        #[cfg(unix)]
+        if let Some(group) = self.0.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+            // It fails where all of them have ended by themselves.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// Why a program was not heard to its end.
+enum Trouble {
+    Broken(io::Error),
+    TooLong,
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Status, output and complaint. The first trouble ends it.
+async fn talk(mut group: Group, input: &str) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), Trouble> {
+    let (stdin, stdout, stderr) = (group.0.stdin.take(), group.0.stdout.take(), group.0.stderr.take());
+    let ((), stdout, stderr) = tokio::try_join!(tell(stdin, input), whole(stdout), beginning(stderr))?;
+    // Waited for last: until then its number, and so its group's, is its own.
+    Ok((group.0.wait().await?, stdout, stderr))
+}
+
+async fn tell(stdin: Option<ChildStdin>, input: &str) -> Result<(), Trouble> {
+    if let Some(mut stdin) = stdin {
+        // A program may know its answer without listening; its output tells.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    Ok(())
+}
+
+async fn whole(stdout: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    if let Some(stdout) = stdout {
+        stdout.take(LONGEST + 1).read_to_end(&mut bytes).await?;
+    }
+    if bytes.len() as u64 > LONGEST { Err(Trouble::TooLong) } else { Ok(bytes) }
+}
+
+async fn beginning(stderr: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    if let Some(mut stderr) = stderr {
+        (&mut stderr).take(COMPLAINT).read_to_end(&mut bytes).await?;
+        copy(&mut stderr, &mut sink()).await?;
+    }
+    Ok(bytes)
+}
+
+/// The program of this name: a path as it is, else the first on the `PATH` that may be run. Directories that are relative
+/// are passed over: what stands in the working directory is not a tool of the system.
+fn find(program: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(program.into());
+    }
+    let directories = std::env::split_paths(path?).filter(|directory| directory.is_absolute());
+    directories.map(|directory| directory.join(program)).find(|file| is_executable(file))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
+/// What may be shown of a text that a program wrote: words of letters, none of them part of `secret`; `***` for others.
+fn complaint(text: &str, secret: &str) -> String {
+    let secret: Vec<_> = secret.split(|c: char| c.is_whitespace() || c == '"').filter(|part| part.len() > 2).collect();
+    let mut words: Vec<&str> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_shown = is_plain(word) && !secret.iter().any(|part| word.contains(part));
+        match words.last() {
+            Some(&"***") if !is_shown => {}
+            _ => words.push(if is_shown { word } else { "***" }),
+        }
+    }
+    shown(&words.join(" "))
+}
+
+/// Letters, with points and hyphens between and other marks around them. Almost every generated secret has a digit.
+fn is_plain(word: &str) -> bool {
+    let bare = word.trim_matches(|c: char| c.is_ascii_punctuation());
+    let is_word = !bare.is_empty() || word.len() == 1;
+    is_word
+        && word.len() <= LONGEST_WORD
+        && bare.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '.' | '-' | '_' | '\''))
+}
+
+#[cfg(test)]
+pub(super) mod tests;

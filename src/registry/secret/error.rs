@@ -1,0 +1,150 @@
+//! Why a secret could not be had, and what to do about it. No text here holds one.
+
+use std::path::PathBuf;
+
+use super::super::command::CommandError;
+
+/// A secret could not be read. Never carries the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("read the secret file {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A directory, a pipe or a device.
+    #[error("{path} is no regular file: a secret is not read from anything else")]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// Group or others may read the file.
+    #[error("the secret file {path} can be read by its group or by others: run `chmod 600 {path}`")]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no secret: far too long.
+    #[error("the secret file {path} is longer than {kib} KiB")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        kib: u64,
+    },
+    /// The environment variable is not set.
+    #[error("the environment variable {name} is not set")]
+    Unset {
+        /// The variable.
+        name: String,
+    },
+    /// The secret is not UTF-8.
+    #[error("the secret in {from} is not UTF-8 text")]
+    NotText {
+        /// Where it was read from.
+        from: String,
+    },
+    /// There is nothing in it.
+    #[error("the secret in {from} is empty")]
+    Empty {
+        /// Where it was read from.
+        from: String,
+    },
+    /// A credential's name is a plain file name.
+    #[error("the credential name {name:?} is not a plain file name")]
+    BadCredential {
+        /// The name.
+        name: String,
+    },
+    /// A program that was to print it did not.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Neither docker nor podman has stored anything for this registry.
+    #[error("docker and podman have stored no credentials for {server}{}; looked at {}", beside(.others), list(.looked_at))]
+    NotStored {
+        /// The registry's host and port, or more.
+        server: String,
+        /// The files that were read, or were not there.
+        looked_at: Vec<PathBuf>,
+        /// Entries for parts of this registry alone.
+        others: Vec<String>,
+    },
+    /// No file of docker's or podman's is known: the environment has no home directory.
+    #[error("docker's and podman's files cannot be found: $HOME, $DOCKER_CONFIG and $REGISTRY_AUTH_FILE are not set")]
+    NoHome,
+    /// Not what docker and podman write. Where, and never what: the text is full of secrets.
+    #[error("{path} is no docker configuration: see line {line}, column {column}")]
+    NotDockerConfig {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1; 0 at the beginning of a line.
+        column: usize,
+    },
+    /// `auth` of an entry is not `user:password` in base64.
+    #[error("the entry `{key}` in {path} has an `auth` that is not `user:password` in base64")]
+    BadEntry {
+        /// The file.
+        path: PathBuf,
+        /// The entry's key.
+        key: String,
+    },
+    /// A credential helper's name would lead elsewhere.
+    #[error("the credential helper {name:?} in {path} is not a plain name")]
+    BadHelper {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A credential helper answered something else than its protocol says.
+    #[error("`{program}` printed something else than a user name and a secret in JSON")]
+    HelperAnswer {
+        /// The helper.
+        program: String,
+    },
+    /// An identity token buys tokens and is good for nothing else.
+    #[error("an identity token is stored, and this registry takes no tokens")]
+    IdentityAlone,
+}
+
+impl SecretError {
+    /// What the operator can do about it, in one line.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NotStored { others, .. } if !others.is_empty() => {
+                "name the part whose credentials to take: `namespace`, below `auth`".into()
+            }
+            Self::NotStored { server, .. } => {
+                format!(
+                    "as the user that stocktake runs as: `docker login {server}`; or name the file in `auth: {{file: PATH}}`"
+                )
+            }
+            Self::NoHome => "name the file in `auth: {file: PATH}`".into(),
+            Self::NotDockerConfig { .. } | Self::BadEntry { .. } | Self::BadHelper { .. } => {
+                "mend the file, or log out and log in again".into()
+            }
+            Self::Command(CommandError::TimedOut { .. }) => {
+                "run the program by hand as this user; if it only takes long, raise `command_timeout`".into()
+            }
+            Self::Command(_) | Self::HelperAnswer { .. } => {
+                "run the program by hand, as the user and with the environment that stocktake has".into()
+            }
+            Self::IdentityAlone => "store a user name and a password instead".into(),
+            _ => "check where the password is kept, and that this user may read it".into(),
+        }
+    }
+}
+
+fn beside(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!(" as a whole, only for {}", others.join(", ")) }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
