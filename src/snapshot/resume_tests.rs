@@ -215,6 +215,22 @@ fn nothing_to_resume_is_no_error_and_touches_nothing() {
 }
 
 #[test]
+fn after_a_failed_write_there_is_no_checkpoint_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = walk(directory.path());
+    let mut spool = Spool::create_with(&path, &WALKED, limit(1)).unwrap();
+    fs::remove_dir(&path).unwrap();
+    let state = super::super::RepositoryState::Complete;
+    let observed_at = chrono::DateTime::UNIX_EPOCH;
+    let (tag_count, error_code, monitored) = (None, None, false);
+    let row = RepositoryRow { observed_at, repository: "lost", tag_count, state, error_code, monitored };
+    assert!(spool.push(&row).is_err());
+    fs::create_dir(&path).unwrap();
+    assert!(spool.checkpoint(&Value::Null).is_err());
+    assert!(Spool::peek(&path).is_none());
+}
+
+#[test]
 fn a_resumed_spool_has_the_tables_it_was_made_with() {
     let directory = tempfile::tempdir().unwrap();
     let path = walk(directory.path());

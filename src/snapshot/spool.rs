@@ -35,6 +35,8 @@ pub struct Spool {
     repositories: Option<Box<Lane<RepositoryColumns>>>,
     tags: Option<Box<Lane<TagColumns>>>,
     manifests: Option<Box<Lane<ManifestColumns>>>,
+    /// A write failed, so that rows may be missing: no checkpoint may say otherwise.
+    broken: bool,
 }
 
 impl Spool {
@@ -67,7 +69,7 @@ impl Spool {
         let repositories = lane(segments.remove(&Table::Repositories), buffer(Table::Repositories));
         let tags = lane(segments.remove(&Table::Tags), buffer(Table::Tags));
         let manifests = lane(segments.remove(&Table::Manifests), buffer(Table::Manifests));
-        Self { directory: directory.to_owned(), repositories, tags, manifests }
+        Self { directory: directory.to_owned(), repositories, tags, manifests, broken: false }
     }
 
     /// Goes on from the last checkpoint in `directory`, with the note it carried. What came after it is removed.
@@ -99,8 +101,12 @@ impl Spool {
     /// Waits for the disk, and begins new segments, so not for every row.
     ///
     /// # Errors
-    /// If the rows or the checkpoint cannot be written; then the checkpoint before remains.
+    /// If the rows or the checkpoint cannot be written, or any write before failed; then the checkpoint before remains.
     pub fn checkpoint(&mut self, note: &Value) -> Result<(), SpoolError> {
+        if self.broken {
+            let lost = io::Error::other("an earlier write failed, so rows are missing");
+            return Err(error(&self.directory, lost.into()));
+        }
         let tables = self.settle()?;
         self.name(tables, note)?;
         self.forget()
@@ -130,7 +136,8 @@ impl Spool {
     /// # Errors
     /// If a full buffer cannot be written, or the spool was made without this table.
     pub fn push(&mut self, row: &RepositoryRow<'_>) -> Result<(), SpoolError> {
-        push(self.repositories.as_deref_mut(), row).map_err(|e| error(&self.directory, e))
+        let pushed = push(self.repositories.as_deref_mut(), row);
+        self.remember(pushed)
     }
 
     /// Adds a row; of equal tags of a repository the one added first stays.
@@ -138,7 +145,8 @@ impl Spool {
     /// # Errors
     /// As for [`Spool::push`].
     pub fn push_tag(&mut self, row: &TagRow<'_>) -> Result<(), SpoolError> {
-        push(self.tags.as_deref_mut(), row).map_err(|e| error(&self.directory, e))
+        let pushed = push(self.tags.as_deref_mut(), row);
+        self.remember(pushed)
     }
 
     /// Adds a row; of equal digests in a repository the one added first stays.
@@ -146,7 +154,8 @@ impl Spool {
     /// # Errors
     /// As for [`Spool::push`].
     pub fn push_manifest(&mut self, row: &ManifestRow) -> Result<(), SpoolError> {
-        push(self.manifests.as_deref_mut(), row).map_err(|e| error(&self.directory, e))
+        let pushed = push(self.manifests.as_deref_mut(), row);
+        self.remember(pushed)
     }
 
     /// Whether every one of these repositories has been added already. Reads all of them.
@@ -167,7 +176,8 @@ impl Spool {
     /// If the spool cannot be written or read back.
     pub fn visit(&mut self, seen: impl FnMut(&str)) -> Result<(), SpoolError> {
         let Some(lane) = &mut self.repositories else { return Ok(()) };
-        lane.flushed().and_then(|segments| segments.visit(seen)).map_err(|e| error(&self.directory, e))
+        let visited = lane.flushed().and_then(|segments| segments.visit(seen));
+        self.remember(visited)
     }
 
     /// Ends the walk: one durable file per table, sorted and unique, with exact counts. A checkpoint remains, so that a
@@ -192,7 +202,14 @@ impl Spool {
             self.manifests.as_mut().map(|lane| lane.flushed()),
         ];
         let all = all.into_iter().flatten().map(|segments| segments.and_then(|s| Ok((s.table(), work(s)?))));
-        all.collect::<Result<_, _>>().map_err(|e| error(&self.directory, e))
+        let done = all.collect();
+        self.remember(done)
+    }
+
+    /// Remembers a failure.
+    fn remember<T>(&mut self, result: Result<T, ArrowError>) -> Result<T, SpoolError> {
+        self.broken |= result.is_err();
+        result.map_err(|e| error(&self.directory, e))
     }
 }
 
