@@ -228,7 +228,7 @@ pub(super) fn texts(raw: BTreeMap<String, Value>) -> BTreeMap<String, String> {
     kept
 }
 
-/// A text that databases take: PostgreSQL refuses NUL.
+/// A text that databases take: `PostgreSQL` refuses NUL.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
