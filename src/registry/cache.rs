@@ -65,6 +65,9 @@ pub struct TokenCache<S> {
     sooner: Notify,
 }
 
+/// Which token, and how it stands.
+type Kept = (Arc<Wanted>, Arc<Entry>);
+
 #[derive(Debug, Default)]
 struct Entry {
     state: Mutex<State>,
@@ -210,7 +213,7 @@ impl<S: TokenSource> TokenCache<S> {
 
     /// The tokens to renew now, and when to look again. Those that are due and not in use are passed over for good,
     /// until somebody uses them.
-    fn plan(&self, now: Instant) -> (Vec<(Arc<Wanted>, Arc<Entry>)>, Option<Instant>) {
+    fn plan(&self, now: Instant) -> (Vec<Kept>, Option<Instant>) {
         let mut soonest = locked(&self.soonest);
         let (mut due, mut next) = (Vec::new(), None::<Instant>);
         for (wanted, entry) in locked(&self.entries).iter() {

@@ -129,6 +129,9 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::CaFile { .. } | Problem::NoCertificates { .. } => "`ca_file` is to hold PEM certificates".into(),
         Problem::NoRoots => "install the system's CA certificates, or set `ca_file`".into(),
         Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables".into(),
+        Problem::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {
+            "it is larger than registries take as a rule: push it again, smaller, or exclude the repository".into()
+        }
         Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`".into(),
         Problem::Link(LinkError::OtherOrigin) | Problem::Redirect { .. } if matches!(step, Step::Api(_)) => {
             "if the new address is right, configure it as `api_url` of `discovery`; otherwise somebody interferes".into()
@@ -162,6 +165,9 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
             format!("look at the registry's storage settings, at its clock, and at the way from here to {host}")
         }
         Problem::BadName(_) => "correct the name where it is configured".into(),
+        Problem::TooManyPages(_) | Problem::TooManyNames(_) if step.is_of_one_repository() => {
+            "delete old tags, or exclude the repository: nobody can use so many".into()
+        }
         Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry".into(),
         Problem::Unexpected(_)
         | Problem::Body(_)

@@ -99,7 +99,7 @@ mod tests {
     async fn edge_38_time_unused_is_not_saved_up() {
         let pace = pace("idle.example", 10);
         pace.pass().await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(began(&[&pace], 3).await, [0, 100, 200]);
     }
 

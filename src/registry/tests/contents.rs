@@ -95,6 +95,22 @@ async fn edge_26_null_and_no_tags_are_empty_and_rubbish_is_an_error() {
 }
 
 #[tokio::test]
+async fn edge_23_and_28_a_short_or_empty_page_of_tags_is_not_the_last() {
+    let script = Script::open(["a"]).with_faults(|seen, nth| {
+        let next = |path: &str| format!("<{path}?page={nth}>; rel=\"next\"");
+        let page = |tags: &str| Goes::status(200).body(format!("{{\"name\":\"a\",\"tags\":{tags}}}"));
+        let goes = match nth {
+            1 => page("[\"b\"]").header("link", &next("/v2/a/tags/list")),
+            2 => page("null").header("link", &next("list")),
+            _ => page("[\"b\",\"a\"]"),
+        };
+        (seen.endpoint == Endpoint::Tags).then_some(goes)
+    });
+    let tags = anonymous(script).await.client.tags(&Place::alone("a")).await.expect("tags");
+    assert_eq!(names(&tags), ["b", "a"]);
+}
+
+#[tokio::test]
 async fn edge_27_a_page_size_for_tags_that_is_refused_is_not_asked_for_again() {
     let script = Script {
         contents: fake::Contents::uniform(60),
