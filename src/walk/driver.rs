@@ -105,7 +105,7 @@ impl<'a> Driver<'a> {
             }
             Start::Unfinished(unfinished) => {
                 let Cut { fingerprint, begun_at, pages, pending, books, .. } = unfinished.cut;
-                let ledger = match Ledger::resumed(unfinished.spool, books, settings.clone()) {
+                let ledger = match Ledger::resumed(unfinished.spool, books, &pending, settings.clone()) {
                     Ok(ledger) => ledger,
                     Err((ledger, error)) => {
                         return Err(Box::new(walked(*ledger, Ended::Stale(error.into()), false)));

@@ -51,8 +51,6 @@ pub struct Books {
     /// Requests for manifests and configurations that were not needed, as the last snapshot had the answer.
     pub saved: u64,
     pub(super) notes: Notes,
-    /// The greatest name so far, while names only grow.
-    greatest: Option<String>,
 }
 
 /// The books, and the spool that they are about.
@@ -81,7 +79,7 @@ impl Ledger {
     /// Empty books.
     pub(super) fn new(spool: Spool, settings: WalkSettings) -> Self {
         let count = settings.monitored.len() as u64;
-        let books = Books { kept: count, monitored: count, greatest: Some(String::new()), ..Books::default() };
+        let books = Books { kept: count, monitored: count, ..Books::default() };
         Self { spool, books, seen: Seen::default(), monitored: lower_case(&settings), settings, silent: Vec::new() }
     }
 
@@ -92,9 +90,10 @@ impl Ledger {
     pub(super) fn resumed(
         mut spool: Spool,
         books: Books,
+        pending: &[String],
         settings: WalkSettings,
     ) -> Result<Self, (Box<Self>, SpoolError)> {
-        let seen = Seen::resumed(books.greatest.clone(), &mut spool);
+        let seen = Seen::resumed(&mut spool, pending.iter().map(String::as_str));
         let (seen, error) = seen.map_or_else(|error| (Seen::default(), Some(error)), |seen| (seen, None));
         let ledger = Self { spool, books, seen, monitored: lower_case(&settings), settings, silent: Vec::new() };
         match error {
@@ -113,7 +112,6 @@ impl Ledger {
         books.invalid_examples.extend(page.invalid.drain(..).take(room));
 
         let progressed = page.proven_new || self.seen.note(&page.names, &mut self.spool)?;
-        self.books.greatest = self.seen.greatest().map(str::to_owned);
         // After the last page there is nothing to loop over: the list may have shifted while it was read.
         if !progressed && !page.last && self.confirm_repetition(&page)? {
             return Err(WalkError::NoProgress { page: page.number });

@@ -23,17 +23,16 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What an earlier walk had seen: its rows, and the greatest name if names only grew.
-    pub(super) fn resumed(greatest: Option<String>, spool: &mut Spool) -> Result<Self, SpoolError> {
-        Ok(match greatest {
-            Some(greatest) => Self { greatest, filter: None },
-            None => Self { greatest: String::new(), filter: Some(Filter::of(spool)?) },
-        })
-    }
-
-    /// The greatest name so far, while names only grow.
-    pub(super) fn greatest(&self) -> Option<&str> {
-        self.filter.is_none().then_some(self.greatest.as_str())
+    /// What an earlier walk had seen: the rows that it left, and the repositories that it did not come to read.
+    pub(super) fn resumed<'a>(
+        spool: &mut Spool,
+        pending: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, SpoolError> {
+        let mut filter = Filter::of(spool)?;
+        for name in pending {
+            filter.insert(name);
+        }
+        Ok(Self { greatest: String::new(), filter: Some(filter) })
     }
 
     /// Notes a page's names; false if all of them look met. An empty page is no lack of progress.

@@ -136,7 +136,8 @@ fn discoveries_that_cannot_work_say_what_is_missing() {
         ),
         (
             "{type: gitea, owners: a, groups: b}",
-            "unknown key `groups`\n    known here: type, owners, api_url, token_file, token_env, credential",
+            "unknown key `groups`\n    known here: type, owners, api_url, token_file, token_env, token_command, credential, token_lifetime, \
+                 command_timeout",
         ),
         ("{repositories: []}", "`repositories`: expected at least one repository, found an empty list"),
         (
@@ -299,7 +300,7 @@ fn the_guides_password_in_the_file_is_refused_all_the_same() {
     assert_eq!(
         refused,
         "m.yaml:7:5: `password`: a secret does not stand in the configuration, where backups, tickets and version control see \
-         it\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE` or `credential: NAME`"
+         it\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE`, `password_command: [PROGRAM]` or `credential: NAME`"
     );
 }
 

@@ -13,16 +13,19 @@ fn settings() -> WalkSettings {
     WalkSettings { depth: Depth::Tags, ..WalkSettings::default() }
 }
 
-/// 40 repositories on pages of four.
+/// 40 repositories on pages of four: all of them are entered long before all are read.
 fn content() -> (Memory, Listed) {
-    let names: Vec<String> = (0..40).map(|n| format!("team/{n:02}")).collect();
+    repositories(40, 4)
+}
+
+fn repositories(count: usize, page: usize) -> (Memory, Listed) {
+    let names: Vec<String> = (0..count).map(|n| format!("team/{n:04}")).collect();
     let repositories = names.iter().map(|name| (name.clone(), Repository::default().with_image("v1", "a"))).collect();
-    (Memory { repositories, ..Memory::default() }, Listed(names.chunks(4).map(<[String]>::to_vec).collect()))
+    (Memory { repositories, ..Memory::default() }, Listed(names.chunks(page).map(<[String]>::to_vec).collect()))
 }
 
 /// Stops after so many questions.
-async fn cut_off(directory: &Path, after: usize) -> (Memory, Walked) {
-    let (mut memory, pages) = content();
+async fn cut_off(directory: &Path, (mut memory, pages): (Memory, Listed), after: usize) -> (Memory, Walked) {
     let stop = CancellationToken::new();
     memory.stop_after = Some((after, stop.clone()));
     let walked = walk_of(&pages, &memory, fresh(directory, &settings()), &settings(), &stop).await;
@@ -37,7 +40,7 @@ fn find(directory: &Path, fingerprint: &str, within: Duration) -> Option<Unfinis
 async fn a_walk_goes_on_where_it_was_stopped_and_asks_nothing_twice_but_what_was_under_way() {
     for after in [0, 1, 5, 17, 39] {
         let scratch = tempfile::tempdir().unwrap();
-        let (first, walked) = cut_off(scratch.path(), after).await;
+        let (first, walked) = cut_off(scratch.path(), content(), after).await;
         assert!(matches!(walked.ended, Ended::Stopped) && walked.resumable, "after {after}: {:?}", walked.ended);
         drop(walked);
         let unfinished = find(scratch.path(), "settings", HOUR).expect("a checkpoint");
@@ -57,7 +60,7 @@ async fn a_walk_goes_on_where_it_was_stopped_and_asks_nothing_twice_but_what_was
 #[tokio::test]
 async fn other_settings_or_too_much_time_begin_anew() {
     let scratch = tempfile::tempdir().unwrap();
-    drop(cut_off(scratch.path(), 5).await);
+    drop(cut_off(scratch.path(), content(), 5).await);
     assert!(find(scratch.path(), "other settings", HOUR).is_none());
     assert!(find(scratch.path(), "settings", Duration::ZERO).is_none());
     let directory = scratch.path().join("walk");
@@ -109,8 +112,9 @@ impl Discovery for Astray {
 async fn a_cursor_that_no_longer_works_is_told_from_a_walk_that_fails() {
     for (fault, stale) in [(None, true), (Some(Fault::Protocol), true), (Some(Fault::Unreachable), false)] {
         let scratch = tempfile::tempdir().unwrap();
-        drop(cut_off(scratch.path(), 17).await);
-        let (memory, pages) = content();
+        // More names than may wait: the last pages are not entered yet.
+        drop(cut_off(scratch.path(), repositories(4000, 100), 17).await);
+        let (memory, pages) = repositories(4000, 100);
         let start = Start::Unfinished(Box::new(find(scratch.path(), "settings", HOUR).expect("a checkpoint")));
         let walked = walk_of(&Astray(pages, fault), &memory, start, &settings(), &CancellationToken::new()).await;
         match walked.ended {

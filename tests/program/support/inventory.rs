@@ -7,6 +7,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
+use stocktake_sink::offset_times;
 
 /// The pointer to a registry's newest inventory, if there is one.
 pub(crate) fn latest(root: &Path, registry: &str) -> Option<Value> {
@@ -42,7 +43,7 @@ pub(crate) fn table(root: &Path, registry: &str, name: &str) -> Vec<Value> {
     let manifest = json(&root.join(latest["manifest"].as_str().unwrap()));
     let mut lines = arrow_json::LineDelimitedWriter::new(Vec::new());
     for batch in rows(root, &manifest, name) {
-        lines.write(&batch).unwrap();
+        lines.write(&offset_times(&batch).unwrap()).unwrap();
     }
     lines.finish().unwrap();
     let lines = String::from_utf8(lines.into_inner()).unwrap();
