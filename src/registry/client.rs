@@ -7,7 +7,8 @@ use futures::stream::BoxStream;
 use url::Url;
 
 use super::cache::{TokenCache, TokenState};
-use super::catalog::{self, Bounds};
+use super::catalog;
+use super::circle::Bounds;
 use super::error::Step;
 use super::realm::Realm;
 use super::retry::RetryPolicy;

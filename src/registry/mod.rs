@@ -1,12 +1,13 @@
 //! The registry protocol: challenge, token, catalog pages. Knows no Arrow, no sink and no configuration file.
 //!
 //! A walk is: ping `/v2/`; find out what the catalog wants (`session`), getting tokens on the way (`cache`, `realm`);
-//! follow the links (`catalog`). Every request passes `transport`. The rest is pure.
+//! follow the links (`catalog`), several at once where that helps (`split`, `ranges`). Every request passes `transport`. The rest is pure.
 
 mod body;
 mod cache;
 mod catalog;
 mod challenge;
+mod circle;
 mod client;
 mod connect;
 mod contents;
@@ -19,6 +20,7 @@ mod manifest;
 mod names;
 mod origin;
 mod page;
+mod ranges;
 mod realm;
 mod retry;
 mod scope;
@@ -26,6 +28,7 @@ mod secret;
 mod sent;
 mod session;
 mod settings;
+mod split;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -38,7 +38,8 @@ pub struct Page {
     /// Where to go on after this page and all that were handed out before it; none where that cannot be told, and
     /// after the last.
     pub cursor: Option<Cursor>,
-    /// Whether the source itself has made sure that the page brings names no other brought: ranges of an ordered catalog.
+    /// Whether nobody needs to check that the page brings a new name: the source sees to it itself that the list ends.
+    /// So it is with ranges of an ordered catalog, and with what is listed again after ranges did not fit.
     pub proven_new: bool,
 }
 
@@ -49,6 +50,8 @@ pub(super) struct Listed {
     /// The first of those that do not, as the server wrote them.
     pub(super) invalid: Vec<String>,
     pub(super) invalid_count: u64,
+    /// Of each of those that do not, how many names stand before it that do.
+    pub(super) invalid_at: Vec<u32>,
 }
 
 impl Listed {
@@ -58,6 +61,7 @@ impl Listed {
             return;
         }
         self.invalid_count += 1;
+        self.invalid_at.push(u32::try_from(self.names.len()).expect("a page is capped far below 4 billion names"));
         if self.invalid.len() < INVALID_KEPT {
             self.invalid.push(name.to_owned());
         }
@@ -213,7 +217,7 @@ mod tests {
         let listed = read_page(br#"{"repositories":["a/b","A","\u001b[2Jx","c\/d","../e"]}"#).expect("a page");
         assert_eq!(listed.names.iter().collect::<Vec<_>>(), ["a/b", "c/d"]);
         assert_eq!(listed.invalid, ["A", "\u{1b}[2Jx", "../e"]);
-        assert_eq!(listed.invalid_count, 3);
+        assert_eq!((listed.invalid_count, listed.invalid_at), (3, vec![1, 1, 2]));
         let many = format!(r#"{{"repositories":[{}]}}"#, vec!["\"A\""; 150].join(","));
         let listed = read_page(many.as_bytes()).expect("a page");
         assert_eq!((listed.invalid.len(), listed.invalid_count), (100, 150));

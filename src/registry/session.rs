@@ -36,7 +36,7 @@ enum Access {
 }
 
 /// A walk's session with its registry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session<'a> {
     client: &'a Inner,
     access: Access,

@@ -6,6 +6,7 @@ mod failures;
 mod hostile;
 mod paging;
 mod secrecy;
+mod splitting;
 mod tokens;
 mod trust;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tempfile::NamedTempFile;
 
-use super::catalog::Bounds;
+use super::circle::Bounds;
 use super::retry::RetryPolicy;
 use super::*;
 use crate::fake::{FakeRegistry, PASSWORD, Script, USERNAME};
