@@ -6,10 +6,12 @@ use super::density::Density;
 use super::order::Orders;
 use crate::registry::Names;
 
-/// Ranges that may be begun before any of them has paid off, for each connection of the first 16; each costs at most one
-/// request that brings nothing.
-const ADVANCE: usize = 2;
-/// And one more for so many pages received: most of what a split walk may cost beyond a walk in one go.
+/// What a cut costs, in half requests: one that brings nothing. If the new range turns out to be longer than a page, it is
+/// half of that: where it ends, its last page is half full on average.
+const CUT: usize = 2;
+/// What may be spent on cuts before any has paid off, for each connection of the first 16.
+const ADVANCE: usize = 2 * CUT;
+/// And on one more for so many pages received: what a split walk may cost beyond a walk in one go.
 const PAGES_PER_CUT: usize = 6;
 /// A range is cut only into parts that are likely to be longer than this, in pages.
 const SHORTEST: f64 = 1.5;
@@ -78,6 +80,8 @@ struct Range<T> {
     /// Pages believed to remain. None until a full page has been received, and again when it was cut: an empty space
     /// would else be halved for ever.
     left: Option<f64>,
+    /// Whether it is longer than a page.
+    long: bool,
 }
 
 /// A request to make.
@@ -98,13 +102,15 @@ pub(in crate::registry) struct Plan<T> {
     ids: u64,
     most: usize,
     pages: usize,
-    cuts: usize,
+    spent: usize,
 }
 
 impl<T> Plan<T> {
     /// A plan for all that comes after `first..=last`, a full page, with at most so many requests at a time.
     pub(super) fn new(orders: Orders, density: Density, (first, last): (&str, &str), most: usize) -> Self {
-        let left = density.pages_left(orders.any(), (first, last), None);
+        // One page tells little: at first, there is work for everyone.
+        #[allow(clippy::cast_precision_loss)] // the number of connections
+        let left = density.pages_left(orders.any(), (first, last), None).max(SHORTEST * 2.0 * most as f64);
         let whole = Saved { after: last.to_owned(), upto: None, first: First::Unknown, ended: false };
         let mut plan = Self::resumed(vec![whole], most);
         plan.ranges[0].left = Some(left);
@@ -114,10 +120,11 @@ impl<T> Plan<T> {
     /// A plan for what an earlier one left.
     pub(super) fn resumed(saved: Vec<Saved>, most: usize) -> Self {
         let state = |ended| if ended { State::Ended } else { State::Ready };
-        let ranges = (0..).zip(saved).map(|(id, saved)| Range { id, state: state(saved.ended), saved, left: None });
+        let ranges =
+            (0..).zip(saved).map(|(id, saved)| Range { id, state: state(saved.ended), saved, left: None, long: true });
         let ranges: Vec<_> = ranges.collect();
         let ids = ranges.len() as u64;
-        Self { orders: Orders::ALL, density: Density::default(), ranges, ids, most, pages: 0, cuts: 0 }
+        Self { orders: Orders::ALL, density: Density::default(), ranges, ids, most, pages: 0, spent: 0 }
     }
 
     /// The next request, if one more is of use now.
@@ -205,6 +212,7 @@ impl<T> Plan<T> {
         let range = &mut self.ranges[at];
         let Some(last) = &sheet.next else {
             range.state = State::Ended;
+            range.left = None;
             if at + 1 < self.ranges.len() {
                 self.met(at);
             } else if at == 0 {
@@ -213,6 +221,9 @@ impl<T> Plan<T> {
             return;
         };
         range.saved.after.clone_from(last);
+        if !std::mem::replace(&mut range.long, true) {
+            self.spent -= CUT / 2;
+        }
         if range.saved.upto.as_ref() == Some(last) {
             self.met(at);
         } else {
@@ -235,8 +246,8 @@ impl<T> Plan<T> {
     fn cut_for_the_idle(&mut self) {
         loop {
             let busy = self.ranges.iter().filter(|range| matches!(range.state, State::Ready | State::Asked)).count();
-            let paid = ADVANCE * self.most.min(16) + self.pages / PAGES_PER_CUT;
-            let idle = self.most.saturating_sub(busy).min(paid.saturating_sub(self.cuts));
+            let budget = ADVANCE * self.most.min(16) + CUT * self.pages / PAGES_PER_CUT;
+            let idle = self.most.saturating_sub(busy).min(budget.saturating_sub(self.spent) / CUT);
             let left = |range: &Range<T>| range.left.unwrap_or_default();
             let longest =
                 (0..self.ranges.len()).max_by(|a, b| left(&self.ranges[*a]).total_cmp(&left(&self.ranges[*b])));
@@ -247,7 +258,9 @@ impl<T> Plan<T> {
             let fair = (idle as f64 * pages / total).ceil();
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most `idle`, and never negative
             let cuts = fair.min(pages / SHORTEST - 1.0).max(0.0) as usize;
-            if cuts == 0 {
+            // Where most have nothing to do, what is believed may be wrong and is put to the test.
+            let cuts = cuts.max(usize::from(idle > busy));
+            if cuts == 0 || self.ranges[longest].left.is_none() {
                 return;
             }
             self.cut(longest, cuts);
@@ -261,13 +274,14 @@ impl<T> Plan<T> {
         let keys = self.density.cuts(self.orders, &saved.after, saved.upto.as_deref(), cuts + 1);
         let Some(first) = keys.first() else { return };
         let end = std::mem::replace(&mut saved.upto, Some(first.clone()));
-        self.cuts += keys.len();
+        self.spent += CUT * keys.len();
         let ends = keys.iter().skip(1).cloned().map(Some).chain([end]);
         let parts = keys.iter().zip(ends).zip(self.ids..).map(|((after, upto), id)| Range {
             id,
             saved: Saved { after: after.clone(), upto, first: First::Unknown, ended: false },
             state: State::Ready,
             left: None,
+            long: false,
         });
         let parts: Vec<_> = parts.collect();
         self.ids += parts.len() as u64;

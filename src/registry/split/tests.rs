@@ -100,7 +100,7 @@ fn every_name_comes_once_and_the_walk_ends() {
         assert!(counted(&walked.names).into_values().all(|count| count == 1), "seed {seed}: a name twice");
         assert_eq!(walked.names.len(), list.len(), "seed {seed}");
         let pages = list.len().div_ceil(list.page_size);
-        let bound = pages + pages / 4 + 3 * most.min(16) + 2;
+        let bound = pages + pages / 2 + 4 * most.min(16) + 2;
         assert!(walked.requests <= bound, "seed {seed}: {} for {pages}, {most} at a time", walked.requests);
     }
 }

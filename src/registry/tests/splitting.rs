@@ -220,5 +220,6 @@ async fn no_more_is_fetched_than_somebody_wants() {
         before
     };
     let asked = settled.await;
-    assert!(asked <= 8 + 2 * 8 + 4, "{asked} requests for 8 pages wanted");
+    // Under way and not yet fetched, held, and those that brought nothing: each bound by the number of connections.
+    assert!(asked <= 8 + 2 * 8 + 8 + 2 * 8, "{asked} requests for 8 pages wanted, of {PAGES}");
 }
