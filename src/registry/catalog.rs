@@ -218,7 +218,7 @@ impl Walk<'_> {
             answer = fetched.0?;
             url = following;
             // The page that is here already comes first.
-            probe_now = scout.as_ref().is_some_and(|scout| scout.is_worth_a_probe(took));
+            probe_now = scout.as_mut().is_some_and(|scout| scout.is_worth_a_probe(took));
         }
     }
 }

@@ -16,6 +16,7 @@ mod registry_client;
 mod samples;
 mod secrets;
 mod signals;
+mod splitting;
 mod support;
 mod terminal;
 mod verdicts;

@@ -148,15 +148,17 @@ mod tests {
 
     fn learned(names: &[&str]) -> Density {
         let mut density = Density::default();
-        for _ in 0..100 {
-            names.iter().for_each(|name| density.learn(&[*name].into_iter().collect()));
+        for name in names.iter().cycle().take(100 * names.len()) {
+            density.learn(&[*name].into_iter().collect());
         }
         density
     }
 
     fn orders<const N: usize>(pairs: [(&str, &str); N]) -> Orders {
         let mut orders = Orders::ALL;
-        pairs.iter().for_each(|(before, after)| orders.note(before, after));
+        for (before, after) in pairs {
+            orders.note(before, after);
+        }
         orders
     }
 

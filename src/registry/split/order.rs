@@ -81,7 +81,9 @@ mod tests {
     fn neighbours_rule_orders_out() {
         let left = |pairs: &[(&str, &str)]| {
             let mut orders = Orders::ALL;
-            pairs.iter().for_each(|(before, after)| orders.note(before, after));
+            for (before, after) in pairs {
+                orders.note(before, after);
+            }
             (orders.byte, orders.path)
         };
         assert_eq!(left(&[("a", "b"), ("b", "b/c"), ("a-b", "a-c"), ("a_b", "aa")]), (true, true));

@@ -273,7 +273,7 @@ impl<T> Plan<T> {
         let saved = &mut range.saved;
         let keys = self.density.cuts(self.orders, &saved.after, saved.upto.as_deref(), cuts + 1);
         let Some(first) = keys.first() else { return };
-        let end = std::mem::replace(&mut saved.upto, Some(first.clone()));
+        let end = saved.upto.replace(first.clone());
         self.spent += CUT * keys.len();
         let ends = keys.iter().skip(1).cloned().map(Some).chain([end]);
         let parts = keys.iter().zip(ends).zip(self.ids..).map(|((after, upto), id)| Range {
@@ -285,7 +285,8 @@ impl<T> Plan<T> {
         });
         let parts: Vec<_> = parts.collect();
         self.ids += parts.len() as u64;
-        self.ranges.splice(at + 1..at + 1, parts);
+        let after = at + 1;
+        self.ranges.splice(after..after, parts);
     }
 
     /// The most requests at a time.

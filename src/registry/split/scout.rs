@@ -21,7 +21,7 @@ const WORK: u32 = 2;
 #[derive(Debug)]
 pub(in crate::registry) struct Scout {
     split: Split,
-    /// The smallest answer's time so far; connecting included, so it may be too long.
+    /// The quickest answer's time so far. The first of them includes connecting, so it may be too long.
     small: Duration,
     orders: Orders,
     density: Density,
@@ -77,8 +77,9 @@ impl Scout {
         Ok(())
     }
 
-    /// Whether it looks worth a probe after a page that took so long.
-    pub(in crate::registry) fn is_worth_a_probe(&self, page: Duration) -> bool {
+    /// Whether it looks worth a probe after a page, perhaps not yet noted, that took so long.
+    pub(in crate::registry) fn is_worth_a_probe(&mut self, page: Duration) -> bool {
+        self.small = self.small.min(page);
         self.pages >= PAGES && is_worth_it(self.split, page, self.small)
     }
 

@@ -34,10 +34,10 @@ fn walk(list: &List, most: usize, random: Option<&mut fastrand::Rng>) -> Walked 
     for pair in walked.names.windows(2) {
         orders.note(&pair[0], &pair[1]);
     }
-    let Some(last) = first.next.filter(|_| !orders.is_empty()) else { return go_on(list, walked) };
+    let Some(reached) = first.next.filter(|_| !orders.is_empty()) else { return go_on(list, walked) };
     let mut density = density::Density::default();
     density.learn(&first.names);
-    let plan = Plan::<()>::new(orders, density, (&walked.names[0], &last), most);
+    let plan = Plan::<()>::new(orders, density, (&walked.names[0], &reached), most);
     follow(list, plan, walked, random)
 }
 
@@ -77,14 +77,16 @@ fn take_in(list: &List, plan: &mut Plan<()>, ask: &Ask, walked: &mut Walked) -> 
 
 /// Without ranges, from the first page on.
 fn go_on(list: &List, mut walked: Walked) -> Walked {
-    let last = walked.names.last().cloned().unwrap_or_default();
-    walked.names.extend(list.rest(&last));
+    let reached = walked.names.last().cloned().unwrap_or_default();
+    walked.names.extend(list.rest(&reached));
     walked
 }
 
 fn counted(names: &[String]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
-    names.iter().for_each(|name| *counts.entry(name.as_str()).or_default() += 1);
+    for name in names {
+        *counts.entry(name.as_str()).or_default() += 1;
+    }
     counts
 }
 

@@ -137,7 +137,8 @@ pub(super) fn large(count: usize) -> Vec<(&'static str, Vec<String>)> {
     let hex = |number: usize| format!("{:08x}", u32::try_from(number).expect("small").wrapping_mul(2_654_435_761));
     let even = (0..count).map(hex).collect();
     let one = (0..count).map(|at| format!("library/service-{at:06}")).collect();
-    let ninety = |at: usize| if at % 10 == 0 { format!("{}/app", hex(at)) } else { format!("bulk/jobs/{}", hex(at)) };
+    let ninety =
+        |at: usize| if at.is_multiple_of(10) { format!("{}/app", hex(at)) } else { format!("bulk/jobs/{}", hex(at)) };
     let mut random = fastrand::Rng::with_seed(7);
     let spaces: Vec<String> = (0..count / 20).map(|_| format!("{}{}", word(&mut random), word(&mut random))).collect();
     let zipf = |at: usize| {
