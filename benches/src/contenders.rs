@@ -8,6 +8,7 @@ use oci_client::{Client, Reference};
 use serde::Deserialize;
 use stocktake::config;
 use stocktake::plans::plans;
+use stocktake::registry::Split;
 use stocktake::run::{Outcome, Run};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -16,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::Failure;
-use crate::measure;
+use crate::measure::{self, Measured};
+use crate::split;
 
-/// All contenders; the last one is ours.
+/// Those of the catalog's table; the last one is ours.
 pub(crate) const ALL: [&str; 3] = ["floor", "oci-client", "stocktake"];
 
 const PAGE: usize = 1000;
@@ -29,13 +31,17 @@ pub(crate) async fn contend(name: &str, url: &str) -> Result<(), Failure> {
     // In the target's own file system, so that fsync means what it means.
     let scratch = tempfile::tempdir_in(".")?;
     let begun = Instant::now();
+    let mut requests = 0;
     let names = match name {
+        "in-one" => split::list(&url, Split::Off, &mut requests).await?,
+        "in-ranges" => split::list(&url, Split::Auto, &mut requests).await?,
         "floor" => floor(&url).await?,
         "oci-client" => oci_client(&url).await?,
         "stocktake" => stocktake(&url, scratch.path()).await?,
         _ => return Err(format!("the contenders are {}", ALL.join(", ")).into()),
     };
-    println!("{}", serde_json::to_string(&measure::now(begun.elapsed(), names))?);
+    let measured = Measured { requests, ..measure::now(begun.elapsed(), names) };
+    println!("{}", serde_json::to_string(&measured)?);
     Ok(())
 }
 

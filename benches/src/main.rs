@@ -7,10 +7,11 @@ mod contenders;
 mod measure;
 mod rounds;
 mod server;
+mod split;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: stocktake-bench [ROUNDS]   (default 5; 3 of them with latency)";
+const USAGE: &str = "usage: stocktake-bench [split] [ROUNDS]   (default 5; 3 of them with latency)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,10 +22,11 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match words[..] {
-            ["serve", repositories, latency_ms] => server::serve(repositories, latency_ms).await,
+            ["serve", content] => server::serve(content).await,
             ["contend", name, url] => contenders::contend(name, url).await,
-            [] => rounds::all(5).await,
-            [rounds] => rounds::all(rounds.parse().map_err(|_| USAGE)?).await,
+            [] => all(5).await,
+            ["split", rounds] => split::rows(rounds.parse().map_err(|_| USAGE)?).await,
+            [rounds] => all(rounds.parse().map_err(|_| USAGE)?).await,
             _ => Err(USAGE.into()),
         }
     });
@@ -32,6 +34,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(&e.to_string()),
     }
+}
+
+/// Every part of the benchmark, one after the other; each prints its own table.
+async fn all(rounds: usize) -> Result<(), Failure> {
+    rounds::catalog(rounds).await?;
+    split::rows(rounds.min(3)).await
 }
 
 #[allow(clippy::print_stderr)] // this is a program for a terminal

@@ -16,11 +16,13 @@ pub(crate) struct Measured {
     pub(crate) mib: f64,
     /// Names seen.
     pub(crate) names: u64,
+    /// Requests sent; 0 of those who do not say.
+    pub(crate) requests: u64,
 }
 
 /// The measurements of this process after work that took so long.
 pub(crate) fn now(took: Duration, names: u64) -> Measured {
-    Measured { seconds: took.as_secs_f64(), cpu: cpu_seconds(), mib: peak_mib(), names }
+    Measured { seconds: took.as_secs_f64(), cpu: cpu_seconds(), mib: peak_mib(), names, requests: 0 }
 }
 
 #[allow(clippy::cast_precision_loss)] // for the eye

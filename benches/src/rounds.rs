@@ -1,4 +1,4 @@
-//! The benchmark proper: scenarios, rounds, the table.
+//! Scenarios and rounds, and the first table: a catalog listed by stocktake and by its peers.
 
 use std::process::Stdio;
 
@@ -8,20 +8,20 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::Failure;
 use crate::contenders::ALL;
 use crate::measure::{Measured, median};
-use crate::server::Seen;
+use crate::server::{Content, Seen};
 
-const MILLION: u64 = 1_000_000;
+pub(crate) const MILLION: u64 = 1_000_000;
 
-/// One row of measurements per round, in the order of [`ALL`].
-type Rounds = Vec<Vec<Measured>>;
+/// One row of measurements per round, in the order of the contenders.
+pub(crate) type Rounds = Vec<Vec<Measured>>;
 
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn all(rounds: usize) -> Result<(), Failure> {
+pub(crate) async fn catalog(rounds: usize) -> Result<(), Failure> {
     println!("catalog of {MILLION} repositories, {rounds} rounds in turn, medians");
     println!("stocktake also writes sorted Parquet and fsyncs it; the others only list\n");
     println!("latency  contender    seconds   x floor  x oci-client     CPU s      MiB");
     for (latency_ms, rounds) in [(0, rounds), (20, rounds.min(3))] {
-        let measured = scenario(MILLION, latency_ms, &ALL, rounds).await?;
+        let measured = scenario(Content { latency_ms, ..Content::of(MILLION) }, &ALL, rounds).await?;
         for (at, name) in ALL.iter().enumerate() {
             let seconds = median(measured.iter().map(|round| round[at].seconds));
             let ratio = |to: usize| median(measured.iter().map(|round| round[at].seconds / round[to].seconds));
@@ -33,20 +33,22 @@ pub(crate) async fn all(rounds: usize) -> Result<(), Failure> {
     }
     println!("\nresident size of stocktake, from small to large");
     for repositories in [10_000, 100_000, MILLION] {
-        let measured = scenario(repositories, 0, &["stocktake"], rounds.min(3)).await?;
+        let measured = scenario(Content::of(repositories), &["stocktake"], rounds.min(3)).await?;
         let mib = median(measured.iter().map(|round| round[0].mib));
         println!("{repositories:>9} repositories {mib:>8.1} MiB");
     }
     println!("\nrequests on the wire for {MILLION} repositories, a thousand a page");
-    let server = Server::start(MILLION, 0).await?;
+    let server = Server::start(Content::of(MILLION)).await?;
     contend("stocktake", &server.url).await?;
     let seen = server.stop().await?;
     println!("{seen:?}");
     Ok(())
 }
 
-async fn scenario(repositories: u64, latency_ms: u64, names: &[&str], rounds: usize) -> Result<Rounds, Failure> {
-    let server = Server::start(repositories, latency_ms).await?;
+/// The contenders in turn, round by round, against one server; each has to see every name.
+pub(crate) async fn scenario(content: Content, names: &[&str], rounds: usize) -> Result<Rounds, Failure> {
+    let server = Server::start(content).await?;
+    let repositories = content.repositories;
     let mut measured = Vec::new();
     for _ in 0..rounds {
         let mut round = Vec::new();
@@ -85,8 +87,8 @@ struct Server {
 }
 
 impl Server {
-    async fn start(repositories: u64, latency_ms: u64) -> Result<Self, Failure> {
-        let arguments = ["serve", &repositories.to_string(), &latency_ms.to_string()];
+    async fn start(content: Content) -> Result<Self, Failure> {
+        let arguments = ["serve", &serde_json::to_string(&content)?];
         let mut command = ourselves("0", &arguments)?;
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut output = BufReader::new(process.stdout.take().ok_or("no output")?);

@@ -220,7 +220,7 @@ impl ApiSession<'_> {
     ) -> Result<Page, RegistryError> {
         let mut listed = Listed::default();
         names.into_iter().for_each(|name| listed.add(Key::Repositories, name));
-        let Listed { names, invalid, invalid_count } = listed;
+        let Listed { names, invalid, invalid_count, .. } = listed;
         let inner = &self.api.client.0;
         self.guard.names += names.len() as u64 + invalid_count;
         if self.guard.names > inner.bounds.names {

@@ -1,11 +1,11 @@
-//! The catalog, page by page: follows the links, notices when they go in circles, and fetches one page ahead. It
-//! neither sorts nor deduplicates names: whoever walks the registry does.
+//! The catalog, page by page: follows the links, notices when they go in circles, and fetches one page ahead. Where the
+//! first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
+//! registry does.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures::future::join;
 use futures::stream::{BoxStream, StreamExt, unfold};
@@ -13,36 +13,27 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LINK};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use url::Url;
 
+use super::circle::Circle;
 use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
 use super::link::{LinkError, next_page, repaired};
 use super::origin::same_origin;
 use super::page::{Listed, read_page};
+use super::ranges::{Ended, Ranges};
 use super::session::Session;
+use super::split::{Rest, Scout, with_key, with_size};
 use super::transport::Answer;
-use super::{Cursor, Page, RegistryError};
+use super::{Cursor, Page, RegistryError, Split};
 use crate::clock;
 
 /// The page size that every registry we know accepts.
 const MODEST: u32 = 100;
-
-/// How large a catalog is believed to be; beyond, something is wrong with it or us.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) pages: u64,
-    pub(super) names: u64,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { pages: 1_000_000, names: 50_000_000 }
-    }
-}
 
 type Fetched = Result<Page, RegistryError>;
 
@@ -102,55 +93,191 @@ async fn fetch_all(
     leave: &Semaphore,
 ) -> Result<(), RegistryError> {
     granted(leave).await;
-    let mut session = Session::open(client).await?;
-    let (mut url, mut answer) = match from {
-        Some(cursor) => resumed_page(&mut session, client, &cursor).await?,
-        None => first_page(&mut session, client).await?,
-    };
-    let mut circle = Circle::new(client.bounds);
-    for number in 1.. {
-        let at_step = |problem| RegistryError::new(Step::Page(number), problem);
-        check(&answer, number).map_err(at_step)?;
-        let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-        let mut next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
-        if client.repairs_links() {
-            next = next.map(|next| repaired(next, &url));
+    let begun = Instant::now();
+    let session = Session::open(client).await?;
+    let small = begun.elapsed();
+    let circle = Circle::new(client.bounds);
+    let mut walk = Walk { client, session, circle, number: 0, sender, leave };
+    match from.as_ref().map(|cursor| (cursor, Rest::read(&cursor.0))) {
+        Some((_, Some(rest))) => walk.resume(rest).await,
+        Some((cursor, None)) => {
+            let (url, answer) = resumed_page(&mut walk.session, client, &cursor.0).await?;
+            walk.follow(url, answer, small).await
         }
-        circle.enter(&url, number).map_err(at_step)?;
-        if let Some(next) = &next {
-            circle.leads_on(next).map_err(at_step)?;
+        None => {
+            let (url, answer) = first_page(&mut walk.session, client).await?;
+            walk.follow(url, answer, small).await
         }
-        client.transport.counters.pages.fetch_add(1, Ordering::Relaxed);
-        let last = next.is_none();
-        let cursor = next.as_ref().map(|next| Cursor(next.to_string()));
-        let received_at = clock::now();
-        let hand_on = async {
-            let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
-            let names = listed.names.len() as u64 + listed.invalid_count;
-            circle.read(&listed).map_err(at_step)?;
-            debug!(page = number, names, last, "page received");
-            let (names, invalid_count) = (listed.names, listed.invalid_count);
-            let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
-            // Nobody listens any more: the task is about to be aborted.
-            let page = Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new: false };
-            let _ = sender.send(Ok(page)).await;
-            Ok::<_, RegistryError>(())
-        };
-        let Some(following) = next else { return hand_on.await };
-        // The next request goes out before this page is even parsed, if there is leave for it.
-        let fetch = async {
-            granted(leave).await;
-            session.next(&following, &Step::Page(number + 1)).await
-        };
-        let (fetched, handed_on) = join(fetch, hand_on).await;
-        handed_on?;
-        answer = fetched?;
-        url = following;
     }
-    Ok(())
 }
 
-async fn granted(leave: &Semaphore) {
+/// One walk under way.
+pub(super) struct Walk<'a> {
+    pub(super) client: &'a Inner,
+    pub(super) session: Session<'a>,
+    pub(super) circle: Circle,
+    /// Pages handed on.
+    pub(super) number: u64,
+    pub(super) sender: &'a mpsc::Sender<Fetched>,
+    pub(super) leave: &'a Semaphore,
+}
+
+impl Walk<'_> {
+    /// From a first page to the end, in ranges if the scout finds that good.
+    async fn follow(mut self, url: Url, answer: Answer, small: Duration) -> Result<(), RegistryError> {
+        let can_split = self.client.settings.split != Split::Off && self.most() > 1;
+        let scout = can_split.then(|| Scout::new(self.client.settings.split, small));
+        match self.in_one(url, answer, scout, false).await? {
+            None => Ok(()),
+            Some((scout, link)) => {
+                let plan = scout.plan(self.most());
+                let ended = Ranges::new(&mut self, plan, link).run().await?;
+                self.finish(ended).await
+            }
+        }
+    }
+
+    /// What an earlier split walk left; where splitting is now off, its ranges one after the other.
+    async fn resume(mut self, rest: Rest) -> Result<(), RegistryError> {
+        let most = if self.client.settings.split == Split::Off { 1 } else { self.most() };
+        let unusable = || RegistryError::new(Step::Page(1), Problem::Link(LinkError::NotAUrl));
+        let (link, plan) = rest.plan(most).ok_or_else(unusable)?;
+        let first = with_key(&link, plan.certain().unwrap_or_default());
+        let (_, answer) = resumed_page(&mut self.session, self.client, first.as_str()).await?;
+        let ended = Ranges::new(&mut self, plan, link).resume(&answer).await?;
+        self.finish(ended).await
+    }
+
+    /// After ranges that did not fit: in one to the end, past names that ranges may have listed before.
+    async fn finish(mut self, ended: Ended) -> Result<(), RegistryError> {
+        let Ended::From(url) = ended else { return Ok(()) };
+        granted(self.leave).await;
+        let answer = self.session.next(&url, &Step::Page(self.number + 1)).await?;
+        self.in_one(url, answer, None, true).await.map(|_| ())
+    }
+
+    fn most(&self) -> usize {
+        self.client.settings.concurrency.get()
+    }
+
+    pub(super) fn repaired(&self, next: Url, requested: &Url) -> Url {
+        if self.client.repairs_links() { repaired(next, requested) } else { next }
+    }
+
+    /// Page after page by their links, to the end; or, with a scout, to where the rest had better be split.
+    async fn in_one(
+        &mut self,
+        mut url: Url,
+        mut answer: Answer,
+        mut scout: Option<Scout>,
+        again: bool,
+    ) -> Result<Option<(Scout, Url)>, RegistryError> {
+        let mut took = Duration::ZERO;
+        let mut probe_now = false;
+        loop {
+            self.number += 1;
+            let number = self.number;
+            let at_step = |problem| RegistryError::new(Step::Page(number), problem);
+            check(&answer, number).map_err(at_step)?;
+            let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
+            let next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+            let next = next.map(|next| self.repaired(next, &url));
+            self.circle.enter(&url, number).map_err(at_step)?;
+            if let Some(next) = &next {
+                self.circle.leads_on(next).map_err(at_step)?;
+            }
+            self.client.transport.counters.pages.fetch_add(1, Ordering::Relaxed);
+            let (session, leave) = (&self.session, self.leave);
+            let received = Received { answer: &answer, number, next: next.as_ref(), again };
+            let hand_on = received.hand_on(&mut self.circle, self.sender, &mut scout);
+            let Some(following) = next.clone() else {
+                hand_on.await?;
+                return Ok(None);
+            };
+            let fetch = async {
+                granted(leave).await;
+                let begun = Instant::now();
+                let answer = session.next(&following, &Step::Page(number + 1)).await;
+                (answer, begun.elapsed())
+            };
+            let fetched = if std::mem::take(&mut probe_now) {
+                hand_on.await?;
+                if let Some(scout) = scout.take()
+                    && probe(session, &following, &scout, took).await
+                {
+                    return Ok(Some((scout, following.clone())));
+                }
+                fetch.await
+            } else {
+                // The next request goes out before this page is even parsed, if there is leave for it.
+                let (fetched, handed_on) = join(fetch, hand_on).await;
+                handed_on?;
+                fetched
+            };
+            took = fetched.1;
+            answer = fetched.0?;
+            url = following;
+            // The page that is here already comes first.
+            probe_now = scout.as_mut().is_some_and(|scout| scout.is_worth_a_probe(took));
+        }
+    }
+}
+
+/// A page received.
+struct Received<'p> {
+    answer: &'p Answer,
+    number: u64,
+    next: Option<&'p Url>,
+    /// Whether names may be listed again.
+    again: bool,
+}
+
+impl Received<'_> {
+    async fn hand_on(
+        self,
+        circle: &mut Circle,
+        sender: &mpsc::Sender<Fetched>,
+        scout: &mut Option<Scout>,
+    ) -> Result<(), RegistryError> {
+        let Self { answer, number, next, again } = self;
+        let received_at = clock::now();
+        let at_step = |problem| RegistryError::new(Step::Page(number), problem);
+        let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
+        circle.read(&listed).map_err(at_step)?;
+        let Listed { names, invalid, invalid_count, .. } = listed;
+        let last = next.is_none();
+        debug!(page = number, names = names.len() as u64 + invalid_count, last, "page received");
+        if let (Some(noting), Some(next)) = (scout.as_mut(), next)
+            && let Err(why) = noting.note(&names, invalid_count, next)
+        {
+            debug!(why, "the catalog is not split");
+            *scout = None;
+        }
+        let invalid = invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
+        let cursor = next.map(|next| Cursor(next.to_string()));
+        // Nobody listens any more: the task is about to be aborted.
+        let page = Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new: again };
+        let _ = sender.send(Ok(page)).await;
+        Ok(())
+    }
+}
+
+/// Whether the server knows where a key belongs that is no name, and answers as fast as it answers anything.
+async fn probe(session: &Session<'_>, link: &Url, scout: &Scout, page: Duration) -> bool {
+    let Some(probe) = scout.probe() else { return false };
+    let url = with_size(&with_key(link, &probe.after), 1);
+    let begun = Instant::now();
+    let answer = session.next(&url, &Step::Page(0)).await;
+    let small = begun.elapsed();
+    let listed = answer.ok().filter(|answer| answer.status == StatusCode::OK);
+    let listed = listed.and_then(|answer| read_page(&answer.body).ok());
+    let knows = listed.is_some_and(|listed| listed.names.iter().next() == Some(&probe.expected));
+    let pays = scout.pays(page, small);
+    debug!(knows, pays, page_ms = page.as_millis(), small_ms = small.as_millis(), "whether to split the catalog");
+    knows && pays
+}
+
+pub(super) async fn granted(leave: &Semaphore) {
     leave.acquire().await.expect("never closed").forget();
 }
 
@@ -177,18 +304,14 @@ async fn first_page(session: &mut Session<'_>, client: &Inner) -> Result<(Url, A
 
 /// The page that an earlier walk would have fetched next. A cursor is what we once wrote down ourselves; yet nothing but
 /// this registry is asked, whatever it says.
-async fn resumed_page(
-    session: &mut Session<'_>,
-    client: &Inner,
-    cursor: &Cursor,
-) -> Result<(Url, Answer), RegistryError> {
-    let url = Url::parse(&cursor.0).ok().filter(|url| same_origin(url, &client.settings.url));
+async fn resumed_page(session: &mut Session<'_>, client: &Inner, cursor: &str) -> Result<(Url, Answer), RegistryError> {
+    let url = Url::parse(cursor).ok().filter(|url| same_origin(url, &client.settings.url));
     let url = url.ok_or_else(|| RegistryError::new(Step::Page(1), Problem::Link(LinkError::OtherOrigin)))?;
     let answer = session.first(&url).await?;
     Ok((url, answer))
 }
 
-fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
+pub(super) fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
     if answer.status == StatusCode::OK {
         return Ok(());
     }
@@ -198,45 +321,4 @@ fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
         || has_code(&answer.body, &["UNSUPPORTED"]);
     // Later, the catalog is known to be there: the link leads astray.
     Err(if first && no_catalog { Problem::Unsupported(said) } else { Problem::of_status(said) })
-}
-
-/// Notices a catalog that goes in circles: a bad Quay cursor silently restarts at page 1. Hashes are kept, not texts,
-/// so that memory does not grow with the registry's names; the keys are random, so nobody can aim at a collision.
-pub(super) struct Circle {
-    bounds: Bounds,
-    hasher: RandomState,
-    urls: HashSet<u64>,
-    pages: HashSet<u64>,
-    names: u64,
-}
-
-impl Circle {
-    pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, hasher: RandomState::new(), urls: HashSet::new(), pages: HashSet::new(), names: 0 }
-    }
-
-    pub(super) fn enter(&mut self, url: &Url, number: u64) -> Result<(), Problem> {
-        self.urls.insert(self.hasher.hash_one(url.as_str()));
-        if number > self.bounds.pages { Err(Problem::TooManyPages(self.bounds.pages)) } else { Ok(()) }
-    }
-
-    pub(super) fn leads_on(&self, next: &Url) -> Result<(), Problem> {
-        if self.urls.contains(&self.hasher.hash_one(next.as_str())) { Err(Problem::SeenUrl) } else { Ok(()) }
-    }
-
-    pub(super) fn read(&mut self, listed: &Listed) -> Result<(), Problem> {
-        let Listed { names, invalid, invalid_count } = listed;
-        self.names += names.len() as u64 + invalid_count;
-        if self.names > self.bounds.names {
-            return Err(Problem::TooManyNames(self.bounds.names));
-        }
-        // Empty pages may repeat: Pulp ends with one, and a filtered page may have nothing left on it.
-        let page = match (names.is_empty(), invalid.is_empty()) {
-            (false, _) => self.hasher.hash_one(names),
-            (true, false) => self.hasher.hash_one((invalid, invalid_count)),
-            (true, true) => return Ok(()),
-        };
-        let again = !self.pages.insert(page);
-        if again { Err(Problem::SeenPage) } else { Ok(()) }
-    }
 }

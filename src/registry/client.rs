@@ -11,8 +11,9 @@ use tracing::info;
 use url::Url;
 
 use super::cache::{TokenCache, TokenState};
-use super::catalog::{self, Bounds};
+use super::catalog;
 use super::challenge::Challenge;
+use super::circle::Bounds;
 use super::credentials::{Credentials, LoginKind};
 use super::error::Step;
 use super::ping::Ping;

@@ -2,15 +2,16 @@
 //! file.
 //!
 //! A walk is: ping `/v2/` (`ping`); find out what the catalog wants (`session`), getting tokens on the way (`cache`,
-//! `realm`, for `credentials`); follow the links (`catalog`). Beside it, each repository is asked with the access that it
-//! wants (`repository`, `group`) for its tags (`tags`), manifests and configurations (`reading`). Every request goes
-//! through `send` and passes `transport`. The rest is pure.
+//! `realm`, for `credentials`); follow the links (`catalog`), several at once where that helps (`split`, `ranges`). Beside
+//! it, each repository is asked with the access that it wants (`repository`, `group`) for its tags (`tags`), manifests and
+//! configurations (`reading`). Every request goes through `send` and passes `transport`. The rest is pure.
 
 mod api;
 mod body;
 mod cache;
 mod catalog;
 mod challenge;
+mod circle;
 mod client;
 mod client_certificate;
 mod command;
@@ -35,6 +36,7 @@ mod pace;
 mod page;
 mod ping;
 mod place;
+mod ranges;
 mod reading;
 mod realm;
 mod refusal;
@@ -46,6 +48,7 @@ mod send;
 mod sent;
 mod session;
 mod settings;
+mod split;
 mod tags;
 #[cfg(test)]
 mod tests;

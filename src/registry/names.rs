@@ -27,6 +27,14 @@ impl Names {
         self.ends.is_empty()
     }
 
+    /// Keeps the first `len` names, or all if there are fewer.
+    pub(super) fn truncate(&mut self, len: usize) {
+        if len < self.ends.len() {
+            self.ends.truncate(len);
+            self.text.truncate(self.ends.last().map_or(0, |end| *end as usize));
+        }
+    }
+
     /// The names in the order in which they were appended.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
         (0..self.ends.len()).map(|at| &self[at])
@@ -59,5 +67,16 @@ mod tests {
         let names: Names = ["a/b", "", "ü"].into_iter().collect();
         assert_eq!(names.iter().collect::<Vec<_>>(), ["a/b", "", "ü"]);
         assert_eq!(names.len(), 3);
+    }
+
+    #[test]
+    fn the_first_names_can_be_kept_alone() {
+        let mut names: Names = ["a", "bc", "d"].into_iter().collect();
+        names.truncate(5);
+        assert_eq!(names.len(), 3);
+        names.truncate(2);
+        assert_eq!(names, ["a", "bc"].into_iter().collect());
+        names.truncate(0);
+        assert_eq!(names, Names::default());
     }
 }

@@ -38,7 +38,8 @@ pub struct Page {
     /// Where to go on after this page and all that were handed out before it; none where that cannot be told, and
     /// after the last.
     pub cursor: Option<Cursor>,
-    /// Whether the source itself has made sure that the page brings names no other brought: ranges of an ordered catalog.
+    /// Whether nobody needs to check that the page brings a new name: the source sees to it itself that the list ends.
+    /// So it is with ranges of an ordered catalog, and with what is listed again after ranges did not fit.
     pub proven_new: bool,
 }
 
@@ -52,7 +53,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    fn key(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Self::Repositories => "repositories",
             Self::Tags => "tags",
@@ -74,11 +75,13 @@ pub(super) struct Listed {
     /// The first of those that do not, as the server wrote them.
     pub(super) invalid: Vec<String>,
     pub(super) invalid_count: u64,
+    /// Of each of those that do not, how many names stand before it that do.
+    pub(super) invalid_at: Vec<u32>,
 }
 
 impl Listed {
-    pub(super) fn add(&mut self, kind: Key, name: &str) {
-        if kind.is_valid(name) {
+    pub(super) fn add(&mut self, key: Key, name: &str) {
+        if key.is_valid(name) {
             self.names.push(name);
         } else {
             self.reject(name);
@@ -87,6 +90,7 @@ impl Listed {
 
     fn reject(&mut self, name: &str) {
         self.invalid_count += 1;
+        self.invalid_at.push(u32::try_from(self.names.len()).expect("a page is capped far below 4 billion names"));
         if self.invalid.len() < INVALID_KEPT {
             self.invalid.push(name.to_owned());
         }
@@ -100,9 +104,9 @@ pub(super) fn read_page(body: &[u8]) -> Result<Listed, serde_json::Error> {
 
 /// Reads a page of names. `null` is empty, as Harbor writes it, and docker-registry for a repository without tags;
 /// anything else is an error, since a page that is silently taken for empty cuts the inventory short.
-pub(super) fn read(kind: Key, body: &[u8]) -> Result<Listed, serde_json::Error> {
+pub(super) fn read(key: Key, body: &[u8]) -> Result<Listed, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let listed = json.deserialize_any(Body(kind))?;
+    let listed = json.deserialize_any(Body(key))?;
     json.end()?;
     Ok(listed)
 }
@@ -113,7 +117,7 @@ impl<'de> Visitor<'de> for Body {
     type Value = Listed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with `{}`", self.0.key())
+        write!(f, "an object with `{}`", self.0.word())
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
@@ -123,13 +127,13 @@ impl<'de> Visitor<'de> for Body {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
         let mut listed = None;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key != self.0.key() {
+            if key != self.0.word() {
                 map.next_value::<IgnoredAny>()?;
             } else if listed.replace(map.next_value_seed(List(self.0))?).is_some() {
-                return Err(A::Error::duplicate_field(self.0.key()));
+                return Err(A::Error::duplicate_field(self.0.word()));
             }
         }
-        listed.ok_or_else(|| A::Error::missing_field(self.0.key()))
+        listed.ok_or_else(|| A::Error::missing_field(self.0.word()))
     }
 }
 
@@ -247,7 +251,7 @@ mod tests {
         let listed = read_page(br#"{"repositories":["a/b","A","\u001b[2Jx","c\/d","../e"]}"#).expect("a page");
         assert_eq!(listed.names.iter().collect::<Vec<_>>(), ["a/b", "c/d"]);
         assert_eq!(listed.invalid, ["A", "\u{1b}[2Jx", "../e"]);
-        assert_eq!(listed.invalid_count, 3);
+        assert_eq!((listed.invalid_count, listed.invalid_at), (3, vec![1, 1, 2]));
         let many = format!(r#"{{"repositories":[{}]}}"#, vec!["\"A\""; 150].join(","));
         let listed = read_page(many.as_bytes()).expect("a page");
         assert_eq!((listed.invalid.len(), listed.invalid_count), (100, 150));

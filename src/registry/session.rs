@@ -18,7 +18,7 @@ use super::transport::{Answer, Wants};
 use super::{RegistryError, SecretError};
 
 /// A walk's session with its registry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session<'a> {
     client: &'a Inner,
     kind: LoginKind,

@@ -79,6 +79,8 @@ pub enum Split {
     /// Where names are ordered, `last=` takes any name, and latency, not the server's work, is what a page costs.
     #[default]
     Auto,
+    /// Where names are ordered and `last=` takes any name, whatever a page costs; for tests, and for those who know better.
+    Always,
     /// Never.
     Off,
 }

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderValue, LINK};
 use tracing::debug;
 use url::Url;
 
-use super::catalog::{Bounds, Circle};
+use super::circle::{Bounds, Circle};
 use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};

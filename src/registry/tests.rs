@@ -11,6 +11,7 @@ mod logins;
 mod paging;
 mod repository_tokens;
 mod secrecy;
+mod splitting;
 mod tokens;
 mod trust;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use tempfile::NamedTempFile;
 
-use super::catalog::Bounds;
+use super::circle::Bounds;
 use super::retry::RetryPolicy;
 use super::*;
 use crate::fake::{FakeRegistry, PASSWORD, Script, USERNAME};

@@ -19,6 +19,7 @@ mod registry_client;
 mod samples;
 mod secrets;
 mod signals;
+mod splitting;
 mod support;
 mod terminal;
 mod verdicts;
