@@ -62,6 +62,11 @@ impl Client {
         self.0.transport.counters.read()
     }
 
+    /// What it is made of, for an examination.
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     /// How the tokens stand.
     pub fn token(&self) -> TokenState {
         if self.0.tokens.source().rejected().is_some() { TokenState::Rejected } else { self.0.tokens.state() }

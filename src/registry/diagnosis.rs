@@ -2,16 +2,17 @@
 //! same 401 has ten causes. It changes nothing about how a request is handled.
 
 use reqwest::StatusCode;
-use rustls::CertificateError;
 use serde_json::Value;
 
 use super::body::BodyError;
 use super::challenge::Challenge;
 use super::error::{Problem, Said, Step};
+use super::finding::Finding;
 use super::link::LinkError;
 use super::sent::Memory;
 use super::token::Claims;
 use super::transport::Answer;
+use super::ScopeSet;
 
 /// The cause behind a refusal, where it can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) enum Hint {
     NoLogin,
     /// A fixed token was sent.
     FixedToken,
+    /// A token that has just been received is said to have expired.
+    Expired,
 }
 
 /// Reads what a server said, without what it was sent, escaped and cut.
@@ -79,7 +82,10 @@ pub(super) fn why_denied(
         return Some(Hint::HarborRole);
     }
     let claims = token.and_then(|(token, _)| Claims::read(token));
-    if let (Some(claims), Some((_, Some(service)))) = (&claims, token) {
+    // A token endpoint may grant whatever service it is asked for: what the registry calls itself tells.
+    let own = challenges.iter().find(|challenge| challenge.is("bearer")).and_then(|bearer| bearer.param("service"));
+    let service = own.or_else(|| token.and_then(|(_, asked)| asked));
+    if let (Some(claims), Some(service)) = (&claims, service) {
         let audiences = claims.audiences();
         if text.contains("audience") || !(audiences.is_empty() || audiences.contains(&service)) {
             return Some(Hint::Audience { token: sent.shown(audiences.join(", ")), asked: sent.shown(service) });
@@ -88,109 +94,68 @@ pub(super) fn why_denied(
     if claims.as_ref().is_some_and(Claims::is_anonymous) {
         return Some(Hint::NoIdentity);
     }
-    if claims.as_ref().is_some_and(Claims::grants_nothing) {
-        return Some(Hint::GrantsNothing);
+    // Whoever calls this has got the token a moment ago.
+    if token.is_some() && text.contains("expired") {
+        return Some(Hint::Expired);
     }
     let scope = challenges.iter().find_map(|challenge| challenge.param("scope"));
-    scope.map(|scope| Hint::WantsScope(sent.shown(scope)))
+    if let Some(scope) = scope.filter(|scope| lacks(claims.as_ref(), scope)) {
+        return Some(Hint::WantsScope(sent.shown(scope)));
+    }
+    claims.as_ref().is_some_and(Claims::grants_nothing).then_some(Hint::GrantsNothing)
+}
+
+/// Whether a token that lists its grants does not grant this, or does not list any.
+fn lacks(claims: Option<&Claims>, scope: &str) -> bool {
+    claims.and_then(Claims::grants).is_none_or(|grants| !covers(&grants, scope))
+}
+
+/// Whether these grants include every scope of the text.
+pub(super) fn covers(grants: &[String], scopes: &str) -> bool {
+    let granted = |scope: &str| {
+        let Some((what, actions)) = scope.rsplit_once(':') else { return false };
+        let mut same = grants.iter().filter_map(|grant| grant.rsplit_once(':')).filter(|(of, _)| *of == what);
+        same.any(|(_, have)| have.split(',').any(|one| one == "*") || actions.split(',').all(|a| have.split(',').any(|one| one == a)))
+    };
+    ScopeSet::parse([scopes]).iter().all(granted)
 }
 
 /// One line on what to do.
 pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
-    match problem {
-        Problem::Rejected { hint, .. } | Problem::Denied { hint, .. } => refusal(step, problem, hint.as_ref()),
-        Problem::Secret(_) | Problem::BadSecret => "check where the password is kept, and that this user may read it".into(),
-        Problem::Scope { .. } | Problem::TooManyScopes => {
-            "write a scope such as `repository:ORG/REPO:pull`, without commas, wildcards or `registry:catalog:*` on Quay, \
-             or none at all"
-                .into()
+    if let Some(finding) = Finding::of(step, problem) {
+        return finding.remedy();
+    }
+    let words = match problem {
+        Problem::Denied { .. } if *step == Step::Token => "the account may not have such a token: check its permissions",
+        Problem::Denied { .. } => "check the account's permissions, and that this machine's clock is right",
+        Problem::Secret(_) | Problem::BadSecret => {
+            "check where the password is kept, and that this user may read it"
         }
-        Problem::Unsupported(_) if *step == Step::Ping => {
-            "check `url`: there is no registry API under it (`/v2/` is added to it)".into()
-        }
-        Problem::Unsupported(_) => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
-        Problem::RateLimited(_) => "lower `concurrency`, or run at a quieter time".into(),
-        Problem::ServerError(_) => "look at the registry's own logs, and run again later".into(),
-        Problem::Broken(error) if error.is_connect() => {
-            "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
-        }
-        Problem::Broken(_) => "run again; if it stays, look at the proxy before the registry".into(),
-        Problem::Timeout(_) => "raise `timeout`, or lower `page_size`".into(),
-        Problem::Tls(error) => tls(error),
-        Problem::CaFile { .. } | Problem::NoCertificates { .. } => "`ca_file` is to hold PEM certificates".into(),
-        Problem::NoRoots => "install the system's CA certificates, or set `ca_file`".into(),
-        Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables".into(),
-        Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`".into(),
+        Problem::TooManyScopes => "write fewer scopes, or none at all",
+        Problem::ServerError(_) => "look at the registry's own logs, and run again later",
+        Problem::Broken(_) => "run again; if it stays, look at the proxy before the registry",
+        Problem::Timeout(_) => "raise `timeout`, or lower `page_size`",
+        Problem::CaFile { .. } | Problem::NoCertificates { .. } => "`ca_file` is to hold PEM certificates",
+        Problem::NoRoots => "install the system's CA certificates, or set `ca_file`",
+        Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables",
+        Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`",
         Problem::Link(LinkError::OtherOrigin) | Problem::Redirect { .. } => {
-            "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes".into()
-        }
-        Problem::Realm { host, .. } => {
-            format!("a proxy, or an attack: add `{host}` to `realm_hosts` only if it is yours and speaks https")
+            "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes"
         }
         Problem::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
-            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; mend it there, or set `pagination: repair`".into()
+            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; \
+             mend it there, or set `pagination: repair`"
         }
         Problem::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
-            "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`".into()
+            "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`"
         }
         Problem::SeenUrl | Problem::SeenPage => {
-            "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor".into()
+            "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor"
         }
-        Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry".into(),
-        Problem::Unexpected(_)
-        | Problem::Body(_)
-        | Problem::Json(_)
-        | Problem::Link(_)
-        | Problem::NoToken(_)
-        | Problem::NoRealm
-        | Problem::Redirects => "check `url`: what answers there does not keep to the registry protocol".into(),
-    }
-}
-
-fn refusal(step: &Step, problem: &Problem, hint: Option<&Hint>) -> String {
-    match hint {
-        Some(Hint::UseTokens) => "this registry wants tokens: set `auth: token` (the default)".into(),
-        Some(Hint::RobotName) => "that is no robot account's name: did you mean `org+robot`?".into(),
-        Some(Hint::Audience { token, asked }) => {
-            format!("the token is for `{token}`, asked for was `{asked}`: leave `service` out, the challenge names it")
-        }
-        Some(Hint::NoIdentity) => {
-            "the credentials were not applied: use an account's token, not an anonymous one".into()
-        }
-        Some(Hint::GrantsNothing) => "the token grants nothing: grant Read on the repositories to this account".into(),
-        Some(Hint::WantsScope(scope)) => {
-            format!(
-                "the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way"
-            )
-        }
-        Some(Hint::HarborRole) => {
-            "Harbor lists its catalog to system accounts only: use a system robot, or list by its own API".into()
-        }
-        Some(Hint::NoLogin) => "the registry wants a login: configure `auth` with a user name and a password".into(),
-        Some(Hint::FixedToken) => "make a new token: this one has expired or lacks permission".into(),
-        None if matches!(problem, Problem::Rejected { .. }) => {
-            "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
-                .into()
-        }
-        None if *step == Step::Token => "the account may not have such a token: check its permissions".into(),
-        None => "check the account's permissions, and that this machine's clock is right".into(),
-    }
-}
-
-fn tls(error: &reqwest::Error) -> String {
-    match tls_cause(error) {
-        // A bad signature is what an authority's new key under its old name looks like.
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
-            "a private certificate authority: give its certificate as `ca_file`".into()
-        }
-        Some(rustls::Error::InvalidCertificate(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYetContext { .. },
-        )) => "renew the registry's certificate, and check this machine's clock".into(),
-        Some(rustls::Error::InvalidCertificate(_)) => "the certificate does not fit this host: check `url`".into(),
-        _ => "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into(),
-    }
+        Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry",
+        _ => "check `url`: what answers there does not keep to the registry protocol",
+    };
+    words.into()
 }
 
 /// The TLS error within a request's error, through the layers that wrap it.

@@ -1,7 +1,7 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use reqwest::header::{
 };
 use reqwest::{Method, Request, StatusCode, Version, redirect};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 use url::{Host, Url};
 
@@ -19,6 +19,7 @@ use super::body::{Body, BodyError, Cap};
 use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
 use super::error::Problem;
+use super::examine::Tape;
 use super::gate::Gate;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 use super::sent::Memory;
@@ -110,6 +111,8 @@ pub(super) struct Transport {
     timeout: Duration,
     pub(super) counters: Counters,
     pub(super) sent: Arc<Memory>,
+    /// Where an examination listens in.
+    pub(super) tape: OnceLock<Arc<Tape>>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -146,6 +149,7 @@ impl Transport {
             timeout: settings.timeout,
             counters: Counters::default(),
             sent: Arc::default(),
+            tape: OnceLock::new(),
         })
     }
 
@@ -154,8 +158,12 @@ impl Transport {
         let _permit = self.admit(call.url).await;
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         self.sent.note(call.authorization, call.form);
+        let begun = Instant::now();
         let outcome = timeout(self.timeout, self.exchange(call)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
+        if let Some(tape) = self.tape.get() {
+            tape.record(&request(call), call.form, &outcome, begun.elapsed(), &self.sent);
+        }
         if outcome.as_ref().map_or(true, Answer::is_the_last) {
             self.patience.ended();
         }
