@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::body::Cap;
 use super::client::Client;
+use super::diagnosis::said;
 use super::error::{Problem, Step};
 use super::retry::RetryPolicy;
 use super::session::Session;
@@ -95,15 +96,20 @@ impl Examination {
     /// Asks `/v2/` without credentials, whatever is configured.
     ///
     /// # Errors
-    /// If there is no answer; any status is one.
+    /// If there is no answer, or none of a registry: a refusal is one, being turned away for asking too often is not.
     pub async fn ping(&self) -> Result<(), RegistryError> {
         let client = self.client.inner();
         let url = client.api("/v2/");
         let call = Call { url: &url, authorization: None, form: None, cap: Cap::PAGE };
-        match client.transport.attempt(&call).await {
-            Ok(_) => Ok(()),
-            Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(RegistryError::new(Step::Ping, problem)),
-        }
+        let problem = match client.transport.attempt(&call).await {
+            Ok(answer) => match answer.status.as_u16() {
+                200..=399 | 401 | 403 => return Ok(()),
+                404 | 405 => Problem::Unsupported(said(&answer)),
+                _ => Problem::of_status(said(&answer)),
+            },
+            Err(Failure::Broken(problem) | Failure::Unusable(problem)) => problem,
+        };
+        Err(RegistryError::new(Step::Ping, problem))
     }
 
     /// Asks for the first page of a repository's tags, which must be a name by the grammar; says how many it has.
@@ -112,12 +118,13 @@ impl Examination {
     /// If they cannot be listed.
     pub async fn tags(&self, repository: &str) -> Result<u64, RegistryError> {
         let client = self.client.inner();
-        let at_tags = |problem| RegistryError::new(Step::Tags(repository.into()), problem);
+        let step = Step::Tags(repository.into());
+        let at_tags = |problem| RegistryError::new(step.clone(), problem);
         let url = client.api(&format!("/v2/{repository}/tags/list"));
         let mut session = Session::open(client).await?;
-        let answer = session.first(&url).await?;
+        let answer = session.first_at(&url, &step).await?;
         if !answer.status.is_success() {
-            return Err(at_tags(Problem::of_status(super::diagnosis::said(&answer))));
+            return Err(at_tags(Problem::of_status(said(&answer))));
         }
         let listed: Listed = serde_json::from_slice(&answer.body).map_err(|error| at_tags(Problem::Json(error)))?;
         Ok(listed.tags.map_or(0, |tags| tags.len() as u64))

@@ -29,7 +29,7 @@ mod sent;
 mod session;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod token;
 mod transport;

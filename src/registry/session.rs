@@ -101,9 +101,13 @@ impl<'a> Session<'a> {
     /// Fetches the first page, climbing until the registry is content. Whatever is neither refused nor anonymous is
     /// handed out, errors included.
     pub(super) async fn first(&mut self, url: &Url) -> Result<Answer, RegistryError> {
-        let step = Step::Page(1);
+        self.first_at(url, &Step::Page(1)).await
+    }
+
+    /// The same, of something else than the catalog.
+    pub(super) async fn first_at(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
         loop {
-            let (answer, token) = match self.send(url, &step).await {
+            let (answer, token) = match self.send(url, step).await {
                 Ok(sent) => sent,
                 // A 400 from the token endpoint is the next step of the ladder: Quay's answer to the catalog scope.
                 Err(error) if matches!(error.problem(), Problem::Scope { .. }) => {
@@ -118,13 +122,13 @@ impl<'a> Session<'a> {
             if is_refusal(answer.status) {
                 let offered = challenges(&answer);
                 if self.is_same_again(&offered) || !self.climb(&offered, url)? {
-                    return Err(self.refusal(&step, &answer, token.as_ref()));
+                    return Err(self.refusal(step, &answer, token.as_ref()));
                 }
             } else if answer.status.is_success() && anonymous && self.client.login().is_some() {
                 // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py): with credentials, no such
                 // answer is believed.
                 if !self.climb(&[], url)? {
-                    return Err(self.refusal(&step, &answer, None));
+                    return Err(self.refusal(step, &answer, None));
                 }
             } else {
                 return Ok(answer);

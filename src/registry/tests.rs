@@ -1,7 +1,7 @@
 //! Whole flows against the scripted registry; each test bears the number of its case in the list of edge cases.
 
 mod discovery;
-mod encrypted;
+pub(crate) mod encrypted;
 mod failures;
 mod hostile;
 mod paging;

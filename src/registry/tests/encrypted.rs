@@ -15,22 +15,22 @@ use super::*;
 const NAME: &str = "registry.tests";
 
 /// A key and its self-signed certificate for 127.0.0.1.
-struct Pair {
+pub(crate) struct Pair {
     /// In PEM.
-    certificate: String,
+    pub(crate) certificate: String,
     /// In PEM.
     key: String,
 }
 
 /// The server's own: one for all tests of this process.
-fn own() -> &'static Pair {
+pub(crate) fn own() -> &'static Pair {
     static OWN: OnceLock<Pair> = OnceLock::new();
     OWN.get_or_init(|| Pair::new(NAME))
 }
 
 impl Pair {
     /// A new one of this name, made with the `openssl` command: a key in the repository would be everybody's.
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("key.pem");
         let output = Command::new("openssl")
@@ -49,7 +49,7 @@ impl Pair {
 }
 
 /// Answers every request over TLS with one page, on threads that end with the test's process.
-fn serve() -> url::Url {
+pub(crate) fn serve() -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
     let chain = vec![CertificateDer::from_pem_slice(own().certificate.as_bytes()).expect("PEM")];
