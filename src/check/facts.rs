@@ -43,13 +43,19 @@ pub(super) fn handshake(seen: &Handshake) -> Vec<Fact> {
     if let Some(certificate) = &seen.certificate {
         facts.push(Fact::new("subject", &certificate.subject));
         facts.push(Fact::new("issuer", &certificate.issuer));
-        facts.push(Fact::new("valid", format!("{} to {}", certificate.not_before.date_naive(), certificate.not_after.date_naive())));
+        facts.push(Fact::new(
+            "valid",
+            format!("{} to {}", certificate.not_before.date_naive(), certificate.not_after.date_naive()),
+        ));
     }
-    facts.push(Fact::new("verification", match &seen.refused {
-        Some((_, why)) => why.as_str(),
-        None if seen.insecure => "none: `insecure_tls` is set",
-        None => "trusted",
-    }));
+    facts.push(Fact::new(
+        "verification",
+        match &seen.refused {
+            Some((_, why)) => why.as_str(),
+            None if seen.insecure => "none: `insecure_tls` is set",
+            None => "trusted",
+        },
+    ));
     facts
 }
 
@@ -77,7 +83,8 @@ pub(super) fn login(evidence: &Evidence) -> Vec<Fact> {
 fn token_request(exchange: &Exchange) -> Vec<Fact> {
     let mut facts = vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))];
     facts.extend(exchange.asked("service").map(|service| Fact::new("service", service)));
-    let credentials = exchange.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
+    let credentials =
+        exchange.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
     facts.push(Fact::new("authorization", credentials.unwrap_or("none")));
     facts
 }
@@ -105,7 +112,8 @@ fn token(exchange: &Exchange, token: &TokenFacts) -> Vec<Fact> {
     };
     let now = exchange.received_at.timestamp();
     for (what, time) in [("iat", claims.iat), ("nbf", claims.nbf), ("exp", claims.exp)] {
-        facts.extend(time.map(|time| Fact::new(what, format!("{} ({:+} s)", in_words(time), time.saturating_sub(now)))));
+        facts
+            .extend(time.map(|time| Fact::new(what, format!("{} ({:+} s)", in_words(time), time.saturating_sub(now)))));
     }
     facts.extend(claims_of(token));
     facts

@@ -228,8 +228,12 @@ impl<'a> Performance<'a> {
             let begun = Instant::now();
             let probed = timeout(SINK, sink.probe()).await;
             let (outcome, severity, evidence, diagnosis) = match probed {
-                Ok(Ok(())) => (Outcome::Ok, Severity::Good, vec![Fact::new("dry write", "done, and nothing left")], None),
-                Ok(Err(error)) => (Outcome::Failed, Severity::Failed, Vec::new(), Some((chain(&error), error.kind().remedy()))),
+                Ok(Ok(())) => {
+                    (Outcome::Ok, Severity::Good, vec![Fact::new("dry write", "done, and nothing left")], None)
+                }
+                Ok(Err(error)) => {
+                    (Outcome::Failed, Severity::Failed, Vec::new(), Some((chain(&error), error.kind().remedy())))
+                }
                 Err(_) => {
                     let symptom = format!("no answer within {} s", SINK.as_secs());
                     (Outcome::Failed, Severity::Failed, Vec::new(), Some((symptom, "look at the target")))

@@ -165,19 +165,21 @@ fn token_lifetime(evidence: &Evidence) -> Option<Diagnosis> {
         return None;
     }
     let refused = recognised(evidence, Finding::TokenLifetime.id());
-    refused.or_else(|| evidence.tokens().find_map(|(exchange, token)| {
-        let claims = token.claims.as_ref()?;
-        let from = claims.iat.or(claims.nbf).unwrap_or(exchange.received_at.timestamp());
-        let (stated, claimed) = (i64::try_from(token.lifetime.as_secs()).ok()?, claims.exp?.saturating_sub(from));
-        (stated.saturating_sub(claimed) > LEEWAY_S).then(|| Diagnosis {
-            symptom: format!("the token endpoint states {stated} s, the token itself {claimed} s"),
-            evidence: vec![
-                Fact::new("expires_in", token.expires_in.clone().unwrap_or_default()),
-                Fact::new("exp - iat", claimed.to_string()),
-            ],
-            ..of(&Finding::TokenLifetime, Step::Login)
+    refused.or_else(|| {
+        evidence.tokens().find_map(|(exchange, token)| {
+            let claims = token.claims.as_ref()?;
+            let from = claims.iat.or(claims.nbf).unwrap_or(exchange.received_at.timestamp());
+            let (stated, claimed) = (i64::try_from(token.lifetime.as_secs()).ok()?, claims.exp?.saturating_sub(from));
+            (stated.saturating_sub(claimed) > LEEWAY_S).then(|| Diagnosis {
+                symptom: format!("the token endpoint states {stated} s, the token itself {claimed} s"),
+                evidence: vec![
+                    Fact::new("expires_in", token.expires_in.clone().unwrap_or_default()),
+                    Fact::new("exp - iat", claimed.to_string()),
+                ],
+                ..of(&Finding::TokenLifetime, Step::Login)
+            })
         })
-    }))
+    })
 }
 
 /// A scope that the token endpoint could not read. Where it is the configured one, and another did, that is still worth
@@ -192,7 +194,10 @@ fn scope_unreadable(evidence: &Evidence) -> Option<Diagnosis> {
     let tried = evidence.scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
     Some(Diagnosis {
         symptom: format!("{} {}", reply.status, reply.said),
-        evidence: vec![Fact::new("configured", tried.clone()), Fact::new("sent", first.asked("scope").collect::<Vec<_>>().join(" "))],
+        evidence: vec![
+            Fact::new("configured", tried.clone()),
+            Fact::new("sent", first.asked("scope").collect::<Vec<_>>().join(" ")),
+        ],
         ..of(&Finding::ScopeUnreadable { tried }, Step::Scope)
     })
 }
@@ -205,11 +210,19 @@ fn conversation(evidence: &Evidence, step: Step) -> Vec<Fact> {
         _ => false,
     };
     let last = evidence.exchanges.iter().filter(bears);
-    let Some(exchange) = last.filter(|exchange| exchange.status() != Some(200)).next_back().or(evidence.exchanges.last()) else {
+    let Some(exchange) =
+        last.filter(|exchange| exchange.status() != Some(200)).next_back().or(evidence.exchanges.last())
+    else {
         return Vec::new();
     };
     let mut facts = vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))];
-    facts.extend(exchange.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| Fact::new("authorization", value)));
+    facts.extend(
+        exchange
+            .headers
+            .iter()
+            .find(|(name, _)| name == "authorization")
+            .map(|(_, value)| Fact::new("authorization", value)),
+    );
     let Some(reply) = exchange.answer() else { return facts };
     facts.push(Fact::new("status", reply.status.to_string()));
     facts.extend((!reply.said.is_empty()).then(|| Fact::new("said", &reply.said)));

@@ -4,6 +4,7 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use super::ScopeSet;
 use super::body::BodyError;
 use super::challenge::Challenge;
 use super::error::{Problem, Said, Step};
@@ -12,7 +13,6 @@ use super::link::LinkError;
 use super::sent::Memory;
 use super::token::Claims;
 use super::transport::Answer;
-use super::ScopeSet;
 
 /// The cause behind a refusal, where it can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,9 @@ pub(super) fn covers(grants: &[String], scopes: &str) -> bool {
     let granted = |scope: &str| {
         let Some((what, actions)) = scope.rsplit_once(':') else { return false };
         let mut same = grants.iter().filter_map(|grant| grant.rsplit_once(':')).filter(|(of, _)| *of == what);
-        same.any(|(_, have)| have.split(',').any(|one| one == "*") || actions.split(',').all(|a| have.split(',').any(|one| one == a)))
+        same.any(|(_, have)| {
+            have.split(',').any(|one| one == "*") || actions.split(',').all(|a| have.split(',').any(|one| one == a))
+        })
     };
     ScopeSet::parse([scopes]).iter().all(granted)
 }
@@ -126,11 +128,11 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         return finding.remedy();
     }
     let words = match problem {
-        Problem::Denied { .. } if *step == Step::Token => "the account may not have such a token: check its permissions",
-        Problem::Denied { .. } => "check the account's permissions, and that this machine's clock is right",
-        Problem::Secret(_) | Problem::BadSecret => {
-            "check where the password is kept, and that this user may read it"
+        Problem::Denied { .. } if *step == Step::Token => {
+            "the account may not have such a token: check its permissions"
         }
+        Problem::Denied { .. } => "check the account's permissions, and that this machine's clock is right",
+        Problem::Secret(_) | Problem::BadSecret => "check where the password is kept, and that this user may read it",
         Problem::TooManyScopes => "write fewer scopes, or none at all",
         Problem::ServerError(_) => "look at the registry's own logs, and run again later",
         Problem::Broken(_) => "run again; if it stays, look at the proxy before the registry",

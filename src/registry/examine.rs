@@ -29,12 +29,8 @@ pub use exchange::{About, ClaimFacts, Exchange, LinkForm, Offer, Reply, TokenFac
 pub(super) use tape::Tape;
 
 /// Each request is sent once: somebody is waiting, and the first refusal tells what a run would wait out.
-const ONCE: RetryPolicy = RetryPolicy {
-    attempts: 1,
-    base: Duration::ZERO,
-    longest: Duration::ZERO,
-    longest_asked: Duration::ZERO,
-};
+const ONCE: RetryPolicy =
+    RetryPolicy { attempts: 1, base: Duration::ZERO, longest: Duration::ZERO, longest_asked: Duration::ZERO };
 
 /// One registry, examined.
 #[derive(Clone, Debug)]

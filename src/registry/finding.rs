@@ -167,18 +167,19 @@ impl Finding {
             Self::MissingPermission { scope: None } => {
                 "the token grants nothing: grant Read on the repositories to this account".into()
             }
-            Self::NoIdentity => {
-                "the credentials were not applied: use an account's token, not an anonymous one".into()
-            }
+            Self::NoIdentity => "the credentials were not applied: use an account's token, not an anonymous one".into(),
             Self::CatalogScope { scope } => {
-                format!("the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way")
+                format!(
+                    "the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way"
+                )
             }
             Self::HarborRole => {
                 "Harbor lists its catalog to system accounts only: use a system robot, or list by its own API".into()
             }
             Self::LoginWanted => "the registry wants a login: configure `auth` with a user name and a password".into(),
             Self::TokenLifetime => {
-                "let the token endpoint state the lifetime that the token has; compare the clocks of both servers".into()
+                "let the token endpoint state the lifetime that the token has; compare the clocks of both servers"
+                    .into()
             }
             Self::Clock { .. } => "synchronise this machine's clock and the server's (NTP)".into(),
             Self::RealmElsewhere { host } => {
@@ -192,9 +193,7 @@ impl Finding {
             Self::NoTls => {
                 "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into()
             }
-            Self::RateLimited => {
-                "lower `requests_per_second` or `concurrency`, or run at a quieter time".into()
-            }
+            Self::RateLimited => "lower `requests_per_second` or `concurrency`, or run at a quieter time".into(),
             Self::UnknownHost | Self::Unreachable => {
                 "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
             }

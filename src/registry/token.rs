@@ -78,11 +78,7 @@ pub enum LifetimeSource {
 }
 
 /// How long a token lives, and who says so: `expires_in` of the answer, else the token, else the specification.
-pub(super) fn lifetime(
-    stated: Option<&Value>,
-    claims: Option<&Claims>,
-    unix_now: i64,
-) -> (Duration, LifetimeSource) {
+pub(super) fn lifetime(stated: Option<&Value>, claims: Option<&Claims>, unix_now: i64) -> (Duration, LifetimeSource) {
     let stated = stated.and_then(told).map(|lifetime| (lifetime, LifetimeSource::Stated));
     let claimed = || Some((claims?.lifetime(unix_now)?, LifetimeSource::Claimed));
     let (lifetime, source) = stated.or_else(claimed).unwrap_or((UNTOLD, LifetimeSource::Assumed));

@@ -190,10 +190,8 @@ async fn a_clock_that_is_off_by_a_tokens_word() {
 
 #[tokio::test]
 async fn a_clock_that_is_off_by_the_date_of_an_answer() {
-    let script = Script::open(["a"]).with_faults(at(
-        Endpoint::Ping,
-        Fault::status(200).header("date", "Sun, 06 Nov 1994 08:49:37 GMT").body("{}"),
-    ));
+    let script = Script::open(["a"])
+        .with_faults(at(Endpoint::Ping, Fault::status(200).header("date", "Sun, 06 Nov 1994 08:49:37 GMT").body("{}")));
     fires("clock", Step::Login, Severity::Good, Rig::of(script).await).await;
 }
 

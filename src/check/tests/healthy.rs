@@ -1,7 +1,7 @@
 //! No rule fires where nothing is wrong.
 
 use super::*;
-use crate::fake::{AnonymousCatalog, TokenFields, TokenMethod};
+use crate::fake::{AnonymousCatalog, Repositories, TokenFields, TokenMethod};
 
 #[tokio::test]
 async fn healthy_servers_of_every_shape_fire_no_rule() {
@@ -9,8 +9,7 @@ async fn healthy_servers_of_every_shape_fire_no_rule() {
         token.method = TokenMethod::PostOnly;
         token.fields = TokenFields::AccessToken;
     });
-    let unchallenged =
-        Script { anonymous_catalog: AnonymousCatalog::Unchallenged, ..Script::quay_like(["a", "b/c"]) };
+    let unchallenged = Script { anonymous_catalog: AnonymousCatalog::Unchallenged, ..Script::quay_like(["a", "b/c"]) };
     for (shape, script) in [
         ("quay", Script::quay_like(["b/c", "a"])),
         ("quay without anonymous access", unchallenged),
@@ -20,7 +19,7 @@ async fn healthy_servers_of_every_shape_fire_no_rule() {
         ("pulp", Script::pulp_like(["a", "b/c"])),
         ("basic", Script::basic(["a"])),
         ("open", Script::open(["a"])),
-        ("open and empty", Script::open(Vec::<String>::new())),
+        ("open and empty", Script::open(Repositories::default())),
     ] {
         let report = Rig::of(script).await.check().await;
         assert!(rules_of(&report).is_empty(), "{shape}: {report:#?}");

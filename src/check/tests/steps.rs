@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
 
 use super::*;
-use crate::fake::{Endpoint, Fault};
+use crate::fake::{Endpoint, Fault, Repositories};
 
 fn seen<'a>(report: &'a Report, step: Step, what: &str) -> Vec<&'a str> {
     step_of(report, step).evidence.iter().filter(|fact| fact.what == what).map(|fact| fact.seen.as_str()).collect()
@@ -32,7 +32,7 @@ async fn each_step_says_what_it_saw() {
 
 #[tokio::test]
 async fn the_form_of_links_and_the_page_size_granted_are_told() {
-    let names: Vec<String> = (0..150).map(|number| format!("a/{number:03}")).collect();
+    let names = Repositories::generated(150, 3);
     let report = Rig::of(Script::quay_like(names.clone())).await.check().await;
     assert_eq!(seen(&report, Step::Page, "repositories"), ["100"]);
     assert_eq!(seen(&report, Step::Page, "asked for"), ["1000 a page"]);
@@ -97,7 +97,8 @@ impl Sink for Shelf {
 
 #[tokio::test]
 async fn each_sink_is_a_step_of_its_own_whatever_became_of_the_registry() {
-    let mut rig = Rig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
+    let mut rig =
+        Rig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
     let good: Arc<dyn Sink> = Arc::new(Shelf(None));
     let full: Arc<dyn Sink> = Arc::new(Shelf(Some(SinkErrorKind::Full)));
     rig.plan.sinks = vec![("good".into(), good), ("full".into(), full)];

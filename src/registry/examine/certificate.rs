@@ -82,7 +82,9 @@ fn name(content: &[u8]) -> String {
     let mut organisation = String::new();
     while let Some((_, set)) = sets.next() {
         let attribute = Reader(set).take(SEQUENCE).map(Reader);
-        let Some((oid, value)) = attribute.and_then(|mut pair| Some((pair.take(OID)?, pair.next()?.1))) else { continue };
+        let Some((oid, value)) = attribute.and_then(|mut pair| Some((pair.take(OID)?, pair.next()?.1))) else {
+            continue;
+        };
         let text = || shown(&String::from_utf8_lossy(value));
         if oid == COMMON_NAME {
             return text();
@@ -123,7 +125,9 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_none() {
-        for der in [&[][..], &[0x30], &[0x30, 0x80], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0x30, 2, 0x30, 0], &[0; 64]] {
+        for der in
+            [&[][..], &[0x30], &[0x30, 0x80], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0x30, 2, 0x30, 0], &[0; 64]]
+        {
             assert_eq!(Certificate::read(der), None);
         }
     }

@@ -101,7 +101,8 @@ pub(super) async fn handshake(settings: &Settings, address: SocketAddr) -> Resul
     let judge = if settings.insecure_tls {
         None
     } else {
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), provider.clone()).build();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), provider.clone()).build();
         Some(verifier.map_err(|_| Problem::NoRoots)?)
     };
     let witness = Arc::new(Witness { judge, provider, seen: Mutex::default() });
@@ -111,13 +112,18 @@ pub(super) async fn handshake(settings: &Settings, address: SocketAddr) -> Resul
         Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
         _ => Some(ServerName::from(address.ip())),
     };
-    let unfit = || Handshake { insecure, refused: Some((Finding::NoTls, "the host is no TLS name".into())), ..Handshake::default() };
+    let unfit = || Handshake {
+        insecure,
+        refused: Some((Finding::NoTls, "the host is no TLS name".into())),
+        ..Handshake::default()
+    };
     let Some(name) = name else { return Ok(unfit()) };
     let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::TlsSetup)?;
     let shaken = tokio::task::spawn_blocking(move || shake(connection, address)).await;
     let (version, failure) = shaken.unwrap_or_else(|_| (None, Some((Finding::NoTls, "it failed".into()))));
     let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (certificate, distrust) = seen.map_or((None, None), |seen| (Certificate::read(&seen.certificate), seen.distrust));
+    let (certificate, distrust) =
+        seen.map_or((None, None), |seen| (Certificate::read(&seen.certificate), seen.distrust));
     let distrust = distrust.map(|error| (Finding::of_tls(&error), error.to_string()));
     Ok(Handshake { version, certificate, insecure, refused: distrust.or(failure) })
 }

@@ -152,7 +152,11 @@ pub struct LinkForm {
 impl std::fmt::Display for LinkForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let form = if self.absolute { "absolute" } else { "relative" };
-        write!(f, "{form}, with {}", if self.params.is_empty() { "no parameter".into() } else { self.params.join(" and ") })
+        write!(
+            f,
+            "{form}, with {}",
+            if self.params.is_empty() { "no parameter".into() } else { self.params.join(" and ") }
+        )
     }
 }
 

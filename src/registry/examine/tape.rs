@@ -126,7 +126,9 @@ fn token(body: &[u8], unix_now: i64, memory: &Memory) -> Option<TokenFacts> {
     let token = text("token").or_else(|| text("access_token"))?;
     // It has not been sent yet, so nobody strikes it: a server may repeat it in another field.
     let shown = |text: String| memory.shown(text.replace(token, "[secret]"));
-    let written = |field: &str| answer.get(field).map(|value| shown(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    let written = |field: &str| {
+        answer.get(field).map(|value| shown(value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    };
     let claims = Claims::read(token);
     let (lifetime, source) = lifetime(answer.get("expires_in"), claims.as_ref(), unix_now);
     Some(TokenFacts {
