@@ -9,7 +9,7 @@ use super::evidence::{Evidence, Failure};
 use super::report::{Fact, Outcome, Severity, Step, StepReport};
 use super::{facts, rules};
 use crate::discovery::{Catalog, Discovery};
-use crate::registry::examine::{About, Examination, NoConnection};
+use crate::registry::examine::{About, Examination, Exchange, NoConnection};
 use crate::registry::{Auth, Fault, Finding, Page, RegistryError};
 use crate::run::{Plan, chain};
 
@@ -89,14 +89,12 @@ impl<'a> Performance<'a> {
             Err(error) => self.fail(begun.elapsed(), Vec::new(), Failure::of(&error)),
             Ok(seen) => {
                 let told = facts::handshake(&seen);
-                match seen.refused {
-                    Some((finding, why)) => self.fail(begun.elapsed(), told, Failure::known(Step::Tls, finding, why)),
-                    None => {
-                        let outcome = if seen.insecure { Outcome::Note } else { Outcome::Ok };
-                        self.note_step(Step::Tls, outcome, begun.elapsed(), told, Severity::Good);
-                        Ok(())
-                    }
+                if let Some((finding, why)) = seen.refused {
+                    return self.fail(begun.elapsed(), told, Failure::known(Step::Tls, finding, why));
                 }
+                let outcome = if seen.insecure { Outcome::Note } else { Outcome::Ok };
+                self.note_step(Step::Tls, outcome, begun.elapsed(), told, Severity::Good);
+                Ok(())
             }
         }
     }
@@ -140,6 +138,7 @@ impl<'a> Performance<'a> {
     /// The first page was refused, or the way to it was: told at the step to blame.
     fn refused(&mut self, took: Duration, failure: Failure) -> Result<(), Stopped> {
         let seen = match failure.step {
+            Step::Ping => facts::ping(&self.evidence),
             Step::Login => facts::login(&self.evidence),
             Step::Scope => {
                 self.login_done();
@@ -227,7 +226,7 @@ impl<'a> Performance<'a> {
         for (name, sink) in &self.plan.sinks {
             let begun = Instant::now();
             let probed = timeout(SINK, sink.probe()).await;
-            let (outcome, severity, evidence, diagnosis) = match probed {
+            let (outcome, severity, evidence, failed) = match probed {
                 Ok(Ok(())) => {
                     (Outcome::Ok, Severity::Good, vec![Fact::new("dry write", "done, and nothing left")], None)
                 }
@@ -239,7 +238,7 @@ impl<'a> Performance<'a> {
                     (Outcome::Failed, Severity::Failed, Vec::new(), Some((symptom, "look at the target")))
                 }
             };
-            let diagnoses = diagnosis.map(|(symptom, remedy)| rules::of_sink(symptom, remedy)).into_iter().collect();
+            let diagnoses = failed.map(|(symptom, remedy)| rules::of_sink(symptom, remedy)).into_iter().collect();
             let (step, subject, took) = (Step::Sink, Some(name.clone()), begun.elapsed());
             self.steps.push(StepReport { step, subject, outcome, evidence, took, diagnoses, severity });
         }
@@ -286,6 +285,6 @@ fn discovery(examination: &Examination) -> Box<dyn Discovery> {
 }
 
 fn is_gone(error: &RegistryError, evidence: &Evidence) -> bool {
-    let answer = evidence.about(About::Tags).next_back().and_then(|exchange| exchange.status());
+    let answer = evidence.about(About::Tags).next_back().and_then(Exchange::status);
     answer == Some(404) && matches!(error.fault(), Fault::Protocol | Fault::Gone | Fault::Unsupported)
 }

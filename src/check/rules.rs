@@ -209,10 +209,8 @@ fn conversation(evidence: &Evidence, step: Step) -> Vec<Fact> {
         Step::Login | Step::Scope | Step::Page | Step::Tags => true,
         _ => false,
     };
-    let last = evidence.exchanges.iter().filter(bears);
-    let Some(exchange) =
-        last.filter(|exchange| exchange.status() != Some(200)).next_back().or(evidence.exchanges.last())
-    else {
+    let mut about = evidence.exchanges.iter().filter(bears);
+    let Some(exchange) = about.rfind(|exchange| exchange.status() != Some(200)).or(evidence.exchanges.last()) else {
         return Vec::new();
     };
     let mut facts = vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))];

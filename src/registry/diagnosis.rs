@@ -212,6 +212,24 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_covers_a_scope_with_all_of_its_actions() {
+        let grants = ["repository:a:pull,push".to_owned(), "registry:catalog:*".to_owned(), "repository:b:".to_owned()];
+        for covered in [
+            "repository:a:pull",
+            "repository:a:push,pull",
+            "registry:catalog:*",
+            "repository:a:pull registry:catalog:*",
+        ] {
+            assert!(covers(&grants, covered), "{covered}");
+        }
+        for lacking in
+            ["repository:a:delete", "repository:b:pull", "repository:aa:pull", "repository:a:pull repository:b:pull"]
+        {
+            assert!(!covers(&grants, lacking), "{lacking}");
+        }
+    }
+
+    #[test]
     fn codes_are_found_among_several() {
         let body = br#"{"errors":[{"code":"X"},{"code":"PAGINATION_NUMBER_INVALID"}]}"#;
         assert!(has_code(body, &["PAGINATION_NUMBER_INVALID"]));

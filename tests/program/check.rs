@@ -74,9 +74,12 @@ async fn a_wrong_password_is_told_on_the_real_registry() {
 #[tokio::test]
 async fn a_wrong_service_is_told_on_the_real_registry() {
     let lines = format!("{LOGIN}    service: elsewhere\n");
-    // The token server of the tests names its own service whatever it is asked for, as a sound one does; the audience
-    // is then right. A registry that expects another than its challenge says is the fault to be met.
-    real(TOKEN, &lines, None, 4, Some("missing_permission")).await;
+    let ended = real(TOKEN, &lines, None, 4, Some("wrong_service")).await;
+    assert!(
+        ended.stdout.contains("is for `elsewhere`, the registry calls itself `registry.tests`"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[tokio::test]
@@ -100,7 +103,7 @@ async fn text_has_a_line_per_step_and_a_diagnosis_below() {
     let ended = place.run(&["check"]).await.exits(0);
     let mut lines = ended.stdout.lines();
     assert_eq!(lines.next().unwrap(), format!("quay  {}", registry.url()));
-    let begins = ["ok       config ", "ok       dns ", "ok       tcp ", "skipped  tls ", "ok       ping "];
+    let begins = ["ok       configuration ", "ok       dns ", "ok       tcp ", "skipped  tls ", "ok       ping "];
     for (line, begin) in lines.by_ref().zip(begins) {
         assert!(line.trim_start().starts_with(begin), "{line}");
     }

@@ -11,6 +11,19 @@ use crate::clock;
 use crate::fake::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
 use crate::registry::tests::encrypted::{Pair, own, serve};
 
+#[test]
+fn every_rule_has_a_fault_in_this_matrix() {
+    let matrix = include_str!("faults.rs");
+    for rule in RULES {
+        assert!(
+            matrix.contains(&format!("fires(\"{}\",", rule.id))
+                || matrix.contains(&format!("        \"{}\",\n", rule.id)),
+            "{}",
+            rule.id
+        );
+    }
+}
+
 /// Asserts that exactly this rule fires, at this step, and what the exit code is made of.
 async fn fires(rule: &str, step: Step, severity: Severity, rig: Rig) -> Report {
     let report = rig.check().await;

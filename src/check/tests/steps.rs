@@ -109,3 +109,12 @@ async fn each_sink_is_a_step_of_its_own_whatever_became_of_the_registry() {
     assert_eq!(sinks[1].subject.as_deref(), Some("full"));
     assert!(sinks[1].diagnoses[0].remedy.contains("make room"));
 }
+
+#[test]
+fn a_persons_name_on_quay_is_noted_before_any_request() {
+    let beware = |name: &str| {
+        let rig = Rig::nowhere().named(name).with(|settings| settings.url = "https://quay.io".parse().unwrap());
+        facts::settings(&rig.plan).iter().any(|fact| fact.what == "beware")
+    };
+    assert_eq!(["alice", "$oauthtoken", "org+robot"].map(beware), [true, false, false]);
+}

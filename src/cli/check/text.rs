@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-use crate::check::{Diagnosis, Fact, Outcome, Report, Step, StepReport};
+use crate::check::{Diagnosis, Fact, Outcome, Report, StepReport};
 use crate::registry::examine::Exchange;
 
 /// What the terminal can do.
@@ -68,7 +68,7 @@ pub(super) fn of(report: &Report, trace: bool, look: Look) -> String {
 }
 
 fn name(step: &StepReport) -> String {
-    let word = if step.step == Step::Configuration { "config" } else { step.step.as_str() };
+    let word = step.step.as_str();
     step.subject.as_ref().map_or(word.to_owned(), |subject| format!("{word} {subject}"))
 }
 
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(look(true, &able), Look { colours: true, signs: true });
         assert_eq!(look(false, &able), Look::default());
         assert_eq!(look(true, &[("LANG", "C"), ("TERM", "xterm")]), Look { colours: true, signs: false });
-        assert_eq!(look(true, &[("NO_COLOR", "1"), ("LC_ALL", "C.utf8"), ("TERM", "xterm")]).colours, false);
+        assert!(!look(true, &[("NO_COLOR", "1"), ("LC_ALL", "C.utf8"), ("TERM", "xterm")]).colours);
         assert_eq!(look(true, &[("LC_ALL", "C.utf8"), ("TERM", "dumb")]), Look { colours: false, signs: true });
         assert_eq!(Look::default().word(Outcome::Failed), "failed ");
     }

@@ -119,8 +119,10 @@ pub(super) async fn handshake(settings: &Settings, address: SocketAddr) -> Resul
     };
     let Some(name) = name else { return Ok(unfit()) };
     let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::TlsSetup)?;
-    let shaken = tokio::task::spawn_blocking(move || shake(connection, address)).await;
-    let (version, failure) = shaken.unwrap_or_else(|_| (None, Some((Finding::NoTls, "it failed".into()))));
+    // A server that drips is left to its thread.
+    let shaken = timeout(PATIENCE, tokio::task::spawn_blocking(move || shake(connection, address))).await;
+    let late = || (None, Some((Finding::NoTls, format!("no handshake within {} s", PATIENCE.as_secs()))));
+    let (version, failure) = shaken.ok().and_then(Result::ok).unwrap_or_else(late);
     let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (certificate, distrust) =
         seen.map_or((None, None), |seen| (Certificate::read(&seen.certificate), seen.distrust));

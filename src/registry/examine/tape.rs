@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Request;
-use reqwest::header::{AGE, DATE, HeaderMap};
+use reqwest::header::{AGE, DATE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -99,7 +99,7 @@ impl Tape {
 }
 
 fn realms(headers: &HeaderMap, base: &Url) -> Vec<Url> {
-    let values = headers.get_all(reqwest::header::WWW_AUTHENTICATE).iter().map(|value| value.as_bytes());
+    let values = headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes);
     let challenges = Challenge::parse_all(values);
     let bearer = challenges.iter().filter(|challenge| challenge.is("bearer"));
     bearer.filter_map(|challenge| base.join(challenge.param("realm")?).ok()).collect()
@@ -186,8 +186,6 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -210,7 +208,7 @@ mod tests {
         let body = br#"{"token":"hunter2","issued_at":"hunter2","expires_in":"300"}"#;
         let facts = token(body, 0, &memory).expect("a token");
         assert_eq!((facts.issued_at.as_deref(), facts.bytes), (Some("[secret]"), 7));
-        assert_eq!(facts.lifetime, Duration::from_secs(300));
+        assert_eq!(facts.lifetime, Duration::from_mins(5));
         assert!(!format!("{facts:?}").contains("hunter2"));
         assert!(token(br#"{"token":""}"#, 0, &memory).is_none());
     }
