@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::clock;
 use crate::fake::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
-use crate::registry::tests::encrypted::{Pair, own, serve};
+use crate::registry::tests::encrypted::{Pair, own, serve, serve_as};
 
 #[test]
 fn every_rule_has_a_fault_in_this_matrix() {
@@ -293,6 +293,19 @@ async fn a_certificate_for_another_host() {
         settings.url.set_host(Some("localhost")).unwrap();
     });
     fires("certificate_unfit", Step::Tls, Severity::Failed, rig).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired() {
+    let pair = own().expired();
+    let file = secret_file(&pair.certificate);
+    let rig = at_tls(|settings| {
+        settings.ca_file = Some(file.path().to_owned());
+        settings.url = serve_as(&pair);
+    });
+    let report = fires("certificate_expired", Step::Tls, Severity::Failed, rig).await;
+    let seen = &step_of(&report, Step::Tls).evidence;
+    assert!(seen.iter().any(|fact| fact.what == "valid" && fact.seen.starts_with("2020-")), "{seen:?}");
 }
 
 #[tokio::test]

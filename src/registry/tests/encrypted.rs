@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
@@ -46,14 +48,35 @@ impl Pair {
         let certificate = String::from_utf8(output.stdout).expect("PEM is text");
         Self { certificate, key: std::fs::read_to_string(&file).expect("openssl wrote the key") }
     }
+
+    /// The same, as if made in 2020 for two days. No signature fits it any more, but that is looked at later.
+    pub(crate) fn expired(&self) -> Self {
+        let mut der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM").to_vec();
+        // The years of both times: tag and length of a UTCTime, two digits.
+        let times: Vec<_> = (0..der.len() - 15).filter(|&at| der[at..].starts_with(&[0x17, 13])).collect();
+        assert_eq!(times.len(), 2, "a beginning and an end");
+        for at in times {
+            der[at + 2..at + 4].copy_from_slice(b"20");
+        }
+        let base64 = STANDARD.encode(der);
+        let lines: Vec<_> =
+            base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+        Self { certificate, key: self.key.clone() }
+    }
 }
 
 /// Answers every request over TLS with one page, on threads that end with the test's process.
 pub(crate) fn serve() -> url::Url {
+    serve_as(own())
+}
+
+/// The same, with this certificate.
+pub(crate) fn serve_as(pair: &Pair) -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
-    let chain = vec![CertificateDer::from_pem_slice(own().certificate.as_bytes()).expect("PEM")];
-    let key = PrivateKeyDer::from_pem_slice(own().key.as_bytes()).expect("PEM");
+    let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("PEM");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
