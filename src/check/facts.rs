@@ -74,18 +74,22 @@ pub(super) fn login(evidence: &Evidence) -> Vec<Fact> {
     if let Some((exchange, token)) = evidence.tokens().next_back() {
         return [token_request(exchange), vec![Fact::new("status", "200")], self::token(exchange, token)].concat();
     }
-    let Some(exchange) = evidence.about(About::Token).next_back() else { return Vec::new() };
-    let mut facts = token_request(exchange);
-    facts.extend(exchange.status().map(|status| Fact::new("status", status.to_string())));
+    let asked = evidence.about(About::Token).next_back();
+    let mut facts = asked.map_or_else(Vec::new, token_request);
+    // Without a token endpoint, the credentials themselves were sent.
+    let sent = evidence.exchanges.iter().rev().find(|exchange| exchange.is_authorized());
+    if asked.is_none() {
+        facts.extend(sent.and_then(Exchange::authorization).map(|credentials| Fact::new("authorization", credentials)));
+    }
+    let status = asked.or(sent).and_then(Exchange::status);
+    facts.extend(status.map(|status| Fact::new("status", status.to_string())));
     facts
 }
 
 fn token_request(exchange: &Exchange) -> Vec<Fact> {
     let mut facts = vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))];
     facts.extend(exchange.asked("service").map(|service| Fact::new("service", service)));
-    let credentials =
-        exchange.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
-    facts.push(Fact::new("authorization", credentials.unwrap_or("none")));
+    facts.push(Fact::new("authorization", exchange.authorization().unwrap_or("none")));
     facts
 }
 

@@ -4,6 +4,14 @@
 //! `registry::examine` does the steps with the client's own code and gives plain data; `evidence` gathers it, `rules`
 //! draw the conclusions, `report` is what comes out.
 //!
+//! # What it cannot see
+//!
+//! Each request is sent once, and nobody waits: a fault that comes and goes may not come. A server that refuses a token
+//! which by all it says is alive ("works, then 401 after N minutes") is found only where the token's own times
+//! contradict its stated lifetime, or where a token is said to have expired as soon as it came; a run renews such a token
+//! and goes on. Behind a proxy, the steps below HTTP are left out: they need not work from here. Of a source of names
+//! that is not the catalog, the first page is all that is tried.
+//!
 //! # JSON
 //!
 //! ```text

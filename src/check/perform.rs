@@ -170,9 +170,7 @@ impl<'a> Performance<'a> {
             let seen = facts::login(&self.evidence);
             return self.good(Step::Login, asked, seen);
         }
-        let sent = self.evidence.exchanges.iter().find_map(|exchange| {
-            exchange.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.clone())
-        });
+        let sent = self.evidence.exchanges.iter().find_map(Exchange::authorization).map(str::to_owned);
         match sent {
             Some(credentials) => self.good(Step::Login, asked, vec![Fact::new("authorization", credentials)]),
             None if matches!(self.plan.registry.auth, Auth::None | Auth::Token(None)) => {

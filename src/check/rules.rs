@@ -214,13 +214,7 @@ fn conversation(evidence: &Evidence, step: Step) -> Vec<Fact> {
         return Vec::new();
     };
     let mut facts = vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))];
-    facts.extend(
-        exchange
-            .headers
-            .iter()
-            .find(|(name, _)| name == "authorization")
-            .map(|(_, value)| Fact::new("authorization", value)),
-    );
+    facts.extend(exchange.authorization().map(|credentials| Fact::new("authorization", credentials)));
     let Some(reply) = exchange.answer() else { return facts };
     facts.push(Fact::new("status", reply.status.to_string()));
     facts.extend((!reply.said.is_empty()).then(|| Fact::new("said", &reply.said)));

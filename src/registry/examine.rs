@@ -2,7 +2,7 @@
 //! was sent, what came back and how long it took. Plain data, fit to be shown; it judges nothing.
 //!
 //! The steps before HTTP (name, connection, handshake) are taken apart here, since the HTTP client does them in one go.
-//! All others are the client's own requests, overheard by a [`Tape`]: what `check` reports is what a run does.
+//! All others are the client's own requests, overheard by a `Tape`: what `check` reports is what a run does.
 
 mod certificate;
 mod connection;

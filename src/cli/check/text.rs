@@ -75,6 +75,7 @@ fn name(step: &StepReport) -> String {
 fn line(step: &StepReport) -> String {
     match &step.evidence[..] {
         [why] if step.outcome == Outcome::Skipped => why.seen.clone(),
+        [] => step.diagnoses.first().map_or_else(String::new, |found| found.symptom.clone()),
         facts => facts.iter().map(pair).collect::<Vec<_>>().join("; "),
     }
 }

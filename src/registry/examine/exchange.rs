@@ -69,9 +69,14 @@ impl Exchange {
         self.answer().map(|reply| reply.status)
     }
 
+    /// What the request was authorized with, cut: `Bearer [cut, 812 bytes]`.
+    pub fn authorization(&self) -> Option<&str> {
+        self.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str())
+    }
+
     /// Whether the request carried credentials or a token.
     pub fn is_authorized(&self) -> bool {
-        self.headers.iter().any(|(name, _)| name == "authorization")
+        self.authorization().is_some()
     }
 
     /// All values of a parameter of the query or the form.
