@@ -46,7 +46,7 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Check the connection to the registries and their sinks, step by step; every failure names cause and remedy
+    /// Try the way to the registries and their sinks step by step, and explain what fails
     Check(check::CheckArguments),
     /// Check the configuration, all of it at once, without the network
     Validate,

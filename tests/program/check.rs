@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
-use stocktake::fake::{FakeRegistry, Fault, Script};
+use stocktake::fake::{FakeRegistry, Fault, Grants, Script, TokenScript};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
 use crate::support::program::{Finished, LOGIN, Workplace, one_registry};
@@ -182,4 +182,24 @@ async fn the_worst_of_all_registries_decides_the_exit_code() {
     assert_eq!(ok, [true, false]);
     place.configure("registries: []");
     assert_eq!(place.run(&["check"]).await.exits(78).stdout, "");
+}
+
+#[tokio::test]
+async fn a_run_gives_the_same_remedy() {
+    let nothing = |token: &mut TokenScript| token.grants = Grants::Nothing;
+    for (script, lines) in [
+        (Script::quay_like(["a"]).with_token(|token| token.password = "another".into()), ""),
+        (Script::quay_like(["a"]), "    service: elsewhere\n"),
+        (Script::distribution_like(["a"]).with_token(nothing), ""),
+        (Script::distribution_like(["a"]).with_token(|token| token.realm = Some("http://127.0.0.2:1/".into())), ""),
+    ] {
+        let registry = FakeRegistry::start(script).await.unwrap();
+        let place = Workplace::with(&one_registry(&registry.url(), &format!("{LOGIN}{lines}")));
+        let (checked, ran) = (place.run(&["check", "--format", "json"]).await, place.run(&["run"]).await);
+        assert_eq!(checked.code, ran.code, "{}", ran.stderr);
+        let json = json(&checked);
+        let steps = json["registries"][0]["steps"].as_array().expect("steps");
+        let remedy = steps.iter().find_map(|step| step["diagnosis"][0]["remedy"].as_str()).expect("a remedy");
+        ran.says(remedy);
+    }
 }
