@@ -198,7 +198,7 @@ impl<'a> Performance<'a> {
             return Ok(());
         };
         let begun = Instant::now();
-        let seen = vec![Fact::new("repository", repository)];
+        let seen = vec![Fact::new("repository", examination.shown(repository))];
         let listed = examination.tags(repository).await;
         self.evidence.exchanges = examination.exchanges();
         match listed {

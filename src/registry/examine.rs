@@ -114,7 +114,7 @@ impl Examination {
     /// If they cannot be listed.
     pub async fn tags(&self, repository: &str) -> Result<u64, RegistryError> {
         let client = self.client.inner();
-        let step = Step::Tags(repository.into());
+        let step = Step::Tags(self.shown(repository).into());
         let at_tags = |problem| RegistryError::new(step.clone(), problem);
         let url = client.api(&format!("/v2/{repository}/tags/list"));
         let mut session = Session::open(client).await?;
@@ -124,6 +124,11 @@ impl Examination {
         }
         let listed: Listed = serde_json::from_slice(&answer.body).map_err(|error| at_tags(Problem::Json(error)))?;
         Ok(listed.tags.map_or(0, |tags| tags.len() as u64))
+    }
+
+    /// A text that the server chose, fit to be shown: without anything it was sent.
+    pub fn shown(&self, text: &str) -> String {
+        self.client.inner().transport.sent.shown(text)
     }
 
     /// What went over the wire so far, in order.

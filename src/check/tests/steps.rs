@@ -118,3 +118,19 @@ fn a_persons_name_on_quay_is_noted_before_any_request() {
     };
     assert_eq!(["alice", "$oauthtoken", "org+robot"].map(beware), [true, false, false]);
 }
+
+#[tokio::test]
+async fn a_registry_that_lists_the_password_does_not_get_it_shown() {
+    let listed = Fault::status(200).body(r#"{"repositories":["hunter2"]}"#);
+    let script =
+        Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| listed.clone()));
+    let secret = secret_file("hunter2");
+    let rig = Rig::of(script).await.basic().with(|settings| {
+        let Auth::Basic(login) = &mut settings.auth else { unreachable!() };
+        login.password = SecretSource::File(secret.path().to_owned());
+    });
+    let report = rig.check().await;
+    assert_eq!(seen(&report, Step::Tags, "repository"), ["[secret]"]);
+    let told = format!("{report:?} {}", report.to_json(true));
+    assert!(!told.contains("hunter2"), "{told}");
+}
