@@ -1,5 +1,6 @@
 //! The nightly inventory of container registries, delivered to data warehouses. ARCHITECTURE.md is the map.
 
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

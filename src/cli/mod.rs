@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit codes out. Data goes to standard output, all else to standard error.
 
+mod check;
 mod demo;
 mod exit;
 mod logging;
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Try the way to the registries and their sinks step by step, and explain what fails
+    Check(check::CheckArguments),
     /// Check the configuration, all of it at once, without the network
     Validate,
     /// Take the inventory of a built-in registry on loopback that really demands tokens
@@ -92,6 +95,10 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
         },
         Command::Run { registries, dry_run } => match config::load(file) {
             Ok(config) => run::run(&config, &registries, dry_run, arguments.log_format, bars).await,
+            Err(problems) => refuse(&problems),
+        },
+        Command::Check(arguments) => match config::load(file) {
+            Ok(config) => check::check(&config, &arguments).await,
             Err(problems) => refuse(&problems),
         },
         Command::Demo(arguments) => demo::demo(&arguments, bars).await,

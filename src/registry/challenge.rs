@@ -30,6 +30,11 @@ impl Challenge {
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
+
+    /// The scheme and the parameters as the server wrote them: not fit to be shown as they are.
+    pub(super) fn parts(&self) -> (&str, &[(String, String)]) {
+        (&self.scheme, &self.params)
+    }
 }
 
 fn parse(text: &str, found: &mut Vec<Challenge>) {

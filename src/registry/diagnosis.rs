@@ -2,13 +2,14 @@
 //! same 401 has ten causes. It changes nothing about how a request is handled.
 
 use reqwest::StatusCode;
-use rustls::{AlertDescription, CertificateError};
 use serde_json::Value;
 
+use super::ScopeSet;
 use super::body::BodyError;
 use super::challenge::Challenge;
 use super::content::{Flaw, Foreign};
 use super::error::{Problem, Said, Step};
+use super::finding::Finding;
 use super::link::LinkError;
 use super::sent::Memory;
 use super::token::Claims;
@@ -37,6 +38,8 @@ pub(super) enum Hint {
     FixedToken,
     /// The registry's own API wants another login: what it needs.
     Api(&'static str),
+    /// A token that has just been received is said to have expired.
+    Expired,
 }
 
 /// Reads what a server said, without what it was sent, escaped and cut.
@@ -82,7 +85,10 @@ pub(super) fn why_denied(
         return Some(Hint::HarborRole);
     }
     let claims = token.and_then(|(token, _)| Claims::read(token));
-    if let (Some(claims), Some((_, Some(service)))) = (&claims, token) {
+    // A token endpoint may grant whatever service it is asked for: what the registry calls itself tells.
+    let own = challenges.iter().find(|challenge| challenge.is("bearer")).and_then(|bearer| bearer.param("service"));
+    let service = own.or_else(|| token.and_then(|(_, asked)| asked));
+    if let (Some(claims), Some(service)) = (&claims, service) {
         let audiences = claims.audiences();
         if text.contains("audience") || !(audiences.is_empty() || audiences.contains(&service)) {
             return Some(Hint::Audience { token: sent.shown(audiences.join(", ")), asked: sent.shown(service) });
@@ -91,163 +97,105 @@ pub(super) fn why_denied(
     if claims.as_ref().is_some_and(Claims::is_anonymous) {
         return Some(Hint::NoIdentity);
     }
-    if claims.as_ref().is_some_and(Claims::grants_nothing) {
-        return Some(Hint::GrantsNothing);
+    // Whoever calls this has got the token a moment ago.
+    if token.is_some() && text.contains("expired") {
+        return Some(Hint::Expired);
     }
     let scope = challenges.iter().find_map(|challenge| challenge.param("scope"));
-    scope.map(|scope| Hint::WantsScope(sent.shown(scope)))
+    if let Some(scope) = scope.filter(|scope| lacks(claims.as_ref(), scope)) {
+        return Some(Hint::WantsScope(sent.shown(scope)));
+    }
+    claims.as_ref().is_some_and(Claims::grants_nothing).then_some(Hint::GrantsNothing)
+}
+
+/// Whether a token that lists its grants does not grant this, or does not list any.
+fn lacks(claims: Option<&Claims>, scope: &str) -> bool {
+    claims.and_then(Claims::grants).is_none_or(|grants| !covers(&grants, scope))
+}
+
+/// Whether these grants include every scope of the text.
+pub(super) fn covers(grants: &[String], scopes: &str) -> bool {
+    let granted = |scope: &str| {
+        let Some((what, actions)) = scope.rsplit_once(':') else { return false };
+        let mut same = grants.iter().filter_map(|grant| grant.rsplit_once(':')).filter(|(of, _)| *of == what);
+        same.any(|(_, have)| {
+            have.split(',').any(|one| one == "*") || actions.split(',').all(|a| have.split(',').any(|one| one == a))
+        })
+    };
+    ScopeSet::parse([scopes]).iter().all(granted)
 }
 
 /// One line on what to do.
 pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
     match problem {
-        Problem::Rejected { hint, .. } | Problem::Denied { hint, .. } => refusal(step, problem, hint.as_ref()),
-        Problem::Secret(error) => error.remedy(),
-        Problem::ClientCertificate(error) => error.remedy(),
-        Problem::BadSecret => "check where the password is kept, and that this user may read it".into(),
-        Problem::Scope { .. } | Problem::TooManyScopes => {
-            "write a scope such as `repository:ORG/REPO:pull`, without commas, wildcards or `registry:catalog:*` on Quay, \
-             or none at all"
-                .into()
+        Problem::Secret(error) => return error.remedy(),
+        Problem::ClientCertificate(error) => return error.remedy(),
+        Problem::Storage { host, .. } => {
+            return format!(
+                "look at the registry's storage settings, at its clock, and at the way from here to {host}"
+            );
         }
-        Problem::Unsupported(_) if *step == Step::Ping => {
-            "check `url`: there is no registry API under it (`/v2/` is added to it)".into()
+        _ => {}
+    }
+    if let Some(finding) = Finding::of(step, problem) {
+        return finding.remedy();
+    }
+    let words = match problem {
+        Problem::Denied { .. } if step.is_of_one_repository() => {
+            "grant this account Read (pull) on the repository, or exclude it; on Quay it may also have been deleted"
         }
+        Problem::Denied { .. } if *step == Step::Token => {
+            "the account may not have such a token: check its permissions"
+        }
+        Problem::Denied { .. } => "check the account's permissions, and that this machine's clock is right",
+        Problem::BadSecret => "check where the password is kept, and that this user may read it",
+        Problem::TooManyScopes => "write fewer scopes, or none at all",
+        Problem::ServerError(_) => "look at the registry's own logs, and run again later",
+        Problem::Broken(_) => "run again; if it stays, look at the proxy before the registry",
+        Problem::Timeout(_) => "raise `timeout`, or lower `page_size`",
+        Problem::CaFile { .. } | Problem::NoCertificates { .. } => "`ca_file` is to hold PEM certificates",
+        Problem::NoRoots => "install the system's CA certificates, or set `ca_file`",
+        Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables",
+        Problem::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {
+            "it is larger than registries take as a rule: push it again, smaller, or exclude the repository"
+        }
+        Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`",
         Problem::Unsupported(_) | Problem::Listing(_) if matches!(step, Step::Api(_)) => {
             "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
-                .into()
         }
-        Problem::Unsupported(_) => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
-        Problem::RateLimited(_) => "lower `concurrency`, or run at a quieter time".into(),
-        Problem::ServerError(_) => "look at the registry's own logs, and run again later".into(),
-        Problem::Broken(error) if error.is_connect() => {
-            "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
-        }
-        Problem::Broken(_) => "run again; if it stays, look at the proxy before the registry".into(),
-        Problem::Timeout(_) => "raise `timeout`, or lower `page_size`".into(),
-        Problem::Tls(error) => tls(error),
-        Problem::CaFile { .. } | Problem::NoCertificates { .. } => "`ca_file` is to hold PEM certificates".into(),
-        Problem::NoRoots => "install the system's CA certificates, or set `ca_file`".into(),
-        Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables".into(),
-        Problem::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {
-            "it is larger than registries take as a rule: push it again, smaller, or exclude the repository".into()
-        }
-        Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`".into(),
         Problem::Link(LinkError::OtherOrigin) | Problem::Redirect { .. } if matches!(step, Step::Api(_)) => {
-            "if the new address is right, configure it as `api_url` of `discovery`; otherwise somebody interferes".into()
+            "if the new address is right, configure it as `api_url` of `discovery`; otherwise somebody interferes"
         }
         Problem::Link(LinkError::OtherOrigin) | Problem::Redirect { .. } => {
-            "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes".into()
-        }
-        Problem::Realm { host, .. } => {
-            format!("a proxy, or an attack: add `{host}` to `realm_hosts` only if it is yours and speaks https")
+            "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes"
         }
         Problem::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
-            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; mend it there, or set `pagination: repair`".into()
+            "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; \
+             mend it there, or set `pagination: repair`"
         }
         Problem::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
-            "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`".into()
+            "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`"
         }
         Problem::SeenUrl | Problem::SeenPage => {
-            "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor".into()
+            "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor"
         }
         Problem::Gone(_) => {
             "nothing: it was deleted or has expired since it was listed; where it stays, run the registry's garbage collection"
-                .into()
         }
         Problem::Corrupt(Flaw::Digest { .. }) => {
-            "push it again: the registry's storage is damaged, or a proxy changes what passes through it".into()
+            "push it again: the registry's storage is damaged, or a proxy changes what passes through it"
         }
-        Problem::Corrupt(_) => "push it again with a current client; what is stored is not sound".into(),
-        Problem::Foreign(Foreign::Schema1) => "push it again with a current client: schema 1 was retired in 2017".into(),
-        Problem::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512".into(),
-        Problem::Storage { host, .. } => {
-            format!("look at the registry's storage settings, at its clock, and at the way from here to {host}")
-        }
-        Problem::BadName(_) => "correct the name where it is configured".into(),
+        Problem::Corrupt(_) => "push it again with a current client; what is stored is not sound",
+        Problem::Foreign(Foreign::Schema1) => "push it again with a current client: schema 1 was retired in 2017",
+        Problem::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512",
+        Problem::BadName(_) => "correct the name where it is configured",
         Problem::TooManyPages(_) | Problem::TooManyNames(_) if step.is_of_one_repository() => {
-            "delete old tags, or exclude the repository: nobody can use so many".into()
+            "delete old tags, or exclude the repository: nobody can use so many"
         }
-        Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry".into(),
-        Problem::Unexpected(_)
-        | Problem::Body(_)
-        | Problem::Json(_)
-        | Problem::Listing(_)
-        | Problem::Link(_)
-        | Problem::NoToken(_)
-        | Problem::NoRealm
-        | Problem::Redirects => "check `url`: what answers there does not keep to the registry protocol".into(),
-    }
-}
-
-fn refusal(step: &Step, problem: &Problem, hint: Option<&Hint>) -> String {
-    match hint {
-        None | Some(Hint::GrantsNothing | Hint::WantsScope(_))
-            if step.is_of_one_repository() && matches!(problem, Problem::Denied { .. }) =>
-        {
-            "grant this account Read (pull) on the repository, or exclude it; on Quay it may also have been deleted"
-                .into()
-        }
-        Some(Hint::UseTokens) => "this registry wants tokens: set `auth: token` (the default)".into(),
-        Some(Hint::RobotName) => "that is no robot account's name: did you mean `org+robot`?".into(),
-        Some(Hint::Audience { token, asked }) => {
-            format!("the token is for `{token}`, asked for was `{asked}`: leave `service` out, the challenge names it")
-        }
-        Some(Hint::NoIdentity) => {
-            "the credentials were not applied: use an account's token, not an anonymous one".into()
-        }
-        Some(Hint::GrantsNothing) => "the token grants nothing: grant Read on the repositories to this account".into(),
-        Some(Hint::WantsScope(scope)) => {
-            format!(
-                "the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way"
-            )
-        }
-        Some(Hint::HarborRole) => {
-            "Harbor lists its catalog to system accounts only: use a system robot, or list by its own API".into()
-        }
-        Some(Hint::Api(needs)) => {
-            format!("the API that `discovery` lists with wants {needs}: check the secret that it names")
-        }
-        Some(Hint::NoLogin) => "the registry wants a login: configure `auth` with a user name and a password".into(),
-        Some(Hint::FixedToken) => "make a new token: this one has expired or lacks permission".into(),
-        None if matches!(problem, Problem::Rejected { .. }) => {
-            "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
-                .into()
-        }
-        None if *step == Step::Token => "the account may not have such a token: check its permissions".into(),
-        None => "check the account's permissions, and that this machine's clock is right".into(),
-    }
-}
-
-fn tls(error: &reqwest::Error) -> String {
-    match tls_cause(error) {
-        // A bad signature is what an authority's new key under its old name looks like.
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
-            "a private certificate authority: give its certificate as `ca_file`".into()
-        }
-        Some(rustls::Error::InvalidCertificate(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYetContext { .. },
-        )) => "renew the registry's certificate, and check this machine's clock".into(),
-        Some(rustls::Error::InvalidCertificate(_)) => "the certificate does not fit this host: check `url`".into(),
-        // What servers say that want a certificate, or another one.
-        Some(rustls::Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied,
-        )) => {
-            "the server asks for a client certificate that it trusts: set `client_cert_file` and `client_key_file`, or \
-             renew them"
-                .into()
-        }
-        _ => "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into(),
-    }
+        Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry",
+        _ => "check `url`: what answers there does not keep to the registry protocol",
+    };
+    words.into()
 }
 
 /// The TLS error within a request's error, through the layers that wrap it.
@@ -299,6 +247,24 @@ mod tests {
     fn a_server_that_echoes_a_secret_does_not_get_it_into_the_message() {
         let sent = HeaderValue::from_static("Bearer hunter2");
         assert_eq!(said(&answer(r#"{"error":"hunter2 is wrong"}"#, Some(&sent))).text, "[secret] is wrong");
+    }
+
+    #[test]
+    fn a_grant_covers_a_scope_with_all_of_its_actions() {
+        let grants = ["repository:a:pull,push".to_owned(), "registry:catalog:*".to_owned(), "repository:b:".to_owned()];
+        for covered in [
+            "repository:a:pull",
+            "repository:a:push,pull",
+            "registry:catalog:*",
+            "repository:a:pull registry:catalog:*",
+        ] {
+            assert!(covers(&grants, covered), "{covered}");
+        }
+        for lacking in
+            ["repository:a:delete", "repository:b:pull", "repository:aa:pull", "repository:a:pull repository:b:pull"]
+        {
+            assert!(!covers(&grants, lacking), "{lacking}");
+        }
     }
 
     #[test]

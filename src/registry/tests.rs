@@ -2,7 +2,7 @@
 
 mod contents;
 mod discovery;
-mod encrypted;
+pub(crate) mod encrypted;
 mod failures;
 mod hostile;
 mod hostile_contents;

@@ -38,7 +38,8 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem
     Ok(config)
 }
 
-fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
+/// Whom a registry's settings trust.
+pub(super) fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
     let mut roots = RootCertStore::empty();
     let own = settings.ca_file.as_deref().map(read_ca_file).transpose()?;
     for certificate in own.into_iter().flatten() {

@@ -63,9 +63,27 @@ pub fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Result<Toke
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(NoToken::BadCharacters);
     }
-    let told = answer.get("expires_in").and_then(told);
-    let lifetime = told.or_else(|| Claims::read(text)?.lifetime(unix_now)).unwrap_or(UNTOLD);
-    Ok(Token { secret: Secret::new(text), received, lifetime: lifetime.min(LONGEST) })
+    let (lifetime, _) = lifetime(answer.get("expires_in"), Claims::read(text).as_ref(), unix_now);
+    Ok(Token { secret: Secret::new(text), received, lifetime })
+}
+
+/// Where a token's lifetime was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifetimeSource {
+    /// `expires_in` of the answer.
+    Stated,
+    /// `exp` of the token itself, from its `iat` on, or from our clock where it has none.
+    Claimed,
+    /// Nowhere: the specification's 60 seconds.
+    Assumed,
+}
+
+/// How long a token lives, and who says so: `expires_in` of the answer, else the token, else the specification.
+pub(super) fn lifetime(stated: Option<&Value>, claims: Option<&Claims>, unix_now: i64) -> (Duration, LifetimeSource) {
+    let stated = stated.and_then(told).map(|lifetime| (lifetime, LifetimeSource::Stated));
+    let claimed = || Some((claims?.lifetime(unix_now)?, LifetimeSource::Claimed));
+    let (lifetime, source) = stated.or_else(claimed).unwrap_or((UNTOLD, LifetimeSource::Assumed));
+    (lifetime.min(LONGEST), source)
 }
 
 /// The identity token that an answer gives in place of the one that it was asked with, if it gives one.
@@ -92,6 +110,8 @@ pub struct Claims {
     exp: Value,
     #[serde(default)]
     iat: Value,
+    #[serde(default)]
+    nbf: Value,
     /// For whom the token is: a text or a list of texts.
     #[serde(default)]
     aud: Value,
@@ -109,6 +129,27 @@ impl Claims {
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
         let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
         serde_json::from_slice(&payload).ok()
+    }
+
+    /// `iat`, `nbf` and `exp`, in seconds since 1970, as far as they are told.
+    pub(super) fn times(&self) -> [Option<i64>; 3] {
+        #[allow(clippy::cast_possible_truncation)] // a float saturates, and its fraction does not matter
+        [&self.iat, &self.nbf, &self.exp].map(|time| time.as_i64().or_else(|| time.as_f64().map(|time| time as i64)))
+    }
+
+    /// `sub`, where it is a text.
+    pub(super) fn subject(&self) -> Option<&str> {
+        self.sub.as_str()
+    }
+
+    /// What is granted, as `type:name:actions`; none where the token does not list it.
+    pub(super) fn grants(&self) -> Option<Vec<String>> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let grant = |grant: &Value| {
+            let actions: Vec<_> = grant["actions"].as_array().into_iter().flatten().map(text).collect();
+            format!("{}:{}:{}", text(&grant["type"]), text(&grant["name"]), actions.join(","))
+        };
+        Some(self.access.as_array()?.iter().map(grant).collect())
     }
 
     /// `exp - iat`, which no clock of ours can spoil; without `iat`, what is left until `exp`.

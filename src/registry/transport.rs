@@ -1,8 +1,8 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{
@@ -10,7 +10,7 @@ use reqwest::header::{
 };
 use reqwest::{Method, Request, StatusCode, Version, redirect};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 use url::{Host, Url};
 
@@ -19,6 +19,7 @@ use super::body::{Body, BodyError, Cap};
 use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
 use super::error::Problem;
+use super::examine::Tape;
 use super::gate::Gate;
 use super::pace::Pace;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
@@ -194,6 +195,8 @@ pub(super) struct Transport {
     timeout: Duration,
     pub(super) counters: Counters,
     pub(super) sent: Arc<Memory>,
+    /// Where an examination listens in.
+    pub(super) tape: OnceLock<Arc<Tape>>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -231,6 +234,7 @@ impl Transport {
             timeout: settings.timeout,
             counters: Counters::default(),
             sent: Arc::default(),
+            tape: OnceLock::new(),
         })
     }
 
@@ -239,8 +243,12 @@ impl Transport {
         let _permit = self.admit(call.url).await;
         self.counters.sent(call.wants);
         self.sent.note(call.authorization, call.form.and_then(Posted::form));
+        let begun = Instant::now();
         let outcome = timeout(self.timeout, self.exchange(call)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
+        if let Some(tape) = self.tape.get() {
+            tape.record(&request(call), call.form.and_then(Posted::form), &outcome, begun.elapsed(), &self.sent);
+        }
         if outcome.as_ref().map_or(true, Answer::is_the_last) {
             self.patience.ended();
         }

@@ -5,14 +5,14 @@ use std::io;
 
 use stocktake_sink::{RunError, Verdict};
 
-use crate::registry::{Fault, RegistryError};
+use crate::registry::RegistryError;
 use crate::state::StateError;
 use crate::walk::WalkError;
 
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// A word of a closed list: a registry [`Fault`], a [`Verdict`], `no_progress`, `state` or `locked`.
+    /// A word of a closed list: a registry's [`Fault`](crate::registry::Fault), a [`Verdict`], `no_progress`, `state` or `locked`.
     pub code: &'static str,
     /// What happened and where.
     pub message: String,
@@ -29,7 +29,7 @@ impl Cause {
             code: fault.as_str(),
             message: chain(error),
             remedy: Some(error.remedy()),
-            is_authentication: matches!(fault, Fault::CredentialsRejected | Fault::SecretUnreadable | Fault::Denied),
+            is_authentication: fault.is_authentication(),
         }
     }
 

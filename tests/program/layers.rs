@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("walk", &["clock", "discovery", "registry", "snapshot"]),
     ("state", &["snapshot"]),
     ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk"]),
+    ("check", &["clock", "discovery", "registry", "run"]),
     ("yaml", &[]),
     ("sinks", &["yaml"]),
     ("config", &["discovery", "registry", "sinks", "snapshot", "walk", "yaml"]),
@@ -29,6 +30,7 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("walk", &["arrow", "reqwest", "hyper"]),
     ("snapshot", &["reqwest", "hyper", "tokio"]),
     ("run", &["arrow", "reqwest", "hyper"]),
+    ("check", &["arrow", "reqwest", "hyper", "rustls"]),
     ("config", &["reqwest", "hyper", "tokio"]),
     ("yaml", &["reqwest", "hyper", "tokio", "stocktake_sink"]),
 ];

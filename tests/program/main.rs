@@ -2,6 +2,7 @@
 // A test that cannot go on panics; clippy's own exemption ends at `#[test]`.
 #![allow(clippy::unwrap_used)]
 
+mod check;
 mod command_line;
 mod contents;
 mod credentials;

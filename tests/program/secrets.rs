@@ -104,6 +104,9 @@ async fn keeps_its_secrets(case: &str, script: Script, login: Login, code: i32) 
         assert!(ended.stderr.contains("TRACE"), "the log was as talkative as it gets");
 
         let mut seen = vec![("stdout".to_owned(), ended.stdout), ("stderr".to_owned(), ended.stderr)];
+        let checked = place.run_with(&environment, &["check", "--trace", "--format", format]).await;
+        assert!(checked.stdout.contains("quay"), "{case}: {}", checked.stderr);
+        seen.extend([("check's stdout".to_owned(), checked.stdout), ("check's stderr".to_owned(), checked.stderr)]);
         // Objects are compressed; the one table that holds more than names is read.
         seen.push(("runs".to_owned(), format!("{:?}", last_run(&place.path("inventory"), "quay"))));
         let files = place.tree(".").into_iter().filter(|(name, _)| !KEPT.contains(&name.as_str()));

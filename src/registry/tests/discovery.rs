@@ -131,7 +131,7 @@ async fn edge_07_the_same_401_after_a_fresh_token_is_denied() {
     let rig = Rig::new(script).await;
     let error = rig.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::Denied, Step::Page(1)));
-    assert!(error.remedy().contains("grant Read"), "{}", error.remedy());
+    assert!(error.remedy().contains("the scope `registry:catalog:*`"), "{}", error.remedy());
     assert_eq!(rig.server.count(Endpoint::Token), 1);
     assert_eq!(rig.server.count(Endpoint::Catalog), 2);
 }

@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpListener};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -16,22 +18,22 @@ use super::*;
 const NAME: &str = "registry.tests";
 
 /// A key and its self-signed certificate for 127.0.0.1.
-struct Pair {
+pub(crate) struct Pair {
     /// In PEM.
-    certificate: String,
+    pub(crate) certificate: String,
     /// In PEM.
     key: String,
 }
 
 /// The server's own: one for all tests of this process.
-fn own() -> &'static Pair {
+pub(crate) fn own() -> &'static Pair {
     static OWN: OnceLock<Pair> = OnceLock::new();
     OWN.get_or_init(|| Pair::new(NAME))
 }
 
 impl Pair {
     /// A new one of this name, made with the `openssl` command: a key in the repository would be everybody's.
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("key.pem");
         let output = Command::new("openssl")
@@ -47,20 +49,45 @@ impl Pair {
         let certificate = String::from_utf8(output.stdout).expect("PEM is text");
         Self { certificate, key: std::fs::read_to_string(&file).expect("openssl wrote the key") }
     }
+
+    /// The same, as if made in 2020 for two days. No signature fits it any more, but that is looked at later.
+    pub(crate) fn expired(&self) -> Self {
+        let mut der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM").to_vec();
+        // The years of both times: tag and length of a UTCTime, two digits.
+        let times: Vec<_> = (0..der.len() - 15).filter(|&at| der[at..].starts_with(&[0x17, 13])).collect();
+        assert_eq!(times.len(), 2, "a beginning and an end");
+        for at in times {
+            der[at + 2..at + 4].copy_from_slice(b"20");
+        }
+        let base64 = STANDARD.encode(der);
+        let lines: Vec<_> =
+            base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+        Self { certificate, key: self.key.clone() }
+    }
 }
 
 /// Answers everybody.
-fn serve() -> url::Url {
-    serve_those(None)
+pub(crate) fn serve() -> url::Url {
+    serve_as(own())
+}
+
+/// The same, with this certificate.
+pub(crate) fn serve_as(pair: &Pair) -> url::Url {
+    serve_with(pair, None)
+}
+
+fn serve_those(known: Option<&Pair>) -> url::Url {
+    serve_with(own(), known)
 }
 
 /// Answers every request over TLS with one page, on threads that end with the test's process; where a pair is given, only
 /// to those who show its certificate.
-fn serve_those(known: Option<&Pair>) -> url::Url {
+fn serve_with(own: &Pair, known: Option<&Pair>) -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
-    let chain = vec![CertificateDer::from_pem_slice(own().certificate.as_bytes()).expect("PEM")];
-    let key = PrivateKeyDer::from_pem_slice(own().key.as_bytes()).expect("PEM");
+    let chain = vec![CertificateDer::from_pem_slice(own.certificate.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("PEM");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.expect("versions");

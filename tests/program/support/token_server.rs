@@ -134,11 +134,14 @@ impl Issuer {
         let scopes = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "scope");
         let scopes: Vec<_> = scopes.map(|(_, value)| value.into_owned()).collect();
         let access: Vec<_> = scopes.iter().flat_map(|scope| scope.split(' ')).filter_map(grant).collect();
+        // As Quay does it: a token is for whatever it was asked for, and the registry refuses it.
+        let service = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "service");
+        let audience = service.map_or_else(|| TokenServer::SERVICE.to_owned(), |(_, service)| service.into_owned());
         let now = clock::now();
         // Rounded up: no token ends before it says.
         let expires = (now + self.lifetime - self.early + Duration::from_millis(999)).timestamp();
         let claims = json!({
-            "iss": TokenServer::ISSUER, "aud": TokenServer::SERVICE, "sub": USERNAME, "jti": number.to_string(),
+            "iss": TokenServer::ISSUER, "aud": audience, "sub": USERNAME, "jti": number.to_string(),
             "iat": now.timestamp(), "nbf": now.timestamp(), "exp": expires, "access": access,
         });
         json!({
@@ -152,7 +155,9 @@ impl Issuer {
 fn grant(scope: &str) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    Some(json!({"type": kind, "name": name, "actions": actions.split(',').collect::<Vec<_>>()}))
+    // What lies below `denied/` may nobody read: the token comes without a word, as real servers give it.
+    let actions: Vec<_> = actions.split(',').filter(|_| !name.starts_with("denied/")).collect();
+    Some(json!({"type": kind, "name": name, "actions": actions}))
 }
 
 /// An RSA key and its self-signed certificate.

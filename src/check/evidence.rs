@@ -1,0 +1,136 @@
+//! What the rules look at: everything that was seen, as plain data.
+
+use crate::registry::examine::{About, Exchange, Offer, Reply, TokenFacts};
+use crate::registry::{Auth, Finding, Kind, RegistryError, Settings, Step as At};
+use crate::run::chain;
+
+use super::report::{Severity, Step};
+
+/// All that is known when the rules are asked: before anything was sent, and again at the end.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Whether the configuration itself says that this is Quay.
+    pub is_quay: bool,
+    /// The user name, where one is configured.
+    pub username: Option<String>,
+    /// Whether credentials or a token are configured.
+    pub has_credentials: bool,
+    /// The scopes that are configured.
+    pub scopes: Vec<String>,
+    /// What went over the wire.
+    pub exchanges: Vec<Exchange>,
+    /// What failed; of the registry, at most one in a row of steps.
+    pub failures: Vec<Failure>,
+    /// How many names the first page has, readable or not.
+    pub names: Option<u64>,
+}
+
+/// A step that failed, and what the client made of it.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The step to blame.
+    pub step: Step,
+    /// What happened, in one line.
+    pub symptom: String,
+    /// The cause, where it is a known one.
+    pub finding: Option<Finding>,
+    /// The kind.
+    pub code: &'static str,
+    /// What a run would print.
+    pub remedy: String,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+impl Evidence {
+    /// What is known from the settings alone.
+    pub fn of_settings(settings: &Settings) -> Self {
+        let login = match &settings.auth {
+            Auth::Token(login) => login.as_ref(),
+            Auth::Basic(login) => Some(login),
+            Auth::Bearer(_) | Auth::Identity(_) | Auth::Docker(_) | Auth::None => None,
+        };
+        Self {
+            is_quay: settings.kind.or_else(|| Kind::of_url(&settings.url)) == Some(Kind::Quay),
+            username: login.map(|login| login.username.clone()),
+            has_credentials: !matches!(settings.auth, Auth::None | Auth::Token(None)),
+            scopes: settings.scope.clone(),
+            exchanges: Vec::new(),
+            failures: Vec::new(),
+            names: None,
+        }
+    }
+
+    /// The exchanges of one kind, in order.
+    pub fn about(&self, about: About) -> impl DoubleEndedIterator<Item = &Exchange> {
+        self.exchanges.iter().filter(move |exchange| exchange.about == about)
+    }
+
+    /// What `/v2/` answered to nobody.
+    pub fn ping(&self) -> Option<&Reply> {
+        self.about(About::Ping).next()?.answer()
+    }
+
+    /// The tokens that were got, in order, each with the exchange that brought it.
+    pub fn tokens(&self) -> impl DoubleEndedIterator<Item = (&Exchange, &TokenFacts)> {
+        self.about(About::Token).filter_map(|exchange| Some((exchange, exchange.answer()?.token.as_ref()?)))
+    }
+
+    /// The last offer of a scheme, by whomever.
+    pub fn offer(&self, scheme: &str) -> Option<&Offer> {
+        self.exchanges.iter().rev().find_map(|exchange| exchange.answer()?.offers(scheme))
+    }
+
+    /// The failure with this cause.
+    pub fn failure(&self, rule: &str) -> Option<&Failure> {
+        self.failures.iter().find(|failure| failure.finding.as_ref().is_some_and(|finding| finding.id() == rule))
+    }
+}
+
+impl Failure {
+    /// A client's error. It is told at the step that is to blame, which need not be the one that noticed.
+    pub fn of(error: &RegistryError) -> Self {
+        let (finding, fault) = (error.finding(), error.fault());
+        let step = match error.step() {
+            At::Setup => Step::Configuration,
+            At::Tags(_) | At::Manifest(_) | At::Config(_) => Step::Tags,
+            at => to_blame(finding.as_ref()).unwrap_or(match at {
+                At::Ping if fault.is_authentication() => Step::Login,
+                At::Ping => Step::Ping,
+                At::Token => Step::Login,
+                _ => Step::Page,
+            }),
+        };
+        let severity = match step {
+            Step::Configuration => Severity::Configuration,
+            _ if fault.is_authentication() => Severity::Authentication,
+            _ => Severity::Failed,
+        };
+        Self { step, symptom: chain(error), finding, code: fault.as_str(), remedy: error.remedy(), severity }
+    }
+
+    /// A known cause that no error tells.
+    pub fn known(step: Step, finding: Finding, symptom: String) -> Self {
+        let (code, remedy) = (finding.id(), finding.remedy());
+        Self { step, symptom, finding: Some(finding), code, remedy, severity: Severity::Failed }
+    }
+}
+
+/// The step at which a cause is told, wherever it was noticed.
+fn to_blame(finding: Option<&Finding>) -> Option<Step> {
+    match finding? {
+        Finding::BasicOnApi
+        | Finding::RobotName
+        | Finding::CredentialsRefused
+        | Finding::TokenRefused
+        | Finding::WrongService { .. }
+        | Finding::NoIdentity
+        | Finding::LoginWanted
+        | Finding::TokenLifetime
+        | Finding::RealmElsewhere { .. } => Some(Step::Login),
+        Finding::ScopeUnreadable { .. } | Finding::MissingPermission { .. } | Finding::CatalogScope { .. } => {
+            Some(Step::Scope)
+        }
+        _ => None,
+    }
+}

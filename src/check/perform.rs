@@ -1,0 +1,283 @@
+//! Does the steps, one after the other, and leaves out those that make no sense any more.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::{Instant, timeout};
+
+use super::evidence::{Evidence, Failure};
+use super::report::{Fact, Outcome, Severity, Step, StepReport};
+use super::{facts, rules};
+use crate::discovery;
+use crate::registry::examine::{About, Examination, Exchange, NoConnection};
+use crate::registry::{Auth, Fault, Finding, Page, RegistryError};
+use crate::run::{Plan, chain};
+
+/// Bound on a sink's dry write.
+const SINK: Duration = Duration::from_secs(30);
+
+/// The steps done so far, and what was seen.
+#[derive(Debug)]
+pub(super) struct Performance<'a> {
+    plan: &'a Plan,
+    pub(super) evidence: Evidence,
+    pub(super) steps: Vec<StepReport>,
+}
+
+/// What follows cannot be done; why was said.
+struct Stopped;
+
+impl<'a> Performance<'a> {
+    pub(super) async fn of(plan: &'a Plan) -> Self {
+        let evidence = Evidence::of_settings(&plan.registry);
+        let mut performance = Self { plan, evidence, steps: Vec::new() };
+        let stopped = performance.registry().await.is_err();
+        performance.skip_rest(stopped);
+        performance.sinks().await;
+        performance
+    }
+
+    async fn registry(&mut self) -> Result<(), Stopped> {
+        let begun = Instant::now();
+        let seen = facts::settings(self.plan);
+        if !rules::diagnose(&self.evidence).is_empty() {
+            self.note_step(Step::Configuration, Outcome::Failed, begun.elapsed(), seen, Severity::Configuration);
+            return Err(Stopped);
+        }
+        let examination = match Examination::new(self.plan.registry.clone()) {
+            Ok(examination) => examination,
+            Err(error) => return self.fail(begun.elapsed(), seen, Failure::of(&error)),
+        };
+        let outcome = if seen.iter().any(|fact| fact.what == "beware") { Outcome::Note } else { Outcome::Ok };
+        self.note_step(Step::Configuration, outcome, begun.elapsed(), seen, Severity::Good);
+        self.connection(&examination).await?;
+        let conversed = self.conversation(&examination).await;
+        self.evidence.exchanges = examination.exchanges();
+        conversed
+    }
+
+    /// DNS, TCP and TLS. Behind a proxy they need not work from here: nothing is concluded from them.
+    async fn connection(&mut self, examination: &Examination) -> Result<(), Stopped> {
+        if let Some(variable) = examination.proxy() {
+            let why = format!("${variable} is set: a proxy may do this for us");
+            for step in [Step::Dns, Step::Tcp, Step::Tls] {
+                self.skip(step, &why);
+            }
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let addresses = match examination.resolve().await {
+            Ok(addresses) => addresses,
+            Err(error) => return self.no_connection(Step::Dns, begun.elapsed(), &error),
+        };
+        let found = addresses.iter().map(|address| Fact::new("address", address.ip().to_string())).collect();
+        self.good(Step::Dns, begun.elapsed(), found);
+
+        let begun = Instant::now();
+        let address = match examination.connect(&addresses).await {
+            Ok(address) => address,
+            Err(error) => return self.no_connection(Step::Tcp, begun.elapsed(), &error),
+        };
+        self.good(Step::Tcp, begun.elapsed(), vec![Fact::new("connected to", address.to_string())]);
+
+        if self.plan.registry.url.scheme() != "https" {
+            self.skip(Step::Tls, "the url is http: nothing is encrypted");
+            return Ok(());
+        }
+        let begun = Instant::now();
+        match examination.handshake(address).await {
+            Err(error) => self.fail(begun.elapsed(), Vec::new(), Failure::of(&error)),
+            Ok(seen) => {
+                let told = facts::handshake(&seen);
+                if let Some((finding, why)) = seen.refused {
+                    return self.fail(begun.elapsed(), told, Failure::known(Step::Tls, finding, why));
+                }
+                let outcome = if seen.insecure { Outcome::Note } else { Outcome::Ok };
+                self.note_step(Step::Tls, outcome, begun.elapsed(), told, Severity::Good);
+                Ok(())
+            }
+        }
+    }
+
+    fn no_connection(&mut self, step: Step, took: Duration, error: &NoConnection) -> Result<(), Stopped> {
+        let finding = if step == Step::Dns { Finding::UnknownHost } else { Finding::Unreachable };
+        self.fail(took, Vec::new(), Failure::known(step, finding, chain(error)))
+    }
+
+    /// Everything over HTTP.
+    async fn conversation(&mut self, examination: &Examination) -> Result<(), Stopped> {
+        let begun = Instant::now();
+        let answered = examination.ping().await;
+        self.evidence.exchanges = examination.exchanges();
+        let seen = facts::ping(&self.evidence);
+        if let Err(error) = answered {
+            let failure = Failure { step: Step::Ping, ..Failure::of(&error) };
+            return self.fail(begun.elapsed(), seen, failure);
+        }
+        self.good(Step::Ping, begun.elapsed(), seen);
+
+        let begun = Instant::now();
+        let source = discovery::of(&self.plan.discovery, examination.client());
+        let first = source.pages(None).next().await;
+        self.evidence.exchanges = examination.exchanges();
+        let took = begun.elapsed();
+        let page = match first {
+            Some(Ok(page)) => page,
+            Some(Err(error)) => return self.refused(took, Failure::of(&error)),
+            None => {
+                self.skip(Step::Page, "the source of names has no page");
+                return Err(Stopped);
+            }
+        };
+        self.evidence.names = Some(page.names.len() as u64 + page.invalid_count);
+        self.entered();
+        self.first_page(took, &page)?;
+        self.tags(examination, &page).await
+    }
+
+    /// The first page was refused, or the way to it was: told at the step to blame.
+    fn refused(&mut self, took: Duration, failure: Failure) -> Result<(), Stopped> {
+        let seen = match failure.step {
+            Step::Ping => facts::ping(&self.evidence),
+            Step::Login => facts::login(&self.evidence),
+            Step::Scope => {
+                self.login_done();
+                facts::scope(&self.evidence)
+            }
+            Step::Page => {
+                self.entered();
+                Vec::new()
+            }
+            _ => Vec::new(),
+        };
+        self.fail(took, seen, failure)
+    }
+
+    /// Login and scope, where both went well.
+    fn entered(&mut self) {
+        self.login_done();
+        let scopes = facts::scope(&self.evidence);
+        if self.evidence.tokens().next().is_none() {
+            self.skip(Step::Scope, "no token was needed");
+        } else {
+            self.good(Step::Scope, Duration::ZERO, scopes);
+        }
+    }
+
+    fn login_done(&mut self) {
+        let asked: Duration = self.evidence.about(About::Token).map(|exchange| exchange.took).sum();
+        if self.evidence.about(About::Token).next().is_some() {
+            let seen = facts::login(&self.evidence);
+            return self.good(Step::Login, asked, seen);
+        }
+        let sent = self.evidence.exchanges.iter().find_map(Exchange::authorization).map(str::to_owned);
+        match sent {
+            Some(credentials) => self.good(Step::Login, asked, vec![Fact::new("authorization", credentials)]),
+            None if matches!(self.plan.registry.auth, Auth::None | Auth::Token(None)) => {
+                self.skip(Step::Login, "no credentials are configured");
+            }
+            None => self.skip(Step::Login, "the registry asked for none"),
+        }
+    }
+
+    fn first_page(&mut self, took: Duration, page: &Page) -> Result<(), Stopped> {
+        let seen = facts::page(&self.evidence, page);
+        let nobody = rules::diagnose(&self.evidence).iter().any(|diagnosis| diagnosis.step == Step::Page);
+        if nobody {
+            self.note_step(Step::Page, Outcome::Failed, took, seen, Severity::Authentication);
+            return Err(Stopped);
+        }
+        let outcome = if page.names.is_empty() { Outcome::Note } else { Outcome::Ok };
+        self.note_step(Step::Page, outcome, took, seen, Severity::Good);
+        Ok(())
+    }
+
+    async fn tags(&mut self, examination: &Examination, page: &Page) -> Result<(), Stopped> {
+        let Some(repository) = page.names.iter().next() else {
+            self.skip(Step::Tags, "the page names no repository");
+            return Ok(());
+        };
+        let begun = Instant::now();
+        let seen = vec![Fact::new("repository", examination.shown(repository))];
+        let listed = examination.tags(repository).await;
+        self.evidence.exchanges = examination.exchanges();
+        match listed {
+            Ok(count) => {
+                let seen = [seen, vec![Fact::new("tags", count.to_string())]].concat();
+                self.good(Step::Tags, begun.elapsed(), seen);
+                Ok(())
+            }
+            Err(error) if is_gone(&error, &self.evidence) => {
+                // distribution lists a repository whose last tag has been deleted, and then does not know it.
+                let seen = [seen, vec![Fact::new("tags", "none: it is listed, and not there")]].concat();
+                self.note_step(Step::Tags, Outcome::Note, begun.elapsed(), seen, Severity::Good);
+                Ok(())
+            }
+            Err(error) => {
+                let failure = Failure { step: Step::Tags, ..Failure::of(&error) };
+                self.fail(begun.elapsed(), seen, failure)
+            }
+        }
+    }
+
+    async fn sinks(&mut self) {
+        for (name, sink) in &self.plan.sinks {
+            let begun = Instant::now();
+            let probed = timeout(SINK, sink.probe()).await;
+            let (outcome, severity, evidence, failed) = match probed {
+                Ok(Ok(())) => {
+                    (Outcome::Ok, Severity::Good, vec![Fact::new("dry write", "done, and nothing left")], None)
+                }
+                Ok(Err(error)) => {
+                    (Outcome::Failed, Severity::Failed, Vec::new(), Some((chain(&error), error.kind().remedy())))
+                }
+                Err(_) => {
+                    let symptom = format!("no answer within {} s", SINK.as_secs());
+                    (Outcome::Failed, Severity::Failed, Vec::new(), Some((symptom, "look at the target")))
+                }
+            };
+            let diagnoses = failed.map(|(symptom, remedy)| rules::of_sink(symptom, remedy)).into_iter().collect();
+            let (step, subject, took) = (Step::Sink, Some(name.clone()), begun.elapsed());
+            self.steps.push(StepReport { step, subject, outcome, evidence, took, diagnoses, severity });
+        }
+    }
+
+    fn good(&mut self, step: Step, took: Duration, evidence: Vec<Fact>) {
+        self.note_step(step, Outcome::Ok, took, evidence, Severity::Good);
+    }
+
+    fn fail(&mut self, took: Duration, evidence: Vec<Fact>, failure: Failure) -> Result<(), Stopped> {
+        // A client that cannot be made, though the configuration was read: that step is redone as the one that failed.
+        self.steps.retain(|done| done.step != failure.step);
+        self.note_step(failure.step, Outcome::Failed, took, evidence, failure.severity);
+        self.evidence.failures.push(failure);
+        Err(Stopped)
+    }
+
+    fn skip(&mut self, step: Step, why: &str) {
+        let evidence = vec![Fact::new("why", why)];
+        self.note_step(step, Outcome::Skipped, Duration::ZERO, evidence, Severity::Good);
+    }
+
+    fn note_step(&mut self, step: Step, outcome: Outcome, took: Duration, evidence: Vec<Fact>, severity: Severity) {
+        let (subject, diagnoses) = (None, Vec::new());
+        self.steps.push(StepReport { step, subject, outcome, evidence, took, diagnoses, severity });
+    }
+
+    /// Adds the steps that were not done, so that every report has them all, in order.
+    fn skip_rest(&mut self, stopped: bool) {
+        let failed = self.steps.iter().find(|done| done.outcome == Outcome::Failed).map(|done| done.step.as_str());
+        let why = failed.filter(|_| stopped).map_or("nothing to do".to_owned(), |step| format!("{step} failed"));
+        for step in Step::OF_REGISTRY {
+            if !self.steps.iter().any(|done| done.step == step) {
+                self.skip(step, &why);
+            }
+        }
+        self.steps.sort_by_key(|done| Step::OF_REGISTRY.iter().position(|step| *step == done.step));
+    }
+}
+
+fn is_gone(error: &RegistryError, evidence: &Evidence) -> bool {
+    let answer = evidence.about(About::Tags).next_back().and_then(Exchange::status);
+    answer == Some(404) && matches!(error.fault(), Fault::Protocol | Fault::Gone | Fault::Unsupported)
+}

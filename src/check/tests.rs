@@ -1,0 +1,101 @@
+//! Every rule on a server that really has its fault, end to end; and that no other rule fires there, nor any on a healthy
+//! server.
+
+mod faults;
+mod healthy;
+mod steps;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use super::*;
+use crate::discovery::DiscoverySettings;
+use crate::fake::{FakeRegistry, PASSWORD, Script, USERNAME};
+use crate::registry::{Auth, Login, SecretSource, Settings};
+use crate::snapshot::JudgeSettings;
+use crate::walk::WalkSettings;
+
+/// A secret in a file of its own; gone with it.
+fn secret_file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+/// What a check needs, and what must live as long as it.
+struct Rig {
+    server: Option<FakeRegistry>,
+    plan: Plan,
+    _secret: NamedTempFile,
+}
+
+impl Rig {
+    /// The login of the shapes at this server.
+    async fn of(script: Script) -> Self {
+        let server = FakeRegistry::start(script).await.expect("a port");
+        Self { server: Some(server), ..Self::nowhere() }.at_server()
+    }
+
+    /// No server at all.
+    fn nowhere() -> Self {
+        let secret = secret_file(PASSWORD);
+        let url = "http://127.0.0.1:1".parse().expect("a URL");
+        let password = SecretSource::File(secret.path().to_owned());
+        let mut registry = Settings::new("fake".parse().expect("a name"), url);
+        registry.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
+        registry.timeout = Duration::from_secs(5);
+        let plan = Plan {
+            registry,
+            discovery: DiscoverySettings::Catalog,
+            walk: WalkSettings::default(),
+            judge: JudgeSettings::default(),
+            sinks: Vec::new(),
+            state: PathBuf::new(),
+            config_sha256: String::new(),
+        };
+        Self { server: None, plan, _secret: secret }
+    }
+
+    fn at_server(mut self) -> Self {
+        if let Some(server) = &self.server {
+            self.plan.registry.url = server.url();
+        }
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.plan.registry);
+        self
+    }
+
+    /// With another user name.
+    fn named(self, name: &str) -> Self {
+        self.with(|settings| {
+            let (Auth::Token(Some(login)) | Auth::Basic(login)) = &mut settings.auth else { unreachable!() };
+            login.username = name.to_owned();
+        })
+    }
+
+    /// With Basic on every request.
+    fn basic(self) -> Self {
+        self.with(|settings| {
+            let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
+            settings.auth = Auth::Basic(login);
+        })
+    }
+
+    async fn check(&self) -> Report {
+        check(&self.plan).await
+    }
+}
+
+fn rules_of(report: &Report) -> Vec<&'static str> {
+    report.diagnoses().map(|diagnosis| diagnosis.rule).collect()
+}
+
+fn step_of(report: &Report, step: Step) -> &StepReport {
+    report.steps.iter().find(|done| done.step == step).expect("every report has every step")
+}

@@ -1,0 +1,136 @@
+//! What the steps tell, whatever the outcome.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
+
+use super::*;
+use crate::fake::{Endpoint, Fault, Repositories};
+
+fn seen<'a>(report: &'a Report, step: Step, what: &str) -> Vec<&'a str> {
+    step_of(report, step).evidence.iter().filter(|fact| fact.what == what).map(|fact| fact.seen.as_str()).collect()
+}
+
+#[tokio::test]
+async fn each_step_says_what_it_saw() {
+    let report = Rig::of(Script::quay_like(["b/c", "a"])).await.check().await;
+    assert_eq!(seen(&report, Step::Configuration, "user name"), [USERNAME]);
+    assert_eq!(seen(&report, Step::Dns, "address"), ["127.0.0.1"]);
+    assert_eq!(step_of(&report, Step::Tls).outcome, Outcome::Skipped);
+    assert_eq!(seen(&report, Step::Ping, "status"), ["401"]);
+    assert!(seen(&report, Step::Ping, "challenge")[0].contains("service=quay.example:8443"));
+    assert_eq!(seen(&report, Step::Login, "fields"), ["token"]);
+    assert_eq!(seen(&report, Step::Login, "lifetime"), ["3600 s, the token's own exp"]);
+    assert_eq!(seen(&report, Step::Login, "sub"), [USERNAME]);
+    assert_eq!(seen(&report, Step::Scope, "asked for"), ["no scope: 200"]);
+    assert_eq!(seen(&report, Step::Scope, "granted"), ["nothing"]);
+    assert_eq!(seen(&report, Step::Page, "repositories"), ["2"]);
+    assert_eq!(seen(&report, Step::Page, "order"), ["the server's own"]);
+    assert_eq!(seen(&report, Step::Page, "next page"), ["none"]);
+}
+
+#[tokio::test]
+async fn the_form_of_links_and_the_page_size_granted_are_told() {
+    let names = Repositories::generated(150, 3);
+    let report = Rig::of(Script::quay_like(names.clone())).await.check().await;
+    assert_eq!(seen(&report, Step::Page, "repositories"), ["100"]);
+    assert_eq!(seen(&report, Step::Page, "asked for"), ["1000 a page"]);
+    assert_eq!(seen(&report, Step::Page, "next page"), ["relative, with n and next_page"]);
+    let script = Script { page_max: 100, ..Script::pulp_like(names) };
+    let report = Rig::of(script).await.check().await;
+    assert!(seen(&report, Step::Page, "next page")[0].starts_with("absolute"));
+}
+
+#[tokio::test]
+async fn a_failure_that_no_rule_knows_is_told_with_what_the_client_knows() {
+    let page = |fault: Fault| {
+        move |seen: &crate::fake::SeenRequest, _| (seen.endpoint == Endpoint::Catalog).then(|| fault.clone())
+    };
+    for (fault, rule) in [
+        (Fault::status(500).body("<html>"), "unreachable"),
+        (Fault::status(200).body("<html>"), "protocol"),
+        (Fault::Truncate, "unreachable"),
+        (Fault::Drop, "unreachable"),
+    ] {
+        let report = Rig::of(Script::open(["a"]).with_faults(page(fault))).await.check().await;
+        assert_eq!(rules_of(&report), [rule], "{report:#?}");
+        assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Failed);
+        assert_eq!(report.severity(), Severity::Failed);
+        assert_eq!(step_of(&report, Step::Tags).evidence, [Fact::new("why", "page failed")]);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_an_authentication_failure_and_a_ca_file_a_configuration_one() {
+    let rig = Rig::of(Script::quay_like(["a"])).await;
+    let unreadable = rig.with(|settings| {
+        let Auth::Token(Some(login)) = &mut settings.auth else { unreachable!() };
+        login.password = SecretSource::File("/nonexistent/secret".into());
+    });
+    let report = unreadable.check().await;
+    assert_eq!(rules_of(&report), ["secret_unreadable"], "{report:#?}");
+    assert_eq!(report.severity(), Severity::Authentication);
+
+    let rig = Rig::nowhere().with(|settings| {
+        settings.url = "https://127.0.0.1:1".parse().unwrap();
+        settings.ca_file = Some("/nonexistent/ca.pem".into());
+    });
+    let report = rig.check().await;
+    assert_eq!(rules_of(&report), ["tls"], "{report:#?}");
+    assert_eq!((report.severity(), report.steps.len()), (Severity::Configuration, Step::OF_REGISTRY.len()));
+}
+
+#[derive(Debug)]
+struct Shelf(Option<SinkErrorKind>);
+
+#[async_trait]
+impl Sink for Shelf {
+    async fn publish(&self, _: &Snapshot) -> Result<Receipt, SinkError> {
+        unreachable!("a check publishes nothing")
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        self.0.map_or(Ok(()), |kind| Err(SinkError::new(kind, "write to the shelf")))
+    }
+}
+
+#[tokio::test]
+async fn each_sink_is_a_step_of_its_own_whatever_became_of_the_registry() {
+    let mut rig =
+        Rig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
+    let good: Arc<dyn Sink> = Arc::new(Shelf(None));
+    let full: Arc<dyn Sink> = Arc::new(Shelf(Some(SinkErrorKind::Full)));
+    rig.plan.sinks = vec![("good".into(), good), ("full".into(), full)];
+    let report = rig.check().await;
+    assert_eq!(rules_of(&report), ["robot_name", "sink"]);
+    let sinks: Vec<_> = report.steps.iter().filter(|done| done.step == Step::Sink).collect();
+    assert_eq!([sinks[0].outcome, sinks[1].outcome], [Outcome::Ok, Outcome::Failed]);
+    assert_eq!(sinks[1].subject.as_deref(), Some("full"));
+    assert!(sinks[1].diagnoses[0].remedy.contains("make room"));
+}
+
+#[test]
+fn a_persons_name_on_quay_is_noted_before_any_request() {
+    let beware = |name: &str| {
+        let rig = Rig::nowhere().named(name).with(|settings| settings.url = "https://quay.io".parse().unwrap());
+        facts::settings(&rig.plan).iter().any(|fact| fact.what == "beware")
+    };
+    assert_eq!(["alice", "$oauthtoken", "org+robot"].map(beware), [true, false, false]);
+}
+
+#[tokio::test]
+async fn a_registry_that_lists_the_password_does_not_get_it_shown() {
+    let listed = Fault::status(200).body(r#"{"repositories":["hunter2"]}"#);
+    let script =
+        Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| listed.clone()));
+    let secret = secret_file("hunter2");
+    let rig = Rig::of(script).await.basic().with(|settings| {
+        let Auth::Basic(login) = &mut settings.auth else { unreachable!() };
+        login.password = SecretSource::File(secret.path().to_owned());
+    });
+    let report = rig.check().await;
+    assert_eq!(seen(&report, Step::Tags, "repository"), ["[secret]"]);
+    let told = format!("{report:?} {}", report.to_json(true));
+    assert!(!told.contains("hunter2"), "{told}");
+}

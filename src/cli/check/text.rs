@@ -1,0 +1,151 @@
+//! A report for the eyes of a person: a line per step, what is wrong below, and every exchange where that is wanted.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use crate::check::{Diagnosis, Fact, Outcome, Report, StepReport};
+use crate::registry::examine::Exchange;
+
+/// What the terminal can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    colours: bool,
+    signs: bool,
+}
+
+impl Look {
+    /// Signs and colours are for terminals: signs for those that say they know UTF-8, colours unless `NO_COLOR` is set.
+    pub(super) fn of_stdout() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self::new(std::io::stdout().is_terminal(), variable)
+    }
+
+    fn new(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(&variable).unwrap_or_default();
+        let utf8 = ["utf-8", "utf8"].iter().any(|name| locale.to_ascii_lowercase().contains(name));
+        let dumb = variable("TERM").is_none_or(|term| term == "dumb");
+        Self { colours: terminal && !dumb && variable("NO_COLOR").is_none(), signs: terminal && utf8 }
+    }
+
+    fn word(self, outcome: Outcome) -> String {
+        let (sign, colour) = match outcome {
+            Outcome::Ok => ("✓", 32),
+            Outcome::Note => ("!", 33),
+            Outcome::Failed => ("✗", 31),
+            Outcome::Skipped => ("-", 2),
+        };
+        let word = if self.signs { sign.to_owned() } else { format!("{:<7}", outcome.as_str()) };
+        if self.colours { format!("\x1b[{colour}m{word}\x1b[0m") } else { word }
+    }
+}
+
+/// The whole report; without a newline at its end.
+pub(super) fn of(report: &Report, trace: bool, look: Look) -> String {
+    let mut text = format!("{}  {}", report.registry, report.url);
+    let width = report.steps.iter().map(|step| name(step).len()).max().unwrap_or_default();
+    for step in &report.steps {
+        let took = if trace && step.outcome != Outcome::Skipped {
+            format!("{:>6} ms  ", step.took.as_millis())
+        } else if trace {
+            " ".repeat(11)
+        } else {
+            String::new()
+        };
+        let line = format!("  {}  {:<width$}  {took}{}", look.word(step.outcome), name(step), line(step));
+        text.push('\n');
+        text.push_str(line.trim_end());
+    }
+    for found in report.diagnoses() {
+        diagnosis(found, &mut text);
+    }
+    if trace {
+        for one in &report.exchanges {
+            exchange(one, &mut text);
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn name(step: &StepReport) -> String {
+    let word = step.step.as_str();
+    step.subject.as_ref().map_or(word.to_owned(), |subject| format!("{word} {subject}"))
+}
+
+fn line(step: &StepReport) -> String {
+    match &step.evidence[..] {
+        [why] if step.outcome == Outcome::Skipped => why.seen.clone(),
+        [] => step.diagnoses.first().map_or_else(String::new, |found| found.symptom.clone()),
+        facts => facts.iter().map(pair).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn pair(fact: &Fact) -> String {
+    format!("{} {}", fact.what, fact.seen)
+}
+
+fn diagnosis(found: &Diagnosis, text: &mut String) {
+    // Writing to a string cannot fail.
+    let _ = write!(text, "\n\n  {} at {}", found.rule, found.step.as_str());
+    for (what, words) in [("symptom", &found.symptom), ("cause", &found.cause), ("remedy", &found.remedy)] {
+        let _ = write!(text, "\n    {what:<8}  {words}");
+    }
+    for (at, fact) in found.evidence.iter().enumerate() {
+        let _ = write!(text, "\n    {:<8}  {}: {}", if at == 0 { "evidence" } else { "" }, fact.what, fact.seen);
+    }
+}
+
+fn exchange(one: &Exchange, text: &mut String) {
+    let _ = write!(text, "\n\n  {}  {} {}", one.about.as_str(), one.method, one.url);
+    for (what, pairs) in [("?", &one.query), (">", &one.headers), ("=", &one.form)] {
+        for (name, value) in pairs {
+            let _ = write!(text, "\n    {what} {name}: {value}");
+        }
+    }
+    let took = one.took.as_millis();
+    let reply = match &one.reply {
+        Err(why) => {
+            let _ = write!(text, "\n    no answer after {took} ms: {why}");
+            return;
+        }
+        Ok(reply) => reply,
+    };
+    let _ = write!(text, "\n    {} after {took} ms, {} bytes", reply.status, reply.bytes);
+    for (name, value) in &reply.headers {
+        let _ = write!(text, "\n    < {name}: {value}");
+    }
+    for offer in &reply.offers {
+        let _ = write!(text, "\n    < www-authenticate: {offer}");
+    }
+    if let Some(link) = &reply.link {
+        let _ = write!(text, "\n    < link: {link}");
+    }
+    if !reply.said.is_empty() {
+        let _ = write!(text, "\n    said: {}", reply.said);
+    }
+    for fact in crate::check::trace(one) {
+        let _ = write!(text, "\n    {}: {}", fact.what, fact.seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(terminal: bool, variables: &[(&str, &str)]) -> Look {
+        Look::new(terminal, |name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn signs_and_colours_are_for_terminals_that_can() {
+        let able = [("LANG", "en_GB.UTF-8"), ("TERM", "xterm")];
+        assert_eq!(look(true, &able), Look { colours: true, signs: true });
+        assert_eq!(look(false, &able), Look::default());
+        assert_eq!(look(true, &[("LANG", "C"), ("TERM", "xterm")]), Look { colours: true, signs: false });
+        assert!(!look(true, &[("NO_COLOR", "1"), ("LC_ALL", "C.utf8"), ("TERM", "xterm")]).colours);
+        assert_eq!(look(true, &[("LC_ALL", "C.utf8"), ("TERM", "dumb")]), Look { colours: false, signs: true });
+        assert_eq!(Look::default().word(Outcome::Failed), "failed ");
+    }
+}

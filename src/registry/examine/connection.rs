@@ -1,0 +1,217 @@
+//! The steps below HTTP: the name, the connection, the handshake. Each on its own, so that the one at fault is known.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConnection, DigitallySignedStruct, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use super::super::error::Problem;
+use super::super::tls::{client_config, roots};
+use super::super::{Finding, Settings};
+use super::Certificate;
+
+/// Bound on each of these steps, and on each address.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum NoConnection {
+    /// The URL has no host, or no port is known for it.
+    #[error("the url has no host")]
+    NoHost,
+    /// The name has no address.
+    #[error("look up {host}")]
+    Unresolved {
+        /// The name.
+        host: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No address accepts a connection: each with why.
+    #[error("no connection: {0}")]
+    Refused(String),
+}
+
+/// What a handshake showed.
+#[derive(Clone, Debug, Default)]
+pub struct Handshake {
+    /// `TLS 1.3`, where the handshake got so far.
+    pub version: Option<&'static str>,
+    /// The server's own certificate, where it sent one that can be read.
+    pub certificate: Option<Certificate>,
+    /// Whether anybody would have been trusted.
+    pub insecure: bool,
+    /// Why the server is not trusted, or does not speak TLS; the known cause, and the words for it.
+    pub refused: Option<(Finding, String)>,
+}
+
+/// The variable that names a proxy for this URL.
+pub(super) fn proxy(url: &Url) -> Option<&'static str> {
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let names: &[&str] = match url.scheme() {
+        _ if loopback => &[],
+        "https" => &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+        _ => &["http_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    names.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())).copied()
+}
+
+pub(super) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, NoConnection> {
+    let port = url.port_or_known_default().ok_or(NoConnection::NoHost)?;
+    let host = match url.host().ok_or(NoConnection::NoHost)? {
+        Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(address), port)]),
+        Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(address), port)]),
+        Host::Domain(name) => name,
+    };
+    let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
+    let found = timeout(PATIENCE, tokio::net::lookup_host((host, port))).await.unwrap_or_else(|_| Err(late()));
+    let unresolved = |source| NoConnection::Unresolved { host: host.to_owned(), source };
+    let addresses: Vec<_> = found.map_err(unresolved)?.collect();
+    if addresses.is_empty() { Err(unresolved(std::io::ErrorKind::NotFound.into())) } else { Ok(addresses) }
+}
+
+pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<SocketAddr, NoConnection> {
+    let mut refused = Vec::new();
+    for address in addresses {
+        match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => return Ok(*address),
+            Ok(Err(error)) => refused.push(format!("{address}: {error}")),
+            Err(_) => refused.push(format!("{address}: no answer within {} s", PATIENCE.as_secs())),
+        }
+    }
+    Err(NoConnection::Refused(refused.join("; ")))
+}
+
+pub(super) async fn handshake(settings: &Settings, address: SocketAddr) -> Result<Handshake, Problem> {
+    let mut config = client_config(settings)?;
+    let provider = config.crypto_provider().clone();
+    let judge = if settings.insecure_tls {
+        None
+    } else {
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), provider.clone()).build();
+        Some(verifier.map_err(|_| Problem::NoRoots)?)
+    };
+    let witness = Arc::new(Witness { judge, provider, seen: Mutex::default() });
+    config.dangerous().set_certificate_verifier(witness.clone());
+    let insecure = settings.insecure_tls;
+    let name = match settings.url.host() {
+        Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
+        _ => Some(ServerName::from(address.ip())),
+    };
+    let unfit = || Handshake {
+        insecure,
+        refused: Some((Finding::NoTls, "the host is no TLS name".into())),
+        ..Handshake::default()
+    };
+    let Some(name) = name else { return Ok(unfit()) };
+    let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::TlsSetup)?;
+    // A server that drips is left to its thread.
+    let shaken = timeout(PATIENCE, tokio::task::spawn_blocking(move || shake(connection, address))).await;
+    let late = || (None, Some((Finding::NoTls, format!("no handshake within {} s", PATIENCE.as_secs()))));
+    let (version, failure) = shaken.ok().and_then(Result::ok).unwrap_or_else(late);
+    let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (certificate, distrust) =
+        seen.map_or((None, None), |seen| (Certificate::read(&seen.certificate), seen.distrust));
+    let distrust = distrust.map(|error| (Finding::of_tls(&error), error.to_string()));
+    Ok(Handshake { version, certificate, insecure, refused: distrust.or(failure) })
+}
+
+type Shaken = (Option<&'static str>, Option<(Finding, String)>);
+
+/// Shakes hands to the end, on a thread of its own.
+fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
+    let failed = |error: std::io::Error| {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        (None, Some((tls.map_or(Finding::NoTls, Finding::of_tls), error.to_string())))
+    };
+    let mut stream = match std::net::TcpStream::connect_timeout(&address, PATIENCE) {
+        Ok(stream) => stream,
+        Err(error) => return failed(error),
+    };
+    let bounded = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+    if let Err(error) = bounded {
+        return failed(error);
+    }
+    while connection.is_handshaking() {
+        if let Err(error) = connection.complete_io(&mut stream) {
+            return failed(error);
+        }
+    }
+    let version = connection.protocol_version().map(|version| match version {
+        rustls::ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        _ => "TLS",
+    });
+    connection.send_close_notify();
+    // It hangs up either way.
+    let _ = connection.write_tls(&mut stream);
+    (version, None)
+}
+
+/// Lets the handshake go on whatever the certificate, and remembers what would have been said of it.
+#[derive(Debug)]
+struct Witness {
+    judge: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+    seen: Mutex<Option<Seen>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    certificate: CertificateDer<'static>,
+    distrust: Option<rustls::Error>,
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.judge.as_ref().map(|judge| judge.verify_server_cert(certificate, chain, name, ocsp, now));
+        let seen = Seen { certificate: certificate.clone().into_owned(), distrust: verdict.and_then(Result::err) };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
