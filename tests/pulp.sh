@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Walks a real Pulp: `tests/pulp.sh [ARGUMENTS OF cargo nextest run]`. Installs it from the package indexes, starts it on loopback,
-# fills it, runs the tests that are ignored without it, ends it. Where its packages cannot be had it says so and exits with 77.
+# Walks a real Pulp: `tests/pulp.sh [ARGUMENTS OF cargo nextest run]`. Installs it from the package indexes, starts it on
+# loopback, fills it, runs the tests that are ignored without it, ends it. Where its packages cannot be had it says so
+# and exits with 77.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,26 +29,12 @@ if ! cmp -s tests/pulp.txt "$installed/pulp.txt"; then
   cp tests/pulp.txt "$installed/pulp.txt"
 fi
 
-scratch=$(mktemp -d)
-end() {
-  if [ -n "${server:-}" ]; then
-    exec {hold}>&-
-    wait "$server" || true
-  fi
-  rm -rf "$scratch"
-}
-trap end EXIT
-
 # It lives as long as its standard input, which ends with us however we end.
-coproc pulp { exec "$installed/bin/python" tests/program/support/pulp.py "$scratch"; }
+coproc pulp { exec "$installed/bin/python" tests/program/support/pulp.py; }
 server=$pulp_PID hold=${pulp[1]}
-if ! read -r -t 600 description <&"${pulp[0]}"; then
-  tail -n 20 "$scratch"/*.log >&2
-  echo "Pulp did not start" >&2
-  exit 1
-fi
+trap 'exec {hold}>&-; wait "$server" || true' EXIT
+read -r -t 600 STOCKTAKE_TEST_PULP <&"${pulp[0]}" || { echo "Pulp did not start" >&2; exit 1; }
+export STOCKTAKE_TEST_PULP
 echo "Pulp is up after $SECONDS s"
-export STOCKTAKE_TEST_PULP="$scratch/pulp.json"
-printf '%s\n' "$description" > "$STOCKTAKE_TEST_PULP"
 
 cargo nextest run --workspace --all-features --run-ignored only -E 'test(/^pulp::/)' "$@"

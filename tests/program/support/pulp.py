@@ -1,10 +1,8 @@
 """Pulp on loopback for the tests: its API with the registry and the token server, its content app, its database.
 
-    pulp.py DIRECTORY
-
-Runs under the interpreter that has `pulp-container` (`tests/pulp.sh` makes one). Everything lives in DIRECTORY, which the
-caller made and removes. When the server is up and filled, one line of JSON on standard output says where it is, who may log
-in and what it holds (`pulp_content.fill`). It ends, with every process it started, when its standard input closes or on SIGTERM.
+Runs under the interpreter that has `pulp-container` (`tests/pulp.sh` makes one). When the server is up and filled, one line
+of JSON on standard output says where it is, who may log in and what it holds (`pulp_content.fill`). It ends when its
+standard input closes or on SIGTERM, and leaves neither a process nor a file.
 """
 
 import base64
@@ -20,12 +18,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 import pulp_content
 
-# Seconds. A cold machine takes a fifth of it.
+# Seconds for one answer, or for the database to be ready.
 PATIENCE = 120
 
 # Tokens live so long, 300 s unless configured. Short enough for a walk to outlive them.
@@ -36,11 +35,16 @@ PR_SET_PDEATHSIG = 1
 
 
 def main():
-    directory = pathlib.Path(sys.argv[1]).resolve()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     threading.Thread(target=end_with_standard_input, daemon=True).start()
     with contextlib.ExitStack() as running:
-        print(json.dumps(start(directory, running)), flush=True)
+        directory = pathlib.Path(running.enter_context(tempfile.TemporaryDirectory()))
+        try:
+            print(json.dumps(start(directory, running)), flush=True)
+        except Exception:
+            for path in sorted(directory.glob("*.log")):
+                print(f"--- {path.name}", *path.read_text().splitlines()[-20:], sep="\n", file=sys.stderr)
+            raise
         signal.pause()
 
 
@@ -50,7 +54,7 @@ def end_with_standard_input():
 
 
 def start(directory, running):
-    """Starts all of it, each process entered into `running`; gives what the tests need to know."""
+    """Starts all of it in the directory, each process to be ended by `running`; gives what the tests need to know."""
     database = start_database(directory, running)
     # Bound here and handed over: no other process can take the ports in between.
     api, content = listener(), listener()
@@ -81,8 +85,8 @@ def start_database(directory, running):
     locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
     arguments = ["--username=pulp", "--auth=trust", "--no-sync", f"--pgdata={home}/data", *locale]
     finish(directory, [f"{binaries}/initdb", *arguments], **account)
-    options = {"listen_addresses": "", "unix_socket_directories": home, "unix_socket_permissions": "0700", "fsync": "off"}
-    options = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    options = ["listen_addresses=", f"unix_socket_directories={home}", "unix_socket_permissions=0700", "fsync=off"]
+    options = [word for option in options for word in ("-c", option)]
     spawn(directory, running, [f"{binaries}/postgres", "-D", f"{home}/data", *options], signal.SIGQUIT, **account)
     deadline = time.monotonic() + PATIENCE
     ready = [f"{binaries}/pg_isready", "--quiet", f"--host={home}"]
@@ -147,7 +151,7 @@ def listener():
 
 
 def serve(directory, running, name, bound, environment):
-    """Starts a program on a bound socket, which then is its alone: should it end, who asks is refused and does not hang."""
+    """Starts a program on a bound socket, and leaves that to it: should it end, whoever asks is refused."""
     descriptor = bound.fileno()
     arguments = [program(name), "--bind", f"fd://{descriptor}", "--workers", "2", "--no-control-socket"]
     spawn(directory, running, arguments, signal.SIGTERM, env=environment, pass_fds=[descriptor])

@@ -13,15 +13,15 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-# Pages of 50 are exactly full for who sees all repositories.
-REPOSITORIES, PRIVATE = 150, 30
+# Pages of 50 are exactly full for who sees all repositories. One by one, they take longer than a token lives.
+REPOSITORIES, PRIVATE = 250, 25
 
 # Characters that a client may get wrong on their way into Basic credentials.
 PASSWORD = "pä:%/+ß w"
 
 
 def fill(url, password, patience):
-    """Gives `accounts`, as user name and password, and `repositories`, by name, with `private` and the tags' digests."""
+    """Gives `accounts`, user name and password, and `repositories`, by name, with `private` and the tags' digests."""
     pulp = Pulp(url, password, patience)
     # The catalog shows a private repository to who may pull from it and from its namespace.
     auditor = pulp.account("acme+auditor", ["containerdistribution_consumer", "containernamespace_consumer"])
@@ -33,7 +33,8 @@ def fill(url, password, patience):
         pulp.change(name, {"private": True})
         repositories[name]["private"] = True
     # One that the reader may pull from, and does not see.
-    pulp.call("POST", pulp.distribution("acme/app") + "add_role/", role("containerdistribution_consumer", users=[reader[0]]))
+    may_pull = role("containerdistribution_consumer", users=[reader[0]])
+    pulp.call("POST", pulp.distribution("acme/app") + "add_role/", may_pull)
     push_images(pulp, "acme/app", repositories["acme/app"]["tags"])
     push_many_tags(pulp, "acme/app-many", repositories["acme/app-many"]["tags"])
     # One that the catalog lists and nothing else knows.
