@@ -81,7 +81,7 @@ def start_database(directory, running):
         account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         os.chown(home, entry.pw_uid, entry.pw_gid)
         directory.chmod(0o711)
-    # A collation of people, as most servers have: the catalog's order is the database's, and this is not that of bytes.
+    # The catalog's order is the database's: here that of people, as under any locale but C, and not that of bytes.
     locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
     arguments = ["--username=pulp", "--auth=trust", "--no-sync", f"--pgdata={home}/data", *locale]
     finish(directory, [f"{binaries}/initdb", *arguments], **account)
