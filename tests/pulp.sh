@@ -30,7 +30,7 @@ if ! cmp -s tests/pulp.txt "$installed/pulp.txt"; then
 fi
 
 # It lives as long as its standard input, which ends with us however we end.
-coproc pulp { exec "$installed/bin/python" tests/program/support/pulp.py; }
+coproc pulp { exec "$installed/bin/python" -B tests/program/support/pulp.py; }
 server=$pulp_PID hold=${pulp[1]}
 trap 'exec {hold}>&-; wait "$server" || true' EXIT
 read -r -t 600 STOCKTAKE_TEST_PULP <&"${pulp[0]}" || { echo "Pulp did not start" >&2; exit 1; }
