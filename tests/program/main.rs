@@ -14,6 +14,7 @@ mod hostile;
 mod kills;
 mod layers;
 mod map;
+mod pulp;
 mod readers;
 mod real_registry;
 mod registry_client;

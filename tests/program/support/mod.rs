@@ -4,6 +4,7 @@ pub(crate) mod crash_point;
 pub(crate) mod docker_registry;
 pub(crate) mod inventory;
 pub(crate) mod program;
+pub(crate) mod pulp;
 pub(crate) mod push;
 mod seed;
 pub(crate) mod site;
