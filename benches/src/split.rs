@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures::StreamExt;
-use stocktake::registry::{Auth, Client, Settings, Split};
+use stocktake::registry::{Auth, Client, Kind, Settings, Split};
 use url::Url;
 
 use crate::Failure;
@@ -44,7 +44,9 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
 
 /// Lists all names, each of which has to come once.
 pub(crate) async fn list(url: &Url, split: Split, requests: &mut u64) -> Result<u64, Failure> {
-    let settings = Settings { auth: Auth::None, split, ..Settings::new("bench".parse()?, url.clone()) };
+    // The server gives itself out for docker-registry, which is never split of its own accord.
+    let kind = Some(Kind::Zot);
+    let settings = Settings { auth: Auth::None, kind, split, ..Settings::new("bench".parse()?, url.clone()) };
     let client = Client::new(settings)?;
     let mut pages = client.catalog(None);
     let mut seen = HashSet::new();

@@ -23,6 +23,8 @@ pub struct Evidence {
     pub failures: Vec<Failure>,
     /// How many names the first page has, readable or not.
     pub names: Option<u64>,
+    /// The registry's kind and how that is known.
+    pub kind: Option<(Kind, &'static str)>,
 }
 
 /// A step that failed, and what the client made of it.
@@ -58,6 +60,7 @@ impl Evidence {
             exchanges: Vec::new(),
             failures: Vec::new(),
             names: None,
+            kind: None,
         }
     }
 

@@ -171,6 +171,7 @@ pub(super) fn page(evidence: &Evidence, page: &Page) -> Vec<Fact> {
     if page.invalid_count > 0 {
         facts.push(Fact::new("unreadable names", page.invalid_count.to_string()));
     }
+    facts.extend(evidence.kind.map(|(kind, why)| Fact::new("kind", format!("{kind}, because {why}"))));
     facts.push(Fact::new("order", order(page)));
     let fetched = evidence.about(About::Catalog).rfind(|exchange| exchange.status() == Some(200));
     if let Some(exchange) = fetched {

@@ -130,6 +130,7 @@ impl<'a> Performance<'a> {
             }
         };
         self.evidence.names = Some(page.names.len() as u64 + page.invalid_count);
+        self.evidence.kind = examination.kind();
         self.entered();
         self.first_page(took, &page)?;
         self.tags(examination, &page).await

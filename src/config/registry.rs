@@ -105,7 +105,7 @@ fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
     let pagination = section.or("pagination", Pagination::default(), |field| field.one_of(&paginations));
     let concurrency = section.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
     let requests_per_second = section.optional("requests_per_second", |field| field.positive(10_000));
-    let splits = [("auto", Split::Auto), ("off", Split::Off)];
+    let splits = [("auto", Split::Auto), ("always", Split::Always), ("off", Split::Off)];
     let split = section.or("split", Split::default(), |field| field.one_of(&splits));
     let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(host));
     let tls = tls(section, url.as_ref().ok());

@@ -125,7 +125,13 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// From a first page to the end, in ranges if the scout finds that good.
     async fn follow(mut self, url: Url, answer: Answer, small: Duration) -> Result<(), RegistryError> {
-        let can_split = self.client.settings.split != Split::Off && self.most() > 1;
+        let pays = !self.client.kind().is_some_and(|kind| kind.habits().walks_to_each_page);
+        let wanted = match self.client.settings.split {
+            Split::Auto => pays,
+            Split::Always => true,
+            Split::Off => false,
+        };
+        let can_split = wanted && self.most() > 1;
         let scout = can_split.then(|| Scout::new(self.client.settings.split, small));
         match self.in_one(url, answer, scout, false).await? {
             None => Ok(()),

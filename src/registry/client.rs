@@ -46,7 +46,7 @@ pub(super) struct Inner {
     /// Whether the registry answers HEAD without telling a digest, or not at all.
     pub(super) head_is_vain: AtomicBool,
     /// The kind, once a ping was answered.
-    kind: OnceLock<Option<Kind>>,
+    kind: OnceLock<Option<(Kind, &'static str)>>,
 }
 
 impl Client {
@@ -130,23 +130,33 @@ impl Inner {
     }
 
     /// The kind: as configured, else as the address or this answer to a ping tells it. The first answer counts.
-    pub(super) fn recognise(&self, headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<Kind> {
-        *self.kind.get_or_init(|| {
-            if self.settings.kind.is_some() {
-                return self.settings.kind;
+    pub(super) fn recognise(&self, headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) {
+        let found = || {
+            if let Some(kind) = self.settings.kind {
+                return Some((kind, "the configuration says so"));
             }
             let by_host = Kind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
-            let found = by_host.or_else(|| Kind::of_ping(headers, body, challenges));
-            if let Some((kind, why)) = found {
-                info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
-            }
-            found.map(|(kind, _)| kind)
-        })
+            by_host.or_else(|| Kind::of_ping(headers, body, challenges))
+        };
+        let (mut is_first, told) = (false, self.settings.kind.is_some());
+        let found = self.kind.get_or_init(|| {
+            is_first = true;
+            found()
+        });
+        // Whoever examines the registry tells it among other facts.
+        if let Some((kind, why)) = found.filter(|_| is_first && !told && self.transport.tape.get().is_none()) {
+            info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
+        }
     }
 
     /// The kind, as far as it is known.
     pub(super) fn kind(&self) -> Option<Kind> {
-        self.kind.get().copied().flatten().or(self.settings.kind)
+        self.kind_and_why().map(|(kind, _)| kind).or(self.settings.kind)
+    }
+
+    /// The kind and how it is known, once a ping was answered.
+    pub(super) fn kind_and_why(&self) -> Option<(Kind, &'static str)> {
+        self.kind.get().copied().flatten()
     }
 
     /// How the client logs in; not at all before the ping.

@@ -20,7 +20,7 @@ use super::diagnosis::said;
 use super::error::{Problem, Step};
 use super::retry::RetryPolicy;
 use super::transport::{Call, Failure, Wants};
-use super::{Contents as _, Place, RegistryError, Settings};
+use super::{Contents as _, Kind, Place, RegistryError, Settings};
 
 pub use certificate::Certificate;
 pub use connection::{Handshake, NoConnection};
@@ -114,6 +114,11 @@ impl Examination {
     pub async fn tags(&self, repository: &str) -> Result<u64, RegistryError> {
         let tags = self.client.tags(&Place::alone(repository)).await?;
         Ok(tags.names.len() as u64 + tags.invalid_count)
+    }
+
+    /// The registry's kind and how that is known, once a conversation has begun.
+    pub fn kind(&self) -> Option<(Kind, &'static str)> {
+        self.client.inner().kind_and_why()
     }
 
     /// A text that the server chose, fit to be shown: without anything it was sent.

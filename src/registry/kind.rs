@@ -44,6 +44,7 @@ pub enum Kind {
 
 /// What a kind sets unless the configuration does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // a table, and no state
 pub struct Habits {
     /// Repositories per page to ask for.
     pub page_size: u32,
@@ -53,10 +54,19 @@ pub struct Habits {
     pub has_catalog: bool,
     /// Whether its token endpoint refuses [`CATALOG_SCOPE`].
     pub refuses_catalog_scope: bool,
+    /// Whether a page of its catalog costs the server the whole way there, so that nothing is gained by asking for several
+    /// at once.
+    pub walks_to_each_page: bool,
 }
 
 /// What the protocol's own servers do.
-const USUAL: Habits = Habits { page_size: 1000, breaks_links: false, has_catalog: true, refuses_catalog_scope: false };
+const USUAL: Habits = Habits {
+    page_size: 1000,
+    breaks_links: false,
+    has_catalog: true,
+    refuses_catalog_scope: false,
+    walks_to_each_page: false,
+};
 
 impl Kind {
     /// All of them by the word that the configuration uses.
@@ -91,7 +101,9 @@ impl Kind {
             // Artifactory's links drop the repository key, Nexus' name a path of its own.
             Self::Artifactory | Self::Nexus => Habits { breaks_links: true, ..USUAL },
             Self::DockerHub | Self::Ghcr => Habits { has_catalog: false, ..USUAL },
-            Self::Harbor | Self::Distribution | Self::Pulp | Self::Gitlab | Self::Ecr | Self::Zot => USUAL,
+            // registry/storage/catalog.go walks the tree from its root; GitLab's began as the same code.
+            Self::Distribution | Self::Gitlab => Habits { walks_to_each_page: true, ..USUAL },
+            Self::Harbor | Self::Pulp | Self::Ecr | Self::Zot => USUAL,
         }
     }
 

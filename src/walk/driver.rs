@@ -27,8 +27,8 @@ use crate::snapshot::SpoolError;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 /// Names that may wait to be read before further pages are taken: two pages of the usual size.
 const AHEAD: usize = 2000;
-/// Repositories entered together.
-const BATCH: usize = 64;
+/// Repositories entered together; few enough that a server that has gone is noticed soon.
+const BATCH: usize = 16;
 
 pub(super) async fn walk(
     sources: &Sources<'_>,

@@ -159,7 +159,7 @@ async fn the_worst_of_all_registries_decides_the_exit_code() {
     let yaml = format!(
         "sinks: {{out: {{type: stdout}}}}\nregistries:\n  - {{name: good, url: {}}}\n  - {{name: limited, url: {}}}\n  \
          - {{name: refusing, url: {}, auth: {{username: a+b, password_file: password}}}}\n  - {{name: gone, url: \
-         'http://{free}'}}\n  - {{name: odd, url: 'https://quay.io', auth: {{username: a/b, password_file: password}}}}\n",
+         'http://{free}'}}\n  - {{name: odd, url: 'https://127.0.0.1:9', ca_file: nowhere.pem}}\n",
         good.url(),
         limited.url(),
         refusing.url(),

@@ -93,7 +93,7 @@ async fn edge_16_a_companion_that_is_denied_does_no_harm() {
             Err(error) => {
                 assert_eq!((at, error.fault()), (3, Fault::Denied), "{error:?}");
                 assert_eq!(error.step(), Step::Tags("team/app-000003".into()));
-                assert!(error.remedy().contains("Read (pull)"), "{}", error.remedy());
+                assert!(error.remedy().contains("grant Read"), "{}", error.remedy());
             }
         }
     }

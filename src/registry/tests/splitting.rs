@@ -18,6 +18,8 @@ fn script(order: Order) -> Script {
 async fn rig(script: Script, split: Split) -> Rig {
     Rig::with(script, |settings| {
         settings.split = split;
+        // The server gives itself out for docker-registry, which is never split of its own accord.
+        settings.kind = Some(Kind::Zot);
         settings.page_size = NonZeroU32::new(SIZE).expect("not zero");
         if matches!(settings.auth, Auth::Token(_)) {
             settings.concurrency = NonZeroUsize::new(8).expect("not zero");
@@ -69,6 +71,10 @@ async fn latency_alone_is_reason_to_split() {
     let walked = far.walk().await;
     all(&far, &walked);
     assert!(was_split(&walked) && far.server.most_in_flight() > 4, "{}", far.server.most_in_flight());
+    let mut known = far.client.inner().settings.clone();
+    known.kind = Some(Kind::Distribution);
+    let walked = Rig { client: Client::new(known).expect("a client"), ..far }.walk().await;
+    assert!(!was_split(&walked), "docker-registry walks the tree for each page");
     for (script, split) in [(slow(0), Split::Auto), (slow(10), Split::Off)] {
         let rig = rig(script, split).await;
         let walked = rig.walk().await;
