@@ -228,11 +228,13 @@ impl<'a> Driver<'a> {
     fn send(&mut self, page: Option<Page>) {
         let Some(mut ledger) = self.ledger.take() else { return };
         let done = std::mem::take(&mut self.done);
-        let cut = if self.is_checkpoint_due() { self.cut(&ledger) } else { None };
-        if cut.is_some()
+        let mut cut = None;
+        if self.is_checkpoint_due()
             && let Some(checkpoints) = &mut self.checkpoints
         {
+            // Also where there is nothing to write down: the ledger would be sent off again as soon as it is back.
             checkpoints.due = Instant::now() + CHECKPOINT_EVERY;
+            cut = self.cut(&ledger);
         }
         let job = Job { done, page, cut };
         // Sorting and writing block; the next page and repositories are under way meanwhile.
@@ -358,5 +360,28 @@ impl Job {
         let written = serde_json::to_value(&cut).map_err(|e| e.to_string());
         let written = written.and_then(|note| ledger.spool.checkpoint(&note).map_err(|e: SpoolError| e.to_string()));
         written.inspect_err(|error| warn!("no checkpoint of this walk is written: {error}")).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walk::tests::{Listed, memory::Memory};
+
+    #[tokio::test(start_paused = true)]
+    async fn where_no_page_has_a_cursor_the_ledger_is_not_sent_off_over_and_over() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (settings, progress) = (WalkSettings::default(), Progress::default());
+        let (pages, memory) = (Listed::of(&[&["a"]]), Memory::default());
+        let concurrency = std::num::NonZeroUsize::MIN;
+        let sources = Sources { discovery: &pages, contents: &memory, known: None, concurrency };
+        let start = crate::walk::tests::fresh(scratch.path(), &settings);
+        let mut driver = Driver::begin(&sources, start, &settings, &progress).ok().unwrap();
+        driver.pages = Pages::Lost;
+        tokio::time::advance(CHECKPOINT_EVERY).await;
+        assert!(driver.is_checkpoint_due());
+        driver.send(None);
+        assert!(!driver.is_checkpoint_due());
+        driver.close(Ended::Stopped).await;
     }
 }

@@ -13,7 +13,7 @@ use crate::registry::{
 
 /// A registry's repositories.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(in crate::walk) struct Memory {
     pub(super) repositories: BTreeMap<String, Repository>,
     pub(super) known: Option<Arc<Known>>,
     pub(super) asked: Mutex<Vec<String>>,

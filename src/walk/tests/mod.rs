@@ -1,6 +1,6 @@
 //! Walks over registries in memory.
 
-mod memory;
+pub(super) mod memory;
 mod names;
 mod repositories;
 mod unfinished;
@@ -18,10 +18,10 @@ use memory::Memory;
 
 /// Pages as given; the last one is the last. The cursor after a page is its number.
 #[derive(Debug)]
-struct Listed(Vec<Vec<String>>);
+pub(super) struct Listed(Vec<Vec<String>>);
 
 impl Listed {
-    fn of(pages: &[&[&str]]) -> Self {
+    pub(super) fn of(pages: &[&[&str]]) -> Self {
         Self(pages.iter().map(|page| page.iter().map(|&name| name.to_owned()).collect()).collect())
     }
 }
@@ -46,7 +46,7 @@ impl Discovery for Listed {
     }
 }
 
-fn fresh(directory: &Path, settings: &WalkSettings) -> Start {
+pub(super) fn fresh(directory: &Path, settings: &WalkSettings) -> Start {
     let spool = Spool::create(&directory.join("walk"), &settings.tables()).unwrap();
     Start::Fresh { spool, fingerprint: Some("settings".into()) }
 }
