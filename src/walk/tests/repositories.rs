@@ -225,6 +225,16 @@ async fn an_image_whose_configuration_was_missing_is_read_again_the_next_night()
 }
 
 #[tokio::test]
+async fn a_storage_that_nobody_reaches_is_no_server_that_is_gone() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
+    let image = || Repository::default().with_image("v1", "a").failing(&digest("c0a"), Fault::Unreachable);
+    let (memory, scratch) = (Memory::of(names.map(|name| (name, image()))), tempfile::tempdir().unwrap());
+    let (books, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
+    assert_eq!((books.read, books.unreadable), (0, 20));
+    assert_eq!(rows(&sealed.snapshot, Table::Tags, &["tag"]).len(), 20);
+}
+
+#[tokio::test]
 async fn monitored_repositories_come_first_with_tags_whatever_the_list_says() {
     let memory = Memory::of([
         ("a/listed", Repository::default().with_image("v1", "a")),
