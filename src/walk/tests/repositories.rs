@@ -8,7 +8,7 @@ use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Trigger, Verdict};
 use super::memory::{Repository, digest};
 use super::*;
 use crate::clock;
-use crate::registry::Fault;
+use crate::registry::{Fault, ImageConfig};
 use crate::snapshot::Sealed;
 
 fn settings(depth: Depth) -> WalkSettings {
@@ -222,6 +222,25 @@ async fn an_image_whose_configuration_was_missing_is_read_again_the_next_night()
     let memory = Memory { known, ..Memory::of([("a/app", whole)]) };
     let (_, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
     assert_eq!(rows(&after.snapshot, Table::Manifests, &["kind", "os"]), ["image linux"]);
+}
+
+#[tokio::test]
+async fn an_image_that_is_for_no_platform_is_known_the_next_night() {
+    // As signatures are, and the attestations that builders put beside each image.
+    let attested = || {
+        let mut multi = Repository::default().with_index("v1", "b", &["b1", "b2"]);
+        let config = multi.configs.get_mut(&digest("c0b2")).unwrap();
+        *config = ImageConfig::default();
+        multi
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let memory = Memory::of([("b/multi", attested())]);
+    let (_, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
+    let known = Known::open(&before).unwrap().map(Arc::new);
+    let memory = Memory { known, ..Memory::of([("b/multi", attested())]) };
+    let (_, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
+    assert_eq!((memory.asked("get "), memory.asked("config ")), (Vec::new(), Vec::new()));
+    assert_eq!(short(rows(&after.snapshot, Table::Manifests, &["digest", "os"])), ["b -", "b1 linux", "b2 -"]);
 }
 
 #[tokio::test]
