@@ -55,7 +55,7 @@ pub struct Judgement {
 
 impl From<Judged> for Outcome {
     fn from(judged: Judged) -> Self {
-        let Judged { record, cause, unsealed: _, monitored, resumable } = judged;
+        let Judged { record, cause, monitored, resumable, .. } = judged;
         Self::Judged(Box::new(Judgement { record, cause, monitored, resumable }))
     }
 }
