@@ -183,14 +183,17 @@ async fn edge_17_a_wrong_password_is_sent_once_also_where_the_first_request_had_
 async fn edge_17_a_wrong_password_is_sent_once_for_a_catalog_and_its_repositories_together() {
     let names = numbered(8);
     let wrong = secret_file("wrong");
-    let script = Script { latency: Duration::from_millis(5), ..Script::distribution_like(names.as_slice()) };
-    let rig = Rig::with(stocked(script), |settings| settings.auth = Auth::Token(Some(login(&wrong)))).await;
-    let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
-    let tags = join_all(places.iter().map(|place| rig.client.tags(place)));
-    let (error, tags) = futures::future::join(rig.error(), tags).await;
-    assert_eq!(error.fault(), Fault::CredentialsRejected);
-    assert!(tags.iter().all(|one| one.as_ref().is_err_and(|error| error.fault() == Fault::CredentialsRejected)));
-    assert_eq!(rig.server.count(Endpoint::Token), 1);
+    for script in [Script::distribution_like(names.as_slice()), Script::basic(names.as_slice())] {
+        let script = Script { latency: Duration::from_millis(5), ..stocked(script) };
+        let rig = Rig::with(script, |settings| settings.auth = Auth::Token(Some(login(&wrong)))).await;
+        let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
+        let tags = join_all(places.iter().map(|place| rig.client.tags(place)));
+        let (error, tags) = futures::future::join(rig.error(), tags).await;
+        assert_eq!(error.fault(), Fault::CredentialsRejected);
+        assert!(tags.iter().all(|one| one.as_ref().is_err_and(|error| error.fault() == Fault::CredentialsRejected)));
+        let requests = rig.server.requests();
+        assert_eq!(requests.iter().filter(|seen| seen.authorization == Authorization::Basic).count(), 1);
+    }
 }
 
 #[tokio::test]
