@@ -27,6 +27,8 @@ use crate::snapshot::SpoolError;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 /// Names that may wait to be read before further pages are taken: two pages of the usual size.
 const AHEAD: usize = 2000;
+/// Repositories read that may wait to be entered before further ones are read: the disk may be slower than the registry.
+const HELD: usize = 4 * BATCH;
 /// Repositories entered together; few enough that a server that has gone is noticed soon.
 const BATCH: usize = 16;
 
@@ -152,6 +154,7 @@ impl<'a> Driver<'a> {
         let mut arrived: Option<Page> = None;
         loop {
             while reading.len() < reader.width
+                && self.done.len() < HELD
                 && let Some(place) = self.waiting.pop_front()
             {
                 self.in_flight.insert(place.repository.clone());
