@@ -96,7 +96,8 @@ impl<'a> Images<'a> {
         if self.known.tags.get(tag).is_some_and(|known| self.is_known(&known.digest, DEEPEST)) {
             let resolved = contents.resolve(self.place, tag).await?;
             if self.is_known(&resolved.digest, DEEPEST) {
-                return Ok(Target::Known(resolved));
+                let size = resolved.size.or_else(|| self.known_size(&resolved.digest));
+                return Ok(Target::Known(Resolved { size, ..resolved }));
             }
             reference = resolved.digest;
         }
@@ -111,6 +112,11 @@ impl<'a> Images<'a> {
         let mut children = row.child_digests.iter().flatten();
         let read = row.kind != ManifestKind::Image || row.labels_json.is_some();
         read && depth > 0 && children.all(|child| self.is_known(child, depth - 1))
+    }
+
+    /// A manifest's own size in bytes, as a tag of the last snapshot has it.
+    fn known_size(&self, digest: &str) -> Option<i64> {
+        self.known.tags.values().filter(|known| known.digest == digest).find_map(|known| known.size_bytes)
     }
 
     /// Takes a manifest and what it lists from the last snapshot.
