@@ -204,7 +204,7 @@ impl Inner {
     }
 
     /// Where a challenge's tokens are to be had, and the service to name there.
-    fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
+    pub(super) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
         let realm = asked.join(bearer.param("realm")?).ok()?;
         let service = self.settings.service.clone();
         Some((realm, service.or_else(|| bearer.param("service").map(str::to_owned))))

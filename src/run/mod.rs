@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 pub use cause::{Cause, chain};
 pub use deliver::{DeliveryError, SinkOutcome};
-pub use report::{Judgement, Outcome, RunReport, Severity};
+pub use report::{JudgedRun, Outcome, RunReport, Severity};
 
 use crate::clock;
 use crate::discovery::{self, DiscoverySettings};

@@ -171,10 +171,6 @@ mod tests {
         Some(all(repositories))
     }
 
-    const fn tagged(tags: u64) -> Extent {
-        Extent { repositories: 100, tags: Some(tags) }
-    }
-
     #[test]
     fn verdicts_by_what_was_seen() {
         let default = JudgeSettings::default();
@@ -232,42 +228,6 @@ mod tests {
                 default,
                 Verdict::Suspicious,
             ),
-            (
-                "nine in ten tags cleaned up",
-                Evidence { found: tagged(100), previous: Some(tagged(1000)), ..WHOLE },
-                default,
-                Verdict::Complete,
-            ),
-            (
-                "nearly all tags gone",
-                Evidence { found: tagged(99), previous: Some(tagged(1000)), ..WHOLE },
-                default,
-                Verdict::Suspicious,
-            ),
-            (
-                "every repository denied that was not",
-                Evidence { found: tagged(0), unreadable: 100, previous: Some(tagged(1000)), ..WHOLE },
-                default,
-                Verdict::Suspicious,
-            ),
-            (
-                "any shrinkage of tags allowed",
-                Evidence { found: tagged(0), previous: Some(tagged(1000)), ..WHOLE },
-                trusting,
-                Verdict::Complete,
-            ),
-            (
-                "few tags come and go",
-                Evidence { found: tagged(0), previous: Some(tagged(19)), ..WHOLE },
-                default,
-                Verdict::Complete,
-            ),
-            (
-                "tags are no longer asked for",
-                Evidence { previous: Some(tagged(1000)), ..WHOLE },
-                default,
-                Verdict::Complete,
-            ),
             ("a repository that could not be read", Evidence { unreadable: 1, ..WHOLE }, default, Verdict::Gaps),
             ("cut short", Evidence { ending: Ending::CutShort, ..WHOLE }, trusting, Verdict::Partial),
             ("denied", Evidence { ending: Ending::Denied, ..empty }, trusting, Verdict::Denied),
@@ -283,5 +243,28 @@ mod tests {
                 "{case}: {judged:?}"
             );
         }
+    }
+
+    #[test]
+    fn tags_may_become_fewer_but_not_nearly_all_of_them() {
+        let default = JudgeSettings::default();
+        let trusting = JudgeSettings { shrink_limit: 1.0, ..default };
+        let cases = [
+            ("nine in ten cleaned up", Some(1000), Some(100), default, Verdict::Complete),
+            ("nearly all gone", Some(1000), Some(99), default, Verdict::Suspicious),
+            ("any shrinkage allowed", Some(1000), Some(0), trusting, Verdict::Complete),
+            ("few come and go", Some(19), Some(0), default, Verdict::Complete),
+            ("no longer asked for", Some(1000), None, default, Verdict::Complete),
+            ("asked for now", None, Some(0), default, Verdict::Complete),
+        ];
+        for (case, before, now, settings, expected) in cases {
+            let of = |tags| Extent { repositories: 100, tags };
+            let night = Evidence { found: of(now), previous: Some(of(before)), ..WHOLE };
+            assert_eq!(judge(&night, &settings).verdict, expected, "{case}");
+        }
+        let all_denied = Extent { repositories: 100, tags: Some(0) };
+        let previous = Some(Extent { repositories: 100, tags: Some(1000) });
+        let denied = Evidence { found: all_denied, unreadable: 100, previous, ..WHOLE };
+        assert_eq!(judge(&denied, &default).verdict, Verdict::Suspicious);
     }
 }

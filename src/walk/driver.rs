@@ -32,7 +32,12 @@ const HELD: usize = 4 * BATCH;
 /// Repositories entered together; few enough that a server that has gone is noticed soon.
 const BATCH: usize = 16;
 
-pub(super) async fn walk(
+/// Walks a registry to its end, or to the first error that is not one repository's alone. Rows reach the spool in
+/// bounded memory.
+///
+/// # Panics
+/// If writing to the spool panics.
+pub async fn walk(
     sources: &Sources<'_>,
     start: Start,
     settings: &WalkSettings,

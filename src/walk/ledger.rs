@@ -140,9 +140,9 @@ impl Ledger {
         Ok(Entered { to_read, limited: max > 0 && self.books.kept >= max && !page.last })
     }
 
-    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when it
-    /// holds ten million, so many names
-    /// are proof enough; few are looked up among the rows, where excluded ones are not to be found.
+    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when
+    /// it holds ten million, so many names are proof enough; few are looked up among the rows, where excluded ones are not
+    /// to be found.
     fn confirm_repetition(&mut self, page: &Page) -> Result<bool, SpoolError> {
         if page.names.len() >= CONCLUSIVE_NAMES {
             return Ok(true);
