@@ -13,7 +13,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Receipt, RegistryName, SnapshotId, durable};
 
-use crate::snapshot::{SealError, Sealed};
+use crate::snapshot::{Extent, SealError, Sealed};
 
 const POINTER: &str = "state.json";
 const WALK: &str = "walk";
@@ -61,7 +61,15 @@ struct Last {
     id: SnapshotId,
     /// Kept here too, so that the guard against shrinkage outlives a damaged snapshot.
     rows_repositories: u64,
+    #[serde(default)]
+    rows_tags: Option<u64>,
     delivered: BTreeMap<String, Receipt>,
+}
+
+impl Last {
+    fn extent(&self) -> Extent {
+        Extent { repositories: self.rows_repositories, tags: self.rows_tags }
+    }
 }
 
 /// The state of one registry, locked against other processes until dropped.
@@ -142,9 +150,9 @@ impl RegistryState {
         self.pointer.last.as_ref().map(|last| Sealed::open(&self.sealed_directory(&last.id)))
     }
 
-    /// How many repositories that snapshot has.
-    pub fn last_rows(&self) -> Option<u64> {
-        self.pointer.last.as_ref().map(|last| last.rows_repositories)
+    /// How much is in that snapshot.
+    pub fn last_extent(&self) -> Option<Extent> {
+        self.pointer.last.as_ref().map(Last::extent)
     }
 
     /// Whether this sink has that snapshot.
@@ -152,14 +160,14 @@ impl RegistryState {
         self.pointer.last.as_ref().is_some_and(|last| last.delivered.contains_key(sink))
     }
 
-    /// Makes a sealed snapshot the newest one. The one before it is removed.
+    /// Makes a sealed snapshot of this extent the newest one. The one before it is removed.
     ///
     /// # Errors
     /// If the pointer cannot be written; then the one before remains.
-    pub fn keep(&mut self, sealed: &Sealed) -> Result<(), StateError> {
-        let record = sealed.snapshot.record();
-        let last =
-            Last { id: record.id.clone(), rows_repositories: record.rows_repositories, delivered: BTreeMap::new() };
+    pub fn keep(&mut self, sealed: &Sealed, extent: Extent) -> Result<(), StateError> {
+        let Extent { repositories: rows_repositories, tags: rows_tags } = extent;
+        let id = sealed.snapshot.id().clone();
+        let last = Last { id, rows_repositories, rows_tags, delivered: BTreeMap::new() };
         let before = self.pointer.last.replace(last);
         if let Err(e) = self.save() {
             self.pointer.last = before;
@@ -188,12 +196,12 @@ impl RegistryState {
     }
 }
 
-/// How many repositories the newest snapshot has, read without the lock: for a run that writes nothing.
+/// How much is in the newest snapshot, read without the lock: for a run that writes nothing.
 ///
 /// # Errors
 /// If there is a state file that cannot be read.
-pub fn last_rows(root: &Path, registry: &RegistryName) -> Result<Option<u64>, StateError> {
-    Ok(read_pointer(&directory(root, registry))?.last.map(|last| last.rows_repositories))
+pub fn last_extent(root: &Path, registry: &RegistryName) -> Result<Option<Extent>, StateError> {
+    Ok(read_pointer(&directory(root, registry))?.last.as_ref().map(Last::extent))
 }
 
 fn directory(root: &Path, registry: &RegistryName) -> PathBuf {

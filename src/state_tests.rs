@@ -7,6 +7,8 @@ use stocktake_sink::{MemoryRows, Rows, Snapshot, Table, Verdict};
 use super::*;
 use crate::snapshot::Spool;
 
+const EXTENT: Extent = Extent { repositories: 7, tags: Some(70) };
+
 fn name() -> RegistryName {
     "quay".parse().unwrap()
 }
@@ -19,7 +21,7 @@ fn keep(state: &mut RegistryState, slot: DateTime<Utc>) -> SnapshotId {
     let id = SnapshotId::new(name(), slot);
     let unsealed = Spool::create(&state.walk_directory(), &[Table::Repositories]).unwrap().finish().unwrap();
     let sealed = unsealed.seal(record(&id, Verdict::Complete, 7), &state.sealed_directory(&id)).unwrap();
-    state.keep(&sealed).unwrap();
+    state.keep(&sealed, EXTENT).unwrap();
     id
 }
 
@@ -81,8 +83,8 @@ fn the_newest_snapshot_replaces_the_one_before_and_is_undelivered_at_first() {
 
     let state = RegistryState::lock(root.path(), &name()).unwrap();
     assert_eq!(state.last().unwrap().unwrap().snapshot.id(), &second);
-    assert_eq!(state.last_rows(), Some(7));
-    assert_eq!(last_rows(root.path(), &name()).unwrap(), Some(7));
+    assert_eq!(state.last_extent(), Some(EXTENT));
+    assert_eq!(last_extent(root.path(), &name()).unwrap(), Some(EXTENT));
     assert_eq!(entries(root.path()), ["lock", &format!("sealed-{second}"), "state.json"]);
 }
 
@@ -111,7 +113,7 @@ fn the_shrink_guard_outlives_a_damaged_snapshot() {
     let id = keep(&mut state, at(1));
     fs::remove_file(state.sealed_directory(&id).join("sealed.json")).unwrap();
     assert!(state.last().unwrap().is_err());
-    assert_eq!(state.last_rows(), Some(7));
+    assert_eq!(state.last_extent(), Some(EXTENT));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::run::{Judgement, Outcome, RunReport};
+use crate::run::{JudgedRun, Outcome, RunReport};
 
 /// A table with a line per registry; below it what went wrong, what to do, and where everything is.
 pub(super) fn of(reports: &[RunReport]) -> String {
@@ -33,7 +33,7 @@ struct Column {
     is_number: bool,
     /// Whether it is left out where it would hold nothing but zeros.
     may_be_left_out: bool,
-    of: fn(&RunReport, &Judgement) -> String,
+    of: fn(&RunReport, &JudgedRun) -> String,
 }
 
 const COLUMNS: [Column; 11] = [
@@ -77,7 +77,7 @@ impl Column {
     }
 }
 
-fn repositories(judged: &Judgement) -> String {
+fn repositories(judged: &JudgedRun) -> String {
     match judged.monitored {
         0 => judged.record.rows_repositories.to_string(),
         monitored => format!("{} ({monitored} monitored)", judged.record.rows_repositories),

@@ -2,8 +2,6 @@
 //! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
 //! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering;
 
 use reqwest::StatusCode;
@@ -11,11 +9,12 @@ use reqwest::header::{HeaderMap, HeaderValue, LINK, LOCATION};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::circle::Circle;
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::link::{LinkError, next_page};
 use super::origin::{destination, same_origin};
-use super::page::{Key, Listed};
+use super::page::{Entries, Listed};
 use super::realm::{basic, header};
 use super::send::in_token;
 use super::session::Session;
@@ -65,7 +64,8 @@ pub struct Api {
 pub struct ApiSession<'a> {
     api: &'a Api,
     access: Access<'a>,
-    guard: Guard,
+    circle: Circle,
+    asked: u64,
 }
 
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Api {
             ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
             ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.client.0).await?), false),
         };
-        Ok(ApiSession { api: self, access, guard: Guard::new() })
+        Ok(ApiSession { api: self, access, circle: Circle::new(self.client.0.bounds), asked: 0 })
     }
 }
 
@@ -163,7 +163,8 @@ impl ApiSession<'_> {
         if !self.api.holds(url) {
             return Err(at_step(Problem::Link(LinkError::OtherOrigin)));
         }
-        self.guard.enter(url, self.api.client.0.bounds.pages).map_err(at_step)?;
+        self.asked += 1;
+        self.circle.leads_on(url).and_then(|()| self.circle.enter(url, self.asked)).map_err(at_step)?;
         let answer = self.answer(url, &step).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refusal(&step, url, &answer));
@@ -204,7 +205,7 @@ impl ApiSession<'_> {
     /// # Errors
     /// [`super::Fault::Endless`]
     pub fn is_new(&mut self, answer: &ApiAnswer, what: &str) -> Result<(), RegistryError> {
-        self.guard.read(&answer.body).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
+        self.circle.is_new(&answer.body).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
     }
 
     /// A page of these names, checked against the grammar like those of a catalog.
@@ -219,14 +220,11 @@ impl ApiSession<'_> {
         last: bool,
     ) -> Result<Page, RegistryError> {
         let mut listed = Listed::default();
-        names.into_iter().for_each(|name| listed.add(Key::Repositories, name));
+        names.into_iter().for_each(|name| listed.add(Entries::Repositories, name));
+        self.circle.count_names(&listed).map_err(|problem| RegistryError::new(Step::Page(number), problem))?;
         let Listed { names, invalid, invalid_count, .. } = listed;
-        let inner = &self.api.client.0;
-        self.guard.names += names.len() as u64 + invalid_count;
-        if self.guard.names > inner.bounds.names {
-            return Err(RegistryError::new(Step::Page(number), Problem::TooManyNames(inner.bounds.names)));
-        }
-        let invalid = invalid.into_iter().map(|name| inner.transport.sent.shown(name)).collect();
+        let sent = &self.api.client.0.transport.sent;
+        let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
         let received_at = clock::now();
         Ok(Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new: true })
     }
@@ -336,32 +334,6 @@ pub fn with_query(url: &Url, name: &str, value: &str) -> Url {
     let mut url = url.clone();
     url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, value);
     url
-}
-
-/// Notices an API that does not end.
-#[derive(Debug)]
-struct Guard {
-    hasher: RandomState,
-    urls: HashSet<u64>,
-    bodies: HashSet<u64>,
-    names: u64,
-}
-
-impl Guard {
-    fn new() -> Self {
-        Self { hasher: RandomState::new(), urls: HashSet::new(), bodies: HashSet::new(), names: 0 }
-    }
-
-    fn enter(&mut self, url: &Url, most: u64) -> Result<(), Problem> {
-        if !self.urls.insert(self.hasher.hash_one(url.as_str())) {
-            return Err(Problem::SeenUrl);
-        }
-        if self.urls.len() as u64 > most { Err(Problem::TooManyPages(most)) } else { Ok(()) }
-    }
-
-    fn read(&mut self, body: &[u8]) -> Result<(), Problem> {
-        if self.bodies.insert(self.hasher.hash_one(body)) { Ok(()) } else { Err(Problem::SeenPage) }
-    }
 }
 
 #[cfg(test)]

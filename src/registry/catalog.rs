@@ -24,16 +24,13 @@ use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
 use super::link::{LinkError, next_page, repaired};
 use super::origin::same_origin;
-use super::page::{Listed, read_page};
+use super::page::{Listed, MODEST, read_page};
 use super::ranges::{Ended, Ranges};
 use super::session::Session;
 use super::split::{Rest, Scout, with_key, with_size};
 use super::transport::Answer;
 use super::{Cursor, Page, RegistryError, Split};
 use crate::clock;
-
-/// The page size that every registry we know accepts.
-const MODEST: u32 = 100;
 
 type Fetched = Result<Page, RegistryError>;
 

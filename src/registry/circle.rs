@@ -1,14 +1,14 @@
-//! Whether a catalog ends: it may not come back to a page, nor grow beyond all bounds.
+//! Whether a list ends: it may not come back to a page, nor grow beyond all bounds. For catalogs, tags, and what APIs list.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use url::Url;
 
 use super::error::Problem;
 use super::page::Listed;
 
-/// How large a catalog is believed to be; beyond, something is wrong with it or us.
+/// How long a list is believed to be; beyond, something is wrong with it or us.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) pages: u64,
@@ -21,8 +21,9 @@ impl Default for Bounds {
     }
 }
 
-/// Notices a catalog that goes in circles: a bad Quay cursor silently restarts at page 1. Hashes are kept, not texts,
+/// Notices a list that goes in circles: a bad Quay cursor silently restarts at page 1. Hashes are kept, not texts,
 /// so that memory does not grow with the registry's names; the keys are random, so nobody can aim at a collision.
+#[derive(Debug)]
 pub(super) struct Circle {
     bounds: Bounds,
     hasher: RandomState,
@@ -51,7 +52,7 @@ impl Circle {
         self.count_names(listed)
     }
 
-    fn count_names(&mut self, listed: &Listed) -> Result<(), Problem> {
+    pub(super) fn count_names(&mut self, listed: &Listed) -> Result<(), Problem> {
         self.names += listed.names.len() as u64 + listed.invalid_count;
         if self.names > self.bounds.names { Err(Problem::TooManyNames(self.bounds.names)) } else { Ok(()) }
     }
@@ -64,12 +65,15 @@ impl Circle {
         let Listed { names, invalid, invalid_count, .. } = listed;
         self.count_names(listed)?;
         // Empty pages may repeat: Pulp ends with one, and a filtered page may have nothing left on it.
-        let page = match (names.is_empty(), invalid.is_empty()) {
-            (false, _) => self.hasher.hash_one(names),
-            (true, false) => self.hasher.hash_one((invalid, invalid_count)),
-            (true, true) => return Ok(()),
-        };
-        let again = !self.pages.insert(page);
-        if again { Err(Problem::SeenPage) } else { Ok(()) }
+        match (names.is_empty(), invalid.is_empty()) {
+            (false, _) => self.is_new(names),
+            (true, false) => self.is_new((invalid, invalid_count)),
+            (true, true) => Ok(()),
+        }
+    }
+
+    /// Notes what stands on a page, which is not to have come before.
+    pub(super) fn is_new(&mut self, content: impl Hash) -> Result<(), Problem> {
+        if self.pages.insert(self.hasher.hash_one(content)) { Ok(()) } else { Err(Problem::SeenPage) }
     }
 }

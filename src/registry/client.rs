@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures::stream::BoxStream;
 use reqwest::header::HeaderMap;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use url::Url;
@@ -43,6 +44,8 @@ pub(super) struct Inner {
     pub(super) tag_pages: PageSize,
     /// Whether the configured password or token has been good for anything.
     pub(super) proven: AtomicBool,
+    /// Held by whoever sends it before that.
+    pub(super) unproven: Arc<Mutex<()>>,
     /// Whether the registry answers HEAD without telling a digest, or not at all.
     pub(super) head_is_vain: AtomicBool,
     /// The kind, once a ping was answered.
@@ -77,6 +80,7 @@ impl Client {
             repositories: Repositories::default(),
             tag_pages,
             proven: AtomicBool::new(false),
+            unproven: Arc::default(),
             head_is_vain: AtomicBool::new(false),
         })))
     }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::Names;
 use super::grammar::{is_repository_name, is_tag};
 
+/// The page size that every registry we know accepts.
+pub(super) const MODEST: u32 = 100;
 /// Invalid names kept of a page, to show; all of them are counted.
 pub(super) const INVALID_KEPT: usize = 100;
 
@@ -45,14 +47,14 @@ pub struct Page {
 
 /// What a page lists.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Key {
+pub(super) enum Entries {
     /// `{"repositories": [...]}`
     Repositories,
     /// `{"name": "…", "tags": [...]}`
     Tags,
 }
 
-impl Key {
+impl Entries {
     fn word(self) -> &'static str {
         match self {
             Self::Repositories => "repositories",
@@ -80,8 +82,8 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    pub(super) fn add(&mut self, key: Key, name: &str) {
-        if key.is_valid(name) {
+    pub(super) fn add(&mut self, entries: Entries, name: &str) {
+        if entries.is_valid(name) {
             self.names.push(name);
         } else {
             self.reject(name);
@@ -99,19 +101,19 @@ impl Listed {
 
 /// Reads a page of the catalog.
 pub(super) fn read_page(body: &[u8]) -> Result<Listed, serde_json::Error> {
-    read(Key::Repositories, body)
+    read(Entries::Repositories, body)
 }
 
 /// Reads a page of names. `null` is empty, as Harbor writes it, and docker-registry for a repository without tags;
 /// anything else is an error, since a page that is silently taken for empty cuts the inventory short.
-pub(super) fn read(key: Key, body: &[u8]) -> Result<Listed, serde_json::Error> {
+pub(super) fn read(entries: Entries, body: &[u8]) -> Result<Listed, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let listed = json.deserialize_any(Body(key))?;
+    let listed = json.deserialize_any(Body(entries))?;
     json.end()?;
     Ok(listed)
 }
 
-struct Body(Key);
+struct Body(Entries);
 
 impl<'de> Visitor<'de> for Body {
     type Value = Listed;
@@ -137,7 +139,7 @@ impl<'de> Visitor<'de> for Body {
     }
 }
 
-struct List(Key);
+struct List(Entries);
 
 impl<'de> DeserializeSeed<'de> for List {
     type Value = Listed;
@@ -175,7 +177,7 @@ fn a_text<E: Error>(expected: &dyn Expected) -> E {
 }
 
 /// A name, added where it is met: borrowed from the body unless it has escapes.
-struct Name<'a>(Key, &'a mut Listed);
+struct Name<'a>(Entries, &'a mut Listed);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = ();

@@ -96,9 +96,11 @@ impl<'w, 'a> Ranges<'w, 'a> {
                     }
                 }
                 () = granted(leave), if !self.ready.is_empty() => self.hand_on().await,
-                else => return Ok(Ended::Whole),
+                else => break,
             }
         }
+        // Nothing is under way and nothing to be asked for: what the plan still misses would be lost in silence.
+        if self.plan.is_done() { Ok(Ended::Whole) } else { self.leave(Untaken::Misfit(Misfit::Seam)).await }
     }
 
     async fn hand_on(&mut self) {

@@ -61,7 +61,6 @@ impl Inner {
     async fn head(&self, place: &Place, tag: &str, step: &Step) -> Result<Option<Resolved>, RegistryError> {
         let url = self.api(&format!("/v2/{}/manifests/{tag}", place.repository));
         let answer = self.ask(place, &Ask { url: &url, wants: Wants::Head, step }).await?.answer;
-        let at_step = |problem| RegistryError::new(step.clone(), problem);
         match answer.status {
             StatusCode::OK => {}
             // Without a body it cannot be told whether the tag or the method is unknown.
@@ -71,14 +70,15 @@ impl Inner {
                 self.head_is_vain.store(true, Ordering::Relaxed);
                 return Ok(None);
             }
-            _ => return Err(at_step(Problem::of_status(said(&answer)))),
+            _ => return Err(RegistryError::new(step.clone(), Problem::of_status(said(&answer)))),
         }
-        let Some(digest) = told_digest(&answer).map_err(at_step)? else {
+        let Ok(Some(digest)) = told_digest(&answer) else {
             debug!("the registry does not tell digests");
             self.head_is_vain.store(true, Ordering::Relaxed);
             return Ok(None);
         };
-        let media_type = announced(text(&answer.headers, CONTENT_TYPE.as_str())).map_err(at_step)?;
+        // What is odd here, a GET may show to be right, or tells better.
+        let media_type = announced(text(&answer.headers, CONTENT_TYPE.as_str())).unwrap_or_default();
         // A compressed length is not the manifest's.
         let plain = text(&answer.headers, CONTENT_ENCODING.as_str()).is_none_or(|encoding| encoding == "identity");
         let length = text(&answer.headers, CONTENT_LENGTH.as_str()).filter(|_| plain);

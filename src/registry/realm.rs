@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::debug;
 use url::{Url, form_urlencoded};
@@ -36,6 +37,10 @@ pub(super) struct Realm {
     credentials: Arc<Credentials>,
     /// Set once a realm has refused the credentials: trying again would lock the account out.
     rejected: OnceLock<RegistryError>,
+    /// Whether a realm has given a token for them. Until then one is asked at a time: the catalog and each repository want
+    /// tokens of their own, and a wrong password is to be sent once.
+    proven: AtomicBool,
+    first: Mutex<()>,
     /// Whether GET was not allowed.
     posting: AtomicBool,
 }
@@ -47,8 +52,9 @@ impl Realm {
         further_hosts: Vec<String>,
         credentials: Arc<Credentials>,
     ) -> Self {
-        let (rejected, posting) = (OnceLock::new(), AtomicBool::new(false));
-        Self { transport, registry, further_hosts, credentials, rejected, posting }
+        let (rejected, proven) = (OnceLock::new(), AtomicBool::new(false));
+        let (first, posting) = (Mutex::default(), AtomicBool::new(false));
+        Self { transport, registry, further_hosts, credentials, rejected, proven, first, posting }
     }
 
     /// The refusal of the credentials, once there has been one, by a realm or by the registry itself.
@@ -178,10 +184,17 @@ impl Realm {
 #[async_trait]
 impl TokenSource for Realm {
     async fn fetch(&self, wanted: &Wanted) -> Result<Token, RegistryError> {
+        let is_proven = || self.proven.load(Ordering::Acquire);
+        let mut alone = if is_proven() { None } else { Some(self.first.lock().await) };
+        if is_proven() {
+            alone = None;
+        }
         if let Some(rejected) = self.rejected.get() {
             return Err(rejected.clone());
         }
         let token = self.ask(wanted).await.map_err(|problem| self.note(RegistryError::new(Step::Token, problem)))?;
+        self.proven.store(true, Ordering::Release);
+        drop(alone);
         let scope = self.transport.sent.shown(wanted.scopes.to_string());
         debug!(%scope, lifetime_s = token.lifetime.as_secs(), "token received");
         Ok(token)

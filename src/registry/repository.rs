@@ -18,7 +18,7 @@ use super::group::{Grant, Group, Groups};
 use super::ping::Welcome;
 use super::send::{Access, Ask, Sent, challenges, is_refusal};
 use super::transport::Answer;
-use super::{Place, RegistryError, ScopeSet};
+use super::{Fault, Place, RegistryError, ScopeSet};
 
 /// Most accesses tried for one request. A server that offers another realm in each challenge could keep us busy for ever.
 const TRIES: usize = 3;
@@ -49,8 +49,8 @@ impl Way {
 pub(super) struct Repositories {
     way: Mutex<Option<Arc<Way>>>,
     groups: Groups,
-    /// The first request goes alone: if the password is wrong it is to be sent once, not as often as requests may be in
-    /// flight, and if the registry has something to teach, once is enough as well.
+    /// Requests go alone until one has had an answer: if the password is wrong it is to be sent once, not as often as
+    /// requests may be in flight, and if the registry has something to teach, once is enough as well.
     first: tokio::sync::Mutex<()>,
     settled: AtomicBool,
 }
@@ -72,10 +72,12 @@ impl Inner {
     pub(super) async fn ask(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
         let settled = &self.repositories.settled;
         if !settled.load(Ordering::Acquire) {
+            // Those who wait for one ping share its failure; those who wait for each other would ping one by one.
+            self.welcome().await?;
             let first = self.repositories.first.lock().await;
             if !settled.load(Ordering::Acquire) {
                 let outcome = self.knock(place, ask).await;
-                settled.store(true, Ordering::Release);
+                settled.store(self.is_proven() || is_answer(&outcome), Ordering::Release);
                 return outcome;
             }
             drop(first);
@@ -114,15 +116,19 @@ impl Inner {
 
     /// Asks with a repository's own access, and with what its refusals offer.
     async fn alone(&self, repository: &str, ask: &Ask<'_>, mut access: Access) -> Result<Sent, RegistryError> {
-        let mut tried = Vec::new();
+        let (mut tried, mut learnt) = (Vec::new(), None);
         loop {
             let sent = self.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
             if sent.abroad.is_some() || !is_refusal(sent.answer.status) {
+                // Only now: a proxy may hand on what the registry behind one repository wants.
+                if let Some(way) = learnt {
+                    self.repositories.learn(way);
+                }
                 return Ok(sent);
             }
             tried.push(access.clone());
             match self.other_access(repository, ask.url, &sent.answer, &tried) {
-                Some(other) => access = other,
+                Some((other, way)) => (access, learnt) = (other, Some(way)),
                 // The same 401 to a fresh token: another round would be the same.
                 None => return Err(self.refusal(ask.step, &sent, &access)),
             }
@@ -170,8 +176,9 @@ impl Inner {
         }
     }
 
-    /// What a refusal offers that has not been tried. Challenges are per path, and later ones are nearer to the truth.
-    fn other_access(&self, repository: &str, asked: &Url, answer: &Answer, tried: &[Access]) -> Option<Access> {
+    /// What a refusal offers that has not been tried, and the way that it would be for all. Challenges are per path, and
+    /// later ones are nearer to the truth.
+    fn other_access(&self, repository: &str, asked: &Url, answer: &Answer, tried: &[Access]) -> Option<(Access, Way)> {
         let kind = self.login_kind();
         if !kind.takes_tokens() || tried.len() == TRIES {
             return None;
@@ -183,26 +190,32 @@ impl Inner {
             let scopes = if named.is_empty() { ScopeSet::pull([repository]) } else { named };
             let access = Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }));
             if !tried.contains(&access) {
-                self.repositories.learn(Way::Tokens { realm, service });
-                return Some(access);
+                return Some((access, Way::Tokens { realm, service }));
             }
         }
         let basic_alone = !offered.is_empty() && offered.iter().all(|challenge| challenge.is("basic"));
         if basic_alone && kind == LoginKind::Login {
             let access = Access::Basic;
             if !tried.contains(&access) {
-                self.repositories.learn(Way::Plain(access.clone()));
-                return Some(access);
+                return Some((access.clone(), Way::Plain(access)));
             }
         }
         None
     }
 
     /// Where a challenge's tokens are to be had, and the service to name there.
-    fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
+    pub(super) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
         let realm = asked.join(bearer.param("realm")?).ok()?;
         let service = self.settings.service.clone();
         Some((realm, service.or_else(|| bearer.param("service").map(str::to_owned))))
+    }
+}
+
+/// Whether somebody answered who has looked at what we sent.
+fn is_answer(outcome: &Result<Sent, RegistryError>) -> bool {
+    match outcome {
+        Ok(Sent { answer, .. }) => !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS,
+        Err(error) => !matches!(error.fault(), Fault::Unreachable | Fault::RateLimited),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use url::Url;
 
@@ -50,6 +51,8 @@ pub(super) struct Sent {
     pub(super) token: Option<Token>,
     /// The host that answered, where a redirect led to another origin.
     pub(super) abroad: Option<String>,
+    /// Kept until its receiver has judged the answer, where it is the first that judges the login.
+    _alone: Option<OwnedMutexGuard<()>>,
 }
 
 impl Inner {
@@ -67,6 +70,7 @@ impl Inner {
         fresh: Instant,
     ) -> Result<Sent, RegistryError> {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
+        let alone = self.alone_until_proven(access).await?;
         let mut route = Route { url: ask.url.clone(), redirects: 0, abroad: false };
         let (mut number, mut renewed) = (1, false);
         loop {
@@ -99,9 +103,22 @@ impl Inner {
                         self.proven.store(true, Ordering::Relaxed);
                     }
                     let host = || self.transport.sent.shown(route.url.host_str().unwrap_or_default());
-                    return Ok(Sent { answer, token, abroad: route.abroad.then(host) });
+                    return Ok(Sent { answer, token, abroad: route.abroad.then(host), _alone: alone });
                 }
             }
+        }
+    }
+
+    /// Waits for its turn with a password or token that nobody has accepted yet: a wrong one is to be sent once. Tokens
+    /// that are asked for are the realm's to watch.
+    async fn alone_until_proven(&self, access: &Access) -> Result<Option<OwnedMutexGuard<()>>, RegistryError> {
+        if !matches!(access, Access::Basic | Access::Fixed) || self.is_proven() {
+            return Ok(None);
+        }
+        let alone = self.unproven.clone().lock_owned().await;
+        match self.tokens.source().rejected() {
+            Some(rejected) => Err(rejected.clone()),
+            None => Ok((!self.is_proven()).then_some(alone)),
         }
     }
 

@@ -117,9 +117,7 @@ impl<'a> Session<'a> {
             self.ladder.challenged(bearer.param("scope"));
             if let Some(scopes) = self.ladder.step() {
                 let no_realm = || RegistryError::new(Step::Token, Problem::NoRealm);
-                let realm = bearer.param("realm").and_then(|realm| base.join(realm).ok()).ok_or_else(no_realm)?;
-                let service = self.client.settings.service.clone();
-                let service = service.or_else(|| bearer.param("service").map(str::to_owned));
+                let (realm, service) = self.client.realm(bearer, &base).ok_or_else(no_realm)?;
                 self.access = Access::Token(Arc::new(Wanted { realm, service, scopes }));
                 return Ok(true);
             }

@@ -13,13 +13,11 @@ use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
 use super::link::{next_page, repaired};
-use super::page::{INVALID_KEPT, Key, read};
+use super::page::{Entries, INVALID_KEPT, MODEST, read};
 use super::send::Ask;
 use super::transport::{Answer, Wants};
 use super::{Names, Pagination, Place, RegistryError, Tags};
 
-/// The page size that every registry we know accepts.
-const MODEST: u32 = 100;
 /// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
 /// largest repositories of public registries have.
 const MOST: Bounds = Bounds { pages: 100_000, names: 1_000_000 };
@@ -62,7 +60,7 @@ impl Inner {
             if self.settings.pagination == Pagination::Repair {
                 next = next.map(|next| repaired(next, &url));
             }
-            let page = read(Key::Tags, &answer.body).map_err(|error| at_step(Problem::Json(error)))?;
+            let page = read(Entries::Tags, &answer.body).map_err(|error| at_step(Problem::Json(error)))?;
             if let Some(next) = &next {
                 let circle = circle.get_or_insert_with(|| Circle::new(MOST));
                 circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 pub use cause::{Cause, chain};
 pub use deliver::{DeliveryError, SinkOutcome};
-pub use report::{Judgement, Outcome, RunReport, Severity};
+pub use report::{JudgedRun, Outcome, RunReport, Severity};
 
 use crate::clock;
 use crate::discovery::{self, DiscoverySettings};
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
         let known = self.known(&state);
         let walked = self.walk_or_resume(unfinished, &state.walk_directory(), known, stop).await;
-        let judged = match verdict::judge(&self, walked, id, state.last_rows()).await {
+        let judged = match verdict::judge(&self, walked, id, state.last_extent()).await {
             Ok(judged) => judged,
             Err(interrupted) => {
                 if !interrupted.resumable {
@@ -128,7 +128,7 @@ impl<'a> Run<'a> {
 
     /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
     pub async fn rehearse(self, stop: &CancellationToken) -> RunReport {
-        let previous = match state::last_rows(&self.plan.state, &self.plan.registry.name) {
+        let previous = match state::last_extent(&self.plan.state, &self.plan.registry.name) {
             Ok(previous) => previous,
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
@@ -289,7 +289,7 @@ fn seal(mut judged: Judged, mut state: RegistryState) -> (Judged, Option<Snapsho
     {
         let directory = state.sealed_directory(&judged.record.id);
         let failed = match unsealed.seal(judged.record.clone(), &directory) {
-            Ok(sealed) => match state.keep(&sealed) {
+            Ok(sealed) => match state.keep(&sealed, judged.extent) {
                 Ok(()) => return (judged, Some(sealed.snapshot), state),
                 Err(e) => Cause::of_state(&e),
             },

@@ -28,7 +28,7 @@ pub struct RunReport {
 #[derive(Debug)]
 pub enum Outcome {
     /// To a verdict.
-    Judged(Box<Judgement>),
+    Judged(Box<JudgedRun>),
     /// Another run of this registry was in progress.
     Skipped(Cause),
     /// The state directory could not be used.
@@ -42,7 +42,7 @@ pub enum Outcome {
 
 /// The verdict and what led to it.
 #[derive(Debug)]
-pub struct Judgement {
+pub struct JudgedRun {
     /// The row of table `runs`.
     pub record: RunRecord,
     /// Why the verdict is not complete.
@@ -55,8 +55,8 @@ pub struct Judgement {
 
 impl From<Judged> for Outcome {
     fn from(judged: Judged) -> Self {
-        let Judged { record, cause, unsealed: _, monitored, resumable } = judged;
-        Self::Judged(Box::new(Judgement { record, cause, monitored, resumable }))
+        let Judged { record, cause, monitored, resumable, .. } = judged;
+        Self::Judged(Box::new(JudgedRun { record, cause, monitored, resumable }))
     }
 }
 

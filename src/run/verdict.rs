@@ -4,8 +4,8 @@ use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Trigger, Verdict};
 
 use super::{Cause, Run, on_disk};
 use crate::registry::{Auth, Client, Fault};
-use crate::snapshot::{Ending, Evidence, SpoolError, Unsealed, judge as judge_evidence};
-use crate::walk::{Books, Ended, WalkError, Walked};
+use crate::snapshot::{Ending, Evidence, Extent, SpoolError, Unsealed, judge as judge_evidence};
+use crate::walk::{Books, Depth, Ended, WalkError, Walked};
 
 /// A walk, or why there was none.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) enum Walk {
 pub(super) struct Judged {
     pub(super) record: RunRecord,
     pub(super) cause: Option<Cause>,
+    /// What the next run compares with.
+    pub(super) extent: Extent,
     pub(super) unsealed: Option<Unsealed>,
     /// Monitored repositories among the rows.
     pub(super) monitored: u64,
@@ -51,7 +53,7 @@ pub(super) async fn judge(
     run: &Run<'_>,
     walk: Walk,
     id: SnapshotId,
-    previous: Option<u64>,
+    previous: Option<Extent>,
 ) -> Result<Judged, Interrupted> {
     let seen = match walk {
         Walk::Done(walked) if matches!(walked.ended, Ended::Stopped) => {
@@ -62,11 +64,13 @@ pub(super) async fn judge(
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
     };
     let rows = |table| seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table));
+    let tags = (run.plan.walk.depth > Depth::Repositories).then(|| rows(Table::Tags));
+    let extent = Extent { repositories: rows(Table::Repositories), tags };
     let judgement = judge_evidence(
         &Evidence {
             ending: seen.ending,
             listed: seen.books.listed,
-            rows: rows(Table::Repositories),
+            found: extent,
             unreadable: seen.unreadable(),
             credentials: !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None)),
             previous,
@@ -97,7 +101,7 @@ pub(super) async fn judge(
         requests_saved: seen.books.saved,
     };
     let (monitored, resumable) = (seen.books.monitored, seen.resumable);
-    Ok(Judged { record, cause, unsealed: seen.unsealed, monitored, resumable })
+    Ok(Judged { record, cause, extent, unsealed: seen.unsealed, monitored, resumable })
 }
 
 /// What a walk saw, in the judge's terms.

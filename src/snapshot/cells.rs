@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use stocktake_sink::ManifestKind;
 
 use super::known::KnownTag;
-use super::{LayerRow, ManifestRow, RepositoryState};
+use super::{LayerRow, ManifestRow};
 
 /// A row of table `manifests`.
 pub(super) fn manifest(batch: &RecordBatch, at: usize) -> Result<ManifestRow, ArrowError> {
@@ -37,14 +37,8 @@ pub(super) fn manifest(batch: &RecordBatch, at: usize) -> Result<ManifestRow, Ar
 /// The name of a tag and what it pointed to; none if that is not known.
 pub(super) fn tag(batch: &RecordBatch, at: usize) -> Result<Option<(String, KnownTag)>, ArrowError> {
     let Some(digest) = optional(batch, "digest", at)? else { return Ok(None) };
-    let (media_type, size_bytes) = (optional(batch, "media_type", at)?, number::<Int64Type>(batch, "size_bytes", at)?);
-    Ok(Some((required(batch, "tag", at)?, KnownTag { digest, media_type, size_bytes })))
-}
-
-/// What became of the repository of a row of table `repositories`.
-pub(super) fn state(batch: &RecordBatch, at: usize) -> Result<RepositoryState, ArrowError> {
-    let word = required(batch, "state", at)?;
-    RepositoryState::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| unfit("state"))
+    let size_bytes = number::<Int64Type>(batch, "size_bytes", at)?;
+    Ok(Some((required(batch, "tag", at)?, KnownTag { digest, size_bytes })))
 }
 
 /// A column of texts.

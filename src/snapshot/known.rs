@@ -13,7 +13,7 @@ use stocktake_sink::Table;
 
 use super::segment::{self, SegmentReader};
 use super::segments::table_file;
-use super::{ManifestRow, RepositoryState, SealError, Sealed, cells};
+use super::{ManifestRow, SealError, Sealed, cells};
 
 /// Decoded batches that are kept per table: enough for the repositories that a concurrent walk has in hand at a time, so
 /// that one in sorted order decodes each batch once. At least the last two are kept, whatever their size.
@@ -22,7 +22,6 @@ const KEPT_BYTES: usize = 8 * 1024 * 1024;
 /// What a sealed snapshot knows. Lookups wait for the disk.
 #[derive(Debug)]
 pub struct Known {
-    repositories: Option<Index>,
     tags: Option<Index>,
     manifests: Index,
 }
@@ -30,8 +29,6 @@ pub struct Known {
 /// What a snapshot knows of one repository; nothing, where it does not list it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnownRepository {
-    /// What became of it; none where the snapshot does not list it.
-    pub state: Option<RepositoryState>,
     /// Its tags by name, those without a digest left out.
     pub tags: HashMap<String, KnownTag>,
     /// Its manifests by digest; `observed_at` is as it was then.
@@ -43,8 +40,6 @@ pub struct KnownRepository {
 pub struct KnownTag {
     /// The manifest's digest.
     pub digest: String,
-    /// Its media type.
-    pub media_type: Option<String>,
     /// Its own size in bytes.
     pub size_bytes: Option<i64>,
 }
@@ -62,7 +57,7 @@ impl Known {
             path.map_or(Ok(None), Index::open)
         };
         let Some(manifests) = index(Table::Manifests)? else { return Ok(None) };
-        Ok(Some(Self { repositories: index(Table::Repositories)?, tags: index(Table::Tags)?, manifests }))
+        Ok(Some(Self { tags: index(Table::Tags)?, manifests }))
     }
 
     /// All that is known of one repository.
@@ -71,12 +66,6 @@ impl Known {
     /// If a file cannot be read, or is not as it was written.
     pub fn of(&self, repository: &str) -> Result<KnownRepository, SealError> {
         let mut known = KnownRepository::default();
-        if let Some(repositories) = &self.repositories {
-            repositories.each_row(repository, |batch, at| {
-                known.state = Some(cells::state(batch, at)?);
-                Ok(())
-            })?;
-        }
         if let Some(tags) = &self.tags {
             tags.each_row(repository, |batch, at| {
                 known.tags.extend(cells::tag(batch, at)?);

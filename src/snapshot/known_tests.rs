@@ -38,11 +38,10 @@ fn expected(rows: &[Row]) -> BTreeMap<String, KnownRepository> {
     let mut all: BTreeMap<String, KnownRepository> = BTreeMap::new();
     for row in rows.iter().cloned() {
         match row {
-            Row::Repository(name, state, _) => all.entry(name).or_default().state = Some(state),
-            Row::Tag(repository, tag, (Some(digest), media_type, size_bytes)) => {
-                all.entry(repository).or_default().tags.insert(tag, KnownTag { digest, media_type, size_bytes });
+            Row::Tag(repository, tag, (Some(digest), _, size_bytes)) => {
+                all.entry(repository).or_default().tags.insert(tag, KnownTag { digest, size_bytes });
             }
-            Row::Tag(..) => {}
+            Row::Repository(..) | Row::Tag(..) => {}
             Row::Manifest(manifest) => {
                 let known = all.entry(manifest.repository.clone()).or_default();
                 known.manifests.insert(manifest.digest.clone(), *manifest);

@@ -17,7 +17,7 @@ mod segment;
 mod segments;
 mod spool;
 
-pub use judge::{Ending, Evidence, JudgeSettings, Judgement, judge};
+pub use judge::{Ending, Evidence, Extent, JudgeSettings, Judgement, judge};
 pub use known::{Known, KnownRepository, KnownTag};
 pub use rows::{LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};
 pub use sealed::{SealError, Sealed, Unsealed};

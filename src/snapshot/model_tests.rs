@@ -77,7 +77,9 @@ impl Model {
             for row in 0..batch.num_rows() {
                 let name = text(&batch, "repository", row).unwrap();
                 assert!(model.repositories.last_key_value().is_none_or(|(last, _)| *last < name));
-                let value = (cells::state(&batch, row).unwrap(), number(&batch, "tag_count", row));
+                let state = text(&batch, "state", row).unwrap();
+                let state = RepositoryState::ALL.into_iter().find(|known| known.as_str() == state).unwrap();
+                let value = (state, number(&batch, "tag_count", row));
                 model.repositories.insert(name, value);
             }
         }

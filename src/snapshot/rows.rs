@@ -103,7 +103,7 @@ pub struct ManifestRow {
     pub layers: Option<Vec<LayerRow>>,
     /// The annotations as a JSON object with sorted keys; none where there are none.
     pub annotations_json: Option<String>,
-    /// The labels of the image's configuration, likewise.
+    /// The labels of the image's configuration, likewise; `{}` where it has none, and none where it could not be read.
     pub labels_json: Option<String>,
 }
 

@@ -27,10 +27,17 @@ use crate::snapshot::SpoolError;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 /// Names that may wait to be read before further pages are taken: two pages of the usual size.
 const AHEAD: usize = 2000;
+/// Repositories read that may wait to be entered before further ones are read: the disk may be slower than the registry.
+const HELD: usize = 4 * BATCH;
 /// Repositories entered together; few enough that a server that has gone is noticed soon.
 const BATCH: usize = 16;
 
-pub(super) async fn walk(
+/// Walks a registry to its end, or to the first error that is not one repository's alone. Rows reach the spool in
+/// bounded memory.
+///
+/// # Panics
+/// If writing to the spool panics.
+pub async fn walk(
     sources: &Sources<'_>,
     start: Start,
     settings: &WalkSettings,
@@ -152,6 +159,7 @@ impl<'a> Driver<'a> {
         let mut arrived: Option<Page> = None;
         loop {
             while reading.len() < reader.width
+                && self.done.len() < HELD
                 && let Some(place) = self.waiting.pop_front()
             {
                 self.in_flight.insert(place.repository.clone());

@@ -96,7 +96,8 @@ impl<'a> Images<'a> {
         if self.known.tags.get(tag).is_some_and(|known| self.is_known(&known.digest, DEEPEST)) {
             let resolved = contents.resolve(self.place, tag).await?;
             if self.is_known(&resolved.digest, DEEPEST) {
-                return Ok(Target::Known(resolved));
+                let size = resolved.size.or_else(|| self.known_size(&resolved.digest));
+                return Ok(Target::Known(Resolved { size, ..resolved }));
             }
             reference = resolved.digest;
         }
@@ -104,13 +105,18 @@ impl<'a> Images<'a> {
         Ok(Target::Fetched(Box::new(manifest)))
     }
 
-    /// Whether the last snapshot has this manifest and all that it lists. An image without a platform is one whose
-    /// configuration could not be read then.
+    /// Whether the last snapshot has this manifest and all that it lists. An image without labels, not even none, is one
+    /// whose configuration could not be read then.
     fn is_known(&self, digest: &str, depth: u32) -> bool {
         let Some(row) = self.known.manifests.get(digest) else { return false };
         let mut children = row.child_digests.iter().flatten();
-        let read = row.kind != ManifestKind::Image || row.os.is_some();
+        let read = row.kind != ManifestKind::Image || row.labels_json.is_some();
         read && depth > 0 && children.all(|child| self.is_known(child, depth - 1))
+    }
+
+    /// A manifest's own size in bytes, as a tag of the last snapshot has it.
+    fn known_size(&self, digest: &str) -> Option<i64> {
+        self.known.tags.values().filter(|known| known.digest == digest).find_map(|known| known.size_bytes)
     }
 
     /// Takes a manifest and what it lists from the last snapshot.
@@ -208,8 +214,6 @@ fn row(repository: &str, manifest: &Manifest, listed_for: Platform, config: Opti
         size: layers.size,
         media_type: layers.media_type.clone(),
     };
-    // An image whose configuration could not be read has no platform: the next night sees by that to read it again.
-    let told = if config.is_some() || manifest.kind != ManifestKind::Image { listed_for } else { Platform::default() };
     let said = config.map(|config| config.platform.clone()).unwrap_or_default();
     let sizes = manifest.config.iter().chain(&manifest.layers).map(|part| part.size);
     ManifestRow {
@@ -220,9 +224,9 @@ fn row(repository: &str, manifest: &Manifest, listed_for: Platform, config: Opti
         artifact_type: manifest.artifact_type.clone(),
         kind: manifest.kind,
         config_digest: manifest.config.as_ref().map(|config| config.digest.clone()),
-        os: said.os.or(told.os),
-        architecture: said.architecture.or(told.architecture),
-        variant: said.variant.or(told.variant),
+        os: said.os.or(listed_for.os),
+        architecture: said.architecture.or(listed_for.architecture),
+        variant: said.variant.or(listed_for.variant),
         layer_count: (!is_index).then(|| i32::try_from(manifest.layers.len()).unwrap_or(i32::MAX)),
         total_size_bytes: (!is_index).then(|| sizes.fold(0, i64::saturating_add)),
         created_at: config.and_then(|config| config.created),
@@ -230,12 +234,12 @@ fn row(repository: &str, manifest: &Manifest, listed_for: Platform, config: Opti
         child_digests: is_index
             .then(|| manifest.children.iter().map(|child| child.descriptor.digest.clone()).collect()),
         layers: (!is_index).then(|| manifest.layers.iter().map(of_layers).collect()),
-        annotations_json: object(&manifest.annotations),
-        labels_json: config.and_then(|config| object(&config.labels)),
+        annotations_json: (!manifest.annotations.is_empty()).then(|| object(&manifest.annotations)),
+        labels_json: config.map(|config| object(&config.labels)),
     }
 }
 
-/// A JSON object with sorted keys; none for an empty one.
-fn object(entries: &BTreeMap<String, String>) -> Option<String> {
-    (!entries.is_empty()).then(|| serde_json::Value::from_iter(entries.clone()).to_string())
+/// A JSON object with sorted keys.
+fn object(entries: &BTreeMap<String, String>) -> String {
+    serde_json::Value::from_iter(entries.clone()).to_string()
 }

@@ -26,6 +26,8 @@ const CONCLUSIVE_NAMES: usize = 16;
 /// After so many repositories in a row without an answer the server is gone, and asking for each of the others, with
 /// all retries, would take the whole night.
 const SILENT_REPOSITORIES: usize = 10;
+/// Most repositories that are kept back until it is clear whether the server is still there.
+const MOST_SILENT: usize = 64;
 
 /// What is counted on the way, and survives if the walk is cut off.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -62,7 +64,8 @@ pub(super) struct Ledger {
     /// In lower case.
     monitored: HashSet<String>,
     seen: Seen,
-    /// Repositories for which no answer came, since one came last: rows once it is clear that the server is still there.
+    /// Repositories for which some answer did not come, since all came last: rows once it is clear that the server is
+    /// still there.
     silent: Vec<Reading>,
 }
 
@@ -137,9 +140,9 @@ impl Ledger {
         Ok(Entered { to_read, limited: max > 0 && self.books.kept >= max && !page.last })
     }
 
-    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when it
-    /// holds ten million, so many names
-    /// are proof enough; few are looked up among the rows, where excluded ones are not to be found.
+    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when
+    /// it holds ten million, so many names are proof enough; few are looked up among the rows, where excluded ones are not
+    /// to be found.
     fn confirm_repetition(&mut self, page: &Page) -> Result<bool, SpoolError> {
         if page.names.len() >= CONCLUSIVE_NAMES {
             return Ok(true);
@@ -156,7 +159,12 @@ impl Ledger {
         if let Some(error) = reading.error().filter(|e| matches!(e.fault(), Fault::Unreachable | Fault::RateLimited)) {
             let error = error.clone();
             self.silent.push(reading);
-            return if self.silent.len() < SILENT_REPOSITORIES { Ok(()) } else { Err(WalkError::Registry(error)) };
+            // Where tags came, the server was there: what is silent may be the storage behind it.
+            let in_a_row = self.silent.iter().rev().take_while(|reading| reading.found.is_err()).count();
+            if in_a_row >= SILENT_REPOSITORIES {
+                return Err(WalkError::Registry(error));
+            }
+            return if self.silent.len() < MOST_SILENT { Ok(()) } else { Ok(self.settle_silent()?) };
         }
         self.settle_silent()?;
         Ok(self.write(reading)?)

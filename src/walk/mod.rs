@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stocktake_sink::{RunError, Table};
-use tokio_util::sync::CancellationToken;
 
+pub use driver::walk;
 pub use ledger::Books;
 pub use settings::{Depth, NameFilter, WalkSettings};
 pub use unfinished::Unfinished;
@@ -148,21 +148,6 @@ impl WalkSettings {
         }
         tables
     }
-}
-
-/// Walks a registry to its end, or to the first error that is not one repository's alone. Rows reach the spool in
-/// bounded memory.
-///
-/// # Panics
-/// If writing to the spool panics.
-pub async fn walk(
-    sources: &Sources<'_>,
-    start: Start,
-    settings: &WalkSettings,
-    progress: &Progress,
-    stop: &CancellationToken,
-) -> Walked {
-    driver::walk(sources, start, settings, progress, stop).await
 }
 
 #[cfg(test)]

@@ -282,3 +282,19 @@ async fn edge_34_content_that_is_not_what_it_is_called_is_corrupt() {
     assert_eq!(error.fault(), Fault::Corrupt);
     assert!(error.remedy().contains("storage"), "{}", error.remedy());
 }
+
+#[tokio::test]
+async fn what_head_says_amiss_a_get_says_aright() {
+    for (name, value) in [("content-type", "text/html"), ("docker-content-digest", "\"0815\"")] {
+        let script = Script { contents: stocked(), ..Script::open(["a"]) }.with_faults(move |seen, _| {
+            let head = seen.method == "HEAD";
+            let digest = format!("sha256:{:0>64}", "a");
+            let goes = Goes::status(200).header(name, value);
+            head.then(|| if name == "content-type" { goes.header("docker-content-digest", &digest) } else { goes })
+        });
+        let rig = anonymous(script).await;
+        let place = Place::alone("a");
+        let resolved = rig.client.resolve(&place, "v1").await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        assert_eq!(resolved.digest, rig.client.manifest(&place, "v1").await.expect("a manifest").digest);
+    }
+}

@@ -160,6 +160,60 @@ async fn edge_17_a_wrong_password_is_sent_once_however_many_are_read_at_once() {
 }
 
 #[tokio::test]
+async fn edge_17_a_wrong_password_is_sent_once_also_where_the_first_request_had_no_answer() {
+    let names = numbered(16);
+    for (script, endpoint) in
+        [(Script::quay_like(names.as_slice()), Endpoint::Token), (Script::basic(names.as_slice()), Endpoint::Tags)]
+    {
+        let wrong = secret_file("wrong");
+        let script = stocked(script).with_faults(move |seen, nth| {
+            (seen.endpoint == endpoint && nth <= u64::from(QUICK.attempts)).then_some(Goes::Drop)
+        });
+        let rig = Rig::with(script, |settings| settings.auth = Auth::Token(Some(login(&wrong)))).await;
+        let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
+        let all = join_all(places.iter().map(|place| rig.client.tags(place))).await;
+        let faults: Vec<_> = all.into_iter().map(|outcome| outcome.expect_err("refused").fault()).collect();
+        assert_eq!(faults.iter().filter(|fault| **fault == Fault::Unreachable).count(), 1, "{faults:?}");
+        assert_eq!(faults.iter().filter(|fault| **fault == Fault::CredentialsRejected).count(), 15, "{faults:?}");
+        assert_eq!(rig.server.count(endpoint), u64::from(QUICK.attempts) + 1);
+    }
+}
+
+#[tokio::test]
+async fn edge_17_a_wrong_password_is_sent_once_for_a_catalog_and_its_repositories_together() {
+    let names = numbered(8);
+    let wrong = secret_file("wrong");
+    for script in [Script::distribution_like(names.as_slice()), Script::basic(names.as_slice())] {
+        let script = Script { latency: Duration::from_millis(5), ..stocked(script) };
+        let rig = Rig::with(script, |settings| settings.auth = Auth::Token(Some(login(&wrong)))).await;
+        let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
+        let tags = join_all(places.iter().map(|place| rig.client.tags(place)));
+        let (error, tags) = futures::future::join(rig.error(), tags).await;
+        assert_eq!(error.fault(), Fault::CredentialsRejected);
+        assert!(tags.iter().all(|one| one.as_ref().is_err_and(|error| error.fault() == Fault::CredentialsRejected)));
+        let requests = rig.server.requests();
+        assert_eq!(requests.iter().filter(|seen| seen.authorization == Authorization::Basic).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn edge_03_a_challenge_that_came_to_nothing_is_not_taught_to_other_repositories() {
+    // As a proxy does that hands on the challenge of the registry behind it.
+    for challenge in ["Bearer realm=\"https://auth.elsewhere.example/token\"", "Basic realm=\"elsewhere\""] {
+        let script = stocked(Script::distribution_like(["a", "b", "c"])).with_faults(move |seen, _| {
+            let refused = Goes::status(401).header("www-authenticate", challenge);
+            (seen.endpoint == Endpoint::Tags && seen.path().contains("/b/")).then_some(refused)
+        });
+        let rig = Rig::new(script).await;
+        read(&rig, &[Place::alone("a")]).await;
+        rig.client.tags(&Place::alone("b")).await.expect_err("refused");
+        read(&rig, &[Place::alone("c")]).await;
+        let last = rig.server.requests_to(Endpoint::Tags).into_iter().filter(|seen| seen.path().contains("/c/"));
+        assert_eq!(last.count(), 1, "{challenge}");
+    }
+}
+
+#[tokio::test]
 async fn edge_17_a_repository_that_is_denied_is_no_wrong_password() {
     let denied = |seen: &fake::SeenRequest, _| {
         let challenge = Goes::status(401).header("www-authenticate", "Basic realm=\"fake\"");

@@ -16,6 +16,8 @@ use crate::registry::{
 pub(in crate::walk) struct Memory {
     pub(super) repositories: BTreeMap<String, Repository>,
     pub(super) known: Option<Arc<Known>>,
+    /// Whether it tells where a tag leads without the manifest's size.
+    pub(super) hides_sizes: bool,
     pub(super) asked: Mutex<Vec<String>>,
     /// Cancelled when so many questions have been asked; then nothing is answered any more.
     pub(super) stop_after: Option<(usize, CancellationToken)>,
@@ -143,7 +145,8 @@ impl Contents for Memory {
         let repository = self.repository(place, tag)?;
         let digest = repository.tags.get(tag).ok_or_else(|| gone(tag))?;
         let manifest = repository.manifests.get(digest).ok_or_else(|| gone(tag))?;
-        Ok(Resolved { digest: digest.clone(), media_type: manifest.media_type.clone(), size: Some(manifest.size) })
+        let size = (!self.hides_sizes).then_some(manifest.size);
+        Ok(Resolved { digest: digest.clone(), media_type: manifest.media_type.clone(), size })
     }
 
     async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {

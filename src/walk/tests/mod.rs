@@ -11,6 +11,7 @@ use std::path::Path;
 use chrono::DateTime;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::registry::{Cursor, Names, Page};

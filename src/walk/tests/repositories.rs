@@ -8,7 +8,7 @@ use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Trigger, Verdict};
 use super::memory::{Repository, digest};
 use super::*;
 use crate::clock;
-use crate::registry::Fault;
+use crate::registry::{Fault, ImageConfig};
 use crate::snapshot::Sealed;
 
 fn settings(depth: Depth) -> WalkSettings {
@@ -120,7 +120,8 @@ async fn an_unchanged_second_night_asks_only_where_tags_lead() {
     let (first, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
     assert_eq!(first.saved, 0);
     let of_first = (memory.asked("get ").len() + memory.asked("config ").len()) as u64;
-    memory = Memory { known: Known::open(&before).unwrap().map(Arc::new), ..three() };
+    // A HEAD need not tell a length; what is known does not become unknown by that.
+    memory = Memory { known: Known::open(&before).unwrap().map(Arc::new), hides_sizes: true, ..three() };
     assert!(memory.known.is_some());
     let (second, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
     assert_eq!(memory.asked("head ").len(), 4);
@@ -222,6 +223,35 @@ async fn an_image_whose_configuration_was_missing_is_read_again_the_next_night()
     let memory = Memory { known, ..Memory::of([("a/app", whole)]) };
     let (_, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
     assert_eq!(rows(&after.snapshot, Table::Manifests, &["kind", "os"]), ["image linux"]);
+}
+
+#[tokio::test]
+async fn an_image_that_is_for_no_platform_is_known_the_next_night() {
+    // As signatures are, and the attestations that builders put beside each image.
+    let attested = || {
+        let mut multi = Repository::default().with_index("v1", "b", &["b1", "b2"]);
+        let config = multi.configs.get_mut(&digest("c0b2")).unwrap();
+        *config = ImageConfig::default();
+        multi
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let memory = Memory::of([("b/multi", attested())]);
+    let (_, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
+    let known = Known::open(&before).unwrap().map(Arc::new);
+    let memory = Memory { known, ..Memory::of([("b/multi", attested())]) };
+    let (_, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
+    assert_eq!((memory.asked("get "), memory.asked("config ")), (Vec::new(), Vec::new()));
+    assert_eq!(short(rows(&after.snapshot, Table::Manifests, &["digest", "os"])), ["b -", "b1 linux", "b2 -"]);
+}
+
+#[tokio::test]
+async fn a_storage_that_nobody_reaches_is_no_server_that_is_gone() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
+    let image = || Repository::default().with_image("v1", "a").failing(&digest("c0a"), Fault::Unreachable);
+    let (memory, scratch) = (Memory::of(names.map(|name| (name, image()))), tempfile::tempdir().unwrap());
+    let (books, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
+    assert_eq!((books.read, books.unreadable), (0, 20));
+    assert_eq!(rows(&sealed.snapshot, Table::Tags, &["tag"]).len(), 20);
 }
 
 #[tokio::test]
