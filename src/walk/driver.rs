@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::ledger::{Entered, Ledger};
+use super::ledger::{Books, Entered, Ledger};
 use super::reading::{Reader, Reading};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
@@ -117,6 +117,8 @@ impl<'a> Driver<'a> {
         };
         progress.pages.store(ledger.books.pages, Ordering::Relaxed);
         progress.listed.store(ledger.books.listed, Ordering::Relaxed);
+        let Books { read, unreadable, gone, .. } = ledger.books;
+        progress.read.store(read + unreadable + gone, Ordering::Relaxed);
         let unproven = matches!(pages, Pages::Until(_));
         let mut driver = Self {
             reader,
@@ -214,7 +216,7 @@ impl<'a> Driver<'a> {
         };
         let stale = match &error {
             WalkError::Registry(error) => is_ours(error),
-            WalkError::NoProgress { .. } => true,
+            WalkError::NoProgress { .. } | WalkError::Astray => true,
             WalkError::Spool(_) => false,
         };
         if self.unproven && stale { Ended::Stale(error) } else { Ended::Failed(error) }
@@ -352,7 +354,8 @@ impl Job {
             cut.pages = pages.clone();
         }
         cut.books = ledger.books.clone();
-        if cut.pages == Pages::Lost {
+        let nothing = cut.pages == Pages::None && cut.books.is_empty();
+        if nothing || cut.pages == Pages::Lost {
             return false;
         }
         let written = serde_json::to_value(&cut).map_err(|e| e.to_string());

@@ -8,7 +8,7 @@ use stocktake_sink::{ManifestKind, RunError};
 
 use super::reading::{Found, Reader};
 use crate::clock;
-use crate::registry::{Descriptor, Fault, ImageConfig, Manifest, Place, Platform, RegistryError, Resolved};
+use crate::registry::{Descriptor, Fault, ImageConfig, Manifest, Place, Platform, RegistryError, Resolved, chain};
 use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 
 /// How deep indexes of indexes are followed; no tool we know makes deeper ones.
@@ -193,7 +193,7 @@ impl<'a> Images<'a> {
     fn failed(&mut self, error: RegistryError, gone: &'static str) {
         let fault = error.fault();
         let code = if fault == Fault::Gone { gone } else { fault.as_str() };
-        self.found.note(self.place, RunError::of_run(code, error.to_string()));
+        self.found.note(self.place, RunError::of_run(code, chain(&error)));
         if fault != Fault::Gone {
             self.found.cut_short.get_or_insert(error);
         }

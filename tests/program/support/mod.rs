@@ -9,6 +9,7 @@ pub(crate) mod push;
 mod seed;
 pub(crate) mod site;
 pub(crate) mod small_disk;
+pub(crate) mod stage;
 pub(crate) mod stranger;
 mod token_server;
 
