@@ -10,13 +10,14 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::future::OptionFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::ledger::{Books, Entered, Ledger};
-use super::reading::{Reader, Reading};
+use super::reading::{ROOM, Reader, Reading};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
 use crate::clock;
@@ -93,8 +94,9 @@ impl<'a> Driver<'a> {
         settings: &'a WalkSettings,
         progress: &'a Progress,
     ) -> Result<Self, Box<Walked>> {
-        let width = sources.concurrency.get();
-        let reader = Reader { contents: sources.contents, known: sources.known.clone(), depth: settings.depth, width };
+        let (width, room) = (sources.concurrency.get(), Arc::new(Semaphore::new(ROOM)));
+        let reader =
+            Reader { contents: sources.contents, known: sources.known.clone(), depth: settings.depth, width, room };
         let checkpoints =
             |fingerprint, begun_at| Checkpoints { fingerprint, begun_at, due: Instant::now() + CHECKPOINT_EVERY };
         let (ledger, pages, to_read, checkpoints) = match start {

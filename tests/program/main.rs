@@ -11,6 +11,7 @@ mod discoveries;
 mod durability;
 mod full_disk;
 mod hostile;
+mod hostile_contents;
 mod kills;
 mod layers;
 mod map;

@@ -6,6 +6,7 @@ pub(crate) mod inventory;
 pub(crate) mod program;
 pub(crate) mod pulp;
 pub(crate) mod push;
+pub(crate) mod raw;
 mod seed;
 pub(crate) mod site;
 pub(crate) mod small_disk;
