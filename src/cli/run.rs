@@ -73,7 +73,7 @@ pub(super) fn stop_on_signals() -> CancellationToken {
         };
         let mut next = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
         next().await;
-        info!("stopping; what is unpublished is discarded, a second signal ends at once");
+        info!("stopping; nothing more is published, a second signal ends at once");
         cancelled.cancel();
         next().await;
         std::process::exit(i32::from(Exit::Interrupted.code()));

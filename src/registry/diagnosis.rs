@@ -192,6 +192,7 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::TooManyPages(_) | Problem::TooManyNames(_) if step.is_of_one_repository() => {
             "delete old tags, or exclude the repository: nobody can use so many"
         }
+        Problem::TooMuch(_) => "lower `concurrency`, or leave the repository out with `exclude`",
         Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry",
         _ => "check `url`: what answers there does not keep to the registry protocol",
     };

@@ -227,6 +227,10 @@ pub(super) enum Problem {
     TooManyPages(u64),
     #[error("more than {0} names")]
     TooManyNames(u64),
+    #[error(
+        "what it names, with all that is being read beside it, is more than the {0} layers and entries there is room for"
+    )]
+    TooMuch(usize),
     #[error("`{0}` cannot be asked for: it is against the specification's grammar")]
     BadName(String),
     #[error("it is not there: {0}")]
@@ -276,7 +280,9 @@ impl Problem {
             | Self::NoRealm
             | Self::BadName(_)
             | Self::Redirects => Fault::Protocol,
-            Self::SeenUrl | Self::SeenPage | Self::TooManyPages(_) | Self::TooManyNames(_) => Fault::Endless,
+            Self::SeenUrl | Self::SeenPage | Self::TooManyPages(_) | Self::TooManyNames(_) | Self::TooMuch(_) => {
+                Fault::Endless
+            }
         }
     }
 }
@@ -284,6 +290,13 @@ impl Problem {
 impl RegistryError {
     pub(super) fn new(step: Step, problem: Problem) -> Self {
         Self(Arc::new(Inner { step, problem }))
+    }
+
+    /// A manifest for whose layers or entries there is no room among so many.
+    pub(crate) fn too_much(repository: &str, reference: &str, most: usize) -> Self {
+        let separator = if reference.contains(':') { '@' } else { ':' };
+        let manifest = format!("{repository}{separator}{reference}");
+        Self::new(Step::Manifest(manifest.into()), Problem::TooMuch(most))
     }
 
     /// The kind.

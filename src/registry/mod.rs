@@ -10,6 +10,7 @@ mod api;
 mod body;
 mod cache;
 mod catalog;
+mod chain;
 mod challenge;
 mod circle;
 mod client;
@@ -60,6 +61,7 @@ mod transport;
 
 pub use api::{Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, with_query};
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
+pub use chain::chain;
 pub use challenge::Challenge;
 pub use client::Client;
 pub use client_certificate::{ClientCertificate, ClientCertificateError};

@@ -5,7 +5,7 @@ use std::io;
 
 use stocktake_sink::{RunError, Verdict};
 
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, chain};
 use crate::state::StateError;
 use crate::walk::WalkError;
 
@@ -37,7 +37,7 @@ impl Cause {
         match error {
             WalkError::Registry(e) => Self::of_registry(e),
             WalkError::Spool(e) => Self::of_disk(e),
-            WalkError::NoProgress { .. } => {
+            WalkError::NoProgress { .. } | WalkError::Astray => {
                 Self::plain("no_progress", error, "run it again; if it stays so, tell the registry's vendor")
             }
         }
@@ -75,19 +75,4 @@ impl Cause {
     pub(super) fn to_run_error(&self) -> RunError {
         RunError::of_run(self.code, self.message.clone())
     }
-}
-
-/// An error and its sources on one line. A source whose words the line already has is not repeated.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let text = source.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        next = source.source();
-    }
-    line
 }

@@ -9,7 +9,7 @@ use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::cause::chain;
+use crate::registry::chain;
 
 /// Attempts at one sink, the first included; the snapshot stays sealed, so the next run tries again anyway.
 const ATTEMPTS: u32 = 3;

@@ -16,16 +16,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use cause::{Cause, chain};
+pub use cause::Cause;
 pub use deliver::{DeliveryError, SinkOutcome};
 pub use report::{JudgedRun, Outcome, RunReport, Severity};
 
 use crate::clock;
 use crate::discovery::{self, DiscoverySettings};
+pub use crate::registry::chain;
 use crate::registry::{self, Client, RegistryError};
 use crate::snapshot::{JudgeSettings, Known, Spool};
 use crate::state::{self, RegistryState, StateError};
-use crate::walk::{Depth, Ended, Progress, Sources, Start, Unfinished, WalkSettings, walk};
+use crate::walk::{Depth, Ended, NotResumed, Progress, Sources, Start, Unfinished, WalkSettings, walk};
 use verdict::{Judged, Walk};
 
 /// Runs by hand in quick succession stand a few seconds ahead; more than this, and the clock was set back.
@@ -156,15 +157,16 @@ impl<'a> Run<'a> {
     /// A walk that was cut off, if this run is to go on with it; what is left of any other is removed.
     fn unfinished(&self, state: &RegistryState) -> Option<Unfinished> {
         let (within, fingerprint) = (self.plan.walk.resume_within, &self.plan.config_sha256);
-        let found = Unfinished::find(&state.walk_directory(), fingerprint, within, self.started_at);
-        let found = found.unwrap_or_else(|e| {
-            warn!(registry = %self.plan.registry.name, "begins anew, as what was cut off cannot be read: {}", cause::chain(&e));
-            None
-        });
-        if found.is_none() {
-            state.discard_walk();
+        match Unfinished::find(&state.walk_directory(), fingerprint, within, self.started_at) {
+            Ok(unfinished) => return Some(unfinished),
+            Err(NotResumed::Nothing) => {}
+            Err(why) => {
+                let registry = &self.plan.registry.name;
+                info!(%registry, "begins anew and not where the last walk was cut off: {}", chain(&why));
+                state.discard_walk();
+            }
         }
-        found
+        None
     }
 
     /// What the last snapshot holds, where manifests are to be read.
@@ -174,7 +176,7 @@ impl<'a> Run<'a> {
         }
         let known = state.last()?.and_then(|sealed| Known::open(&sealed));
         let known = known.unwrap_or_else(|e| {
-            warn!(registry = %self.plan.registry.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", cause::chain(&e));
+            warn!(registry = %self.plan.registry.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", chain(&e));
             None
         });
         known.map(Arc::new)
@@ -189,11 +191,12 @@ impl<'a> Run<'a> {
     ) -> Walk {
         let registry = &self.plan.registry.name;
         if let Some(unfinished) = unfinished {
-            info!(%registry, "goes on with {}", unfinished.described());
-            let resumed = self.walk(Start::Unfinished(Box::new(unfinished)), known.clone(), stop).await;
-            let Walk::Done(walked) = &resumed else { return resumed };
-            let Ended::Stale(error) = &walked.ended else { return resumed };
-            info!(%registry, "begins anew, as there is no going on from there: {}", cause::chain(error));
+            let described = unfinished.described();
+            info!(%registry, "goes on with {described}");
+            let walk = self.walk(Start::Unfinished(Box::new(unfinished)), known.clone(), stop).await;
+            let Walk::Done { walked, .. } = walk else { return walk };
+            let Ended::Stale(error) = &walked.ended else { return Walk::Done { walked, resumed: Some(described) } };
+            info!(%registry, "begins anew, as there is no going on from there: {}", chain(error));
         }
         let resumable = !self.plan.walk.resume_within.is_zero();
         let fingerprint = resumable.then(|| self.plan.config_sha256.clone());
@@ -229,7 +232,7 @@ impl<'a> Run<'a> {
             },
             client.keep_fresh(ended.clone())
         );
-        Walk::Done(Box::new(walked))
+        Walk::Done { walked: Box::new(walked), resumed: None }
     }
 
     /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those
@@ -243,7 +246,7 @@ impl<'a> Run<'a> {
         let sealed = match state.last() {
             Some(Ok(sealed)) => sealed,
             Some(Err(e)) => {
-                warn!(registry = %self.plan.registry.name, "the last snapshot is not delivered again: {}", cause::chain(&e));
+                warn!(registry = %self.plan.registry.name, "the last snapshot is not delivered again: {}", chain(&e));
                 return;
             }
             None => return,
@@ -261,7 +264,7 @@ impl<'a> Run<'a> {
         let receipts = outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone())));
         if let Err(e) = state.delivered(receipts) {
             // The next run asks those sinks again, which changes nothing there: no reason to call this run a failure.
-            warn!(registry = %self.plan.registry.name, "receipts are not written down: {}", cause::chain(&e));
+            warn!(registry = %self.plan.registry.name, "receipts are not written down: {}", chain(&e));
         }
     }
 

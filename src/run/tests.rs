@@ -67,7 +67,7 @@ async fn other_work_goes_on_while_a_spool_is_merged() {
     };
     let judged = tokio::select! {
         biased;
-        judged = verdict::judge(&run, Walk::Done(Box::new(walked)), id, None) => judged.unwrap(),
+        judged = verdict::judge(&run, Walk::Done { walked: Box::new(walked), resumed: None }, id, None) => judged.unwrap(),
         () = others => unreachable!("it never ends"),
     };
     assert_eq!(judged.record.rows_repositories, 100_000);

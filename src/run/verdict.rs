@@ -11,7 +11,12 @@ use crate::walk::{Books, Depth, Ended, WalkError, Walked};
 #[derive(Debug)]
 pub(super) enum Walk {
     /// It ended, somehow.
-    Done(Box<Walked>),
+    Done {
+        /// What it left.
+        walked: Box<Walked>,
+        /// The walk that it went on with, described.
+        resumed: Option<String>,
+    },
     /// The registry's settings do not make a client.
     NoClient,
     /// There is nowhere to put rows.
@@ -56,10 +61,10 @@ pub(super) async fn judge(
     previous: Option<Extent>,
 ) -> Result<Judged, Interrupted> {
     let seen = match walk {
-        Walk::Done(walked) if matches!(walked.ended, Ended::Stopped) => {
+        Walk::Done { walked, .. } if matches!(walked.ended, Ended::Stopped) => {
             return Err(Interrupted { resumable: walked.resumable });
         }
-        Walk::Done(walked) => Seen::of(*walked).await,
+        Walk::Done { walked, resumed } => Seen::of(*walked, resumed).await,
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
     };
@@ -121,23 +126,21 @@ impl Seen {
         Self { ending: Ending::Failed, cause, books, notes, unsealed: None, resumable: false }
     }
 
-    async fn of(walked: Walked) -> Self {
+    async fn of(walked: Walked, resumed: Option<String>) -> Self {
         let Walked { ended, books, spool, resumable } = walked;
         let mut notes: Vec<_> = books.invalid_examples.iter().map(|name| invalid_name(name)).collect();
         notes.extend(books.errors());
         if matches!(ended, Ended::Limited) {
             notes.push(limited());
         }
+        notes.extend(resumed.as_deref().map(gone_on_with));
         let (ending, cause) = match &ended {
             Ended::Failed(e) | Ended::Stale(e) => (ending(e, books.pages), Some(Cause::of_walk(e))),
             Ended::Whole | Ended::Limited | Ended::Stopped => (Ending::Whole, None),
         };
         let mut seen = Self { ending, cause, books, notes, unsealed: None, resumable };
-        if resumable {
-            // Another run wants the rows as they are.
-            return seen;
-        }
-        // Reads and writes all rows once more, unless they came in order.
+        // Reads and writes all rows once more, unless they came in order. Where another run may go on, what it needs for
+        // that remains.
         match on_disk(move || spool.finish()).await {
             Ok(unsealed) => seen.unsealed = Some(unsealed),
             Err(e) => {
@@ -168,8 +171,13 @@ fn ending(error: &WalkError, pages: u64) -> Ending {
             Fault::Unsupported => Ending::Unsupported,
             _ => Ending::Failed,
         },
-        WalkError::NoProgress { .. } => Ending::Failed,
+        WalkError::NoProgress { .. } | WalkError::Astray => Ending::Failed,
     }
+}
+
+fn gone_on_with(walk: &str) -> RunError {
+    let message = format!("this run goes on with {walk}; its times, requests, retries and tokens are its own alone");
+    RunError::of_run("resumed", message)
 }
 
 fn invalid_name(name: &str) -> RunError {

@@ -94,7 +94,9 @@ fn judge_whole(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
         return Judgement { verdict: Verdict::Suspicious, reason: Some(reason) };
     }
     if seen.unreadable > 0 {
-        let reason = format!("{} of {} listed repositories could not be read", seen.unreadable, seen.listed);
+        // Monitored ones need not be listed.
+        let all = if seen.rows > seen.listed { seen.rows.to_string() } else { format!("{} listed", seen.listed) };
+        let reason = format!("{} of {all} repositories could not be read", seen.unreadable);
         return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
     }
     Judgement { verdict: Verdict::Complete, reason: None }

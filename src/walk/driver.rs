@@ -10,13 +10,14 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::future::OptionFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::ledger::{Entered, Ledger};
-use super::reading::{Reader, Reading};
+use super::ledger::{Books, Entered, Ledger};
+use super::reading::{ROOM, Reader, Reading};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
 use crate::clock;
@@ -100,8 +101,9 @@ impl<'a> Driver<'a> {
         settings: &'a WalkSettings,
         progress: &'a Progress,
     ) -> Result<Self, Box<Walked>> {
-        let width = sources.concurrency.get();
-        let reader = Reader { contents: sources.contents, known: sources.known.clone(), depth: settings.depth, width };
+        let (width, room) = (sources.concurrency.get(), Arc::new(Semaphore::new(ROOM)));
+        let reader =
+            Reader { contents: sources.contents, known: sources.known.clone(), depth: settings.depth, width, room };
         let checkpoints =
             |fingerprint, begun_at| Checkpoints { fingerprint, begun_at, due: Instant::now() + CHECKPOINT_EVERY };
         let (ledger, pages, to_read, checkpoints) = match start {
@@ -124,6 +126,8 @@ impl<'a> Driver<'a> {
         };
         progress.pages.store(ledger.books.pages, Ordering::Relaxed);
         progress.listed.store(ledger.books.listed, Ordering::Relaxed);
+        let Books { read, unreadable, gone, .. } = ledger.books;
+        progress.read.store(read + unreadable + gone, Ordering::Relaxed);
         let unproven = matches!(pages, Pages::Until(_));
         let mut driver = Self {
             reader,
@@ -222,7 +226,7 @@ impl<'a> Driver<'a> {
         };
         let stale = match &error {
             WalkError::Registry(error) => is_ours(error),
-            WalkError::NoProgress { .. } => true,
+            WalkError::NoProgress { .. } | WalkError::Astray => true,
             WalkError::Spool(_) => false,
         };
         if self.unproven && stale { Ended::Stale(error) } else { Ended::Failed(error) }
@@ -362,7 +366,8 @@ impl Job {
             cut.pages = pages.clone();
         }
         cut.books = ledger.books.clone();
-        if cut.pages == Pages::Lost {
+        let nothing = cut.pages == Pages::None && cut.books.is_empty();
+        if nothing || cut.pages == Pages::Lost {
             return false;
         }
         let written = serde_json::to_value(&cut).map_err(|e| e.to_string());

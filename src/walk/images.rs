@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::{StreamExt, stream};
 use stocktake_sink::{ManifestKind, RunError};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::reading::{Found, Reader};
+use super::reading::{Found, ROOM, Reader};
 use crate::clock;
-use crate::registry::{Descriptor, Fault, ImageConfig, Manifest, Place, Platform, RegistryError, Resolved};
+use crate::registry::{Descriptor, Fault, ImageConfig, Manifest, Place, Platform, RegistryError, Resolved, chain};
 use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 
 /// How deep indexes of indexes are followed; no tool we know makes deeper ones.
@@ -19,7 +20,7 @@ enum Target {
     /// To a manifest of the last snapshot.
     Known(Resolved),
     /// To one that was fetched.
-    Fetched(Box<Manifest>),
+    Fetched(Box<Manifest>, OwnedSemaphorePermit),
 }
 
 /// A fetched manifest, and the platform for which an index lists it.
@@ -73,7 +74,8 @@ impl<'a> Images<'a> {
                     self.reuse(&resolved.digest);
                     Some(resolved)
                 }
-                Ok(Target::Fetched(manifest)) => {
+                Ok(Target::Fetched(manifest, room)) => {
+                    self.hold(room);
                     let (digest, media_type) = (manifest.digest.clone(), manifest.media_type.clone());
                     let resolved = Resolved { digest, media_type, size: Some(manifest.size) };
                     fetched.insert(manifest.digest.clone(), (*manifest, Platform::default()));
@@ -101,8 +103,26 @@ impl<'a> Images<'a> {
             }
             reference = resolved.digest;
         }
-        let manifest = contents.manifest(self.place, &reference).await?;
-        Ok(Target::Fetched(Box::new(manifest)))
+        let (manifest, room) = self.fetch(&reference).await?;
+        Ok(Target::Fetched(Box::new(manifest), room))
+    }
+
+    /// Fetches a manifest, if there is room for what it names.
+    async fn fetch(&self, reference: &str) -> Result<(Manifest, OwnedSemaphorePermit), RegistryError> {
+        let manifest = self.reader.contents.manifest(self.place, reference).await?;
+        let parts = u32::try_from(1 + manifest.layers.len() + manifest.children.len()).unwrap_or(u32::MAX);
+        match self.reader.room.clone().try_acquire_many_owned(parts) {
+            Ok(room) => Ok((manifest, room)),
+            Err(_) => Err(RegistryError::too_much(&self.place.repository, reference, ROOM)),
+        }
+    }
+
+    /// Keeps room until the rows of this repository are in the spool.
+    fn hold(&mut self, room: OwnedSemaphorePermit) {
+        match &mut self.found.room {
+            Some(held) => held.merge(room),
+            none => *none = Some(room),
+        }
     }
 
     /// Whether the last snapshot has this manifest and all that it lists. An image without labels, not even none, is one
@@ -180,14 +200,17 @@ impl<'a> Images<'a> {
     async fn children(&mut self, wanted: Vec<(String, Platform)>) -> Vec<Fetched> {
         let this = &*self;
         let read = |(digest, platform): (String, Platform)| async move {
-            this.reader.contents.manifest(this.place, &digest).await.map(|manifest| (manifest, platform))
+            this.fetch(&digest).await.map(|(manifest, room)| (manifest, platform, room))
         };
         let read: Vec<_> =
             stream::iter(wanted.into_iter().map(read)).buffer_unordered(this.reader.width).collect().await;
         let mut fetched = Vec::new();
         for outcome in read {
             match outcome {
-                Ok(child) => fetched.push(child),
+                Ok((manifest, platform, room)) => {
+                    self.hold(room);
+                    fetched.push((manifest, platform));
+                }
                 Err(error) => self.failed(error, "child_missing"),
             }
         }
@@ -199,7 +222,7 @@ impl<'a> Images<'a> {
     fn failed(&mut self, error: RegistryError, gone: &'static str) {
         let fault = error.fault();
         let code = if fault == Fault::Gone { gone } else { fault.as_str() };
-        self.found.note(self.place, RunError::of_run(code, error.to_string()));
+        self.found.note(self.place, RunError::of_run(code, chain(&error)));
         if fault != Fault::Gone {
             self.found.cut_short.get_or_insert(error);
         }

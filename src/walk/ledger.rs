@@ -13,7 +13,7 @@ use super::notes::Notes;
 use super::reading::{Found, Reading};
 use super::seen::Seen;
 use super::{Depth, WalkError, WalkSettings};
-use crate::registry::{Fault, Page};
+use crate::registry::{Fault, Page, chain};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
 
 /// How many invalid names are kept to be shown.
@@ -28,6 +28,9 @@ const CONCLUSIVE_NAMES: usize = 16;
 const SILENT_REPOSITORIES: usize = 10;
 /// Most repositories that are kept back until it is clear whether the server is still there.
 const MOST_SILENT: usize = 64;
+
+/// How many names from the beginning of the list are remembered.
+const FIRST_NAMES: usize = 16;
 
 /// What is counted on the way, and survives if the walk is cut off.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -52,6 +55,8 @@ pub struct Books {
     pub monitored: u64,
     /// Requests for manifests and configurations that were not needed, as the last snapshot had the answer.
     pub saved: u64,
+    /// The first names of the list, excluded ones among them: a server that begins again is known by them.
+    pub(super) first: Vec<String>,
     pub(super) notes: Notes,
 }
 
@@ -64,6 +69,8 @@ pub(super) struct Ledger {
     /// In lower case.
     monitored: HashSet<String>,
     seen: Seen,
+    /// Of a walk that goes on: what is still to be read, until a page has shown that its cursor works.
+    unproven: Option<HashSet<String>>,
     /// Repositories for which some answer did not come, since all came last: rows once it is clear that the server is
     /// still there.
     silent: Vec<Reading>,
@@ -83,7 +90,8 @@ impl Ledger {
     pub(super) fn new(spool: Spool, settings: WalkSettings) -> Self {
         let count = settings.monitored.len() as u64;
         let books = Books { kept: count, monitored: count, ..Books::default() };
-        Self { spool, books, seen: Seen::default(), monitored: lower_case(&settings), settings, silent: Vec::new() }
+        let (seen, monitored) = (Seen::default(), lower_case(&settings));
+        Self { spool, books, seen, monitored, settings, unproven: None, silent: Vec::new() }
     }
 
     /// The books of a walk that was cut off.
@@ -96,9 +104,11 @@ impl Ledger {
         pending: &[String],
         settings: WalkSettings,
     ) -> Result<Self, (Box<Self>, SpoolError)> {
-        let seen = Seen::resumed(&mut spool, pending.iter().map(String::as_str));
+        let monitored = lower_case(&settings);
+        let seen = Seen::resumed(&mut spool, pending.iter().map(String::as_str), &monitored);
         let (seen, error) = seen.map_or_else(|error| (Seen::default(), Some(error)), |seen| (seen, None));
-        let ledger = Self { spool, books, seen, monitored: lower_case(&settings), settings, silent: Vec::new() };
+        let unproven = (books.pages > 0).then(|| pending.iter().cloned().collect());
+        let ledger = Self { spool, books, seen, monitored, settings, unproven, silent: Vec::new() };
         match error {
             Some(error) => Err((Box::new(ledger), error)),
             None => Ok(ledger),
@@ -107,14 +117,20 @@ impl Ledger {
 
     /// Enters a page.
     pub(super) fn enter(&mut self, mut page: Page) -> Result<Entered, WalkError> {
+        if self.is_astray(&page)? {
+            return Err(WalkError::Astray);
+        }
         let books = &mut self.books;
+        if books.pages == 0 {
+            books.first = page.names.iter().take(FIRST_NAMES).map(str::to_owned).collect();
+        }
         books.pages += 1;
         books.listed += page.names.len() as u64 + page.invalid_count;
         books.invalid += page.invalid_count;
         let room = INVALID_EXAMPLES.saturating_sub(books.invalid_examples.len());
         books.invalid_examples.extend(page.invalid.drain(..).take(room));
 
-        let progressed = page.proven_new || self.seen.note(&page.names, &mut self.spool)?;
+        let progressed = page.proven_new || self.seen.note(&page.names, &mut self.spool, &self.monitored)?;
         // After the last page there is nothing to loop over: the list may have shifted while it was read.
         if !progressed && !page.last && self.confirm_repetition(&page)? {
             return Err(WalkError::NoProgress { page: page.number });
@@ -124,7 +140,7 @@ impl Ledger {
         let mut to_read = Vec::new();
         for name in page.names.iter().filter(|name| self.settings.filter.accepts(name)) {
             // Those were read first, whatever the list says.
-            if !self.monitored.is_empty() && self.monitored.contains(&name.to_lowercase()) {
+            if is_among(&self.monitored, name) {
                 continue;
             }
             if max > 0 && self.books.kept >= max {
@@ -140,15 +156,33 @@ impl Ledger {
         Ok(Entered { to_read, limited: max > 0 && self.books.kept >= max && !page.last })
     }
 
+    /// Whether the first page after an earlier walk's cursor does not come after what that walk listed. One met name is
+    /// enough, since a server that lists in another order now would leave out others; so is the end of the list, which
+    /// is also all that some servers have to say to a cursor they do not know.
+    fn is_astray(&mut self, page: &Page) -> Result<bool, SpoolError> {
+        let Some(pending) = self.unproven.take().filter(|_| !page.proven_new) else { return Ok(false) };
+        if page.names.is_empty() {
+            return Ok(page.last && page.invalid_count == 0);
+        }
+        // Monitored ones have rows before they are listed.
+        let names: HashSet<&str> = page.names.iter().filter(|name| !is_among(&self.monitored, name)).collect();
+        let first = self.books.first.iter();
+        let mut met = first.chain(&pending).any(|name| names.contains(name.as_str()));
+        if !met {
+            self.spool.visit(|name| met |= names.contains(name))?;
+        }
+        Ok(met)
+    }
+
     /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when
     /// it holds ten million, so many names are proof enough; few are looked up among the rows, where excluded ones are not
-    /// to be found.
+    /// to be found, and monitored ones whether they were listed or not.
     fn confirm_repetition(&mut self, page: &Page) -> Result<bool, SpoolError> {
         if page.names.len() >= CONCLUSIVE_NAMES {
             return Ok(true);
         }
-        Ok(page.names.iter().all(|name| self.settings.filter.accepts(name))
-            && self.spool.holds_all(page.names.iter())?)
+        let tells = |name: &str| self.settings.filter.accepts(name) && !is_among(&self.monitored, name);
+        Ok(page.names.iter().all(tells) && self.spool.holds_all(page.names.iter())?)
     }
 
     /// Enters what became of one repository. An error here ends the walk.
@@ -201,8 +235,8 @@ impl Ledger {
         match found {
             Ok(found) => self.write_found(&repository, observed_at, found),
             Err(error) => {
-                debug!(%repository, "not read: {error}");
-                let note = RunError::of_run(error.fault().as_str(), error.to_string());
+                debug!(%repository, "not read: {}", chain(&error));
+                let note = RunError::of_run(error.fault().as_str(), chain(&error));
                 self.books.notes.add(RunError { repository: Some(repository.to_string()), ..note });
                 Ok(())
             }
@@ -228,6 +262,18 @@ impl Ledger {
         self.books.notes.append(found.notes);
         Ok(())
     }
+}
+
+impl Books {
+    /// Whether nothing is entered yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages + self.read + self.unreadable + self.gone == 0
+    }
+}
+
+/// Whether a name is in a set of names in lower case.
+pub(super) fn is_among(names: &HashSet<String>, name: &str) -> bool {
+    !names.is_empty() && names.contains(&name.to_lowercase())
 }
 
 pub(super) fn lower_case(settings: &WalkSettings) -> HashSet<String> {

@@ -19,7 +19,7 @@ use stocktake_sink::{RunError, Table};
 pub use driver::walk;
 pub use ledger::Books;
 pub use settings::{Depth, NameFilter, WalkSettings};
-pub use unfinished::Unfinished;
+pub use unfinished::{NotResumed, Unfinished};
 
 use crate::discovery::Discovery;
 use crate::registry::{Contents, RegistryError};
@@ -111,6 +111,11 @@ pub enum WalkError {
         /// The page, from 1.
         page: u64,
     },
+    /// What the server sends in answer to an earlier walk's cursor does not come after what that walk listed.
+    #[error(
+        "the catalog does not go on where the walk was cut off: the server has lost its place, or its order is another"
+    )]
+    Astray,
     /// The state directory's disk.
     #[error(transparent)]
     Spool(#[from] SpoolError),

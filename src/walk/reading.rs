@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use stocktake_sink::RunError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 use super::Depth;
@@ -12,6 +13,11 @@ use super::notes::Notes;
 use crate::clock;
 use crate::registry::{Contents, Fault, Names, Place, RegistryError, Resolved, Tags};
 use crate::snapshot::{Known, KnownRepository, ManifestRow, RepositoryState};
+
+/// How many manifests, layers and entries of indexes are held in memory, of all repositories under way together: some
+/// 300 MiB. A hundred thousand images of ten layers in one repository are within it; what somebody pushes in order to
+/// fill our memory is not.
+pub(super) const ROOM: usize = 1_000_000;
 
 /// Reads repositories.
 #[derive(Clone, Debug)]
@@ -22,6 +28,8 @@ pub(super) struct Reader<'a> {
     pub(super) depth: Depth,
     /// Requests of one repository under way at once.
     pub(super) width: usize,
+    /// A permit for each of [`ROOM`].
+    pub(super) room: Arc<Semaphore>,
 }
 
 /// What became of one repository.
@@ -46,6 +54,8 @@ pub(super) struct Found {
     pub(super) cut_short: Option<RegistryError>,
     /// Requests that were not needed, as the last snapshot had the answer.
     pub(super) saved: u64,
+    /// What the fetched manifests take of [`ROOM`].
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 impl Found {

@@ -4,8 +4,10 @@
 //! that lists by age, or one that lost its place) a growing Bloom filter takes over, seeded from the spool: 2 to 3
 //! bytes a name, and "not met" is certain.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
+use super::ledger::is_among;
 use crate::registry::Names;
 use crate::snapshot::{Spool, SpoolError};
 
@@ -27,16 +29,23 @@ impl Seen {
     pub(super) fn resumed<'a>(
         spool: &mut Spool,
         pending: impl IntoIterator<Item = &'a str>,
+        monitored: &HashSet<String>,
     ) -> Result<Self, SpoolError> {
-        let mut filter = Filter::of(spool)?;
-        for name in pending {
+        let mut filter = Filter::of(spool, monitored)?;
+        for name in pending.into_iter().filter(|name| !is_among(monitored, name)) {
             filter.insert(name);
         }
         Ok(Self { greatest: String::new(), filter: Some(filter) })
     }
 
-    /// Notes a page's names; false if all of them look met. An empty page is no lack of progress.
-    pub(super) fn note(&mut self, names: &Names, spool: &mut Spool) -> Result<bool, SpoolError> {
+    /// Notes a page's names; false if all of them look met. An empty page is no lack of progress. Rows of `monitored`
+    /// repositories, in lower case, do not count as listed.
+    pub(super) fn note(
+        &mut self,
+        names: &Names,
+        spool: &mut Spool,
+        monitored: &HashSet<String>,
+    ) -> Result<bool, SpoolError> {
         if self.filter.is_none() {
             let greatest = names.iter().max().unwrap_or_default();
             if greatest > self.greatest.as_str() || names.is_empty() {
@@ -48,7 +57,7 @@ impl Seen {
         }
         let filter = match &mut self.filter {
             Some(filter) => filter,
-            none => none.insert(Filter::of(spool)?),
+            none => none.insert(Filter::of(spool, monitored)?),
         };
         let mut progressed = names.is_empty();
         for name in names.iter() {
@@ -72,11 +81,14 @@ struct Layer {
 }
 
 impl Filter {
-    /// A filter that holds the repositories of the spool.
-    fn of(spool: &mut Spool) -> Result<Self, SpoolError> {
+    /// A filter that holds the repositories of the spool but for monitored ones, which have rows whether they were
+    /// listed or not.
+    fn of(spool: &mut Spool, monitored: &HashSet<String>) -> Result<Self, SpoolError> {
         let mut filter = Self::default();
         spool.visit(|name| {
-            filter.insert(name);
+            if !is_among(monitored, name) {
+                filter.insert(name);
+            }
         })?;
         Ok(filter)
     }

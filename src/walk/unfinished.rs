@@ -47,30 +47,57 @@ pub struct Unfinished {
     pub(super) cut: Cut,
 }
 
+/// Why no walk is gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum NotResumed {
+    /// None was cut off.
+    #[error("there is none")]
+    Nothing,
+    /// It was cut off before its first checkpoint, or what it left is damaged.
+    #[error("it left no checkpoint that can be read")]
+    Unreadable,
+    /// Walks are not gone on with.
+    #[error("`resume_within` is off")]
+    Off,
+    /// The walk was made for other settings.
+    #[error("the configuration has changed since")]
+    OtherSettings,
+    /// The walk began too long ago.
+    #[error("it is older than `resume_within`")]
+    TooOld,
+    /// By the clock, the walk has not begun yet.
+    #[error("it begins in the future: was the clock set back?")]
+    Ahead,
+    /// What came after its checkpoint cannot be removed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
 impl Unfinished {
     /// The walk that was cut off in this directory, if it is worth going on with: of the same settings, begun no longer
     /// than `within` before `now`, and not in the future.
     ///
     /// # Errors
-    /// If the directory cannot be read.
-    pub fn find(
-        directory: &Path,
-        fingerprint: &str,
-        within: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Self>, SpoolError> {
-        let of = |note| serde_json::from_value::<Cut>(note).ok();
-        let within = TimeDelta::from_std(within).unwrap_or(TimeDelta::MAX);
-        let is_good = |cut: &Cut| {
-            let age = now - cut.begun_at;
-            cut.fingerprint == fingerprint && TimeDelta::zero() <= age && age < within
-        };
-        let worth_it = Spool::peek(directory).and_then(of).is_some_and(|cut| is_good(&cut));
-        if !worth_it {
-            return Ok(None);
+    /// Why it is not, or that there is none.
+    pub fn find(directory: &Path, fingerprint: &str, within: Duration, now: DateTime<Utc>) -> Result<Self, NotResumed> {
+        if !directory.exists() {
+            return Err(NotResumed::Nothing);
         }
-        let resumed = Spool::resume(directory)?;
-        Ok(resumed.and_then(|(spool, note)| Some(Self { spool, cut: of(note)? })))
+        let of = |note| serde_json::from_value::<Cut>(note).ok();
+        let cut = Spool::peek(directory).and_then(of).ok_or(NotResumed::Unreadable)?;
+        let age = now - cut.begun_at;
+        if within.is_zero() {
+            Err(NotResumed::Off)
+        } else if cut.fingerprint != fingerprint {
+            Err(NotResumed::OtherSettings)
+        } else if age < TimeDelta::zero() {
+            Err(NotResumed::Ahead)
+        } else if age >= TimeDelta::from_std(within).unwrap_or(TimeDelta::MAX) {
+            Err(NotResumed::TooOld)
+        } else {
+            let (spool, note) = Spool::resume(directory)?.ok_or(NotResumed::Unreadable)?;
+            Ok(Self { spool, cut: of(note).ok_or(NotResumed::Unreadable)? })
+        }
     }
 
     /// Which walk this is, for people.

@@ -41,7 +41,7 @@ async fn stopped_by(signal: &str) {
     asked.notified().await;
     running.signal(signal).await;
     let ended = timeout(PROMPTLY, running.end()).await.expect("a prompt end").exits(130);
-    ended.says("stopping; what is unpublished is discarded").says("interrupted");
+    ended.says("stopping; nothing more is published").says("interrupted");
     assert_eq!(place.tree("inventory"), before, "nothing is published, nothing is lost");
     // What was walked is kept to be gone on with, unless the configuration changes, as it does now.
     assert!(place.tree("state/quay").contains_key("walk/checkpoint.json"), "{:?}", place.tree("state/quay").keys());

@@ -16,6 +16,7 @@ use super::super::token::{Claims, lifetime};
 use super::super::transport::{Answer, Failure};
 use super::{About, ClaimFacts, Exchange, Reply, TokenFacts, shown};
 use crate::clock;
+use crate::registry::chain;
 
 /// Exchanges kept; an examination has a dozen.
 const KEPT: usize = 1000;
@@ -171,17 +172,6 @@ fn ahead(headers: &HeaderMap, took: Duration, unix_now: i64) -> Option<i64> {
     } else {
         0
     })
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

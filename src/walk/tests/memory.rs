@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stocktake_sink::ManifestKind;
@@ -21,6 +22,8 @@ pub(in crate::walk) struct Memory {
     pub(super) asked: Mutex<Vec<String>>,
     /// Cancelled when so many questions have been asked; then nothing is answered any more.
     pub(super) stop_after: Option<(usize, CancellationToken)>,
+    /// How long every answer takes.
+    pub(super) latency: Duration,
 }
 
 /// One repository; what is not there is gone.
@@ -116,7 +119,11 @@ impl Memory {
             stop.cancel();
             std::future::pending::<()>().await;
         }
-        tokio::task::yield_now().await;
+        if self.latency.is_zero() {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(self.latency).await;
+        }
     }
 
     fn repository(&self, place: &Place, what: &str) -> Result<&Repository, RegistryError> {

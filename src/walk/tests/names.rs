@@ -41,6 +41,22 @@ async fn edge_22_a_repetition_is_noticed_whatever_came_between() {
 }
 
 #[tokio::test]
+async fn monitored_repositories_that_are_listed_together_and_late_are_no_repetition() {
+    for (count, memory) in [(1, 3), (40, 40)] {
+        let monitored: Vec<String> = (0..count).map(|n| format!("a/{n:02}")).collect();
+        let settings = WalkSettings { monitored: monitored.clone(), ..settings(0, &[], &[]) };
+        let scratch = tempfile::tempdir().unwrap();
+        let start = fresh(scratch.path(), &settings);
+        // They are read, and have their rows, long before their page comes.
+        let mut pages = vec![vec!["z".to_owned()]];
+        pages.extend((0..memory).map(|n| vec![format!("y/{n:02}")]));
+        pages.extend([monitored, vec!["b".to_owned()], vec!["c".to_owned()]]);
+        let walked = walk_of(&Listed(pages), &Memory::default(), start, &settings, &CancellationToken::new()).await;
+        assert!(matches!(walked.ended, Ended::Whole), "{count}: {:?}", walked.ended);
+    }
+}
+
+#[tokio::test]
 async fn edge_23_an_empty_page_in_between_is_no_lack_of_progress() {
     let (ended, listed, rows) = walked(&[&["a"], &[], &[], &["b"]], &settings(0, &[], &[])).await;
     assert!(matches!(ended, Ended::Whole), "{ended:?}");

@@ -8,7 +8,7 @@ use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Trigger, Verdict};
 use super::memory::{Repository, digest};
 use super::*;
 use crate::clock;
-use crate::registry::{Fault, ImageConfig};
+use crate::registry::{Descriptor, Fault, ImageConfig};
 use crate::snapshot::Sealed;
 
 fn settings(depth: Depth) -> WalkSettings {
@@ -294,4 +294,24 @@ async fn refused_credentials_end_the_walk_at_once() {
     let Ended::Failed(WalkError::Registry(error)) = &walked.ended else { panic!("{:?}", walked.ended) };
     assert_eq!(error.fault(), Fault::CredentialsRejected);
     assert!(!walked.resumable);
+}
+
+#[tokio::test]
+async fn manifests_beyond_all_bounds_are_not_held_in_memory_and_others_are_read() {
+    let layer = Descriptor { digest: digest("1a"), size: 1, media_type: String::new() };
+    let mut large = Repository::default();
+    for tag in ["v1", "v2", "v3"] {
+        large = large.with_image(tag, tag);
+        large.manifests.get_mut(&digest(tag)).unwrap().layers = vec![layer.clone(); 400_000];
+    }
+    let memory = Memory::of([("large", large), ("small", Repository::default().with_image("v1", "a"))]);
+    let scratch = tempfile::tempdir().unwrap();
+    let settings = WalkSettings { depth: Depth::Manifests, ..WalkSettings::default() };
+    let start = fresh(scratch.path(), &settings);
+    let pages = Listed::of(&[&["large", "small"]]);
+    let walked = walk_of(&pages, &memory, start, &settings, &CancellationToken::new()).await;
+    assert!(matches!(walked.ended, Ended::Whole), "{:?}", walked.ended);
+    assert_eq!((walked.books.read, walked.books.unreadable), (1, 1));
+    assert_eq!(walked.books.errors().iter().map(|error| error.code.as_str()).collect::<Vec<_>>(), ["endless"]);
+    assert_eq!(walked.spool.finish().unwrap().rows(Table::Manifests), 3);
 }

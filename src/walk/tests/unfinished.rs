@@ -33,7 +33,7 @@ async fn cut_off(directory: &Path, (mut memory, pages): (Memory, Listed), after:
 }
 
 fn find(directory: &Path, fingerprint: &str, within: Duration) -> Option<Unfinished> {
-    Unfinished::find(&directory.join("walk"), fingerprint, within, clock::now()).unwrap()
+    Unfinished::find(&directory.join("walk"), fingerprint, within, clock::now()).ok()
 }
 
 #[tokio::test]
@@ -57,6 +57,29 @@ async fn a_walk_goes_on_where_it_was_stopped_and_asks_nothing_twice_but_what_was
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_walk_that_is_killed_goes_on_from_its_last_checkpoint() {
+    for seconds in [11, 15, 19] {
+        let scratch = tempfile::tempdir().unwrap();
+        // Ten rounds of two seconds: the checkpoint after ten seconds has about half of them.
+        let slow = |(memory, pages)| (Memory { latency: Duration::from_secs(2), ..memory }, pages);
+        let (memory, pages) = slow(content());
+        let (settings, stop) = (settings(), CancellationToken::new());
+        let walk = walk_of(&pages, &memory, fresh(scratch.path(), &settings), &settings, &stop);
+        // Dropped, it does nothing more, and leaves what a kill leaves.
+        let killed = tokio::time::timeout(Duration::from_secs(seconds), walk).await;
+        assert!(killed.is_err(), "{seconds} s");
+        let unfinished = find(scratch.path(), "settings", HOUR).expect("a checkpoint");
+        let (again, pages) = content();
+        let walked = walk_of(&pages, &again, Start::Unfinished(Box::new(unfinished)), &settings, &stop).await;
+        assert!(matches!(walked.ended, Ended::Whole), "{seconds} s: {:?}", walked.ended);
+        assert_eq!((walked.books.pages, walked.books.kept, walked.books.read), (10, 40, 40), "{seconds} s");
+        assert!((16..=24).contains(&again.asked("tags ").len()), "{seconds} s: {:?}", again.asked("tags "));
+        let unsealed = walked.spool.finish().unwrap();
+        assert_eq!((unsealed.rows(Table::Repositories), unsealed.rows(Table::Tags)), (40, 40), "{seconds} s");
+    }
+}
+
 #[tokio::test]
 async fn other_settings_or_too_much_time_begin_anew() {
     let scratch = tempfile::tempdir().unwrap();
@@ -65,9 +88,9 @@ async fn other_settings_or_too_much_time_begin_anew() {
     assert!(find(scratch.path(), "settings", Duration::ZERO).is_none());
     let directory = scratch.path().join("walk");
     let later = clock::now() + chrono::TimeDelta::minutes(61);
-    assert!(Unfinished::find(&directory, "settings", HOUR, later).unwrap().is_none());
+    assert!(matches!(Unfinished::find(&directory, "settings", HOUR, later), Err(NotResumed::TooOld)));
     let earlier = clock::now() - chrono::TimeDelta::minutes(1);
-    assert!(Unfinished::find(&directory, "settings", HOUR, earlier).unwrap().is_none(), "the clock was set back");
+    assert!(matches!(Unfinished::find(&directory, "settings", HOUR, earlier), Err(NotResumed::Ahead)));
     assert!(find(scratch.path(), "settings", HOUR).is_some());
 }
 

@@ -38,7 +38,8 @@ impl Library {
         library
     }
 
-    fn path(&self) -> PathBuf {
+    /// Where it is, for `LD_PRELOAD`.
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("crash_point.so")
     }
 

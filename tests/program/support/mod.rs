@@ -6,9 +6,11 @@ pub(crate) mod inventory;
 pub(crate) mod program;
 pub(crate) mod pulp;
 pub(crate) mod push;
+pub(crate) mod raw;
 mod seed;
 pub(crate) mod site;
 pub(crate) mod small_disk;
+pub(crate) mod stage;
 pub(crate) mod stranger;
 mod token_server;
 

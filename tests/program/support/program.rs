@@ -107,7 +107,8 @@ impl Workplace {
         self.start_with(&[], arguments)
     }
 
-    fn start_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Running {
+    /// The same, with these environment variables.
+    pub(crate) fn start_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stocktake"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("TMPDIR", self.path("tmp")).envs(environment.iter().copied());
