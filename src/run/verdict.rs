@@ -67,6 +67,7 @@ pub(super) async fn judge(
             ending: seen.ending,
             listed: seen.books.listed,
             rows: rows(Table::Repositories),
+            invalid: seen.books.invalid,
             unreadable: seen.unreadable(),
             credentials: !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None)),
             previous,

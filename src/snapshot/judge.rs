@@ -47,7 +47,9 @@ pub struct Evidence {
     pub listed: u64,
     /// Rows to publish.
     pub rows: u64,
-    /// Repositories that could not be read, or whose names break the grammar.
+    /// Listed names that break the grammar; no rows are made of them.
+    pub invalid: u64,
+    /// They, and repositories that could not be read.
     pub unreadable: u64,
     /// Whether credentials are configured.
     pub credentials: bool,
@@ -82,7 +84,8 @@ fn judge_whole(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
         return Judgement { verdict: Verdict::Suspicious, reason: Some(reason) };
     }
     if seen.unreadable > 0 {
-        let reason = format!("{} of {} listed repositories could not be read", seen.unreadable, seen.listed);
+        let all = seen.rows + seen.invalid;
+        let reason = format!("{} of {all} repositories could not be read", seen.unreadable);
         return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
     }
     Judgement { verdict: Verdict::Complete, reason: None }
@@ -130,8 +133,15 @@ fn suspicion(seen: &Evidence, settings: &JudgeSettings) -> Option<String> {
 mod tests {
     use super::*;
 
-    const WHOLE: Evidence =
-        Evidence { ending: Ending::Whole, listed: 100, rows: 100, unreadable: 0, credentials: true, previous: None };
+    const WHOLE: Evidence = Evidence {
+        ending: Ending::Whole,
+        listed: 100,
+        rows: 100,
+        invalid: 0,
+        unreadable: 0,
+        credentials: true,
+        previous: None,
+    };
 
     #[test]
     fn verdicts_by_what_was_seen() {
@@ -194,5 +204,12 @@ mod tests {
                 "{case}: {judged:?}"
             );
         }
+    }
+    #[test]
+    fn a_gap_is_told_among_all_that_were_to_be_read() {
+        // Two monitored repositories that the list does not have, one listed name that is no name, and 50 filtered out.
+        let seen = Evidence { listed: 100, rows: 51, invalid: 1, unreadable: 3, ..WHOLE };
+        let told = judge(&seen, &JudgeSettings::default()).reason.unwrap();
+        assert_eq!(told, "3 of 52 repositories could not be read");
     }
 }
