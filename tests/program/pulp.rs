@@ -331,9 +331,10 @@ async fn check_finds_what_is_wrong_and_nothing_else() {
         wrong.secret("password", "not it");
         assert_eq!(checked(&wrong, 4).await, one("login", "credentials_refused"), "{lines}");
     }
-    for (auth, step) in [("auth: none", "page"), ("auth: token", "page")] {
-        let stranger = Workplace::with(&one_registry(&pulp.url(), &format!("    {auth}\n")));
-        println!("{auth} {step} {:?}", checked(&stranger, 4).await);
+    // An anonymous token is to be had, and good for nothing.
+    for (auth, rule) in [("none", "login_wanted"), ("token", "no_identity")] {
+        let stranger = Workplace::with(&one_registry(&pulp.url(), &format!("    auth: {auth}\n")));
+        assert_eq!(checked(&stranger, 4).await, one("login", rule), "{auth}");
     }
 }
 
