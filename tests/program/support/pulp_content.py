@@ -4,6 +4,7 @@ import base64
 import hashlib
 import itertools
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -69,7 +70,7 @@ def push_images(pulp, repository, held):
 
 def push_many_tags(pulp, repository, held):
     platform = {"os": "linux", "architecture": "s390x"}
-    pulp.push_image(repository, platform, [f"build-{number}" for number in range(25)], held)
+    pulp.push_image(repository, platform, [f"build-{number}" for number in range(10)], held)
 
 
 def role(name, **further):
@@ -85,6 +86,8 @@ class Pulp:
 
     def __init__(self, url, password, patience):
         self.url, self.patience = url, patience
+        # By repository, and until when it is good.
+        self.tokens = {}
         self.basic = "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()
 
     def send(self, method, target, authorization, body=b"", content_type="application/octet-stream"):
@@ -121,9 +124,18 @@ class Pulp:
         assert state == "completed", state
 
     def push(self, method, repository, target, *body):
+        self.send(method, f"/v2/{repository}/{target}", "Bearer " + self.token(repository), *body)
+
+    def token(self, repository):
+        """One that may push; the same for half its life."""
+        token, until = self.tokens.get(repository, (None, 0))
+        if time.monotonic() < until:
+            return token
         scope = {"service": urllib.parse.urlsplit(self.url).netloc, "scope": f"repository:{repository}:pull,push"}
-        token = self.call("GET", "/token/?" + urllib.parse.urlencode(scope))["token"]
-        self.send(method, f"/v2/{repository}/{target}", f"Bearer {token}", *body)
+        until = time.monotonic()
+        answer = self.call("GET", "/token/?" + urllib.parse.urlencode(scope))
+        self.tokens[repository] = answer["token"], until + answer["expires_in"] / 2
+        return answer["token"]
 
     def push_blob(self, repository, data):
         """The first push to a repository makes it."""
