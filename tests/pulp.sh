@@ -18,23 +18,34 @@ if [ ${#packages[@]} -gt 0 ]; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
   } || not_checked "apt-get cannot install ${packages[*]}"
 fi
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  not_checked "it wants Python 3.11, and this is $(python3 --version)"
 
 installed="${CARGO_TARGET_DIR:-$PWD/target}/pulp"
-if ! cmp -s tests/pulp.txt "$installed/pulp.txt"; then
+# What is installed there works for this place and this Python alone, and is whole once this is written beside it.
+made_of=$(printf '%s\n' "$installed" "$(python3 --version)" "$(<tests/pulp.txt)")
+if [ "$made_of" != "$(cat "$installed/made_of" 2>/dev/null)" ]; then
   echo "installing Pulp into $installed"
   rm -rf "$installed"
   python3 -m venv "$installed"
-  pip=("$installed/bin/pip" install --quiet --disable-pip-version-check --retries 1)
-  complaint=$("${pip[@]}" -r tests/pulp.txt 2>&1) || not_checked "pip cannot install it: $(tail -n 1 <<<"$complaint")"
-  cp tests/pulp.txt "$installed/pulp.txt"
+  pip=("$installed/bin/pip" --quiet --disable-pip-version-check)
+  complaint=$("${pip[@]}" --retries 1 index versions pip 2>&1) ||
+    not_checked "pip reaches no package index: $(grep -v experimental <<<"$complaint" | head -n 1)"
+  # There is an index, which knows pip at least.
+  "${pip[@]}" install -r tests/pulp.txt ||
+    { echo "the package index answers, and tests/pulp.txt cannot be installed from it" >&2; exit 1; }
+  printf '%s\n' "$made_of" >"$installed/made_of"
 fi
 
 # It lives as long as its standard input, which ends with us however we end.
 coproc pulp { exec "$installed/bin/python" -B tests/program/support/pulp.py; }
-server=$pulp_PID hold=${pulp[1]}
+server=$pulp_PID hold=${pulp[1]} says=${pulp[0]}
 trap 'exec {hold}>&-; wait "$server" || true' EXIT
-read -r -t 600 STOCKTAKE_TEST_PULP <&"${pulp[0]}" || { echo "Pulp did not start" >&2; exit 1; }
+# Meanwhile, the tests are built.
+tests=(cargo nextest run --workspace --all-features)
+"${tests[@]}" --no-run
+read -r -t 600 STOCKTAKE_TEST_PULP <&"$says" || { echo "Pulp did not start" >&2; exit 1; }
 export STOCKTAKE_TEST_PULP
 echo "Pulp is up after $SECONDS s"
 
-cargo nextest run --workspace --all-features --run-ignored only -E 'test(/^pulp::/)' "$@"
+"${tests[@]}" --run-ignored only -E 'test(/^pulp::/)' "$@"

@@ -131,9 +131,19 @@ impl<'a> Performance<'a> {
         };
         self.evidence.names = Some(page.names.len() as u64 + page.invalid_count);
         self.evidence.kind = examination.kind();
-        self.entered();
+        // Names of another source say nothing of the login here: the tags will.
+        let untold = self.evidence.about(About::Catalog).next().is_none();
+        if !untold {
+            self.entered();
+        }
         self.first_page(took, &page)?;
-        self.tags(examination, &page).await
+        let read = self.tags(examination, &page, untold).await;
+        self.evidence.kind = examination.kind();
+        let was_let_in = read.is_ok() || self.evidence.tokens().next().is_some();
+        if untold && was_let_in && !self.steps.iter().any(|done| done.step == Step::Login) {
+            self.entered();
+        }
+        read
     }
 
     /// The first page was refused, or the way to it was: told at the step to blame.
@@ -193,7 +203,8 @@ impl<'a> Performance<'a> {
         Ok(())
     }
 
-    async fn tags(&mut self, examination: &Examination, page: &Page) -> Result<(), Stopped> {
+    /// With the login `untold`, what is wrong with it is told at its own step.
+    async fn tags(&mut self, examination: &Examination, page: &Page, untold: bool) -> Result<(), Stopped> {
         let Some(repository) = page.names.iter().next() else {
             self.skip(Step::Tags, "the page names no repository");
             return Ok(());
@@ -215,8 +226,11 @@ impl<'a> Performance<'a> {
                 Ok(())
             }
             Err(error) => {
-                let failure = Failure { step: Step::Tags, ..Failure::of(&error) };
-                self.fail(begun.elapsed(), seen, failure)
+                let failure = Failure::of(&error);
+                if untold && matches!(failure.step, Step::Login | Step::Scope) {
+                    return self.refused(begun.elapsed(), failure);
+                }
+                self.fail(begun.elapsed(), seen, Failure { step: Step::Tags, ..failure })
             }
         }
     }

@@ -76,6 +76,7 @@ pub(super) async fn judge(
             ending: seen.ending,
             listed: seen.books.listed,
             found: extent,
+            invalid: seen.books.invalid,
             unreadable: seen.unreadable(),
             credentials: !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None)),
             previous,

@@ -59,7 +59,9 @@ pub struct Evidence {
     pub listed: u64,
     /// What there is to publish.
     pub found: Extent,
-    /// Repositories that could not be read, or whose names break the grammar.
+    /// Listed names that break the grammar; no rows are made of them.
+    pub invalid: u64,
+    /// They, and repositories that could not be read.
     pub unreadable: u64,
     /// Whether credentials are configured.
     pub credentials: bool,
@@ -94,8 +96,7 @@ fn judge_whole(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
         return Judgement { verdict: Verdict::Suspicious, reason: Some(reason) };
     }
     if seen.unreadable > 0 {
-        // Monitored ones need not be listed.
-        let all = if seen.rows > seen.listed { seen.rows.to_string() } else { format!("{} listed", seen.listed) };
+        let all = seen.found.repositories + seen.invalid;
         let reason = format!("{} of {all} repositories could not be read", seen.unreadable);
         return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
     }
@@ -159,6 +160,7 @@ mod tests {
         ending: Ending::Whole,
         listed: 100,
         found: all(100),
+        invalid: 0,
         unreadable: 0,
         credentials: true,
         previous: None,
@@ -268,5 +270,13 @@ mod tests {
         let previous = Some(Extent { repositories: 100, tags: Some(1000) });
         let denied = Evidence { found: all_denied, unreadable: 100, previous, ..WHOLE };
         assert_eq!(judge(&denied, &default).verdict, Verdict::Suspicious);
+    }
+
+    #[test]
+    fn a_gap_is_told_among_all_that_were_to_be_read() {
+        // Two monitored repositories that the list does not have, one listed name that is no name, and 50 filtered out.
+        let seen = Evidence { listed: 100, found: all(51), invalid: 1, unreadable: 3, ..WHOLE };
+        let told = judge(&seen, &JudgeSettings::default()).reason.unwrap();
+        assert_eq!(told, "3 of 52 repositories could not be read");
     }
 }

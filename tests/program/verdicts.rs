@@ -79,7 +79,7 @@ async fn a_passing_failure_is_retried_and_counted() {
 #[tokio::test]
 async fn gaps_are_3_and_published_with_what_is_missing() {
     let place = Workplace::new();
-    next_night(&place, Script::open(["a", "Not/A/Name", "b"]), "").await.exits(3).says("1 of 3 listed");
+    next_night(&place, Script::open(["a", "Not/A/Name", "b"]), "").await.exits(3).says("1 of 3");
     assert_eq!(repositories(&place.path("inventory"), "quay"), ["a", "b"]);
     let row = last_run(&place.path("inventory"), "quay");
     assert_eq!((row.verdict.as_str(), row.rows_repositories), ("gaps", 2));

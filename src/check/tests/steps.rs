@@ -134,3 +134,37 @@ async fn a_registry_that_lists_the_password_does_not_get_it_shown() {
     let told = format!("{report:?} {}", report.to_json(true));
     assert!(!told.contains("hunter2"), "{told}");
 }
+
+#[tokio::test]
+async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted() {
+    let script = || Script::pulp_like(["a/b", "c"]).with_token(|token| token.denied = vec!["c".to_owned()]);
+    let listing = |rig: Rig, name: &str| {
+        let mut rig = rig;
+        rig.plan.discovery = DiscoverySettings::Listed(vec![name.to_owned()]);
+        rig
+    };
+    let outcomes =
+        |report: &Report| [Step::Login, Step::Scope, Step::Page, Step::Tags].map(|step| step_of(report, step).outcome);
+    // The server holds nothing: there are no tags.
+    let report = listing(Rig::of(script()).await, "a/b").check().await;
+    assert_eq!(outcomes(&report), [Outcome::Ok, Outcome::Ok, Outcome::Ok, Outcome::Note], "{report:#?}");
+    assert_eq!(seen(&report, Step::Scope, "granted"), ["repository:a/b:pull"]);
+
+    let report = listing(Rig::of(script()).await, "c").check().await;
+    assert_eq!(rules_of(&report), ["missing_permission"], "{report:#?}");
+    assert_eq!(outcomes(&report), [Outcome::Ok, Outcome::Ok, Outcome::Ok, Outcome::Failed], "{report:#?}");
+
+    let secret = secret_file("hunter2");
+    let wrong = listing(Rig::of(script()).await, "a/b").with(|settings| {
+        let Auth::Token(Some(login)) = &mut settings.auth else { unreachable!() };
+        login.password = SecretSource::File(secret.path().to_owned());
+    });
+    let report = wrong.check().await;
+    assert_eq!(rules_of(&report), ["credentials_refused"], "{report:#?}");
+    assert_eq!(outcomes(&report), [Outcome::Failed, Outcome::Skipped, Outcome::Ok, Outcome::Skipped], "{report:#?}");
+    assert_eq!(report.diagnoses().next().unwrap().step, Step::Login);
+
+    let anonymous = listing(Rig::of(script()).await, "a/b").with(|settings| settings.auth = Auth::None);
+    let report = anonymous.check().await;
+    assert_eq!(rules_of(&report), ["login_wanted"], "{report:#?}");
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod crash_point;
 pub(crate) mod docker_registry;
+pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod program;
 pub(crate) mod pulp;

@@ -27,8 +27,9 @@ import pulp_content
 # Seconds for one answer, or for the database to be ready.
 PATIENCE = 120
 
-# Tokens live so long, 300 s unless configured. Short enough for a walk to outlive them.
-TOKEN_LIFETIME = 2
+# Tokens live so many seconds, 300 unless configured. Short enough for a walk to outlive them, long enough for one answer
+# of a loaded machine.
+TOKEN_LIFETIME = 5
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -64,9 +65,12 @@ def start(directory, running):
     manager = [program("pulpcore-manager")]
     finish(directory, [*manager, "migrate", "--no-input"], env=environment)
     finish(directory, [*manager, "reset-admin-password", "--password", password], env=environment)
-    serve(directory, running, "pulpcore-api", api, environment)
-    serve(directory, running, "pulpcore-content", content, environment)
-    return {"url": url, **pulp_content.fill(url, password, PATIENCE)}
+    # Each line the `Authorization` of a request, `-` for none, its method and its target. One writes it as gunicorn does.
+    api_log, content_log = directory / "api-requests.log", directory / "content-requests.log"
+    serve(directory, running, "pulpcore-api", api, environment, api_log, "%({authorization}i)s %(m)s %(U)s")
+    serve(directory, running, "pulpcore-content", content, environment, content_log, "%{Authorization}i %r")
+    logs = {"api_log": str(api_log), "content_log": str(content_log)}
+    return {"url": url, **logs, **pulp_content.fill(url, password, PATIENCE)}
 
 
 def start_database(directory, running):
@@ -150,10 +154,11 @@ def listener():
     return bound
 
 
-def serve(directory, running, name, bound, environment):
+def serve(directory, running, name, bound, environment, log, line):
     """Starts a program on a bound socket, and leaves that to it: should it end, whoever asks is refused."""
     descriptor = bound.fileno()
     arguments = [program(name), "--bind", f"fd://{descriptor}", "--workers", "2", "--no-control-socket"]
+    arguments += ["--access-logfile", str(log), "--access-logformat", line]
     spawn(directory, running, arguments, signal.SIGTERM, env=environment, pass_fds=[descriptor])
     bound.close()
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import itertools
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,20 +14,24 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-# Pages of 50 are exactly full for who sees all repositories. One by one, they take longer than a token lives.
-REPOSITORIES, PRIVATE = 250, 25
+# Pages of 20 are exactly full for who sees all repositories.
+REPOSITORIES, PRIVATE = 60, 6
 
 # Characters that a client may get wrong on their way into Basic credentials.
 PASSWORD = "pä:%/+ß w"
 
 
 def fill(url, password, patience):
-    """Gives `accounts`, user name and password, and `repositories`, by name, with `private` and the tags' digests."""
+    """Gives `accounts`, user name and password, and `repositories`, by name: `private`, and what `push_images` says."""
     pulp = Pulp(url, password, patience)
     # The catalog shows a private repository to who may pull from it and from its namespace.
-    auditor = pulp.account("acme+auditor", ["containerdistribution_consumer", "containernamespace_consumer"])
+    sees_all = ["containerdistribution_consumer", "containernamespace_consumer"]
+    auditor, nightly = (pulp.account(name, sees_all) for name in ["acme+auditor", "acme+nightly"])
     reader = pulp.account("acme+reader", [])
-    repositories = {name: {"private": False, "tags": {}} for name in itertools.islice(names(), REPOSITORIES)}
+    repositories = {
+        name: {"private": False, "tags": {}, "manifests": {}, "configs": {}}
+        for name in itertools.islice(names(), REPOSITORIES)
+    }
     for name in repositories:
         pulp.push_blob(name, b"{}")
     for name in list(repositories)[:: REPOSITORIES // PRIVATE]:
@@ -35,12 +40,12 @@ def fill(url, password, patience):
     # One that the reader may pull from, and does not see.
     may_pull = role("containerdistribution_consumer", users=[reader[0]])
     pulp.call("POST", pulp.distribution("acme/app") + "add_role/", may_pull)
-    push_images(pulp, "acme/app", repositories["acme/app"]["tags"])
-    push_many_tags(pulp, "acme/app-many", repositories["acme/app-many"]["tags"])
+    push_images(pulp, "acme/app", repositories["acme/app"])
+    push_many_tags(pulp, "acme/app-many", repositories["acme/app-many"])
     # One that the catalog lists and nothing else knows.
     pulp.change("acme/app_bare", {"repository": None})
     repositories["acme/app_bare"]["tags"] = None
-    return {"accounts": {"auditor": auditor, "reader": reader}, "repositories": repositories}
+    return {"accounts": {"auditor": auditor, "nightly": nightly, "reader": reader}, "repositories": repositories}
 
 
 def names():
@@ -51,17 +56,21 @@ def names():
         yield f"team{'-_/'[number % 3]}{number % 7}/service{'.-_'[number % 3]}{number}"
 
 
-def push_images(pulp, repository, tags):
-    """An image by two tags, and an index of two platforms whose images have none."""
-    tags |= pulp.push_image(repository, "amd64", ["v1", "1.0_Final-RC"])[1]
-    platforms = [{"os": "linux", "architecture": architecture} for architecture in ["amd64", "arm64"]]
-    images = [pulp.push_image(repository, platform["architecture"], [])[0] for platform in platforms]
+def push_images(pulp, repository, held):
+    """An image by two tags, and an index of two platforms, an image of which has no tag. Notes in `held` the digests by
+    tag, and the bytes of manifests and configurations by digest."""
+    platforms = [{"os": "linux", "architecture": "amd64"}, {"os": "linux", "architecture": "arm64", "variant": "v8"}]
+    images = [
+        pulp.push_image(repository, platform, tags, held)
+        for platform, tags in zip(platforms, [["v1", "1.0_Final-RC"], []])
+    ]
     children = [{**image, "platform": platform} for image, platform in zip(images, platforms)]
-    tags |= pulp.push_manifest(repository, INDEX, {"manifests": children}, ["latest"])[1]
+    pulp.push_manifest(repository, INDEX, {"manifests": children}, ["latest"], held)
 
 
-def push_many_tags(pulp, repository, tags):
-    tags |= pulp.push_image(repository, "amd64", [f"build-{number}" for number in range(25)])[1]
+def push_many_tags(pulp, repository, held):
+    platform = {"os": "linux", "architecture": "s390x"}
+    pulp.push_image(repository, platform, [f"build-{number}" for number in range(10)], held)
 
 
 def role(name, **further):
@@ -77,6 +86,8 @@ class Pulp:
 
     def __init__(self, url, password, patience):
         self.url, self.patience = url, patience
+        # By repository, and until when it is good.
+        self.tokens = {}
         self.basic = "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()
 
     def send(self, method, target, authorization, body=b"", content_type="application/octet-stream"):
@@ -113,25 +124,38 @@ class Pulp:
         assert state == "completed", state
 
     def push(self, method, repository, target, *body):
+        self.send(method, f"/v2/{repository}/{target}", "Bearer " + self.token(repository), *body)
+
+    def token(self, repository):
+        """One that may push; the same for half its life."""
+        token, until = self.tokens.get(repository, (None, 0))
+        if time.monotonic() < until:
+            return token
         scope = {"service": urllib.parse.urlsplit(self.url).netloc, "scope": f"repository:{repository}:pull,push"}
-        token = self.call("GET", "/token/?" + urllib.parse.urlencode(scope))["token"]
-        self.send(method, f"/v2/{repository}/{target}", f"Bearer {token}", *body)
+        until = time.monotonic()
+        answer = self.call("GET", "/token/?" + urllib.parse.urlencode(scope))
+        self.tokens[repository] = answer["token"], until + answer["expires_in"] / 2
+        return answer["token"]
 
     def push_blob(self, repository, data):
         """The first push to a repository makes it."""
         self.push("POST", repository, f"blobs/uploads/?digest={digest(data)}", data)
         return {"digest": digest(data), "size": len(data)}
 
-    def push_manifest(self, repository, media_type, fields, tags):
-        """Gives the manifest's descriptor, and the digest by tag."""
+    def push_manifest(self, repository, media_type, fields, tags, held):
+        """Gives the manifest's descriptor."""
         data = json.dumps({"schemaVersion": 2, "mediaType": media_type, **fields}).encode()
         for reference in tags or [digest(data)]:
             self.push("PUT", repository, f"manifests/{reference}", data, media_type)
-        return {"mediaType": media_type, "digest": digest(data), "size": len(data)}, dict.fromkeys(tags, digest(data))
+        held["manifests"][digest(data)] = data.decode()
+        held["tags"] |= dict.fromkeys(tags, digest(data))
+        return {"mediaType": media_type, "digest": digest(data), "size": len(data)}
 
-    def push_image(self, repository, architecture, tags):
-        config = {"os": "linux", "architecture": architecture, "rootfs": {"type": "layers", "diff_ids": []}}
-        config = self.push_blob(repository, json.dumps(config).encode())
-        layer = self.push_blob(repository, architecture.encode())
+    def push_image(self, repository, platform, tags, held):
+        """Gives the descriptor of its manifest."""
+        data = json.dumps({**platform, "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+        config = self.push_blob(repository, data)
+        held["configs"][digest(data)] = data.decode()
+        layer = self.push_blob(repository, platform["architecture"].encode())
         fields = {"config": {"mediaType": CONFIG, **config}, "layers": [{"mediaType": LAYER, **layer}]}
-        return self.push_manifest(repository, IMAGE, fields, tags)
+        return self.push_manifest(repository, IMAGE, fields, tags, held)
