@@ -4,6 +4,7 @@
 use std::fmt;
 
 use reqwest::header::{HeaderMap, HeaderValue, SERVER};
+use serde_json::Value;
 use url::Url;
 
 use super::challenge::Challenge;
@@ -207,10 +208,19 @@ fn of_both(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option
     if html && body.trim_ascii() == b"true" {
         return Some((Kind::Quay, "it answers `true` as HTML"));
     }
-    // What others send as well, so it comes last; where the body is the empty object, it is distribution's.
+    // What others send as well, so it comes last; where the body is the empty object, or a refusal in its own words, it is
+    // distribution's.
     let version = headers.get("docker-distribution-api-version").map(HeaderValue::as_bytes);
     let open = body.trim_ascii() == b"{}" && challenges.is_empty();
-    (version == Some(b"registry/2.0") && open).then_some((Kind::Distribution, "it answers as distribution does"))
+    let is_its_own = version == Some(b"registry/2.0") && (open || refuses_as_distribution(body));
+    is_its_own.then_some((Kind::Distribution, "it answers as distribution does"))
+}
+
+/// `authentication required` with a detail that is null, as no other kind writes it (registry/handlers/app.go).
+fn refuses_as_distribution(body: &[u8]) -> bool {
+    let refusal = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let first = &refusal["errors"][0];
+    first["message"] == "authentication required" && first.get("detail").is_some_and(Value::is_null)
 }
 
 #[cfg(test)]
@@ -266,7 +276,14 @@ mod tests {
         assert_eq!(of_ping(&[("x-jfrog-version", "Artifactory/7")], ""), Some(Kind::Artifactory));
         assert_eq!(of_ping(&[("server", "Nexus/3.70")], ""), Some(Kind::Nexus));
         assert_eq!(of_ping(&[("content-type", "text/html; charset=utf-8")], "true"), Some(Kind::Quay));
-        assert_eq!(of_ping(&[("docker-distribution-api-version", "registry/2.0")], "{}"), Some(Kind::Distribution));
+        let version = ("docker-distribution-api-version", "registry/2.0");
+        assert_eq!(of_ping(&[version], "{}"), Some(Kind::Distribution));
+        // Behind tokens, from docker-registry 2.8.2.
+        let bearer = ("www-authenticate", r#"Bearer realm="https://r.example/token",service="r""#);
+        let refusal = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#;
+        assert_eq!(of_ping(&[version, bearer], refusal), Some(Kind::Distribution));
+        assert_eq!(of_ping(&[bearer], refusal), None);
+        assert_eq!(of_ping(&[version, bearer], &refusal.replace(",\"detail\":null", "")), None);
     }
 
     #[test]
