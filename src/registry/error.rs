@@ -80,8 +80,10 @@ pub enum Fault {
     Unsupported,
     /// Still turned away after waiting as often as asked.
     RateLimited,
-    /// No answer, or none but server errors.
+    /// No answer.
     Unreachable,
+    /// No answers but server errors.
+    ServerError,
     /// The certificate is not trusted, or TLS could not be set up.
     Tls,
     /// An answer that is against the protocol.
@@ -98,13 +100,14 @@ pub enum Fault {
 
 impl Fault {
     /// All of them, for tables and metrics.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CredentialsRejected,
         Self::SecretUnreadable,
         Self::Denied,
         Self::Unsupported,
         Self::RateLimited,
         Self::Unreachable,
+        Self::ServerError,
         Self::Tls,
         Self::Protocol,
         Self::Untrusted,
@@ -122,6 +125,7 @@ impl Fault {
             Self::Unsupported => "unsupported",
             Self::RateLimited => "rate_limited",
             Self::Unreachable => "unreachable",
+            Self::ServerError => "server_error",
             Self::Tls => "tls",
             Self::Protocol => "protocol",
             Self::Untrusted => "untrusted",
@@ -260,7 +264,8 @@ impl Problem {
             Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
             Self::Unsupported(_) | Self::Foreign(_) => Fault::Unsupported,
             Self::RateLimited(_) => Fault::RateLimited,
-            Self::ServerError(_) | Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
+            Self::ServerError(_) => Fault::ServerError,
+            Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
             Self::Gone(_) => Fault::Gone,
             Self::Corrupt(_) => Fault::Corrupt,
             Self::Tls(_)
@@ -322,6 +327,7 @@ impl RegistryError {
             Fault::CredentialsRejected => Problem::Rejected { said: said(StatusCode::UNAUTHORIZED), hint: None },
             Fault::Denied => Problem::Denied { said: said(StatusCode::FORBIDDEN), hint: None },
             Fault::Unreachable => Problem::Timeout(Duration::from_secs(1)),
+            Fault::ServerError => Problem::ServerError(said(StatusCode::BAD_GATEWAY)),
             Fault::Protocol => Problem::NoRealm,
             Fault::Gone => Problem::Gone(said(StatusCode::NOT_FOUND)),
             other => unreachable!("no test needs {other}"),

@@ -215,7 +215,7 @@ impl Inner {
 fn is_answer(outcome: &Result<Sent, RegistryError>) -> bool {
     match outcome {
         Ok(Sent { answer, .. }) => !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS,
-        Err(error) => !matches!(error.fault(), Fault::Unreachable | Fault::RateLimited),
+        Err(error) => !matches!(error.fault(), Fault::Unreachable | Fault::ServerError | Fault::RateLimited),
     }
 }
 

@@ -293,7 +293,7 @@ impl<'a> Driver<'a> {
         let may_resume = match &ended {
             Ended::Stopped => true,
             Ended::Failed(WalkError::Registry(error)) => {
-                matches!(error.fault(), Fault::Unreachable | Fault::RateLimited)
+                matches!(error.fault(), Fault::Unreachable | Fault::ServerError | Fault::RateLimited)
             }
             _ => false,
         };

@@ -13,7 +13,7 @@ use super::notes::Notes;
 use super::reading::{Found, Reading};
 use super::seen::Seen;
 use super::{Depth, WalkError, WalkSettings};
-use crate::registry::{Fault, Page, chain};
+use crate::registry::{Fault, Page, RegistryError, chain};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
 
 /// How many invalid names are kept to be shown.
@@ -26,7 +26,8 @@ const CONCLUSIVE_NAMES: usize = 16;
 /// After so many repositories in a row without an answer the server is gone, and asking for each of the others, with
 /// all retries, would take the whole night.
 const SILENT_REPOSITORIES: usize = 10;
-/// Most repositories that are kept back until it is clear whether the server is still there.
+/// Most repositories that are kept back until it is clear whether the server is still there; so many server errors in a
+/// row are taken for its end as well.
 const MOST_SILENT: usize = 64;
 
 /// How many names from the beginning of the list are remembered.
@@ -190,12 +191,13 @@ impl Ledger {
         if let Some(fatal) = reading.fatal() {
             return Err(WalkError::Registry(fatal.clone()));
         }
-        if let Some(error) = reading.error().filter(|e| matches!(e.fault(), Fault::Unreachable | Fault::RateLimited)) {
+        if let Some(error) = reading.error().filter(|error| is_trouble(error)) {
             let error = error.clone();
             self.silent.push(reading);
             // Where tags came, the server was there: what is silent may be the storage behind it.
-            let in_a_row = self.silent.iter().rev().take_while(|reading| reading.found.is_err()).count();
-            if in_a_row >= SILENT_REPOSITORIES {
+            let in_a_row = || self.silent.iter().rev().map_while(|reading| reading.found.as_ref().err());
+            let unanswered = in_a_row().filter(|error| error.fault() != Fault::ServerError).count();
+            if unanswered >= SILENT_REPOSITORIES || in_a_row().count() >= MOST_SILENT {
                 return Err(WalkError::Registry(error));
             }
             return if self.silent.len() < MOST_SILENT { Ok(()) } else { Ok(self.settle_silent()?) };
@@ -274,6 +276,11 @@ impl Books {
 /// Whether a name is in a set of names in lower case.
 pub(super) fn is_among(names: &HashSet<String>, name: &str) -> bool {
     !names.is_empty() && names.contains(&name.to_lowercase())
+}
+
+/// Whether the server itself may be in trouble, and not only this repository.
+fn is_trouble(error: &RegistryError) -> bool {
+    matches!(error.fault(), Fault::Unreachable | Fault::ServerError | Fault::RateLimited)
 }
 
 pub(super) fn lower_case(settings: &WalkSettings) -> HashSet<String> {

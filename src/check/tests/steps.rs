@@ -48,7 +48,7 @@ async fn a_failure_that_no_rule_knows_is_told_with_what_the_client_knows() {
         move |seen: &crate::fake::SeenRequest, _| (seen.endpoint == Endpoint::Catalog).then(|| fault.clone())
     };
     for (fault, rule) in [
-        (Fault::status(500).body("<html>"), "unreachable"),
+        (Fault::status(500).body("<html>"), "server_error"),
         (Fault::status(200).body("<html>"), "protocol"),
         (Fault::Truncate, "unreachable"),
         (Fault::Drop, "unreachable"),

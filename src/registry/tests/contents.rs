@@ -175,7 +175,7 @@ async fn edge_30_each_failure_of_one_repository_is_told_apart() {
         (Goes::status(401), Fault::Denied),
         (Goes::status(403), Fault::Denied),
         (Goes::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#), Fault::Gone),
-        (Goes::status(500), Fault::Unreachable),
+        (Goes::status(500), Fault::ServerError),
         (Goes::status(429), Fault::RateLimited),
         (Goes::status(418), Fault::Protocol),
         (Goes::Drop, Fault::Unreachable),

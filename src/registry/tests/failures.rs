@@ -124,11 +124,17 @@ async fn edge_37_passing_failures_are_retried_and_the_walk_is_whole() {
 #[tokio::test]
 async fn edge_37_lasting_failures_end_in_an_error_after_bounded_attempts() {
     let drip = Goes::Drip { bytes: 1, every: Duration::from_millis(20) };
-    for goes in [Goes::status(500), Goes::Drop, Goes::Truncate, Goes::Hang, drip] {
+    for (goes, fault) in [
+        (Goes::status(500), Fault::ServerError),
+        (Goes::Drop, Fault::Unreachable),
+        (Goes::Truncate, Fault::Unreachable),
+        (Goes::Hang, Fault::Unreachable),
+        (drip, Fault::Unreachable),
+    ] {
         let name = format!("{goes:?}");
         let rig = anonymous(failing(goes, 1000)).await;
         let error = rig.error().await;
-        assert_eq!((error.fault(), error.step()), (Fault::Unreachable, Step::Page(3)), "{name}: {error}");
+        assert_eq!((error.fault(), error.step()), (fault, Step::Page(3)), "{name}: {error}");
         assert_eq!(rig.server.count(Endpoint::Catalog), 2 + 4, "{name}");
     }
 }

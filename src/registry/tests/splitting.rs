@@ -133,7 +133,7 @@ async fn a_range_that_fails_for_good_ends_the_walk_with_its_error() {
     let rig = rig(script(Order::Bytewise).with_faults(broken), Split::Always).await;
     let walked = rig.walk().await;
     let error = walked.error.as_ref().expect("an error");
-    assert_eq!(error.fault(), Fault::Unreachable);
+    assert_eq!(error.fault(), Fault::ServerError);
     assert!(matches!(error.step(), Step::Page(number) if number > 4), "{error}");
     assert!(was_split(&walked));
 }

@@ -95,6 +95,21 @@ async fn other_settings_or_too_much_time_begin_anew() {
 }
 
 #[tokio::test]
+async fn edge_30_server_errors_end_a_walk_only_where_there_is_nothing_else_for_long() {
+    for (failing, ends) in [(40, false), (80, true)] {
+        let scratch = tempfile::tempdir().unwrap();
+        let (mut memory, pages) = repositories(100, 10);
+        for (_, repository) in memory.repositories.iter_mut().skip(8).take(failing) {
+            *repository = repository.clone().failing("tags", Fault::ServerError);
+        }
+        let start = fresh(scratch.path(), &settings());
+        let walked = walk_of(&pages, &memory, start, &settings(), &CancellationToken::new()).await;
+        assert_eq!(matches!(walked.ended, Ended::Failed(_)), ends, "{failing}: {:?}", walked.ended);
+        assert_eq!((walked.resumable, walked.books.unreadable), (ends, if ends { 0 } else { 40 }), "{failing}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_ends_the_walk_and_those_without_an_answer_are_asked_again() {
     let scratch = tempfile::tempdir().unwrap();
     let (mut memory, pages) = content();
