@@ -1,9 +1,13 @@
 //! The client processes: each does its task once and prints its measurements.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use stocktake::config;
+use stocktake::fake::{PASSWORD, USERNAME};
 use stocktake::plans::plans;
 use stocktake::registry::Split;
 use stocktake::run::{Outcome, Run};
@@ -25,12 +29,19 @@ pub(crate) struct Task {
     pub(crate) connections: usize,
     /// The rows that there are to be found.
     pub(crate) rows: u64,
+    /// Whether it has to log in to find them.
+    pub(crate) login: bool,
 }
 
 impl Task {
     /// A catalog of so many names.
     pub(crate) fn catalog(names: u64) -> Self {
-        Self { depth: Depth::Repositories, connections: 16, rows: names }
+        Self { depth: Depth::Repositories, connections: 16, rows: names, login: false }
+    }
+
+    /// What so many repositories with so many rows hold, for everybody to read.
+    pub(crate) fn contents(depth: Depth, connections: usize, rows: u64) -> Self {
+        Self { depth, connections, rows, login: false }
     }
 }
 
@@ -51,8 +62,12 @@ pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str
     let scratch = tempfile::tempdir_in(".")?;
     let directory = kept.map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     let (begun, cpu_before) = (Instant::now(), measure::cpu_seconds());
-    let mut requests = 0;
+    let (mut requests, mut seconds) = (0, None);
     let rows = match name {
+        "oha" => {
+            seconds = Some(peers::run_oha(&url, task).await?);
+            task.rows
+        }
         "in-one" => split::list(&url, Split::Off, &mut requests).await?,
         "in-ranges" => split::list(&url, Split::Auto, &mut requests).await?,
         "floor" => floor::floor(&url, task).await?,
@@ -62,8 +77,8 @@ pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str
         "generated" => parquet::generate(task.rows),
         _ => return Err(format!("there is no contender {name}").into()),
     };
-    let measured = Measured { requests, ..measure::since(begun, cpu_before, rows) };
-    tell(&measured)
+    let measured = measure::since(begun, cpu_before, rows);
+    tell(&Measured { requests, seconds: seconds.unwrap_or(measured.seconds), ..measured })
 }
 
 /// The protocol between this process and its parent.
@@ -83,9 +98,10 @@ async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) 
     let file = directory.join("stocktake.yaml");
     let (state, parquet) = (directory.join("state"), directory.join("parquet"));
     let depth = serde_json::to_value(task.depth)?;
+    let login = if task.login { login(directory)? } else { String::new() };
     let yaml = format!(
         "state: '{}'\nsinks:\n  warehouse: {{type: parquet, url: '{}'}}\nregistries:\n  - {{name: bench, url: '{url}', \
-         depth: {}, concurrency: {}, split: off}}\n",
+         {login}depth: {}, concurrency: {}, split: off}}\n",
         state.display(),
         parquet.display(),
         depth.as_str().unwrap_or_default(),
@@ -97,13 +113,21 @@ async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) 
     let report = Run::new(&plan).publish(&CancellationToken::new()).await;
     match (&report.outcome, report.sinks.first().map(|outcome| outcome.result.is_ok())) {
         (Outcome::Judged(judged), Some(true)) => {
-            *requests = judged.record.requests;
+            let record = &judged.record;
+            *requests = record.requests;
             Ok(match task.depth {
-                Depth::Repositories => judged.record.rows_repositories,
-                Depth::Tags => judged.record.rows_tags,
-                Depth::Manifests => judged.record.rows_manifests,
+                Depth::Repositories => record.rows_repositories,
+                Depth::Tags => record.rows_tags,
+                Depth::Manifests => record.rows_manifests,
             })
         }
         _ => Err(format!("{report:?}").into()),
     }
+}
+
+/// The fake's login, as YAML, its password in a file of this directory.
+fn login(directory: &Path) -> Result<String, Failure> {
+    let file = directory.join("password");
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(&file)?.write_all(PASSWORD.as_bytes())?;
+    Ok(format!("username: '{USERNAME}', password_file: '{}', ", file.display()))
 }

@@ -18,7 +18,7 @@ pub(crate) async fn memory(rounds: usize) -> Result<(), Failure> {
     }
     for connections in [16, 256] {
         let content = Content { tags: 10, server: Kind::Canned, ..Content::of(REPOSITORIES) };
-        let task = Task { depth: Depth::Tags, connections, rows: 10 * REPOSITORIES };
+        let task = Task::contents(Depth::Tags, connections, 10 * REPOSITORIES);
         let measured = scenario(content, task, &["stocktake"], rounds).await?;
         let mib = measured.median(0, |one| one.mib);
         println!("{:>7} tags of {REPOSITORIES} repositories on {connections:>3} connections {mib:>8.1}", task.rows);
@@ -43,7 +43,8 @@ pub(crate) async fn wire() -> Result<(), Failure> {
         of(Depth::Manifests, Kind::Open),
         of(Depth::Manifests, Kind::Tokens),
     ] {
-        let content = Content { tags: 1, server, ..Content::of(repositories) };
+        // Some distance, so that requests are in flight at once.
+        let content = Content { tags: 1, server, latency_ms: 2, ..Content::of(repositories) };
         let deep = |least: Depth| if depth as u8 >= least as u8 { repositories } else { 0 };
         // One token for the catalog, and one for each twenty repositories of a page.
         let tokens = if server == Kind::Tokens { 1 + deep(Depth::Tags).div_ceil(20) } else { 0 };
@@ -60,7 +61,8 @@ pub(crate) async fn wire() -> Result<(), Failure> {
             ..Seen::default()
         };
         let mut process = Server::start(content).await?;
-        contend("stocktake", &process.url, Task { depth, connections, rows: repositories }, None).await?;
+        let task = Task { login: server == Kind::Tokens, ..Task::contents(depth, connections, repositories) };
+        contend("stocktake", &process.url, task, None).await?;
         let seen = process.seen().await?;
         let title = format!("{repositories} {depth:?}, {server:?}");
         print(&format!("{title}: expected"), &expected, "<=");

@@ -24,24 +24,26 @@ const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&e.to_string()),
     };
-    let done = runtime.block_on(async {
-        match words[..] {
-            ["serve", content] => server::serve(content).await,
-            ["contend", name, url, task] => contenders::contend(name, url, task, None).await,
-            ["contend", name, url, task, kept] => contenders::contend(name, url, task, Some(kept)).await,
-            _ => measure(&words).await,
-        }
-    });
+    let done = runtime.block_on(perform(&arguments));
     // What reads standard input cannot be waited for.
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(&e.to_string()),
+    }
+}
+
+async fn perform(arguments: &[String]) -> Result<(), Failure> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["serve", content] => server::serve(content).await,
+        ["contend", name, url, task] => contenders::contend(name, url, task, None).await,
+        ["contend", name, url, task, kept] => contenders::contend(name, url, task, Some(kept)).await,
+        _ => measure(&words).await,
     }
 }
 

@@ -36,9 +36,18 @@ fn peak_mib() -> f64 {
     kib as f64 / 1024.0
 }
 
-/// The processor time of this process so far.
+/// The processor time of this process so far, and of the processes that it has waited for.
 pub(crate) fn cpu_seconds() -> f64 {
-    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default().as_secs_f64()
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default().as_secs_f64() + waited_for()
+}
+
+/// `cutime` and `cstime`, fields 16 and 17 of proc(5)'s stat, in hundredths of a second on Linux.
+#[allow(clippy::cast_precision_loss)] // for the eye
+fn waited_for() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks: u64 = after_name.split(' ').skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    ticks as f64 / 100.0
 }
 
 /// The middle of the values; of an even number the lower middle.

@@ -28,7 +28,7 @@ const TAGS: u64 = 10;
 pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
     println!("\n{ROWS} rows of tags with digests into Parquet, {rounds} rounds, medians");
     println!("goals: <= 1.02 x the size of plain zstd level 1, <= 64 MiB resident, aim 0.4 us of CPU a row\n");
-    let task = |rows| Task { depth: Depth::Tags, connections: 1, rows };
+    let task = |rows| Task::contents(Depth::Tags, 1, rows);
     let (mut writing, mut making, mut resident) = (Vec::new(), Vec::new(), Vec::new());
     let mut size = 0;
     for _ in 0..rounds {

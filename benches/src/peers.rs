@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::Failure;
 use crate::contenders::{Depth, PAGE, Task, authority};
+use crate::server::{self, Content};
 
 /// The `oci-client` crate; it gives no Link, so its user asks for what follows the last name. Writes nothing. Reads tags
 /// when the whole catalog is there.
@@ -69,16 +70,18 @@ pub(crate) fn oha() -> Option<PathBuf> {
     std::env::split_paths(&path).chain([own]).map(|directory| directory.join("oha")).find(|file| file.is_file())
 }
 
-/// The seconds in which `oha` fetches as many URLs as there are names, each drawn at random from theirs; no catalog.
-pub(crate) async fn fetch_tags(oha: &Path, url: &str, names: &[String], connections: usize) -> Result<f64, Failure> {
-    let urls: String =
-        names.iter().map(|name| format!("{}/v2/{name}/tags/list?n={PAGE}\n", url.trim_end_matches('/'))).collect();
+/// As many answers of tags as the task has rows, each of a repository drawn at random, and no catalog. Its own word for
+/// the seconds.
+pub(crate) async fn run_oha(url: &Url, task: Task) -> Result<f64, Failure> {
+    let oha = oha().ok_or("there is no oha")?;
+    let names = server::names(Content::of(task.rows));
+    let urls = names.iter().map(|name| Ok(url.join(&format!("/v2/{name}/tags/list?n={PAGE}"))?.to_string() + "\n"));
     let scratch = tempfile::tempdir()?;
     let file = scratch.path().join("urls");
-    std::fs::write(&file, urls)?;
-    let mut command = Command::new("taskset");
-    command.args(["-c", "1"]).arg(oha).args(["--no-tui", "--output-format", "json", "--urls-from-file"]);
-    command.args(["-n", &names.len().to_string(), "-c", &connections.to_string()]).arg(&file);
+    std::fs::write(&file, urls.collect::<Result<String, Failure>>()?)?;
+    let mut command = Command::new(oha);
+    command.args(["--no-tui", "--output-format", "json", "--urls-from-file"]).arg(&file);
+    command.args(["-n", &task.rows.to_string(), "-c", &task.connections.to_string()]);
     let done = command.stderr(Stdio::inherit()).output().await?;
     let report: Report = serde_json::from_slice(&done.stdout)?;
     if report.summary.success_rate < 1.0 {

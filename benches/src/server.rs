@@ -132,7 +132,7 @@ pub(crate) async fn serve(content: &str) -> Result<(), Failure> {
 
 fn script(content: Content, heads: Arc<AtomicU64>) -> Script {
     let of_kind = match content.server {
-        Kind::Tokens => Script::distribution_like(names(content)).with_token(|token| token.anonymous = true),
+        Kind::Tokens => Script::distribution_like(names(content)),
         Kind::Open | Kind::Canned => Script::open(names(content)),
     };
     let script = Script {
@@ -185,7 +185,9 @@ fn canned(content: Content) -> Answers {
     let last = names.len().div_ceil(PAGE);
     for (page, number) in names.chunks(PAGE).zip(1..) {
         let mut body = String::new();
-        page.iter().for_each(|name| write!(body, ",\"{name}\"").expect("writing to a string cannot fail"));
+        for name in page {
+            write!(body, ",\"{name}\"").expect("writing to a string cannot fail");
+        }
         let next = format!("/v2/_catalog?n={PAGE}&last={}", page[page.len() - 1].replace('/', "%2F"));
         let link = if number == last { String::new() } else { format!("Link: <{next}>; rel=\"next\"\r\n") };
         answers.insert(target, answer(&link, &format!("{{\"repositories\":[{}]}}", &body[1..])));
