@@ -1,127 +1,133 @@
-//! The client processes: each lists the whole catalog once and prints its measurements.
+//! The client processes: each does its task once and prints its measurements.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use stocktake::config;
+use stocktake::fake::{PASSWORD, USERNAME};
 use stocktake::plans::plans;
 use stocktake::registry::Split;
 use stocktake::run::{Outcome, Run};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::Failure;
 use crate::measure::{self, Measured};
-use crate::split;
+use crate::{Failure, floor, parquet, peers, split};
 
-/// Those of the catalog's table; the last one is ours.
-pub(crate) const ALL: [&str; 3] = ["floor", "oci-client", "stocktake"];
+/// Names, or tags, to a page.
+pub(crate) const PAGE: usize = 1000;
 
-const PAGE: usize = 1000;
+/// What a contender is to do.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) depth: Depth,
+    /// Most connections, and requests in flight.
+    pub(crate) connections: usize,
+    /// The rows that there are to be found.
+    pub(crate) rows: u64,
+    /// Whether it has to log in to find them.
+    pub(crate) login: bool,
+}
 
-#[allow(clippy::print_stdout)] // the protocol between this process and its parent
-pub(crate) async fn contend(name: &str, url: &str) -> Result<(), Failure> {
+impl Task {
+    /// A catalog of so many names.
+    pub(crate) fn catalog(names: u64) -> Self {
+        Self { depth: Depth::Repositories, connections: 16, rows: names, login: false }
+    }
+
+    /// What so many repositories with so many rows hold, for everybody to read.
+    pub(crate) fn contents(depth: Depth, connections: usize, rows: u64) -> Self {
+        Self { depth, connections, rows, login: false }
+    }
+}
+
+/// How deep it reads, and so which rows count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Depth {
+    Repositories,
+    Tags,
+    Manifests,
+}
+
+/// A contender's arguments: who it is, where the server is, what to do, and a directory for what is to be kept.
+pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str>) -> Result<(), Failure> {
     let url = Url::parse(url)?;
+    let task: Task = serde_json::from_str(task)?;
     // In the target's own file system, so that fsync means what it means.
     let scratch = tempfile::tempdir_in(".")?;
-    let begun = Instant::now();
-    let mut requests = 0;
-    let names = match name {
+    let directory = kept.map_or_else(|| scratch.path().to_owned(), PathBuf::from);
+    let (begun, cpu_before) = (Instant::now(), measure::cpu_seconds());
+    let (mut requests, mut seconds) = (0, None);
+    let rows = match name {
+        "oha" => {
+            seconds = Some(peers::run_oha(&url, task).await?);
+            task.rows
+        }
         "in-one" => split::list(&url, Split::Off, &mut requests).await?,
         "in-ranges" => split::list(&url, Split::Auto, &mut requests).await?,
-        "floor" => floor(&url).await?,
-        "oci-client" => oci_client(&url).await?,
-        "stocktake" => stocktake(&url, scratch.path()).await?,
-        _ => return Err(format!("the contenders are {}", ALL.join(", ")).into()),
+        "floor" => floor::floor(&url, task).await?,
+        "oci-client" => peers::oci_client(&url, task).await?,
+        "stocktake" => stocktake(&url, task, &directory, &mut requests).await?,
+        "parquet" => parquet::write(task.rows, &directory).await?,
+        "generated" => parquet::generate(task.rows),
+        _ => return Err(format!("there is no contender {name}").into()),
     };
-    let measured = Measured { requests, ..measure::now(begun.elapsed(), names) };
-    println!("{}", serde_json::to_string(&measured)?);
+    let measured = measure::since(begun, cpu_before, rows);
+    tell(&Measured { requests, seconds: seconds.unwrap_or(measured.seconds), ..measured })
+}
+
+/// The protocol between this process and its parent.
+#[allow(clippy::print_stdout)]
+fn tell(measured: &Measured) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string(measured)?);
     Ok(())
 }
 
-#[derive(Deserialize)]
-struct Catalog<'a> {
-    #[serde(borrow)]
-    repositories: Vec<&'a str>,
-}
-
-/// The least that any client has to do: one keep-alive connection, parse the names, follow the Link. Writes nothing.
-async fn floor(url: &Url) -> Result<u64, Failure> {
-    let address = format!("{}:{}", url.host_str().ok_or("no host")?, url.port().ok_or("no port")?);
-    let stream = TcpStream::connect(&address).await?;
-    stream.set_nodelay(true)?;
-    let mut stream = BufReader::with_capacity(64 * 1024, stream);
-    let mut target = format!("/v2/_catalog?n={PAGE}");
-    let (mut names, mut line, mut body) = (0, String::new(), Vec::new());
-    loop {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let (mut length, mut next) = (0, None);
-        loop {
-            line.clear();
-            stream.read_line(&mut line).await?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else {
-                if line.trim_end().is_empty() {
-                    break;
-                }
-                continue;
-            };
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.parse()?,
-                "link" => next = value.split(['<', '>']).nth(1).map(str::to_owned),
-                _ => {}
-            }
-        }
-        body.resize(length, 0);
-        stream.read_exact(&mut body).await?;
-        names += serde_json::from_slice::<Catalog<'_>>(&body)?.repositories.len() as u64;
-        match next {
-            Some(following) => target = following,
-            None => return Ok(names),
-        }
-    }
-}
-
-/// The `oci-client` crate; it gives no Link, so its user asks for what follows the last name. Writes nothing.
-async fn oci_client(url: &Url) -> Result<u64, Failure> {
-    // The crate leaves the choice to its user; ours has the same provider.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
-    let registry = format!("{}:{}", url.host_str().ok_or("no host")?, url.port().ok_or("no port")?);
-    let image: Reference = format!("{registry}/any/name:latest").parse()?;
-    let (mut all, mut last) = (Vec::<String>::new(), None::<String>);
-    loop {
-        let page = client.catalog(&image, &RegistryAuth::Anonymous, Some(PAGE), last.as_deref()).await?;
-        let count = page.repositories.len();
-        all.extend(page.repositories);
-        last = all.last().cloned();
-        if count < PAGE {
-            return Ok(all.len() as u64);
-        }
-    }
+/// Host and port.
+pub(crate) fn authority(url: &Url) -> Result<String, Failure> {
+    Ok(format!("{}:{}", url.host_str().ok_or("no host")?, url.port().ok_or("no port")?))
 }
 
 /// The whole job: walk, spool, seal, and sorted Parquet, published and fsynced.
-async fn stocktake(url: &Url, scratch: &Path) -> Result<u64, Failure> {
-    let file = scratch.join("stocktake.yaml");
-    let (state, parquet) = (scratch.join("state"), scratch.join("parquet"));
+async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) -> Result<u64, Failure> {
+    let file = directory.join("stocktake.yaml");
+    let (state, parquet) = (directory.join("state"), directory.join("parquet"));
+    let depth = serde_json::to_value(task.depth)?;
+    let login = if task.login { login(directory)? } else { String::new() };
     let yaml = format!(
-        "state: '{}'\nsinks:\n  warehouse: {{type: parquet, url: '{}'}}\nregistries:\n  - {{name: bench, url: '{url}'}}\n",
+        "state: '{}'\nsinks:\n  warehouse: {{type: parquet, url: '{}'}}\nregistries:\n  - {{name: bench, url: '{url}', \
+         {login}depth: {}, concurrency: {}, split: off}}\n",
         state.display(),
-        parquet.display()
+        parquet.display(),
+        depth.as_str().unwrap_or_default(),
+        task.connections,
     );
     std::fs::write(&file, yaml)?;
     let config = config::load(Some(&file)).map_err(|problems| problems.to_string())?;
     let plan = plans(&config, &[])?.into_iter().next().ok_or("no plan")?;
     let report = Run::new(&plan).publish(&CancellationToken::new()).await;
     match (&report.outcome, report.sinks.first().map(|outcome| outcome.result.is_ok())) {
-        (Outcome::Judged(judged), Some(true)) => Ok(judged.record.rows_repositories),
+        (Outcome::Judged(judged), Some(true)) => {
+            let record = &judged.record;
+            *requests = record.requests;
+            Ok(match task.depth {
+                Depth::Repositories => record.rows_repositories,
+                Depth::Tags => record.rows_tags,
+                Depth::Manifests => record.rows_manifests,
+            })
+        }
         _ => Err(format!("{report:?}").into()),
     }
+}
+
+/// The fake's login, as YAML, its password in a file of this directory.
+fn login(directory: &Path) -> Result<String, Failure> {
+    let file = directory.join("password");
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(&file)?.write_all(PASSWORD.as_bytes())?;
+    Ok(format!("username: '{USERNAME}', password_file: '{}', ", file.display()))
 }

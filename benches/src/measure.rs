@@ -3,26 +3,29 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// One contender's run.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// Wall clock of the work, in seconds.
     pub(crate) seconds: f64,
-    /// Processor time of the process, in seconds, at a resolution of 10 ms.
+    /// Processor time of the work, in seconds.
     pub(crate) cpu: f64,
     /// The largest resident size so far, in MiB.
     pub(crate) mib: f64,
-    /// Names seen.
-    pub(crate) names: u64,
+    /// Rows found.
+    pub(crate) rows: u64,
     /// Requests sent; 0 of those who do not say.
     pub(crate) requests: u64,
 }
 
-/// The measurements of this process after work that took so long.
-pub(crate) fn now(took: Duration, names: u64) -> Measured {
-    Measured { seconds: took.as_secs_f64(), cpu: cpu_seconds(), mib: peak_mib(), names, requests: 0 }
+/// The measurements of this process after work that began then, with this much processor time spent before.
+pub(crate) fn since(begun: Instant, cpu_before: f64, rows: u64) -> Measured {
+    let (seconds, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu_before);
+    Measured { seconds, cpu, mib: peak_mib(), rows, requests: 0 }
 }
 
 #[allow(clippy::cast_precision_loss)] // for the eye
@@ -33,12 +36,17 @@ fn peak_mib() -> f64 {
     kib as f64 / 1024.0
 }
 
-/// `utime` and `stime`, fields 14 and 15 of proc(5)'s stat, in hundredths of a second on Linux.
+/// The processor time of this process so far, and of the processes that it has waited for.
+pub(crate) fn cpu_seconds() -> f64 {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default().as_secs_f64() + waited_for()
+}
+
+/// `cutime` and `cstime`, fields 16 and 17 of proc(5)'s stat, in hundredths of a second on Linux.
 #[allow(clippy::cast_precision_loss)] // for the eye
-fn cpu_seconds() -> f64 {
+fn waited_for() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let ticks: u64 = after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = after_name.split(' ').skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     ticks as f64 / 100.0
 }
 

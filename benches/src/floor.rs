@@ -1,0 +1,154 @@
+//! The least that any client has to do: keep-alive connections, the answers parsed, repositories read while the catalog
+//! still comes. Retries nothing, verifies nothing, writes nothing.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::Failure;
+use crate::contenders::{Depth, PAGE, Task, authority};
+
+#[derive(Deserialize)]
+struct Catalog<'a> {
+    #[serde(borrow)]
+    repositories: Vec<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Tags<'a> {
+    #[serde(borrow)]
+    tags: Vec<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Manifest<'a> {
+    #[serde(borrow)]
+    config: Descriptor<'a>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor<'a> {
+    digest: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Config<'a> {
+    architecture: &'a str,
+}
+
+type Queue = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
+
+/// Names listed, tags listed, or manifests read, as the task's depth says.
+pub(crate) async fn floor(url: &Url, task: Task) -> Result<u64, Failure> {
+    let address = authority(url)?;
+    if task.depth == Depth::Repositories {
+        return Connection::open(&address).await?.list(|_| Ok(())).await;
+    }
+    let (names, queue) = mpsc::unbounded_channel();
+    let queue = Arc::new(Mutex::new(queue));
+    let mut workers = JoinSet::new();
+    for _ in 1..task.connections {
+        let (address, queue) = (address.clone(), queue.clone());
+        workers.spawn(async move { Connection::open(&address).await?.read(&queue, task.depth).await });
+    }
+    workers.spawn(async move {
+        let mut connection = Connection::open(&address).await?;
+        connection.list(|name| Ok(names.send(name.to_owned())?)).await?;
+        drop(names);
+        connection.read(&queue, task.depth).await
+    });
+    let mut rows = 0;
+    while let Some(read) = workers.join_next().await {
+        rows += read??;
+    }
+    Ok(rows)
+}
+
+struct Connection {
+    address: String,
+    stream: BufReader<TcpStream>,
+    line: String,
+    body: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(address: &str) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let stream = BufReader::with_capacity(64 * 1024, stream);
+        Ok(Self { address: address.to_owned(), stream, line: String::new(), body: Vec::new() })
+    }
+
+    /// Fetches a body; gives the target of its link.
+    async fn get(&mut self, target: &str) -> Result<Option<String>, Failure> {
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: {}\r\nAccept: application/json, application/vnd.oci.image.manifest.v1+json\r\n\r\n",
+            self.address
+        );
+        self.stream.write_all(request.as_bytes()).await?;
+        self.line.clear();
+        self.stream.read_line(&mut self.line).await?;
+        if self.line.split(' ').nth(1) != Some("200") {
+            return Err(format!("{target}: {}", self.line).into());
+        }
+        let (mut length, mut next) = (0, None);
+        loop {
+            self.line.clear();
+            self.stream.read_line(&mut self.line).await?;
+            let line = self.line.trim_end();
+            if line.is_empty() {
+                break;
+            }
+            match line.split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse()?,
+                Some((name, value)) if name.eq_ignore_ascii_case("link") => {
+                    next = value.split(['<', '>']).nth(1).map(str::to_owned);
+                }
+                _ => {}
+            }
+        }
+        self.body.resize(length, 0);
+        self.stream.read_exact(&mut self.body).await?;
+        Ok(next)
+    }
+
+    /// The whole catalog.
+    async fn list(&mut self, mut each: impl FnMut(&str) -> Result<(), Failure>) -> Result<u64, Failure> {
+        let (mut count, mut target) = (0, Some(format!("/v2/_catalog?n={PAGE}")));
+        while let Some(page) = target {
+            target = self.get(&page).await?;
+            let catalog: Catalog<'_> = serde_json::from_slice(&self.body)?;
+            count += catalog.repositories.len() as u64;
+            catalog.repositories.into_iter().try_for_each(&mut each)?;
+        }
+        Ok(count)
+    }
+
+    /// Repositories of the queue, until it has ended.
+    async fn read(&mut self, queue: &Queue, depth: Depth) -> Result<u64, Failure> {
+        let mut rows = 0;
+        loop {
+            let next = queue.lock().await.recv().await;
+            let Some(name) = next else { return Ok(rows) };
+            self.get(&format!("/v2/{name}/tags/list?n={PAGE}")).await?;
+            let tags = serde_json::from_slice::<Tags<'_>>(&self.body)?.tags;
+            rows += tags.len() as u64;
+            if depth == Depth::Manifests {
+                for tag in tags.into_iter().map(str::to_owned).collect::<Vec<_>>() {
+                    self.get(&format!("/v2/{name}/manifests/{tag}")).await?;
+                    let digest = serde_json::from_slice::<Manifest<'_>>(&self.body)?.config.digest;
+                    let target = format!("/v2/{name}/blobs/{digest}");
+                    self.get(&target).await?;
+                    if serde_json::from_slice::<Config<'_>>(&self.body)?.architecture.is_empty() {
+                        return Err(format!("{target} has no architecture").into());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What must not grow: resident memory with the registry, and requests beyond those that the work needs.
+
+use crate::Failure;
+use crate::contenders::{Depth, Task};
+use crate::rounds::{MILLION, Server, contend, scenario};
+use crate::server::{Content, Kind, Seen};
+use crate::tags::REPOSITORIES;
+
+/// The largest resident size of a whole run.
+#[allow(clippy::print_stdout)] // this is a program for a terminal
+pub(crate) async fn memory(rounds: usize) -> Result<(), Failure> {
+    println!("\nresident size of stocktake, MiB, {rounds} rounds, medians");
+    println!("goals: catalogs within 8 MiB of each other and <= 64 (aim 48); tags <= 96 (aim 64)\n");
+    for repositories in [10_000, 100_000, MILLION] {
+        let content = Content::of(repositories);
+        let measured = scenario(content, Task::catalog(repositories), &["stocktake"], rounds).await?;
+        println!("catalog of {repositories:>9} repositories {:>8.1}", measured.median(0, |one| one.mib));
+    }
+    for connections in [16, 256] {
+        let content = Content { tags: 10, server: Kind::Canned, ..Content::of(REPOSITORIES) };
+        let task = Task::contents(Depth::Tags, connections, 10 * REPOSITORIES);
+        let measured = scenario(content, task, &["stocktake"], rounds).await?;
+        let mib = measured.median(0, |one| one.mib);
+        println!("{:>7} tags of {REPOSITORIES} repositories on {connections:>3} connections {mib:>8.1}", task.rows);
+    }
+    Ok(())
+}
+
+/// Requests as they should be, and as the server saw them.
+#[allow(clippy::print_stdout)] // this is a program for a terminal
+pub(crate) async fn wire() -> Result<(), Failure> {
+    println!("\nrequests on the wire, a thousand names a page; other: anything that should not be there");
+    println!(
+        "{:<34} {:>5} {:>6} {:>7} {:>6} {:>9} {:>7} {:>5} {:>11} {:>9}",
+        "", "ping", "token", "catalog", "tags", "manifest", "config", "other", "connections", "in flight"
+    );
+    let large = (MILLION, Depth::Repositories, 16, Kind::Open);
+    let of = |depth, server| (REPOSITORIES, depth, 64, server);
+    for (repositories, depth, connections, server) in [
+        large,
+        of(Depth::Tags, Kind::Open),
+        of(Depth::Tags, Kind::Tokens),
+        of(Depth::Manifests, Kind::Open),
+        of(Depth::Manifests, Kind::Tokens),
+    ] {
+        // Some distance, so that requests are in flight at once.
+        let content = Content { tags: 1, server, latency_ms: 2, ..Content::of(repositories) };
+        let deep = |least: Depth| if depth as u8 >= least as u8 { repositories } else { 0 };
+        // One token for the catalog, and one for each twenty repositories of a page.
+        let tokens = if server == Kind::Tokens { 1 + deep(Depth::Tags).div_ceil(20) } else { 0 };
+        let manifests = deep(Depth::Manifests);
+        let expected = Seen {
+            pings: 1,
+            tokens,
+            // With tokens, once more at first: the refusal tells the scope.
+            catalog: repositories.div_ceil(1000) + u64::from(server == Kind::Tokens),
+            tags: deep(Depth::Tags),
+            manifests,
+            blobs: manifests,
+            connections,
+            most_in_flight: connections,
+            ..Seen::default()
+        };
+        let mut process = Server::start(content).await?;
+        let task = Task { login: server == Kind::Tokens, ..Task::contents(depth, connections, repositories) };
+        contend("stocktake", &process.url, task, None).await?;
+        let seen = process.seen().await?;
+        let title = format!("{repositories} {depth:?}, {server:?}");
+        print(&format!("{title}: expected"), &expected, "<=");
+        print(&format!("{title}: seen"), &seen, "");
+        let exact = Seen { connections, most_in_flight: connections, ..seen };
+        let within = seen.connections <= connections && seen.most_in_flight <= connections;
+        println!("{:<34} {}", "", if within && exact == expected { "met" } else { "NOT MET" });
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // this is a program for a terminal
+fn print(title: &str, seen: &Seen, bound: &str) {
+    println!(
+        "{title:<34} {:>5} {:>6} {:>7} {:>6} {:>9} {:>7} {:>5} {:>11} {:>9}",
+        seen.pings,
+        seen.tokens,
+        seen.catalog,
+        seen.tags,
+        seen.manifests,
+        seen.blobs,
+        seen.other + seen.heads,
+        format!("{bound}{}", seen.connections),
+        format!("{bound}{}", seen.most_in_flight),
+    );
+}

@@ -1,0 +1,91 @@
+//! Peers: the `oci-client` crate within its process, and `oha`, a load generator, as a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+use serde::Deserialize;
+use tokio::process::Command;
+use url::Url;
+
+use crate::Failure;
+use crate::contenders::{Depth, PAGE, Task, authority};
+use crate::server::{self, Content};
+
+/// The `oci-client` crate; it gives no Link, so its user asks for what follows the last name. Writes nothing. Reads tags
+/// when the whole catalog is there.
+pub(crate) async fn oci_client(url: &Url, task: Task) -> Result<u64, Failure> {
+    // The crate leaves the choice to its user; ours has the same provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
+    let registry = authority(url)?;
+    let image: Reference = format!("{registry}/any/name:latest").parse()?;
+    let (mut all, mut last) = (Vec::<String>::new(), None::<String>);
+    loop {
+        let page = client.catalog(&image, &RegistryAuth::Anonymous, Some(PAGE), last.as_deref()).await?;
+        let count = page.repositories.len();
+        all.extend(page.repositories);
+        last = all.last().cloned();
+        if count < PAGE {
+            break;
+        }
+    }
+    match task.depth {
+        Depth::Repositories => Ok(all.len() as u64),
+        Depth::Tags => {
+            let (client, registry) = (&client, &registry);
+            let tags = all.iter().map(|name| async move {
+                let image: Reference = format!("{registry}/{name}:latest").parse()?;
+                let listed = client.list_tags(&image, &RegistryAuth::Anonymous, Some(PAGE), None).await?;
+                Ok::<_, Failure>(listed.tags.len() as u64)
+            });
+            stream::iter(tags)
+                .buffer_unordered(task.connections)
+                .try_fold(0, |sum, tags| async move { Ok(sum + tags) })
+                .await
+        }
+        Depth::Manifests => Err("oci-client is no contender here".into()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Report {
+    summary: Summary,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    #[serde(rename = "successRate")]
+    success_rate: f64,
+    total: f64,
+}
+
+/// Where `oha` is, if it is anywhere: on the path, or where `cargo install oha --root target/peers` puts it.
+pub(crate) fn oha() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/bin");
+    std::env::split_paths(&path).chain([own]).map(|directory| directory.join("oha")).find(|file| file.is_file())
+}
+
+/// As many answers of tags as the task has rows, each of a repository drawn at random, and no catalog. Its own word for
+/// the seconds.
+pub(crate) async fn run_oha(url: &Url, task: Task) -> Result<f64, Failure> {
+    let oha = oha().ok_or("there is no oha")?;
+    let names = server::names(Content::of(task.rows));
+    let urls = names.iter().map(|name| Ok(url.join(&format!("/v2/{name}/tags/list?n={PAGE}"))?.to_string() + "\n"));
+    let scratch = tempfile::tempdir()?;
+    let file = scratch.path().join("urls");
+    std::fs::write(&file, urls.collect::<Result<String, Failure>>()?)?;
+    let mut command = Command::new(oha);
+    command.args(["--no-tui", "--output-format", "json", "--urls-from-file"]).arg(&file);
+    command.args(["-n", &task.rows.to_string(), "-c", &task.connections.to_string()]);
+    let done = command.stderr(Stdio::inherit()).output().await?;
+    let report: Report = serde_json::from_slice(&done.stdout)?;
+    if report.summary.success_rate < 1.0 {
+        return Err(format!("oha got {} of its answers", report.summary.success_rate).into());
+    }
+    Ok(report.summary.total)
+}
