@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::ledger::{Books, Entered, Ledger};
+use super::ledger::{Books, Entered, Ledger, is_trouble};
 use super::reading::{ROOM, Reader, Reading};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
@@ -292,11 +292,13 @@ impl<'a> Driver<'a> {
         let Some(mut ledger) = self.ledger.take() else { unreachable!("the ledger is back") };
         let may_resume = match &ended {
             Ended::Stopped => true,
-            Ended::Failed(WalkError::Registry(error)) => {
-                matches!(error.fault(), Fault::Unreachable | Fault::ServerError | Fault::RateLimited)
-            }
+            Ended::Failed(WalkError::Registry(error)) => is_trouble(error),
             _ => false,
         };
+        if may_resume && !matches!(ended, Ended::Stopped) {
+            // An answer among them would make rows of those without one; all are asked again.
+            self.in_flight.extend(self.done.drain(..).map(|reading| reading.repository));
+        }
         let cut = if may_resume { self.cut(&ledger) } else { None };
         let job = Job { done: std::mem::take(&mut self.done), page: None, cut };
         let closed = tokio::task::spawn_blocking(move || {
@@ -377,24 +379,5 @@ impl Job {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::walk::tests::{Listed, memory::Memory};
-
-    #[tokio::test(start_paused = true)]
-    async fn where_no_page_has_a_cursor_the_ledger_is_not_sent_off_over_and_over() {
-        let scratch = tempfile::tempdir().unwrap();
-        let (settings, progress) = (WalkSettings::default(), Progress::default());
-        let (pages, memory) = (Listed::of(&[&["a"]]), Memory::default());
-        let concurrency = std::num::NonZeroUsize::MIN;
-        let sources = Sources { discovery: &pages, contents: &memory, known: None, concurrency };
-        let start = crate::walk::tests::fresh(scratch.path(), &settings);
-        let mut driver = Driver::begin(&sources, start, &settings, &progress).ok().unwrap();
-        driver.pages = Pages::Lost;
-        tokio::time::advance(CHECKPOINT_EVERY).await;
-        assert!(driver.is_checkpoint_due());
-        driver.send(None);
-        assert!(!driver.is_checkpoint_due());
-        driver.close(Ended::Stopped).await;
-    }
-}
+#[path = "driver_tests.rs"]
+mod tests;

@@ -279,7 +279,7 @@ pub(super) fn is_among(names: &HashSet<String>, name: &str) -> bool {
 }
 
 /// Whether the server itself may be in trouble, and not only this repository.
-fn is_trouble(error: &RegistryError) -> bool {
+pub(super) fn is_trouble(error: &RegistryError) -> bool {
     matches!(error.fault(), Fault::Unreachable | Fault::ServerError | Fault::RateLimited)
 }
 
