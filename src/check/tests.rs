@@ -5,7 +5,6 @@ mod faults;
 mod healthy;
 mod steps;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,16 +13,10 @@ use tempfile::NamedTempFile;
 use super::*;
 use crate::discovery::DiscoverySettings;
 use crate::fake::{FakeRegistry, PASSWORD, Script, USERNAME};
+use crate::registry::tests::secret_file;
 use crate::registry::{Auth, Login, SecretSource, Settings};
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
-
-/// A secret in a file of its own; gone with it.
-fn secret_file(text: &str) -> NamedTempFile {
-    let mut file = NamedTempFile::new().expect("a file");
-    file.write_all(text.as_bytes()).expect("written");
-    file
-}
 
 /// What a check needs, and what must live as long as it.
 struct Rig {

@@ -3,14 +3,13 @@
 mod refusals;
 mod shapes;
 
-use std::io::Write;
 use std::time::Duration;
 
-use futures::StreamExt;
 use tempfile::NamedTempFile;
 
 use super::*;
 use crate::fake::{FakeRegistry, Fault as Goes, Script, SeenRequest};
+use crate::registry::tests::{Walked, collected, secret_file};
 use crate::registry::{Auth, Login, SecretSource, Settings};
 
 const SECRET: &str = "hunter2/Ü+%";
@@ -47,8 +46,7 @@ impl Rig {
 
     async fn with(script: Script, auth: impl FnOnce(SecretSource) -> Auth) -> Self {
         let server = FakeRegistry::start(script).await.expect("a port");
-        let mut secret = NamedTempFile::new().expect("a file");
-        secret.write_all(SECRET.as_bytes()).expect("written");
+        let secret = secret_file(SECRET);
         let auth = auth(SecretSource::File(secret.path().to_owned()));
         let timeout = Duration::from_secs(5);
         let settings = Settings { auth, timeout, ..Settings::new("fake".parse().expect("a name"), server.url()) };
@@ -78,16 +76,7 @@ impl Rig {
 
     async fn walk_from(&self, settings: &DiscoverySettings, from: Option<&Cursor>) -> Walked {
         let discovery = of(settings, &self.client);
-        let mut walked = Walked { pages: Vec::new(), error: None };
-        let mut stream = discovery.pages(from);
-        while let Some(page) = stream.next().await {
-            assert!(walked.error.is_none(), "nothing follows an error");
-            match page {
-                Ok(page) => walked.pages.push(page),
-                Err(error) => walked.error = Some(error),
-            }
-        }
-        walked
+        collected(discovery.pages(from)).await
     }
 
     /// All names; the walk is to end well.
@@ -115,17 +104,6 @@ impl Rig {
             String::from_utf8(value).expect("UTF-8")
         };
         self.server.requests().iter().map(text).collect()
-    }
-}
-
-struct Walked {
-    pages: Vec<Page>,
-    error: Option<RegistryError>,
-}
-
-impl Walked {
-    fn names(&self) -> Vec<String> {
-        self.pages.iter().flat_map(|page| page.names.iter()).map(str::to_owned).collect()
     }
 }
 

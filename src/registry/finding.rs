@@ -297,4 +297,9 @@ impl Fault {
     pub const fn is_authentication(self) -> bool {
         matches!(self, Self::CredentialsRejected | Self::SecretUnreadable | Self::Denied)
     }
+
+    /// Whether the server itself may be in trouble, and not only what it was asked for.
+    pub const fn is_trouble(self) -> bool {
+        matches!(self, Self::Unreachable | Self::ServerError | Self::RateLimited)
+    }
 }

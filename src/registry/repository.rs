@@ -18,7 +18,7 @@ use super::group::{Grant, Group, Groups};
 use super::ping::Welcome;
 use super::send::{Access, Ask, Sent, challenges, is_refusal};
 use super::transport::Answer;
-use super::{Fault, Place, RegistryError, ScopeSet};
+use super::{Place, RegistryError, ScopeSet};
 
 /// Most accesses tried for one request. A server that offers another realm in each challenge could keep us busy for ever.
 const TRIES: usize = 3;
@@ -215,7 +215,7 @@ impl Inner {
 fn is_answer(outcome: &Result<Sent, RegistryError>) -> bool {
     match outcome {
         Ok(Sent { answer, .. }) => !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS,
-        Err(error) => !matches!(error.fault(), Fault::Unreachable | Fault::ServerError | Fault::RateLimited),
+        Err(error) => !error.fault().is_trouble(),
     }
 }
 

@@ -20,6 +20,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use tempfile::NamedTempFile;
 
 use super::circle::Bounds;
@@ -36,7 +37,7 @@ const QUICK: RetryPolicy = RetryPolicy {
 };
 
 /// A secret in a file of its own; gone with it.
-fn secret_file(text: &str) -> NamedTempFile {
+pub(crate) fn secret_file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(text.as_bytes()).expect("written");
     file
@@ -99,20 +100,24 @@ impl Rig {
     }
 }
 
-struct Walked {
-    pages: Vec<Page>,
-    error: Option<RegistryError>,
+pub(crate) struct Walked {
+    pub(crate) pages: Vec<Page>,
+    pub(crate) error: Option<RegistryError>,
 }
 
 impl Walked {
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.pages.iter().flat_map(|page| page.names.iter()).map(str::to_owned).collect()
     }
 }
 
 async fn walk(client: &Client) -> Walked {
+    collected(client.catalog(None)).await
+}
+
+/// All that a stream of pages gives.
+pub(crate) async fn collected(mut stream: BoxStream<'_, Result<Page, RegistryError>>) -> Walked {
     let mut walked = Walked { pages: Vec::new(), error: None };
-    let mut stream = client.catalog(None);
     while let Some(page) = stream.next().await {
         assert!(walked.error.is_none(), "nothing follows an error");
         match page {

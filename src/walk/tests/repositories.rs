@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use arrow::array::Array;
-use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Trigger, Verdict};
+use stocktake_sink::{RunRecord, Snapshot, Verdict, contract};
 
 use super::memory::{Repository, digest};
 use super::*;
-use crate::clock;
 use crate::registry::{Descriptor, Fault, ImageConfig};
 use crate::snapshot::Sealed;
 
@@ -16,25 +15,7 @@ fn settings(depth: Depth) -> WalkSettings {
 }
 
 fn record() -> RunRecord {
-    let now = clock::now();
-    RunRecord {
-        id: SnapshotId::new("memory".parse().unwrap(), now),
-        started_at: now,
-        finished_at: now,
-        trigger: Trigger::Manual,
-        verdict: Verdict::Complete,
-        pages: 0,
-        requests: 0,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: 0,
-        rows_tags: 0,
-        rows_manifests: 0,
-        requests_saved: 0,
-        errors: Vec::new(),
-        exporter_version: String::new(),
-        config_sha256: String::new(),
-    }
+    contract::record(&contract::id("memory", 1), Verdict::Complete, 0)
 }
 
 /// A walk of all repositories of `memory` on pages of two, sealed.
