@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::ledger::{Books, Entered, Ledger, is_trouble};
+use super::ledger::{Books, Entered, Ledger, is_among, lower_case};
 use super::reading::{ROOM, Reader, Reading};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
@@ -132,7 +132,7 @@ impl<'a> Driver<'a> {
         let mut driver = Self {
             reader,
             progress,
-            monitored: super::ledger::lower_case(settings),
+            monitored: lower_case(settings),
             ledger: Some(ledger),
             at_work: None,
             pages,
@@ -167,7 +167,7 @@ impl<'a> Driver<'a> {
                 && let Some(place) = self.waiting.pop_front()
             {
                 self.in_flight.insert(place.repository.clone());
-                let monitored = self.monitored.contains(&place.repository.to_lowercase());
+                let monitored = is_among(&self.monitored, &place.repository);
                 reading.push(reader.read(place, monitored));
             }
             let nothing_comes = pages.is_none() && reading.is_empty() && self.waiting.is_empty();
@@ -292,12 +292,14 @@ impl<'a> Driver<'a> {
         let Some(mut ledger) = self.ledger.take() else { unreachable!("the ledger is back") };
         let may_resume = match &ended {
             Ended::Stopped => true,
-            Ended::Failed(WalkError::Registry(error)) => is_trouble(error),
+            Ended::Failed(WalkError::Registry(error)) => error.fault().is_trouble(),
             _ => false,
         };
         if may_resume && !matches!(ended, Ended::Stopped) {
-            // An answer among them would make rows of those without one; all are asked again.
-            self.in_flight.extend(self.done.drain(..).map(|reading| reading.repository));
+            // Those without an answer are asked again, and no answer that came with the end makes rows of them.
+            let silent = |reading: &mut Reading| reading.error().is_some_and(|error| error.fault().is_trouble());
+            self.in_flight.extend(self.done.extract_if(.., silent).map(|reading| reading.repository));
+            self.in_flight.extend(ledger.forget_silent());
         }
         let cut = if may_resume { self.cut(&ledger) } else { None };
         let job = Job { done: std::mem::take(&mut self.done), page: None, cut };

@@ -13,7 +13,7 @@ use super::notes::Notes;
 use super::reading::{Found, Reading};
 use super::seen::Seen;
 use super::{Depth, WalkError, WalkSettings};
-use crate::registry::{Fault, Page, RegistryError, chain};
+use crate::registry::{Fault, Page, chain};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
 
 /// How many invalid names are kept to be shown.
@@ -191,7 +191,7 @@ impl Ledger {
         if let Some(fatal) = reading.fatal() {
             return Err(WalkError::Registry(fatal.clone()));
         }
-        if let Some(error) = reading.error().filter(|error| is_trouble(error)) {
+        if let Some(error) = reading.error().filter(|error| error.fault().is_trouble()) {
             let error = error.clone();
             self.silent.push(reading);
             // Where tags came, the server was there: what is silent may be the storage behind it.
@@ -209,6 +209,11 @@ impl Ledger {
     /// Makes rows of the repositories for which no answer came.
     pub(super) fn settle_silent(&mut self) -> Result<(), SpoolError> {
         std::mem::take(&mut self.silent).into_iter().try_for_each(|reading| self.write(reading))
+    }
+
+    /// Makes no rows of them; returns which they are.
+    pub(super) fn forget_silent(&mut self) -> Vec<Arc<str>> {
+        self.silent.drain(..).map(|reading| reading.repository).collect()
     }
 
     /// The repositories for which no answer came and no rows are made yet.
@@ -276,11 +281,6 @@ impl Books {
 /// Whether a name is in a set of names in lower case.
 pub(super) fn is_among(names: &HashSet<String>, name: &str) -> bool {
     !names.is_empty() && names.contains(&name.to_lowercase())
-}
-
-/// Whether the server itself may be in trouble, and not only this repository.
-pub(super) fn is_trouble(error: &RegistryError) -> bool {
-    matches!(error.fault(), Fault::Unreachable | Fault::ServerError | Fault::RateLimited)
 }
 
 pub(super) fn lower_case(settings: &WalkSettings) -> HashSet<String> {
