@@ -12,5 +12,6 @@ pub mod run;
 pub mod sinks;
 pub mod snapshot;
 pub mod state;
+pub mod status;
 pub mod walk;
 pub mod yaml;

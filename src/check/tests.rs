@@ -48,6 +48,7 @@ impl Rig {
             sinks: Vec::new(),
             state: PathBuf::new(),
             config_sha256: String::new(),
+            meter: std::sync::Arc::new(crate::registry::Unmetered),
         };
         Self { server: None, plan, _secret: secret }
     }

@@ -23,7 +23,7 @@ use super::repository::Repositories;
 use super::retry::RetryPolicy;
 use super::tags::PageSize;
 use super::transport::{Stats, Transport};
-use super::{Cursor, Kind, Page, Pagination, RegistryError, Settings};
+use super::{Cursor, Kind, Meter, Page, Pagination, RegistryError, Settings, Unmetered};
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
 #[derive(Clone)]
@@ -58,11 +58,29 @@ impl Client {
     /// # Errors
     /// [`super::Fault::Tls`] if certificates cannot be read or none are known and the registry is https.
     pub fn new(settings: Settings) -> Result<Self, RegistryError> {
-        Self::with(settings, RetryPolicy::default(), Bounds::default())
+        Self::metered(settings, Arc::new(Unmetered))
+    }
+
+    /// The same, with somebody who counts what it does.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn metered(settings: Settings, meter: Arc<dyn Meter>) -> Result<Self, RegistryError> {
+        Self::build(settings, RetryPolicy::default(), Bounds::default(), meter)
     }
 
     pub(super) fn with(settings: Settings, retry: RetryPolicy, bounds: Bounds) -> Result<Self, RegistryError> {
-        let transport = Transport::new(&settings, retry).map_err(|problem| RegistryError::new(Step::Setup, problem))?;
+        Self::build(settings, retry, bounds, Arc::new(Unmetered))
+    }
+
+    fn build(
+        settings: Settings,
+        retry: RetryPolicy,
+        bounds: Bounds,
+        meter: Arc<dyn Meter>,
+    ) -> Result<Self, RegistryError> {
+        let transport =
+            Transport::new(&settings, retry, meter).map_err(|problem| RegistryError::new(Step::Setup, problem))?;
         let transport = Arc::new(transport);
         let credentials = Arc::new(Credentials::new(&settings));
         let (url, realm_hosts) = (settings.url.clone(), settings.realm_hosts.clone());

@@ -14,7 +14,6 @@ use tokio::time::{Instant, timeout};
 use tracing::debug;
 use url::{Host, Url};
 
-use super::Settings;
 use super::body::{Body, BodyError, Cap};
 use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
@@ -25,6 +24,7 @@ use super::pace::Pace;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 use super::sent::Memory;
 use super::tls::client_config;
+use super::{Meter, Settings};
 use crate::clock;
 
 /// Bound on connecting alone; within the bound on the whole request.
@@ -194,6 +194,7 @@ pub(super) struct Transport {
     retry: RetryPolicy,
     timeout: Duration,
     pub(super) counters: Counters,
+    pub(super) meter: Arc<dyn Meter>,
     pub(super) sent: Arc<Memory>,
     /// Where an examination listens in.
     pub(super) tape: OnceLock<Arc<Tape>>,
@@ -207,7 +208,7 @@ impl std::fmt::Debug for Transport {
 }
 
 impl Transport {
-    pub(super) fn new(settings: &Settings, retry: RetryPolicy) -> Result<Self, Problem> {
+    pub(super) fn new(settings: &Settings, retry: RetryPolicy, meter: Arc<dyn Meter>) -> Result<Self, Problem> {
         let patience = Patience::new(settings.concurrency.get());
         let mut http = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(settings)?)
@@ -233,6 +234,7 @@ impl Transport {
             retry,
             timeout: settings.timeout,
             counters: Counters::default(),
+            meter,
             sent: Arc::default(),
             tape: OnceLock::new(),
         })

@@ -23,7 +23,7 @@ pub use report::{JudgedRun, Outcome, RunReport, Severity};
 use crate::clock;
 use crate::discovery::{self, DiscoverySettings};
 pub use crate::registry::chain;
-use crate::registry::{self, Client, RegistryError};
+use crate::registry::{self, Client, Meter, RegistryError};
 use crate::snapshot::{JudgeSettings, Known, Spool};
 use crate::state::{self, RegistryState, StateError};
 use crate::walk::{Depth, Ended, NotResumed, Progress, Sources, Start, Unfinished, WalkSettings, walk};
@@ -49,6 +49,8 @@ pub struct Plan {
     pub state: PathBuf,
     /// SHA-256 of the configuration, hex.
     pub config_sha256: String,
+    /// Who counts requests.
+    pub meter: Arc<dyn Meter>,
 }
 
 /// What an observer may look at while a run goes on.
@@ -74,7 +76,7 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// Prepares a run.
     pub fn new(plan: &'a Plan) -> Self {
-        let client = Client::new(plan.registry.clone());
+        let client = Client::metered(plan.registry.clone(), Arc::clone(&plan.meter));
         Self { plan, client, progress: Arc::default(), started_at: clock::now(), begun: Instant::now() }
     }
 

@@ -21,6 +21,7 @@ fn plan(state: &Path) -> Plan {
         sinks: Vec::new(),
         state,
         config_sha256,
+        meter: std::sync::Arc::new(registry::Unmetered),
     }
 }
 

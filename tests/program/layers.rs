@@ -18,8 +18,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("check", &["clock", "discovery", "registry", "run"]),
     ("yaml", &[]),
     ("sinks", &["yaml"]),
-    ("config", &["discovery", "registry", "sinks", "snapshot", "walk", "yaml"]),
-    ("plans", &["config", "run", "yaml"]),
+    ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web", "yaml"]),
+    ("plans", &["config", "registry", "run", "yaml"]),
+    ("schedule", &[]),
+    ("status", &["state"]),
+    ("metrics", &["registry", "run", "state", "status"]),
+    ("web", &["state", "status"]),
+    (
+        "daemon",
+        &["clock", "config", "metrics", "plans", "registry", "run", "schedule", "state", "status", "web", "yaml"],
+    ),
 ];
 
 /// Crates that a room must not name, whatever else it may.
@@ -32,6 +40,10 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("run", &["arrow", "reqwest", "hyper"]),
     ("check", &["arrow", "reqwest", "hyper", "rustls"]),
     ("config", &["reqwest", "hyper", "tokio"]),
+    ("schedule", &["tokio", "hyper", "tokio_cron_scheduler", "stocktake_sink"]),
+    ("metrics", &["tokio", "hyper", "reqwest"]),
+    ("web", &["prometheus", "reqwest"]),
+    ("daemon", &["prometheus", "hyper", "reqwest", "maud"]),
     ("yaml", &["reqwest", "hyper", "tokio", "stocktake_sink"]),
 ];
 

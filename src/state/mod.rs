@@ -4,6 +4,8 @@
 //! `state.json` is the only pointer and is replaced atomically; a directory it does not name is a killed run's and is
 //! removed.
 
+mod history;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Receipt, RegistryName, SnapshotId, durable};
+
+pub use history::{History, Inventory, LastRun, MOST_REFUSALS, Reason, Refusals, SinkHistory};
 
 use crate::snapshot::{Extent, SealError, Sealed};
 
@@ -241,5 +245,4 @@ fn read_pointer(directory: &Path) -> Result<Pointer, StateError> {
 }
 
 #[cfg(test)]
-#[path = "state_tests.rs"]
 mod tests;

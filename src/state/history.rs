@@ -1,0 +1,111 @@
+//! What is remembered of the runs themselves: how the last one ended, since when none was good, which sinks lag behind,
+//! and how often the credentials were refused. It outlives the process, so that alerts do not forget at a restart.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use stocktake_sink::{Trigger, Verdict};
+
+/// So many refusals in a row, and the schedule does not send these credentials again: some services lock an account at
+/// the fifth.
+pub const MOST_REFUSALS: u32 = 3;
+
+/// The runs of one registry that got to a verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// The last one.
+    pub last: Option<LastRun>,
+    /// When the last one ended that was complete and that every sink has.
+    pub last_success_at: Option<DateTime<Utc>>,
+    /// Runs since the last one that was published.
+    pub failures: u32,
+    /// How much is in the last published snapshot.
+    pub inventory: Option<Inventory>,
+    /// The sinks by their configured names.
+    pub sinks: BTreeMap<String, SinkHistory>,
+    /// The refusals of the credentials since they were last accepted.
+    pub refusals: Option<Refusals>,
+}
+
+/// A run that got to a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// `quay-20261123T020000Z`.
+    pub run_id: String,
+    /// The time it stands for.
+    pub slot: DateTime<Utc>,
+    /// Who asked.
+    pub trigger: Trigger,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, sinks included.
+    pub finished_at: DateTime<Utc>,
+    /// When its walk was judged; sealing and sinks came after.
+    pub judged_at: DateTime<Utc>,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// Why it is not complete.
+    pub reason: Option<Reason>,
+    /// Rows of `repositories`, published or not.
+    pub repositories: u64,
+    /// Requests sent.
+    pub requests: u64,
+}
+
+/// Why something is not well, for machines and people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// A word of a closed list: `credentials_rejected`.
+    pub code: String,
+    /// What happened and where.
+    pub message: String,
+    /// What to do now.
+    pub remedy: Option<String>,
+}
+
+/// How much is in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Rows of `repositories`.
+    pub repositories: u64,
+    /// Rows of `tags`.
+    pub tags: u64,
+    /// Rows of `manifests`.
+    pub manifests: u64,
+}
+
+/// One sink of one registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SinkHistory {
+    /// When it last took a snapshot.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// Where that is.
+    pub location: Option<String>,
+    /// Why it did not take the last one, with what to do; none: it did.
+    pub error: Option<String>,
+}
+
+/// Refusals of one and the same secret in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// How many.
+    pub count: u32,
+    /// The last one.
+    pub at: DateTime<Utc>,
+    /// What was said, and what to do.
+    pub reason: Reason,
+    /// PBKDF2 of the secret, hex, by which another one is told from it.
+    pub fingerprint: String,
+    /// Its salt, hex.
+    pub salt: String,
+}
+
+impl Refusals {
+    /// Whether the schedule leaves the registry alone until the secret changes or a person's run is accepted.
+    pub fn is_suspended(&self) -> bool {
+        self.count >= MOST_REFUSALS
+    }
+}
