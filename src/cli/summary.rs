@@ -65,6 +65,7 @@ impl Column {
         let word = match &report.outcome {
             Outcome::Judged(judged) => return (self.of)(report, judged),
             Outcome::Skipped(_) => "skipped",
+            Outcome::Suspended(_) => "not asked",
             Outcome::NotBegun(_) => "not begun",
             Outcome::Interrupted { .. } => "interrupted",
         };

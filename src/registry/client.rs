@@ -29,6 +29,17 @@ use super::{Cursor, Kind, Meter, Page, Pagination, RegistryError, Settings, Unme
 #[derive(Clone)]
 pub struct Client(pub(super) Arc<Inner>);
 
+/// What became of a client's credentials.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// They were not needed so far.
+    Untried,
+    /// The registry or its token service has taken them, or needs none.
+    Accepted,
+    /// They were refused.
+    Refused(RegistryError),
+}
+
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) settings: Settings,
@@ -127,6 +138,29 @@ impl Client {
     /// What has been sent and received so far, over all clones.
     pub fn stats(&self) -> Stats {
         self.0.transport.counters.read()
+    }
+
+    /// What became of the credentials so far.
+    pub fn standing(&self) -> Standing {
+        let tokens = self.0.tokens.source();
+        match tokens.rejected() {
+            Some(refusal) => Standing::Refused(refusal.clone()),
+            None if self.0.is_proven() || tokens.is_proven() => Standing::Accepted,
+            None => Standing::Untried,
+        }
+    }
+
+    /// What tells another secret from the one that was sent: 32 bytes that cannot be turned back into it. None if none was.
+    pub async fn fingerprint_sent(&self, salt: &[u8]) -> Option<[u8; 32]> {
+        self.0.credentials.fingerprint_sent(salt).await
+    }
+
+    /// The same of the secret that there is now, which is read for it; none for anonymous callers.
+    ///
+    /// # Errors
+    /// [`super::Fault::SecretUnreadable`].
+    pub async fn fingerprint(&self, salt: &[u8]) -> Result<Option<[u8; 32]>, RegistryError> {
+        self.0.credentials.fingerprint(salt).await.map_err(|problem| RegistryError::new(Step::Token, problem))
     }
 
     /// How the tokens stand.

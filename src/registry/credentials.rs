@@ -3,10 +3,12 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
+use ring::pbkdf2;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
@@ -19,6 +21,8 @@ use super::{Auth, Secret, SecretError, SecretSource, Settings};
 /// A refusal by 403 may mean that a credential has expired (ECR) as well as that one repository is not for us. Programs
 /// are not run again for each such repository.
 const FORBIDDEN_AFTER: Duration = Duration::from_mins(5);
+/// What OWASP's Password Storage Cheat Sheet asks for with HMAC-SHA-256.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("is not zero");
 /// Azure's user name for a password that is an identity token.
 const AZURE: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -37,6 +41,24 @@ impl Credential {
     /// A user name and a password, or what some user names say that the password is.
     pub(super) fn login(username: String, password: Secret) -> Self {
         if username == AZURE { Self::Identity(password) } else { Self::Login { username, password } }
+    }
+
+    /// What tells it from another one and cannot be turned back into it: PBKDF2, as it is kept on disk. It takes tenths
+    /// of a second, on a thread aside.
+    async fn fingerprint(&self, salt: &[u8]) -> [u8; 32] {
+        // The user name cannot hold a NUL, so that two logins never run together.
+        let text = match self {
+            Self::Login { username, password } => format!("login\0{username}\0{}", password.expose()),
+            Self::Identity(token) => format!("identity\0{}", token.expose()),
+            Self::Bearer(token) => format!("bearer\0{}", token.expose()),
+        };
+        let salt = salt.to_owned();
+        let derive = move || {
+            let mut fingerprint = [0; 32];
+            pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &salt, text.as_bytes(), &mut fingerprint);
+            fingerprint
+        };
+        tokio::task::spawn_blocking(derive).await.expect("deriving a key does not panic")
     }
 
     /// The `Authorization` for the registry itself.
@@ -240,6 +262,20 @@ impl Credentials {
         let mut current = self.current.lock().await;
         if let Some(known) = current.as_mut().filter(|known| known.used == *sent) {
             known.used = Credential::Identity(token);
+        }
+    }
+
+    /// What tells another credential from the one that was read last; none if none was.
+    pub(super) async fn fingerprint_sent(&self, salt: &[u8]) -> Option<[u8; 32]> {
+        let read = self.current.lock().await.as_ref().map(|known| known.read.clone())?;
+        Some(read.fingerprint(salt).await)
+    }
+
+    /// The same of what there is now; none for anonymous callers.
+    pub(super) async fn fingerprint(&self, salt: &[u8]) -> Result<Option<[u8; 32]>, Problem> {
+        match self.read().await? {
+            Some((read, _)) => Ok(Some(read.fingerprint(salt).await)),
+            None => Ok(None),
         }
     }
 

@@ -64,7 +64,7 @@ pub use api::{Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, with_
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
 pub use chain::chain;
 pub use challenge::Challenge;
-pub use client::Client;
+pub use client::{Client, Standing};
 pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use command::{CommandError, SecretCommand};
 pub use contents::{Contents, Tags};

@@ -62,6 +62,11 @@ impl Realm {
         self.rejected.get()
     }
 
+    /// Whether a realm has given a token.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Acquire)
+    }
+
     /// Notes a refusal of the credentials; other errors pass through.
     pub(super) fn note(&self, error: RegistryError) -> RegistryError {
         if matches!(error.problem(), Problem::Rejected { .. }) {
@@ -184,9 +189,8 @@ impl Realm {
 #[async_trait]
 impl TokenSource for Realm {
     async fn fetch(&self, wanted: &Wanted) -> Result<Token, RegistryError> {
-        let is_proven = || self.proven.load(Ordering::Acquire);
-        let mut alone = if is_proven() { None } else { Some(self.first.lock().await) };
-        if is_proven() {
+        let mut alone = if self.is_proven() { None } else { Some(self.first.lock().await) };
+        if self.is_proven() {
             alone = None;
         }
         if let Some(rejected) = self.rejected.get() {

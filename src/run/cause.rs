@@ -5,14 +5,14 @@ use std::io;
 
 use stocktake_sink::{RunError, Verdict};
 
-use crate::registry::{RegistryError, chain};
-use crate::state::StateError;
+use crate::registry::{Fault, RegistryError, chain};
+use crate::state::{Refusals, StateError};
 use crate::walk::WalkError;
 
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// A word of a closed list: a registry's [`Fault`](crate::registry::Fault), a [`Verdict`], `no_progress`, `state` or `locked`.
+    /// A word of a closed list: a registry's [`Fault`](crate::registry::Fault), a [`Verdict`], `no_progress`, `state`, `locked` or `served`.
     pub code: &'static str,
     /// What happened and where.
     pub message: String,
@@ -62,6 +62,20 @@ impl Cause {
             StateError::Locked { .. } => Self::plain("locked", error, "wait for it to end"),
             StateError::Damaged { .. } | StateError::Disk { .. } => Self::of_disk(error),
         }
+    }
+
+    pub(super) fn of_served_slot() -> Self {
+        let message = "the run of this slot has ended before".to_owned();
+        Self { code: "served", message, remedy: None, is_authentication: false }
+    }
+
+    pub(super) fn of_refusals(refusals: &Refusals) -> Self {
+        let Refusals { count, at, reason, .. } = refusals;
+        let at = at.format("%Y-%m-%d %H:%M:%SZ");
+        let message = format!("its credentials were refused {count} times in a row, last at {at}: {}", reason.message);
+        let remedy = "correct the secret, which is noticed at the next slot, or try it now with `stocktake run`";
+        let remedy = Some(remedy.to_owned());
+        Self { code: Fault::CredentialsRejected.as_str(), message, remedy, is_authentication: true }
     }
 
     pub(super) fn of_judgement(verdict: Verdict, reason: String) -> Self {

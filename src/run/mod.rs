@@ -3,6 +3,7 @@
 
 mod cause;
 mod deliver;
+mod outcome;
 mod report;
 mod verdict;
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{Sink, Snapshot, SnapshotId};
+use stocktake_sink::{Receipt, Sink, Snapshot, SnapshotId, Trigger, Verdict};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -66,6 +67,8 @@ pub struct Watch {
 #[derive(Debug)]
 pub struct Run<'a> {
     plan: &'a Plan,
+    /// The slot of the schedule that it stands for; none: a person asked.
+    slot: Option<DateTime<Utc>>,
     client: Result<Client, RegistryError>,
     progress: Arc<Progress>,
     started_at: DateTime<Utc>,
@@ -74,10 +77,19 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Prepares a run.
+    /// Prepares a run that a person asked for.
     pub fn new(plan: &'a Plan) -> Self {
+        Self::of_slot(plan, None)
+    }
+
+    /// Prepares the run of a slot of the schedule. It is not sent out while the credentials are known to be refused.
+    pub fn scheduled(plan: &'a Plan, slot: DateTime<Utc>) -> Self {
+        Self::of_slot(plan, Some(slot))
+    }
+
+    fn of_slot(plan: &'a Plan, slot: Option<DateTime<Utc>>) -> Self {
         let client = Client::metered(plan.registry.clone(), Arc::clone(&plan.meter));
-        Self { plan, client, progress: Arc::default(), started_at: clock::now(), begun: Instant::now() }
+        Self { plan, slot, client, progress: Arc::default(), started_at: clock::now(), begun: Instant::now() }
     }
 
     /// What to look at while it goes on.
@@ -97,11 +109,18 @@ impl<'a> Run<'a> {
 
     async fn publish_locked(self, mut state: RegistryState, stop: &CancellationToken) -> RunReport {
         let unfinished = self.unfinished(&state);
-        self.redeliver(&mut state, stop).await;
-        let id = match state.take_slot(self.started_at) {
-            Ok(slot) => self.identity(slot),
+        let redelivered = self.redeliver(&mut state, stop).await;
+        if let Some(report) = self.hold_back(&state).await {
+            return report;
+        }
+        let id = match self.take_slot(&mut state) {
+            Ok(Some(slot)) => self.identity(slot),
+            Ok(None) => return self.report(Outcome::Skipped(Cause::of_served_slot())),
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
+        if let Some(judged) = sealed_before(&state, &id) {
+            return self.end(state, judged, redelivered).await;
+        }
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
         let known = self.known(&state);
         let walked = self.walk_or_resume(unfinished, &state.walk_directory(), known, stop).await;
@@ -114,19 +133,51 @@ impl<'a> Run<'a> {
                 return self.report(Outcome::Interrupted { resumable: interrupted.resumable });
             }
         };
-        let resumable = judged.resumable;
-        let (judged, snapshot, mut state) = on_disk(move || seal(judged, state)).await;
+        let (judged, snapshot, state) = on_disk(move || seal(judged, state)).await;
         let sinks = match &snapshot {
             Some(snapshot) => deliver::to_all(&self.plan.sinks, snapshot, stop).await,
             None => Vec::new(),
         };
-        if judged.record.verdict.is_publishable() {
-            self.note_receipts(&mut state, &sinks);
-        }
-        if !resumable {
+        if !judged.resumable {
             state.discard_walk();
         }
-        RunReport { sinks, ..self.report(judged.into()) }
+        self.end(state, judged.into(), sinks).await
+    }
+
+    /// Why nothing is to be sent now, if so: the schedule does not go on sending credentials that are refused.
+    async fn hold_back(&self, state: &RegistryState) -> Option<RunReport> {
+        self.slot?;
+        let refusals = state.history().refusals.as_ref().filter(|refusals| refusals.is_suspended())?;
+        let is_same = outcome::is_same_secret(refusals, self.client.as_ref().ok()?).await;
+        is_same.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
+    }
+
+    fn take_slot(&self, state: &mut RegistryState) -> Result<Option<DateTime<Utc>>, StateError> {
+        match self.slot {
+            Some(slot) => state.take_scheduled(slot),
+            None => state.take_slot(self.started_at).map(Some),
+        }
+    }
+
+    /// Writes down how it ended.
+    async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
+        let mut history = outcome::remembered(state.history(), &judged, &sinks, self.now());
+        if let Ok(client) = &self.client {
+            history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.now()).await;
+        }
+        let receipts = if judged.record.verdict.is_publishable() { receipts(&sinks) } else { Vec::new() };
+        let kept = history.clone();
+        let (state, written) = on_disk(move || {
+            let written = state.ended(kept, receipts);
+            (state, written)
+        })
+        .await;
+        if let Err(e) = written {
+            // The next run asks those sinks again, which changes nothing there: no reason to call this run a failure.
+            warn!(registry = %self.plan.registry.name, "how this run ended is not written down: {}", chain(&e));
+        }
+        drop(state);
+        RunReport { sinks, history: Some(history), ..self.report(Outcome::Judged(Box::new(judged))) }
     }
 
     /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
@@ -142,7 +193,7 @@ impl<'a> Run<'a> {
         let walked = self.walk_anew(&scratch.path().join("walk"), None, None, stop).await;
         let id = SnapshotId::new(self.plan.registry.name.clone(), self.started_at);
         match verdict::judge(&self, walked, id, previous).await {
-            Ok(judged) => RunReport { dry_run: true, ..self.report(judged.into()) },
+            Ok(judged) => RunReport { dry_run: true, ..self.report(Outcome::Judged(Box::new(judged.into()))) },
             Err(_) => self.report(Outcome::Interrupted { resumable: false }),
         }
     }
@@ -239,19 +290,19 @@ impl<'a> Run<'a> {
 
     /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those
     /// that have it change nothing.
-    async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) {
+    async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) -> Vec<SinkOutcome> {
         let is_missing = |(name, sink): &&(String, Arc<dyn Sink>)| sink.keeps() && !state.is_delivered(name);
         let missing: Vec<_> = self.plan.sinks.iter().filter(is_missing).cloned().collect();
         if missing.is_empty() {
-            return;
+            return Vec::new();
         }
         let sealed = match state.last() {
             Some(Ok(sealed)) => sealed,
             Some(Err(e)) => {
                 warn!(registry = %self.plan.registry.name, "the last snapshot is not delivered again: {}", chain(&e));
-                return;
+                return Vec::new();
             }
-            None => return,
+            None => return Vec::new(),
         };
         let run_id = sealed.snapshot.id().run_id();
         info!(registry = %self.plan.registry.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
@@ -259,15 +310,12 @@ impl<'a> Run<'a> {
         for outcome in outcomes.iter().filter(|o| o.result.is_err()) {
             warn!(registry = %self.plan.registry.name, %run_id, sink = %outcome.sink, "{run_id} is still undelivered: {outcome}");
         }
-        self.note_receipts(state, &outcomes);
-    }
-
-    fn note_receipts(&self, state: &mut RegistryState, outcomes: &[SinkOutcome]) {
-        let receipts = outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone())));
-        if let Err(e) = state.delivered(receipts) {
-            // The next run asks those sinks again, which changes nothing there: no reason to call this run a failure.
+        let mut history = state.history().clone();
+        outcome::note_sinks(&mut history, &outcomes, self.now());
+        if let Err(e) = state.ended(history, receipts(&outcomes)) {
             warn!(registry = %self.plan.registry.name, "receipts are not written down: {}", chain(&e));
         }
+        outcomes
     }
 
     /// Never before the time at which it started, however the clock is set meanwhile.
@@ -282,9 +330,29 @@ impl<'a> Run<'a> {
             finished_at: self.now(),
             outcome,
             sinks: Vec::new(),
+            trigger: self.trigger(),
+            history: None,
             dry_run: false,
         }
     }
+
+    fn trigger(&self) -> Trigger {
+        if self.slot.is_some() { Trigger::Schedule } else { Trigger::Manual }
+    }
+}
+
+/// The receipts of those sinks that took a snapshot.
+fn receipts(outcomes: &[SinkOutcome]) -> Vec<(String, Receipt)> {
+    outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone()))).collect()
+}
+
+/// What a run of this very identity had sealed when it was killed: all that is left of it to do is delivered already.
+fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<JudgedRun> {
+    let sealed = state.last()?.ok().filter(|sealed| sealed.snapshot.id() == id)?;
+    let record = sealed.snapshot.record().clone();
+    let why = record.errors.first().filter(|_| record.verdict != Verdict::Complete);
+    let cause = why.map(|error| Cause::of_judgement(record.verdict, error.message.clone()));
+    Some(JudgedRun { record, cause, monitored: 0, resumable: false })
 }
 
 /// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot.

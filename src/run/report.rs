@@ -1,11 +1,12 @@
 //! What a run tells whoever asked for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{RegistryName, RunRecord, Verdict};
+use stocktake_sink::{RegistryName, RunRecord, Trigger, Verdict};
 use tracing::{error, info, warn};
 
 use super::verdict::Judged;
 use super::{Cause, DeliveryError, SinkOutcome};
+use crate::state::History;
 
 /// What became of one run.
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// What each sink did; empty where there was nothing to deliver.
     pub sinks: Vec<SinkOutcome>,
+    /// Who asked for it.
+    pub trigger: Trigger,
+    /// What is remembered from now on, this run included; none where it did not get to a verdict.
+    pub history: Option<History>,
     /// Whether nothing was meant to be written.
     pub dry_run: bool,
 }
@@ -29,8 +34,10 @@ pub struct RunReport {
 pub enum Outcome {
     /// To a verdict.
     Judged(Box<JudgedRun>),
-    /// Another run of this registry was in progress.
+    /// Another run of this registry was in progress, or that of this slot had ended before.
     Skipped(Cause),
+    /// The credentials are known to be refused, and are not sent again before they change or a person asks.
+    Suspended(Cause),
     /// The state directory could not be used.
     NotBegun(Cause),
     /// It was told to stop while it walked.
@@ -53,10 +60,10 @@ pub struct JudgedRun {
     pub resumable: bool,
 }
 
-impl From<Judged> for Outcome {
+impl From<Judged> for JudgedRun {
     fn from(judged: Judged) -> Self {
         let Judged { record, cause, monitored, resumable, .. } = judged;
-        Self::Judged(Box::new(JudgedRun { record, cause, monitored, resumable }))
+        Self { record, cause, monitored, resumable }
     }
 }
 
@@ -89,6 +96,7 @@ impl RunReport {
                 Verdict::Unsupported | Verdict::Suspicious | Verdict::Failed => Severity::Failed,
             },
             Outcome::Skipped(_) | Outcome::NotBegun(_) => Severity::Failed,
+            Outcome::Suspended(_) => Severity::Authentication,
             Outcome::Interrupted { .. } => Severity::Interrupted,
         };
         let sinks = self.sinks.iter().map(|outcome| match outcome.result {
@@ -118,6 +126,7 @@ impl RunReport {
                         duration_ms, "{run_id} is {verdict}{reason}");
                 }
             }
+            Outcome::Suspended(_) => error!(%registry, code, "{registry} is not asked{reason}"),
             Outcome::Skipped(_) => warn!(%registry, code, "{registry} is skipped{reason}"),
             Outcome::NotBegun(_) => error!(%registry, code, "{registry} could not begin{reason}"),
             Outcome::Interrupted { resumable } => {
@@ -135,7 +144,7 @@ impl RunReport {
     pub fn cause(&self) -> Option<&Cause> {
         match &self.outcome {
             Outcome::Judged(judged) => judged.cause.as_ref(),
-            Outcome::Skipped(cause) | Outcome::NotBegun(cause) => Some(cause),
+            Outcome::Skipped(cause) | Outcome::Suspended(cause) | Outcome::NotBegun(cause) => Some(cause),
             Outcome::Interrupted { .. } => None,
         }
     }

@@ -1,6 +1,6 @@
 //! From an ended walk to a verdict and the record of the run. Nothing is written here.
 
-use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Trigger, Verdict};
+use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
 
 use super::{Cause, Run, on_disk};
 use crate::registry::{Auth, Client, Fault};
@@ -92,7 +92,7 @@ pub(super) async fn judge(
         id,
         started_at: run.started_at,
         finished_at: run.now(),
-        trigger: Trigger::Manual,
+        trigger: run.trigger(),
         verdict: judgement.verdict,
         pages: seen.books.pages,
         requests: stats.requests,

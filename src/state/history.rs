@@ -17,6 +17,8 @@ pub const MOST_REFUSALS: u32 = 3;
 pub struct History {
     /// The last one.
     pub last: Option<LastRun>,
+    /// The last slot of the schedule whose run ended.
+    pub served: Option<DateTime<Utc>>,
     /// When the last one ended that was complete and that every sink has.
     pub last_success_at: Option<DateTime<Utc>>,
     /// Runs since the last one that was published.

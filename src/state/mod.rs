@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,8 @@ pub enum StateError {
 struct Pointer {
     last_slot: Option<DateTime<Utc>>,
     last: Option<Last>,
+    #[serde(default)]
+    history: History,
 }
 
 /// The newest snapshot that could be published.
@@ -125,6 +128,39 @@ impl RegistryState {
         self.pointer.last_slot = Some(slot);
         self.save()?;
         Ok(slot)
+    }
+
+    /// Takes a slot of the schedule; none if its run has ended before. A run that was killed takes its slot again, and so
+    /// its identity. Where a person's run has taken a later one meanwhile, the first second after that.
+    ///
+    /// # Errors
+    /// If the slot cannot be written down.
+    pub fn take_scheduled(&mut self, slot: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StateError> {
+        if self.pointer.history.served == Some(slot) {
+            return Ok(None);
+        }
+        if self.pointer.last_slot == Some(slot) {
+            return Ok(Some(slot));
+        }
+        self.take_slot(slot).map(Some)
+    }
+
+    /// How the runs so far ended.
+    pub fn history(&self) -> &History {
+        &self.pointer.history
+    }
+
+    /// Writes down how a run ended, and which sinks have the newest snapshot.
+    ///
+    /// # Errors
+    /// If the pointer cannot be written; sinks are then asked again by the next run, which changes nothing there.
+    pub fn ended(
+        &mut self,
+        history: History,
+        receipts: impl IntoIterator<Item = (String, Receipt)>,
+    ) -> Result<(), StateError> {
+        self.pointer.history = history;
+        self.delivered(receipts)
     }
 
     /// Where a walk may spool.
@@ -206,6 +242,19 @@ impl RegistryState {
 /// If there is a state file that cannot be read.
 pub fn last_extent(root: &Path, registry: &RegistryName) -> Result<Option<Extent>, StateError> {
     Ok(read_pointer(&directory(root, registry))?.last.as_ref().map(Last::extent))
+}
+
+/// How the runs of a registry ended so far, read without the lock.
+///
+/// # Errors
+/// If there is a state file that cannot be read.
+pub fn history(root: &Path, registry: &RegistryName) -> Result<History, StateError> {
+    Ok(read_pointer(&directory(root, registry))?.history)
+}
+
+/// When that was last written; none if it never was.
+pub fn written_at(root: &Path, registry: &RegistryName) -> Option<SystemTime> {
+    fs::metadata(directory(root, registry).join(POINTER)).and_then(|metadata| metadata.modified()).ok()
 }
 
 fn directory(root: &Path, registry: &RegistryName) -> PathBuf {

@@ -1,0 +1,109 @@
+//! What a run leaves to be remembered: how it ended, what the sinks said, and whether the credentials were taken.
+
+use chrono::{DateTime, Utc};
+use stocktake_sink::{Trigger, Verdict};
+
+use super::{Cause, JudgedRun, SinkOutcome};
+use crate::registry::{Client, RegistryError, Standing};
+use crate::state::{History, Inventory, LastRun, Reason, Refusals, SinkHistory};
+
+impl From<&Cause> for Reason {
+    fn from(cause: &Cause) -> Self {
+        Self { code: cause.code.to_owned(), message: cause.message.clone(), remedy: cause.remedy.clone() }
+    }
+}
+
+/// What there was, and what a run adds to it.
+pub(super) fn remembered(
+    before: &History,
+    judged: &JudgedRun,
+    sinks: &[SinkOutcome],
+    finished_at: DateTime<Utc>,
+) -> History {
+    let record = &judged.record;
+    let is_published = record.verdict.is_publishable();
+    let is_success = record.verdict == Verdict::Complete && sinks.iter().all(|outcome| outcome.result.is_ok());
+    let mut history = before.clone();
+    history.last = Some(LastRun {
+        run_id: record.id.run_id(),
+        slot: record.id.scheduled_at,
+        trigger: record.trigger,
+        started_at: record.started_at,
+        judged_at: record.finished_at,
+        finished_at,
+        verdict: record.verdict,
+        reason: judged.cause.as_ref().map(Reason::from),
+        repositories: record.rows_repositories,
+        requests: record.requests,
+    });
+    if record.trigger == Trigger::Schedule {
+        history.served = Some(record.id.scheduled_at);
+    }
+    if is_success {
+        history.last_success_at = Some(finished_at);
+    }
+    history.failures = if is_published { 0 } else { history.failures.saturating_add(1) };
+    if is_published {
+        history.inventory = Some(Inventory {
+            repositories: record.rows_repositories,
+            tags: record.rows_tags,
+            manifests: record.rows_manifests,
+        });
+    }
+    note_sinks(&mut history, sinks, finished_at);
+    history
+}
+
+/// What sinks said, of this snapshot or of an earlier one.
+pub(super) fn note_sinks(history: &mut History, sinks: &[SinkOutcome], at: DateTime<Utc>) {
+    for outcome in sinks {
+        let sink = history.sinks.entry(outcome.sink.clone()).or_default();
+        match &outcome.result {
+            Ok(receipt) => {
+                let (delivered_at, location) = (Some(at), Some(receipt.location.clone()));
+                *sink = SinkHistory { delivered_at, location, error: None };
+            }
+            Err(_) => sink.error = Some(outcome.to_string()),
+        }
+    }
+}
+
+/// The refusals of the credentials in a row, this run's included.
+pub(super) async fn refusals(before: Option<&Refusals>, client: &Client, now: DateTime<Utc>) -> Option<Refusals> {
+    match client.standing() {
+        Standing::Accepted => None,
+        Standing::Untried => before.cloned(),
+        Standing::Refused(error) => refused(before, client, &error, now).await,
+    }
+}
+
+async fn refused(
+    before: Option<&Refusals>,
+    client: &Client,
+    error: &RegistryError,
+    now: DateTime<Utc>,
+) -> Option<Refusals> {
+    let salt = before.map_or_else(new_salt, |before| before.salt.clone());
+    let fingerprint = hex(&client.fingerprint_sent(salt.as_bytes()).await?);
+    let same = before.filter(|before| before.fingerprint == fingerprint).map_or(0, |before| before.count);
+    let reason = Reason::from(&Cause::of_registry(error));
+    Some(Refusals { count: same.saturating_add(1), at: now, reason, fingerprint, salt })
+}
+
+/// Whether there is still nothing but the secret that was refused. One that cannot be read is not held back: the run
+/// then says why, and sends nothing.
+pub(super) async fn is_same_secret(refusals: &Refusals, client: &Client) -> bool {
+    let now = client.fingerprint(refusals.salt.as_bytes()).await;
+    now.is_ok_and(|now| now.is_some_and(|now| hex(&now) == refusals.fingerprint))
+}
+
+fn new_salt() -> String {
+    let mut salt = [0; 16];
+    // Not a secret: only no two registries are to have the same.
+    fastrand::fill(&mut salt);
+    hex(&salt)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
