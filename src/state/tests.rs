@@ -60,6 +60,22 @@ fn no_two_runs_share_a_slot_even_if_the_clock_goes_back() {
 }
 
 #[test]
+fn a_slot_of_the_schedule_is_taken_again_until_its_run_has_ended_and_never_after() {
+    let root = tempfile::tempdir().unwrap();
+    let lock = || RegistryState::lock(root.path(), &name()).unwrap();
+    assert_eq!(lock().take_scheduled(at(10)).unwrap(), Some(at(10)));
+    assert_eq!(lock().take_scheduled(at(10)).unwrap(), Some(at(10)), "killed");
+    let mut state = lock();
+    state.ended(History { served: Some(at(10)), ..History::default() }, []).unwrap();
+    drop(state);
+    assert_eq!(lock().take_scheduled(at(10)).unwrap(), None);
+    // A person's run that came later in the same minute; the slot's own run must not share its identity, nor go before it.
+    assert_eq!(lock().take_slot(at(70)).unwrap(), at(70));
+    assert_eq!(lock().take_scheduled(at(69)).unwrap(), Some(at(71)));
+    assert_eq!(history(root.path(), &name()).unwrap().served, Some(at(10)));
+}
+
+#[test]
 fn a_last_slot_at_the_end_of_time_is_no_reason_to_panic() {
     let root = tempfile::tempdir().unwrap();
     let mut state = RegistryState::lock(root.path(), &name()).unwrap();

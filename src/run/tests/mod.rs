@@ -1,3 +1,5 @@
+mod slots;
+
 use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;

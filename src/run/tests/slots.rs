@@ -1,0 +1,182 @@
+//! Runs of a schedule's slots: each served once, whoever is killed, and refused credentials sent no fourth time.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use stocktake_sink::{SinkError, SinkErrorKind};
+use tokio::sync::Mutex;
+
+use super::*;
+use crate::fake::{Endpoint, FakeRegistry, PASSWORD, Repositories, Script, USERNAME};
+use crate::registry::{Login, SecretSource};
+
+/// A sink that fails as long as it is told to, and counts what it took.
+#[derive(Debug, Default)]
+struct Moody {
+    fails: Mutex<bool>,
+    took: Mutex<Vec<String>>,
+}
+
+#[async_trait::async_trait]
+impl Sink for Moody {
+    async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
+        if *self.fails.lock().await {
+            return Err(SinkError::new(SinkErrorKind::Full, "write"));
+        }
+        self.took.lock().await.push(snapshot.id().run_id());
+        Ok(Receipt { location: "there".into(), objects: Vec::new() })
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+struct Place {
+    directory: tempfile::TempDir,
+    registry: FakeRegistry,
+    sink: Arc<Moody>,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
+        let place = Self { directory: tempfile::tempdir().unwrap(), registry, sink: Arc::default() };
+        place.secret(PASSWORD);
+        place
+    }
+
+    fn secret(&self, password: &str) {
+        let path = self.directory.path().join("password");
+        fs::write(&path, password).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn plan(&self) -> Plan {
+        let mut plan = plan(&self.directory.path().join("state"));
+        let password = SecretSource::File(self.directory.path().join("password"));
+        plan.registry.url = self.registry.url();
+        plan.registry.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
+        plan.sinks = vec![("warehouse".into(), Arc::clone(&self.sink) as _)];
+        plan
+    }
+
+    async fn scheduled(&self, second: i64) -> RunReport {
+        Run::scheduled(&self.plan(), at(second)).publish(&CancellationToken::new()).await
+    }
+
+    async fn by_hand(&self) -> RunReport {
+        Run::new(&self.plan()).publish(&CancellationToken::new()).await
+    }
+
+    fn logins(&self) -> u64 {
+        self.registry.count(Endpoint::Token)
+    }
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+}
+
+fn refusals(report: &RunReport) -> Option<u32> {
+    report.history.as_ref().unwrap().refusals.as_ref().map(|refusals| refusals.count)
+}
+
+#[tokio::test]
+async fn credentials_refused_three_times_are_not_sent_again_until_they_change() {
+    let place = Place::new().await;
+    place.secret("wrong");
+    for night in 1..=3 {
+        let report = place.scheduled(i64::from(night)).await;
+        assert_eq!(report.severity(), Severity::Authentication);
+        assert_eq!(refusals(&report), Some(night));
+        assert_eq!(place.logins(), u64::from(night), "each run sends them once");
+    }
+    let report = place.scheduled(4).await;
+    assert!(matches!(report.outcome, Outcome::Suspended(_)), "{report:?}");
+    assert_eq!(report.severity(), Severity::Authentication);
+    let cause = report.cause().unwrap();
+    assert!(cause.message.contains("refused 3 times in a row"), "{cause:?}");
+    assert_eq!(place.logins(), 3, "nothing was sent");
+
+    place.secret(PASSWORD);
+    let report = place.scheduled(5).await;
+    assert_eq!((report.severity(), refusals(&report)), (Severity::Good, None), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_person_may_send_refused_credentials_and_closes_the_breaker_if_they_are_taken() {
+    let place = Place::new().await;
+    place.secret("wrong");
+    for night in 1..=3 {
+        place.scheduled(night).await;
+    }
+    assert_eq!(refusals(&place.by_hand().await), Some(4));
+    // As if the account had been unlocked: the same secret is right now.
+    let path = place.directory.path().join("state/quay/state.json");
+    place.secret(PASSWORD);
+    assert_eq!(refusals(&place.by_hand().await), None);
+    let pointer = fs::read_to_string(path).unwrap();
+    assert!(!pointer.contains("fingerprint"), "{pointer}");
+}
+
+#[tokio::test]
+async fn another_wrong_secret_begins_to_count_anew_and_the_state_holds_neither() {
+    let place = Place::new().await;
+    place.secret("first-wrong-one");
+    for night in 1..=3 {
+        place.scheduled(night).await;
+    }
+    place.secret("second-wrong-one");
+    assert_eq!(refusals(&place.scheduled(4).await), Some(1));
+    let pointer = fs::read_to_string(place.directory.path().join("state/quay/state.json")).unwrap();
+    assert!(pointer.contains("\"fingerprint\"") && !pointer.contains("wrong-one"), "{pointer}");
+}
+
+#[tokio::test]
+async fn a_slot_is_served_once() {
+    let place = Place::new().await;
+    let report = place.scheduled(10).await;
+    let history = report.history.unwrap();
+    assert_eq!(history.served, Some(at(10)));
+    let last = history.last.unwrap();
+    assert_eq!((last.run_id.as_str(), last.trigger), ("quay-20231114T221330Z", Trigger::Schedule));
+    assert_eq!(history.inventory.unwrap().repositories, 150);
+    assert_eq!(history.last_success_at, Some(last.finished_at));
+    let report = place.scheduled(10).await;
+    assert!(matches!(report.outcome, Outcome::Skipped(_)), "{report:?}");
+    assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z"]);
+}
+
+#[tokio::test]
+async fn a_run_killed_after_it_sealed_is_the_same_run_when_its_slot_is_taken_again() {
+    let place = Place::new().await;
+    *place.sink.fails.lock().await = true;
+    let report = place.scheduled(10).await;
+    let history = report.history.unwrap();
+    assert!(history.sinks["warehouse"].error.as_ref().unwrap().contains("make room"), "{history:?}");
+    assert_eq!((history.last_success_at, history.failures), (None, 0));
+    // As it would stand if it had been killed before it could write down how it ended.
+    let path = place.directory.path().join("state/quay/state.json");
+    let mut pointer: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    pointer.as_object_mut().unwrap().remove("history");
+    fs::write(&path, pointer.to_string()).unwrap();
+    *place.sink.fails.lock().await = false;
+
+    let asked = place.registry.requests().len();
+    let report = place.scheduled(10).await;
+    assert_eq!(report.severity(), Severity::Good, "{report:?}");
+    assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z"]);
+    assert_eq!(place.registry.requests().len(), asked, "there was nothing left to walk");
+    assert_eq!(report.history.unwrap().served, Some(at(10)));
+}
+
+#[tokio::test]
+async fn failures_are_counted_until_one_run_is_published() {
+    let place = Place::new().await;
+    place.secret("wrong");
+    assert_eq!(place.scheduled(1).await.history.unwrap().failures, 1);
+    assert_eq!(place.scheduled(2).await.history.unwrap().failures, 2);
+    place.secret(PASSWORD);
+    assert_eq!(place.scheduled(3).await.history.unwrap().failures, 0);
+}
