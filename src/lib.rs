@@ -9,6 +9,7 @@ pub mod fake;
 pub mod plans;
 pub mod registry;
 pub mod run;
+pub mod schedule;
 pub mod sinks;
 pub mod snapshot;
 pub mod state;

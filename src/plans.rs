@@ -39,19 +39,27 @@ pub enum PlanError {
 /// # Errors
 /// If a name is unknown, or a sink cannot be built.
 pub fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, PlanError> {
-    let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
-    if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let hint = suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        return Err(PlanError::UnknownRegistry { name: name.clone(), known: known.join(", "), hint });
-    }
+    let chosen = chosen(config, wanted)?;
     let mut sinks: BTreeMap<&str, Arc<dyn Sink>> = BTreeMap::new();
     for (name, settings) in &config.sinks {
         let sink = settings.build().map_err(|source| PlanError::Sink { name: name.clone(), source })?;
         sinks.insert(name, sink);
     }
+    Ok(chosen.into_iter().map(|registry| plan(config, registry, &sinks)).collect())
+}
+
+/// The registries named, in the order of the configuration; all where none is named.
+///
+/// # Errors
+/// If a name is unknown.
+pub fn chosen<'c>(config: &'c Config, wanted: &[String]) -> Result<Vec<&'c RegistryConfig>, PlanError> {
+    let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
+    if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        let hint = suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        return Err(PlanError::UnknownRegistry { name: name.clone(), known: known.join(", "), hint });
+    }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
-    let chosen = config.registries.iter().filter(|r| is_wanted(r.client.name.as_str()));
-    Ok(chosen.map(|registry| plan(config, registry, &sinks)).collect())
+    Ok(config.registries.iter().filter(|r| is_wanted(r.client.name.as_str())).collect())
 }
 
 fn plan(config: &Config, registry: &RegistryConfig, sinks: &BTreeMap<&str, Arc<dyn Sink>>) -> Plan {

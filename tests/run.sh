@@ -18,10 +18,10 @@ if [ ${#packages[@]} -gt 0 ]; then
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-# Independent readers of what the sinks write.
+# Independent readers of what the sinks write, and of schedules.
 readers="${CARGO_TARGET_DIR:-$PWD/target}/readers"
-if ! "$readers/bin/python" -c 'import duckdb, pyarrow' 2>/dev/null; then
-  echo "installing duckdb and pyarrow into $readers"
+if ! "$readers/bin/python" -c 'import croniter, duckdb, pyarrow, tzdata' 2>/dev/null; then
+  echo "installing croniter, duckdb, pyarrow and tzdata into $readers"
   rm -rf "$readers"
   python3 -m venv "$readers"
   "$readers/bin/pip" install --quiet --disable-pip-version-check -r tests/readers.txt

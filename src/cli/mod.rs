@@ -6,6 +6,7 @@ mod exit;
 mod logging;
 mod progress;
 mod run;
+mod schedule;
 mod summary;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Try the way to the registries and their sinks step by step, and explain what fails
     Check(check::CheckArguments),
+    /// Show when the registries are to run next
+    Schedule(schedule::ScheduleArguments),
     /// Check the configuration, all of it at once, without the network
     Validate,
     /// Take the inventory of a built-in registry on loopback that really demands tokens
@@ -99,6 +102,10 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
         },
         Command::Check(arguments) => match config::load(file) {
             Ok(config) => check::check(&config, &arguments).await,
+            Err(problems) => refuse(&problems),
+        },
+        Command::Schedule(arguments) => match config::load(file) {
+            Ok(config) => schedule::schedule(&config, &arguments),
             Err(problems) => refuse(&problems),
         },
         Command::Demo(arguments) => demo::demo(&arguments, bars).await,

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use stocktake_sink::RegistryName;
 
-use super::{RegistryConfig, registry};
+use super::{RegistryConfig, registry, schedule};
 use crate::sinks::SinkSettings;
 use crate::yaml::{Checked, Field, Place, Report, Section, Source};
 
@@ -22,6 +22,14 @@ pub(super) struct Parts {
     pub(super) registries: Vec<RegistryConfig>,
 }
 
+/// What the main file says for all registries.
+pub(super) struct Main<'a> {
+    /// The names that a registry may deliver to.
+    pub(super) sinks: &'a [&'a str],
+    /// When registries run which do not say it themselves; none: it could not be read.
+    pub(super) schedule: Option<&'a schedule::Given>,
+}
+
 /// Checks them.
 pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report: &Report) -> Checked<Parts> {
     let state = main.or("state", STATE.into(), state);
@@ -29,6 +37,7 @@ pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report:
     let mut sink_names = Vec::new();
     let example = "{warehouse: {type: parquet, url: ./inventory}}";
     let sinks = main.required("sinks", example, |field| sinks(field, state.as_deref().ok(), &mut sink_names));
+    let schedule = schedule::read(&mut main);
     let mut lists: Vec<_> = main.take("registries").into_iter().collect();
     let mut all_read = true;
     for source in included {
@@ -41,21 +50,26 @@ pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report:
             section.finish();
         }
     }
-    let registries = match registries(&lists, &sink_names) {
+    let for_all = Main { sinks: &sink_names, schedule: schedule.as_ref().ok() };
+    let registries = match registries(&lists, &for_all) {
         // What could not be read may have had some.
         Ok(none) if none.is_empty() && all_read => {
             let help = "for example `registries: [{name: quay, url: https://quay.io}]`";
             Err(main.problem("there is no registry", help))
         }
+        Ok(read) if all_read && schedule.is_ok() && read.iter().all(|registry| registry.schedule.is_none()) => {
+            schedule::without_effect(&mut main, "no registry has a `schedule`").map(|()| read)
+        }
         read => read,
     };
     main.finish();
+    schedule?;
     Ok(Parts { state: state?, concurrency: concurrency?, sinks: sinks?, registries: registries? })
 }
 
 /// Reports what an included file cannot set.
 fn included_alone(section: &mut Section<'_>) {
-    for key in ["include", "state", "concurrency", "sinks"] {
+    for key in ["include", "state", "concurrency", "sinks"].into_iter().chain(schedule::KEYS) {
         let message = format!("`{key}` belongs to the main file");
         // Reported is enough: the file's registries are checked all the same.
         let _ = section.refuse(key, &message, "an included file has `registries` alone");
@@ -125,22 +139,22 @@ fn sink(place: &Place, name: &str, field: &Field<'_>) -> Checked<SinkSettings> {
     settings
 }
 
-fn registries(lists: &[Field<'_>], sinks: &[&str]) -> Checked<Vec<RegistryConfig>> {
+fn registries(lists: &[Field<'_>], main: &Main<'_>) -> Checked<Vec<RegistryConfig>> {
     let mut places = HashMap::new();
     let mut all = Vec::new();
     for list in lists {
         match list.list() {
-            Ok(entries) => all.extend(entries.iter().map(|entry| registry(entry, sinks, &mut places))),
+            Ok(entries) => all.extend(entries.iter().map(|entry| registry(entry, main, &mut places))),
             Err(reported) => all.push(Err(reported)),
         }
     }
     all.into_iter().collect()
 }
 
-fn registry(entry: &Field<'_>, sinks: &[&str], places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryConfig> {
+fn registry(entry: &Field<'_>, main: &Main<'_>, places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryConfig> {
     let mut section = entry.section()?;
     let name = section.required("name", "quay", |field| registry_name(field, places));
-    let registry = registry::read(&mut section, name, sinks);
+    let registry = registry::read(&mut section, name, main);
     section.finish();
     registry
 }

@@ -8,6 +8,7 @@ mod discovery;
 mod files;
 mod hints;
 mod registry;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::discovery::DiscoverySettings;
 use crate::registry::Settings;
+use crate::schedule::Schedule;
 use crate::sinks::SinkSettings;
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
@@ -53,6 +55,8 @@ pub struct RegistryConfig {
     pub discovery: DiscoverySettings,
     /// For the walk.
     pub walk: WalkSettings,
+    /// When it runs by itself; none: never.
+    pub schedule: Option<Schedule>,
     /// For the verdict.
     pub judge: JudgeSettings,
     /// The sinks that it is delivered to, all of them keys of [`Config::sinks`]; at least one.

@@ -8,7 +8,7 @@ use globset::Glob;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::{RegistryConfig, auth, discovery, hints};
+use super::{RegistryConfig, auth, check, discovery, hints, schedule};
 use crate::registry::{Auth, ClientCertificate, Kind, Pagination, Settings, Split};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{Depth, NameFilter, WalkSettings};
@@ -54,8 +54,12 @@ const THEIR_KINDS: [(&str, Option<Kind>); 10] = [
     ("Auto-detect", None),
 ];
 
-/// Reads one registry, whose name was read already; `sinks` are the names that it may deliver to.
-pub(super) fn read(section: &mut Section<'_>, name: Checked<RegistryName>, sinks: &[&str]) -> Checked<RegistryConfig> {
+/// Reads one registry, whose name was read already; `main` is what the main file says for all.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    name: Checked<RegistryName>,
+    main: &check::Main<'_>,
+) -> Checked<RegistryConfig> {
     section.rename(&THEIR_NAMES);
     let literals = auth::refuse_literals(section);
     let url = section.required("url", "https://quay.io", url);
@@ -66,10 +70,11 @@ pub(super) fn read(section: &mut Section<'_>, name: Checked<RegistryName>, sinks
         discovery::read(field, &discovery::Registry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
     });
     let walk = walk(section, kind, url.as_ref().ok());
+    let schedule = schedule::of(section, name.as_ref().ok(), main.schedule);
     let client = client(section, Known { name, url, configured, kind, auth });
     let judge = judge(section);
-    let all = sinks.iter().map(|&name| name.to_owned()).collect();
-    let sinks = section.or("sinks", all, |field| chosen(field, sinks));
+    let all = main.sinks.iter().map(|&name| name.to_owned()).collect();
+    let sinks = section.or("sinks", all, |field| chosen(field, main.sinks));
     let (client, walk, discovery) = (client?, walk?, discovery?);
     let lists_nothing = kind.filter(|kind| !kind.habits().has_catalog);
     if let (None, Some(kind)) = (&discovery, lists_nothing) {
@@ -77,7 +82,8 @@ pub(super) fn read(section: &mut Section<'_>, name: Checked<RegistryName>, sinks
         return Err(section.problem(message, help));
     }
     literals?;
-    Ok(RegistryConfig { client, discovery: discovery.unwrap_or_default(), walk, judge: judge?, sinks: sinks? })
+    let discovery = discovery.unwrap_or_default();
+    Ok(RegistryConfig { client, discovery, walk, schedule: schedule?, judge: judge?, sinks: sinks? })
 }
 
 /// What was read before everything else.

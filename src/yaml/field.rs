@@ -11,7 +11,7 @@ use super::problem::{Checked, Place, Report, Reported};
 use super::section::Section;
 use super::{duration, words};
 
-/// The longest duration that any key accepts.
+/// The longest duration that a key accepts which names no other.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// A value, the key that it belongs to, and its place.
@@ -106,6 +106,10 @@ impl<'a> Field<'a> {
 
     /// A duration with its unit, longer than nothing.
     pub(crate) fn duration(&self) -> Checked<Duration> {
+        self.duration_up_to(LONGEST)
+    }
+
+    fn duration_up_to(&self, most: Duration) -> Checked<Duration> {
         let example = "a duration such as `30s`, `1h30m` or `500ms`";
         match &self.node.value {
             Value::Whole(number) if (1..=86_400).contains(number) => {
@@ -117,7 +121,9 @@ impl<'a> Field<'a> {
                     self.expected(example, "other text", Some(help))
                 }
                 Some(duration) if duration.is_zero() => self.expected(example, "no time at all", None),
-                Some(duration) if duration > LONGEST => self.expected("at most `24h`", "more", None),
+                Some(duration) if duration > most => {
+                    self.expected(&format!("at most `{}h`", most.as_secs() / 3600), "more", None)
+                }
                 Some(duration) => Ok(duration),
             },
             other => self.expected(example, &words::kind(other), None),
@@ -126,11 +132,16 @@ impl<'a> Field<'a> {
 
     /// A duration, or none at all, which is written `0` or `off`.
     pub(crate) fn duration_or_off(&self) -> Checked<Duration> {
+        self.duration_or_off_up_to(LONGEST)
+    }
+
+    /// The same, with another limit, in whole hours.
+    pub(crate) fn duration_or_off_up_to(&self, most: Duration) -> Checked<Duration> {
         match &self.node.value {
             Value::Whole(0) => Ok(Duration::ZERO),
             Value::Text(text) if text == "off" => Ok(Duration::ZERO),
             Value::Text(text) if duration::parse(text).is_some_and(|duration| duration.is_zero()) => Ok(Duration::ZERO),
-            _ => self.duration(),
+            _ => self.duration_up_to(most),
         }
     }
 

@@ -46,7 +46,8 @@ impl Source {
             Err(error) => {
                 let location = error.location().unwrap_or(Location::UNKNOWN);
                 let place = Place { file, line: location.line(), column: location.column() };
-                Err(place.problem(format!("cannot read this YAML: {}", reason(&error)), None))
+                let help = help(text, &place).map(str::to_owned);
+                Err(place.problem(format!("cannot read this YAML: {}", reason(&error)), help))
             }
         }
     }
@@ -74,6 +75,14 @@ fn options() -> Options {
         // A snippet would print the lines around the error, and secrets that stand there.
         with_snippet: false,
     }
+}
+
+/// What to do about an expression of cron, whose first character is one of YAML's own.
+fn help(text: &str, place: &Place) -> Option<&'static str> {
+    let line = text.lines().nth(usize::try_from(place.line.checked_sub(1)?).ok()?)?;
+    let rest: String = line.chars().skip(usize::try_from(place.column.checked_sub(1)?).ok()?).take(2).collect();
+    let is_cron = rest.starts_with('@') || rest == "*/" || rest == "* ";
+    is_cron.then_some("put a value that begins with `*` or `@` in quotes")
 }
 
 /// What is wrong, without the position, which the problem has, and without text of the file, which may be secret.

@@ -23,6 +23,8 @@ mod registry_client;
 mod resume;
 mod resume_kills;
 mod samples;
+mod schedule;
+mod schedule_zones;
 mod secrets;
 mod signals;
 mod splitting;

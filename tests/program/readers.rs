@@ -15,6 +15,7 @@ use tokio::process::Command;
 
 use crate::support::inventory::manifests;
 use crate::support::program::{LOGIN, Workplace, one_registry};
+use crate::support::python;
 
 const COUNT: usize = 1234;
 
@@ -68,15 +69,6 @@ const MANIFESTS: Columns = &[
     ("annotations_json", "string", true, "VARCHAR"),
     ("labels_json", "string", true, "VARCHAR"),
 ];
-
-/// The interpreter with `duckdb` and `pyarrow` that `tests/run.sh` made.
-fn python() -> PathBuf {
-    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let python = std::env::var_os("STOCKTAKE_TEST_PYTHON");
-    let python = python.map_or_else(|| target().join("readers/bin/python"), PathBuf::from);
-    assert!(python.exists(), "there is no {}: tests/run.sh installs the readers and runs the tests", python.display());
-    python
-}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -5,6 +5,7 @@ mod files;
 mod logins;
 mod mutations;
 mod problems;
+mod schedules;
 mod settings;
 mod sources;
 mod syntax;

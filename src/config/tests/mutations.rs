@@ -7,6 +7,8 @@ const SEED: u64 = 0x5eed;
 const ROUNDS: usize = 4_000;
 
 const FULL: &str = "state: ./state
+time_zone: Europe/Dublin
+run_on_start: always
 sinks:
   w: {type: stdout, format: csv}
   v: &v {type: stdout}
@@ -21,6 +23,9 @@ registries:
     realm_hosts: ['[::1]:5000']
     include: ['{a,b}/**', '[!c]?']
     timeout: 1h30m
+    schedule: 0 8-18/2 * JAN,jul MON-FRI
+    jitter: 10m
+    catch_up: off
     sinks: [w, v]
     shrink_limit: 0.2
   - <<: *base

@@ -18,6 +18,20 @@ fn syntax_errors_have_their_place() {
 }
 
 #[test]
+fn expressions_of_cron_without_their_quotes_are_known() {
+    for (value, reason) in [
+        ("*/5 * * * *", "alias references unknown anchor"),
+        ("* 2 * * *", "while scanning an anchor or alias, did not find expected alphabetic or numeric character"),
+        ("@daily", "unexpected character: `@'"),
+    ] {
+        let expected = format!(
+            "m.yaml:1:11: cannot read this YAML: {reason}\n    put a value that begins with `*` or `@` in quotes"
+        );
+        assert_problems(&format!("schedule: {value}\n"), &expected);
+    }
+}
+
+#[test]
 fn aliases_and_merges_work_and_point_at_what_they_repeat() {
     let config = load_text(&format!(
         "{SINK}registries:

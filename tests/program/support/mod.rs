@@ -15,6 +15,7 @@ pub(crate) mod stage;
 pub(crate) mod stranger;
 mod token_server;
 
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 /// A plain client: the support is checked with it, never with the one under test.
@@ -25,4 +26,16 @@ pub(crate) fn client() -> reqwest::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     reqwest::Client::builder().no_proxy().build().expect("a client")
+}
+
+/// The interpreter with what `tests/readers.txt` names, which `tests/run.sh` made.
+pub(crate) fn python() -> PathBuf {
+    let target = || {
+        std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from)
+    };
+    let python = std::env::var_os("STOCKTAKE_TEST_PYTHON");
+    let python = python.map_or_else(|| target().join("readers/bin/python"), PathBuf::from);
+    assert!(python.exists(), "there is no {}: tests/run.sh installs the readers and runs the tests", python.display());
+    python
 }

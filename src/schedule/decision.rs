@@ -1,0 +1,176 @@
+//! Whether it is time: which slot is due, given what was run before.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::slots::{self, CORRECTION, Due};
+use super::{RunOnStart, Schedule, Slot};
+
+/// Up to here a run is on time.
+const ON_TIME: TimeDelta = TimeDelta::seconds(60);
+/// A past that is further ahead than this comes from a clock that was wrong, and not from one that was an hour or a time
+/// zone off.
+const FUTURE: TimeDelta = TimeDelta::hours(25);
+/// How often the run of a slot is begun, if it is cut off each time.
+const ATTEMPTS: u32 = 3;
+
+/// What is remembered of a registry's slots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// When the registry was first met with this schedule: earlier slots are none of its.
+    pub first_seen: DateTime<Utc>,
+    /// The last slot that was run or passed over.
+    pub last: Option<Taken>,
+}
+
+/// A slot that was run or passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The slot.
+    pub slot: DateTime<Utc>,
+    /// Whether nothing is to be done for it any more.
+    pub ended: bool,
+    /// How often its run was begun.
+    pub attempts: u32,
+}
+
+impl Past {
+    /// Nothing is remembered before now.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self { first_seen: now, last: None }
+    }
+
+    /// The run of this slot begins, once more if it is the last one.
+    pub fn begin(&mut self, slot: DateTime<Utc>) {
+        let before = self.last.filter(|last| last.slot == slot).map_or(0, |last| last.attempts);
+        self.last = Some(Taken { slot, ended: false, attempts: before.saturating_add(1) });
+    }
+
+    /// The run of the last slot came to its end, or this slot and all before it are passed over.
+    pub fn end(&mut self, slot: DateTime<Utc>) {
+        match &mut self.last {
+            Some(last) if last.slot == slot => last.ended = true,
+            // A run that ends after later slots were passed over changes nothing.
+            Some(last) if last.slot > slot => {}
+            _ => self.last = Some(Taken { slot, ended: true, attempts: 0 }),
+        }
+    }
+
+    /// Slots up to here are done with.
+    fn base(&self) -> DateTime<Utc> {
+        self.last.map_or(self.first_seen, |last| last.slot.max(self.first_seen))
+    }
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing.
+    Wait {
+        /// The slot to wait for; none: never again. It holds until another one is taken, whatever the clock does.
+        next: Option<Slot>,
+    },
+    /// Run this slot, and remember that with [`Past::begin`].
+    Run {
+        /// The slot.
+        slot: DateTime<Utc>,
+        /// How many earlier ones it stands for besides; counted up to a thousand.
+        missed: u64,
+        /// Whether it is more than a minute late: a catch-up.
+        late: bool,
+    },
+    /// Slots are due, and too old to be caught up: pass over them with [`Past::end`].
+    Missed {
+        /// The latest of them.
+        last: DateTime<Utc>,
+        /// How many they are; counted up to a thousand and one.
+        count: u64,
+    },
+    /// What is remembered lies more than 25 hours ahead, so the clock was wrong then or is now. Warn, replace it by
+    /// [`Past::new`], and ask again.
+    Forget {
+        /// The time that lies ahead.
+        ahead: DateTime<Utc>,
+    },
+}
+
+impl Schedule {
+    /// What is to be done now, while the daemon runs. `unwatched` is how long nobody asked, by a clock that is never set:
+    /// a slot that became due within a minute of that was jumped over by the wall clock, and is run as if it were on time.
+    ///
+    /// Takes microseconds while nothing is due, and a millisecond or two where a thousand slots are.
+    pub fn decide(&self, past: &Past, now: DateTime<Utc>, unwatched: Duration) -> Decision {
+        let was_watched = TimeDelta::from_std(unwatched).is_ok_and(|unwatched| unwatched <= ON_TIME);
+        let most = if was_watched { self.latest_start().max(CORRECTION) } else { self.latest_start() };
+        Self::trusting(past, now, || self.catch_up(past, now, most))
+    }
+
+    /// The same the first time after the daemon began: runs that were cut off are due again, and `run_on_start` counts.
+    pub fn decide_at_start(&self, past: &Past, now: DateTime<Utc>) -> Decision {
+        Self::trusting(past, now, || match self.run_on_start {
+            RunOnStart::Never => self.catch_up(past, now, TimeDelta::MIN),
+            RunOnStart::IfMissed => match self.catch_up(past, now, self.latest_start()) {
+                wait @ Decision::Wait { .. } => self.cut_off(past, now).unwrap_or(wait),
+                decision => decision,
+            },
+            RunOnStart::Always => self.run_at_once(past, now),
+        })
+    }
+
+    /// What `decide` says, unless the past lies in the future.
+    fn trusting(past: &Past, now: DateTime<Utc>, decide: impl FnOnce() -> Decision) -> Decision {
+        let ahead = past.last.map_or(past.first_seen, |last| last.slot.max(past.first_seen));
+        if ahead - now > FUTURE { Decision::Forget { ahead } } else { decide() }
+    }
+
+    /// Runs the latest slot that is due, if it is not later than `most`.
+    fn catch_up(&self, past: &Past, now: DateTime<Utc>, most: TimeDelta) -> Decision {
+        let next = self.next_after(past.base());
+        if next.is_none_or(|slot| slot.starts_at > now) {
+            return Decision::Wait { next };
+        }
+        match self.due(past, now - self.jitter) {
+            None => Decision::Wait { next },
+            Some(due) if self.lateness(due.latest, now) <= most => self.run(due.latest, due.earlier, now),
+            Some(due) => Decision::Missed { last: due.latest, count: due.earlier + 1 },
+        }
+    }
+
+    /// Runs the last slot once more, if it was cut off and is not too old.
+    fn cut_off(&self, past: &Past, now: DateTime<Utc>) -> Option<Decision> {
+        let last = past.last.filter(|last| !last.ended && last.attempts < ATTEMPTS)?;
+        (self.lateness(last.slot, now) <= self.latest_start()).then(|| self.run(last.slot, 0, now))
+    }
+
+    /// Runs a slot that is due, without waiting for its jitter; else one that was cut off; else one of its own.
+    fn run_at_once(&self, past: &Past, now: DateTime<Utc>) -> Decision {
+        let due = self.due(past, now);
+        if let Some(due) = due.filter(|due| self.lateness(due.latest, now) <= self.latest_start()) {
+            return self.run(due.latest, due.earlier, now);
+        }
+        self.cut_off(past, now).unwrap_or_else(|| {
+            let now = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
+            let slot = past.last.map_or(now, |last| now.max(last.slot + TimeDelta::seconds(1)));
+            Decision::Run { slot, missed: due.map_or(0, |due| due.earlier + 1), late: false }
+        })
+    }
+
+    fn run(&self, slot: DateTime<Utc>, missed: u64, now: DateTime<Utc>) -> Decision {
+        Decision::Run { slot, missed, late: self.lateness(slot, now) > ON_TIME }
+    }
+
+    fn due(&self, past: &Past, limit: DateTime<Utc>) -> Option<Due> {
+        slots::due(&self.expression, self.time_zone, past.base(), limit)
+    }
+
+    fn lateness(&self, slot: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
+        now - self.slot(slot).starts_at
+    }
+
+    /// How late a slot may be run at most.
+    fn latest_start(&self) -> TimeDelta {
+        self.catch_up.max(ON_TIME)
+    }
+}

@@ -1,0 +1,20 @@
+//! Why an expression or a time zone is refused.
+
+/// An expression or a time zone that cannot be. Repeats of what was written at most a number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ScheduleError {
+    message: String,
+    help: String,
+}
+
+impl ScheduleError {
+    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into() }
+    }
+
+    /// What to write instead, with an example.
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+}

@@ -1,0 +1,166 @@
+//! One field of a cron expression: a list of values, ranges and steps, checked and put into numbers.
+
+use super::ScheduleError;
+use super::expression::{FIRST_YEAR, LAST_YEAR};
+
+/// What may stand in a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    name: &'static str,
+    first: u16,
+    last: u16,
+    /// What its values are called, from `first` on.
+    names: &'static [&'static str],
+    extras: Extras,
+    pub(super) example: &'static str,
+}
+
+/// What a field takes besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extras {
+    None,
+    /// `L` the last day, `15W` the working day nearest to the 15th, `LW` the last working day, `?` any.
+    Day,
+    /// `5L` the last Friday, `5#3` the third one, `?` any.
+    Weekday,
+}
+
+const fn field(name: &'static str, first: u16, last: u16, example: &'static str) -> Field {
+    Field { name, first, last, names: &[], extras: Extras::None, example }
+}
+
+pub(super) const SECOND: Field = field("second", 0, 59, "for example `0`, `0,30` or `*/10`");
+pub(super) const MINUTE: Field = field("minute", 0, 59, "for example `0`, `0,30` or `*/15`");
+pub(super) const HOUR: Field = field("hour", 0, 23, "for example `2`, `2,14`, `8-18` or `*/6`");
+pub(super) const DAY: Field = Field {
+    extras: Extras::Day,
+    ..field("day of month", 1, 31, "for example `*`, `1`, `1,15`, `L` for the last, `15W` for the nearest working day")
+};
+pub(super) const MONTH: Field = Field {
+    names: &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
+    ..field("month", 1, 12, "for example `*`, `1`, `JAN,JUL` or `*/3`")
+};
+pub(super) const WEEKDAY: Field = Field {
+    names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
+    extras: Extras::Weekday,
+    ..field(
+        "day of week",
+        0,
+        7,
+        "for example `*`, `MON-FRI`, `0` or `7` for Sunday, `FRI#1` for the first Friday of a month",
+    )
+};
+pub(super) const YEAR: Field = field("year", FIRST_YEAR, LAST_YEAR, "for example `*`, `2030` or `2027-2030`");
+
+impl Field {
+    /// The same in numbers, in the form that `croner` reads.
+    pub(super) fn plain(&self, text: &str) -> Result<String, ScheduleError> {
+        let text = text.to_ascii_uppercase();
+        match text.as_str() {
+            "*" | "*/1" => return Ok("*".to_owned()),
+            "?" if self.extras != Extras::None => return Ok("*".to_owned()),
+            _ => {}
+        }
+        let items: Result<Vec<_>, _> = text.split(',').map(|item| self.item(item)).collect();
+        Ok(items?.join(","))
+    }
+
+    fn item(&self, item: &str) -> Result<String, ScheduleError> {
+        if let Some((range, step)) = item.split_once('/') {
+            let (from, to) = match (range, range.split_once('-')) {
+                ("*", _) => (self.first, self.highest()),
+                (_, Some((from, to))) => self.range(from, to)?,
+                _ => return Err(self.refused("a step goes with `*` or a range", None)),
+            };
+            return Ok(format!("{from}-{to}/{}", self.step(step, to - from)?));
+        }
+        if let Some((from, to)) = item.split_once('-') {
+            let (from, to) = self.range(from, to)?;
+            return Ok(format!("{from}-{to}"));
+        }
+        match self.extra(item)? {
+            Some(extra) => Ok(extra),
+            None => self.value(item).map(|value| value.to_string()),
+        }
+    }
+
+    /// The greatest value that is not another one's second name, as 7 is Sunday's.
+    fn highest(&self) -> u16 {
+        if self.extras == Extras::Weekday { self.last - 1 } else { self.last }
+    }
+
+    fn range(&self, from: &str, to: &str) -> Result<(u16, u16), ScheduleError> {
+        let from = self.value(from)?;
+        // A week that ends with Sunday ends with its seventh day.
+        let to = if self.extras == Extras::Weekday && to == "SUN" { self.last } else { self.value(to)? };
+        if from > to {
+            let (first, highest) = (self.first, self.highest());
+            let message = format!("the range {from}-{to} goes backwards");
+            let help = format!("write its two parts, `{from}-{highest},{first}-{to}`");
+            return Err(self.refused(&message, Some(help)));
+        }
+        Ok((from, to))
+    }
+
+    /// A step that meets at least two values.
+    fn step(&self, text: &str, span: u16) -> Result<u16, ScheduleError> {
+        match number(text) {
+            Some(step) if (1..=span).contains(&step) => Ok(step),
+            Some(step) if span > 0 => {
+                Err(self.refused(&format!("expected a step from 1 to {span}, found {step}"), None))
+            }
+            _ => Err(self.refused("expected a whole number as the step", None)),
+        }
+    }
+
+    fn extra(&self, item: &str) -> Result<Option<String>, ScheduleError> {
+        match self.extras {
+            Extras::Day if item == "L" || item == "LW" => Ok(Some(item.to_owned())),
+            Extras::Day if item.len() > 1 => match item.strip_suffix('W') {
+                Some(day) => self.value(day).map(|day| Some(format!("{day}W"))),
+                None => Ok(None),
+            },
+            Extras::Weekday if item.len() > 1 && item.ends_with('L') => {
+                self.value(&item[..item.len() - 1]).map(|day| Some(format!("{day}#L")))
+            }
+            Extras::Weekday => match item.split_once('#') {
+                Some((day, which)) => match (self.value(day)?, number(which)) {
+                    (day, Some(which @ 1..=5)) => Ok(Some(format!("{day}#{which}"))),
+                    _ => Err(self.refused("expected 1 to 5 after `#`", None)),
+                },
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn value(&self, text: &str) -> Result<u16, ScheduleError> {
+        let named = (self.first..).zip(self.names).find(|(_, name)| **name == text);
+        if let Some((value, _)) = named {
+            return Ok(value);
+        }
+        let (first, last) = (self.first, self.last);
+        let or_names = match self.names {
+            [from, .., to] => format!(" or {from} to {to}"),
+            _ => String::new(),
+        };
+        match number(text) {
+            Some(number) if (first..=last).contains(&number) => Ok(number),
+            Some(number) => Err(self.refused(&format!("expected {first} to {last}{or_names}, found {number}"), None)),
+            None if text.is_empty() => {
+                Err(self.refused(&format!("expected {first} to {last}{or_names}, found nothing"), None))
+            }
+            None => Err(self.refused(&format!("expected {first} to {last}{or_names}, found something else"), None)),
+        }
+    }
+
+    fn refused(&self, message: &str, help: Option<String>) -> ScheduleError {
+        ScheduleError::new(format!("{}: {message}", self.name), help.unwrap_or_else(|| self.example.to_owned()))
+    }
+}
+
+/// A whole number of at most four digits.
+fn number(text: &str) -> Option<u16> {
+    let digits = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
