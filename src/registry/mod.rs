@@ -75,7 +75,7 @@ pub use grammar::{is_digest, is_repository_name, is_tag, shown};
 pub use kind::{CATALOG_SCOPE, Habits, Kind};
 pub use link::{LinkError, next_page};
 pub use manifest::{Child, Descriptor, ImageConfig, Manifest, Platform, Resolved};
-pub use meter::{Endpoint, Exchange, Loss, Meter, Unmetered};
+pub use meter::{Endpoint, Exchange, Loss, Meter, Rule, Unmetered};
 pub use names::Names;
 pub use origin::{Distrust, same_origin, trust_realm};
 pub use page::{Cursor, Page};
