@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use stocktake_sink::Trigger;
+
 use super::numbers::{Counter, Histogram, Latest, Level, OF_REQUESTS, Stopwatch};
 use super::words::{self, CODES, OF_PAGES, OF_RUNS, OF_SINKS, OF_TOKENS, Skip, TRIGGERS};
 use crate::registry::{Endpoint, Exchange, Fault, Loss, Meter, Rule};
@@ -117,13 +119,19 @@ impl Counts {
             .collect();
     }
 
+    pub(super) fn skip(&self, why: Skip, count: u64) {
+        self.skipped[why as usize].add(count);
+    }
+
     pub(super) fn ended(&self, report: &RunReport) {
+        let is_of_schedule = report.trigger == Trigger::Schedule;
         let reason = match &report.outcome {
-            // Nothing was to be written, or there was no run: another one was in progress, or had served the slot.
+            // Nothing was to be written.
             _ if report.dry_run => return,
-            Outcome::Skipped(cause) if cause.code == "locked" => return self.skipped[Skip::Overlap as usize].add(1),
+            Outcome::Skipped(cause) if is_of_schedule && cause.code == "locked" => return self.skip(Skip::Overlap, 1),
+            // A person is told why; and of a slot that was served before, there is nothing to tell.
             Outcome::Skipped(_) => return,
-            Outcome::Suspended(_) => return self.skipped[Skip::Suspended as usize].add(1),
+            Outcome::Suspended(_) => return self.skip(Skip::Suspended, 1),
             Outcome::NotBegun(cause) => Some(cause.code),
             Outcome::Interrupted { .. } => Some("interrupted"),
             Outcome::Judged(judged) if judged.record.verdict.is_publishable() => None,

@@ -114,7 +114,9 @@ families! {
     gauge stocktake_last_run_status[registry, status] of all =>
     Each(|out, it| {
         let outcome = it.last().map(|run| outcome(run.verdict));
-        OUTCOMES.iter().for_each(|word| out.put(&[word], outcome == Some(*word)));
+        for word in OUTCOMES {
+            out.put(&[word], outcome == Some(word));
+        }
     });
 
     /// Unix time at which the last run finished, whatever its outcome; 0 if there was none.
@@ -283,7 +285,9 @@ families! {
     Once(|out, scene| {
         let sinks = scene.places.iter().flat_map(|it| &it.sinks);
         let by_name: BTreeMap<_, _> = sinks.map(|sink| (sink.name.as_str(), &sink.took)).collect();
-        by_name.into_iter().for_each(|(name, took)| out.histogram(&[name], took));
+        for (name, took) in by_name {
+            out.histogram(&[name], took);
+        }
     });
 
     /// Rows published to the sink.

@@ -95,7 +95,7 @@ impl Metrics {
     /// Counts slots of the schedule for which no run was begun, and hence no [`RunReport`] will come.
     pub fn skipped(&self, name: &RegistryName, reason: Skip, count: u64) {
         if let Some(counts) = self.counts(name) {
-            counts.skipped[reason as usize].add(count);
+            counts.skip(reason, count);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Metrics for node_exporter's textfile collector: a file that is whole whenever somebody reads it.
+//! Metrics for `node_exporter`'s textfile collector: a file that is whole whenever somebody reads it.
 
 use std::fs::Permissions;
 use std::io::{self, Write};

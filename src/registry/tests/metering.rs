@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
 
+use super::super::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
 use super::*;
 use crate::fake::{self, Endpoint as At, Fault as Goes, LinkStyle, OverMax, TagPages};
 
@@ -122,7 +123,6 @@ fn at(endpoint: At, goes: Goes) -> impl Fn(&fake::SeenRequest, u64) -> Option<Go
 async fn every_request_page_and_token_is_told_once() {
     let rig = Rig::new(paged(Script::distribution_like(numbered(25).as_slice()))).await;
     assert_eq!(rig.names().await, numbered(25));
-    use Endpoint::{Catalog, Ping, Token};
     assert_eq!(rig.meter.begun(), [Ping, Catalog, Token, Catalog, Catalog, Catalog]);
     let ended: Vec<_> = rig.meter.ended().iter().map(|ended| (ended.endpoint, ended.outcome)).collect();
     let expected = [(Ping, 401), (Catalog, 401), (Token, 200), (Catalog, 200), (Catalog, 200), (Catalog, 200)];
@@ -161,12 +161,12 @@ async fn a_page_is_told_once_however_often_it_is_tried() {
     let rig = anonymous(failing(2)).await;
     assert_eq!(rig.names().await, numbered(30));
     assert_eq!(rig.meter.pages(), [Ok(()); 3]);
-    assert_eq!(rig.meter.retried(), [Endpoint::Catalog; 2]);
-    assert_eq!(rig.meter.outcomes(Endpoint::Catalog), [Ok(200), Ok(502), Ok(502), Ok(200), Ok(200)]);
+    assert_eq!(rig.meter.retried(), [Catalog; 2]);
+    assert_eq!(rig.meter.outcomes(Catalog), [Ok(200), Ok(502), Ok(502), Ok(200), Ok(200)]);
     let rig = anonymous(failing(100)).await;
     assert_eq!(rig.error().await.fault(), Fault::ServerError);
     assert_eq!(rig.meter.pages(), [Ok(()), Err(Fault::ServerError)]);
-    assert_eq!(rig.meter.retried(), [Endpoint::Catalog; 3], "the fourth try was the last");
+    assert_eq!(rig.meter.retried(), [Catalog; 3], "the fourth try was the last");
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn what_was_no_answer_says_why() {
     for (goes, loss) in [(Goes::Drop, Loss::Broken), (Goes::Truncate, Loss::Broken), (Goes::Hang, Loss::Timeout)] {
         let rig = anonymous(Script::open(["a"]).with_faults(at(At::Catalog, goes.clone()))).await;
         assert_eq!(rig.error().await.fault(), Fault::Unreachable);
-        assert_eq!(rig.meter.outcomes(Endpoint::Catalog), [Err(loss); 4], "{goes:?}");
+        assert_eq!(rig.meter.outcomes(Catalog), [Err(loss); 4], "{goes:?}");
         assert_eq!((rig.meter.in_flight(), rig.meter.pages()), (0, vec![Err(Fault::Unreachable)]), "{goes:?}");
     }
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
@@ -190,7 +190,7 @@ async fn what_was_no_answer_says_why() {
     let meter = Arc::<Recorder>::default();
     let client = Client::build(settings(url, Auth::None), QUICK, Bounds::default(), meter.clone()).expect("a client");
     assert!(walk(&client).await.error.is_some());
-    assert_eq!(meter.outcomes(Endpoint::Ping), [Err(Loss::Connect); 4]);
+    assert_eq!(meter.outcomes(Ping), [Err(Loss::Connect); 4]);
     assert_eq!((meter.retried().len(), meter.pages().len()), (3, 0), "no page was asked for");
 }
 
@@ -201,10 +201,10 @@ async fn waiting_is_told_when_the_registry_asked_for_it() {
     });
     let rig = anonymous(script).await;
     rig.names().await;
-    assert_eq!(rig.meter.outcomes(Endpoint::Catalog), [Ok(429), Ok(200)]);
+    assert_eq!(rig.meter.outcomes(Catalog), [Ok(429), Ok(200)]);
     let waited: Duration = rig.meter.waited().iter().sum();
     assert!((0.25..5.0).contains(&waited.as_secs_f64()), "the policy's bound is 0.3 s: {waited:?}");
-    assert_eq!((rig.meter.retried(), rig.meter.pages()), (vec![Endpoint::Catalog], vec![Ok(())]));
+    assert_eq!((rig.meter.retried(), rig.meter.pages()), (vec![Catalog], vec![Ok(())]));
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn a_stopped_walk_leaves_nothing_in_flight() {
     while rig.meter.in_flight() > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(rig.meter.outcomes(Endpoint::Catalog), [Err(Loss::Dropped)]);
+    assert_eq!(rig.meter.outcomes(Catalog), [Err(Loss::Dropped)]);
     assert_eq!(rig.meter.pages(), [], "nobody knows what would have become of it");
 }
 
@@ -234,7 +234,7 @@ async fn a_remembered_refusal_is_not_told_again() {
         assert_eq!(rig.error().await.fault(), Fault::CredentialsRejected);
     }
     assert_eq!(rig.meter.tokens(), [Err(Fault::CredentialsRejected)]);
-    assert_eq!(rig.meter.outcomes(Endpoint::Token), [Ok(401)]);
+    assert_eq!(rig.meter.outcomes(Token), [Ok(401)]);
 }
 
 #[tokio::test]
@@ -288,7 +288,6 @@ async fn contents_are_told_by_what_they_are() {
     let resolved = rig.client.resolve(&place, "v1").await.expect("resolved");
     let manifest = rig.client.manifest(&place, &resolved.digest).await.expect("a manifest");
     rig.client.config(&place, manifest.config.as_ref().expect("a config")).await.expect("read");
-    use Endpoint::{Blob, Manifest, Ping, Tags, Token};
     // Two sizes of page were refused on the way to the first.
     assert_eq!(rig.meter.begun(), [Ping, Token, Tags, Tags, Tags, Tags, Tags, Manifest, Manifest, Blob]);
     assert_eq!(rig.meter.pages().len(), 3, "manifests are no pages");
@@ -316,8 +315,8 @@ async fn pages_of_another_api_are_pages_too() {
     let mut session = api.open().await.expect("open");
     session.get(&api.url(&["api", "list"]), "names").await.expect("a page");
     assert_eq!(rig.meter.pages(), [Ok(())]);
-    let asked: Vec<_> = rig.meter.begun().into_iter().filter(|endpoint| *endpoint == Endpoint::Api).collect();
-    assert!(!asked.is_empty() && rig.meter.begun().iter().all(|endpoint| *endpoint != Endpoint::Catalog));
+    let asked: Vec<_> = rig.meter.begun().into_iter().filter(|endpoint| *endpoint == Api).collect();
+    assert!(!asked.is_empty() && rig.meter.begun().iter().all(|endpoint| *endpoint != Catalog));
     let elsewhere = "http://elsewhere.example/".parse().expect("a URL");
     assert_eq!(session.get(&elsewhere, "names").await.expect_err("refused").fault(), Fault::Untrusted);
     assert_eq!((rig.meter.pages().len(), rig.meter.refused()), (2, vec![Rule::Link]));
@@ -337,7 +336,6 @@ async fn a_token_by_exchange_is_a_token() {
     session.get(&api.url(&["list"]), "names").await.expect("a page");
     session.get(&api.url(&["list", "2"]), "names").await.expect_err("not there");
     assert_eq!(rig.meter.tokens(), [Ok(())]);
-    use Endpoint::{Api, Token};
     assert_eq!(rig.meter.begun(), [Token, Api, Api]);
     assert_eq!(rig.meter.pages(), [Ok(()), Err(Fault::Unsupported)]);
 }
@@ -351,7 +349,7 @@ async fn a_split_walk_tells_each_page_once() {
     })
     .await;
     assert_eq!(rig.names().await.len(), 500);
-    let requests = rig.meter.outcomes(Endpoint::Catalog).len();
+    let requests = rig.meter.outcomes(Catalog).len();
     // One of them was the probe.
     assert_eq!(rig.meter.pages(), vec![Ok(()); requests - 1]);
     assert_eq!(rig.client.inner().transport.counters.pages.load(Ordering::Relaxed), requests as u64 - 1);
