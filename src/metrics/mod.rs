@@ -1,5 +1,5 @@
 //! What the process tells of itself to Prometheus. Counters are counted here, as things happen; how everything stands
-//! comes from [`Status`] when it is asked for, so that it outlives the process. [`families`] names all that there is.
+//! comes from [`Status`] when it is asked for, so that it outlives the process. [`families()`] names all that there is.
 
 mod counts;
 mod families;
