@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod discovery;
 pub mod fake;
+pub mod metrics;
 pub mod plans;
 pub mod registry;
 pub mod run;

@@ -8,6 +8,7 @@ mod contenders;
 mod floor;
 mod limits;
 mod measure;
+mod metrics;
 mod parquet;
 mod peers;
 mod rounds;
@@ -18,8 +19,9 @@ mod tags;
 use std::process::ExitCode;
 
 /// What there is to be measured, in the order of a whole run.
-const PARTS: [&str; 7] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split"];
-const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [ROUNDS]
+const PARTS: [&str; 8] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics"];
+const USAGE: &str =
+    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -68,6 +70,7 @@ async fn measure(words: &[&str]) -> Result<(), Failure> {
             "memory" => limits::memory(rounds.min(3)).await?,
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
+            "metrics" => metrics::rows()?,
             _ => split::rows(few).await?,
         }
     }

@@ -65,7 +65,7 @@ fn line(watch: &Watch, since: Duration) -> String {
     let rate = (listed as f64 / since.as_secs_f64().max(0.001)) as u64;
     let token = match watch.client.as_ref().map(crate::registry::Client::token) {
         None | Some(TokenState::None) => "no token".to_owned(),
-        Some(TokenState::Valid { expires_in }) => format!("token {} s", expires_in.as_secs()),
+        Some(TokenState::Valid { expires_in, .. }) => format!("token {} s", expires_in.as_secs()),
         Some(TokenState::Expired) => "token expired".to_owned(),
         Some(TokenState::Rejected) => "credentials rejected".to_owned(),
     };

@@ -2,8 +2,6 @@
 //! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
 //! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
 
-use std::sync::atomic::Ordering;
-
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, LINK, LOCATION};
 use serde_json::{Value, json};
@@ -158,10 +156,21 @@ impl ApiSession<'_> {
     /// [`super::Fault::Untrusted`] for a URL elsewhere, [`super::Fault::Endless`] for one that was fetched before; and
     /// whatever the answer is, unless it is 200.
     pub async fn get(&mut self, url: &Url, what: &str) -> Result<ApiAnswer, RegistryError> {
-        let step = Step::Api(what.into());
+        let transport = &self.api.client.0.transport;
+        let answer = self.fetch(url, Step::Api(what.into())).await;
+        match &answer {
+            Ok(_) => transport.page_received(),
+            Err(error) => transport.meter.page(Err(error.fault())),
+        }
+        answer
+    }
+
+    async fn fetch(&mut self, url: &Url, step: Step) -> Result<ApiAnswer, RegistryError> {
+        let transport = &self.api.client.0.transport;
         let at_step = |problem| RegistryError::new(step.clone(), problem);
+        let watched = |problem| at_step(transport.watched(problem));
         if !self.api.holds(url) {
-            return Err(at_step(Problem::Link(LinkError::OtherOrigin)));
+            return Err(watched(Problem::Link(LinkError::OtherOrigin)));
         }
         self.asked += 1;
         self.circle.leads_on(url).and_then(|()| self.circle.enter(url, self.asked)).map_err(at_step)?;
@@ -169,8 +178,7 @@ impl ApiSession<'_> {
         if answer.status != StatusCode::OK {
             return Err(self.refusal(&step, url, &answer));
         }
-        let next = next(&answer.headers, url).map_err(|error| at_step(Problem::Link(error)))?;
-        self.api.client.0.transport.counters.pages.fetch_add(1, Ordering::Relaxed);
+        let next = next(&answer.headers, url).map_err(|error| watched(Problem::Link(error)))?;
         Ok(ApiAnswer { body: answer.body, next })
     }
 
@@ -181,7 +189,7 @@ impl ApiSession<'_> {
             Access::Challenged(session, true) => session.next(url, step).await,
             Access::Challenged(session, admitted) => {
                 *admitted = true;
-                session.first(url).await
+                session.first(url, step).await
             }
             Access::Exchanged(login, token) => {
                 let fresh = token.is_none();
@@ -245,7 +253,7 @@ impl ApiSession<'_> {
             StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { said, hint },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { said, hint },
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(said),
-            status if status.is_redirection() => redirect(url, answer),
+            status if status.is_redirection() => self.api.client.0.transport.watched(redirect(url, answer)),
             _ => Problem::of_status(said),
         };
         RegistryError::new(step.clone(), problem)
@@ -262,7 +270,7 @@ impl Api {
     ) -> Result<Answer, RegistryError> {
         let transport = &self.client.0.transport;
         let wants = if *step == Step::Token { Wants::Token } else { Wants::Listing };
-        let call = Call { url, authorization, form, wants };
+        let call = Call { url, authorization, form, wants, endpoint: step.endpoint() };
         let mut number = 1;
         loop {
             let outcome = transport.attempt(&call).await;
@@ -274,8 +282,15 @@ impl Api {
         }
     }
 
-    /// `POST /v2/auth/token` of Docker Hub: `identifier` and `secret` in, `access_token` out.
+    /// A token by exchange.
     async fn exchange(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
+        let outcome = self.ask_for_token(login).await;
+        self.client.0.transport.meter.token(outcome.as_ref().map(drop).map_err(RegistryError::fault));
+        outcome
+    }
+
+    /// `POST /v2/auth/token` of Docker Hub: `identifier` and `secret` in, `access_token` out.
+    async fn ask_for_token(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
         let at_step = |problem| RegistryError::new(Step::Token, problem);
         let inner = &self.client.0;
         let secret = secret(&login.password).await?;
@@ -290,7 +305,7 @@ impl Api {
             return Err(at_step(match answer.status {
                 StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { said, hint },
                 StatusCode::FORBIDDEN => Problem::Denied { said, hint },
-                status if status.is_redirection() => redirect(&url, &answer),
+                status if status.is_redirection() => inner.transport.watched(redirect(&url, &answer)),
                 _ => Problem::of_status(said),
             }));
         }

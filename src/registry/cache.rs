@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use futures::future::join_all;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -47,6 +49,8 @@ pub enum TokenState {
     Valid {
         /// How long it still lives.
         expires_in: Duration,
+        /// When it was meant to be renewed, which may be past. Where nobody renews it any more, it lapses instead.
+        renew_in: TimeDelta,
     },
     /// There was one, and it is dead or was refused.
     Expired,
@@ -63,6 +67,8 @@ pub struct TokenCache<S> {
     soonest: Mutex<Option<Instant>>,
     /// There is a sooner one.
     sooner: Notify,
+    /// How many renew tokens at the moment.
+    keepers: AtomicUsize,
 }
 
 /// Which token, and how it stands.
@@ -79,6 +85,8 @@ struct Entry {
 struct State {
     token: Option<Token>,
     renew_at: Option<Instant>,
+    /// When that was meant to be at first, before any failure.
+    due: Option<Instant>,
     /// When it was last asked for.
     used: Option<Instant>,
     /// Whether there ever was a token.
@@ -119,7 +127,8 @@ impl Entry {
 impl<S: TokenSource> TokenCache<S> {
     /// An empty cache.
     pub fn new(source: S) -> Self {
-        Self { source, entries: Mutex::default(), soonest: Mutex::default(), sooner: Notify::new() }
+        let (entries, soonest, keepers) = Default::default();
+        Self { source, entries, soonest, sooner: Notify::new(), keepers }
     }
 
     /// Where the tokens come from.
@@ -175,9 +184,15 @@ impl<S: TokenSource> TokenCache<S> {
     pub fn state(&self) -> TokenState {
         let now = Instant::now();
         let entries = locked(&self.entries);
-        let longest = entries.values().filter_map(|entry| entry.state().token.as_ref()?.remaining(now)).max();
-        match longest {
-            Some(expires_in) => TokenState::Valid { expires_in },
+        let is_kept = self.keepers.load(Ordering::Relaxed) > 0;
+        let times = |entry: &Arc<Entry>| {
+            let state = entry.state();
+            let expires_in = state.token.as_ref()?.remaining(now)?;
+            let due = state.renew_at.filter(|_| is_kept).and(state.due);
+            Some((expires_in, due.unwrap_or(now + expires_in)))
+        };
+        match entries.values().filter_map(times).max() {
+            Some((expires_in, due)) => TokenState::Valid { expires_in, renew_in: until(due, now) },
             None if entries.values().any(|entry| entry.state().known) => TokenState::Expired,
             None => TokenState::None,
         }
@@ -187,6 +202,7 @@ impl<S: TokenSource> TokenCache<S> {
     /// renewed is used until it dies, and then its user learns why. Several may run at once; each token is still
     /// renewed once.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
+        let _keeping = Keeping::of(&self.keepers);
         stop.run_until_cancelled(async {
             loop {
                 let sooner = self.sooner.notified();
@@ -256,7 +272,8 @@ impl<S: TokenSource> TokenCache<S> {
         match &outcome {
             Ok(token) => {
                 // Jittered, so that walks begun together do not ask the token endpoint together.
-                state.renew_at = Some(token.received + token.lifetime.mul_f64(0.75 + 0.1 * fastrand::f64()));
+                state.due = Some(token.received + token.lifetime.mul_f64(0.75 + 0.1 * fastrand::f64()));
+                state.renew_at = state.due;
                 state.token = Some(token.clone());
                 state.known = true;
                 state.failed = None;
@@ -285,6 +302,28 @@ impl<S: TokenSource> TokenCache<S> {
             evict(&mut entries);
         }
         entries.entry(Arc::new(wanted.clone())).or_default().clone()
+    }
+}
+
+/// From now to then, backwards too.
+fn until(then: Instant, now: Instant) -> TimeDelta {
+    let ahead = TimeDelta::from_std(then.saturating_duration_since(now)).unwrap_or(TimeDelta::MAX);
+    ahead - TimeDelta::from_std(now.saturating_duration_since(then)).unwrap_or_default()
+}
+
+/// One who renews tokens.
+struct Keeping<'k>(&'k AtomicUsize);
+
+impl<'k> Keeping<'k> {
+    fn of(keepers: &'k AtomicUsize) -> Self {
+        keepers.fetch_add(1, Ordering::Relaxed);
+        Self(keepers)
+    }
+}
+
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

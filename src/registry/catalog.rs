@@ -4,7 +4,6 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::join;
@@ -94,18 +93,10 @@ async fn fetch_all(
     let session = Session::open(client).await?;
     let small = begun.elapsed();
     let circle = Circle::new(client.bounds);
-    let mut walk = Walk { client, session, circle, number: 0, sender, leave };
-    match from.as_ref().map(|cursor| (cursor, Rest::read(&cursor.0))) {
-        Some((_, Some(rest))) => walk.resume(rest).await,
-        Some((cursor, None)) => {
-            let (url, answer) = resumed_page(&mut walk.session, client, &cursor.0).await?;
-            walk.follow(url, answer, small).await
-        }
-        None => {
-            let (url, answer) = first_page(&mut walk.session, client).await?;
-            walk.follow(url, answer, small).await
-        }
-    }
+    let walk = Walk { client, session, circle, number: 0, sender, leave };
+    let ended = walk.from(from, small).await;
+    // It ends the walk, so there is one at most.
+    ended.inspect_err(|error| client.transport.meter.page(Err(error.fault())))
 }
 
 /// One walk under way.
@@ -120,6 +111,16 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    async fn from(mut self, from: Option<Cursor>, small: Duration) -> Result<(), RegistryError> {
+        let client = self.client;
+        let (url, answer) = match from.as_ref().map(|cursor| (cursor, Rest::read(&cursor.0))) {
+            Some((_, Some(rest))) => return self.resume(rest).await,
+            Some((cursor, None)) => resumed_page(&mut self.session, client, &cursor.0).await?,
+            None => first_page(&mut self.session, client).await?,
+        };
+        self.follow(url, answer, small).await
+    }
+
     /// From a first page to the end, in ranges if the scout finds that good.
     async fn follow(mut self, url: Url, answer: Answer, small: Duration) -> Result<(), RegistryError> {
         let pays = !self.client.kind().is_some_and(|kind| kind.habits().walks_to_each_page);
@@ -183,16 +184,16 @@ impl Walk<'_> {
             let at_step = |problem| RegistryError::new(Step::Page(number), problem);
             check(&answer, number).map_err(at_step)?;
             let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-            let next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+            let watched = |error| at_step(self.client.transport.watched(Problem::Link(error)));
+            let next = next_page(links, &url).map_err(watched)?;
             let next = next.map(|next| self.repaired(next, &url));
             self.circle.enter(&url, number).map_err(at_step)?;
             if let Some(next) = &next {
                 self.circle.leads_on(next).map_err(at_step)?;
             }
-            self.client.transport.counters.pages.fetch_add(1, Ordering::Relaxed);
-            let (session, leave) = (&self.session, self.leave);
+            let (client, session, leave) = (self.client, &self.session, self.leave);
             let received = Received { answer: &answer, number, next: next.as_ref(), again };
-            let hand_on = received.hand_on(&mut self.circle, self.sender, &mut scout);
+            let hand_on = received.hand_on(client, &mut self.circle, self.sender, &mut scout);
             let Some(following) = next.clone() else {
                 hand_on.await?;
                 return Ok(None);
@@ -238,6 +239,7 @@ struct Received<'p> {
 impl Received<'_> {
     async fn hand_on(
         self,
+        client: &Inner,
         circle: &mut Circle,
         sender: &mpsc::Sender<Fetched>,
         scout: &mut Option<Scout>,
@@ -247,6 +249,7 @@ impl Received<'_> {
         let at_step = |problem| RegistryError::new(Step::Page(number), problem);
         let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
         circle.read(&listed).map_err(at_step)?;
+        client.transport.page_received();
         let Listed { names, invalid, invalid_count, .. } = listed;
         let last = next.is_none();
         debug!(page = number, names = names.len() as u64 + invalid_count, last, "page received");
@@ -295,7 +298,7 @@ async fn first_page(session: &mut Session<'_>, client: &Inner) -> Result<(Url, A
         if let Some(size) = size {
             url.query_pairs_mut().append_pair("n", &size.to_string());
         }
-        let answer = session.first(&url).await?;
+        let answer = session.first(&url, &Step::Page(1)).await?;
         let too_large = answer.status == StatusCode::BAD_REQUEST
             && has_code(&answer.body, &["PAGINATION_NUMBER_INVALID", "UNSUPPORTED"]);
         if !too_large || size.is_none() {
@@ -310,7 +313,7 @@ async fn first_page(session: &mut Session<'_>, client: &Inner) -> Result<(Url, A
 async fn resumed_page(session: &mut Session<'_>, client: &Inner, cursor: &str) -> Result<(Url, Answer), RegistryError> {
     let url = Url::parse(cursor).ok().filter(|url| same_origin(url, &client.settings.url));
     let url = url.ok_or_else(|| RegistryError::new(Step::Page(1), Problem::Link(LinkError::OtherOrigin)))?;
-    let answer = session.first(&url).await?;
+    let answer = session.first(&url, &Step::Page(1)).await?;
     Ok((url, answer))
 }
 

@@ -21,8 +21,9 @@ use super::ping::Ping;
 use super::realm::Realm;
 use super::repository::Repositories;
 use super::retry::RetryPolicy;
+use super::stats::Stats;
 use super::tags::PageSize;
-use super::transport::{Stats, Transport};
+use super::transport::Transport;
 use super::{Cursor, Kind, Meter, Page, Pagination, RegistryError, Settings, Unmetered};
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
@@ -84,7 +85,7 @@ impl Client {
         Self::build(settings, retry, bounds, Arc::new(Unmetered))
     }
 
-    fn build(
+    pub(super) fn build(
         settings: Settings,
         retry: RetryPolicy,
         bounds: Bounds,

@@ -13,7 +13,7 @@ use super::diagnosis::{Hint, remedy};
 use super::link::LinkError;
 use super::origin::Distrust;
 use super::token::NoToken;
-use super::{ClientCertificateError, SecretError};
+use super::{ClientCertificateError, Endpoint, SecretError};
 
 /// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
 #[derive(Clone)]
@@ -46,6 +46,19 @@ pub enum Step {
 }
 
 impl Step {
+    /// As whose its requests are counted.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Setup | Self::Ping => Endpoint::Ping,
+            Self::Token => Endpoint::Token,
+            Self::Page(_) => Endpoint::Catalog,
+            Self::Tags(_) => Endpoint::Tags,
+            Self::Manifest(_) => Endpoint::Manifest,
+            Self::Config(_) => Endpoint::Blob,
+            Self::Api(_) => Endpoint::Api,
+        }
+    }
+
     /// Whether it concerns one repository and none of the others.
     pub(super) fn is_of_one_repository(&self) -> bool {
         matches!(self, Self::Tags(_) | Self::Manifest(_) | Self::Config(_))

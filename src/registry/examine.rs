@@ -20,7 +20,7 @@ use super::diagnosis::said;
 use super::error::{Problem, Step};
 use super::retry::RetryPolicy;
 use super::transport::{Call, Failure, Wants};
-use super::{Contents as _, Kind, Place, RegistryError, Settings};
+use super::{Contents as _, Endpoint, Kind, Place, RegistryError, Settings};
 
 pub use certificate::Certificate;
 pub use connection::{Handshake, NoConnection};
@@ -95,7 +95,7 @@ impl Examination {
     pub async fn ping(&self) -> Result<(), RegistryError> {
         let client = self.client.inner();
         let url = client.api("/v2/");
-        let call = Call { url: &url, authorization: None, form: None, wants: Wants::Listing };
+        let call = Call { url: &url, authorization: None, form: None, wants: Wants::Listing, endpoint: Endpoint::Ping };
         let problem = match client.transport.attempt(&call).await {
             Ok(answer) => match answer.status.as_u16() {
                 200..=399 | 401 | 403 => return Ok(()),

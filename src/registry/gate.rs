@@ -30,11 +30,15 @@ impl Gate {
         closed.entry(host(url)).and_modify(|agreed| *agreed = until.max(*agreed)).or_insert(until);
     }
 
-    /// Waits until the URL's host may be asked. Returns at once where nobody has closed the gate.
-    pub(super) async fn pass(&self, url: &Url) {
+    /// Waits until the URL's host may be asked; says how long that was. Returns at once where nobody has closed the gate.
+    pub(super) async fn pass(&self, url: &Url) -> Duration {
+        let mut waited = Duration::ZERO;
         while let Some(until) = self.closed_until(url) {
+            let begun = Instant::now();
             sleep_until(until).await;
+            waited += begun.elapsed();
         }
+        waited
     }
 
     /// Whether the URL's host is to be left alone now.

@@ -71,6 +71,31 @@ impl Loss {
     }
 }
 
+/// A rule of safety.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Credentials go to hosts that belong to the registry.
+    RealmHost,
+    /// Nothing is followed to another origin but content.
+    Redirect,
+    /// Links lead to the registry.
+    Link,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::RealmHost, Self::Redirect, Self::Link];
+
+    /// A word for labels: `realm_host`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RealmHost => "realm_host",
+            Self::Redirect => "redirect",
+            Self::Link => "link",
+        }
+    }
+}
+
 /// One request that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
@@ -82,7 +107,7 @@ pub struct Exchange {
     pub bytes: u64,
     /// From sending to the end of the body; waiting for a turn is not part of it.
     pub took: Duration,
-    /// The server's `Date` minus our clock, in seconds, where it sent one.
+    /// The server's `Date` minus our clock, in seconds; none where it sent none, or the answer is out of a cache.
     pub clock_skew: Option<f64>,
 }
 
@@ -94,14 +119,15 @@ pub trait Meter: fmt::Debug + Send + Sync {
     fn ended(&self, exchange: &Exchange);
     /// A request is sent again after a failure.
     fn retried(&self, endpoint: Endpoint);
-    /// The registry asked us to wait, and that is how long this request did.
+    /// The registry asked us to wait, and that is how long this request did, of several that may have waited at once.
     fn waited(&self, pause: Duration);
-    /// A page of the catalog or of tags was asked for, however often it had to be tried; why it was given up.
+    /// A page of repositories or tags was asked for, however often it had to be tried; why it was given up. That a
+    /// repository is gone is an answer.
     fn page(&self, outcome: Result<(), Fault>);
-    /// A token was asked for; why there is none.
+    /// A token was asked for; why there is none. A refusal that is only remembered is not told again.
     fn token(&self, outcome: Result<(), Fault>);
-    /// An answer was refused by a rule of safety: `realm_host`, `redirect` or `link`.
-    fn refused_for_safety(&self, rule: &'static str);
+    /// An answer was refused by a rule of safety: it would have taken us, or the credentials, elsewhere.
+    fn refused_for_safety(&self, rule: Rule);
 }
 
 /// Nobody counts.
@@ -115,5 +141,5 @@ impl Meter for Unmetered {
     fn waited(&self, _: Duration) {}
     fn page(&self, _: Result<(), Fault>) {}
     fn token(&self, _: Result<(), Fault>) {}
-    fn refused_for_safety(&self, _: &'static str) {}
+    fn refused_for_safety(&self, _: Rule) {}
 }

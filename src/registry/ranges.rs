@@ -2,7 +2,6 @@
 //! ask and what to believe is `split`'s to say.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -163,10 +162,10 @@ impl<'w, 'a> Ranges<'w, 'a> {
             return Err(Untaken::Misfit(Misfit::Refused));
         }
         check(answer, number).map_err(at_step)?;
-        self.walk.client.transport.counters.pages.fetch_add(1, Ordering::Relaxed);
         let url = with_key(&self.link, &ask.after);
         let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-        let next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+        let transport = &self.walk.client.transport;
+        let next = next_page(links, &url).map_err(|error| at_step(transport.watched(Problem::Link(error))))?;
         let next = next.map(|next| self.walk.repaired(next, &url));
         let next = match next {
             Some(link) if !same_but_key(&link, &self.link) => return Err(Untaken::Misfit(Misfit::Link)),
@@ -176,6 +175,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
         // In order, a range cannot go in circles: only its length is watched.
         self.walk.circle.count(&listed, number).map_err(at_step)?;
+        self.walk.client.transport.page_received();
         let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
         let rest = Beside { invalid, invalid_at: listed.invalid_at, received_at: clock::now() };
         Ok(Sheet { names: listed.names, next, rest })

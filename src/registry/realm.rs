@@ -22,7 +22,7 @@ use super::error::{Problem, Step};
 use super::origin::{destination, trust_realm};
 use super::token::{Token, read_answer, refresh_token};
 use super::transport::{Answer, Call, Posted, Transport, Wants};
-use super::{RegistryError, Secret};
+use super::{Endpoint, RegistryError, Secret};
 use crate::clock;
 
 /// Quay refuses request lines over 4 KiB; what stands before and after the query is left room.
@@ -134,7 +134,8 @@ impl Realm {
         authorization: Option<&HeaderValue>,
         form: Option<&str>,
     ) -> Result<Answer, Problem> {
-        let call = Call { url, authorization, form: form.map(Posted::Form), wants: Wants::Token };
+        let (form, endpoint) = (form.map(Posted::Form), Endpoint::Token);
+        let call = Call { url, authorization, form, wants: Wants::Token, endpoint };
         for number in 1.. {
             let outcome = self.transport.attempt(&call).await;
             if let Some(answer) = self.transport.settle(&call, number, outcome).await? {
@@ -196,7 +197,12 @@ impl TokenSource for Realm {
         if let Some(rejected) = self.rejected.get() {
             return Err(rejected.clone());
         }
-        let token = self.ask(wanted).await.map_err(|problem| self.note(RegistryError::new(Step::Token, problem)))?;
+        let asked = self.ask(wanted).await.map_err(|problem| {
+            let problem = self.transport.watched(problem);
+            self.note(RegistryError::new(Step::Token, problem))
+        });
+        self.transport.meter.token(asked.as_ref().map(drop).map_err(RegistryError::fault));
+        let token = asked?;
         self.proven.store(true, Ordering::Release);
         drop(alone);
         let scope = self.transport.sent.shown(wanted.scopes.to_string());

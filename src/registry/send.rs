@@ -76,14 +76,17 @@ impl Inner {
         loop {
             // Looked up for each attempt: the pause before it may have outlived a token.
             let (authorization, token) = if route.abroad { (None, None) } else { self.authorization(access).await? };
-            let call = Call { url: &route.url, authorization: authorization.as_ref(), form: None, wants: ask.wants };
+            let endpoint = ask.step.endpoint();
+            let authorization = authorization.as_ref();
+            let call = Call { url: &route.url, authorization, form: None, wants: ask.wants, endpoint };
             let outcome = self.transport.attempt(&call).await;
             let Some(answer) = self.transport.settle(&call, number, outcome).await.map_err(at_step)? else {
                 number += 1;
                 continue;
             };
             if is_redirect(answer.status) {
-                self.follow(&mut route, &answer, ask.wants).map_err(at_step)?;
+                let followed = self.follow(&mut route, &answer, ask.wants);
+                followed.map_err(|problem| at_step(self.transport.watched(problem)))?;
                 continue;
             }
             match (access, &token) {
@@ -93,7 +96,7 @@ impl Inner {
                 (Access::Basic | Access::Fixed, _)
                     if is_refusal(answer.status)
                         && !renewed
-                        && self.is_renewed(authorization.as_ref(), fresh, answer.status).await? =>
+                        && self.is_renewed(authorization, fresh, answer.status).await? =>
                 {
                     renewed = true;
                 }

@@ -55,10 +55,9 @@ impl<'a> Session<'a> {
 
     /// Fetches the first page, climbing until the registry is content. Whatever is neither refused nor anonymous is
     /// handed out, errors included.
-    pub(super) async fn first(&mut self, url: &Url) -> Result<Answer, RegistryError> {
-        let step = Step::Page(1);
+    pub(super) async fn first(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
         loop {
-            let sent = match self.send(url, &step).await {
+            let sent = match self.send(url, step).await {
                 Ok(sent) => sent,
                 // A 400 from the token endpoint is the next step of the ladder: Quay's answer to the catalog scope.
                 Err(error) if matches!(error.problem(), Problem::Scope { .. }) => {
@@ -73,13 +72,13 @@ impl<'a> Session<'a> {
             if is_refusal(sent.answer.status) {
                 let offered = challenges(&sent.answer);
                 if self.is_same_again(&offered) || !self.climb(&offered, url)? {
-                    return Err(self.client.refusal(&step, &sent, &self.access));
+                    return Err(self.client.refusal(step, &sent, &self.access));
                 }
             } else if sent.answer.status.is_success() && anonymous && self.kind.has_login() {
                 // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py): with credentials, no such
                 // answer is believed.
                 if !self.climb(&[], url)? {
-                    return Err(self.client.refusal(&step, &sent, &self.access));
+                    return Err(self.client.refusal(step, &sent, &self.access));
                 }
             } else {
                 return Ok(sent.answer);

@@ -16,7 +16,7 @@ use super::link::{next_page, repaired};
 use super::page::{Entries, INVALID_KEPT, MODEST, read};
 use super::send::Ask;
 use super::transport::{Answer, Wants};
-use super::{Names, Pagination, Place, RegistryError, Tags};
+use super::{Fault, Names, Pagination, Place, RegistryError, Tags};
 
 /// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
 /// largest repositories of public registries have.
@@ -48,15 +48,26 @@ impl Inner {
     /// All tags of a repository whose name follows the grammar.
     pub(super) async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
         let step = Step::Tags(place.repository.clone());
+        let outcome = self.list_tags(place, &step).await;
+        if let Err(error) = &outcome {
+            // That a repository is gone is an answer, and no rare one.
+            let fault = Some(error.fault()).filter(|fault| *fault != Fault::Gone);
+            self.transport.meter.page(fault.map_or(Ok(()), Err));
+        }
+        outcome
+    }
+
+    async fn list_tags(&self, place: &Place, step: &Step) -> Result<Tags, RegistryError> {
         let at_step = |problem| RegistryError::new(step.clone(), problem);
         let mut listing = Listing::default();
         // Most repositories have one page, and need no guard against circles.
         let mut circle = None;
-        let (mut url, mut answer) = self.first_page(place, &step).await?;
+        let (mut url, mut answer) = self.first_page(place, step).await?;
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
             let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-            let mut next = next_page(links, &url).map_err(|error| at_step(Problem::Link(error)))?;
+            let watched = |error| at_step(self.transport.watched(Problem::Link(error)));
+            let mut next = next_page(links, &url).map_err(watched)?;
             if self.settings.pagination == Pagination::Repair {
                 next = next.map(|next| repaired(next, &url));
             }
@@ -70,9 +81,10 @@ impl Inner {
             let room = INVALID_KEPT - listing.invalid.len();
             listing.invalid.extend(page.invalid.into_iter().take(room).map(|tag| answer.sent.shown(tag)));
             listing.pages.push(page.names);
+            self.transport.meter.page(Ok(()));
             let Some(following) = next else { break };
             url = following;
-            answer = self.ask(place, &Ask { url: &url, wants: Wants::Listing, step: &step }).await?.answer;
+            answer = self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer;
         }
         Ok(listing.tags())
     }

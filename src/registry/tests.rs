@@ -8,6 +8,7 @@ mod hostile;
 mod hostile_contents;
 mod kinds;
 mod logins;
+mod metering;
 mod paging;
 mod repository_tokens;
 mod secrecy;
@@ -17,12 +18,14 @@ mod trust;
 
 use std::io::Write;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tempfile::NamedTempFile;
 
+use self::metering::Recorder;
 use super::circle::Bounds;
 use super::retry::RetryPolicy;
 use super::*;
@@ -61,6 +64,7 @@ struct Rig {
     server: FakeRegistry,
     client: Client,
     secret: NamedTempFile,
+    meter: Arc<Recorder>,
 }
 
 impl Rig {
@@ -77,8 +81,9 @@ impl Rig {
         let secret = secret_file(PASSWORD);
         let mut settings = settings(server.url(), Auth::Token(Some(login(&secret))));
         change(&mut settings);
-        let client = Client::with(settings, QUICK, bounds).expect("a client");
-        Self { server, client, secret }
+        let meter = Arc::<Recorder>::default();
+        let client = Client::build(settings, QUICK, bounds, meter.clone()).expect("a client");
+        Self { server, client, secret, meter }
     }
 
     async fn walk(&self) -> Walked {

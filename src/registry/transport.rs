@@ -1,7 +1,7 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -19,74 +19,18 @@ use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
 use super::error::Problem;
 use super::examine::Tape;
+use super::flight::Flight;
 use super::gate::Gate;
 use super::pace::Pace;
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 use super::sent::Memory;
+use super::stats::Counters;
 use super::tls::client_config;
-use super::{Meter, Settings};
+use super::{Endpoint, LinkError, Meter, Rule, Settings};
 use crate::clock;
 
 /// Bound on connecting alone; within the bound on the whole request.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// What has been sent and received so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Pages received.
-    pub pages: u64,
-    /// All HTTP requests sent, token requests and retries included.
-    pub requests: u64,
-    /// Requests sent again after a pause.
-    pub retries: u64,
-    /// Requests to token endpoints.
-    pub token_requests: u64,
-    /// Requests for manifests.
-    pub manifest_requests: u64,
-    /// Requests for what a tag points to, without the manifest.
-    pub head_requests: u64,
-    /// Requests for configurations.
-    pub blob_requests: u64,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) pages: AtomicU64,
-    requests: AtomicU64,
-    retries: AtomicU64,
-    token_requests: AtomicU64,
-    manifest_requests: AtomicU64,
-    head_requests: AtomicU64,
-    blob_requests: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn read(&self) -> Stats {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            pages: of(&self.pages),
-            requests: of(&self.requests),
-            retries: of(&self.retries),
-            token_requests: of(&self.token_requests),
-            manifest_requests: of(&self.manifest_requests),
-            head_requests: of(&self.head_requests),
-            blob_requests: of(&self.blob_requests),
-        }
-    }
-
-    /// Notes one request.
-    fn sent(&self, wants: Wants) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let counter = match wants {
-            Wants::Listing => return,
-            Wants::Token => &self.token_requests,
-            Wants::Head => &self.head_requests,
-            Wants::Manifest => &self.manifest_requests,
-            Wants::Blob => &self.blob_requests,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +87,8 @@ pub(super) struct Call<'a> {
     pub(super) authorization: Option<&'a HeaderValue>,
     pub(super) form: Option<Posted<'a>>,
     pub(super) wants: Wants,
+    /// As whose it is counted.
+    pub(super) endpoint: Endpoint,
 }
 
 impl<'a> Posted<'a> {
@@ -246,8 +192,10 @@ impl Transport {
         self.counters.sent(call.wants);
         self.sent.note(call.authorization, call.form.and_then(Posted::form));
         let begun = Instant::now();
-        let outcome = timeout(self.timeout, self.exchange(call)).await;
+        let mut flight = Flight::begin(&*self.meter, call.endpoint);
+        let outcome = timeout(self.timeout, self.exchange(call, &mut flight)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
+        flight.end(&outcome);
         if let Some(tape) = self.tape.get() {
             tape.record(&request(call), call.form.and_then(Posted::form), &outcome, begun.elapsed(), &self.sent);
         }
@@ -257,9 +205,32 @@ impl Transport {
         outcome
     }
 
+    /// Notes a page of repositories that can be read.
+    pub(super) fn page_received(&self) {
+        self.counters.pages.fetch_add(1, Ordering::Relaxed);
+        self.meter.page(Ok(()));
+    }
+
+    /// Tells of an answer that a rule of safety refuses; to be called where the problem arises, and only there.
+    pub(super) fn watched(&self, problem: Problem) -> Problem {
+        let rule = match &problem {
+            Problem::Realm { .. } => Some(Rule::RealmHost),
+            Problem::Redirect { .. } => Some(Rule::Redirect),
+            Problem::Link(LinkError::OtherOrigin) => Some(Rule::Link),
+            _ => None,
+        };
+        if let Some(rule) = rule {
+            self.meter.refused_for_safety(rule);
+        }
+        problem
+    }
+
     async fn admit(&self, url: &Url) -> SemaphorePermit<'_> {
         loop {
-            self.gate.pass(url).await;
+            let waited = self.gate.pass(url).await;
+            if !waited.is_zero() {
+                self.meter.waited(waited);
+            }
             let permit = self.permits.acquire().await.expect("never closed");
             // After the permit: requests that had their moments while a slow server held the permits would then begin
             // all at once.
@@ -273,8 +244,9 @@ impl Transport {
         }
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+    async fn exchange(&self, call: &Call<'_>, flight: &mut Flight<'_>) -> Result<Answer, Failure> {
         let mut response = asking(self.http.execute(request(call))).await.map_err(broken)?;
+        flight.answered(response.headers(), clock::now());
         let (status, version) = (response.status(), response.version());
         let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
         let headers = std::mem::take(response.headers_mut());
@@ -286,6 +258,7 @@ impl Transport {
         let body = async {
             let mut body = Body::new(encoding, response.content_length(), cap).map_err(unusable)?;
             while let Some(chunk) = response.chunk().await.map_err(broken)? {
+                flight.received(chunk.len());
                 body.push(&chunk).map_err(unusable)?;
             }
             body.finish().map_err(unusable)
@@ -322,6 +295,7 @@ impl Transport {
                     tokio::time::sleep(pause).await;
                 }
                 self.counters.retries.fetch_add(1, Ordering::Relaxed);
+                self.meter.retried(call.endpoint);
                 Ok(None)
             }
             Decision::Return | Decision::GiveUp => match outcome {

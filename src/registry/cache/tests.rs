@@ -216,7 +216,29 @@ async fn the_state_tells_how_long_the_token_lives() {
     let cache = cache(&[]);
     assert_eq!(cache.state(), TokenState::None);
     cache.text("a:b:c").await;
-    assert_eq!(cache.state(), TokenState::Valid { expires_in: Duration::from_secs(100) });
+    let (expires_in, renew_in) = (Duration::from_secs(100), TimeDelta::seconds(100));
+    assert_eq!(cache.state(), TokenState::Valid { expires_in, renew_in }, "nobody is there to renew it");
     pass(101).await;
     assert_eq!(cache.state(), TokenState::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_tells_when_the_token_was_meant_to_be_renewed() {
+    let cache = cache(&[false, true, true, true, true, true, true, true]);
+    let renew_in = || match cache.state() {
+        TokenState::Valid { renew_in, .. } => renew_in,
+        other => panic!("{other:?}"),
+    };
+    let flow = async {
+        cache.text("a:b:c").await;
+        let due = renew_in();
+        assert!((75..=85).contains(&due.num_seconds()), "{due}");
+        pass(60).await;
+        cache.text("a:b:c").await;
+        assert_eq!(renew_in(), due - TimeDelta::seconds(60));
+        pass(38).await;
+        assert!(cache.fetched() > 1, "renewals fail");
+        assert_eq!(renew_in(), due - TimeDelta::seconds(98), "and do not put it off");
+    };
+    kept(&cache, flow).await;
 }

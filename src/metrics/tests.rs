@@ -1,0 +1,119 @@
+//! What is exposed, read back as Prometheus reads it.
+
+#![allow(clippy::float_cmp, clippy::cast_precision_loss)] // small whole numbers, and seconds
+
+mod counting;
+mod exposed;
+mod parsed;
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::*;
+use crate::registry::{Endpoint, Exchange, Fault, Loss, Rule};
+use crate::state::{History, Inventory};
+use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, TokenStatus};
+use parsed::{Parsed, parse};
+
+/// 2026-11-23 02:00:00.
+fn moment() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_399_200, 0).expect("a time")
+}
+
+fn after(seconds: i64) -> DateTime<Utc> {
+    moment() + TimeDelta::seconds(seconds)
+}
+
+fn name(name: &str) -> RegistryName {
+    name.parse().expect("a name")
+}
+
+/// A registry that never ran, and never will by itself.
+fn fresh(registry: &str) -> RegistryStatus {
+    RegistryStatus {
+        name: name(registry),
+        url: format!("https://{registry}.example"),
+        first_seen_at: after(-100),
+        schedule: None,
+        activity: Activity::Idle,
+        history: History::default(),
+        trouble: None,
+        token: TokenStatus::None,
+        concurrency: 8,
+        sinks: Vec::new(),
+    }
+}
+
+fn scheduled(registry: &str) -> RegistryStatus {
+    let schedule = ScheduleStatus {
+        expression: "@daily".into(),
+        time_zone: "UTC".into(),
+        next: Some(after(86_400)),
+        interval: Some(Duration::from_hours(24)),
+    };
+    let inventory = Inventory { repositories: 10, tags: 20, manifests: 15 };
+    let history = History { inventory: Some(inventory), ..History::default() };
+    RegistryStatus { schedule: Some(schedule), history, ..fresh(registry) }
+}
+
+fn status(registries: Vec<RegistryStatus>) -> Status {
+    Status {
+        now: moment(),
+        started_at: after(-200),
+        ticked_at: after(-1),
+        is_stopping: false,
+        configuration: ConfigurationStatus { file: "stocktake.yaml".into(), loaded_at: after(-100), error: None },
+        registries,
+    }
+}
+
+fn sinks(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn exchange(endpoint: Endpoint, outcome: Result<u16, Loss>) -> Exchange {
+    Exchange { endpoint, outcome, bytes: 100, took: Duration::from_millis(250), clock_skew: Some(-0.5) }
+}
+
+/// One of everything that a run may tell.
+fn told(meter: &dyn Meter) {
+    for endpoint in Endpoint::ALL {
+        for status in [200, 307, 401, 403, 404, 429, 400, 502] {
+            meter.begun(endpoint);
+            meter.ended(&exchange(endpoint, Ok(status)));
+        }
+        for loss in Loss::ALL {
+            meter.begun(endpoint);
+            meter.ended(&exchange(endpoint, Err(loss)));
+        }
+        meter.retried(endpoint);
+    }
+    for fault in Fault::ALL {
+        meter.page(Err(fault));
+        meter.token(Err(fault));
+    }
+    meter.page(Ok(()));
+    meter.waited(Duration::from_millis(1500));
+    for rule in Rule::ALL {
+        meter.refused_for_safety(rule);
+    }
+}
+
+#[test]
+fn families_are_named_and_told_as_prometheus_wants_them() {
+    let names: HashSet<_> = families().iter().map(|family| family.name).collect();
+    assert_eq!(names.len(), families().len(), "no name twice");
+    for Family { name, kind, help, labels, .. } in families() {
+        assert!(name.starts_with("stocktake_"), "{name}");
+        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+        let has_unit = name.ends_with("_seconds") || !name.contains("duration") && !name.contains("timestamp");
+        assert!(has_unit, "{name} has its unit for its end");
+        assert!(help.ends_with('.') && help.starts_with(char::is_uppercase) && !help.contains('\n'), "{name}: {help}");
+        assert!(!help.contains("  ") && !help.contains('\\'), "{name}: {help}");
+        let known = ["registry", "sink", "endpoint", "code", "reason", "trigger", "status", "phase", "level"];
+        let known = |label| known.contains(label) || *name == "stocktake_build_info";
+        assert!(labels.iter().all(known), "{name}: {labels:?}");
+    }
+}
