@@ -8,6 +8,7 @@ mod problems;
 mod settings;
 mod sources;
 mod syntax;
+mod web;
 
 use std::fs;
 

@@ -52,6 +52,10 @@ impl Finding {
 /// The scheduling loop turns every second or so; the alert waits for five minutes.
 const LOOP_LATE: Duration = Duration::from_mins(1);
 const OVERDUE_SLACK: Duration = Duration::from_hours(1);
+/// A first run reads everything.
+const FIRST_RUN: Duration = Duration::from_hours(24);
+/// Of runs that are further apart, one that fails is worth an alert.
+const SELDOM: Duration = Duration::from_hours(6);
 
 /// What is not well with the daemon itself.
 pub(super) fn of_daemon(status: &Status) -> Vec<Finding> {
@@ -62,7 +66,7 @@ pub(super) fn of_daemon(status: &Status) -> Vec<Finding> {
             alert: Some("StocktakeSchedulerStalled"),
             remedy: Some("read the log; if it says nothing, restart the daemon".to_owned()),
             meanwhile: Some("No run begins.".to_owned()),
-            command: Some("journalctl --unit stocktake --since -1h".to_owned()),
+            command: Some("journalctl --unit stocktake-daemon --since -1h".to_owned()),
             ..Finding::new(Level::Critical, format!("The scheduler last turned {} ago", duration(since_tick)))
         });
     }
@@ -118,8 +122,7 @@ fn credentials(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<Finding>
         ..Finding::new(Level::Critical, "").because(&refusals.reason)
     };
     Some(if refusals.is_suspended() {
-        let meanwhile = "Retries are suspended until the secret changes, so that no account is locked; a run by hand that \
-                         is accepted ends that too.";
+        let meanwhile = "They begin again when the secret changes, or when a run by hand is accepted.";
         Finding {
             title: format!("Credentials refused {} times, last {last}; retries are suspended", refusals.count),
             meanwhile: Some(meanwhile.to_owned()),
@@ -152,10 +155,13 @@ fn last_run(registry: &RegistryStatus) -> Option<Finding> {
         Verdict::Failed => "The last run failed",
     };
     let failures = registry.history.failures;
-    let alert = match last.verdict {
-        Verdict::Gaps | Verdict::Partial => Some("StocktakeSnapshotPartial"),
-        _ if failures >= 2 => Some("StocktakeRunFailing"),
-        _ => None,
+    // Where the next try is hours away, one failure is enough for the alert.
+    let interval = registry.schedule.as_ref().and_then(|schedule| schedule.interval).unwrap_or_default();
+    let alert = match failures {
+        0 => (last.verdict == Verdict::Gaps).then_some("StocktakeSnapshotPartial"),
+        _ if registry.are_credentials_rejected() => None,
+        1 => (interval >= SELDOM).then_some("StocktakeRunFailing"),
+        _ => Some("StocktakeRunFailing"),
     };
     let finding = Finding { alert, meanwhile: unpublished(last, failures), ..Finding::new(Level::Warning, title) };
     Some(match &last.reason {
@@ -174,7 +180,7 @@ fn unpublished(last: &LastRun, failures: u32) -> Option<String> {
 fn token(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<Finding> {
     let Activity::Running { .. } = registry.activity else { return None };
     let title = match registry.token {
-        TokenStatus::Expired => "The token in use is dead, and there is no new one yet".to_owned(),
+        TokenStatus::Expired => "The token in use has expired, and there is no new one yet".to_owned(),
         // The alert's rule: half way between the moment at which renewal was due and the end.
         TokenStatus::Held { expires_at, renew_at } if now > renew_at + (expires_at - renew_at) / 2 => {
             format!("The token in use expires {}, and was not renewed", relative(now, expires_at))
@@ -200,15 +206,27 @@ fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> impl Iterator<Item = 
     })
 }
 
-/// The alert's rule: two intervals and an hour without a success, or without any since the registry was first met.
+/// The alert's rule. After a success: two intervals, as long as the last run took, and an hour; before the first one: two
+/// intervals and an hour, or a day if that is more.
 fn overdue(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<Finding> {
     let interval = registry.schedule.as_ref()?.interval?;
-    let (since, what) = match registry.history.last_success_at {
-        Some(at) => (at, "No complete inventory"),
-        None => (registry.first_seen_at, "No complete inventory ever; waited"),
+    let history = &registry.history;
+    let (usual, since) =
+        (interval * 2 + OVERDUE_SLACK, |time: DateTime<Utc>| (now - time).to_std().unwrap_or_default());
+    let last = history.last.as_ref();
+    let has_gaps = last.is_some_and(|last| last.verdict == Verdict::Gaps && since(last.finished_at) <= usual);
+    // Both have a finding, and an alert, of their own.
+    if registry.are_credentials_rejected() || has_gaps && history.failures == 0 {
+        return None;
+    }
+    let (late, limit, what) = match history.last_success_at {
+        Some(at) => {
+            let took = last.and_then(|last| (last.finished_at - last.started_at).to_std().ok()).unwrap_or_default();
+            (since(at), usual + took, "No complete inventory")
+        }
+        None => (since(registry.first_seen_at), usual.max(FIRST_RUN), "No complete inventory so far,"),
     };
-    let late = (now - since).to_std().ok().filter(|late| *late > interval * 2 + OVERDUE_SLACK)?;
-    Some(Finding {
+    (late > limit).then(|| Finding {
         alert: Some("StocktakeRunOverdue"),
         remedy: Some("look when it is to run, and in the log what became of it".to_owned()),
         meanwhile: Some(format!("One is due every {}.", duration(interval))),

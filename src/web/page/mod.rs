@@ -76,7 +76,12 @@ pub(super) fn render(status: &Status) -> String {
             body {
                 header {
                     p.name { "stocktake" }
-                    h1 { span.sign.(colour(worst)) aria-hidden="true" { (sign(worst)) } (headline) }
+                    h1 {
+                        @if !status.registries.is_empty() {
+                            span.sign.(colour(worst)) aria-hidden="true" { (sign(worst)) }
+                        }
+                        (headline)
+                    }
                     (below_headline(status))
                 }
                 main {
@@ -161,7 +166,7 @@ fn below_headline(status: &Status) -> Markup {
             ". As of " (when_exactly(status)) "."
         }
         p {
-            "Up since " (when(status.now, status.started_at)) "; " code { (status.configuration.file) } " loaded "
+            "Up for " (words::duration((status.now - status.started_at).to_std().unwrap_or_default())) "; " code { (status.configuration.file) } " loaded "
             (when(status.now, status.configuration.loaded_at)) "."
         }
     }

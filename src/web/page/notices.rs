@@ -6,8 +6,8 @@ use super::attention::{Finding, Level};
 use super::{Entry, anchor, colour, sign};
 use crate::status::Status;
 
-/// Notices are told in full up to this number; the other registries are named.
-const MOST: usize = 25;
+/// So many registries are told of in full, and the others in a line each.
+const MOST: usize = 10;
 
 pub(super) fn of(of_daemon: &[Finding], unwell: &[Entry<'_>], status: &Status) -> Markup {
     if of_daemon.is_empty() && unwell.is_empty() {
@@ -26,9 +26,11 @@ pub(super) fn of(of_daemon: &[Finding], unwell: &[Entry<'_>], status: &Status) -
             }
             @if !named.is_empty() {
                 div.more {
-                    p { "And " (named.len()) " more; their lines below have the reason." }
-                    ul.names {
-                        @for entry in named { li { (link(entry)) } }
+                    p { (named.len()) " more:" }
+                    ul {
+                        @for entry in named {
+                            li { (link(entry)) @if let Some(worst) = entry.findings.first() { ": " (worst.title) } }
+                        }
                     }
                 }
             }
@@ -68,8 +70,12 @@ fn of_finding(finding: &Finding) -> Markup {
                 p.todo { b { "What to do: " } (remedy) }
             }
             @if let Some(meanwhile) = &finding.meanwhile { p.quiet { (meanwhile) } }
-            @if let Some(command) = &finding.command { pre.command tabindex="0" { (command) } }
-            @if let Some(alert) = finding.alert { p.alert { "Alert " code { (alert) } } }
+            @if finding.command.is_some() || finding.alert.is_some() {
+                div.foot {
+                    @if let Some(command) = &finding.command { pre.command tabindex="0" { (command) } }
+                    @if let Some(alert) = finding.alert { p.alert { "Alert " code { (alert) } } }
+                }
+            }
         }
     }
 }
@@ -78,9 +84,7 @@ fn of_finding(finding: &Finding) -> Markup {
 pub(super) fn link(entry: &Entry<'_>) -> Markup {
     let level = entry.level();
     html! {
-        a href=(format!("#{}", anchor(entry.registry))) {
-            @if level.is_some() { span.(colour(level)) aria-label="needs attention: " role="img" { (sign(level)) } " " }
-            (entry.registry.name)
-        }
+        @if level.is_some() { span.(colour(level)) role="img" aria-label="needs attention:" { (sign(level)) } " " }
+        a href=(format!("#{}", anchor(entry.registry))) { (entry.registry.name) }
     }
 }

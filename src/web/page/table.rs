@@ -97,12 +97,13 @@ fn verdict(last: &LastRun, now: DateTime<Utc>) -> Markup {
     };
     let took = (last.finished_at - last.started_at).to_std().unwrap_or_default();
     html! {
-        span.verdict.(colour) { span aria-hidden="true" { (sign) } " " (last.verdict) }
-        " " (when(now, last.finished_at)) ", took " (duration(took))
-        @if last.trigger == Trigger::Manual { ", by hand" }
+        span.verdict.(colour) { span aria-hidden="true" { (sign) } " " (last.verdict) } " " (both(now, last.finished_at))
         " " span.at {
-            (super::words::absolute(last.finished_at)) ", "
-            (counted(last.repositories, "repository", "repositories")) ", " (counted(last.requests, "request", "requests"))
+            "took " (duration(took)) ", " (counted(last.requests, "request", "requests"))
+            @if last.trigger == Trigger::Manual { ", by hand" }
+            @if !last.verdict.is_publishable() {
+                ", saw " (counted(last.repositories, "repository", "repositories"))
+            }
         }
     }
 }
@@ -139,7 +140,7 @@ fn activity(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
             span.busy { "running for " (duration((now - *since).to_std().unwrap_or_default())) }
             " " span.at {
                 (counted(*pages, "page", "pages")) ", " (counted(*listed, "name", "names"))
-                @if *read > 0 { ", " (number(*read)) " read" }
+                @if *read > 0 { ", " (number(*read)) "\u{a0}read" }
             }
             (token(registry.token, now))
         },
@@ -149,9 +150,9 @@ fn activity(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
 fn token(token: TokenStatus, now: DateTime<Utc>) -> Markup {
     match token {
         TokenStatus::None => html! {},
-        TokenStatus::Expired => html! { " " span.at.bad { "its token is dead" } },
+        TokenStatus::Expired => html! { " " span.at.bad { "its token has expired" } },
         TokenStatus::Held { expires_at, renew_at } => html! {
-            " " span.at { "token to be renewed " (when(now, renew_at)) ", dead " (when(now, expires_at)) }
+            " " span.at { "token to be renewed " (when(now, renew_at)) ", expires " (when(now, expires_at)) }
         },
     }
 }

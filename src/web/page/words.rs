@@ -31,7 +31,7 @@ pub(super) fn relative(now: DateTime<Utc>, time: DateTime<Utc>) -> String {
 
 /// `2026-11-23 02:00Z`.
 pub(super) fn absolute(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d\u{a0}%H:%MZ").to_string()
+    time.format("%Y-%m-%d %H:%MZ").to_string()
 }
 
 /// A time with what machines read and the seconds, shown as `text`.
