@@ -28,10 +28,10 @@ pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
     });
     let web = main.or("web", WebSettings::default(), web);
     let settings = WebSettings { listen: listen?, ..web? };
-    if let Some(place) = place.filter(|_| !settings.listen.is_loopback()) {
-        if let Some((message, help)) = openness(&settings) {
-            main.note_at(&place, format!("`listen`: {message}"), Some(help.to_owned()));
-        }
+    if let Some(place) = place.filter(|_| !settings.listen.is_loopback())
+        && let Some((message, help)) = openness(&settings)
+    {
+        main.note_at(&place, format!("`listen`: {message}"), Some(help.to_owned()));
     }
     Ok(settings)
 }

@@ -198,7 +198,9 @@ mod tests {
         let good = headers("ann", "good");
         let twice = good.iter().chain(good.iter()).map(|(name, value)| (name.clone(), value.clone()));
         let mut doubled = HeaderMap::new();
-        twice.for_each(|(name, value)| drop(doubled.append(name, value)));
+        for (name, value) in twice {
+            doubled.append(name, value);
+        }
         let basic = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().expect("a header"))]);
         for headers in
             [HeaderMap::new(), doubled, basic("Basic"), basic("Basic !"), basic("Bearer YTpi"), basic("Basic YWI=")]

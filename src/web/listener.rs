@@ -197,16 +197,12 @@ async fn accept(
 
 /// Every interface is `[::]`, which takes IPv4 too, or where there is no IPv6, `0.0.0.0`.
 async fn bind(listen: &ListenAddress) -> io::Result<TcpListener> {
-    match listen.host() {
-        Some(host) => TcpListener::bind((host, listen.port())).await,
-        None => {
-            let everywhere = [
-                SocketAddr::from((Ipv6Addr::UNSPECIFIED, listen.port())),
-                (Ipv4Addr::UNSPECIFIED, listen.port()).into(),
-            ];
-            TcpListener::bind(&everywhere[..]).await
-        }
+    if let Some(host) = listen.host() {
+        return TcpListener::bind((host, listen.port())).await;
     }
+    let port = listen.port();
+    let everywhere: [SocketAddr; 2] = [(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()];
+    TcpListener::bind(&everywhere[..]).await
 }
 
 /// One connection and what it goes by.

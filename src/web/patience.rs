@@ -33,13 +33,12 @@ impl<S> Patient<S> {
 
     fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         // A reader who takes a byte now and then waits all the same.
-        match polled {
-            Poll::Pending => self.wait(context).map(Err),
-            ready if !self.is_waiting => ready,
-            ready => match self.wait(context) {
-                Poll::Ready(late) => Poll::Ready(Err(late)),
-                Poll::Pending => ready,
-            },
+        if polled.is_ready() && !self.is_waiting {
+            return polled;
+        }
+        match self.wait(context) {
+            Poll::Ready(late) => Poll::Ready(Err(late)),
+            Poll::Pending => polled,
         }
     }
 }

@@ -117,7 +117,7 @@ impl Routes {
             return busy("too many large answers at once");
         };
         let (site, is_gzip_welcome) = (Arc::clone(&self.site), answer::is_gzip_welcome(headers));
-        let made = tokio::task::spawn_blocking(move || {
+        let answer = tokio::task::spawn_blocking(move || {
             let (content_type, policy, text) = make(site.as_ref());
             let mut response = answer::large(content_type, text, is_gzip_welcome, permit);
             if let Some(policy) = policy {
@@ -125,7 +125,7 @@ impl Routes {
             }
             response
         });
-        made.await.unwrap_or_else(|_| broken())
+        answer.await.unwrap_or_else(|_| broken())
     }
 
     fn yes_or_no(&self, ask: impl FnOnce(&dyn Site) -> Result<(), String>) -> Response<Body> {

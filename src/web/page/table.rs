@@ -99,11 +99,13 @@ fn verdict(last: &LastRun, now: DateTime<Utc>) -> Markup {
     html! {
         span.verdict.(colour) { span aria-hidden="true" { (sign) } " " (last.verdict) } " " (both(now, last.finished_at))
         " " span.at {
-            "took " (duration(took)) ", " (counted(last.requests, "request", "requests"))
-            @if last.trigger == Trigger::Manual { ", by hand" }
-            @if !last.verdict.is_publishable() {
-                ", saw " (counted(last.repositories, "repository", "repositories"))
+            "took " (duration(took)) ", "
+            @if last.verdict.is_publishable() {
+                (counted(last.requests, "request", "requests"))
+            } @else {
+                "saw " (counted(last.repositories, "repository", "repositories"))
             }
+            @if last.trigger == Trigger::Manual { ", by hand" }
         }
     }
 }
