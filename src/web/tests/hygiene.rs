@@ -53,7 +53,7 @@ async fn a_client_who_does_not_take_his_answer_is_cut_off_and_others_are_not() {
     let rig = Rig::with(Known { metrics, ..Known::default() }, settings(), Bounds { answer: SHORT, ..BOUNDS }).await;
     // More than there may be large answers at once.
     let mut lazy = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..5 {
         let mut stream = rig.connect().await;
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
         lazy.push(stream);
@@ -134,7 +134,8 @@ async fn what_is_no_http_harms_nobody() {
 #[tokio::test]
 async fn told_to_stop_it_gives_the_answers_that_are_open_and_ends() {
     let metrics = "x".repeat(16 << 20);
-    let mut rig = Rig::new(Known { metrics, ..Known::default() }).await;
+    let bounds = Bounds { request: SHORT * 3, stop: LONG, ..BOUNDS };
+    let mut rig = Rig::with(Known { metrics, ..Known::default() }, settings(), bounds).await;
     let mut reading = rig.connect().await;
     reading.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
     assert_eq!(reading.read(&mut [0; 1]).await.expect("the beginning"), 1);
@@ -149,6 +150,33 @@ async fn told_to_stop_it_gives_the_answers_that_are_open_and_ends() {
         assert_eq!(timeout(LONG, Answer::read(stream)).await.expect("closed").status, 0);
     }
     assert!(TcpStream::connect(rig.address).await.is_err(), "the port is closed");
+}
+
+#[tokio::test]
+async fn told_to_stop_it_does_not_wait_for_those_who_do_not_read() {
+    let metrics = "x".repeat(16 << 20);
+    let bounds = Bounds { stop: SHORT, answer: LONG * 100, ..BOUNDS };
+    let mut rig = Rig::with(Known { metrics, ..Known::default() }, settings(), bounds).await;
+    let mut lazy = rig.connect().await;
+    lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
+    assert_eq!(lazy.read(&mut [0; 1]).await.expect("the beginning"), 1);
+    rig.stop.cancel();
+    timeout(LONG, &mut rig.serving).await.expect("an end").expect("no panic");
+}
+
+#[tokio::test]
+async fn a_connection_has_a_bounded_life() {
+    let rig = with_bounds(Bounds { life: SHORT, ..BOUNDS }).await;
+    let mut stream = rig.connect().await;
+    let asking = async {
+        loop {
+            let sent = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            if sent.is_err() || !stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
+                return;
+            }
+        }
+    };
+    timeout(LONG, asking).await.expect("closed");
 }
 
 #[tokio::test]

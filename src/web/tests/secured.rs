@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::*;
+use crate::registry::tests::encrypted;
 use crate::web::{ClientCertificates, TlsSettings, TlsVersion, WebError};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -69,25 +70,14 @@ async fn settings_for_another_address_are_not_taken() {
     assert_eq!(rig.get("/healthz").await.status, 200);
 }
 
-/// A directory with a pair of certificate and key in two files.
+/// A directory with a certificate and its key in two files.
 struct Pair(TempDir);
 
 impl Pair {
-    /// A self-signed one, made with the `openssl` command: a key in the repository would be everybody's.
     fn new(name: &str) -> Self {
-        let pair = Self(tempfile::tempdir().expect("a directory"));
-        let output = std::process::Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
-            .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=IP:127.0.0.1"])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .arg("-keyout")
-            .arg(pair.key())
-            .arg("-out")
-            .arg(pair.certificate())
-            .stdin(std::process::Stdio::null())
-            .output();
-        let output = output.expect("these tests make a key with openssl: sudo apt-get install openssl");
-        assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+        let (made, pair) = (encrypted::Pair::new(name), Self(tempfile::tempdir().expect("a directory")));
+        std::fs::write(pair.certificate(), made.certificate).expect("written");
+        std::fs::write(pair.key(), made.key).expect("written");
         pair
     }
 
