@@ -16,4 +16,5 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod walk;
+pub mod web;
 pub mod yaml;

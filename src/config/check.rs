@@ -7,8 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use stocktake_sink::RegistryName;
 
-use super::{RegistryConfig, registry, schedule};
+use super::{RegistryConfig, registry, schedule, web};
 use crate::sinks::SinkSettings;
+use crate::web::WebSettings;
 use crate::yaml::{Checked, Field, Place, Report, Section, Source};
 
 const STATE: &str = "./state";
@@ -20,6 +21,7 @@ pub(super) struct Parts {
     pub(super) concurrency: NonZeroUsize,
     pub(super) sinks: BTreeMap<String, SinkSettings>,
     pub(super) registries: Vec<RegistryConfig>,
+    pub(super) web: WebSettings,
 }
 
 /// What the main file says for all registries.
@@ -34,6 +36,7 @@ pub(super) struct Main<'a> {
 pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report: &Report) -> Checked<Parts> {
     let state = main.or("state", STATE.into(), state);
     let concurrency = main.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
+    let web = web::read(&mut main);
     let mut sink_names = Vec::new();
     let example = "{warehouse: {type: parquet, url: ./inventory}}";
     let sinks = main.required("sinks", example, |field| sinks(field, state.as_deref().ok(), &mut sink_names));
@@ -64,12 +67,12 @@ pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report:
     };
     main.finish();
     schedule?;
-    Ok(Parts { state: state?, concurrency: concurrency?, sinks: sinks?, registries: registries? })
+    Ok(Parts { state: state?, concurrency: concurrency?, sinks: sinks?, registries: registries?, web: web? })
 }
 
 /// Reports what an included file cannot set.
 fn included_alone(section: &mut Section<'_>) {
-    for key in ["include", "state", "concurrency", "sinks"].into_iter().chain(schedule::KEYS) {
+    for key in ["include", "state", "concurrency", "sinks", "listen", "web"].into_iter().chain(schedule::KEYS) {
         let message = format!("`{key}` belongs to the main file");
         // Reported is enough: the file's registries are checked all the same.
         let _ = section.refuse(key, &message, "an included file has `registries` alone");

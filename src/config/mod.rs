@@ -11,6 +11,7 @@ mod registry;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -22,6 +23,7 @@ use crate::schedule::Schedule;
 use crate::sinks::SinkSettings;
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
+use crate::web::WebSettings;
 use crate::yaml::{Checked, Report};
 pub use crate::yaml::{Note, Problem, Problems};
 use files::Files;
@@ -38,6 +40,8 @@ pub struct Config {
     pub sinks: BTreeMap<String, SinkSettings>,
     /// The registries in the order of the files; at least one, no two of one name.
     pub registries: Vec<RegistryConfig>,
+    /// The daemon's listener.
+    pub web: WebSettings,
     /// What is done otherwise than the text may lead one to expect, in the order of the files.
     pub notes: Vec<Note>,
     /// SHA-256 of the bytes of all files as read, in hexadecimal.
@@ -81,7 +85,7 @@ fn read(file: &Path, report: &Report) -> Checked<Config> {
     let mut section = main.section("a mapping with `sinks` and `registries`", report)?;
     let directory = file.parent().unwrap_or(Path::new(""));
     let included = section.take("include").map_or_else(Vec::new, |field| files.included(&field, directory));
-    let check::Parts { state, concurrency, sinks, registries } = check::check(section, &included, report)?;
+    let check::Parts { state, concurrency, sinks, registries, web } = check::check(section, &included, report)?;
     let (notes, sha256) = (Vec::new(), files.sha256());
-    Ok(Config { state, concurrency, sinks, registries, notes, sha256, file: file.to_owned() })
+    Ok(Config { state, concurrency, sinks, registries, web, notes, sha256, file: file.to_owned() })
 }

@@ -146,6 +146,16 @@ impl<'a> Section<'a> {
         self.report.add(self.place.problem(message, Some(help.into())))
     }
 
+    /// Reports something about one place in it.
+    pub(crate) fn problem_at(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) -> Reported {
+        self.report.add(place.problem(message, Some(help.into())))
+    }
+
+    /// Says something about one place in it that is no problem.
+    pub(crate) fn note_at(&self, place: &Place, message: impl Into<String>, help: Option<String>) {
+        self.report.note(place.problem(message, help));
+    }
+
     /// Says something about the mapping as a whole that is no problem.
     pub(crate) fn note(&self, message: impl Into<String>, help: Option<String>) {
         self.report.note(self.place.problem(message, help));

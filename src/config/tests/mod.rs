@@ -9,6 +9,7 @@ mod schedules;
 mod settings;
 mod sources;
 mod syntax;
+mod web;
 
 use std::fs;
 

@@ -9,6 +9,11 @@ const ROUNDS: usize = 4_000;
 const FULL: &str = "state: ./state
 time_zone: Europe/Dublin
 run_on_start: always
+listen: 127.0.0.1:9914
+web:
+  tls_server_config: {cert_file: c, key_file: k, key: 's3cr3t/W0rd', min_version: TLS12}
+  basic_auth_users: {ann: 's3cr3t/W0rd'}
+  allow_runs: true
 sinks:
   w: {type: stdout, format: csv}
   v: &v {type: stdout}

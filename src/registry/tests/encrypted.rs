@@ -22,7 +22,7 @@ pub(crate) struct Pair {
     /// In PEM.
     pub(crate) certificate: String,
     /// In PEM.
-    key: String,
+    pub(crate) key: String,
 }
 
 /// The server's own: one for all tests of this process.

@@ -1,0 +1,78 @@
+//! The daemon's listener and its pages: metrics, health, and how everything stands. It knows of the daemon what [`Site`]
+//! says; it measures nothing and decides nothing.
+//!
+//! | path | methods | |
+//! |---|---|---|
+//! | `/` | GET, HEAD | the status page |
+//! | `/metrics` | GET, HEAD | for Prometheus, compressed where it asks for that |
+//! | `/healthz`, `/readyz` | GET, HEAD | 200, or 503 with one line why |
+//! | `/api/v1/registries/NAME/run` | POST | asks for a run; 404 unless `allow_runs` |
+//!
+//! With `basic_auth_users` all of them want a password, health too, as with Prometheus' exporters.
+
+mod answer;
+mod error;
+mod guard;
+mod listener;
+mod page;
+mod patience;
+mod routes;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+pub use error::WebError;
+pub use listener::{Handle, Listener};
+pub use settings::{
+    ClientCertificates, ListenAddress, NoListenAddress, NoPasswordHash, PasswordHash, TlsSettings, TlsVersion,
+    WebSettings,
+};
+
+use crate::status::Status;
+
+/// What the listener shows and may do.
+#[async_trait]
+pub trait Site: Send + Sync + Debug {
+    /// How everything stands. Called on a thread that may be blocked.
+    fn status(&self) -> Status;
+    /// All metrics in Prometheus' text format 0.0.4. Called on a thread that may be blocked.
+    fn metrics(&self) -> String;
+    /// Whether the scheduling loop turns; if not, one line why.
+    fn is_healthy(&self) -> Result<(), String>;
+    /// Whether there is a configuration, and no stop was asked for; if not, one line why.
+    fn is_ready(&self) -> Result<(), String>;
+    /// Asks for a run of this registry now.
+    async fn run(&self, registry: &str) -> Result<Requested, NoSuchRegistry>;
+}
+
+/// What became of a wish for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requested {
+    /// It has begun.
+    Started,
+    /// It begins when one of the others ends.
+    Queued,
+    /// One is in progress, and no other was begun.
+    AlreadyRunning,
+}
+
+impl Requested {
+    /// A word for machines: `already_running`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Queued => "queued",
+            Self::AlreadyRunning => "already_running",
+        }
+    }
+}
+
+/// No registry has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no registry has this name")]
+pub struct NoSuchRegistry;

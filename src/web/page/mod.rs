@@ -1,0 +1,198 @@
+//! The status page: one document without scripts. What needs attention comes first, with what to do about it; then every
+//! registry. All text from outside is escaped by the template.
+
+mod attention;
+mod notices;
+mod table;
+mod words;
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::HeaderValue;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
+
+use super::{Site, answer};
+use crate::status::{Activity, RegistryStatus, Status};
+use attention::{Finding, Level};
+use words::{counted, relative, when};
+
+const STYLE: &str = include_str!("style.css");
+/// Seconds between two looks.
+const REFRESH: u32 = 30;
+/// With more registries than this, a list of their names helps to find one.
+const MANY: usize = 30;
+
+/// The style of this page, its icon, and nothing else from anywhere.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
+
+/// The page, its type and its security policy.
+pub(super) fn of(site: &dyn Site) -> (HeaderValue, Option<HeaderValue>, String) {
+    (answer::HTML, Some(POLICY.clone()), render(&site.status()))
+}
+
+/// A registry and what is not well with it.
+struct Entry<'s> {
+    registry: &'s RegistryStatus,
+    findings: Vec<Finding>,
+}
+
+impl Entry<'_> {
+    fn level(&self) -> Option<Level> {
+        self.findings.iter().map(|finding| finding.level).max()
+    }
+}
+
+pub(super) fn render(status: &Status) -> String {
+    let of_daemon = attention::of_daemon(status);
+    let with_findings = |registry| Entry { registry, findings: attention::of_registry(registry, status) };
+    let mut entries: Vec<_> = status.registries.iter().map(with_findings).collect();
+    // The worst first, and otherwise in the order of the configuration.
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.level()));
+    let unwell = entries.iter().take_while(|entry| entry.level().is_some()).count();
+    let worst = of_daemon.iter().map(|finding| finding.level).chain(entries.first().and_then(Entry::level)).max();
+    let headline = headline(status, !of_daemon.is_empty(), unwell);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="refresh" content=(REFRESH);
+                meta name="robots" content="noindex";
+                title { (headline) " · stocktake" }
+                link rel="icon" href=(icon(worst));
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    p.name { "stocktake" }
+                    h1 {
+                        @if !status.registries.is_empty() {
+                            span.sign.(colour(worst)) aria-hidden="true" { (sign(worst)) }
+                        }
+                        (headline)
+                    }
+                    (below_headline(status))
+                }
+                main {
+                    (notices::of(&of_daemon, &entries[..unwell], status))
+                    (table::of(&entries, status))
+                }
+                (footer())
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn headline(status: &Status, is_daemon_unwell: bool, unwell: usize) -> String {
+    let all = status.registries.len();
+    let registries = match (unwell, all) {
+        (_, 0) => "There are no registries".to_owned(),
+        (0, 1) => "The registry is well".to_owned(),
+        (0, _) => format!("All {all} registries are well"),
+        (1, 1) => "The registry needs attention".to_owned(),
+        (1, _) => format!("1 of {all} registries needs attention"),
+        _ => format!("{unwell} of {all} registries need attention"),
+    };
+    match (is_daemon_unwell, unwell, all) {
+        (false, ..) => registries,
+        (true, 0, _) => "The daemon needs attention".to_owned(),
+        (true, _, 1) => "The daemon and the registry need attention".to_owned(),
+        (true, ..) => format!("The daemon and {unwell} of {all} registries need attention"),
+    }
+}
+
+fn colour(worst: Option<Level>) -> &'static str {
+    match worst {
+        None => "good",
+        Some(Level::Warning) => "warn",
+        Some(Level::Critical) => "bad",
+    }
+}
+
+/// A sign beside words that say the same.
+fn sign(worst: Option<Level>) -> &'static str {
+    match worst {
+        None => "✓",
+        Some(Level::Warning) => "▲",
+        Some(Level::Critical) => "✕",
+    }
+}
+
+/// What the tab shows: the state from afar, in shape as well as in colour.
+fn icon(worst: Option<Level>) -> &'static str {
+    match worst {
+        None => {
+            "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' \
+             r='6' fill='%232e9e5b'/%3E%3C/svg%3E"
+        }
+        Some(Level::Warning) => {
+            "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M8 1l7 \
+             13H1z' fill='%23d68f1f'/%3E%3C/svg%3E"
+        }
+        Some(Level::Critical) => {
+            "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M2 2h12v12H2z' \
+             fill='%23d13b30'/%3E%3C/svg%3E"
+        }
+    }
+}
+
+/// What goes on, what is next, and how old all this is.
+fn below_headline(status: &Status) -> Markup {
+    let is_running = |registry: &&RegistryStatus| matches!(registry.activity, Activity::Running { .. });
+    let running = status.registries.iter().filter(is_running).count();
+    let queued = status.registries.iter().filter(|registry| registry.activity == Activity::Queued).count();
+    let due = |registry: &RegistryStatus| registry.schedule.as_ref().and_then(|schedule| schedule.next);
+    let next = status.registries.iter().filter(|registry| !registry.is_suspended()).filter_map(due).min();
+    html! {
+        p {
+            @if status.is_stopping {
+                strong.warn { "Stopping: no run begins any more." } " "
+            }
+            @if running > 0 { (counted(running as u64, "run", "runs")) " in progress" } @else { "No run in progress" }
+            @if queued > 0 { ", " (queued) " waiting" }
+            @if let Some(next) = next.filter(|_| !status.is_stopping) { "; next one " (when(status.now, next)) }
+            ". As of " (when_exactly(status)) "."
+        }
+        p {
+            "Up for " (words::duration((status.now - status.started_at).to_std().unwrap_or_default())) "; " code { (status.configuration.file) } " loaded "
+            (when(status.now, status.configuration.loaded_at)) "."
+        }
+    }
+}
+
+fn when_exactly(status: &Status) -> Markup {
+    let exact = status.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    html! { time datetime=(exact) { (status.now.format("%Y-%m-%d %H:%M:%S")) " UTC" } }
+}
+
+fn footer() -> Markup {
+    html! {
+        footer {
+            p { a href="/metrics" { "Metrics" } a href="/healthz" { "Health" } a href="/readyz" { "Readiness" } }
+            p { "stocktake " (env!("CARGO_PKG_VERSION")) ". This page looks again every " (REFRESH) " seconds." }
+        }
+    }
+}
+
+/// A place within the page to jump to.
+fn anchor(registry: &RegistryStatus) -> String {
+    format!("registry-{}", registry.name)
+}
+
+/// In words: what it does, and when it is next due.
+fn due(registry: &RegistryStatus, status: &Status) -> Option<String> {
+    let next = registry.schedule.as_ref()?.next?;
+    Some(relative(status.now, next))
+}

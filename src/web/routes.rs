@@ -1,0 +1,209 @@
+//! From a request to its answer. Every question to the site may panic without harm to other answers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::info;
+
+use super::answer::{self, Body};
+use super::guard::{Admission, Guard};
+use super::{Site, page};
+
+/// Large answers that are made or on their way at once: a few of a dozen megabytes each.
+const MOST_LARGE: usize = 4;
+/// How long a request waits to be one of them. Prometheus waits for ten seconds itself.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// Where requests go.
+#[derive(Debug)]
+pub(super) struct Routes {
+    site: Arc<dyn Site>,
+    large: Arc<Semaphore>,
+}
+
+/// What may be asked for at one path.
+#[derive(Clone, Copy)]
+enum Route<'r> {
+    Page,
+    Metrics,
+    Health,
+    Readiness,
+    Run(&'r str),
+}
+
+impl<'r> Route<'r> {
+    fn of(path: &'r str, allow_runs: bool) -> Option<Self> {
+        match path {
+            "/" => Some(Self::Page),
+            "/metrics" => Some(Self::Metrics),
+            "/healthz" => Some(Self::Health),
+            "/readyz" => Some(Self::Readiness),
+            _ => {
+                let name = path.strip_prefix("/api/v1/registries/")?.strip_suffix("/run")?;
+                (allow_runs && !name.is_empty() && !name.contains('/')).then_some(Self::Run(name))
+            }
+        }
+    }
+
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Run(_) => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+impl Routes {
+    pub(super) fn new(site: Arc<dyn Site>) -> Self {
+        Self { site, large: Arc::new(Semaphore::new(MOST_LARGE)) }
+    }
+
+    /// The answer to a request. Its body is not read.
+    pub(super) async fn answer<B: hyper::body::Body>(
+        &self,
+        request: &Request<B>,
+        guard: Option<&Guard>,
+        allow_runs: bool,
+    ) -> Response<Body> {
+        let mut response = match guard {
+            None => self.route(request, allow_runs).await,
+            Some(guard) => match guard.admit(request.headers()).await {
+                Admission::Admitted => self.route(request, allow_runs).await,
+                Admission::Refused => {
+                    let challenge = "Basic realm=\"stocktake\", charset=\"UTF-8\"";
+                    answer::line_with(StatusCode::UNAUTHORIZED, "log in", WWW_AUTHENTICATE, challenge)
+                }
+                Admission::Busy => busy("too many logins at once"),
+            },
+        };
+        if !request.body().is_end_stream() {
+            // Whatever is still to come is not for us to read.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn route<B>(&self, request: &Request<B>, allow_runs: bool) -> Response<Body> {
+        let Some(route) = Route::of(request.uri().path(), allow_runs) else {
+            return answer::line(StatusCode::NOT_FOUND, "not found; there are /, /metrics, /healthz and /readyz");
+        };
+        if !route.methods().split(", ").any(|method| method == request.method().as_str()) {
+            return answer::line_with(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", ALLOW, route.methods());
+        }
+        match route {
+            Route::Page => self.large(request.headers(), page::of).await,
+            Route::Metrics => self.large(request.headers(), |site| (answer::METRICS, None, site.metrics())).await,
+            Route::Health => self.yes_or_no(|site| site.is_healthy()),
+            Route::Readiness => self.yes_or_no(|site| site.is_ready()),
+            Route::Run(name) => self.run(name, request.headers()).await,
+        }
+    }
+
+    /// An answer that takes a thread, memory and time to make: type, security policy if it is a special one, text.
+    async fn large(
+        &self,
+        headers: &HeaderMap,
+        make: impl FnOnce(&dyn Site) -> (HeaderValue, Option<HeaderValue>, String) + Send + 'static,
+    ) -> Response<Body> {
+        let Ok(Ok(permit)) = timeout(LONGEST_WAIT, Arc::clone(&self.large).acquire_owned()).await else {
+            return busy("too many large answers at once");
+        };
+        let (site, is_gzip_welcome) = (Arc::clone(&self.site), answer::is_gzip_welcome(headers));
+        let answer = tokio::task::spawn_blocking(move || {
+            let (content_type, policy, text) = make(site.as_ref());
+            let mut response = answer::large(content_type, text, is_gzip_welcome, permit);
+            if let Some(policy) = policy {
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            }
+            response
+        });
+        answer.await.unwrap_or_else(|_| broken())
+    }
+
+    fn yes_or_no(&self, ask: impl FnOnce(&dyn Site) -> Result<(), String>) -> Response<Body> {
+        match catch_unwind(AssertUnwindSafe(|| ask(self.site.as_ref()))) {
+            Ok(Ok(())) => answer::line(StatusCode::OK, "ok"),
+            Ok(Err(why)) => answer::line(StatusCode::SERVICE_UNAVAILABLE, &why),
+            Err(_) => broken(),
+        }
+    }
+
+    async fn run(&self, name: &str, headers: &HeaderMap) -> Response<Body> {
+        if is_from_another_site(headers) {
+            return told(StatusCode::FORBIDDEN, &json!({"error": "asked for by another site's page"}));
+        }
+        let (site, registry) = (Arc::clone(&self.site), name.to_owned());
+        let asked = tokio::spawn(async move { (site.run(&registry).await, registry) });
+        match asked.await {
+            Ok((Ok(requested), registry)) => {
+                let run = requested.as_str();
+                info!(%registry, run, "a run of {registry} was asked for over HTTP: {run}");
+                told(StatusCode::ACCEPTED, &json!({"registry": registry, "run": run}))
+            }
+            Ok((Err(error), _)) => told(StatusCode::NOT_FOUND, &json!({"error": error.to_string()})),
+            Err(_) => told(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "internal error; the log has more"})),
+        }
+    }
+}
+
+/// Whether a browser sent this for a page that is not ours: it adds the login by itself, whoever's page it is. Programs
+/// send neither header.
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
+        (Some(site), _) => !matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            host.is_none() || host != text(HOST.as_str())
+        }
+        (None, None) => false,
+    }
+}
+
+fn told(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    answer::of(status, answer::JSON, format!("{body}\n"))
+}
+
+fn busy(why: &str) -> Response<Body> {
+    answer::line_with(StatusCode::SERVICE_UNAVAILABLE, why, RETRY_AFTER, "1")
+}
+
+fn broken() -> Response<Body> {
+    answer::line(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the log has more")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_other_sites_are_told_from_our_own_and_from_programs() {
+        for (headers, expected) in [
+            (vec![], false),
+            (vec![("sec-fetch-site", "same-origin")], false),
+            (vec![("sec-fetch-site", "none")], false),
+            (vec![("sec-fetch-site", "same-site")], true),
+            (vec![("sec-fetch-site", "cross-site")], true),
+            (vec![("sec-fetch-site", "cross-site"), ("origin", "http://a:1"), ("host", "a:1")], true),
+            (vec![("origin", "http://a:1"), ("host", "a:1")], false),
+            (vec![("origin", "https://a:1"), ("host", "a:1")], false),
+            (vec![("origin", "http://b:1"), ("host", "a:1")], true),
+            (vec![("origin", "http://a:1")], true),
+            (vec![("origin", "null"), ("host", "null")], true),
+            (vec![("origin", "")], true),
+        ] {
+            let pairs = headers.iter().map(|(name, value)| {
+                (name.parse::<hyper::header::HeaderName>().expect("a name"), value.parse().expect("a value"))
+            });
+            assert_eq!(is_from_another_site(&pairs.collect()), expected, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is where, and for whom.
+
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+
+use super::*;
+
+const PAGES: [&str; 4] = ["/", "/metrics", "/healthz", "/readyz"];
+
+fn with_runs() -> WebSettings {
+    WebSettings { allow_runs: true, ..settings() }
+}
+
+#[tokio::test]
+async fn metrics_are_text_compressed_where_that_is_asked_for() {
+    let metrics = "# HELP a A.\n# TYPE a gauge\na{b=\"c\"} 1\n".repeat(1000);
+    let rig = Rig::new(Known { metrics: metrics.clone(), ..Known::default() }).await;
+    let plain = rig.get("/metrics").await;
+    assert_eq!((plain.status, plain.text()), (200, metrics.clone()));
+    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(plain.header("content-encoding"), None);
+    assert_eq!(plain.header("vary"), Some("accept-encoding"));
+    let packed = rig.ask("GET", "/metrics?x=1", "Accept-Encoding: gzip\r\n").await;
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert!(packed.body.len() < metrics.len() / 10, "{}", packed.body.len());
+    let mut text = String::new();
+    GzDecoder::new(&packed.body[..]).read_to_string(&mut text).expect("gzip");
+    assert_eq!(text, metrics);
+}
+
+#[tokio::test]
+async fn health_and_readiness_say_why_they_are_not() {
+    let rig = Rig::new(Known::default()).await;
+    for path in ["/healthz", "/readyz"] {
+        let answer = rig.get(path).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"), "{path}");
+    }
+    let (health, readiness) = (Err("the loop last turned 40 s ago".to_owned()), Err("stopping".to_owned()));
+    let rig = Rig::new(Known { health, readiness, ..Known::default() }).await;
+    for (path, why) in [("/healthz", "the loop last turned 40 s ago\n"), ("/readyz", "stopping\n")] {
+        let answer = rig.get(path).await;
+        assert_eq!((answer.status, answer.text().as_str()), (503, why));
+    }
+}
+
+#[tokio::test]
+async fn head_has_the_headers_of_get_and_no_body() {
+    let rig = Rig::new(Known::default()).await;
+    for path in PAGES {
+        let (get, head) = (rig.get(path).await, rig.ask("HEAD", path, "").await);
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        let length = get.body.len().to_string();
+        assert_eq!(head.header("content-length"), Some(length.as_str()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_of_safety() {
+    let rig = Rig::with(Known::default(), with_runs(), BOUNDS).await;
+    for (method, path) in
+        [("GET", "/"), ("GET", "/metrics"), ("GET", "/none"), ("PUT", "/"), ("POST", "/api/v1/registries/quay/run")]
+    {
+        let answer = rig.ask(method, path, "").await;
+        for (name, expected) in [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(expected), "{method} {path}");
+        }
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("script"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_and_other_paths_are_told() {
+    let rig = Rig::with(Known::default(), with_runs(), BOUNDS).await;
+    for (method, path, allow) in [
+        ("POST", "/metrics", "GET, HEAD"),
+        ("DELETE", "/", "GET, HEAD"),
+        ("OPTIONS", "/healthz", "GET, HEAD"),
+        ("GET", "/api/v1/registries/quay/run", "POST"),
+    ] {
+        let answer = rig.ask(method, path, "").await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(allow.to_ascii_lowercase().as_str())), "{path}");
+    }
+    for path in ["/metrics/", "//", "/favicon.ico", "/api/v1/registries//run", "/api/v1/registries/a/b/run", "/%2e/"] {
+        assert_eq!(rig.ask("POST", path, "").await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_asked_for_where_that_is_allowed() {
+    let rig = Rig::with(Known::default(), with_runs(), BOUNDS).await;
+    for (registry, run) in [("quay", "started"), ("harbor", "queued"), ("busy", "already_running")] {
+        let answer = rig.ask("POST", &format!("/api/v1/registries/{registry}/run"), "Content-Length: 0\r\n").await;
+        let told: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!((answer.status, told), (202, serde_json::json!({"registry": registry, "run": run})));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+    let answer = rig.ask("POST", "/api/v1/registries/nobody/run", "").await;
+    assert_eq!((answer.status, answer.text().as_str()), (404, "{\"error\":\"no registry has this name\"}\n"));
+    for headers in ["Sec-Fetch-Site: cross-site\r\n", "Origin: https://evil.example\r\n", "Origin: null\r\n"] {
+        assert_eq!(rig.ask("POST", "/api/v1/registries/quay/run", headers).await.status, 403, "{headers}");
+    }
+    assert_eq!(rig.ask("POST", "/api/v1/registries/quay/run", "Origin: http://h\r\n").await.status, 202);
+}
+
+#[tokio::test]
+async fn a_run_is_not_asked_for_elsewhere() {
+    let rig = Rig::new(Known::default()).await;
+    for method in ["POST", "GET"] {
+        assert_eq!(rig.ask(method, "/api/v1/registries/quay/run", "").await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_site_that_panics_costs_one_answer() {
+    let rig = Rig::with(Known { panics: true, ..Known::default() }, with_runs(), BOUNDS).await;
+    for (method, path) in
+        [("GET", "/"), ("GET", "/metrics"), ("GET", "/healthz"), ("POST", "/api/v1/registries/quay/run")]
+    {
+        let answer = rig.ask(method, path, "").await;
+        assert_eq!(answer.status, 500, "{path}");
+        assert!(answer.text().contains("internal error"), "{path}");
+    }
+    assert_eq!(rig.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_has_a_style_that_its_policy_allows() {
+    use sha2::Digest as _;
+    let rig = Rig::new(Known::default()).await;
+    let mut stream = rig.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("text");
+    let style = text.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style");
+    let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sha2::Sha256::digest(style));
+    assert!(text.contains(&format!("style-src 'sha256-{hash}'")), "{}", &text[..800]);
+    assert!(!text.contains("<script") && !text.contains(" style="));
+}
