@@ -4,6 +4,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod discovery;
 pub mod fake;
 pub mod metrics;

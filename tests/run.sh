@@ -28,6 +28,27 @@ if ! "$readers/bin/python" -c 'import croniter, duckdb, pyarrow, tzdata' 2>/dev/
 fi
 export STOCKTAKE_TEST_PYTHON="$readers/bin/python"
 
+# A real Prometheus reads our metrics and rules. Unpacked and not installed: the package would start a service.
+if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
+  STOCKTAKE_TEST_PROMETHEUS=$(dirname "$(command -v prometheus)")
+else
+  unpacked="${CARGO_TARGET_DIR:-$PWD/target}/prometheus"
+  STOCKTAKE_TEST_PROMETHEUS="$unpacked/usr/bin"
+  if ! "$STOCKTAKE_TEST_PROMETHEUS/promtool" --version >/dev/null 2>&1; then
+    echo "unpacking prometheus into $unpacked"
+    rm -rf "$unpacked" "$unpacked.part"
+    mkdir -p "$unpacked.part"
+    (
+      cd "$unpacked.part"
+      apt-get download -qq prometheus 2>/dev/null || { as_root apt-get update -qq && apt-get download -qq prometheus; }
+      dpkg-deb -x prometheus_*.deb .
+      rm -f prometheus_*.deb
+    )
+    mv "$unpacked.part" "$unpacked"
+  fi
+fi
+export STOCKTAKE_TEST_PROMETHEUS
+
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
 
 cargo nextest run --workspace --all-features "$@"

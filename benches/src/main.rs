@@ -5,6 +5,7 @@
 
 mod catalog;
 mod contenders;
+mod daemon;
 mod floor;
 mod limits;
 mod measure;
@@ -19,9 +20,9 @@ mod tags;
 use std::process::ExitCode;
 
 /// What there is to be measured, in the order of a whole run.
-const PARTS: [&str; 8] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics"];
+const PARTS: [&str; 9] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon"];
 const USAGE: &str =
-    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [ROUNDS]
+    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [daemon] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -43,6 +44,7 @@ async fn perform(arguments: &[String]) -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["serve", content] => server::serve(content).await,
+        ["daemon-of", file] => daemon::process(file).await,
         ["contend", name, url, task] => contenders::contend(name, url, task, None).await,
         ["contend", name, url, task, kept] => contenders::contend(name, url, task, Some(kept)).await,
         _ => measure(&words).await,
@@ -70,8 +72,9 @@ async fn measure(words: &[&str]) -> Result<(), Failure> {
             "memory" => limits::memory(rounds.min(3)).await?,
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
+            "split" => split::rows(few).await?,
             "metrics" => metrics::rows()?,
-            _ => split::rows(few).await?,
+            _ => daemon::load().await?,
         }
     }
     Ok(())

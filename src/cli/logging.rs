@@ -5,8 +5,11 @@ use std::io::{self, IsTerminal};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::progress::Bars;
+use crate::metrics::Metrics;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -21,7 +24,7 @@ pub enum LogFormat {
 /// What appears unless `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "warn,stocktake=info";
 
-pub(super) fn install(format: LogFormat, bars: &Bars) {
+pub(super) fn install(format: LogFormat, bars: &Bars, metrics: &Metrics) {
     // Set but empty is as good as not set.
     let wanted = std::env::var_os(EnvFilter::DEFAULT_ENV).filter(|v| !v.is_empty());
     let (filter, misread) = match wanted.map(|v| v.to_str().map(EnvFilter::try_new)) {
@@ -31,11 +34,12 @@ pub(super) fn install(format: LogFormat, bars: &Bars) {
         Some(None) => (EnvFilter::new(DEFAULT_FILTER), Some("not UTF-8".to_owned())),
     };
     let writer = AboveBars(bars.clone());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let all = tracing_subscriber::registry().with(filter).with(metrics.log_layer());
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     match format {
-        LogFormat::Text => lines.with_ansi(colours).with_target(false).init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => all.with(lines.with_ansi(colours).with_target(false)).init(),
+        LogFormat::Json => all.with(lines.json().flatten_event(true)).init(),
     }
     if let Some(why) = misread {
         warn!("RUST_LOG is not heeded: {why}; write it as `{DEFAULT_FILTER}`");

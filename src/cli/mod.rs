@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit codes out. Data goes to standard output, all else to standard error.
 
 mod check;
+mod daemon;
 mod demo;
 mod exit;
 mod logging;
@@ -8,6 +9,7 @@ mod progress;
 mod run;
 mod schedule;
 mod summary;
+mod textfile;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ pub use exit::Exit;
 pub use logging::LogFormat;
 
 use crate::config;
+use crate::metrics::Metrics;
 
 /// The nightly inventory of container registries, delivered to data warehouses.
 #[derive(Debug, Parser)]
@@ -39,14 +42,9 @@ const EXIT_CODES: &str = "Exit codes: 0 complete, 1 failed or undelivered, 2 usa
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Take the inventory of the registries now, all or those named
-    Run {
-        /// Registries by their configured names [default: all]
-        #[arg(value_name = "REGISTRY")]
-        registries: Vec<String>,
-        /// Walk and count, but write nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Run(run::RunArguments),
+    /// Take the inventories by schedule, until a signal ends it; SIGHUP reloads, SIGUSR1 runs all now
+    Daemon,
     /// Try the way to the registries and their sinks step by step, and explain what fails
     Check(check::CheckArguments),
     /// Show when the registries are to run next
@@ -63,7 +61,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let bars = progress::Bars::new();
-    logging::install(arguments.log_format, &bars);
+    let metrics = Metrics::new();
+    logging::install(arguments.log_format, &bars, &metrics);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -71,13 +70,13 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = runtime.block_on(dispatch(arguments, &bars));
+    let exit = runtime.block_on(dispatch(arguments, &bars, &metrics));
     // Blocking work of a cancelled sink notices within one batch; nobody waits longer than this for a stuck disk.
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     exit.into()
 }
 
-async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
+async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics) -> Exit {
     let file = arguments.config.as_deref();
     match arguments.command {
         Command::Version => {
@@ -96,10 +95,11 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars) -> Exit {
             }
             Err(problems) => refuse(&problems),
         },
-        Command::Run { registries, dry_run } => match config::load(file) {
-            Ok(config) => run::run(&config, &registries, dry_run, arguments.log_format, bars).await,
+        Command::Run(wanted) => match config::load(file) {
+            Ok(config) => run::run(&config, &wanted, metrics, arguments.log_format, bars).await,
             Err(problems) => refuse(&problems),
         },
+        Command::Daemon => daemon::daemon(file, metrics.clone()).await,
         Command::Check(arguments) => match config::load(file) {
             Ok(config) => check::check(&config, &arguments).await,
             Err(problems) => refuse(&problems),

@@ -1,31 +1,63 @@
 //! `stocktake run`: the configured registries, several at once, until all are done or a signal comes.
 
+use std::path::PathBuf;
+
 use futures::{StreamExt, stream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::progress::Bars;
-use super::{Exit, LogFormat, complain, summary};
+use super::{Exit, LogFormat, complain, summary, textfile};
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::plans::{PlanError, plans};
 use crate::run::{Plan, Run, RunReport, chain};
 
-pub(super) async fn run(config: &Config, wanted: &[String], dry_run: bool, format: LogFormat, bars: &Bars) -> Exit {
+/// What `run` was asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArguments {
+    /// Registries by their configured names [default: all]
+    #[arg(value_name = "REGISTRY")]
+    registries: Vec<String>,
+    /// Walk and count, but write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write metrics of these runs to this file, for the textfile collector of Prometheus' node exporter
+    #[arg(long, value_name = "FILE.prom", conflicts_with = "dry_run", value_parser = textfile::name)]
+    textfile: Option<PathBuf>,
+}
+
+pub(super) async fn run(
+    config: &Config,
+    arguments: &RunArguments,
+    metrics: &Metrics,
+    format: LogFormat,
+    bars: &Bars,
+) -> Exit {
     for note in &config.notes {
         info!("{}", note.to_string().replace("\n    ", "; "));
     }
-    let plans = match plans(config, wanted) {
+    let mut plans = match plans(config, &arguments.registries) {
         Ok(plans) => plans,
         Err(e) => return no_plan(&e),
     };
+    textfile::count_in(&mut plans, metrics);
     let stop = stop_on_signals();
-    let reports = all(&plans, config.concurrency.get(), dry_run, bars, &stop).await;
+    let reports = all(&plans, config.concurrency.get(), arguments.dry_run, bars, &stop).await;
     // Where a program reads the log, it has all of this as events.
     if format == LogFormat::Text {
         complain(&summary::of(&reports));
     }
-    Exit::of(&reports)
+    let exit = Exit::of(&reports);
+    let Some(path) = &arguments.textfile else { return exit };
+    match textfile::write(path, metrics, &plans, &reports) {
+        Ok(()) => exit,
+        Err(e) => {
+            complain(&format!("write the metrics to {}: {e}", path.display()));
+            if exit == Exit::Good { Exit::Failed } else { exit }
+        }
+    }
 }
 
 /// Runs every plan, at most `concurrency` at once; reports come in the order of the plans.

@@ -12,7 +12,7 @@ use crate::walk::WalkError;
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// A word of a closed list: a registry's [`Fault`](crate::registry::Fault), a [`Verdict`], `no_progress`, `state`, `locked` or `served`.
+    /// A word of a closed list: a registry's [`Fault`], a [`Verdict`], `no_progress`, `state`, `locked` or `served`.
     pub code: &'static str,
     /// What happened and where.
     pub message: String,

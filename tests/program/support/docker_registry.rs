@@ -106,6 +106,11 @@ impl DockerRegistry {
         self.tokens.as_ref().map_or(0, TokenServer::issued)
     }
 
+    /// Changes the password at the token server, of modes with tokens.
+    pub(crate) fn change_password(&self, password: &str) {
+        self.tokens.as_ref().expect("a mode with tokens").change_password(password);
+    }
+
     /// What a client sends that may do anything with a repository.
     pub(crate) async fn authorization(&self, client: &reqwest::Client, repository: &str) -> Option<String> {
         let basic = format!("Basic {}", STANDARD.encode(format!("{USERNAME}:{PASSWORD}")));

@@ -1,10 +1,12 @@
 //! Servers and content for the tests. They end with the test that started them and leave nothing behind.
 
 pub(crate) mod crash_point;
+pub(crate) mod daemon;
 pub(crate) mod docker_registry;
 pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod program;
+pub(crate) mod prometheus;
 pub(crate) mod pulp;
 pub(crate) mod push;
 pub(crate) mod raw;

@@ -12,6 +12,7 @@ use stocktake::fake::PASSWORD;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
@@ -140,19 +141,33 @@ pub(crate) struct Running {
     pub(crate) pid: u32,
     process: Child,
     stdout: BufReader<ChildStdout>,
-    stderr: JoinHandle<Vec<u8>>,
+    /// What it has said so far.
+    said: watch::Receiver<Vec<u8>>,
+    stderr: JoinHandle<()>,
 }
 
 impl Running {
     fn watch(mut process: Child) -> Self {
         let mut stderr = process.stderr.take().unwrap();
+        let (say, said) = watch::channel(Vec::new());
         let stderr = tokio::spawn(async move {
             let mut bytes = Vec::new();
-            stderr.read_to_end(&mut bytes).await.unwrap();
-            bytes
+            while stderr.read_buf(&mut bytes).await.unwrap() > 0 {
+                say.send_modify(|said| said.append(&mut bytes));
+            }
         });
         let stdout = BufReader::new(process.stdout.take().unwrap());
-        Self { pid: process.id().unwrap(), process, stdout, stderr }
+        Self { pid: process.id().unwrap(), process, stdout, said, stderr }
+    }
+
+    /// Waits until it has said this so often on standard error; gives all that it has said by then.
+    pub(crate) async fn says_times(&mut self, words: &str, times: usize) -> String {
+        let text = |said: &Vec<u8>| String::from_utf8_lossy(said).into_owned();
+        let is_said = |said: &Vec<u8>| text(said).matches(words).count() >= times;
+        let in_time = matches!(timeout(PATIENCE, self.said.wait_for(is_said)).await, Ok(Ok(_)));
+        let said = text(&self.said.borrow());
+        assert!(in_time, "no {words:?}, {times} times, in\n{said}");
+        said
     }
 
     /// Waits for a line of data.
@@ -176,7 +191,8 @@ impl Running {
             let mut stdout = Vec::new();
             self.stdout.read_to_end(&mut stdout).await.unwrap();
             let status = self.process.wait().await.unwrap();
-            Output { status, stdout, stderr: (&mut self.stderr).await.unwrap() }
+            (&mut self.stderr).await.unwrap();
+            Output { status, stdout, stderr: self.said.borrow().clone() }
         };
         Finished::of(timeout(PATIENCE, end).await.expect("the program ends"))
     }

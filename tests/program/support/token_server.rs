@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ use stocktake::fake::{PASSWORD, USERNAME};
 pub(super) struct TokenServer {
     address: SocketAddr,
     issued: Arc<AtomicU64>,
+    password: Arc<Mutex<String>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,7 +51,8 @@ impl TokenServer {
         let address = listener.local_addr().expect("a bound address");
         listener.set_nonblocking(true).expect("tokio's listeners do not block");
         let issued = Arc::new(AtomicU64::new(0));
-        let server = Arc::new(Issuer { lifetime, early, issued: issued.clone() });
+        let password = Arc::new(Mutex::new(PASSWORD.to_owned()));
+        let server = Arc::new(Issuer { lifetime, early, issued: issued.clone(), password: password.clone() });
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -62,7 +64,7 @@ impl TokenServer {
                 }
             });
         });
-        Self { address, issued, stop: Some(stop), thread: Some(thread) }
+        Self { address, issued, password, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Where tokens are to be had.
@@ -73,6 +75,11 @@ impl TokenServer {
     /// The certificate to trust, in PEM.
     pub(super) fn certificate() -> &'static str {
         &key().certificate
+    }
+
+    /// From now on only this password is accepted; tokens that were issued live on.
+    pub(super) fn change_password(&self, password: &str) {
+        password.clone_into(&mut self.password.lock().expect("no holder panics"));
     }
 
     /// How many tokens were issued.
@@ -110,11 +117,13 @@ struct Issuer {
     lifetime: Duration,
     early: Duration,
     issued: Arc<AtomicU64>,
+    password: Arc<Mutex<String>>,
 }
 
 impl Issuer {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let basic = format!("Basic {}", STANDARD.encode(format!("{USERNAME}:{PASSWORD}")));
+        let password = self.password.lock().expect("no holder panics").clone();
+        let basic = format!("Basic {}", STANDARD.encode(format!("{USERNAME}:{password}")));
         let (status, body) = if request.uri().path() != "/token" {
             (StatusCode::NOT_FOUND, json!({"details": "no such page"}))
         } else if request.method() != Method::GET {

@@ -1,0 +1,248 @@
+//! The long-running job: turns once a second, starts the runs that are due, and answers signals and the listener. All
+//! decisions are made in one loop, [`Daemon::turn_until_stopped`]; runs are tasks that report back to it.
+//!
+//! `loaded` is a configuration ready to run, `roster` what is known of each registry and whose turn it is, `memory` what
+//! outlives a restart, `tower` what the listener sees, `ticker`, `notify` and `signals` the world outside.
+
+mod loaded;
+mod memory;
+mod notify;
+mod observer;
+mod roster;
+mod signals;
+mod start;
+mod ticker;
+mod tower;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use stocktake_sink::RegistryName;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::run::{Outcome, Plan, Run, RunReport};
+use crate::web::{NoSuchRegistry, Requested};
+use loaded::Loaded;
+use memory::Memory;
+pub use memory::MemoryError;
+use notify::Supervisor;
+use roster::{Order, Roster};
+use signals::{Signal, Signals};
+pub use start::{DaemonError, Options};
+use start::{Serving, Window};
+use tower::Tower;
+
+/// How long runs have to notice that they are to stop; systemd is told to wait longer.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Somebody's wish for a run of one registry now.
+#[derive(Debug)]
+struct Wish {
+    registry: String,
+    answer: oneshot::Sender<Result<Requested, NoSuchRegistry>>,
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// Only before it is ready: the configuration, the state directory or the listener cannot be used.
+pub async fn daemon(options: Options) -> Result<(), DaemonError> {
+    let signals = Signals::listen()?;
+    let mut daemon = Daemon::prepare(options).await?;
+    daemon.turn_until_stopped(signals).await;
+    daemon.end().await;
+    Ok(())
+}
+
+struct Daemon {
+    options: Options,
+    loaded: Arc<Loaded>,
+    metrics: Metrics,
+    tower: Arc<Tower>,
+    roster: Roster,
+    memory: Memory,
+    serving: Serving,
+    window: Arc<Window>,
+    supervisor: Supervisor,
+    wishes: mpsc::Receiver<Wish>,
+    runs: JoinSet<RunReport>,
+    /// What they are for.
+    orders: HashMap<Id, Order>,
+    stop: CancellationToken,
+    observing: CancellationToken,
+    ticked: Instant,
+}
+
+impl Daemon {
+    async fn turn_until_stopped(&mut self, mut signals: Signals) {
+        let mut ticker = match ticker::Ticker::start().await {
+            Ok(ticker) => ticker,
+            Err(e) => {
+                error!("nothing is scheduled: {e}");
+                return;
+            }
+        };
+        self.tick(clock::now());
+        self.supervisor.ready();
+        loop {
+            tokio::select! {
+                biased;
+                signal = signals.next() => match signal {
+                    Signal::Stop => break,
+                    Signal::Reload => self.reload().await,
+                    Signal::RunAll => self.run_all(),
+                },
+                Some(ended) = self.runs.join_next_with_id(), if !self.runs.is_empty() => self.ended(ended),
+                Some(wish) = self.wishes.recv() => self.grant(wish),
+                () = ticker.tick() => self.tick(clock::now()),
+            }
+            self.start_what_may();
+        }
+        // Whoever asks once more does not want to wait.
+        signals.exit_at_the_next();
+        ticker.stop().await;
+    }
+
+    /// One turn of the loop: what is due is ordered, and the supervisor hears that we are alive.
+    fn tick(&mut self, now: DateTime<Utc>) {
+        let slept = self.ticked.elapsed();
+        self.ticked = Instant::now();
+        self.tower.ticked(now);
+        let turn = self.roster.order_what_is_due(now, slept);
+        for skipped in &turn.skipped {
+            self.metrics.skipped(&skipped.registry, skipped.why, skipped.count);
+        }
+        self.keep(&turn.changed);
+        self.start_what_may();
+        self.tower.follow(&self.roster);
+        self.supervisor.alive(|| self.tower.summary());
+    }
+
+    /// Writes down what is to be remembered of these.
+    fn keep(&self, changed: &[RegistryName]) {
+        for name in changed {
+            if let Some(past) = self.roster.past(name) {
+                self.memory.keep(name, self.loaded.schedules.get(name), past);
+            }
+        }
+    }
+
+    fn start_what_may(&mut self) {
+        while self.orders.len() < self.loaded.concurrency.get() {
+            let Some(order) = self.roster.next() else { break };
+            self.begin(order);
+        }
+    }
+
+    fn begin(&mut self, order: Order) {
+        let Some(plan) = self.loaded.plans.get(&order.registry).cloned() else {
+            self.roster.ended(&order.registry, order.slot);
+            return;
+        };
+        let (registry, stop, tower) = (order.registry.clone(), self.stop.clone(), Arc::clone(&self.tower));
+        tower.begins(&registry);
+        let slot = order.slot;
+        let task = self.runs.spawn(async move { one(&plan, slot, &tower, &stop).await });
+        self.orders.insert(task.id(), order);
+    }
+
+    fn ended(&mut self, ended: Result<(Id, RunReport), JoinError>) {
+        let (id, report) = match ended {
+            Ok((id, report)) => (id, Some(report)),
+            Err(e) => {
+                self.metrics.panicked();
+                (e.id(), None)
+            }
+        };
+        let Some(Order { registry, slot }) = self.orders.remove(&id) else { return };
+        // One that was told to stop takes its slot again when the daemon is back.
+        let is_over = report.as_ref().is_none_or(|report| !matches!(report.outcome, Outcome::Interrupted { .. }));
+        self.roster.ended(&registry, slot.filter(|_| is_over));
+        self.keep(std::slice::from_ref(&registry));
+        self.tower.follow(&self.roster);
+        let Some(report) = report else {
+            error!(%registry, "the run of {registry} came to an end by a fault of stocktake's own; please report it");
+            self.tower.ended(&registry, None);
+            return;
+        };
+        report.log();
+        self.metrics.run_ended(&report);
+        self.tower.ended(&registry, Some(&report));
+    }
+
+    fn run_all(&mut self) {
+        let now: Vec<_> = self.loaded.plans.keys().filter(|name| self.roster.order_now(name)).collect();
+        info!("runs of {} registries are asked for by a signal", now.len());
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        let known = self.loaded.plans.keys().find(|name| name.as_str() == wish.registry);
+        let is_room = self.orders.len() < self.loaded.concurrency.get();
+        let answer = match known {
+            None => Err(NoSuchRegistry),
+            Some(name) if self.roster.order_now(name) => {
+                info!(registry = %name, "a run of {name} is asked for over HTTP");
+                Ok(if is_room { Requested::Started } else { Requested::Queued })
+            }
+            Some(_) => Ok(Requested::AlreadyRunning),
+        };
+        // Whoever asked may have gone; the run takes place.
+        let _ = wish.answer.send(answer);
+    }
+
+    /// Takes the configuration as it is now, as a whole; or keeps the one there is, and says why.
+    async fn reload(&mut self) {
+        self.supervisor.reloading();
+        match self.load_anew().await {
+            Ok(()) => {
+                info!(file = %self.loaded.file.display(), "the configuration is reloaded: {} registries", self.loaded.plans.len());
+            }
+            Err(e) => {
+                warn!("the configuration is not reloaded, the one before stays in use: {e}");
+                self.tower.not_reloaded(e);
+            }
+        }
+        self.supervisor.ready();
+    }
+
+    /// Tells all runs to stop, and waits for them a little.
+    async fn end(mut self) {
+        self.supervisor.stopping();
+        self.tower.stopping();
+        self.stop.cancel();
+        let deadline = tokio::time::sleep(PATIENCE);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                biased;
+                ended = self.runs.join_next_with_id() => match ended {
+                    Some(ended) => self.ended(ended),
+                    None => break,
+                },
+                () = &mut deadline => {
+                    warn!("{} runs do not stop in time and are cut off; what they began is gone on with, or swept", self.orders.len());
+                    break;
+                }
+            }
+        }
+        self.observing.cancel();
+        self.serving.close().await;
+        self.memory.close().await;
+        info!("stopped; nothing unfinished was published");
+    }
+}
+
+/// One run, watched.
+async fn one(plan: &Plan, slot: Option<DateTime<Utc>>, tower: &Tower, stop: &CancellationToken) -> RunReport {
+    let run = slot.map_or_else(|| Run::new(plan), |slot| Run::scheduled(plan, slot));
+    tower.watch(&plan.registry.name, run.watch());
+    run.publish(stop).await
+}

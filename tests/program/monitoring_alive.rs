@@ -1,0 +1,57 @@
+//! The whole of it: a real daemon takes the inventory of a real docker-registry, and a real Prometheus sees the
+//! credential die and recover.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::daemon::configuration;
+use crate::support::client;
+use crate::support::docker_registry::{DockerRegistry, Mode};
+use crate::support::program::Workplace;
+use crate::support::prometheus::{Prometheus, complaints};
+
+const REJECTED: &str = "StocktakeCredentialsRejected";
+
+#[tokio::test]
+async fn a_credential_dies_somebody_is_woken_and_the_corrected_secret_ends_it() {
+    let registry = DockerRegistry::start(Mode::Token { lifetime: Duration::from_secs(2) }, ["a/one", "a/two"]).await;
+    let place = Workplace::with(&configuration(&[("quay", &registry.url(), "    schedule: \"* * * * * *\"\n")]));
+    // Without a service manager, whose messages nobody here would read.
+    let mut daemon = place.start(&["daemon"]);
+    let said = daemon.says_times("listening on http", 1).await;
+    let base = said.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    let base = Url::parse(base).unwrap();
+    let get = async |path| {
+        let answer = client().get(base.join(path).unwrap()).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let prometheus = Prometheus::watching(&base).await;
+    let is = async |expression: &str, wanted: f64| {
+        let holds = async || prometheus.value(expression).await == Some(wanted);
+        prometheus.until(&format!("{expression} is {wanted}"), holds).await;
+    };
+    is(r#"stocktake_last_run_status{registry="quay",status="success"}"#, 1.0).await;
+    is("sum(stocktake_runs_total) > bool 3", 1.0).await;
+    assert_eq!(prometheus.firing().await, []);
+    assert_eq!(prometheus.value("sum(stocktake_page_failures_total)").await, Some(0.0));
+    assert_eq!(complaints(&get("metrics").await), "");
+
+    registry.change_password("the-new-one");
+    prometheus.until_firing(REJECTED, "quay", true).await;
+    // The third refusal in a row is the last.
+    is("stocktake_credentials_suspended", 1.0).await;
+    let page = get("").await;
+    assert!(page.contains(REJECTED) && page.contains("stocktake check quay"), "{page}");
+    let woken = [(REJECTED.to_owned(), "quay".to_owned())];
+    assert_eq!(prometheus.firing().await, woken, "nobody is told twice");
+    assert_eq!(complaints(&get("metrics").await), "");
+
+    place.secret("password", "the-new-one");
+    prometheus.until_firing(REJECTED, "quay", false).await;
+    is(r#"stocktake_last_run_status{registry="quay",status="success"}"#, 1.0).await;
+    is("stocktake_credentials_suspended", 0.0).await;
+    assert_eq!(prometheus.firing().await, []);
+    daemon.signal("TERM").await;
+    daemon.end().await.exits(0);
+}
