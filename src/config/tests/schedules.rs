@@ -6,8 +6,8 @@ use std::time::Duration;
 /// The schedules of registries with these lines each, below these of the main file.
 fn schedules(main: &str, registries: &[&str]) -> Result<Vec<Option<String>>, String> {
     let list = registries.iter().enumerate();
-    let list: String = list.map(|(at, keys)| format!("  - {{name: r{at}, url: 'https://r', {keys}}}\n")).collect();
-    let config = load_text(&format!("{main}{SINK}registries:\n{list}"))?;
+    let list: Vec<_> = list.map(|(at, keys)| format!("  - {{name: r{at}, url: 'https://r', {keys}}}\n")).collect();
+    let config = load_text(&format!("{main}{SINK}registries:\n{}", list.concat()))?;
     let shown = |schedule: &Schedule| format!("{} {}", schedule.expression(), schedule.time_zone());
     Ok(config.registries.iter().map(|registry| registry.schedule.as_ref().map(shown)).collect())
 }
