@@ -7,8 +7,8 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 
 use super::ScheduleError;
 
-/// Clocks do not change twice within this.
-const STEP: TimeDelta = TimeDelta::days(1);
+/// Clocks do not change twice within this: since 1970 no zone has had two changes within a week.
+const STEP: TimeDelta = TimeDelta::days(6);
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 
 /// A time zone of the IANA database.

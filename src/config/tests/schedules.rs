@@ -7,8 +7,7 @@ use std::time::Duration;
 fn schedules(main: &str, registries: &[&str]) -> Result<Vec<Option<String>>, String> {
     let list = registries.iter().enumerate();
     let list: Vec<_> = list.map(|(at, keys)| format!("  - {{name: r{at}, url: 'https://r', {keys}}}\n")).collect();
-    let list = list.concat();
-    let config = load_text(&format!("{main}{SINK}registries:\n{list}"))?;
+    let config = load_text(&format!("{main}{SINK}registries:\n{}", list.concat()))?;
     let shown = |schedule: &Schedule| format!("{} {}", schedule.expression(), schedule.time_zone());
     Ok(config.registries.iter().map(|registry| registry.schedule.as_ref().map(shown)).collect())
 }
