@@ -43,7 +43,7 @@ const EXIT_CODES: &str = "Exit codes: 0 complete, 1 failed or undelivered, 2 usa
 enum Command {
     /// Take the inventory of the registries now, all or those named
     Run(run::RunArguments),
-    /// Take the inventories by schedule, until a signal ends it; SIGHUP reloads, SIGUSR1 runs all now
+    /// Take inventories by schedule, with metrics and a status page
     Daemon,
     /// Try the way to the registries and their sinks step by step, and explain what fails
     Check(check::CheckArguments),

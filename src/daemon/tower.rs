@@ -13,11 +13,10 @@ use super::loaded::Loaded;
 use super::roster::Roster;
 use crate::clock;
 use crate::registry::TokenState;
-use crate::run::{Outcome, RunReport, Watch};
+use crate::run::{Outcome, Progress, RunReport, Watch};
 use crate::schedule::Schedule;
 use crate::state::{History, Reason};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, Status, TokenStatus};
-use crate::walk::Progress;
 
 /// The loop turns every second; one that has not for so long hangs.
 const HANGS: Duration = Duration::from_secs(30);

@@ -27,7 +27,8 @@ pub use crate::registry::chain;
 use crate::registry::{self, Client, Meter, RegistryError};
 use crate::snapshot::{JudgeSettings, Known, Spool};
 use crate::state::{self, RegistryState, StateError};
-use crate::walk::{Depth, Ended, NotResumed, Progress, Sources, Start, Unfinished, WalkSettings, walk};
+pub use crate::walk::Progress;
+use crate::walk::{Depth, Ended, NotResumed, Sources, Start, Unfinished, WalkSettings, walk};
 use verdict::{Judged, Walk};
 
 /// Runs by hand in quick succession stand a few seconds ahead; more than this, and the clock was set back.
