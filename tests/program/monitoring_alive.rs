@@ -15,8 +15,30 @@ const REJECTED: &str = "StocktakeCredentialsRejected";
 
 #[tokio::test]
 async fn a_credential_dies_somebody_is_woken_and_the_corrected_secret_ends_it() {
+    live(Scale { every: 1, runs: 3, in_earnest: None }).await;
+}
+
+/// `cargo nextest run --workspace --all-features --run-ignored all -E 'test(ten_minutes)'`
+#[tokio::test]
+#[ignore = "takes a quarter of an hour"]
+async fn ten_minutes_of_runs_with_the_alerts_as_they_are_shipped() {
+    live(Scale { every: 3, runs: 200, in_earnest: Some(Duration::from_mins(15)) }).await;
+}
+
+/// How long it goes on.
+struct Scale {
+    /// Seconds between slots.
+    every: u32,
+    /// Before the credential dies.
+    runs: u32,
+    /// With our alerts as they are, and so much patience with them.
+    in_earnest: Option<Duration>,
+}
+
+async fn live(Scale { every, runs, in_earnest }: Scale) {
     let registry = DockerRegistry::start(Mode::Token { lifetime: Duration::from_secs(2) }, ["a/one", "a/two"]).await;
-    let place = Workplace::with(&configuration(&[("quay", &registry.url(), "    schedule: \"* * * * * *\"\n")]));
+    let schedule = format!("    schedule: \"*/{every} * * * * *\"\n");
+    let place = Workplace::with(&configuration(&[("quay", &registry.url(), &schedule)]));
     // Without a service manager, whose messages nobody here would read.
     let mut daemon = place.start(&["daemon"]);
     let said = daemon.says_times("listening on http", 1).await;
@@ -26,13 +48,16 @@ async fn a_credential_dies_somebody_is_woken_and_the_corrected_secret_ends_it() 
         let answer = client().get(base.join(path).unwrap()).send().await.unwrap();
         answer.text().await.unwrap()
     };
-    let prometheus = Prometheus::watching(&base).await;
+    let prometheus = match in_earnest {
+        None => Prometheus::watching(&base).await,
+        Some(patience) => Prometheus::watching_in_earnest(&base, patience).await,
+    };
     let is = async |expression: &str, wanted: f64| {
         let holds = async || prometheus.value(expression).await == Some(wanted);
         prometheus.until(&format!("{expression} is {wanted}"), holds).await;
     };
     is(r#"stocktake_last_run_status{registry="quay",status="success"}"#, 1.0).await;
-    is("sum(stocktake_runs_total) > bool 3", 1.0).await;
+    is(&format!("sum(stocktake_runs_total) > bool {runs}"), 1.0).await;
     assert_eq!(prometheus.firing().await, []);
     assert_eq!(prometheus.value("sum(stocktake_page_failures_total)").await, Some(0.0));
     assert_eq!(complaints(&get("metrics").await), "");

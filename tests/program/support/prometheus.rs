@@ -60,9 +60,13 @@ pub(crate) fn complaints(metrics: &str) -> String {
     said
 }
 
+fn shipped_rules() -> String {
+    fs::read_to_string(root().join("config/monitoring/alerts.yml")).unwrap()
+}
+
 /// The rules as they are shipped, except that an alert waits a second before it fires where it should wait three minutes.
 fn hasty_rules() -> String {
-    let rules = fs::read_to_string(root().join("config/monitoring/alerts.yml")).unwrap();
+    let rules = shipped_rules();
     let hasty = rules.lines().map(|line| match line.split_once("for: ") {
         Some((indent, wait)) if indent.trim().is_empty() => {
             let minutes: u32 = wait.strip_suffix('m').and_then(|wait| wait.parse().ok()).expect("minutes");
@@ -81,6 +85,7 @@ pub(crate) type Firing = (String, String);
 pub(crate) struct Prometheus {
     process: Child,
     url: Url,
+    patience: Duration,
     _directory: TempDir,
 }
 
@@ -88,9 +93,18 @@ impl Prometheus {
     /// Starts one that scrapes this server's `/metrics` as the job `stocktake`, with our rules in haste, and waits until
     /// it knows that the server is there.
     pub(crate) async fn watching(target: &Url) -> Self {
+        Self::start(target, &hasty_rules(), PATIENCE).await
+    }
+
+    /// The same with our rules as they are, and patience for so long.
+    pub(crate) async fn watching_in_earnest(target: &Url, patience: Duration) -> Self {
+        Self::start(target, &shipped_rules(), patience).await
+    }
+
+    async fn start(target: &Url, rules: &str, patience: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        fs::write(path("alerts.yml"), hasty_rules()).unwrap();
+        fs::write(path("alerts.yml"), rules).unwrap();
         fs::write(path("prometheus.yml"), configuration(target)).unwrap();
         let mut prometheus = command("prometheus");
         prometheus.arg(argument("--config.file=", &path("prometheus.yml")));
@@ -99,7 +113,7 @@ impl Prometheus {
         let mut process = found(prometheus.stdout(Stdio::null()).stderr(Stdio::piped()).spawn());
         let log = ChildStderr::from_std(process.stderr.take().unwrap()).unwrap();
         // Built before waiting, so that the process ends whatever happens next.
-        let mut prometheus = Self { process, url: target.clone(), _directory: directory };
+        let mut prometheus = Self { process, url: target.clone(), patience, _directory: directory };
         let address = timeout(PATIENCE, address(log)).await.expect("Prometheus listens in time");
         prometheus.url = Url::parse(&format!("http://{address}/")).unwrap();
         prometheus.until("it has scraped its target", async || prometheus.value("up").await == Some(1.0)).await;
@@ -140,7 +154,7 @@ impl Prometheus {
                 sleep(GLANCE).await;
             }
         };
-        let in_time = timeout(PATIENCE, wait).await.is_ok();
+        let in_time = timeout(self.patience, wait).await.is_ok();
         assert!(in_time, "not in time: {what}; firing: {:?}", self.firing().await);
     }
 
