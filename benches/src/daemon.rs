@@ -33,6 +33,8 @@ pub(crate) async fn process(file: &str) -> Result<(), Failure> {
 /// The whole load; prints what came of it.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn load() -> Result<(), Failure> {
+    // The client asks for nothing over TLS, and yet wants to know with what.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let scratch = tempfile::tempdir_in(".")?;
     println!("\n{REGISTRIES} registries on one daemon, a slot every {EVERY} s each, {} s", LASTS.as_secs());
     let mut series = Vec::new();
