@@ -262,3 +262,19 @@ async fn a_run_is_asked_for_over_http_by_those_who_may() {
     daemon.running.says_times("is complete: 150 repositories", 1).await;
     daemon.stop().await.exits(0);
 }
+
+#[tokio::test]
+async fn as_many_registries_run_at_once_as_concurrency_says() {
+    let ((first, _), (second, _), (third, _)) = (stuck().await, stuck().await, stuck().await);
+    let all = [("a", &first.url(), ""), ("b", &second.url(), ""), ("c", &third.url(), "")];
+    let place = Workplace::with(&format!("concurrency: 2\n{}", configuration(&all)));
+    let daemon = Daemon::start(&place).await;
+    daemon.running.signal("USR1").await;
+    for name in ["a", "b"] {
+        daemon.until(&format!("stocktake_run_in_progress{{registry=\"{name}\"}}"), |runs| runs == Some(1.0)).await;
+    }
+    assert_eq!(daemon.metric("stocktake_run_in_progress{registry=\"c\"}").await, Some(0.0));
+    assert!(daemon.get("/").await.1.contains("waiting"), "the third one's turn comes later");
+    daemon.stop().await.exits(0);
+    assert_eq!(third.requests().len(), 0);
+}
