@@ -105,6 +105,7 @@ impl Daemon {
                 () = ticker.tick() => self.tick(clock::now()),
             }
             self.start_what_may();
+            self.tower.follow(&self.roster);
         }
         // Whoever asks once more does not want to wait.
         signals.exit_at_the_next();
@@ -167,7 +168,6 @@ impl Daemon {
         let is_over = report.as_ref().is_none_or(|report| !matches!(report.outcome, Outcome::Interrupted { .. }));
         self.roster.ended(&registry, slot.filter(|_| is_over));
         self.keep(std::slice::from_ref(&registry));
-        self.tower.follow(&self.roster);
         let Some(report) = report else {
             error!(%registry, "the run of {registry} came to an end by a fault of stocktake's own; please report it");
             self.tower.ended(&registry, None);

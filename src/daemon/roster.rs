@@ -210,8 +210,12 @@ impl Roster {
         }
     }
 
-    /// Whether it waits for its turn.
-    pub(super) fn is_queued(&self, registry: &RegistryName) -> bool {
+    /// Who waits for their turn.
+    pub(super) fn queued(&self) -> HashSet<&RegistryName> {
+        self.queue.iter().map(|order| &order.registry).collect()
+    }
+
+    fn is_queued(&self, registry: &RegistryName) -> bool {
         self.queue.iter().any(|order| order.registry == *registry)
     }
 }

@@ -100,8 +100,9 @@ impl Tower {
 
     /// Takes over when each is to start, and who waits.
     pub(super) fn follow(&self, roster: &Roster) {
+        let queued = roster.queued();
         for post in &mut self.view().registries {
-            post.is_queued = roster.is_queued(&post.name);
+            post.is_queued = queued.contains(&post.name);
             if let Some(schedule) = &mut post.schedule {
                 schedule.next = roster.next_start(&post.name);
             }
