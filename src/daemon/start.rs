@@ -112,8 +112,8 @@ impl Site for Window {
         self.tower.status()
     }
 
-    fn metrics(&self) -> String {
-        self.metrics.expose(&self.tower.status())
+    fn metrics(&self, text: &mut String) {
+        self.metrics.write(&self.tower.status(), text);
     }
 
     fn is_healthy(&self) -> Result<(), String> {

@@ -112,21 +112,30 @@ impl Metrics {
     /// Everything, in Prometheus' text format 0.0.4, which wants `Content-Type: text/plain; version=0.0.4`. Registries are
     /// those that are known and stand in `status`.
     pub fn expose(&self, status: &Status) -> String {
-        self.text(Some(status), &status.registries)
+        let mut text = String::new();
+        self.write(status, &mut text);
+        text
+    }
+
+    /// The same, behind what stands in `text`: a dozen megabytes are better not allocated anew for each scrape.
+    pub fn write(&self, status: &Status, text: &mut String) {
+        self.write_all(Some(status), &status.registries, text);
     }
 
     /// The same of runs without a daemon, for [`write_textfile`]: nothing on schedules, reloads and tasks.
     pub fn expose_runs(&self, registries: &[RegistryStatus]) -> String {
-        self.text(None, registries)
+        let mut text = String::new();
+        self.write_all(None, registries, &mut text);
+        text
     }
 
-    fn text<'s>(&self, status: Option<&'s Status>, registries: &'s [RegistryStatus]) -> String {
+    fn write_all<'s>(&self, status: Option<&'s Status>, registries: &'s [RegistryStatus], text: &mut String) {
         let place = |status: &'s RegistryStatus| {
             let counts = self.counts(&status.name)?;
             Some(Place { sinks: counts.sinks(), counts, status })
         };
         let scene = Scene { process: &self.0.process, status, places: registries.iter().filter_map(place).collect() };
-        scene.text()
+        scene.write(text);
     }
 
     fn counts(&self, name: &RegistryName) -> Option<Arc<Counts>> {
@@ -150,10 +159,10 @@ fn histogram_of(commits: &mut BTreeMap<String, Weak<Histogram>>, sink: &str) -> 
 }
 
 impl Scene<'_> {
-    fn text(&self) -> String {
-        let mut text = String::with_capacity(ROOM * (1 + self.places.len()));
+    fn write(&self, text: &mut String) {
+        text.reserve(ROOM * (1 + self.places.len()));
         for family in FAMILIES.iter().filter(|family| self.status.is_some() || !family.is_of_daemon) {
-            let mut lines = Lines::begin(&mut text, family);
+            let mut lines = Lines::begin(text, family);
             match family.values {
                 Values::Once(put) => put(&mut lines, self),
                 Values::Each(put) => {
@@ -164,7 +173,6 @@ impl Scene<'_> {
                 }
             }
         }
-        text
     }
 }
 

@@ -51,16 +51,17 @@ pub(super) fn line_with(status: StatusCode, line_: &str, name: HeaderName, value
     response
 }
 
-/// A large answer, compressed where that is welcome. Its bytes hold the permit until they are sent. Takes its time.
+/// A large answer, compressed where that is welcome; then the text is left as it is, else taken. The answer's bytes hold
+/// the permit until they are sent. Takes its time.
 pub(super) fn large(
     content_type: HeaderValue,
-    text: String,
+    text: &mut String,
     is_gzip_welcome: bool,
     permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
-    let packed = if is_gzip_welcome { gzip(&text) } else { None };
+    let packed = if is_gzip_welcome { gzip(text) } else { None };
     let is_packed = packed.is_some();
-    let bytes = packed.unwrap_or_else(|| text.into_bytes());
+    let bytes = packed.unwrap_or_else(|| std::mem::take(text).into_bytes());
     let mut response = of(StatusCode::OK, content_type, Bytes::from_owner(Held { bytes, _permit: permit }));
     if is_packed {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

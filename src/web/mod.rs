@@ -40,8 +40,8 @@ use crate::status::Status;
 pub trait Site: Send + Sync + Debug {
     /// How everything stands. Called on a thread that may be blocked.
     fn status(&self) -> Status;
-    /// All metrics in Prometheus' text format 0.0.4. Called on a thread that may be blocked.
-    fn metrics(&self) -> String;
+    /// Writes all metrics in Prometheus' text format 0.0.4. Called on a thread that may be blocked.
+    fn metrics(&self, text: &mut String);
     /// Whether the scheduling loop turns; if not, one line why.
     fn is_healthy(&self) -> Result<(), String>;
     /// Whether there is a configuration, and no stop was asked for; if not, one line why.

@@ -1,7 +1,7 @@
 //! From a request to its answer. Every question to the site may panic without harm to other answers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::header::{
@@ -27,6 +27,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 pub(super) struct Routes {
     site: Arc<dyn Site>,
     large: Arc<Semaphore>,
+    /// Room for the text of a large answer. Allocated anew for each, on whichever thread makes it, a dozen megabytes would
+    /// stay with the allocator for each of these threads.
+    room: Arc<Mutex<String>>,
 }
 
 /// What may be asked for at one path.
@@ -61,9 +64,14 @@ impl<'r> Route<'r> {
     }
 }
 
+fn metrics(site: &dyn Site, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
+    site.metrics(text);
+    (answer::METRICS, None)
+}
+
 impl Routes {
     pub(super) fn new(site: Arc<dyn Site>) -> Self {
-        Self { site, large: Arc::new(Semaphore::new(MOST_LARGE)) }
+        Self { site, large: Arc::new(Semaphore::new(MOST_LARGE)), room: Arc::default() }
     }
 
     /// The answer to a request. Its body is not read.
@@ -100,7 +108,7 @@ impl Routes {
         }
         match route {
             Route::Page => self.large(request.headers(), page::of).await,
-            Route::Metrics => self.large(request.headers(), |site| (answer::METRICS, None, site.metrics())).await,
+            Route::Metrics => self.large(request.headers(), metrics).await,
             Route::Health => self.yes_or_no(|site| site.is_healthy()),
             Route::Readiness => self.yes_or_no(|site| site.is_ready()),
             Route::Run(name) => self.run(name, request.headers()).await,
@@ -111,15 +119,20 @@ impl Routes {
     async fn large(
         &self,
         headers: &HeaderMap,
-        make: impl FnOnce(&dyn Site) -> (HeaderValue, Option<HeaderValue>, String) + Send + 'static,
+        make: impl FnOnce(&dyn Site, &mut String) -> (HeaderValue, Option<HeaderValue>) + Send + 'static,
     ) -> Response<Body> {
         let Ok(Ok(permit)) = timeout(LONGEST_WAIT, Arc::clone(&self.large).acquire_owned()).await else {
             return busy("too many large answers at once");
         };
         let (site, is_gzip_welcome) = (Arc::clone(&self.site), answer::is_gzip_welcome(headers));
+        let room = Arc::clone(&self.room);
         let answer = tokio::task::spawn_blocking(move || {
-            let (content_type, policy, text) = make(site.as_ref());
-            let mut response = answer::large(content_type, text, is_gzip_welcome, permit);
+            let lent = || room.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut text = std::mem::take(&mut *lent());
+            text.clear();
+            let (content_type, policy) = make(site.as_ref(), &mut text);
+            let mut response = answer::large(content_type, &mut text, is_gzip_welcome, permit);
+            *lent() = text;
             if let Some(policy) = policy {
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
             }

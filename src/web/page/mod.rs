@@ -35,9 +35,10 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
-/// The page, its type and its security policy.
-pub(super) fn of(site: &dyn Site) -> (HeaderValue, Option<HeaderValue>, String) {
-    (answer::HTML, Some(POLICY.clone()), render(&site.status()))
+/// Writes the page; its type and its security policy.
+pub(super) fn of(site: &dyn Site, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
+    text.push_str(&render(&site.status()));
+    (answer::HTML, Some(POLICY.clone()))
 }
 
 /// A registry and what is not well with it.
