@@ -181,8 +181,8 @@ impl Tower {
             1 => "1 registry".to_owned(),
             count => format!("{count} registries"),
         };
-        let needs = if needy == 1 { "needs" } else { "need" };
-        format!("{stopping}{registries}, {} running, {needy} {needs} attention{next}", view.running.len())
+        let verb = if needy == 1 { "needs" } else { "need" };
+        format!("{stopping}{registries}, {} running, {needy} {verb} attention{next}", view.running.len())
     }
 
     /// How everything stands now.

@@ -4,7 +4,7 @@ use super::*;
 use crate::daemon::roster::Entrant;
 use crate::run::Cause;
 use crate::schedule::Past;
-use crate::state::{SinkHistory, StateError};
+use crate::state::SinkHistory;
 
 const YAML: &str = "sinks:
   warehouse: {type: parquet, url: ./inventory}
@@ -36,13 +36,14 @@ fn tower(loaded: &Loaded) -> (Tower, Roster) {
 
 fn report(outcome: Outcome, history: Option<History>) -> RunReport {
     let (started_at, finished_at) = (clock::now(), clock::now());
-    let (registry, trigger, sinks) = (quay(), Trigger::Schedule, Vec::new());
-    RunReport { registry, started_at, finished_at, outcome, sinks, trigger, history, dry_run: false }
+    let (sinks, redelivered) = (Vec::new(), Vec::new());
+    let (registry, trigger) = (quay(), Trigger::Schedule);
+    RunReport { registry, started_at, finished_at, outcome, sinks, redelivered, trigger, history, dry_run: false }
 }
 
 fn not_begun() -> RunReport {
-    let error = StateError::Locked { pid: "1".into() };
-    report(Outcome::NotBegun(Cause::of_state(&error)), None)
+    let cause = Cause { code: "state", message: "read-only".into(), remedy: None, is_authentication: false };
+    report(Outcome::NotBegun(cause), None)
 }
 
 fn seen(tower: &Tower) -> RegistryStatus {

@@ -57,7 +57,7 @@ impl Cause {
         Self { message: format!("make a temporary directory: {}", cause.message), ..cause }
     }
 
-    pub(crate) fn of_state(error: &StateError) -> Self {
+    pub(super) fn of_state(error: &StateError) -> Self {
         match error {
             StateError::Locked { .. } => Self::plain("locked", error, "wait for it to end"),
             StateError::Damaged { .. } | StateError::Disk { .. } => Self::of_disk(error),

@@ -216,3 +216,15 @@ async fn refusals_are_forgotten_where_no_secret_is_configured_any_more() {
     let report = Run::scheduled(&plan, at(2)).publish(&CancellationToken::new()).await;
     assert_eq!(refusals(&report), None, "nobody can correct a secret that is not there");
 }
+
+#[tokio::test]
+async fn what_a_sink_did_with_the_snapshot_before_is_told_beside_what_it_does_with_this_one() {
+    let place = Place::new().await;
+    *place.sink.fails.lock().await = true;
+    assert_eq!(place.scheduled(10).await.severity(), Severity::Failed);
+    *place.sink.fails.lock().await = false;
+    let report = place.scheduled(20).await;
+    assert!(matches!(&report.redelivered[..], [SinkOutcome { result: Ok(_), .. }]), "{report:?}");
+    assert_eq!((report.sinks.len(), report.severity()), (1, Severity::Good));
+    assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z", "quay-20231114T221340Z"]);
+}

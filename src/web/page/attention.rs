@@ -169,7 +169,7 @@ fn last_run(registry: &RegistryStatus) -> Option<Finding> {
 /// The alert for runs that publish nothing, by its rule: where the next try is hours away, one of them is enough.
 fn failing(registry: &RegistryStatus) -> Option<&'static str> {
     let interval = registry.schedule.as_ref().and_then(|schedule| schedule.interval).unwrap_or_default();
-    let most = if interval >= SELDOM { 0 } else { 1 };
+    let most = u32::from(interval < SELDOM);
     let fires = registry.history.failures > most && !registry.are_credentials_rejected();
     fires.then_some("StocktakeRunFailing")
 }
