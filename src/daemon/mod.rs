@@ -1,5 +1,5 @@
 //! The long-running job: turns once a second, starts the runs that are due, and answers signals and the listener. All
-//! decisions are made in one loop, [`Daemon::turn_until_stopped`]; runs are tasks that report back to it.
+//! decisions are made in one loop, `Daemon::turn_until_stopped`; runs are tasks that report back to it.
 //!
 //! `loaded` is a configuration ready to run, `roster` what is known of each registry and whose turn it is, `memory` what
 //! outlives a restart, `tower` what the listener sees, `ticker`, `notify` and `signals` the world outside.
