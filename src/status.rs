@@ -50,7 +50,7 @@ pub struct RegistryStatus {
     pub activity: Activity,
     /// Its runs so far, those of other processes included.
     pub history: History,
-    /// What kept the last run from beginning, where something did: the state directory, another process.
+    /// Why the last run came to nothing and left no history: the state directory could not be used, or it panicked.
     pub trouble: Option<Reason>,
     /// The tokens of the run in progress.
     pub token: TokenStatus,

@@ -1,5 +1,5 @@
 //! The long-running job: turns once a second, starts the runs that are due, and answers signals and the listener. All
-//! decisions are made in one loop, [`Daemon::turn_until_stopped`]; runs are tasks that report back to it.
+//! decisions are made in one loop, `Daemon::turn_until_stopped`; runs are tasks that report back to it.
 //!
 //! `loaded` is a configuration ready to run, `roster` what is known of each registry and whose turn it is, `memory` what
 //! outlives a restart, `tower` what the listener sees, `ticker`, `notify` and `signals` the world outside.
@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::run::{Outcome, Plan, Run, RunReport};
+use crate::run::{Plan, Run, RunReport, Severity};
 use crate::web::{NoSuchRegistry, Requested};
 use loaded::Loaded;
 use memory::Memory;
@@ -38,10 +38,12 @@ use roster::{Order, Roster};
 use signals::{Signal, Signals};
 pub use start::{DaemonError, Options};
 use start::{Serving, Window};
+use ticker::Ticker;
 use tower::Tower;
 
-/// How long runs have to notice that they are to stop; systemd is told to wait longer.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long runs have to notice that they are to stop. With what `main` then grants to work on a stuck disk, a stop takes
+/// less than ten seconds; systemd is told to wait longer.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Somebody's wish for a run of one registry now.
 #[derive(Debug)]
@@ -56,8 +58,9 @@ struct Wish {
 /// Only before it is ready: the configuration, the state directory or the listener cannot be used.
 pub async fn daemon(options: Options) -> Result<(), DaemonError> {
     let signals = Signals::listen()?;
+    let ticker = Ticker::start().await?;
     let mut daemon = Daemon::prepare(options).await?;
-    daemon.turn_until_stopped(signals).await;
+    daemon.turn_until_stopped(ticker, signals).await;
     daemon.end().await;
     Ok(())
 }
@@ -82,14 +85,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn turn_until_stopped(&mut self, mut signals: Signals) {
-        let mut ticker = match ticker::Ticker::start().await {
-            Ok(ticker) => ticker,
-            Err(e) => {
-                error!("nothing is scheduled: {e}");
-                return;
-            }
-        };
+    async fn turn_until_stopped(&mut self, mut ticker: Ticker, mut signals: Signals) {
         self.tick(clock::now());
         self.supervisor.ready();
         loop {
@@ -164,8 +160,8 @@ impl Daemon {
             }
         };
         let Some(Order { registry, slot }) = self.orders.remove(&id) else { return };
-        // One that was told to stop takes its slot again when the daemon is back.
-        let is_over = report.as_ref().is_none_or(|report| !matches!(report.outcome, Outcome::Interrupted { .. }));
+        // One that was told to stop, as it walked or as sinks took it, takes its slot again when the daemon is back.
+        let is_over = report.as_ref().is_none_or(|report| report.severity() != Severity::Interrupted);
         self.roster.ended(&registry, slot.filter(|_| is_over));
         self.keep(std::slice::from_ref(&registry));
         let Some(report) = report else {
@@ -204,6 +200,8 @@ impl Daemon {
         match self.load_anew().await {
             Ok(()) => {
                 info!(file = %self.loaded.file.display(), "the configuration is reloaded: {} registries", self.loaded.plans.len());
+                // Before anybody looks: until then nothing is known of the next slots.
+                self.tick(clock::now());
             }
             Err(e) => {
                 warn!("the configuration is not reloaded, the one before stays in use: {e}");
@@ -215,8 +213,10 @@ impl Daemon {
 
     /// Tells all runs to stop, and waits for them a little.
     async fn end(mut self) {
-        self.supervisor.stopping();
         self.tower.stopping();
+        self.supervisor.stopping(&self.tower.summary());
+        // Beside the runs, whoever is being answered gets the answer.
+        self.serving.stop();
         self.stop.cancel();
         let deadline = tokio::time::sleep(PATIENCE);
         tokio::pin!(deadline);

@@ -58,8 +58,8 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn stopping(&mut self) {
-        self.must_know(&[NotifyState::Stopping]);
+    pub(super) fn stopping(&mut self, status: &str) {
+        self.must_know(&[NotifyState::Stopping, NotifyState::Status(status)]);
     }
 
     /// The loop turns. Nobody else calls this: a loop that hangs is to be noticed.

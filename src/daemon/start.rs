@@ -11,6 +11,7 @@ use stocktake_sink::RegistryName;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
+use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -52,6 +53,9 @@ pub enum DaemonError {
     /// Nobody could look.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// The loop would never turn.
+    #[error("start the clock of the schedule")]
+    Ticker(#[from] JobSchedulerError),
     /// Signals cannot be received.
     #[error("listen to signals")]
     Signals(#[from] io::Error),
@@ -89,9 +93,14 @@ impl Serving {
         Ok(())
     }
 
-    /// Ends it, as soon as those who are being answered have their answers.
-    pub(super) async fn close(self) {
+    /// Has it end as soon as those who are being answered have their answers.
+    pub(super) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Stops it and waits for its end.
+    pub(super) async fn close(self) {
+        self.stop();
         if let Err(e) = self.task.await {
             warn!("the listener came to an end by a fault: {e}");
         }

@@ -45,6 +45,8 @@ struct Post {
     schedule: Option<ScheduleStatus>,
     is_queued: bool,
     history: History,
+    /// Runs that failed since that was written, and could not be written to it.
+    unwritten: u32,
     trouble: Option<Reason>,
     concurrency: usize,
     sinks: Vec<String>,
@@ -79,7 +81,7 @@ impl Tower {
         let posts = loaded.names.iter().map(|name| {
             let plan = &loaded.plans[name];
             let known = before.remove(name);
-            let trouble = known.as_ref().and_then(|post| post.trouble.clone());
+            let (unwritten, trouble) = known.as_ref().map_or((0, None), |post| (post.unwritten, post.trouble.clone()));
             let history = found.remove(name).or_else(|| known.map(|post| post.history)).unwrap_or_default();
             Post {
                 name: name.clone(),
@@ -88,6 +90,7 @@ impl Tower {
                 schedule: loaded.schedules.get(name).map(|schedule| described(schedule, loaded.at)),
                 is_queued: false,
                 history,
+                unwritten,
                 trouble,
                 concurrency: plan.registry.concurrency.get(),
                 sinks: plan.sinks.iter().map(|(sink, _)| sink.clone()).collect(),
@@ -138,25 +141,21 @@ impl Tower {
         let mut view = self.view();
         view.running.remove(registry);
         let Some(post) = view.registries.iter_mut().find(|post| post.name == *registry) else { return };
-        match report {
-            None => post.trouble = Some(broken()),
-            Some(report) => {
-                if let Some(history) = &report.history {
-                    post.history = history.clone();
-                }
-                let has_not_begun = matches!(report.outcome, Outcome::NotBegun(_));
-                // Where the state cannot be written, it is remembered here alone.
-                post.history.failures += u32::from(has_not_begun);
-                post.trouble = report.cause().filter(|_| has_not_begun).map(Reason::from);
-            }
+        if let Some(history) = report.and_then(|report| report.history.as_ref()) {
+            post.take(history.clone());
         }
+        post.trouble = match report {
+            None => Some(broken()),
+            Some(report) => report.cause().filter(|_| matches!(report.outcome, Outcome::NotBegun(_))).map(Reason::from),
+        };
+        post.unwritten += u32::from(post.trouble.is_some());
     }
 
     /// What a run of another process, or an earlier one, left.
     pub(super) fn observed(&self, registry: &RegistryName, history: History) {
         let mut view = self.view();
         if let Some(post) = view.registries.iter_mut().find(|post| post.name == *registry) {
-            post.history = history;
+            post.take(history);
         }
     }
 
@@ -178,11 +177,12 @@ impl Tower {
         let next = view.registries.iter().filter_map(|post| Some((post.schedule.as_ref()?.next?, &post.name))).min();
         let next = next.map_or_else(String::new, |(at, name)| format!(", next {name} at {}", at.format("%F %TZ")));
         let stopping = if view.is_stopping { "stopping, " } else { "" };
-        format!(
-            "{stopping}{} registries, {} running, {needy} need attention{next}",
-            view.registries.len(),
-            view.running.len()
-        )
+        let registries = match view.registries.len() {
+            1 => "1 registry".to_owned(),
+            count => format!("{count} registries"),
+        };
+        let verb = if needy == 1 { "needs" } else { "need" };
+        format!("{stopping}{registries}, {} running, {needy} {verb} attention{next}", view.running.len())
     }
 
     /// How everything stands now.
@@ -209,12 +209,18 @@ impl Post {
         self.trouble.is_some()
             || self.history.refusals.is_some()
             || self.history.last.as_ref().is_some_and(|last| last.reason.is_some())
-            || self.known_sinks().sinks.values().any(|sink| sink.error.is_some())
+            || self.sinks.iter().filter_map(|name| self.history.sinks.get(name)).any(|sink| sink.error.is_some())
     }
 
-    /// The history without the sinks that are not configured any more.
-    fn known_sinks(&self) -> History {
+    /// Takes what has been written down; whatever failed before that stands in it, or has been made good.
+    fn take(&mut self, history: History) {
+        (self.history, self.unwritten) = (history, 0);
+    }
+
+    /// The history with what could not be written to it, and without the sinks that are not configured any more.
+    fn whole_history(&self) -> History {
         let mut history = self.history.clone();
+        history.failures = history.failures.saturating_add(self.unwritten);
         history.sinks.retain(|name, _| self.sinks.contains(name));
         history
     }
@@ -230,7 +236,7 @@ impl Post {
                 None if self.is_queued => Activity::Queued,
                 None => Activity::Idle,
             },
-            history: self.known_sinks(),
+            history: self.whole_history(),
             trouble: self.trouble.clone(),
             token: running.map_or(TokenStatus::None, |running| running.token(now)),
             concurrency: self.concurrency,
@@ -272,3 +278,7 @@ fn broken() -> Reason {
     let message = "the last run came to an end by a fault of stocktake's own".to_owned();
     Reason { code: "panic".to_owned(), message, remedy: Some("please report it, with the log".to_owned()) }
 }
+
+#[cfg(test)]
+#[path = "tower_tests.rs"]
+mod tests;

@@ -125,9 +125,12 @@ impl Counts {
 
     pub(super) fn ended(&self, report: &RunReport) {
         let is_of_schedule = report.trigger == Trigger::Schedule;
-        let reason = match &report.outcome {
+        if report.dry_run {
             // Nothing was to be written.
-            _ if report.dry_run => return,
+            return;
+        }
+        self.published(&report.redelivered);
+        let reason = match &report.outcome {
             Outcome::Skipped(cause) if is_of_schedule && cause.code == "locked" => return self.skip(Skip::Overlap, 1),
             // A person is told why; and of a slot that was served before, there is nothing to tell.
             Outcome::Skipped(_) => return,
@@ -143,8 +146,12 @@ impl Counts {
         if let Some(reason) = reason {
             self.run_failures[words::of_run(reason)].add(1);
         }
+        self.published(&report.sinks);
+    }
+
+    fn published(&self, outcomes: &[SinkOutcome]) {
         let sinks = self.sinks();
-        for outcome in &report.sinks {
+        for outcome in outcomes {
             if let Some(sink) = sinks.iter().find(|sink| sink.name == outcome.sink) {
                 sink.published(outcome);
             }

@@ -87,10 +87,10 @@ families! {
     });
 
     /// Unix time at which this registry definition was first loaded.
-    gauge stocktake_registry_first_seen_timestamp_seconds[registry] of all =>
+    gauge stocktake_registry_first_seen_timestamp_seconds[registry] of daemon =>
     Each(|out, it| out.put(&[], it.status.first_seen_at));
 
-    /// Runs finished, whatever their outcome.
+    /// Runs finished, whatever their outcome; skipped and suspended ones did not begin.
     counter stocktake_runs_total[registry, trigger] of all =>
     Each(|out, it| for (word, count) in TRIGGERS.iter().zip(&it.counts.runs) {
         out.put(&[word], count.get());
@@ -119,7 +119,7 @@ families! {
         }
     });
 
-    /// Unix time at which the last run finished, whatever its outcome; 0 if there was none.
+    /// Unix time at which the last run that got to a verdict finished; 0 if there was none.
     gauge stocktake_last_run_timestamp_seconds[registry] of all =>
     Each(|out, it| out.put(&[], it.last().map(|run| run.finished_at)));
 

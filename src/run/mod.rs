@@ -110,7 +110,19 @@ impl<'a> Run<'a> {
 
     async fn publish_locked(self, mut state: RegistryState, stop: &CancellationToken) -> RunReport {
         let unfinished = self.unfinished(&state);
-        let redelivered = self.redeliver(&mut state, stop).await;
+        let mut redelivered = self.redeliver(&mut state, stop).await;
+        let report = self.serve(state, unfinished, &mut redelivered, stop).await;
+        RunReport { redelivered, ..report }
+    }
+
+    /// Takes the slot and does what is left to do for it; where all that was left was `redelivered`, takes that.
+    async fn serve(
+        self,
+        mut state: RegistryState,
+        unfinished: Option<Unfinished>,
+        redelivered: &mut Vec<SinkOutcome>,
+        stop: &CancellationToken,
+    ) -> RunReport {
         if let Some(report) = self.hold_back(&state).await {
             return report;
         }
@@ -120,7 +132,7 @@ impl<'a> Run<'a> {
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
         if let Some(judged) = sealed_before(&state, &id) {
-            return self.end(state, judged, redelivered).await;
+            return self.end(state, judged, std::mem::take(redelivered)).await;
         }
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
         let known = self.known(&state);
@@ -331,6 +343,7 @@ impl<'a> Run<'a> {
             finished_at: self.now(),
             outcome,
             sinks: Vec::new(),
+            redelivered: Vec::new(),
             trigger: self.trigger(),
             history: None,
             dry_run: false,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use stocktake_sink::{Trigger, Verdict};
 
-use super::{Cause, JudgedRun, SinkOutcome};
+use super::{Cause, DeliveryError, JudgedRun, SinkOutcome};
 use crate::registry::{Client, RegistryError, Standing};
 use crate::state::{History, Inventory, LastRun, Reason, Refusals, SinkHistory};
 
@@ -36,7 +36,9 @@ pub(super) fn remembered(
         repositories: record.rows_repositories,
         requests: record.requests,
     });
-    if record.trigger == Trigger::Schedule {
+    // Told to stop while sinks were served: the slot is taken again, and they get what is sealed without another walk.
+    let is_cut_off = sinks.iter().any(|outcome| matches!(outcome.result, Err(DeliveryError::Interrupted)));
+    if record.trigger == Trigger::Schedule && !is_cut_off {
         history.served = Some(record.id.scheduled_at);
     }
     if is_success {
@@ -72,7 +74,11 @@ pub(super) fn note_sinks(history: &mut History, sinks: &[SinkOutcome], at: DateT
 pub(super) async fn refusals(before: Option<&Refusals>, client: &Client, now: DateTime<Utc>) -> Option<Refusals> {
     match client.standing() {
         Standing::Accepted => None,
-        Standing::Untried => before.cloned(),
+        // Nobody can mend a secret that is not configured any more.
+        Standing::Untried => match before {
+            Some(before) if has_a_secret(client, before).await => Some(before.clone()),
+            _ => None,
+        },
         Standing::Refused(error) => refused(before, client, &error, now).await,
     }
 }
@@ -95,6 +101,11 @@ async fn refused(
 pub(super) async fn is_same_secret(refusals: &Refusals, client: &Client) -> bool {
     let now = client.fingerprint(refusals.salt.as_bytes()).await;
     now.is_ok_and(|now| now.is_some_and(|now| hex(&now) == refusals.fingerprint))
+}
+
+/// Whether a secret is configured, be it one that cannot be read.
+async fn has_a_secret(client: &Client, before: &Refusals) -> bool {
+    !matches!(client.fingerprint(before.salt.as_bytes()).await, Ok(None))
 }
 
 fn new_salt() -> String {

@@ -21,6 +21,8 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// What each sink did; empty where there was nothing to deliver.
     pub sinks: Vec<SinkOutcome>,
+    /// What sinks did, before this run, with the snapshot of the one before.
+    pub redelivered: Vec<SinkOutcome>,
     /// Who asked for it.
     pub trigger: Trigger,
     /// What is remembered from now on, this run included; none where it did not get to a verdict.

@@ -17,7 +17,7 @@ pub const MOST_REFUSALS: u32 = 3;
 pub struct History {
     /// The last one.
     pub last: Option<LastRun>,
-    /// The last slot of the schedule whose run ended.
+    /// The last slot of the schedule whose run ended by itself, sinks included.
     pub served: Option<DateTime<Utc>>,
     /// When the last one ended that was complete and that every sink has.
     pub last_success_at: Option<DateTime<Utc>>,

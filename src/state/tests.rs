@@ -143,6 +143,22 @@ fn a_pointer_that_is_not_ours_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_state_written_before_there_was_a_history_and_one_of_a_later_version_are_read() {
+    let root = tempfile::tempdir().unwrap();
+    drop(RegistryState::lock(root.path(), &name()).unwrap());
+    let pointer = root.path().join("quay").join("state.json");
+    let read = || RegistryState::lock(root.path(), &name()).unwrap();
+    fs::write(&pointer, r#"{"last_slot": "2023-11-14T22:13:30Z", "last": null}"#).unwrap();
+    assert_eq!(read().history(), &History::default());
+    assert_eq!(read().take_slot(at(0)).unwrap(), at(11), "what it knew, it knows");
+    let later = r#"{"last_slot": null, "last": null, "moon": 1,
+        "history": {"failures": 2, "moon": 1, "sinks": {"warehouse": {"error": "full", "moon": 1}}}}"#;
+    fs::write(&pointer, later).unwrap();
+    let history = read().history().clone();
+    assert_eq!((history.failures, history.sinks["warehouse"].error.as_deref()), (2, Some("full")));
+}
+
+#[test]
 fn a_snapshot_without_rows_of_its_own_is_only_its_record() {
     let record = record(&SnapshotId::new(name(), at(1)), Verdict::Denied, 7);
     let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());

@@ -99,18 +99,13 @@ impl Access {
 }
 
 impl Handle {
-    /// Whether [`Handle::replace`] could take these settings, as far as can be told without reading files.
-    pub fn is_at(&self, listen: &ListenAddress) -> bool {
-        self.listen == *listen
-    }
-
     /// From now on, connections are held to these settings; those that are open get the answer that they wait for and
     /// are closed. An error changes nothing.
     ///
     /// # Errors
     /// If a file of certificates cannot be used, or the settings are for another address.
     pub fn replace(&self, settings: &WebSettings) -> Result<(), WebError> {
-        if !self.is_at(&settings.listen) {
+        if self.listen != settings.listen {
             return Err(WebError::Elsewhere { listen: settings.listen.clone() });
         }
         let access = Arc::new(Access::of(settings, Some(&self.access()))?);

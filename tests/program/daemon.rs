@@ -63,10 +63,11 @@ async fn it_is_ready_runs_by_schedule_says_how_it_stands_and_stops() {
     assert_eq!(status, 200);
     assert!(page.contains("quay") && page.contains("complete"), "{page}");
     let status = daemon.hears("STATUS").await;
-    assert!(status.contains("1 registries") || status.contains("1 registry"), "{status}");
+    assert!(status.starts_with("STATUS=1 registry, "), "{status}");
 
     daemon.running.signal("TERM").await;
-    daemon.hears("STOPPING=1").await;
+    let message = daemon.hears("STOPPING=1").await;
+    assert!(message.contains("\nSTATUS=stopping, 1 registry"), "{message}");
     let ended = timeout(PROMPTLY, daemon.running.end()).await.expect("a prompt end").exits(0);
     ended.says("stopped; nothing unfinished was published");
     assert!(!manifests(&place.path("inventory"), "quay").is_empty());
@@ -80,6 +81,28 @@ async fn the_watchdog_is_fed_while_the_loop_turns() {
     for _ in 0..3 {
         daemon.hears("WATCHDOG=1").await;
     }
+    daemon.stop().await.exits(0);
+}
+
+#[tokio::test]
+async fn the_watchdog_is_not_fed_while_the_loop_hangs() {
+    let registry = registry(1).await;
+    let yaml = configuration(&[("quay", &registry.url(), NEVER)]);
+    let place = Workplace::with(&yaml);
+    let mut daemon = Daemon::start_with(&place, &[("WATCHDOG_USEC", "400000")]).await;
+    daemon.hears("WATCHDOG=1").await;
+    // A reload is the one thing that the loop waits for, and a pipe keeps its reader waiting.
+    let file = place.path("stocktake.yaml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    daemon.running.signal("HUP").await;
+    daemon.hears("RELOADING=1").await;
+    // Not for synchronisation: time in which it would be fed twice at least.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(daemon.heard_meanwhile(), [""; 0], "nobody but the loop feeds it");
+    std::fs::write(&file, &yaml).unwrap();
+    daemon.hears("READY=1").await;
+    daemon.hears("WATCHDOG=1").await;
     daemon.stop().await.exits(0);
 }
 
@@ -143,6 +166,22 @@ async fn no_two_runs_of_one_registry_at_once_whoever_asks() {
 }
 
 #[tokio::test]
+async fn a_slot_that_meets_a_run_of_another_process_is_skipped_and_counted() {
+    let (registry, asked) = stuck().await;
+    let place = Workplace::with(&configuration(&[("quay", &registry.url(), EVERY_SECOND)]));
+    let by_hand = place.start(&["run"]);
+    asked.notified().await;
+    let daemon = Daemon::start(&place).await;
+    daemon.until("stocktake_schedule_skipped_total{registry=\"quay\",reason=\"overlap\"}", |n| n >= Some(2.0)).await;
+    assert_eq!(daemon.metric("stocktake_runs_total{registry=\"quay\",trigger=\"schedule\"}").await, Some(0.0));
+    assert_eq!(daemon.metric("stocktake_run_consecutive_failures{registry=\"quay\"}").await, Some(0.0));
+    assert_eq!(registry.count(Endpoint::Catalog), 1, "the one that hangs");
+    by_hand.signal("TERM").await;
+    by_hand.end().await.exits(130);
+    daemon.stop().await.exits(0);
+}
+
+#[tokio::test]
 async fn a_reload_takes_the_whole_configuration_or_nothing_of_it() {
     let registry = registry(150).await;
     let url = registry.url();
@@ -166,6 +205,8 @@ async fn a_reload_takes_the_whole_configuration_or_nothing_of_it() {
     daemon.hears("RELOADING=1").await;
     daemon.hears("READY=1").await;
     assert_eq!(daemon.metric("stocktake_config_last_reload_successful").await, Some(1.0));
+    let next = daemon.metric("stocktake_schedule_next_run_timestamp_seconds{registry=\"pulp\"}").await;
+    assert!(next.is_some(), "nobody is told that it never runs again");
     let (_, metrics) = daemon.get("/metrics").await;
     assert!(metrics.contains("registry=\"pulp\"") && !metrics.contains("registry=\"harbor\""), "{metrics}");
     daemon.running.says_times("is complete: 150 repositories", 1).await;
@@ -206,7 +247,7 @@ async fn what_keeps_it_from_starting_is_told_with_an_exit_code_of_its_own() {
 async fn refused_credentials_are_sent_three_times_and_again_once_they_change() {
     let registry = registry(150).await;
     let place = Workplace::with(&configuration(&[("quay", &registry.url(), EVERY_SECOND)]));
-    place.secret("password", "wrong");
+    place.secret("password", "wr0ng-passw0rd");
     let mut daemon = Daemon::start(&place).await;
     daemon.until("stocktake_credentials_rejected{registry=\"quay\"}", |value| value == Some(1.0)).await;
     daemon.until("stocktake_credentials_suspended{registry=\"quay\"}", |value| value == Some(1.0)).await;
@@ -214,11 +255,17 @@ async fn refused_credentials_are_sent_three_times_and_again_once_they_change() {
     assert_eq!(registry.count(Endpoint::Token), 3);
     let (_, page) = daemon.get("/").await;
     assert!(page.contains("stocktake check quay"), "the page says what to do: {page}");
+    let (_, metrics) = daemon.get("/metrics").await;
+    let kept = place.tree("state").into_values().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    for text in kept.chain([page, metrics]) {
+        assert!(!text.contains("wr0ng-passw0rd"), "{text}");
+    }
     place.secret("password", stocktake::fake::PASSWORD);
     daemon.running.says_times("is complete: 150 repositories", 1).await;
     daemon.until("stocktake_credentials_rejected{registry=\"quay\"}", |value| value == Some(0.0)).await;
     assert_eq!(daemon.metric("stocktake_credentials_suspended{registry=\"quay\"}").await, Some(0.0));
-    daemon.stop().await.exits(0);
+    let ended = daemon.stop().await.exits(0);
+    assert!(!ended.stderr.contains("wr0ng-passw0rd"), "{}", ended.stderr);
 }
 
 #[tokio::test]
@@ -258,7 +305,8 @@ async fn a_run_is_asked_for_over_http_by_those_who_may() {
     assert_eq!(login(post("nobody")).send().await.unwrap().status().as_u16(), 404);
     let crossing = login(post("quay")).header("Origin", "https://elsewhere.example").send().await.unwrap();
     assert_eq!(crossing.status().as_u16(), 403);
-    assert_eq!(login(post("quay")).send().await.unwrap().status().as_u16(), 202);
+    let told = login(post("quay")).send().await.unwrap();
+    assert_eq!((told.status().as_u16(), told.text().await.unwrap().contains("\"started\"")), (202, true));
     daemon.running.says_times("is complete: 150 repositories", 1).await;
     daemon.stop().await.exits(0);
 }

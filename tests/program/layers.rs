@@ -42,8 +42,8 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("config", &["reqwest", "hyper", "tokio"]),
     ("schedule", &["tokio", "hyper", "tokio_cron_scheduler", "stocktake_sink"]),
     ("metrics", &["tokio", "hyper", "reqwest"]),
-    ("web", &["prometheus", "reqwest"]),
-    ("daemon", &["prometheus", "hyper", "reqwest", "maud"]),
+    ("web", &["reqwest"]),
+    ("daemon", &["hyper", "reqwest", "maud"]),
     ("yaml", &["reqwest", "hyper", "tokio", "stocktake_sink"]),
 ];
 

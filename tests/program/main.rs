@@ -36,4 +36,5 @@ mod signals;
 mod splitting;
 mod support;
 mod terminal;
+mod units;
 mod verdicts;

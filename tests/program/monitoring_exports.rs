@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stocktake::metrics::{Kind, families};
 
+use super::layers::{root, rust_files};
 use super::monitoring::{RUNBOOKS, alerts, queries, read};
 
 /// What Prometheus itself adds: to each target, to each sample, and for each alert.
@@ -126,6 +127,19 @@ fn alerts_and_dashboard_name_what_is_exported() {
         }
     }
     assert!(seen.len() > 40, "the test sees metrics: {seen:?}");
+}
+
+#[test]
+fn metrics_are_named_in_one_place() {
+    let sources = rust_files(&root().join("src"));
+    let elsewhere: Vec<_> = sources.iter().filter(|path| !path.starts_with(root().join("src/metrics"))).collect();
+    assert!(elsewhere.len() > 100 && elsewhere.len() < sources.len(), "the test sees sources");
+    for path in elsewhere {
+        let text = std::fs::read_to_string(path).unwrap();
+        for family in families() {
+            assert!(!text.contains(family.name), "{} names {}", path.display(), family.name);
+        }
+    }
 }
 
 #[test]

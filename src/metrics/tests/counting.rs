@@ -32,6 +32,7 @@ fn report(outcome: Outcome, sinks: Vec<SinkOutcome>) -> RunReport {
         finished_at: after(42),
         outcome,
         sinks,
+        redelivered: Vec::new(),
         trigger: Trigger::Schedule,
         history: None,
         dry_run: false,
@@ -147,6 +148,18 @@ fn tokens_in_vain_are_counted_until_one_comes_and_denied_scopes_are_not_among_th
         meter.token(outcome);
         assert_eq!(in_vain(), expected, "{outcome:?}");
     }
+}
+
+#[test]
+fn what_is_delivered_again_is_counted_whatever_became_of_the_run_itself() {
+    let (metrics, _meter) = known(&["lake"]);
+    let redelivered = || vec![delivered("lake", 1, Ok(receipt()))];
+    let suspended = report(Outcome::Suspended(cause("credentials_rejected")), Vec::new());
+    metrics.run_ended(&RunReport { redelivered: redelivered(), ..suspended });
+    let published = report(judged(Verdict::Complete, None), vec![delivered("lake", 1, Ok(receipt()))]);
+    metrics.run_ended(&RunReport { redelivered: redelivered(), ..published });
+    let parsed = read(&metrics);
+    assert_eq!(parsed.value("stocktake_sink_commits_total{registry=\"quay\",sink=\"lake\"}"), 3.0);
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn every_family_has_series_and_without_a_daemon_those_that_fit() {
             "stocktake_schedule_interval_seconds",
             "stocktake_schedule_next_run_timestamp_seconds",
             "stocktake_schedule_skipped_total",
+            "stocktake_registry_first_seen_timestamp_seconds",
             "stocktake_run_in_progress",
         ]
     );

@@ -10,16 +10,23 @@ use super::*;
 use crate::fake::{Endpoint, FakeRegistry, PASSWORD, Repositories, Script, USERNAME};
 use crate::registry::{Login, SecretSource};
 
-/// A sink that fails as long as it is told to, and counts what it took.
+/// A sink that fails or hangs if it is told to, and counts what it took.
 #[derive(Debug, Default)]
 struct Moody {
     fails: Mutex<bool>,
+    /// What it cancels when it is next asked, and then it hangs.
+    stops: Mutex<Option<CancellationToken>>,
     took: Mutex<Vec<String>>,
 }
 
 #[async_trait::async_trait]
 impl Sink for Moody {
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
+        let stop = self.stops.lock().await.take();
+        if let Some(stop) = stop {
+            stop.cancel();
+            std::future::pending::<()>().await;
+        }
         if *self.fails.lock().await {
             return Err(SinkError::new(SinkErrorKind::Full, "write"));
         }
@@ -179,4 +186,45 @@ async fn failures_are_counted_until_one_run_is_published() {
     assert_eq!(place.scheduled(2).await.history.unwrap().failures, 2);
     place.secret(PASSWORD);
     assert_eq!(place.scheduled(3).await.history.unwrap().failures, 0);
+}
+
+#[tokio::test]
+async fn a_run_stopped_while_its_sinks_are_served_is_finished_when_its_slot_is_taken_again() {
+    let place = Place::new().await;
+    let stop = CancellationToken::new();
+    *place.sink.stops.lock().await = Some(stop.clone());
+    let report = Run::scheduled(&place.plan(), at(10)).publish(&stop).await;
+    assert_eq!(report.severity(), Severity::Interrupted, "{report:?}");
+    assert_eq!(report.history.unwrap().served, None, "its sinks have not all heard of it");
+
+    let asked = place.registry.requests().len();
+    let report = place.scheduled(10).await;
+    assert_eq!(report.severity(), Severity::Good, "{report:?}");
+    assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z"]);
+    assert_eq!(place.registry.requests().len(), asked, "it is not walked again");
+    let history = report.history.unwrap();
+    assert_eq!((history.served, history.sinks["warehouse"].error.as_ref()), (Some(at(10)), None));
+}
+
+#[tokio::test]
+async fn refusals_are_forgotten_where_no_secret_is_configured_any_more() {
+    let place = Place::new().await;
+    place.secret("wrong");
+    assert_eq!(refusals(&place.scheduled(1).await), Some(1));
+    let mut plan = place.plan();
+    plan.registry.auth = Auth::None;
+    let report = Run::scheduled(&plan, at(2)).publish(&CancellationToken::new()).await;
+    assert_eq!(refusals(&report), None, "nobody can correct a secret that is not there");
+}
+
+#[tokio::test]
+async fn what_a_sink_did_with_the_snapshot_before_is_told_beside_what_it_does_with_this_one() {
+    let place = Place::new().await;
+    *place.sink.fails.lock().await = true;
+    assert_eq!(place.scheduled(10).await.severity(), Severity::Failed);
+    *place.sink.fails.lock().await = false;
+    let report = place.scheduled(20).await;
+    assert!(matches!(&report.redelivered[..], [SinkOutcome { result: Ok(_), .. }]), "{report:?}");
+    assert_eq!((report.sinks.len(), report.severity()), (1, Severity::Good));
+    assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z", "quay-20231114T221340Z"]);
 }

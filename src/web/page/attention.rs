@@ -90,10 +90,10 @@ pub(super) fn of_registry(registry: &RegistryStatus, status: &Status) -> Vec<Fin
     let mut findings: Vec<_> = [
         credentials(registry, now),
         last_run(registry),
-        registry
-            .trouble
-            .as_ref()
-            .map(|reason| Finding::new(Level::Warning, "The last run could not begin").because(reason)),
+        registry.trouble.as_ref().map(|reason| Finding {
+            alert: failing(registry),
+            ..Finding::new(Level::Warning, "The last run came to nothing").because(reason)
+        }),
         token(registry, now),
     ]
     .into_iter()
@@ -155,19 +155,23 @@ fn last_run(registry: &RegistryStatus) -> Option<Finding> {
         Verdict::Failed => "The last run failed",
     };
     let failures = registry.history.failures;
-    // Where the next try is hours away, one failure is enough for the alert.
-    let interval = registry.schedule.as_ref().and_then(|schedule| schedule.interval).unwrap_or_default();
     let alert = match failures {
         0 => (last.verdict == Verdict::Gaps).then_some("StocktakeSnapshotPartial"),
-        _ if registry.are_credentials_rejected() => None,
-        1 => (interval >= SELDOM).then_some("StocktakeRunFailing"),
-        _ => Some("StocktakeRunFailing"),
+        _ => failing(registry),
     };
     let finding = Finding { alert, meanwhile: unpublished(last, failures), ..Finding::new(Level::Warning, title) };
     Some(match &last.reason {
         Some(reason) => finding.because(reason),
         None => finding,
     })
+}
+
+/// The alert for runs that publish nothing, by its rule: where the next try is hours away, one of them is enough.
+fn failing(registry: &RegistryStatus) -> Option<&'static str> {
+    let interval = registry.schedule.as_ref().and_then(|schedule| schedule.interval).unwrap_or_default();
+    let most = u32::from(interval < SELDOM);
+    let fires = registry.history.failures > most && !registry.are_credentials_rejected();
+    fires.then_some("StocktakeRunFailing")
 }
 
 fn unpublished(last: &LastRun, failures: u32) -> Option<String> {

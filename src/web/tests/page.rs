@@ -127,11 +127,11 @@ fn a_sink_that_lags_and_a_run_that_could_not_begin_are_told() {
             "✓ warehouse 7 h 32 min ago",
         ],
     );
-    let trouble: Option<Reason> = Some(reason("locked", "another run is in progress (process 4711)", Some("wait")));
-    assert_says(
-        RegistryStatus { trouble, ..well("quay") },
-        &["The last run could not begin", "(process 4711) [locked]"],
-    );
+    let trouble: Option<Reason> = Some(reason("state", "write state.json: read-only file system", Some("remount")));
+    let mut registry = RegistryStatus { trouble, ..well("quay") };
+    registry.history.failures = 1;
+    let told = ["The last run came to nothing", "read-only file system [state]", "Alert StocktakeRunFailing"];
+    assert_says(registry, &told);
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Daemon {
         heard.await.unwrap_or_else(|_| panic!("the service manager is not told {line}"))
     }
 
+    /// What the service manager has heard by now and nobody has asked for.
+    pub(crate) fn heard_meanwhile(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
+    }
+
     /// Status and body of an answer.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let answer = client().get(format!("{}{path}", self.base)).send().await.unwrap();
