@@ -134,7 +134,8 @@ impl<'a> Run<'a> {
                 return self.report(Outcome::Interrupted { resumable: interrupted.resumable });
             }
         };
-        let (judged, snapshot, state) = on_disk(move || seal(judged, state)).await;
+        let slot = self.slot;
+        let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot)).await;
         let sinks = match &snapshot {
             Some(snapshot) => deliver::to_all(&self.plan.sinks, snapshot, stop).await,
             None => Vec::new(),
@@ -162,7 +163,7 @@ impl<'a> Run<'a> {
 
     /// Writes down how it ended.
     async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
-        let mut history = outcome::remembered(state.history(), &judged, &sinks, self.now());
+        let mut history = outcome::remembered(state.history(), self.slot, &judged, &sinks, self.now());
         if let Ok(client) = &self.client {
             history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.now()).await;
         }
@@ -356,8 +357,14 @@ fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<JudgedRun> {
     Some(JudgedRun { record, cause, monitored: 0, resumable: false })
 }
 
-/// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot.
-fn seal(mut judged: Judged, mut state: RegistryState) -> (Judged, Option<Snapshot>, RegistryState) {
+/// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot, and
+/// its slot is given up first. Otherwise a run that is killed before it has written down how it ended would be the same run
+/// again, and the sinks, which know it as failed, would not take what that one finds.
+fn seal(
+    mut judged: Judged,
+    mut state: RegistryState,
+    slot: Option<DateTime<Utc>>,
+) -> (Judged, Option<Snapshot>, RegistryState) {
     if let Some(unsealed) = judged.unsealed.take()
         && judged.record.verdict.is_publishable()
     {
@@ -372,6 +379,11 @@ fn seal(mut judged: Judged, mut state: RegistryState) -> (Judged, Option<Snapsho
         // The sinks are about to learn that this run failed; it must not be delivered under the same name later.
         state.discard_sealed(&judged.record.id);
         judged.fail(failed);
+    }
+    if let Some(Err(e)) = slot.map(|slot| state.give_up(slot)) {
+        let (registry, run_id) = (&judged.record.id.registry, judged.record.id.run_id());
+        warn!(%registry, %run_id, "no sink is told that {run_id} failed: {}", chain(&e));
+        return (judged, None, state);
     }
     let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());
     (judged, snapshot.ok(), state)

@@ -1,7 +1,7 @@
 //! What a run leaves to be remembered: how it ended, what the sinks said, and whether the credentials were taken.
 
 use chrono::{DateTime, Utc};
-use stocktake_sink::{Trigger, Verdict};
+use stocktake_sink::Verdict;
 
 use super::{Cause, JudgedRun, SinkOutcome};
 use crate::registry::{Client, RegistryError, Standing};
@@ -13,9 +13,10 @@ impl From<&Cause> for Reason {
     }
 }
 
-/// What there was, and what a run adds to it.
+/// What there was, and what a run adds to it, which was that of this slot of the schedule.
 pub(super) fn remembered(
     before: &History,
+    slot: Option<DateTime<Utc>>,
     judged: &JudgedRun,
     sinks: &[SinkOutcome],
     finished_at: DateTime<Utc>,
@@ -36,9 +37,8 @@ pub(super) fn remembered(
         repositories: record.rows_repositories,
         requests: record.requests,
     });
-    if record.trigger == Trigger::Schedule {
-        history.served = Some(record.id.scheduled_at);
-    }
+    // Not the time that the run stands for: a person's run may have taken that one before.
+    history.served = slot.or(history.served);
     if is_success {
         history.last_success_at = Some(finished_at);
     }

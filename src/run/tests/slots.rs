@@ -180,3 +180,62 @@ async fn failures_are_counted_until_one_run_is_published() {
     place.secret(PASSWORD);
     assert_eq!(place.scheduled(3).await.history.unwrap().failures, 0);
 }
+
+/// A sink that keeps what the state was when it was asked, as a run that is killed then would leave it.
+#[derive(Debug)]
+struct Witness {
+    state: PathBuf,
+    saw: Mutex<Vec<(String, Vec<u8>)>>,
+}
+
+#[async_trait::async_trait]
+impl Sink for Witness {
+    async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
+        let seen = (snapshot.id().run_id(), fs::read(&self.state).unwrap());
+        self.saw.lock().await.push(seen);
+        Ok(Receipt { location: "there".into(), objects: Vec::new() })
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_run_killed_after_its_failure_was_told_is_not_run_again_under_the_same_name() {
+    let place = Place::new().await;
+    let state = place.directory.path().join("state/quay/state.json");
+    let witness = Arc::new(Witness { state: state.clone(), saw: Mutex::default() });
+    let mut plan = place.plan();
+    plan.sinks = vec![("feed".into(), Arc::clone(&witness) as _)];
+    place.secret("wrong");
+    let report = Run::scheduled(&plan, at(10)).publish(&CancellationToken::new()).await;
+    assert_eq!(report.severity(), Severity::Authentication);
+    let (run_id, killed) = witness.saw.lock().await.pop().unwrap();
+    fs::write(&state, killed).unwrap();
+
+    place.secret(PASSWORD);
+    // The slot, once more, and then the next one.
+    Run::scheduled(&plan, at(10)).publish(&CancellationToken::new()).await;
+    let report = Run::scheduled(&plan, at(70)).publish(&CancellationToken::new()).await;
+    assert_eq!(report.severity(), Severity::Good, "{report:?}");
+    let saw = witness.saw.lock().await;
+    assert!(saw.iter().all(|(again, _)| *again != run_id), "two contents of {run_id}");
+}
+
+#[tokio::test]
+async fn a_slot_whose_second_a_persons_run_has_taken_is_run_once_under_another_name() {
+    let place = Place::new().await;
+    let name = &place.plan().registry.name;
+    let state = place.plan().state;
+    let lock = || RegistryState::lock(&state, name).unwrap();
+    // A person's run in that very second, that failed or was killed.
+    lock().take_slot(at(10)).unwrap();
+    let report = place.scheduled(10).await;
+    let history = report.history.unwrap();
+    assert_eq!(history.last.unwrap().run_id, "quay-20231114T221331Z");
+    assert_eq!(history.served, Some(at(10)), "the slot is told from the run's name");
+    let report = place.scheduled(10).await;
+    assert!(matches!(report.outcome, Outcome::Skipped(_)), "{report:?}");
+    assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221331Z"]);
+}
