@@ -6,17 +6,21 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{RegistryName, durable};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::roster::described;
 use crate::schedule::{Past, Schedule};
 
+/// Pages are small; the disk that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// No registry has this name: theirs begin with a letter or digit.
 const DIRECTORY: &str = ".daemon";
 
@@ -112,13 +116,16 @@ impl Memory {
         let _ = self.pages.send((registry.clone(), page));
     }
 
-    /// Waits until all is written.
+    /// Waits until all is written, unless the disk hangs.
     pub(super) async fn close(self) {
         let Self { pages, scribe, .. } = self;
         drop(pages);
-        if let Err(e) = scribe.await {
-            warn!("what was to be remembered of schedules is not all written: {e}");
-        }
+        let why = match timeout(PATIENCE, scribe).await {
+            Ok(Ok(())) => return,
+            Ok(Err(e)) => e.to_string(),
+            Err(e) => e.to_string(),
+        };
+        warn!("what was to be remembered of schedules is not all written: {why}");
     }
 }
 

@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::run::chain;
 use crate::state::History;
 use crate::status::Status;
-use crate::web::{Handle, Listener, NoSuchRegistry, Requested, Site, WebError, WebSettings};
+use crate::web::{Handle, Listener, NotRequested, Requested, Site, WebError, WebSettings};
 
 /// Wishes that may wait for the loop.
 const WISHES: usize = 64;
@@ -89,6 +89,15 @@ impl Serving {
         Ok(())
     }
 
+    /// Takes no more questions.
+    pub(super) fn begin_to_close(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
     /// Ends it, as soon as those who are being answered have their answers.
     pub(super) async fn close(self) {
         self.stop.cancel();
@@ -124,12 +133,12 @@ impl Site for Window {
         self.tower.is_ready()
     }
 
-    async fn run(&self, registry: &str) -> Result<Requested, NoSuchRegistry> {
+    async fn run(&self, registry: &str) -> Result<Requested, NotRequested> {
         let (answer, answered) = oneshot::channel();
         let wish = Wish { registry: registry.to_owned(), answer };
         // Closed once the loop has ended.
-        self.wishes.send(wish).await.map_err(|_| NoSuchRegistry)?;
-        answered.await.unwrap_or(Err(NoSuchRegistry))
+        self.wishes.send(wish).await.map_err(|_| NotRequested::Stopping)?;
+        answered.await.unwrap_or(Err(NotRequested::Stopping))
     }
 }
 
@@ -165,9 +174,8 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Takes the configuration as it is now; if anything is wrong with it, nothing of it.
-    pub(super) async fn load_anew(&mut self) -> Result<(), String> {
-        let mut loaded = load(self.options.file.clone()).await?;
+    /// Takes this configuration; if it cannot be had as a whole, nothing of it.
+    pub(super) async fn take(&mut self, mut loaded: Loaded) -> Result<(), String> {
         let is_elsewhere = loaded.state != self.loaded.state;
         let memory = if is_elsewhere { Some(Memory::open(&loaded.state).map_err(|e| chain(&e))?) } else { None };
         self.serving.change(&loaded.web, &self.window).await.map_err(|e| chain(&e))?;
@@ -218,6 +226,7 @@ impl Daemon {
     }
 }
 
-async fn load(file: Option<PathBuf>) -> Result<Loaded, String> {
+/// Reads the configuration aside.
+pub(super) async fn load(file: Option<PathBuf>) -> Result<Loaded, String> {
     tokio::task::spawn_blocking(move || Loaded::load(file.as_deref())).await.unwrap_or_else(|e| Err(e.to_string()))
 }

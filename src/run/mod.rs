@@ -111,8 +111,10 @@ impl<'a> Run<'a> {
     async fn publish_locked(self, mut state: RegistryState, stop: &CancellationToken) -> RunReport {
         let unfinished = self.unfinished(&state);
         let redelivered = self.redeliver(&mut state, stop).await;
-        if let Some(report) = self.hold_back(&state).await {
-            return report;
+        match stop.run_until_cancelled(self.hold_back(&state)).await {
+            None => return self.report(Outcome::Interrupted { resumable: unfinished.is_some() }),
+            Some(Some(report)) => return report,
+            Some(None) => {}
         }
         let id = match self.take_slot(&mut state) {
             Ok(Some(slot)) => self.identity(slot),
