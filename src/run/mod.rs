@@ -152,8 +152,9 @@ impl<'a> Run<'a> {
     async fn hold_back(&self, state: &RegistryState) -> Option<RunReport> {
         self.slot?;
         let refusals = state.history().refusals.as_ref().filter(|refusals| refusals.is_suspended())?;
-        let is_same = outcome::is_same_secret(refusals, self.client.as_ref().ok()?).await;
-        is_same.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
+        let is_held_back = refusals.is_too_soon(self.started_at)
+            || refusals.is_of_one_secret() && outcome::is_same_secret(refusals, self.client.as_ref().ok()?).await;
+        is_held_back.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
     }
 
     fn take_slot(&self, state: &mut RegistryState) -> Result<Option<DateTime<Utc>>, StateError> {

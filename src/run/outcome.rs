@@ -5,7 +5,7 @@ use stocktake_sink::Verdict;
 
 use super::{Cause, JudgedRun, SinkOutcome};
 use crate::registry::{Client, RegistryError, Standing};
-use crate::state::{History, Inventory, LastRun, Reason, Refusals, SinkHistory};
+use crate::state::{History, Inventory, LastRun, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
 
 impl From<&Cause> for Reason {
     fn from(cause: &Cause) -> Self {
@@ -87,7 +87,10 @@ async fn refused(
     let fingerprint = hex(&client.fingerprint_sent(salt.as_bytes()).await?);
     let same = before.filter(|before| before.fingerprint == fingerprint).map_or(0, |before| before.count);
     let reason = Reason::from(&Cause::of_registry(error));
-    Some(Refusals { count: same.saturating_add(1), at: now, reason, fingerprint, salt })
+    let mut times = before.map_or_else(Vec::new, |before| before.times.clone());
+    times.push(now);
+    times.drain(..times.len().saturating_sub(MOST_REFUSALS_AN_HOUR));
+    Some(Refusals { count: same.saturating_add(1), at: now, reason, fingerprint, salt, times })
 }
 
 /// Whether there is still nothing but the secret that was refused. One that cannot be read is not held back: the run

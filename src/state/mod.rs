@@ -16,7 +16,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Receipt, RegistryName, SnapshotId, durable};
 
-pub use history::{History, Inventory, LastRun, MOST_REFUSALS, Reason, Refusals, SinkHistory};
+pub use history::{History, Inventory, LastRun, MOST_REFUSALS, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
 
 use crate::snapshot::{Extent, SealError, Sealed};
 

@@ -239,3 +239,54 @@ async fn a_slot_whose_second_a_persons_run_has_taken_is_run_once_under_another_n
     assert!(matches!(report.outcome, Outcome::Skipped(_)), "{report:?}");
     assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221331Z"]);
 }
+
+/// As a `password_command` does that prints another secret each time.
+#[tokio::test]
+async fn secrets_that_change_all_the_time_are_sent_four_times_an_hour_at_most() {
+    let place = Place::new().await;
+    for night in 1..=8 {
+        place.secret(&format!("wrong-{night}"));
+        let report = place.scheduled(night).await;
+        assert_eq!(matches!(report.outcome, Outcome::Suspended(_)), night > 4, "{report:?}");
+    }
+    assert_eq!(place.logins(), 4, "a service locks the account at the fifth");
+    // An hour later; or the clock was wrong then.
+    let path = place.directory.path().join("state/quay/state.json");
+    for minutes in [-61, 61] {
+        let mut pointer: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let times = pointer["history"]["refusals"]["times"].as_array_mut().unwrap();
+        times[0] = serde_json::to_value(clock::now() + TimeDelta::minutes(minutes)).unwrap();
+        fs::write(&path, pointer.to_string()).unwrap();
+        let before = place.logins();
+        place.secret(&format!("wrong-after-{minutes}"));
+        place.scheduled(100 + minutes).await;
+        assert_eq!(place.logins(), before + 1);
+    }
+    place.secret(PASSWORD);
+    assert_eq!(refusals(&place.by_hand().await), None, "a person may");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_command_that_hangs_while_the_schedule_is_held_back() {
+    let place = Place::new().await;
+    place.secret("wrong");
+    for night in 1..=3 {
+        place.scheduled(night).await;
+    }
+    let mut plan = place.plan();
+    let began = place.directory.path().join("began");
+    let script = format!("touch {}; exec sleep 600", began.display());
+    let mut command = crate::registry::SecretCommand::new("sh", vec!["-c".into(), script]);
+    command.timeout = Duration::from_mins(10);
+    plan.registry.auth =
+        Auth::Token(Some(Login { username: USERNAME.into(), password: SecretSource::Command(command) }));
+    let stop = CancellationToken::new();
+    let stopped = async {
+        while !began.exists() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let (report, ()) = tokio::join!(Run::scheduled(&plan, at(4)).publish(&stop), stopped);
+    assert!(matches!(report.outcome, Outcome::Interrupted { .. }), "{report:?}");
+}
