@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ pub(super) struct Memory {
     directory: Arc<PathBuf>,
     pages: mpsc::UnboundedSender<(RegistryName, Page)>,
     scribe: JoinHandle<()>,
-    _lock: File,
+    lock: File,
 }
 
 impl Memory {
@@ -88,7 +89,14 @@ impl Memory {
         let directory = Arc::new(directory);
         let (pages, to_write) = mpsc::unbounded_channel();
         let scribe = tokio::spawn(write_all(Arc::clone(&directory), to_write));
-        Ok(Self { directory, pages, scribe, _lock: lock })
+        Ok(Self { directory, pages, scribe, lock })
+    }
+
+    /// Whether it is the memory of this state directory, under whatever name.
+    pub(super) fn is_in(&self, state: &Path) -> bool {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let there = fs::metadata(state.join(DIRECTORY).join("lock")).map(identity);
+        matches!((there, self.lock.metadata().map(identity)), (Ok(there), Ok(ours)) if there == ours)
     }
 
     /// What is remembered of a registry. What cannot be read is as good as new: the registry's own state keeps a slot that
@@ -139,9 +147,10 @@ async fn write_all(directory: Arc<PathBuf>, mut pages: mpsc::UnboundedReceiver<(
         }
         let directory = Arc::clone(&directory);
         let written = tokio::task::spawn_blocking(move || {
-            newest.iter().try_for_each(|(registry, page)| {
-                let json = serde_json::to_vec(page)?;
-                durable::write(&file(&directory, registry), &json)
+            // One that cannot be written keeps no other from being.
+            newest.iter().fold(Ok(()), |written, (registry, page)| {
+                let json = serde_json::to_vec(page).map_err(io::Error::from);
+                written.and(json.and_then(|json| durable::write(&file(&directory, registry), &json)))
             })
         });
         let written = written.await.unwrap_or_else(|e| Err(io::Error::other(e)));

@@ -176,8 +176,8 @@ impl Daemon {
 
     /// Takes this configuration; if it cannot be had as a whole, nothing of it.
     pub(super) async fn take(&mut self, mut loaded: Loaded) -> Result<(), String> {
-        let is_elsewhere = loaded.state != self.loaded.state;
-        let memory = if is_elsewhere { Some(Memory::open(&loaded.state).map_err(|e| chain(&e))?) } else { None };
+        let is_ours = self.memory.is_in(&loaded.state);
+        let memory = if is_ours { None } else { Some(Memory::open(&loaded.state).map_err(|e| chain(&e))?) };
         self.serving.change(&loaded.web, &self.window).await.map_err(|e| chain(&e))?;
         // From here on nothing fails.
         loaded.count_in(&self.metrics);

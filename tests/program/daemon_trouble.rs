@@ -93,3 +93,30 @@ async fn it_stops_while_the_disk_of_the_state_hangs_and_tells_who_asks_for_a_run
     assert!(begun.elapsed() < PROMPTLY / 4, "{:?}", begun.elapsed());
     timeout(PROMPTLY, daemon.running.end()).await.expect("a prompt end").exits(0).says("1 runs do not stop in time");
 }
+
+#[tokio::test]
+async fn a_state_directory_may_get_another_name_and_none_may_have_two_daemons() {
+    let registry = registry().await;
+    let yaml = configuration(&[("quay", &registry.url(), NEVER)]);
+    let place = Workplace::with(&yaml);
+    let mut daemon = Daemon::start(&place).await;
+    std::os::unix::fs::symlink("state", place.path("link")).unwrap();
+    for (state, times) in [("link", 1), ("elsewhere", 2), ("./state", 3)] {
+        place.configure(&format!("state: {state}\n{yaml}"));
+        daemon.running.signal("HUP").await;
+        daemon.running.says_times("the configuration is reloaded", times).await;
+        place.run(&["daemon"]).await.exits(1).says("another daemon has the state directory");
+    }
+    daemon.stop().await.exits(0);
+}
+
+#[tokio::test]
+async fn a_page_of_its_memory_that_cannot_be_written_keeps_no_other_from_being() {
+    let registry = registry().await;
+    let url = registry.url();
+    let place = Workplace::with(&configuration(&[("a", &url, NEVER), ("b", &url, NEVER)]));
+    fs::create_dir_all(place.path("state/.daemon/a.json/in-the-way")).unwrap();
+    let ended = Daemon::start(&place).await.stop().await.exits(0);
+    ended.says("what is to be remembered of schedules is not written");
+    assert!(place.path("state/.daemon/b.json").is_file(), "{:?}", place.tree("state").keys());
+}
