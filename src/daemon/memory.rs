@@ -148,10 +148,12 @@ async fn write_all(directory: Arc<PathBuf>, mut pages: mpsc::UnboundedReceiver<(
         let directory = Arc::clone(&directory);
         let written = tokio::task::spawn_blocking(move || {
             // One that cannot be written keeps no other from being.
-            newest.iter().fold(Ok(()), |written, (registry, page)| {
+            let mut written = Ok(());
+            for (registry, page) in &newest {
                 let json = serde_json::to_vec(page).map_err(io::Error::from);
-                written.and(json.and_then(|json| durable::write(&file(&directory, registry), &json)))
-            })
+                written = written.and(json.and_then(|json| durable::write(&file(&directory, registry), &json)));
+            }
+            written
         });
         let written = written.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         match written {
