@@ -70,9 +70,11 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
+    // The daemon has waited for its runs already.
+    let seconds = if matches!(arguments.command, Command::Daemon) { 1 } else { 5 };
     let exit = runtime.block_on(dispatch(arguments, &bars, &metrics));
     // Blocking work of a cancelled sink notices within one batch; nobody waits longer than this for a stuck disk.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(seconds));
     exit.into()
 }
 

@@ -4,19 +4,24 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{RegistryName, durable};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::roster::described;
 use crate::schedule::{Past, Schedule};
 
+/// Pages are small; the disk that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// No registry has this name: theirs begin with a letter or digit.
 const DIRECTORY: &str = ".daemon";
 
@@ -64,7 +69,7 @@ pub(super) struct Memory {
     directory: Arc<PathBuf>,
     pages: mpsc::UnboundedSender<(RegistryName, Page)>,
     scribe: JoinHandle<()>,
-    _lock: File,
+    lock: File,
 }
 
 impl Memory {
@@ -84,7 +89,14 @@ impl Memory {
         let directory = Arc::new(directory);
         let (pages, to_write) = mpsc::unbounded_channel();
         let scribe = tokio::spawn(write_all(Arc::clone(&directory), to_write));
-        Ok(Self { directory, pages, scribe, _lock: lock })
+        Ok(Self { directory, pages, scribe, lock })
+    }
+
+    /// Whether it is the memory of this state directory, under whatever name.
+    pub(super) fn is_in(&self, state: &Path) -> bool {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let there = fs::metadata(state.join(DIRECTORY).join("lock")).map(identity);
+        matches!((there, self.lock.metadata().map(identity)), (Ok(there), Ok(ours)) if there == ours)
     }
 
     /// What is remembered of a registry. What cannot be read is as good as new: the registry's own state keeps a slot that
@@ -112,13 +124,16 @@ impl Memory {
         let _ = self.pages.send((registry.clone(), page));
     }
 
-    /// Waits until all is written.
+    /// Waits until all is written, unless the disk hangs.
     pub(super) async fn close(self) {
         let Self { pages, scribe, .. } = self;
         drop(pages);
-        if let Err(e) = scribe.await {
-            warn!("what was to be remembered of schedules is not all written: {e}");
-        }
+        let why = match timeout(PATIENCE, scribe).await {
+            Ok(Ok(())) => return,
+            Ok(Err(e)) => e.to_string(),
+            Err(e) => e.to_string(),
+        };
+        warn!("what was to be remembered of schedules is not all written: {why}");
     }
 }
 
@@ -132,10 +147,13 @@ async fn write_all(directory: Arc<PathBuf>, mut pages: mpsc::UnboundedReceiver<(
         }
         let directory = Arc::clone(&directory);
         let written = tokio::task::spawn_blocking(move || {
-            newest.iter().try_for_each(|(registry, page)| {
-                let json = serde_json::to_vec(page)?;
-                durable::write(&file(&directory, registry), &json)
-            })
+            // One that cannot be written keeps no other from being.
+            let mut written = Ok(());
+            for (registry, page) in &newest {
+                let json = serde_json::to_vec(page).map_err(io::Error::from);
+                written = written.and(json.and_then(|json| durable::write(&file(&directory, registry), &json)));
+            }
+            written
         });
         let written = written.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         match written {

@@ -15,6 +15,7 @@ mod ticker;
 mod tower;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use tracing::{error, info, warn};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::run::{Plan, Run, RunReport, Severity};
-use crate::web::{NoSuchRegistry, Requested};
+use crate::web::{NotRequested, Requested};
 use loaded::Loaded;
 use memory::Memory;
 pub use memory::MemoryError;
@@ -41,15 +42,14 @@ use start::{Serving, Window};
 use ticker::Ticker;
 use tower::Tower;
 
-/// How long runs have to notice that they are to stop. With what `main` then grants to work on a stuck disk, a stop takes
-/// less than ten seconds; systemd is told to wait longer.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long runs have to notice that they are to stop. With all that comes after, a stop takes less than ten seconds.
+const PATIENCE: Duration = Duration::from_secs(7);
 
 /// Somebody's wish for a run of one registry now.
 #[derive(Debug)]
 struct Wish {
     registry: String,
-    answer: oneshot::Sender<Result<Requested, NoSuchRegistry>>,
+    answer: oneshot::Sender<Result<Requested, NotRequested>>,
 }
 
 /// Runs until a signal ends it.
@@ -57,9 +57,17 @@ struct Wish {
 /// # Errors
 /// Only before it is ready: the configuration, the state directory or the listener cannot be used.
 pub async fn daemon(options: Options) -> Result<(), DaemonError> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let ticker = Ticker::start().await?;
-    let mut daemon = Daemon::prepare(options).await?;
+    let prepared = tokio::select! {
+        biased;
+        () = signals.stop() => {
+            info!("stopped before it was ready");
+            return Ok(());
+        }
+        prepared = Daemon::prepare(options) => prepared,
+    };
+    let mut daemon = prepared?;
     daemon.turn_until_stopped(ticker, signals).await;
     daemon.end().await;
     Ok(())
@@ -93,7 +101,7 @@ impl Daemon {
                 biased;
                 signal = signals.next() => match signal {
                     Signal::Stop => break,
-                    Signal::Reload => self.reload().await,
+                    Signal::Reload => if self.reload(&mut signals, &mut ticker).await.is_break() { break },
                     Signal::RunAll => self.run_all(),
                 },
                 Some(ended) = self.runs.join_next_with_id(), if !self.runs.is_empty() => self.ended(ended),
@@ -183,7 +191,7 @@ impl Daemon {
         let known = self.loaded.plans.keys().find(|name| name.as_str() == wish.registry);
         let is_room = self.orders.len() < self.loaded.concurrency.get();
         let answer = match known {
-            None => Err(NoSuchRegistry),
+            None => Err(NotRequested::NoSuchRegistry),
             Some(name) if self.roster.order_now(name) => {
                 info!(registry = %name, "a run of {name} is asked for over HTTP");
                 Ok(if is_room { Requested::Started } else { Requested::Queued })
@@ -194,10 +202,28 @@ impl Daemon {
         let _ = wish.answer.send(answer);
     }
 
-    /// Takes the configuration as it is now, as a whole; or keeps the one there is, and says why.
-    async fn reload(&mut self) {
+    /// Takes the configuration as it is now, as a whole; or keeps the one there is, and says why. A disk that does not
+    /// answer keeps neither the schedule waiting nor whoever wants to stop.
+    async fn reload(&mut self, signals: &mut Signals, ticker: &mut Ticker) -> ControlFlow<()> {
         self.supervisor.reloading();
-        match self.load_anew().await {
+        let loading = start::load(self.options.file.clone());
+        tokio::pin!(loading);
+        let loaded = loop {
+            tokio::select! {
+                biased;
+                () = signals.stop() => return ControlFlow::Break(()),
+                loaded = &mut loading => break loaded,
+                Some(ended) = self.runs.join_next_with_id(), if !self.runs.is_empty() => self.ended(ended),
+                () = ticker.tick() => self.tick(clock::now()),
+            }
+            self.start_what_may();
+        };
+        let taken = tokio::select! {
+            biased;
+            () = signals.stop() => return ControlFlow::Break(()),
+            taken = async { self.take(loaded?).await } => taken,
+        };
+        match taken {
             Ok(()) => {
                 info!(file = %self.loaded.file.display(), "the configuration is reloaded: {} registries", self.loaded.plans.len());
                 // Before anybody looks: until then nothing is known of the next slots.
@@ -209,6 +235,7 @@ impl Daemon {
             }
         }
         self.supervisor.ready();
+        ControlFlow::Continue(())
     }
 
     /// Tells all runs to stop, and waits for them a little.
@@ -218,6 +245,9 @@ impl Daemon {
         // Beside the runs, whoever is being answered gets the answer.
         self.serving.stop();
         self.stop.cancel();
+        // Nobody waits for an answer that the loop does not give any more.
+        self.wishes.close();
+        while self.wishes.try_recv().is_ok() {}
         let deadline = tokio::time::sleep(PATIENCE);
         tokio::pin!(deadline);
         loop {

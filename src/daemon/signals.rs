@@ -43,6 +43,14 @@ impl Signals {
         }
     }
 
+    /// Waits until one asks for a stop; the others wait for [`Self::next`].
+    pub(super) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// From here on a further signal to stop ends the process at once.
     pub(super) fn exit_at_the_next(mut self) {
         tokio::spawn(async move {

@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::run::chain;
 use crate::state::History;
 use crate::status::Status;
-use crate::web::{Handle, Listener, NoSuchRegistry, Requested, Site, WebError, WebSettings};
+use crate::web::{Handle, Listener, NotRequested, Requested, Site, WebError, WebSettings};
 
 /// Wishes that may wait for the loop.
 const WISHES: usize = 64;
@@ -133,12 +133,12 @@ impl Site for Window {
         self.tower.is_ready()
     }
 
-    async fn run(&self, registry: &str) -> Result<Requested, NoSuchRegistry> {
+    async fn run(&self, registry: &str) -> Result<Requested, NotRequested> {
         let (answer, answered) = oneshot::channel();
         let wish = Wish { registry: registry.to_owned(), answer };
         // Closed once the loop has ended.
-        self.wishes.send(wish).await.map_err(|_| NoSuchRegistry)?;
-        answered.await.unwrap_or(Err(NoSuchRegistry))
+        self.wishes.send(wish).await.map_err(|_| NotRequested::Stopping)?;
+        answered.await.unwrap_or(Err(NotRequested::Stopping))
     }
 }
 
@@ -174,11 +174,10 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Takes the configuration as it is now; if anything is wrong with it, nothing of it.
-    pub(super) async fn load_anew(&mut self) -> Result<(), String> {
-        let mut loaded = load(self.options.file.clone()).await?;
-        let is_elsewhere = loaded.state != self.loaded.state;
-        let memory = if is_elsewhere { Some(Memory::open(&loaded.state).map_err(|e| chain(&e))?) } else { None };
+    /// Takes this configuration; if it cannot be had as a whole, nothing of it.
+    pub(super) async fn take(&mut self, mut loaded: Loaded) -> Result<(), String> {
+        let is_ours = self.memory.is_in(&loaded.state);
+        let memory = if is_ours { None } else { Some(Memory::open(&loaded.state).map_err(|e| chain(&e))?) };
         self.serving.change(&loaded.web, &self.window).await.map_err(|e| chain(&e))?;
         // From here on nothing fails.
         loaded.count_in(&self.metrics);
@@ -227,6 +226,7 @@ impl Daemon {
     }
 }
 
-async fn load(file: Option<PathBuf>) -> Result<Loaded, String> {
+/// Reads the configuration aside.
+pub(super) async fn load(file: Option<PathBuf>) -> Result<Loaded, String> {
     tokio::task::spawn_blocking(move || Loaded::load(file.as_deref())).await.unwrap_or_else(|e| Err(e.to_string()))
 }

@@ -70,10 +70,17 @@ impl Cause {
     }
 
     pub(super) fn of_refusals(refusals: &Refusals) -> Self {
-        let Refusals { count, at, reason, .. } = refusals;
+        let Refusals { count, at, reason, times, .. } = refusals;
         let at = at.format("%Y-%m-%d %H:%M:%SZ");
-        let message = format!("its credentials were refused {count} times in a row, last at {at}: {}", reason.message);
-        let remedy = "correct the secret, which is noticed at the next slot, or try it now with `stocktake run`";
+        let (how_often, remedy) = if refusals.is_of_one_secret() {
+            let remedy = "correct the secret, which is noticed at the next slot, or try it now with `stocktake run`";
+            (format!("{count} times in a row"), remedy)
+        } else {
+            let remedy =
+                "correct the secret, which is sent once an hour has passed, or try it now with `stocktake run`";
+            (format!("{} times within an hour, with changing secrets", times.len()), remedy)
+        };
+        let message = format!("its credentials were refused {how_often}, last at {at}: {}", reason.message);
         let remedy = Some(remedy.to_owned());
         Self { code: Fault::CredentialsRejected.as_str(), message, remedy, is_authentication: true }
     }

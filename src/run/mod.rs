@@ -123,8 +123,10 @@ impl<'a> Run<'a> {
         redelivered: &mut Vec<SinkOutcome>,
         stop: &CancellationToken,
     ) -> RunReport {
-        if let Some(report) = self.hold_back(&state).await {
-            return report;
+        match stop.run_until_cancelled(self.hold_back(&state)).await {
+            None => return self.report(Outcome::Interrupted { resumable: unfinished.is_some() }),
+            Some(Some(report)) => return report,
+            Some(None) => {}
         }
         let id = match self.take_slot(&mut state) {
             Ok(Some(slot)) => self.identity(slot),
@@ -146,7 +148,8 @@ impl<'a> Run<'a> {
                 return self.report(Outcome::Interrupted { resumable: interrupted.resumable });
             }
         };
-        let (judged, snapshot, state) = on_disk(move || seal(judged, state)).await;
+        let slot = self.slot;
+        let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot)).await;
         let sinks = match &snapshot {
             Some(snapshot) => deliver::to_all(&self.plan.sinks, snapshot, stop).await,
             None => Vec::new(),
@@ -161,8 +164,9 @@ impl<'a> Run<'a> {
     async fn hold_back(&self, state: &RegistryState) -> Option<RunReport> {
         self.slot?;
         let refusals = state.history().refusals.as_ref().filter(|refusals| refusals.is_suspended())?;
-        let is_same = outcome::is_same_secret(refusals, self.client.as_ref().ok()?).await;
-        is_same.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
+        let is_held_back = refusals.is_too_soon(self.started_at)
+            || refusals.is_of_one_secret() && outcome::is_same_secret(refusals, self.client.as_ref().ok()?).await;
+        is_held_back.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
     }
 
     fn take_slot(&self, state: &mut RegistryState) -> Result<Option<DateTime<Utc>>, StateError> {
@@ -174,7 +178,7 @@ impl<'a> Run<'a> {
 
     /// Writes down how it ended.
     async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
-        let mut history = outcome::remembered(state.history(), &judged, &sinks, self.now());
+        let mut history = outcome::remembered(state.history(), self.slot, &judged, &sinks, self.now());
         if let Ok(client) = &self.client {
             history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.now()).await;
         }
@@ -369,8 +373,14 @@ fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<JudgedRun> {
     Some(JudgedRun { record, cause, monitored: 0, resumable: false })
 }
 
-/// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot.
-fn seal(mut judged: Judged, mut state: RegistryState) -> (Judged, Option<Snapshot>, RegistryState) {
+/// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot, and
+/// its slot is given up first. Otherwise a run that is killed before it has written down how it ended would be the same run
+/// again, and the sinks, which know it as failed, would not take what that one finds.
+fn seal(
+    mut judged: Judged,
+    mut state: RegistryState,
+    slot: Option<DateTime<Utc>>,
+) -> (Judged, Option<Snapshot>, RegistryState) {
     if let Some(unsealed) = judged.unsealed.take()
         && judged.record.verdict.is_publishable()
     {
@@ -385,6 +395,11 @@ fn seal(mut judged: Judged, mut state: RegistryState) -> (Judged, Option<Snapsho
         // The sinks are about to learn that this run failed; it must not be delivered under the same name later.
         state.discard_sealed(&judged.record.id);
         judged.fail(failed);
+    }
+    if let Some(Err(e)) = slot.map(|slot| state.give_up(slot)) {
+        let (registry, run_id) = (&judged.record.id.registry, judged.record.id.run_id());
+        warn!(%registry, %run_id, "no sink is told that {run_id} failed: {}", chain(&e));
+        return (judged, None, state);
     }
     let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());
     (judged, snapshot.ok(), state)

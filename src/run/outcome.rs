@@ -1,11 +1,11 @@
 //! What a run leaves to be remembered: how it ended, what the sinks said, and whether the credentials were taken.
 
 use chrono::{DateTime, Utc};
-use stocktake_sink::{Trigger, Verdict};
+use stocktake_sink::Verdict;
 
 use super::{Cause, DeliveryError, JudgedRun, SinkOutcome};
 use crate::registry::{Client, RegistryError, Standing};
-use crate::state::{History, Inventory, LastRun, Reason, Refusals, SinkHistory};
+use crate::state::{History, Inventory, LastRun, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
 
 impl From<&Cause> for Reason {
     fn from(cause: &Cause) -> Self {
@@ -13,9 +13,10 @@ impl From<&Cause> for Reason {
     }
 }
 
-/// What there was, and what a run adds to it.
+/// What there was, and what a run adds to it, which was that of this slot of the schedule.
 pub(super) fn remembered(
     before: &History,
+    slot: Option<DateTime<Utc>>,
     judged: &JudgedRun,
     sinks: &[SinkOutcome],
     finished_at: DateTime<Utc>,
@@ -38,8 +39,9 @@ pub(super) fn remembered(
     });
     // Told to stop while sinks were served: the slot is taken again, and they get what is sealed without another walk.
     let is_cut_off = sinks.iter().any(|outcome| matches!(outcome.result, Err(DeliveryError::Interrupted)));
-    if record.trigger == Trigger::Schedule && !is_cut_off {
-        history.served = Some(record.id.scheduled_at);
+    if !is_cut_off {
+        // Not the time that the run stands for: a person's run may have taken that one before.
+        history.served = slot.or(history.served);
     }
     if is_success {
         history.last_success_at = Some(finished_at);
@@ -93,7 +95,10 @@ async fn refused(
     let fingerprint = hex(&client.fingerprint_sent(salt.as_bytes()).await?);
     let same = before.filter(|before| before.fingerprint == fingerprint).map_or(0, |before| before.count);
     let reason = Reason::from(&Cause::of_registry(error));
-    Some(Refusals { count: same.saturating_add(1), at: now, reason, fingerprint, salt })
+    let mut times = before.map_or_else(Vec::new, |before| before.times.clone());
+    times.push(now);
+    times.drain(..times.len().saturating_sub(MOST_REFUSALS_AN_HOUR));
+    Some(Refusals { count: same.saturating_add(1), at: now, reason, fingerprint, salt, times })
 }
 
 /// Whether there is still nothing but the secret that was refused. One that cannot be read is not held back: the run

@@ -3,13 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Trigger, Verdict};
 
 /// So many refusals in a row, and the schedule does not send these credentials again: some services lock an account at
 /// the fifth.
 pub const MOST_REFUSALS: u32 = 3;
+
+/// So many refusals within an hour, and the schedule does not send other credentials either: a program that prints a new
+/// secret each time would lock the account too.
+pub const MOST_REFUSALS_AN_HOUR: usize = 4;
 
 /// The runs of one registry that got to a verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,11 +107,27 @@ pub struct Refusals {
     pub fingerprint: String,
     /// Its salt, hex.
     pub salt: String,
+    /// The last refusals, of this secret and of those before it, oldest first: no more than are allowed in an hour.
+    #[serde(default)]
+    pub times: Vec<DateTime<Utc>>,
 }
 
 impl Refusals {
-    /// Whether the schedule leaves the registry alone until the secret changes or a person's run is accepted.
+    /// Whether the schedule leaves the registry alone: until the secret changes or a person's run is accepted, or for a
+    /// while, where other secrets were refused as well.
     pub fn is_suspended(&self) -> bool {
+        self.is_of_one_secret() || self.times.last().is_some_and(|last| self.is_too_soon(*last))
+    }
+
+    /// Whether this secret alone was refused too often.
+    pub fn is_of_one_secret(&self) -> bool {
         self.count >= MOST_REFUSALS
+    }
+
+    /// Whether at this time too many refusals, of whatever secrets, are less than an hour away. Those that lie ahead for
+    /// longer than that come from a clock that was wrong.
+    pub fn is_too_soon(&self, now: DateTime<Utc>) -> bool {
+        let is_near = |at: &&DateTime<Utc>| (now - **at).abs() < TimeDelta::hours(1);
+        self.times.iter().filter(is_near).count() >= MOST_REFUSALS_AN_HOUR
     }
 }

@@ -16,7 +16,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Receipt, RegistryName, SnapshotId, durable};
 
-pub use history::{History, Inventory, LastRun, MOST_REFUSALS, Reason, Refusals, SinkHistory};
+pub use history::{History, Inventory, LastRun, MOST_REFUSALS, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
 
 use crate::snapshot::{Extent, SealError, Sealed};
 
@@ -57,9 +57,19 @@ pub enum StateError {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Pointer {
     last_slot: Option<DateTime<Utc>>,
+    /// The last one that the schedule took.
+    #[serde(default)]
+    scheduled: Option<Scheduled>,
     last: Option<Last>,
     #[serde(default)]
     history: History,
+}
+
+/// A slot of the schedule, and the time that its run stands for: the same, unless that was another run's already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Scheduled {
+    slot: DateTime<Utc>,
+    stands_for: DateTime<Utc>,
 }
 
 /// The newest snapshot that could be published.
@@ -122,16 +132,21 @@ impl RegistryState {
     /// # Errors
     /// If the slot cannot be written down.
     pub fn take_slot(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StateError> {
-        let now = now.trunc_subsecs(0);
-        let next = self.pointer.last_slot.and_then(|last| last.checked_add_signed(TimeDelta::seconds(1)));
-        let slot = next.map_or(now, |next| now.max(next));
+        let slot = self.free_slot(now);
         self.pointer.last_slot = Some(slot);
         self.save()?;
         Ok(slot)
     }
 
+    /// This time, or the first second after the last slot.
+    fn free_slot(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        let time = time.trunc_subsecs(0);
+        let next = self.pointer.last_slot.and_then(|last| last.checked_add_signed(TimeDelta::seconds(1)));
+        next.map_or(time, |next| time.max(next))
+    }
+
     /// Takes a slot of the schedule; none if its run has ended before. A run that was killed takes its slot again, and so
-    /// its identity. Where a person's run has taken a later one meanwhile, the first second after that.
+    /// its identity. Where a person's run has taken that second or a later one, the first second after that.
     ///
     /// # Errors
     /// If the slot cannot be written down.
@@ -139,10 +154,24 @@ impl RegistryState {
         if self.pointer.history.served == Some(slot) {
             return Ok(None);
         }
-        if self.pointer.last_slot == Some(slot) {
-            return Ok(Some(slot));
+        let taken = self.pointer.scheduled.filter(|taken| taken.slot == slot).map(|taken| taken.stands_for);
+        if taken.is_some() && self.pointer.last_slot == taken {
+            return Ok(taken);
         }
-        self.take_slot(slot).map(Some)
+        let stands_for = self.free_slot(slot);
+        self.pointer.scheduled = Some(Scheduled { slot, stands_for });
+        self.pointer.last_slot = Some(stands_for);
+        self.save()?;
+        Ok(Some(stands_for))
+    }
+
+    /// Gives up a slot of the schedule: nothing of it will be published, nor does another run take it again.
+    ///
+    /// # Errors
+    /// If that cannot be written down.
+    pub fn give_up(&mut self, slot: DateTime<Utc>) -> Result<(), StateError> {
+        self.pointer.history.served = Some(slot);
+        self.save()
     }
 
     /// How the runs so far ended.

@@ -76,6 +76,16 @@ fn a_slot_of_the_schedule_is_taken_again_until_its_run_has_ended_and_never_after
 }
 
 #[test]
+fn a_slot_in_the_second_of_a_persons_run_has_a_time_of_its_own_which_it_keeps() {
+    let root = tempfile::tempdir().unwrap();
+    let lock = || RegistryState::lock(root.path(), &name()).unwrap();
+    assert_eq!(lock().take_slot(at(10)).unwrap(), at(10));
+    assert_eq!(lock().take_scheduled(at(10)).unwrap(), Some(at(11)));
+    assert_eq!(lock().take_scheduled(at(10)).unwrap(), Some(at(11)), "killed");
+    assert_eq!(lock().take_scheduled(at(11)).unwrap(), Some(at(12)), "another slot");
+}
+
+#[test]
 fn a_last_slot_at_the_end_of_time_is_no_reason_to_panic() {
     let root = tempfile::tempdir().unwrap();
     let mut state = RegistryState::lock(root.path(), &name()).unwrap();

@@ -47,7 +47,7 @@ pub trait Site: Send + Sync + Debug {
     /// Whether there is a configuration, and no stop was asked for; if not, one line why.
     fn is_ready(&self) -> Result<(), String>;
     /// Asks for a run of this registry now.
-    async fn run(&self, registry: &str) -> Result<Requested, NoSuchRegistry>;
+    async fn run(&self, registry: &str) -> Result<Requested, NotRequested>;
 }
 
 /// What became of a wish for a run.
@@ -72,7 +72,13 @@ impl Requested {
     }
 }
 
-/// No registry has this name.
+/// Why no run takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no registry has this name")]
-pub struct NoSuchRegistry;
+pub enum NotRequested {
+    /// No registry has this name.
+    #[error("no registry has this name")]
+    NoSuchRegistry,
+    /// The daemon comes to its end.
+    #[error("the daemon is stopping")]
+    Stopping,
+}

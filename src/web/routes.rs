@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::answer::{self, Body};
 use super::guard::{Admission, Guard};
-use super::{Site, page};
+use super::{NotRequested, Site, page};
 
 /// Large answers that are made or on their way at once: a few of a dozen megabytes each.
 const MOST_LARGE: usize = 4;
@@ -161,7 +161,13 @@ impl Routes {
                 info!(%registry, run, "a run of {registry} was asked for over HTTP: {run}");
                 told(StatusCode::ACCEPTED, &json!({"registry": registry, "run": run}))
             }
-            Ok((Err(error), _)) => told(StatusCode::NOT_FOUND, &json!({"error": error.to_string()})),
+            Ok((Err(error), _)) => {
+                let status = match error {
+                    NotRequested::NoSuchRegistry => StatusCode::NOT_FOUND,
+                    NotRequested::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                told(status, &json!({"error": error.to_string()}))
+            }
             Err(_) => told(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "internal error; the log has more"})),
         }
     }

@@ -16,10 +16,10 @@ use crate::support::inventory::manifests;
 use crate::support::program::{LOGIN, Workplace};
 
 /// A stop is prompt, also where a server does not answer.
-const PROMPTLY: Duration = Duration::from_secs(10);
-const EVERY_SECOND: &str = "    schedule: \"* * * * * *\"\n";
+pub(crate) const PROMPTLY: Duration = Duration::from_secs(10);
+pub(crate) const EVERY_SECOND: &str = "    schedule: \"* * * * * *\"\n";
 /// Not while a test runs.
-const NEVER: &str = "    schedule: \"0 0 1 1 *\"\n";
+pub(crate) const NEVER: &str = "    schedule: \"0 0 1 1 *\"\n";
 
 /// Registries with these further lines each, delivered as Parquet.
 pub(crate) fn configuration(registries: &[(&str, &Url, &str)]) -> String {

@@ -8,6 +8,7 @@ mod contents;
 mod credentials;
 mod daemon;
 mod daemon_restarts;
+mod daemon_trouble;
 mod demo;
 mod discoveries;
 mod durability;

@@ -39,7 +39,8 @@ fn running() -> RegistryStatus {
 
 fn refused(count: u32) -> RegistryStatus {
     let reason = Reason { code: "credentials_rejected".into(), message: "no".into(), remedy: None };
-    let refusals = Refusals { count, at: moment(), reason, fingerprint: String::new(), salt: String::new() };
+    let refusals =
+        Refusals { count, at: moment(), reason, fingerprint: String::new(), salt: String::new(), times: Vec::new() };
     let history = History { refusals: Some(refusals), ..History::default() };
     RegistryStatus { history, token: TokenStatus::Expired, ..fresh("hub") }
 }

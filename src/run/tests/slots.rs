@@ -228,3 +228,113 @@ async fn what_a_sink_did_with_the_snapshot_before_is_told_beside_what_it_does_wi
     assert_eq!((report.sinks.len(), report.severity()), (1, Severity::Good));
     assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z", "quay-20231114T221340Z"]);
 }
+
+/// A sink that keeps what the state was when it was asked, as a run that is killed then would leave it.
+#[derive(Debug)]
+struct Witness {
+    state: PathBuf,
+    saw: Mutex<Vec<(String, Vec<u8>)>>,
+}
+
+#[async_trait::async_trait]
+impl Sink for Witness {
+    async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
+        let seen = (snapshot.id().run_id(), fs::read(&self.state).unwrap());
+        self.saw.lock().await.push(seen);
+        Ok(Receipt { location: "there".into(), objects: Vec::new() })
+    }
+
+    async fn probe(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_run_killed_after_its_failure_was_told_is_not_run_again_under_the_same_name() {
+    let place = Place::new().await;
+    let state = place.directory.path().join("state/quay/state.json");
+    let witness = Arc::new(Witness { state: state.clone(), saw: Mutex::default() });
+    let mut plan = place.plan();
+    plan.sinks = vec![("feed".into(), Arc::clone(&witness) as _)];
+    place.secret("wrong");
+    let report = Run::scheduled(&plan, at(10)).publish(&CancellationToken::new()).await;
+    assert_eq!(report.severity(), Severity::Authentication);
+    let (run_id, killed) = witness.saw.lock().await.pop().unwrap();
+    fs::write(&state, killed).unwrap();
+
+    place.secret(PASSWORD);
+    // The slot, once more, and then the next one.
+    Run::scheduled(&plan, at(10)).publish(&CancellationToken::new()).await;
+    let report = Run::scheduled(&plan, at(70)).publish(&CancellationToken::new()).await;
+    assert_eq!(report.severity(), Severity::Good, "{report:?}");
+    let saw = witness.saw.lock().await;
+    assert!(saw.iter().all(|(again, _)| *again != run_id), "two contents of {run_id}");
+}
+
+#[tokio::test]
+async fn a_slot_whose_second_a_persons_run_has_taken_is_run_once_under_another_name() {
+    let place = Place::new().await;
+    let name = &place.plan().registry.name;
+    let state = place.plan().state;
+    let lock = || RegistryState::lock(&state, name).unwrap();
+    // A person's run in that very second, that failed or was killed.
+    lock().take_slot(at(10)).unwrap();
+    let report = place.scheduled(10).await;
+    let history = report.history.unwrap();
+    assert_eq!(history.last.unwrap().run_id, "quay-20231114T221331Z");
+    assert_eq!(history.served, Some(at(10)), "the slot is told from the run's name");
+    let report = place.scheduled(10).await;
+    assert!(matches!(report.outcome, Outcome::Skipped(_)), "{report:?}");
+    assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221331Z"]);
+}
+
+/// As a `password_command` does that prints another secret each time.
+#[tokio::test]
+async fn secrets_that_change_all_the_time_are_sent_four_times_an_hour_at_most() {
+    let place = Place::new().await;
+    for night in 1..=8 {
+        place.secret(&format!("wrong-{night}"));
+        let report = place.scheduled(night).await;
+        assert_eq!(matches!(report.outcome, Outcome::Suspended(_)), night > 4, "{report:?}");
+    }
+    assert_eq!(place.logins(), 4, "a service locks the account at the fifth");
+    // An hour later; or the clock was wrong then.
+    let path = place.directory.path().join("state/quay/state.json");
+    for minutes in [-61, 61] {
+        let mut pointer: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let times = pointer["history"]["refusals"]["times"].as_array_mut().unwrap();
+        times[0] = serde_json::to_value(clock::now() + TimeDelta::minutes(minutes)).unwrap();
+        fs::write(&path, pointer.to_string()).unwrap();
+        let before = place.logins();
+        place.secret(&format!("wrong-after-{minutes}"));
+        place.scheduled(100 + minutes).await;
+        assert_eq!(place.logins(), before + 1);
+    }
+    place.secret(PASSWORD);
+    assert_eq!(refusals(&place.by_hand().await), None, "a person may");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_command_that_hangs_while_the_schedule_is_held_back() {
+    let place = Place::new().await;
+    place.secret("wrong");
+    for night in 1..=3 {
+        place.scheduled(night).await;
+    }
+    let mut plan = place.plan();
+    let began = place.directory.path().join("began");
+    let script = format!("touch {}; exec sleep 600", began.display());
+    let mut command = crate::registry::SecretCommand::new("sh", vec!["-c".into(), script]);
+    command.timeout = Duration::from_mins(10);
+    plan.registry.auth =
+        Auth::Token(Some(Login { username: USERNAME.into(), password: SecretSource::Command(command) }));
+    let stop = CancellationToken::new();
+    let stopped = async {
+        while !began.exists() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let (report, ()) = tokio::join!(Run::scheduled(&plan, at(4)).publish(&stop), stopped);
+    assert!(matches!(report.outcome, Outcome::Interrupted { .. }), "{report:?}");
+}

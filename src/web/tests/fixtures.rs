@@ -107,7 +107,7 @@ pub(super) fn refused(name: &str, count: u32) -> RegistryStatus {
     let reason = reason("credentials_rejected", said, Some(remedy));
     let mut registry = ended(name, Verdict::Denied, reason.clone(), count);
     let (fingerprint, salt) = (String::new(), String::new());
-    registry.history.refusals = Some(Refusals { count, at: ago("452m"), reason, fingerprint, salt });
+    registry.history.refusals = Some(Refusals { count, at: ago("452m"), reason, fingerprint, salt, times: Vec::new() });
     registry
 }
 

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listener::Bounds;
-use super::{Handle, Listener, NoSuchRegistry, Requested, Site, WebSettings};
+use super::{Handle, Listener, NotRequested, Requested, Site, WebSettings};
 use crate::status::Status;
 
 const BOUNDS: Bounds = Bounds {
@@ -65,13 +65,13 @@ impl Site for Known {
         self.readiness.clone()
     }
 
-    async fn run(&self, registry: &str) -> Result<Requested, NoSuchRegistry> {
+    async fn run(&self, registry: &str) -> Result<Requested, NotRequested> {
         assert!(!self.panics, "as the test wants");
         match registry {
             "quay" => Ok(Requested::Started),
             "harbor" => Ok(Requested::Queued),
             "busy" => Ok(Requested::AlreadyRunning),
-            _ => Err(NoSuchRegistry),
+            _ => Err(NotRequested::NoSuchRegistry),
         }
     }
 }
