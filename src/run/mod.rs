@@ -373,9 +373,8 @@ fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<JudgedRun> {
     Some(JudgedRun { record, cause, monitored: 0, resumable: false })
 }
 
-/// Seals what may be published and makes it the newest snapshot; of anything else only the record becomes a snapshot, and
-/// its slot is given up first. Otherwise a run that is killed before it has written down how it ended would be the same run
-/// again, and the sinks, which know it as failed, would not take what that one finds.
+/// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot, and
+/// its slot is given up first: a run that is killed later must not come again under a name that sinks know as failed.
 fn seal(
     mut judged: Judged,
     mut state: RegistryState,
