@@ -44,6 +44,8 @@ use tower::Tower;
 
 /// How long runs have to notice that they are to stop. With all that comes after, a stop takes less than ten seconds.
 const PATIENCE: Duration = Duration::from_secs(7);
+/// Until then the listener says that we stop; its own end may take three seconds.
+const LAST_ANSWERS: Duration = Duration::from_secs(4);
 
 /// Somebody's wish for a run of one registry now.
 #[derive(Debug)]
@@ -242,14 +244,12 @@ impl Daemon {
     async fn end(mut self) {
         self.tower.stopping();
         self.supervisor.stopping(&self.tower.summary());
-        // Beside the runs, whoever is being answered gets the answer.
-        self.serving.stop();
         self.stop.cancel();
         // Nobody waits for an answer that the loop does not give any more.
         self.wishes.close();
         while self.wishes.try_recv().is_ok() {}
-        let deadline = tokio::time::sleep(PATIENCE);
-        tokio::pin!(deadline);
+        let (deadline, last_answers) = (tokio::time::sleep(PATIENCE), tokio::time::sleep(LAST_ANSWERS));
+        tokio::pin!(deadline, last_answers);
         loop {
             tokio::select! {
                 biased;
@@ -257,6 +257,7 @@ impl Daemon {
                     Some(ended) => self.ended(ended),
                     None => break,
                 },
+                () = &mut last_answers, if !self.serving.is_stopping() => self.serving.stop(),
                 () = &mut deadline => {
                     warn!("{} runs do not stop in time and are cut off; what they began is gone on with, or swept", self.orders.len());
                     break;

@@ -98,6 +98,10 @@ impl Serving {
         self.stop.cancel();
     }
 
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
     /// Stops it and waits for its end.
     pub(super) async fn close(self) {
         self.stop();

@@ -5,14 +5,14 @@ mod cause;
 mod deliver;
 mod outcome;
 mod report;
+mod seal;
 mod verdict;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{Receipt, Sink, Snapshot, SnapshotId, Trigger, Verdict};
+use stocktake_sink::{Receipt, Sink, SnapshotId, Trigger};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -29,7 +29,8 @@ use crate::snapshot::{JudgeSettings, Known, Spool};
 use crate::state::{self, RegistryState, StateError};
 pub use crate::walk::Progress;
 use crate::walk::{Depth, Ended, NotResumed, Sources, Start, Unfinished, WalkSettings, walk};
-use verdict::{Judged, Walk};
+use seal::{seal, sealed_before};
+use verdict::Walk;
 
 /// Runs by hand in quick succession stand a few seconds ahead; more than this, and the clock was set back.
 const AHEAD: TimeDelta = TimeDelta::minutes(1);
@@ -362,46 +363,6 @@ impl<'a> Run<'a> {
 /// The receipts of those sinks that took a snapshot.
 fn receipts(outcomes: &[SinkOutcome]) -> Vec<(String, Receipt)> {
     outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone()))).collect()
-}
-
-/// What a run of this very identity had sealed when it was killed: all that is left of it to do is delivered already.
-fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<JudgedRun> {
-    let sealed = state.last()?.ok().filter(|sealed| sealed.snapshot.id() == id)?;
-    let record = sealed.snapshot.record().clone();
-    let why = record.errors.first().filter(|_| record.verdict != Verdict::Complete);
-    let cause = why.map(|error| Cause::of_judgement(record.verdict, error.message.clone()));
-    Some(JudgedRun { record, cause, monitored: 0, resumable: false })
-}
-
-/// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot, and
-/// its slot is given up first: a run that is killed later must not come again under a name that sinks know as failed.
-fn seal(
-    mut judged: Judged,
-    mut state: RegistryState,
-    slot: Option<DateTime<Utc>>,
-) -> (Judged, Option<Snapshot>, RegistryState) {
-    if let Some(unsealed) = judged.unsealed.take()
-        && judged.record.verdict.is_publishable()
-    {
-        let directory = state.sealed_directory(&judged.record.id);
-        let failed = match unsealed.seal(judged.record.clone(), &directory) {
-            Ok(sealed) => match state.keep(&sealed, judged.extent) {
-                Ok(()) => return (judged, Some(sealed.snapshot), state),
-                Err(e) => Cause::of_state(&e),
-            },
-            Err(e) => Cause::of_disk(&e),
-        };
-        // The sinks are about to learn that this run failed; it must not be delivered under the same name later.
-        state.discard_sealed(&judged.record.id);
-        judged.fail(failed);
-    }
-    if let Some(Err(e)) = slot.map(|slot| state.give_up(slot)) {
-        let (registry, run_id) = (&judged.record.id.registry, judged.record.id.run_id());
-        warn!(%registry, %run_id, "no sink is told that {run_id} failed: {}", chain(&e));
-        return (judged, None, state);
-    }
-    let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());
-    (judged, snapshot.ok(), state)
 }
 
 /// Does what waits for the disk aside: the runs of other registries go on meanwhile, on this very thread.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use stocktake_sink::{SinkError, SinkErrorKind};
+use stocktake_sink::{SinkError, SinkErrorKind, Snapshot};
 use tokio::sync::Mutex;
 
 use super::*;

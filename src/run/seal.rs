@@ -1,0 +1,51 @@
+//! From a judged walk to what sinks get: the sealed snapshot, or the record of a run that may not be published.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use stocktake_sink::{Snapshot, SnapshotId, Verdict};
+use tracing::warn;
+
+use super::verdict::Judged;
+use super::{Cause, JudgedRun, chain};
+use crate::state::RegistryState;
+
+/// What a run of this very identity had sealed when it was killed: all that is left of it to do is delivered already.
+pub(super) fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<JudgedRun> {
+    let sealed = state.last()?.ok().filter(|sealed| sealed.snapshot.id() == id)?;
+    let record = sealed.snapshot.record().clone();
+    let why = record.errors.first().filter(|_| record.verdict != Verdict::Complete);
+    let cause = why.map(|error| Cause::of_judgement(record.verdict, error.message.clone()));
+    Some(JudgedRun { record, cause, monitored: 0, resumable: false })
+}
+
+/// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot, and
+/// its slot is given up first: a run that is killed later must not come again under a name that sinks know as failed.
+pub(super) fn seal(
+    mut judged: Judged,
+    mut state: RegistryState,
+    slot: Option<DateTime<Utc>>,
+) -> (Judged, Option<Snapshot>, RegistryState) {
+    if let Some(unsealed) = judged.unsealed.take()
+        && judged.record.verdict.is_publishable()
+    {
+        let directory = state.sealed_directory(&judged.record.id);
+        let failed = match unsealed.seal(judged.record.clone(), &directory) {
+            Ok(sealed) => match state.keep(&sealed, judged.extent) {
+                Ok(()) => return (judged, Some(sealed.snapshot), state),
+                Err(e) => Cause::of_state(&e),
+            },
+            Err(e) => Cause::of_disk(&e),
+        };
+        // The sinks are about to learn that this run failed; it must not be delivered under the same name later.
+        state.discard_sealed(&judged.record.id);
+        judged.fail(failed);
+    }
+    if let Some(Err(e)) = slot.map(|slot| state.give_up(slot)) {
+        let (registry, run_id) = (&judged.record.id.registry, judged.record.id.run_id());
+        warn!(%registry, %run_id, "no sink is told that {run_id} failed: {}", chain(&e));
+        return (judged, None, state);
+    }
+    let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());
+    (judged, snapshot.ok(), state)
+}
