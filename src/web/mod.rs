@@ -6,6 +6,7 @@
 //! | `/` | GET, HEAD | the status page |
 //! | `/metrics` | GET, HEAD | for Prometheus, compressed where it asks for that |
 //! | `/healthz`, `/readyz` | GET, HEAD | 200, or 503 with one line why |
+//! | `/runbooks/ALERT`, `/runbooks/` | GET, HEAD | what to do about an alert, about each |
 //! | `/api/v1/registries/NAME/run` | POST | asks for a run; 404 unless `allow_runs` |
 //!
 //! With `basic_auth_users` all of them want a password, health too, as with Prometheus' exporters.
@@ -17,6 +18,7 @@ mod listener;
 mod page;
 mod patience;
 mod routes;
+mod runbook;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::answer::{self, Body};
 use super::guard::{Admission, Guard};
-use super::{NotRequested, Site, page};
+use super::{NotRequested, Site, page, runbook};
 
 /// Large answers that are made or on their way at once: a few of a dozen megabytes each.
 const MOST_LARGE: usize = 4;
@@ -39,6 +39,7 @@ enum Route<'r> {
     Metrics,
     Health,
     Readiness,
+    Runbook(&'static str),
     Run(&'r str),
 }
 
@@ -49,6 +50,7 @@ impl<'r> Route<'r> {
             "/metrics" => Some(Self::Metrics),
             "/healthz" => Some(Self::Health),
             "/readyz" => Some(Self::Readiness),
+            _ if path.starts_with("/runbooks/") => runbook::of(&path["/runbooks/".len()..]).map(Self::Runbook),
             _ => {
                 let name = path.strip_prefix("/api/v1/registries/")?.strip_suffix("/run")?;
                 (allow_runs && !name.is_empty() && !name.contains('/')).then_some(Self::Run(name))
@@ -101,7 +103,10 @@ impl Routes {
 
     async fn route<B>(&self, request: &Request<B>, allow_runs: bool) -> Response<Body> {
         let Some(route) = Route::of(request.uri().path(), allow_runs) else {
-            return answer::line(StatusCode::NOT_FOUND, "not found; there are /, /metrics, /healthz and /readyz");
+            return answer::line(
+                StatusCode::NOT_FOUND,
+                "not found; there are /, /metrics, /healthz, /readyz and /runbooks/",
+            );
         };
         if !route.methods().split(", ").any(|method| method == request.method().as_str()) {
             return answer::line_with(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", ALLOW, route.methods());
@@ -110,6 +115,7 @@ impl Routes {
             Route::Page => self.large(request.headers(), page::of).await,
             Route::Metrics => self.large(request.headers(), metrics).await,
             Route::Health => self.yes_or_no(|site| site.is_healthy()),
+            Route::Runbook(text) => answer::of(StatusCode::OK, answer::TEXT, text),
             Route::Readiness => self.yes_or_no(|site| site.is_ready()),
             Route::Run(name) => self.run(name, request.headers()).await,
         }

@@ -181,7 +181,7 @@ fn when_exactly(status: &Status) -> Markup {
 fn footer() -> Markup {
     html! {
         footer {
-            p { a href="/metrics" { "Metrics" } a href="/healthz" { "Health" } a href="/readyz" { "Readiness" } }
+            p { a href="/metrics" { "Metrics" } a href="/healthz" { "Health" } a href="/readyz" { "Readiness" } a href="/runbooks/" { "Runbooks" } }
             p { "stocktake " (env!("CARGO_PKG_VERSION")) ". This page looks again every " (REFRESH) " seconds." }
         }
     }

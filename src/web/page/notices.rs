@@ -73,7 +73,7 @@ fn of_finding(finding: &Finding) -> Markup {
             @if finding.command.is_some() || finding.alert.is_some() {
                 div.foot {
                     @if let Some(command) = &finding.command { pre.command tabindex="0" { (command) } }
-                    @if let Some(alert) = finding.alert { p.alert { "Alert " code { (alert) } } }
+                    @if let Some(alert) = finding.alert { p.alert { "Alert " a href={ "/runbooks/" (alert) } { code { (alert) } } } }
                 }
             }
         }

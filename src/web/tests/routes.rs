@@ -45,6 +45,16 @@ async fn health_and_readiness_say_why_they_are_not() {
 }
 
 #[tokio::test]
+async fn the_runbook_of_an_alert_is_a_link_away() {
+    let rig = Rig::new(Known::default()).await;
+    let section = rig.get("/runbooks/StocktakeCredentialsRejected").await;
+    assert_eq!((section.status, section.header("content-type")), (200, Some("text/plain; charset=utf-8")));
+    assert!(section.text().starts_with("## StocktakeCredentialsRejected\n"), "{}", section.text());
+    assert!(rig.get("/runbooks/").await.text().len() > 2 * section.body.len());
+    assert_eq!(rig.get("/runbooks/StocktakeNobody").await.status, 404);
+}
+
+#[tokio::test]
 async fn head_has_the_headers_of_get_and_no_body() {
     let rig = Rig::new(Known::default()).await;
     for path in PAGES {
