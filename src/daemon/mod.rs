@@ -44,6 +44,8 @@ use tower::Tower;
 
 /// How long runs have to notice that they are to stop. With all that comes after, a stop takes less than ten seconds.
 const PATIENCE: Duration = Duration::from_secs(7);
+/// What begins in one go is spread over so much time.
+const SPREAD: Duration = Duration::from_millis(900);
 /// Until then the listener says that we stop; its own end may take three seconds.
 const LAST_ANSWERS: Duration = Duration::from_secs(4);
 
@@ -142,14 +144,18 @@ impl Daemon {
         }
     }
 
+    /// Begins as many runs as `concurrency` allows. What begins in one go is spread over a second, so that slots that many
+    /// registries share leave the processor to others in between.
     fn start_what_may(&mut self) {
-        while self.orders.len() < self.loaded.concurrency.get() {
-            let Some(order) = self.roster.next() else { break };
-            self.begin(order);
+        let room = self.loaded.concurrency.get().saturating_sub(self.orders.len());
+        let orders: Vec<_> = std::iter::from_fn(|| self.roster.next()).take(room).collect();
+        let count = u32::try_from(orders.len()).unwrap_or(u32::MAX).max(1);
+        for (nth, order) in (0..).zip(orders) {
+            self.begin(order, SPREAD * nth / count);
         }
     }
 
-    fn begin(&mut self, order: Order) {
+    fn begin(&mut self, order: Order, wait: Duration) {
         let Some(plan) = self.loaded.plans.get(&order.registry).cloned() else {
             self.roster.ended(&order.registry, order.slot);
             return;
@@ -157,7 +163,7 @@ impl Daemon {
         let (registry, stop, tower) = (order.registry.clone(), self.stop.clone(), Arc::clone(&self.tower));
         tower.begins(&registry);
         let slot = order.slot;
-        let task = self.runs.spawn(async move { one(&plan, slot, &tower, &stop).await });
+        let task = self.runs.spawn(async move { one(&plan, slot, wait, &tower, &stop).await });
         self.orders.insert(task.id(), order);
     }
 
@@ -272,7 +278,15 @@ impl Daemon {
 }
 
 /// One run, watched.
-async fn one(plan: &Plan, slot: Option<DateTime<Utc>>, tower: &Tower, stop: &CancellationToken) -> RunReport {
+async fn one(
+    plan: &Plan,
+    slot: Option<DateTime<Utc>>,
+    wait: Duration,
+    tower: &Tower,
+    stop: &CancellationToken,
+) -> RunReport {
+    // A stop is the run's own to notice.
+    let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     let run = slot.map_or_else(|| Run::new(plan), |slot| Run::scheduled(plan, slot));
     tower.watch(&plan.registry.name, run.watch());
     run.publish(stop).await
