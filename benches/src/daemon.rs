@@ -11,11 +11,11 @@ use chrono::NaiveDateTime;
 use stocktake::daemon::{Options, daemon};
 use stocktake::metrics::Metrics;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::Failure;
-use crate::rounds::{Server, ourselves};
+use crate::rounds::Server;
 use crate::server::Content;
 
 const REGISTRIES: usize = 500;
@@ -56,7 +56,9 @@ pub(crate) async fn load() -> Result<(), Failure> {
 async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, Failure> {
     let file = directory.join("stocktake.yaml");
     fs::write(&file, configuration(url, directory)?)?;
-    let mut command = ourselves("1", &["daemon-of", file.to_str().ok_or("a path that is no text")?])?;
+    // On all cores: its peer is the goal, not another program on one of them.
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("daemon-of").arg(&file).kill_on_drop(true);
     let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     let id = process.id().ok_or("it has ended")?;
     let metrics = format!("{}/metrics", address(&mut process).await?);

@@ -43,7 +43,7 @@ pub(crate) async fn scenario(content: Content, task: Task, names: &[&str], round
 }
 
 /// This program again, as another process on one core.
-pub(crate) fn ourselves(core: &str, arguments: &[&str]) -> Result<Command, Failure> {
+fn ourselves(core: &str, arguments: &[&str]) -> Result<Command, Failure> {
     let mut command = Command::new("taskset");
     command.args(["-c", core]).arg(std::env::current_exe()?).args(arguments).kill_on_drop(true);
     Ok(command)
