@@ -18,8 +18,7 @@ pub(super) fn name(text: &str) -> Result<PathBuf, &'static str> {
 /// Has these runs counted.
 pub(super) fn count_in(plans: &mut [Plan], metrics: &Metrics) {
     for plan in plans {
-        let sinks: Vec<_> = plan.sinks.iter().map(|(sink, _)| sink.clone()).collect();
-        plan.meter = metrics.registry(&plan.registry.name, &sinks);
+        plan.meter = metrics.registry(&plan.registry.name, &plan.sink_names());
     }
 }
 
@@ -48,7 +47,7 @@ fn status(plan: &Plan, report: &RunReport) -> RegistryStatus {
         trouble: None,
         token: TokenStatus::None,
         concurrency: plan.registry.concurrency.get(),
-        sinks: plan.sinks.iter().map(|(sink, _)| sink.clone()).collect(),
+        sinks: plan.sink_names(),
         name,
     }
 }

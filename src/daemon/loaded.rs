@@ -50,8 +50,7 @@ impl Loaded {
     /// Has its runs counted; series of registries and sinks that are new begin at zero.
     pub(super) fn count_in(&mut self, metrics: &Metrics) {
         for (name, plan) in &mut self.plans {
-            let sinks: Vec<_> = plan.sinks.iter().map(|(sink, _)| sink.clone()).collect();
-            let meter = metrics.registry(name, &sinks);
+            let meter = metrics.registry(name, &plan.sink_names());
             *plan = Arc::new(Plan { meter, ..Plan::clone(plan) });
         }
     }

@@ -201,7 +201,6 @@ impl Daemon {
         let answer = match known {
             None => Err(NotRequested::NoSuchRegistry),
             Some(name) if self.roster.order_now(name) => {
-                info!(registry = %name, "a run of {name} is asked for over HTTP");
                 Ok(if is_room { Requested::Started } else { Requested::Queued })
             }
             Some(_) => Ok(Requested::AlreadyRunning),

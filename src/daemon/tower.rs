@@ -93,7 +93,7 @@ impl Tower {
                 unwritten,
                 trouble,
                 concurrency: plan.registry.concurrency.get(),
-                sinks: plan.sinks.iter().map(|(sink, _)| sink.clone()).collect(),
+                sinks: plan.sink_names(),
             }
         });
         view.registries = posts.collect();

@@ -56,6 +56,13 @@ pub struct Plan {
     pub meter: Arc<dyn Meter>,
 }
 
+impl Plan {
+    /// The configured names of the sinks, in their order.
+    pub fn sink_names(&self) -> Vec<String> {
+        self.sinks.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
 /// What an observer may look at while a run goes on.
 #[derive(Clone, Debug)]
 pub struct Watch {
