@@ -262,7 +262,8 @@ impl Received<'_> {
         let invalid = invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
         let cursor = next.map(|next| Cursor(next.to_string()));
         // Nobody listens any more: the task is about to be aborted.
-        let page = Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new: again };
+        let (proven_new, shortfalls) = (again, Vec::new());
+        let page = Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls };
         let _ = sender.send(Ok(page)).await;
         Ok(())
     }

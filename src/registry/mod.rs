@@ -80,7 +80,7 @@ pub use manifest::{Child, Descriptor, ImageConfig, Manifest, Platform, Resolved}
 pub use meter::{Endpoint, Exchange, Loss, Meter, Rule, Unmetered};
 pub use names::Names;
 pub use origin::{Distrust, same_origin, trust_realm};
-pub use page::{Cursor, Page};
+pub use page::{Cursor, Page, Shortfall};
 pub use place::Place;
 pub use retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 pub use scope::{Ladder, ScopeSet};

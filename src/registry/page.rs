@@ -43,6 +43,17 @@ pub struct Page {
     /// Whether nobody needs to check that the page brings a new name: the source sees to it itself that the list ends.
     /// So it is with ranges of an ordered catalog, and with what is listed again after ranges did not fit.
     pub proven_new: bool,
+    /// Why the list may not be whole, as far as this page shows it. They make `gaps` of a walk that else went well.
+    pub shortfalls: Vec<Shortfall>,
+}
+
+/// Why a list of names may not be whole, though it was read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortfall {
+    /// A word of a closed list: `missing`, `unproven` or `shifting`.
+    pub code: &'static str,
+    /// What may be missing and why, in one line, without secrets.
+    pub message: String,
 }
 
 /// What a page lists.

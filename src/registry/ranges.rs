@@ -150,6 +150,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
                 last,
                 cursor,
                 proven_new: true,
+                shortfalls: Vec::new(),
             });
         }
         Ok(())

@@ -78,12 +78,14 @@ pub(super) async fn judge(
             found: extent,
             invalid: seen.books.invalid,
             unreadable: seen.unreadable(),
+            shortfalls: seen.books.shortfall_count,
             credentials: !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None)),
             previous,
         },
         &run.plan.judge,
     );
-    let reason = judgement.reason.map(|reason| Cause::of_judgement(judgement.verdict, reason));
+    let reason = judgement.reason.map(|reason| with_shortfalls(reason, judgement.verdict, &seen.books));
+    let reason = reason.map(|reason| Cause::of_judgement(judgement.verdict, reason));
     let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
     let (rows_repositories, rows_tags) = (rows(Table::Repositories), rows(Table::Tags));
     let rows_manifests = rows(Table::Manifests);
@@ -130,6 +132,7 @@ impl Seen {
     async fn of(walked: Walked, resumed: Option<String>) -> Self {
         let Walked { ended, books, spool, resumable } = walked;
         let mut notes: Vec<_> = books.invalid_examples.iter().map(|name| invalid_name(name)).collect();
+        notes.extend(books.shortfalls.iter().cloned());
         notes.extend(books.errors());
         if matches!(ended, Ended::Limited) {
             notes.push(limited());
@@ -173,6 +176,15 @@ fn ending(error: &WalkError, pages: u64) -> Ending {
             _ => Ending::Failed,
         },
         WalkError::NoProgress { .. } | WalkError::Astray => Ending::Failed,
+    }
+}
+
+/// A reason for gaps, with why the list may not be whole.
+fn with_shortfalls(reason: String, verdict: Verdict, books: &Books) -> String {
+    match (books.shortfalls.first().filter(|_| verdict == Verdict::Gaps), books.shortfall_count) {
+        (None, _) => reason,
+        (Some(first), 0 | 1) => format!("{reason}; {}", first.message),
+        (Some(first), count) => format!("{reason}; {}; and {} more", first.message, count - 1),
     }
 }
 

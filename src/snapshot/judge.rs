@@ -63,6 +63,8 @@ pub struct Evidence {
     pub invalid: u64,
     /// They, and repositories that could not be read.
     pub unreadable: u64,
+    /// Reasons why the list of names may not be whole.
+    pub shortfalls: u64,
     /// Whether credentials are configured.
     pub credentials: bool,
     /// What is in the last snapshot that could be published.
@@ -98,6 +100,10 @@ fn judge_whole(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
     if seen.unreadable > 0 {
         let all = seen.found.repositories + seen.invalid;
         let reason = format!("{} of {all} repositories could not be read", seen.unreadable);
+        return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
+    }
+    if seen.shortfalls > 0 {
+        let reason = "the list of repositories may not be whole".to_owned();
         return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
     }
     Judgement { verdict: Verdict::Complete, reason: None }
@@ -162,6 +168,7 @@ mod tests {
         found: all(100),
         invalid: 0,
         unreadable: 0,
+        shortfalls: 0,
         credentials: true,
         previous: None,
     };
@@ -233,6 +240,13 @@ mod tests {
                 Verdict::Suspicious,
             ),
             ("a repository that could not be read", Evidence { unreadable: 1, ..WHOLE }, default, Verdict::Gaps),
+            ("a list that may not be whole", Evidence { shortfalls: 1, ..WHOLE }, trusting, Verdict::Gaps),
+            (
+                "nothing listed, of owners that are not there",
+                Evidence { shortfalls: 1, ..empty },
+                trusting,
+                Verdict::Gaps,
+            ),
             ("cut short", Evidence { ending: Ending::CutShort, ..WHOLE }, trusting, Verdict::Partial),
             ("denied", Evidence { ending: Ending::Denied, ..empty }, trusting, Verdict::Denied),
             ("no catalog", Evidence { ending: Ending::Unsupported, ..empty }, trusting, Verdict::Unsupported),

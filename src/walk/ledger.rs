@@ -23,6 +23,9 @@ const INVALID_EXAMPLES: usize = 10;
 /// 10^16.
 const CONCLUSIVE_NAMES: usize = 16;
 
+/// How many shortfalls of the list are kept to be shown; all are counted.
+const SHORTFALLS: usize = 100;
+
 /// After so many repositories in a row without an answer the server is gone, and asking for each of the others, with
 /// all retries, would take the whole night.
 const SILENT_REPOSITORIES: usize = 10;
@@ -46,6 +49,12 @@ pub struct Books {
     pub invalid: u64,
     /// The first of them, escaped and cut.
     pub invalid_examples: Vec<String>,
+    /// Why the list may not be whole: the first reasons.
+    #[serde(default)]
+    pub shortfalls: Vec<RunError>,
+    /// How many reasons there are.
+    #[serde(default)]
+    pub shortfall_count: u64,
     /// Repositories read as far as was asked for.
     pub read: u64,
     /// Repositories refused, or only half read.
@@ -130,6 +139,10 @@ impl Ledger {
         books.invalid += page.invalid_count;
         let room = INVALID_EXAMPLES.saturating_sub(books.invalid_examples.len());
         books.invalid_examples.extend(page.invalid.drain(..).take(room));
+        let room = SHORTFALLS.saturating_sub(books.shortfalls.len());
+        books.shortfall_count += page.shortfalls.len() as u64;
+        let shortfalls = page.shortfalls.drain(..).take(room);
+        books.shortfalls.extend(shortfalls.map(|one| RunError::of_run(one.code, one.message)));
 
         let progressed = page.proven_new || self.seen.note(&page.names, &mut self.spool, &self.monitored)?;
         // After the last page there is nothing to loop over: the list may have shifted while it was read.

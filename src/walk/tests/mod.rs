@@ -41,6 +41,7 @@ impl Discovery for Listed {
                 last: at + 1 == count,
                 cursor: (at + 1 < count).then(|| Cursor((at + 1).to_string())),
                 proven_new: false,
+                shortfalls: Vec::new(),
             })
         };
         stream::iter(self.0.iter().enumerate().skip(skipped).map(page)).boxed()
