@@ -9,7 +9,7 @@ use stocktake_sink::RegistryName;
 use url::Url;
 
 use super::{RegistryConfig, auth, check, discovery, hints, schedule};
-use crate::registry::{Auth, ClientCertificate, Kind, Pagination, Settings, Split};
+use crate::registry::{AllowedHost, Auth, ClientCertificate, Kind, Pagination, Settings, Split};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{Depth, NameFilter, WalkSettings};
 use crate::yaml::{Checked, Field, Section, Value, is_plain, shown, suggest};
@@ -114,6 +114,7 @@ fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
     let splits = [("auto", Split::Auto), ("always", Split::Always), ("off", Split::Off)];
     let split = section.or("split", Split::default(), |field| field.one_of(&splits));
     let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(host));
+    let allow_hosts = section.or("allow_hosts", Vec::new(), |field| field.each(allowed_host));
     let tls = tls(section, url.as_ref().ok());
     let timeout = section.or("timeout", TIMEOUT, Field::duration);
     let (ca_file, insecure_tls, client_certificate) = tls?;
@@ -130,6 +131,7 @@ fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
         split: split?,
         pagination: pagination?,
         realm_hosts: realm_hosts?,
+        allow_hosts: allow_hosts?,
         ca_file,
         insecure_tls,
         client_certificate,
@@ -325,4 +327,17 @@ fn host(field: &Field<'_>) -> Checked<String> {
     // The colons of an IPv6 address stand before the bracket.
     let names_port = text.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
     Ok(if names_port { format!("{host}:{port}") } else { host.to_owned() })
+}
+
+/// A host as in `realm_hosts`, or a range of addresses.
+fn allowed_host(field: &Field<'_>) -> Checked<AllowedHost> {
+    let text = field.text()?;
+    if let Ok(network) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+        return Ok(AllowedHost::Network(network));
+    }
+    if text.contains('/') {
+        let help = "a host, a host with its port, or a range such as `10.2.0.0/16`".to_owned();
+        return Err(field.problem("expected a range of addresses", Some(help)));
+    }
+    host(field).map(AllowedHost::Host)
 }

@@ -13,6 +13,7 @@ use super::error::{Problem, Step};
 use super::link::{LinkError, next_page};
 use super::origin::{destination, same_origin};
 use super::page::{Entries, Listed};
+use super::reach::Way;
 use super::realm::{basic, header};
 use super::send::in_token;
 use super::session::Session;
@@ -271,7 +272,7 @@ impl Api {
     ) -> Result<Answer, RegistryError> {
         let transport = &self.client.0.transport;
         let wants = if *step == Step::Token { Wants::Token } else { Wants::Listing };
-        let call = Call { url, authorization, form, wants, endpoint: step.endpoint() };
+        let call = Call { url, authorization, form, wants, endpoint: step.endpoint(), way: Way::Configured };
         let mut number = 1;
         loop {
             let outcome = transport.attempt(&call).await;

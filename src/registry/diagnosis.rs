@@ -130,6 +130,13 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
     match problem {
         Problem::Secret(error) => return error.remedy(),
         Problem::ClientCertificate(error) => return error.remedy(),
+        Problem::Forbidden(to) => {
+            return format!(
+                "if that host is yours, write `allow_hosts: [{}]`; otherwise the registry, or a proxy before it, reaches \
+                 into this network: ask its operator",
+                to.listed()
+            );
+        }
         Problem::Storage { host, .. } => {
             return format!(
                 "look at the registry's storage settings, at its clock, and at the way from here to {host}"

@@ -12,6 +12,7 @@ use super::content::{Flaw, Foreign};
 use super::diagnosis::{Hint, remedy};
 use super::link::LinkError;
 use super::origin::Distrust;
+use super::reach::Forbidden;
 use super::token::NoToken;
 use super::{ClientCertificateError, Endpoint, SecretError};
 
@@ -234,6 +235,8 @@ pub(super) enum Problem {
     },
     #[error("redirected to {to}")]
     Redirect { to: String },
+    #[error(transparent)]
+    Forbidden(Forbidden),
     #[error("redirected too often")]
     Redirects,
     #[error("the link to the next page leads to one that was fetched before")]
@@ -288,7 +291,9 @@ impl Problem {
             | Self::NoRoots
             | Self::TlsSetup(_)
             | Self::HttpSetup(_) => Fault::Tls,
-            Self::Link(LinkError::OtherOrigin) | Self::Realm { .. } | Self::Redirect { .. } => Fault::Untrusted,
+            Self::Link(LinkError::OtherOrigin) | Self::Realm { .. } | Self::Redirect { .. } | Self::Forbidden(_) => {
+                Fault::Untrusted
+            }
             Self::Unexpected(_)
             | Self::Body(_)
             | Self::Json(_)

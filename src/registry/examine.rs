@@ -18,6 +18,7 @@ use super::circle::Bounds;
 use super::client::Client;
 use super::diagnosis::said;
 use super::error::{Problem, Step};
+use super::reach::Way;
 use super::retry::RetryPolicy;
 use super::transport::{Call, Failure, Wants};
 use super::{Contents as _, Endpoint, Kind, Place, RegistryError, Settings};
@@ -95,7 +96,8 @@ impl Examination {
     pub async fn ping(&self) -> Result<(), RegistryError> {
         let client = self.client.inner();
         let url = client.api("/v2/");
-        let call = Call { url: &url, authorization: None, form: None, wants: Wants::Listing, endpoint: Endpoint::Ping };
+        let (wants, endpoint, way) = (Wants::Listing, Endpoint::Ping, Way::Configured);
+        let call = Call { url: &url, authorization: None, form: None, wants, endpoint, way };
         let problem = match client.transport.attempt(&call).await {
             Ok(answer) => match answer.status.as_u16() {
                 200..=399 | 401 | 403 => return Ok(()),

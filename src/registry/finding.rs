@@ -194,7 +194,11 @@ impl Finding {
             }
             Self::Clock { .. } => "synchronise this machine's clock and the server's (NTP)".into(),
             Self::RealmElsewhere { host } => {
-                format!("a proxy, or an attack: add `{host}` to `realm_hosts` only if it is yours and speaks https")
+                let host = if host.contains('[') { format!("\"{host}\"") } else { host.clone() };
+                format!(
+                    "a proxy, or an attack: only if it is yours, or your provider's by its documentation, and speaks https, \
+                     write `realm_hosts: [{host}]`"
+                )
             }
             Self::NoCatalog => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
             Self::NoRegistry => "check `url`: there is no registry API under it (`/v2/` is added to it)".into(),

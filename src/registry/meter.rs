@@ -80,11 +80,13 @@ pub enum Rule {
     Redirect,
     /// Links lead to the registry.
     Link,
+    /// What a server names is on the public internet, or where the registry itself is.
+    Address,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::RealmHost, Self::Redirect, Self::Link];
+    pub const ALL: [Self; 4] = [Self::RealmHost, Self::Redirect, Self::Link, Self::Address];
 
     /// A word for labels: `realm_host`.
     pub const fn as_str(self) -> &'static str {
@@ -92,6 +94,7 @@ impl Rule {
             Self::RealmHost => "realm_host",
             Self::Redirect => "redirect",
             Self::Link => "link",
+            Self::Address => "address",
         }
     }
 }

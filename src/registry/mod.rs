@@ -6,6 +6,7 @@
 //! it, each repository is asked with the access that it wants (`repository`, `group`) for its tags (`tags`), manifests and
 //! configurations (`reading`). Every request goes through `send` and passes `transport`. The rest is pure.
 
+mod address;
 mod api;
 mod body;
 mod cache;
@@ -42,6 +43,7 @@ mod page;
 mod ping;
 mod place;
 mod ranges;
+mod reach;
 mod reading;
 mod realm;
 mod refusal;
@@ -53,6 +55,7 @@ mod send;
 mod sent;
 mod session;
 mod settings;
+mod site;
 mod split;
 mod stats;
 mod tags;
@@ -62,6 +65,7 @@ mod tls;
 mod token;
 mod transport;
 
+pub use address::{Network, NotANetwork};
 pub use api::{Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, with_query};
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
 pub use chain::chain;
@@ -85,6 +89,6 @@ pub use place::Place;
 pub use retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 pub use scope::{Ladder, ScopeSet};
 pub use secret::{Secret, SecretError, SecretSource};
-pub use settings::{Auth, Login, Pagination, Settings, Split};
+pub use settings::{AllowedHost, Auth, Login, Pagination, Settings, Split};
 pub use stats::Stats;
 pub use token::{Claims, LifetimeSource, NoToken, Token, read_answer};

@@ -1,10 +1,8 @@
 //! Who may be sent credentials. Pure: compares URLs, resolves no names.
 
-use url::{Host, Url};
+use url::Url;
 
-/// Registries whose token service is known to live under another registrable domain: (registry, realm).
-/// `registry-1.docker.io` → `auth.docker.io` and `registry.gitlab.com` → `gitlab.com` need no entry: same domain.
-const KNOWN_PAIRS: &[(&str, &str)] = &[("registry.hub.docker.com", "auth.docker.io")];
+use super::site::{is_known_pair, same_site};
 
 /// Why a realm is not sent credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +29,7 @@ pub(super) fn destination(url: &Url, location: &str) -> String {
 }
 
 /// Whether a token may be asked for at `realm` on behalf of `registry`: its own host name on any port, the same
-/// registrable domain, a built-in pair, or one of `realm_hosts` (`host` for any port, or `host:port`).
+/// registrable domain unless it is shared, a built-in pair, or one of `realm_hosts` (`host` for any port, or `host:port`).
 pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), Distrust> {
     match realm.scheme() {
         "https" => {}
@@ -42,29 +40,22 @@ pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Resul
     if !realm.username().is_empty() || realm.password().is_some() {
         return Err(Distrust::Odd);
     }
-    if to == from || same_site(&to, &from) || is_known_pair(realm, registry) || is_listed(realm, realm_hosts) {
+    if to == from
+        || same_site(&to, &from)
+        || is_known_pair(realm, registry)
+        || is_listed(realm, realm_hosts.iter().map(String::as_str))
+    {
         Ok(())
     } else {
         Err(Distrust::OtherSite)
     }
 }
 
-/// Same registrable domain by the public suffix list. Unknown suffixes (`cluster.local`, `lan`) never match: anybody
-/// in such a network may hold a name there.
-fn same_site(a: &Host<&str>, b: &Host<&str>) -> bool {
-    let (Host::Domain(a), Host::Domain(b)) = (a, b) else { return false };
-    let known = psl::suffix(a.as_bytes()).is_some_and(|suffix| suffix.is_known());
-    known && psl::domain_str(a).is_some_and(|domain| psl::domain_str(b) == Some(domain))
-}
-
-fn is_known_pair(realm: &Url, registry: &Url) -> bool {
-    KNOWN_PAIRS.iter().any(|(from, to)| registry.host_str() == Some(from) && realm.host_str() == Some(to))
-}
-
-fn is_listed(realm: &Url, realm_hosts: &[String]) -> bool {
-    let Some(host) = realm.host_str() else { return false };
-    let with_port = realm.port_or_known_default().map(|port| format!("{host}:{port}"));
-    realm_hosts.iter().any(|listed| {
+/// Whether the URL's host is one of these: `host` for any port, or `host:port`.
+pub(super) fn is_listed<'h>(url: &Url, mut hosts: impl Iterator<Item = &'h str>) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
+    hosts.any(|listed| {
         listed.eq_ignore_ascii_case(host) || with_port.as_ref().is_some_and(|own| listed.eq_ignore_ascii_case(own))
     })
 }
@@ -125,6 +116,65 @@ mod tests {
             assert_eq!(trust(realm, registry, &[]), Err(Distrust::OtherSite), "{realm} for {registry}");
         }
         assert_eq!(trust("https://quay.io@evil.com/", "https://evil.com", &[]), Err(Distrust::Odd));
+    }
+
+    #[test]
+    fn token_services_of_clouds_are_known_by_name() {
+        for (realm, registry) in [
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.aliyuncs.com/auth", "https://registry.aliyuncs.com"),
+            ("https://dockerauth-vpc.cn-beijing.aliyuncs.com/auth", "https://registry-vpc.cn-beijing.aliyuncs.com"),
+            (
+                "https://dockerauth-ee.ap-southeast-1.aliyuncs.com/auth",
+                "https://me-registry.ap-southeast-1.cr.aliyuncs.com",
+            ),
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com/auth", "https://crpi-x.cn-hangzhou.personal.cr.aliyuncs.com"),
+            (
+                "https://dockerauth-cn-zhangjiakou.aliyuncs.com/auth",
+                "https://me-registry.cn-zhangjiakou.cr.aliyuncs.com",
+            ),
+            ("https://api.digitalocean.com/v2/registry/auth", "https://registry.digitalocean.com"),
+            ("https://api.scaleway.com/registry-internal/v1/regions/fr-par/tokens", "https://rg.fr-par.scw.cloud"),
+            ("https://sso.redhat.com/auth/realms/rhcc/protocol/redhat-docker-v2/auth", "https://registry.redhat.io"),
+            ("https://authn.nvidia.com/token", "https://nvcr.io"),
+            // These name themselves.
+            ("https://me.azurecr.io/oauth2/token", "https://me.azurecr.io"),
+            ("https://1.dkr.ecr.eu-west-1.amazonaws.com/", "https://1.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("https://swr.cn-north-4.myhuaweicloud.com/swr/auth", "https://swr.cn-north-4.myhuaweicloud.com"),
+            ("https://me.jfrog.io/artifactory/api/docker/x/v2/token", "https://me.jfrog.io"),
+            ("https://me.tencentcloudcr.com/service/token", "https://me.tencentcloudcr.com"),
+            // Inside a company's domain.
+            ("https://gitlab.example.com/jwt/auth", "https://registry.example.com"),
+        ] {
+            assert_eq!(trust(realm, registry, &[]), Ok(()), "{realm} for {registry}");
+        }
+    }
+
+    #[test]
+    fn another_customer_of_the_same_cloud_gets_nothing() {
+        for (realm, registry) in [
+            ("https://evil.azurecr.io/t", "https://me.azurecr.io"),
+            ("https://evil.jfrog.io/t", "https://me.jfrog.io"),
+            ("https://evil.x.eastus.azurecontainerapps.io/t", "https://me.y.eastus.azurecontainerapps.io"),
+            ("https://evil.eastus.cloudapp.azure.com/t", "https://me.eastus.cloudapp.azure.com"),
+            ("https://evil.apps.b.p1.openshiftapps.com/t", "https://me.apps.a.p1.openshiftapps.com"),
+            ("https://evil.10.0.0.2.nip.io/t", "https://me.10.0.0.1.nip.io"),
+            ("https://evil.10-0-0-2.sslip.io/t", "https://me.10-0-0-1.sslip.io"),
+            ("https://evil.tail2.ts.net/t", "https://me.tail1.ts.net"),
+            ("https://2.dkr.ecr.eu-west-1.amazonaws.com/", "https://1.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("https://evil.s3.amazonaws.com/t", "https://1.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("https://dockerauth.oss-cn-hangzhou.aliyuncs.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.cn-beijing.aliyuncs.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com.evil.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com/auth", "https://evil.oss-cn-hangzhou.aliyuncs.com"),
+            ("https://api.scaleway.com/t", "https://evil.s3.fr-par.scw.cloud"),
+            ("https://evil.fly.dev/t", "https://me.fly.dev"),
+            ("https://evil.azurecr.io./t", "https://me.azurecr.io."),
+            ("https://EVIL.AzureCR.io/t", "https://me.azurecr.io"),
+        ] {
+            assert_eq!(trust(realm, registry, &[]), Err(Distrust::OtherSite), "{realm} for {registry}");
+        }
+        assert_eq!(trust("https://b.jfrog.io/t", "https://a.jfrog.io", &["b.jfrog.io"]), Ok(()), "unless it is listed");
     }
 
     #[test]

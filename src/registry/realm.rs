@@ -20,6 +20,7 @@ use super::credentials::{Credential, Credentials};
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
 use super::origin::{destination, trust_realm};
+use super::reach::Way;
 use super::token::{Token, read_answer, refresh_token};
 use super::transport::{Answer, Call, Posted, Transport, Wants};
 use super::{Endpoint, RegistryError, Secret};
@@ -135,7 +136,7 @@ impl Realm {
         form: Option<&str>,
     ) -> Result<Answer, Problem> {
         let (form, endpoint) = (form.map(Posted::Form), Endpoint::Token);
-        let call = Call { url, authorization, form, wants: Wants::Token, endpoint };
+        let call = Call { url, authorization, form, wants: Wants::Token, endpoint, way: Way::Realm };
         for number in 1.. {
             let outcome = self.transport.attempt(&call).await;
             if let Some(answer) = self.transport.settle(&call, number, outcome).await? {

@@ -16,6 +16,7 @@ use super::challenge::Challenge;
 use super::client::Inner;
 use super::error::{Problem, Step};
 use super::origin::{destination, same_origin};
+use super::reach::Way;
 use super::realm::header;
 use super::token::Token;
 use super::transport::{Answer, Call, Wants};
@@ -78,7 +79,8 @@ impl Inner {
             let (authorization, token) = if route.abroad { (None, None) } else { self.authorization(access).await? };
             let endpoint = ask.step.endpoint();
             let authorization = authorization.as_ref();
-            let call = Call { url: &route.url, authorization, form: None, wants: ask.wants, endpoint };
+            let way = if route.abroad { Way::Abroad } else { Way::Configured };
+            let call = Call { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, way };
             let outcome = self.transport.attempt(&call).await;
             let Some(answer) = self.transport.settle(&call, number, outcome).await.map_err(at_step)? else {
                 number += 1;

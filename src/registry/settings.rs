@@ -7,7 +7,7 @@ use std::time::Duration;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::{ClientCertificate, DockerConfig, Kind, SecretSource};
+use super::{ClientCertificate, DockerConfig, Kind, Network, SecretSource};
 
 /// One registry, as the protocol sees it.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Settings {
     pub pagination: Pagination,
     /// Further hosts (`host` or `host:port`) that credentials may be sent to for a token.
     pub realm_hosts: Vec<String>,
+    /// Hosts that the registry may send us to though they are not on the public internet.
+    pub allow_hosts: Vec<AllowedHost>,
     /// PEM certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Whether to accept any certificate.
@@ -65,12 +67,22 @@ impl Settings {
             split: Split::default(),
             pagination: Pagination::default(),
             realm_hosts: Vec::new(),
+            allow_hosts: Vec::new(),
             ca_file: None,
             insecure_tls: false,
             client_certificate: None,
             timeout: Duration::from_secs(30),
         }
     }
+}
+
+/// A host that a server may send us to wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedHost {
+    /// `host` for any port, or `host:port`, as a URL has it.
+    Host(String),
+    /// Whatever its name.
+    Network(Network),
 }
 
 /// Whether one catalog may be walked on several connections, each over a range of names.

@@ -12,7 +12,7 @@ use reqwest::{Method, Request, StatusCode, Version, redirect};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 use tracing::debug;
-use url::{Host, Url};
+use url::Url;
 
 use super::body::{Body, BodyError, Cap};
 use super::connect::{Patience, asking};
@@ -22,6 +22,7 @@ use super::examine::Tape;
 use super::flight::Flight;
 use super::gate::Gate;
 use super::pace::Pace;
+use super::reach::{Forbidden, Reach, Way};
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
 use super::sent::Memory;
 use super::stats::Counters;
@@ -89,6 +90,8 @@ pub(super) struct Call<'a> {
     pub(super) wants: Wants,
     /// As whose it is counted.
     pub(super) endpoint: Endpoint,
+    /// Who has said that it goes there.
+    pub(super) way: Way,
 }
 
 impl<'a> Posted<'a> {
@@ -132,7 +135,7 @@ pub(super) enum Failure {
 
 /// The way to one registry and its token endpoint.
 pub(super) struct Transport {
-    http: reqwest::Client,
+    reach: Reach,
     permits: Semaphore,
     patience: Patience,
     gate: &'static Gate,
@@ -156,23 +159,23 @@ impl std::fmt::Debug for Transport {
 impl Transport {
     pub(super) fn new(settings: &Settings, retry: RetryPolicy, meter: Arc<dyn Meter>) -> Result<Self, Problem> {
         let patience = Patience::new(settings.concurrency.get());
-        let mut http = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(settings)?)
-            .user_agent(concat!("stocktake/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT.min(settings.timeout))
-            .connector_layer(patience.clone())
-            .pool_max_idle_per_host(settings.concurrency.get());
-        // As Go does (httpproxy.Config): a proxy elsewhere cannot know what our loopback is.
-        if is_loopback(&settings.url) {
-            http = http.no_proxy();
-        }
+        let tls = client_config(settings)?;
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(concat!("stocktake/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .referer(false)
+                .http1_only()
+                .tcp_nodelay(true)
+                .connect_timeout(CONNECT.min(settings.timeout))
+                .connector_layer(patience.clone())
+                .pool_max_idle_per_host(settings.concurrency.get())
+        };
+        let sent = Arc::<Memory>::default();
         Ok(Self {
-            http: http.build().map_err(Problem::HttpSetup)?,
+            reach: Reach::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
             permits: Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS)),
             patience,
             gate: Gate::shared(),
@@ -181,19 +184,21 @@ impl Transport {
             timeout: settings.timeout,
             counters: Counters::default(),
             meter,
-            sent: Arc::default(),
+            sent,
             tape: OnceLock::new(),
         })
     }
 
     /// Sends once, as soon as the host's gate and the bound on requests in flight allow.
     pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        let refused = |to| Failure::Unusable(self.watched(Problem::Forbidden(to)));
+        let http = self.reach.client(call.url, call.way).map_err(refused)?;
         let _permit = self.admit(call.url).await;
         self.counters.sent(call.wants);
         self.sent.note(call.authorization, call.form.and_then(Posted::form));
         let begun = Instant::now();
         let mut flight = Flight::begin(&*self.meter, call.endpoint);
-        let outcome = timeout(self.timeout, self.exchange(call, &mut flight)).await;
+        let outcome = timeout(self.timeout, self.exchange(http, call, &mut flight)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
         flight.end(&outcome);
         if let Some(tape) = self.tape.get() {
@@ -217,6 +222,7 @@ impl Transport {
             Problem::Realm { .. } => Some(Rule::RealmHost),
             Problem::Redirect { .. } => Some(Rule::Redirect),
             Problem::Link(LinkError::OtherOrigin) => Some(Rule::Link),
+            Problem::Forbidden(_) => Some(Rule::Address),
             _ => None,
         };
         if let Some(rule) = rule {
@@ -244,8 +250,18 @@ impl Transport {
         }
     }
 
-    async fn exchange(&self, call: &Call<'_>, flight: &mut Flight<'_>) -> Result<Answer, Failure> {
-        let mut response = asking(self.http.execute(request(call))).await.map_err(broken)?;
+    async fn exchange(
+        &self,
+        http: &reqwest::Client,
+        call: &Call<'_>,
+        flight: &mut Flight<'_>,
+    ) -> Result<Answer, Failure> {
+        let mut response =
+            asking(http.execute(request(call))).await.map_err(|error| match Forbidden::cause(&error) {
+                Some(refused) => Failure::Unusable(self.watched(Problem::Forbidden(refused))),
+                None => broken(error),
+            })?;
+        self.reach.answered(call.url, response.remote_addr());
         flight.answered(response.headers(), clock::now());
         let (status, version) = (response.status(), response.version());
         let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
@@ -264,6 +280,8 @@ impl Transport {
             body.finish().map_err(unusable)
         };
         let body = match body.await {
+            // What a foreign host says of itself is not ours to show: it may be one that only we can reach.
+            Ok(_) if call.way == Way::Abroad && !status.is_success() => Vec::new(),
             Ok(body) => body,
             Err(failure) if status.is_success() => return Err(failure),
             // The status of an error says enough; its body is only shown.
@@ -346,13 +364,4 @@ fn broken(error: reqwest::Error) -> Failure {
 
 fn unusable(error: BodyError) -> Failure {
     Failure::Unusable(Problem::Body(error))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

@@ -26,6 +26,7 @@ registries:
     page_size: 1000
     max_repositories: 0
     realm_hosts: ['[::1]:5000']
+    allow_hosts: [10.2.0.0/16, a.example]
     include: ['{a,b}/**', '[!c]?']
     timeout: 1h30m
     schedule: 0 8-18/2 * JAN,jul MON-FRI

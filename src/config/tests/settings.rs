@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::registry::{Auth, ClientCertificate, DockerConfig, Login, Pagination, SecretCommand, SecretSource};
+use crate::registry::{
+    AllowedHost, Auth, ClientCertificate, DockerConfig, Login, Pagination, SecretCommand, SecretSource,
+};
 
 #[test]
 fn every_default_is_there() {
@@ -22,7 +24,7 @@ fn every_default_is_there() {
     assert_eq!((client.page_size.get(), client.concurrency.get()), (1000, 16));
     assert_eq!(client.timeout.as_secs(), 30);
     assert_eq!(client.pagination, Pagination::Auto);
-    assert!(client.scope.is_empty() && client.realm_hosts.is_empty());
+    assert!(client.scope.is_empty() && client.realm_hosts.is_empty() && client.allow_hosts.is_empty());
     assert_eq!((&client.service, &client.ca_file, client.insecure_tls), (&None, &None, false));
 }
 
@@ -37,6 +39,7 @@ fn every_key_is_read() {
     concurrency: 3
     max_repositories: 12
     realm_hosts: [Auth.Example.org, 'b.example:443', '[::1]:5000', '[::1]']
+    allow_hosts: [Minio.Example.org, 'b.example:9000', 10.2.0.0/16, 10.3.0.1, 'fd00::/8', '[fd00::1]', '[::1]:9000']
     include: my-org/*
     exclude: [my-org/x, ~x]
     ca_file: /etc/ssl/my-ca.pem
@@ -56,6 +59,20 @@ fn every_key_is_read() {
     assert_eq!(client.service.as_deref(), Some("quay.io"));
     assert_eq!((client.page_size.get(), client.concurrency.get(), client.timeout.as_secs()), (7, 3, 5400));
     assert_eq!(client.realm_hosts, ["auth.example.org", "b.example:443", "[::1]:5000", "[::1]"]);
+    let host = |name: &str| AllowedHost::Host(name.to_owned());
+    let network = |text: &str| AllowedHost::Network(text.parse().unwrap());
+    assert_eq!(
+        client.allow_hosts,
+        [
+            host("minio.example.org"),
+            host("b.example:9000"),
+            network("10.2.0.0/16"),
+            network("10.3.0.1"),
+            network("fd00::/8"),
+            network("fd00::1"),
+            host("[::1]:9000"),
+        ]
+    );
     assert_eq!(client.ca_file.as_deref(), Some(Path::new("/etc/ssl/my-ca.pem")));
     assert_eq!(registry.walk.max_repositories, 12);
     let filter = &registry.walk.filter;
@@ -182,6 +199,13 @@ fn impossible_values_say_what_was_expected() {
             18,
             "expected a host, perhaps with a port",
             "without scheme and path, for example `auth.example.org` or `auth.example.org:5001`",
+        ),
+        (
+            "allow_hosts",
+            "10.0.0.0/33",
+            18,
+            "expected a range of addresses",
+            "a host, a host with its port, or a range such as `10.2.0.0/16`",
         ),
         (
             "auth",

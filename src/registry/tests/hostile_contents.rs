@@ -112,6 +112,43 @@ async fn edge_18_odd_redirects_of_blobs_are_not_followed() {
 }
 
 #[tokio::test]
+async fn a_blob_is_not_fetched_from_within_the_network_or_a_metadata_service() {
+    for host in [
+        "169.254.169.254",
+        "0xa9fea9fe",
+        "[::ffff:169.254.169.254]",
+        "[fd00:ec2::254]",
+        "10.0.0.1:9000",
+        "192.168.0.1",
+        "100.64.0.1",
+        "[fe80::1]",
+        "[64:ff9b::a00:1]",
+    ] {
+        let (rig, config) = with_storage(&format!("http://{host}/latest/meta-data")).await;
+        let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
+        assert_eq!((error.fault(), rig.client.stats().retries), (Fault::Untrusted, 0), "{host}");
+        assert!(error.remedy().contains("write `allow_hosts: ["), "{}", error.remedy());
+        assert_eq!(rig.meter.refused(), [Rule::Address], "{host}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_foreign_host_says_is_not_shown() {
+    for (status, fault) in
+        [(403, Fault::Unreachable), (404, Fault::Gone), (429, Fault::RateLimited), (500, Fault::Unreachable)]
+    {
+        let storage = Script::open(["a"])
+            .with_faults(move |_, _| Some(Goes::status(status).body("INTERNAL-DATA of the intranet")));
+        let storage = FakeRegistry::start(storage).await.expect("a port");
+        let (rig, config) = with_storage(storage.url().join("/bucket").expect("a URL").as_str()).await;
+        let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
+        assert_eq!(error.fault(), fault, "{error:?}");
+        let told = format!("{error} {error:?} {} {}", error.remedy(), chain(&error));
+        assert!(!told.contains("INTERNAL") && told.contains(&status.to_string()), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_storage_that_fails_is_not_taken_for_the_registry() {
     let storage = Script::open(["a"]).with_faults(|_, _| Some(Goes::status(403).body("<Error>AccessDenied</Error>")));
     let storage = FakeRegistry::start(storage).await.expect("a port");

@@ -93,7 +93,7 @@ impl Recorder {
         self.all(|told| if let Told::Token(outcome) = told { Some(outcome) } else { None })
     }
 
-    fn refused(&self) -> Vec<Rule> {
+    pub(super) fn refused(&self) -> Vec<Rule> {
         self.all(|told| if let Told::Refused(rule) = told { Some(rule) } else { None })
     }
 
