@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use tokio::time::{Instant, timeout};
 
 use super::evidence::{Evidence, Failure};
@@ -118,7 +117,7 @@ impl<'a> Performance<'a> {
 
         let begun = Instant::now();
         let source = discovery::of(&self.plan.discovery, examination.client());
-        let first = source.pages(None).next().await;
+        let first = source.probe().await;
         self.evidence.exchanges = examination.exchanges();
         let took = begun.elapsed();
         let page = match first {

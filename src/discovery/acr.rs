@@ -1,5 +1,10 @@
 //! Azure's own catalog, `GET /acr/v1/_catalog`: in the protocol's shape, with the protocol's `Link`, by a token with the
 //! scope that its challenge names (learn.microsoft.com/rest/api/containerregistry).
+//!
+//! # Whether the login is alive
+//!
+//! The registry's own login shows it: an answer without a token is not believed where a login is configured, and
+//! `/oauth2/token` gives no token for a dead one (`Access Tokens - Get From Login`).
 
 use serde::Deserialize;
 
@@ -10,7 +15,7 @@ pub(super) const NEEDS: &str =
     "a login that has the catalog's `metadata/read`: AcrPull, or a token with a scope map for it";
 
 /// The largest page that Azure gives.
-const PAGE: &str = "100";
+const PAGE: usize = 100;
 
 #[derive(Debug)]
 pub(super) struct Acr;
@@ -23,16 +28,17 @@ struct Answer {
 
 impl Listing for Acr {
     fn begin(&self, api: &Api) -> Vec<Ask> {
-        vec![Ask::first(with_query(&api.url(&["acr", "v1", "_catalog"]), "n", PAGE), "catalog of Azure")]
+        vec![Ask::first(with_query(&api.url(&["acr", "v1", "_catalog"]), "n", &PAGE.to_string()), "catalog of Azure")]
     }
 
-    fn read(&self, _: &Api, _: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
+    fn read(&self, _: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
         let Answer { repositories: names } = serde_json::from_slice(&answer.body)?;
-        let next = match &answer.next {
-            NextPage::At(url) => Some(url.clone()),
-            NextPage::None | NextPage::Unsaid { .. } => None,
+        let next = match (&answer.next, names.last()) {
+            // A full page whose link got lost: what comes after its last name is asked for.
+            (NextPage::Unsaid, Some(last)) if names.len() >= PAGE => NextPage::At(with_query(&ask.url, "last", last)),
+            (next, _) => next.clone(),
         };
-        Ok(Found { entries: names.len(), names, next, lists: Vec::new() })
+        Ok(Found { entries: names.clone(), names, next, ..Found::default() })
     }
 
     fn keeps_place(&self) -> bool {

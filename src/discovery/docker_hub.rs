@@ -1,13 +1,23 @@
 //! Docker Hub's own API: its registry has no catalog.
 //!
 //! `GET /v2/namespaces/{namespace}/repositories?page_size=100` on hub.docker.com answers `{"count", "next", "previous",
-//! "results": [{"namespace", "name", …}]}`, `next` an absolute URL or null (docs.docker.com/reference/api/hub).
+//! "results": [{"namespace", "name", "date_registered", …}]}`, `next` an absolute URL or null
+//! (docs.docker.com/reference/api/hub).
+//!
+//! # Whether the login is alive
+//!
+//! `POST /v2/auth/token` shows it, which gives a token of minutes for a live password or access token alone. Without a
+//! login nothing is to be shown: public repositories are listed.
+//!
+//! # Namespaces that are not there
+//!
+//! Their list is 404, or empty with 200; `/v2/users/NAME` and `/v2/orgs/NAME` are then both 404.
 
 use serde::Deserialize;
 use url::Url;
 
-use super::listing::{Ask, Found, Listing, nullable};
-use crate::registry::{Api, ApiAnswer, with_query};
+use super::listing::{Ask, Found, Listing, Moment, newest, nullable};
+use crate::registry::{Api, ApiAnswer, NextPage, with_query};
 
 pub(super) const NEEDS: &str = "a user name and a personal access token that may read the namespaces";
 
@@ -24,29 +34,39 @@ struct Answer {
     #[serde(deserialize_with = "nullable")]
     results: Vec<Repository>,
     next: Option<String>,
+    #[serde(default)]
+    count: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct Repository {
     namespace: String,
     name: String,
+    #[serde(default)]
+    date_registered: Moment,
 }
 
 impl Listing for DockerHub {
     fn begin(&self, api: &Api) -> Vec<Ask> {
         let first = |namespace: &String| {
             let url = with_query(&api.url(&["v2", "namespaces", namespace, "repositories"]), "page_size", PAGE);
-            Ask::first(url, format!("repositories of {namespace}"))
+            Ask::of_owner(url, format!("repositories of {namespace}"), namespace)
         };
         self.namespaces.iter().map(first).collect()
     }
 
     fn read(&self, _: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let Answer { results, next } = serde_json::from_slice(&answer.body)?;
+        let Answer { results, next, count: total } = serde_json::from_slice(&answer.body)?;
         let next = next.filter(|url| !url.is_empty()).map(|url| absolute(ask, &url)).transpose()?;
-        let entries = results.len();
-        let names = results.into_iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
-        Ok(Found { entries, names, next, lists: Vec::new() })
+        let next = next.map_or(NextPage::None, NextPage::At);
+        let newest = newest(results.iter().map(|one| one.date_registered));
+        let names: Vec<_> = results.into_iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
+        Ok(Found { entries: names.clone(), names, next, total, newest, ..Found::default() })
+    }
+
+    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+        let owner = ask.owner.iter();
+        owner.flat_map(|owner| [api.url(&["v2", "users", owner]), api.url(&["v2", "orgs", owner])]).collect()
     }
 }
 

@@ -1,13 +1,24 @@
 //! Gitea's and Forgejo's package API, for owners whose catalog shows too little.
 //!
 //! `GET /api/v1/packages/{owner}?type=container&page=&limit=50` lists versions, `[{"owner": {"login"}, "type", "name",
-//! "version", …}]`, so names repeat; `Link` and `X-Total-Count` (routers/api/v1/packages/package.go). At the registry a
-//! repository is `owner/name` in lower case.
+//! "version", "created_at", …}]`, so names repeat; `Link` and `X-Total-Count` (routers/api/v1/packages/package.go). At the
+//! registry a repository is `owner/name` in lower case.
+//!
+//! # Whether the token is alive
+//!
+//! `GET /api/v1/user`: 200, or 403 for a token without `read:user`, which is alive (routers/api/v1/api.go,
+//! `tokenRequiresScopes`); 401 for a dead one. Gitea before its fix of issue 21671 takes a dead token for none, so that a
+//! list itself shows nothing.
+//!
+//! # Owners that are not there
+//!
+//! Their list is 404, and so is `/api/v1/users/NAME`, which knows organizations too (services/context/package.go).
 
 use serde::Deserialize;
+use url::Url;
 
-use super::listing::{Ask, Found, Listing, list, numbered};
-use crate::registry::{Api, ApiAnswer, with_query};
+use super::listing::{Ask, Found, Listing, Moment, list, newest};
+use crate::registry::{Api, ApiAnswer, Proof, with_query};
 
 pub(super) const NEEDS: &str = "an access token with `read:package`";
 
@@ -25,6 +36,10 @@ struct Version {
     name: String,
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    created_at: Moment,
 }
 
 #[derive(Deserialize)]
@@ -37,17 +52,30 @@ impl Listing for Gitea {
         let first = |owner: &String| {
             let url = with_query(&api.url(&["api", "v1", "packages", owner]), "type", "container");
             let url = with_query(&with_query(&url, "page", "1"), "limit", &PAGE.to_string());
-            Ask::first(url, format!("packages of {owner}"))
+            Ask::of_owner(url, format!("packages of {owner}"), owner)
         };
         self.owners.iter().map(first).collect()
     }
 
-    fn read(&self, _: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
+    fn read(&self, _: &Api, _: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
         let versions: Vec<Version> = list(answer)?;
-        let entries = versions.len();
-        let next = numbered(ask, answer, entries);
+        let told_apart = |one: &Version| {
+            let version = one.version.as_deref().unwrap_or_default();
+            format!("{} {}/{} {version}", one.kind, one.owner.login, one.name)
+        };
+        let (entries, newest) =
+            (versions.iter().map(told_apart).collect(), newest(versions.iter().map(|one| one.created_at)));
         let containers = versions.into_iter().filter(|version| version.kind == "container");
         let names = containers.map(|one| format!("{}/{}", one.owner.login, one.name).to_lowercase()).collect();
-        Ok(Found { entries, names, next, lists: Vec::new() })
+        let (next, total) = (answer.next.clone(), answer.total);
+        Ok(Found { entries, names, next, total, newest, ..Found::default() })
+    }
+
+    fn proofs(&self, api: &Api) -> Vec<Proof> {
+        vec![Proof { url: api.url(&["api", "v1", "user"]), alive: &[403], dead: &[] }]
+    }
+
+    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+        ask.owner.iter().map(|owner| api.url(&["api", "v1", "users", owner])).collect()
     }
 }

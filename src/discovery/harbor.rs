@@ -2,11 +2,23 @@
 //!
 //! `GET /api/v2.0/projects` and, for each, `GET /api/v2.0/projects/{project_name}/repositories`, numbered pages of at most
 //! 100 with `Link` and `X-Total-Count` (api/v2.0/swagger.yaml). A repository's `name` has its project before it.
+//!
+//! # Whether the login is alive
+//!
+//! Harbor takes a login that it does not know for none, and answers with what is public
+//! (src/server/middleware/security). `GET /api/v2.0/users/current` is 200 for a user, 412 for a robot account, which is
+//! no user, and 401 for a dead login (src/server/v2.0/handler/user.go, `GetCurrentUserInfo`).
+//!
+//! # Projects that are not there
+//!
+//! Their list is 403 to whoever is logged in, as if they were somebody else's, or 404
+//! (src/server/v2.0/handler/base.go, `HasProjectPermission`), and so is `/api/v2.0/projects/NAME`.
 
 use serde::Deserialize;
+use url::Url;
 
-use super::listing::{Ask, Found, Listing, list, numbered};
-use crate::registry::{Api, ApiAnswer, with_query};
+use super::listing::{Ask, Found, Listing, Moment, list, newest};
+use crate::registry::{Api, ApiAnswer, Proof, with_query};
 
 pub(super) const NEEDS: &str = "a user or robot account that may list projects and repositories";
 
@@ -23,6 +35,8 @@ pub(super) struct Harbor {
 #[derive(Deserialize)]
 struct Named {
     name: String,
+    #[serde(default)]
+    creation_time: Moment,
 }
 
 fn projects(api: &Api) -> Ask {
@@ -31,10 +45,10 @@ fn projects(api: &Api) -> Ask {
 
 fn repositories(api: &Api, project: &str) -> Ask {
     let url = paged(&api.url(&["api", "v2.0", "projects", project, "repositories"]));
-    Ask::first(url, format!("repositories of {project}"))
+    Ask::of_owner(url, format!("repositories of {project}"), project)
 }
 
-fn paged(url: &url::Url) -> url::Url {
+fn paged(url: &Url) -> Url {
     with_query(&with_query(url, "page", "1"), "page_size", &PAGE.to_string())
 }
 
@@ -48,11 +62,26 @@ impl Listing for Harbor {
 
     fn read(&self, api: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
         let named: Vec<Named> = list(answer)?;
-        let (entries, next) = (named.len(), numbered(ask, answer, named.len()));
-        if ask.url.path() == projects(api).url.path() {
-            let lists = named.iter().map(|project| repositories(api, &project.name)).collect();
-            return Ok(Found { entries, names: Vec::new(), next, lists });
+        let newest = newest(named.iter().map(|one| one.creation_time));
+        let names: Vec<_> = named.into_iter().map(|one| one.name).collect();
+        let (entries, next, total) = (names.clone(), answer.next.clone(), answer.total);
+        let found = Found { entries, next, total, newest, ..Found::default() };
+        if ask.owner.is_some() {
+            return Ok(Found { names, ..found });
         }
-        Ok(Found { entries, names: named.into_iter().map(|one| one.name).collect(), next, lists: Vec::new() })
+        let of_project = |project: &String| Ask { is_configured: false, ..repositories(api, project) };
+        Ok(Found { lists: names.iter().map(of_project).collect(), ..found })
+    }
+
+    fn proofs(&self, api: &Api) -> Vec<Proof> {
+        vec![Proof { url: api.url(&["api", "v2.0", "users", "current"]), alive: &[412], dead: &[] }]
+    }
+
+    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+        ask.owner.iter().map(|project| api.url(&["api", "v2.0", "projects", project])).collect()
+    }
+
+    fn hides_owners(&self) -> bool {
+        true
     }
 }

@@ -1,16 +1,13 @@
-//! Walks the lists of an API, one answer after another. Where they begin, and how an answer is read, is each API's own
-//! `Listing`, which is pure; everything that is sent, bounded and checked is here or below.
+//! What an API's own way of listing is: where its lists begin, how an answer is read, and which questions show that its
+//! login is alive and that an owner is there. All of it is pure: what is sent, bounded and checked is in `over_api`.
 
-use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-
-use futures::stream::{BoxStream, StreamExt, try_unfold};
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
-use super::Discovery;
-use crate::registry::{Api, ApiAnswer, ApiSession, Cursor, NextPage, Page, RegistryError, with_query};
+use crate::registry::{Api, ApiAnswer, NextPage, Proof};
 
 /// One API's way of listing.
 pub(super) trait Listing: std::fmt::Debug + Send + Sync {
@@ -25,11 +22,27 @@ pub(super) trait Listing: std::fmt::Debug + Send + Sync {
     fn keeps_place(&self) -> bool {
         false
     }
+
+    /// The questions that show whether its login is alive. None where the way of logging in shows that already.
+    fn proofs(&self, _: &Api) -> Vec<Proof> {
+        Vec::new()
+    }
+
+    /// All the places where the owner of a list can be. None where an owner that is not there cannot be told.
+    fn owners(&self, _: &Api, _: &Ask) -> Vec<Url> {
+        Vec::new()
+    }
+
+    /// Whether an owner that is not there may be answered for with 403.
+    fn hides_owners(&self) -> bool {
+        false
+    }
 }
 
 /// A page to be fetched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ask {
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub(super) url: Url,
     /// Which list, for messages: `repositories of my-org`.
     pub(super) list: String,
@@ -37,31 +50,54 @@ pub(super) struct Ask {
     pub(super) number: u64,
     /// The entries of the pages before it.
     pub(super) before: u64,
+    /// Whose repositories it lists, where that is one owner's.
+    #[serde(default)]
+    pub(super) owner: Option<String>,
+    /// Whether the configuration names the owner, and not the API.
+    #[serde(default)]
+    pub(super) is_configured: bool,
 }
 
 impl Ask {
     pub(super) fn first(url: Url, list: impl Into<String>) -> Self {
-        Self { url, list: list.into(), number: 1, before: 0 }
+        Self { url, list: list.into(), number: 1, before: 0, owner: None, is_configured: false }
     }
 
-    fn next(&self, url: Url, entries: usize) -> Self {
-        Self { url, list: self.list.clone(), number: self.number + 1, before: self.before + entries as u64 }
+    /// The first page of the repositories of an owner that the configuration names.
+    pub(super) fn of_owner(url: Url, list: impl Into<String>, owner: &str) -> Self {
+        Self { owner: Some(owner.to_owned()), is_configured: true, ..Self::first(url, list) }
     }
 
-    fn what(&self) -> String {
+    pub(super) fn next(&self, url: Url, entries: usize) -> Self {
+        Self { url, number: self.number + 1, before: self.before + entries as u64, ..self.clone() }
+    }
+
+    pub(super) fn what(&self) -> String {
         format!("{}, page {}", self.list, self.number)
     }
+}
+
+fn as_text<S: serde::Serializer>(url: &Url, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(url.as_str())
+}
+
+fn from_text<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Url, D::Error> {
+    Url::parse(&String::deserialize(json)?).map_err(serde::de::Error::custom)
 }
 
 /// What an answer holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The entries, of whatever they are.
-    pub(super) entries: usize,
+    /// The entries, of whatever they are, by what tells one from another.
+    pub(super) entries: Vec<String>,
     /// The repositories among them.
     pub(super) names: Vec<String>,
-    /// The next page of the same list.
-    pub(super) next: Option<Url>,
+    /// What is said of the next page of the same list.
+    pub(super) next: NextPage,
+    /// How many entries the list has in all, where that is told.
+    pub(super) total: Option<u64>,
+    /// When the newest of the entries was created, where that is told.
+    pub(super) newest: Option<DateTime<Utc>>,
     /// Further lists that it names.
     pub(super) lists: Vec<Ask>,
 }
@@ -80,145 +116,18 @@ where
     Option::<Vec<T>>::deserialize(json).map(Option::unwrap_or_default)
 }
 
-/// The next page of a list whose pages are numbered by `page=`. Where the headers say nothing, a short page is no proof of
-/// the end, since a server may cap pages lower than we ask: only its total, or an empty page, is.
-pub(super) fn numbered(ask: &Ask, answer: &ApiAnswer, entries: usize) -> Option<Url> {
-    let more = match answer.next {
-        NextPage::At(ref url) => return Some(url.clone()),
-        NextPage::None => return None,
-        NextPage::Unsaid { total: Some(total) } => total > ask.before + entries as u64,
-        NextPage::Unsaid { total: None } => true,
-    };
-    (more && entries > 0).then(|| with_query(&ask.url, "page", &(ask.number + 1).to_string()))
-}
+/// A time that may be missing, and counts as missing where it cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(pub(super) Option<DateTime<Utc>>);
 
-/// A discovery over an API.
-#[derive(Debug)]
-pub(super) struct OverApi {
-    api: Api,
-    listing: Box<dyn Listing>,
-}
-
-impl OverApi {
-    pub(super) fn new(api: Api, listing: Box<dyn Listing>) -> Self {
-        Self { api, listing }
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(json)?;
+        Ok(Self(value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.to_utc())))
     }
 }
 
-impl Discovery for OverApi {
-    fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
-        let queue = from.and_then(|cursor| resumed(&self.api, cursor));
-        let queue = queue.unwrap_or_else(|| self.listing.begin(&self.api).into());
-        let walk = Walk { source: self, session: None, queue, number: 0, met: Met::default() };
-        try_unfold(walk, |mut walk| async { Ok(walk.step().await?.map(|page| (page, walk))) }).boxed()
-    }
-}
-
-/// Where a walk stands: what is still to be asked, the next first.
-struct Walk<'a> {
-    source: &'a OverApi,
-    session: Option<ApiSession<'a>>,
-    queue: VecDeque<Ask>,
-    number: u64,
-    met: Met,
-}
-
-impl Walk<'_> {
-    async fn step(&mut self) -> Result<Option<Page>, RegistryError> {
-        let Some(ask) = self.queue.pop_front() else { return Ok(None) };
-        let OverApi { api, listing } = self.source;
-        let session = match &mut self.session {
-            Some(session) => session,
-            none => none.insert(api.open().await?),
-        };
-        let what = ask.what();
-        let answer = session.get(&ask.url, &what).await?;
-        let found = listing.read(api, &ask, &answer).map_err(|error| session.unreadable(&what, &answer, &error))?;
-        if found.entries > 0 {
-            session.is_new(&answer, &what)?;
-        }
-        // The lists that a page names come before its next page, so that few of them wait.
-        for ask in found.lists.into_iter().chain(found.next.map(|url| ask.next(url, found.entries))).rev() {
-            self.queue.push_front(ask);
-        }
-        self.number += 1;
-        let last = self.queue.is_empty();
-        let cursor = (listing.keeps_place() && !last).then(|| cursor(&self.queue)).flatten();
-        let names = found.names.iter().map(String::as_str).filter(|name| self.met.is_new(name));
-        session.page(self.number, names, cursor, last).map(Some)
-    }
-}
-
-/// The names that were handed out. Lists overlap, and numbered pages shift when a repository is added; whoever walks
-/// takes a page without a new name for a server that has lost its place. Two keyed hashes are kept of each name, not
-/// its text; no two names that there are have both in common.
-#[derive(Default)]
-struct Met {
-    hashers: (RandomState, RandomState),
-    names: HashSet<(u64, u64)>,
-}
-
-impl Met {
-    fn is_new(&mut self, name: &str) -> bool {
-        self.names.insert((self.hashers.0.hash_one(name), self.hashers.1.hash_one(name)))
-    }
-}
-
-/// An `Ask` as a cursor keeps it.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    url: String,
-    list: String,
-    number: u64,
-    before: u64,
-}
-
-fn cursor(queue: &VecDeque<Ask>) -> Option<Cursor> {
-    let keep = |ask: &Ask| {
-        let Ask { url, list, number, before } = ask.clone();
-        Kept { url: url.into(), list, number, before }
-    };
-    serde_json::to_string(&queue.iter().map(keep).collect::<Vec<_>>()).ok().map(Cursor)
-}
-
-/// What a cursor says is still to be asked; `None` where it is not ours, and the walk begins at the beginning.
-fn resumed(api: &Api, cursor: &Cursor) -> Option<VecDeque<Ask>> {
-    let kept: Vec<Kept> = serde_json::from_str(&cursor.0).ok()?;
-    let ask = |kept: Kept| {
-        let url = Url::parse(&kept.url).ok().filter(|url| api.holds(url))?;
-        Some(Ask { url, list: kept.list, number: kept.number, before: kept.before })
-    };
-    kept.into_iter().map(ask).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What follows the second page, after a first with `before` entries.
-    fn next(total: Option<u64>, before: u64, entries: usize) -> Option<String> {
-        let url = Url::parse("https://a/x?page=2&q=%2F").expect("a URL");
-        let ask = Ask { url, list: String::new(), number: 2, before };
-        let answer = ApiAnswer { body: Vec::new(), next: NextPage::Unsaid { total } };
-        numbered(&ask, &answer, entries).map(String::from)
-    }
-
-    #[test]
-    fn edge_28_a_short_page_is_not_the_last_unless_the_total_says_so() {
-        let third = Some("https://a/x?q=%2F&page=3".to_owned());
-        assert_eq!(next(None, 100, 30), third);
-        assert_eq!(next(None, 100, 0), None);
-        assert_eq!(next(Some(130), 100, 30), None);
-        assert_eq!(next(Some(200), 100, 100), None);
-        assert_eq!(next(Some(201), 100, 100), third);
-        // A server that gives 50 a page, whatever is asked.
-        assert_eq!(next(Some(130), 50, 50), third);
-        assert_eq!(next(Some(130), 50, 0), None);
-    }
-
-    #[test]
-    fn met_names_are_known_again() {
-        let mut met = Met::default();
-        assert!(met.is_new("a") && met.is_new("b") && !met.is_new("a"));
-    }
+/// The latest of several.
+pub(super) fn newest(moments: impl IntoIterator<Item = Moment>) -> Option<DateTime<Utc>> {
+    moments.into_iter().filter_map(|moment| moment.0).max()
 }

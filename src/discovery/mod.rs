@@ -2,39 +2,43 @@
 //! has beside the protocol. A walk does not know the difference. Knows no HTTP: requests go through the registry's client.
 
 mod acr;
+mod catalog;
 mod docker_hub;
 mod gitea;
 mod gitlab;
 mod harbor;
 mod listed;
 mod listing;
+mod met;
+mod numbered;
+mod over_api;
 mod quay;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use catalog::Catalog;
 pub use listed::Listed;
 pub use settings::DiscoverySettings;
 
 use crate::registry::{ApiLogin, ApiSettings, Client, Cursor, Page, RegistryError};
-use listing::{Listing, OverApi};
+use listing::Listing;
+use over_api::OverApi;
 
 /// A source of repository names.
 pub trait Discovery: std::fmt::Debug + Send + Sync {
     /// All pages, in order, or those that come after `from`, a cursor of an earlier walk; ends after the last one or
     /// after the first error. A source that gives no cursors is never asked to go on from one.
     fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>>;
-}
 
-/// `GET /v2/_catalog`, page by page.
-#[derive(Clone, Debug)]
-pub struct Catalog(pub Client);
-
-impl Discovery for Catalog {
-    fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
-        self.0.catalog(from)
+    /// The first page, for `check`: what a walk would be told before it has read anything, and no more.
+    fn probe(&self) -> BoxFuture<'_, Option<Result<Page, RegistryError>>> {
+        let mut pages = self.pages(None);
+        Box::pin(async move { pages.next().await })
     }
 }
 

@@ -3,11 +3,23 @@
 //! `GET /api/v1/repository?namespace=…&public=true` answers `{"repositories": [{"namespace", "name", …}], "next_page"}`;
 //! `next_page` is an encrypted key that goes back as it is (endpoints/api/repository.py, `RepositoryList`). Robots cannot
 //! ask: it takes an OAuth token of an application.
+//!
+//! # Whether the token is alive
+//!
+//! Quay takes a token that has expired, was revoked or never existed for none, and answers with what is public, unless
+//! anonymous access is off. `GET /api/v1/repository?starred=true` is 200 for whoever has a live token, of whatever scope,
+//! and 400 for everybody else, as there is no user whose stars could be listed (the same file, `RepositoryList.get`).
+//!
+//! # Namespaces that are not there
+//!
+//! Their list is empty. `/api/v1/organization/NAME` and `/api/v1/users/NAME` are then both 404
+//! (endpoints/api/organization.py, endpoints/api/user.py), whatever the token's scope.
 
 use serde::Deserialize;
+use url::Url;
 
 use super::listing::{Ask, Found, Listing, nullable};
-use crate::registry::{Api, ApiAnswer, with_query};
+use crate::registry::{Api, ApiAnswer, NextPage, Proof, with_query};
 
 pub(super) const NEEDS: &str =
     "an OAuth token of an application of the organization, with `View all visible repositories` (`repo:read`)";
@@ -37,7 +49,8 @@ impl Listing for Quay {
         let first = |namespace: &String| {
             let url = with_query(&api.url(&["api", "v1", "repository"]), "namespace", namespace);
             // Without it, repositories that are public are left out where the token has no part in them.
-            Ask::first(with_query(&url, "public", "true"), format!("repositories of {namespace}"))
+            let url = with_query(&url, "public", "true");
+            Ask::of_owner(url, format!("repositories of {namespace}"), namespace)
         };
         self.namespaces.iter().map(first).collect()
     }
@@ -45,14 +58,28 @@ impl Listing for Quay {
     fn read(&self, _: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
         let Answer { repositories, next_page } = serde_json::from_slice(&answer.body)?;
         let next = next_page.filter(|key| !key.is_empty());
-        let entries = repositories.len();
-        let images = repositories.into_iter().filter(|one| one.kind.as_deref().is_none_or(|kind| kind == "image"));
+        let next = next.map(|key| with_query(&ask.url, "next_page", &key));
+        let name = |one: &Repository| format!("{}/{}", one.namespace, one.name);
+        let images = repositories.iter().filter(|one| one.kind.as_deref().is_none_or(|kind| kind == "image"));
         Ok(Found {
-            entries,
-            names: images.map(|one| format!("{}/{}", one.namespace, one.name)).collect(),
-            next: next.map(|key| with_query(&ask.url, "next_page", &key)),
-            lists: Vec::new(),
+            names: images.map(name).collect(),
+            entries: repositories.iter().map(name).collect(),
+            next: next.map_or(NextPage::None, NextPage::At),
+            ..Found::default()
         })
+    }
+
+    fn proofs(&self, api: &Api) -> Vec<Proof> {
+        let url = with_query(&api.url(&["api", "v1", "repository"]), "starred", "true");
+        vec![Proof { url, alive: &[], dead: &[400] }]
+    }
+
+    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+        let owner = ask.owner.iter();
+        owner
+            .flat_map(|name| [["organization", name], ["users", name]])
+            .map(|[of, name]| api.url(&["api", "v1", of, name]))
+            .collect()
     }
 
     fn keeps_place(&self) -> bool {

@@ -1,7 +1,10 @@
 //! Discoveries against a scripted server that answers as their documentation shows.
 
+mod logins;
+mod owners;
 mod refusals;
 mod shapes;
+mod shifting;
 
 use std::time::Duration;
 
@@ -13,6 +16,18 @@ use crate::registry::tests::{Walked, collected, secret_file};
 use crate::registry::{Auth, Login, SecretSource, Settings};
 
 const SECRET: &str = "hunter2/Ü+%";
+
+/// What is asked to see whether a login is alive. It is, unless a test says otherwise.
+const PROOFS: [&str; 4] = [
+    "/api/v1/repository?starred=true",
+    "/api/v2.0/users/current",
+    "/api/v4/personal_access_tokens/self",
+    "/api/v1/user",
+];
+
+fn is_proof(target: &str) -> bool {
+    PROOFS.iter().any(|proof| target.ends_with(proof))
+}
 
 /// A server, and a client that has never logged in to it.
 struct Rig {
@@ -28,7 +43,7 @@ fn body(text: &str) -> Goes {
 
 impl Rig {
     /// Answers each target, a path with its query, in its own way; one that stands here several times, in turn, the last
-    /// for ever; every other with 404.
+    /// for ever; every other with 404, but for proofs of a living login.
     async fn new(answers: Vec<(&'static str, Goes)>) -> Self {
         let asked = std::sync::Mutex::new(Vec::<String>::new());
         let answer = move |seen: &SeenRequest, _| {
@@ -37,6 +52,9 @@ impl Rig {
             asked.push(seen.target.clone());
             let fitting: Vec<_> = answers.iter().filter(|(target, _)| *target == seen.target).collect();
             let Some((_, goes)) = fitting.get(before).or(fitting.last()) else {
+                if is_proof(&seen.target) {
+                    return Some(body("{}"));
+                }
                 return Some(Goes::status(404).body(r#"{"message":"404 Not Found"}"#));
             };
             Some(at_home(goes.clone(), seen.header("host").unwrap_or_default()))
@@ -93,9 +111,21 @@ impl Rig {
         self.walk(settings).await.error.expect("an error")
     }
 
-    /// What was asked, in order.
+    /// What was asked, in order, but for proofs of a living login.
     fn targets(&self) -> Vec<String> {
+        self.all_targets().into_iter().filter(|target| !is_proof(target)).collect()
+    }
+
+    /// All that was asked, in order.
+    fn all_targets(&self) -> Vec<String> {
         self.server.requests().into_iter().map(|seen| seen.target).collect()
+    }
+
+    /// What the walk says may be missing: codes and messages.
+    async fn shortfalls(&self, settings: &DiscoverySettings) -> Vec<(&'static str, String)> {
+        let walked = self.walk(settings).await;
+        assert!(walked.error.is_none(), "{:?}", walked.error);
+        shortfalls_of(&walked)
     }
 
     fn authorizations(&self) -> Vec<String> {
@@ -103,7 +133,8 @@ impl Rig {
             let value = seen.headers.get("authorization").map(|value| value.as_bytes().to_vec()).unwrap_or_default();
             String::from_utf8(value).expect("UTF-8")
         };
-        self.server.requests().iter().map(text).collect()
+        let requests = self.server.requests();
+        requests.iter().filter(|seen| !is_proof(&seen.target)).map(text).collect()
     }
 }
 
@@ -116,6 +147,11 @@ fn at_home(mut goes: Goes, host: &str) -> Goes {
         }
     }
     goes
+}
+
+fn shortfalls_of(walked: &Walked) -> Vec<(&'static str, String)> {
+    let shortfalls = walked.pages.iter().flat_map(|page| &page.shortfalls);
+    shortfalls.map(|shortfall| (shortfall.code, shortfall.message.clone())).collect()
 }
 
 fn owned(names: &[&str]) -> Vec<String> {

@@ -2,15 +2,21 @@
 //! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
 //! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
 
+mod page;
+mod questions;
+
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderValue, LINK, LOCATION};
+use reqwest::header::{HeaderValue, LOCATION};
 use serde_json::{Value, json};
 use url::Url;
+
+pub use page::{ApiAnswer, NextPage, with_query};
+pub use questions::{Absence, Proof};
 
 use super::circle::Circle;
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
-use super::link::{LinkError, next_page};
+use super::link::LinkError;
 use super::origin::{destination, same_origin};
 use super::page::{Entries, Listed};
 use super::reach::Way;
@@ -76,29 +82,6 @@ enum Access<'a> {
     Challenged(Box<Session<'a>>, bool),
 }
 
-/// An answer with 200.
-#[derive(Debug)]
-pub struct ApiAnswer {
-    /// The whole body.
-    pub body: Vec<u8>,
-    /// What its headers say of the next page.
-    pub next: NextPage,
-}
-
-/// What the headers of a page say of the one after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NextPage {
-    /// It is there.
-    At(Url),
-    /// There is none.
-    None,
-    /// Nothing, except perhaps how many entries there are in all.
-    Unsaid {
-        /// `X-Total-Count`.
-        total: Option<u64>,
-    },
-}
-
 impl Client {
     /// An API of this registry; sends nothing. `needs` says what its login must be, for messages: `a token with …`.
     pub fn api(&self, settings: ApiSettings, needs: &'static str) -> Api {
@@ -151,14 +134,15 @@ async fn secret(source: &SecretSource) -> Result<Secret, RegistryError> {
 }
 
 impl ApiSession<'_> {
-    /// Fetches a URL of the API; `what` stands in errors, e.g. `projects of Harbor, page 3`.
+    /// Fetches a URL of the API; `what` stands in errors, e.g. `projects of Harbor, page 3`. A list may be read several
+    /// times: `reading` counts them, from 1.
     ///
     /// # Errors
     /// [`super::Fault::Untrusted`] for a URL elsewhere, [`super::Fault::Endless`] for one that was fetched before; and
     /// whatever the answer is, unless it is 200.
-    pub async fn get(&mut self, url: &Url, what: &str) -> Result<ApiAnswer, RegistryError> {
+    pub async fn get(&mut self, url: &Url, what: &str, reading: u32) -> Result<ApiAnswer, RegistryError> {
         let transport = &self.api.client.0.transport;
-        let answer = self.fetch(url, Step::Api(what.into())).await;
+        let answer = self.fetch(url, Step::Api(what.into()), reading).await;
         match &answer {
             Ok(_) => transport.page_received(),
             Err(error) => transport.meter.page(Err(error.fault())),
@@ -166,7 +150,7 @@ impl ApiSession<'_> {
         answer
     }
 
-    async fn fetch(&mut self, url: &Url, step: Step) -> Result<ApiAnswer, RegistryError> {
+    async fn fetch(&mut self, url: &Url, step: Step, reading: u32) -> Result<ApiAnswer, RegistryError> {
         let transport = &self.api.client.0.transport;
         let at_step = |problem| RegistryError::new(step.clone(), problem);
         let watched = |problem| at_step(transport.watched(problem));
@@ -174,13 +158,14 @@ impl ApiSession<'_> {
             return Err(watched(Problem::Link(LinkError::OtherOrigin)));
         }
         self.asked += 1;
-        self.circle.leads_on(url).and_then(|()| self.circle.enter(url, self.asked)).map_err(at_step)?;
+        let mut place = url.clone();
+        place.set_fragment((reading > 1).then(|| reading.to_string()).as_deref());
+        self.circle.leads_on(&place).and_then(|()| self.circle.enter(&place, self.asked)).map_err(at_step)?;
         let answer = self.answer(url, &step).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refusal(&step, url, &answer));
         }
-        let next = next(&answer.headers, url).map_err(|error| watched(Problem::Link(error)))?;
-        Ok(ApiAnswer { body: answer.body, next })
+        ApiAnswer::read(&answer.headers, answer.body, url).map_err(|error| watched(Problem::Link(error)))
     }
 
     async fn answer(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
@@ -209,12 +194,14 @@ impl ApiSession<'_> {
     }
 
     /// Makes sure that the answer is not one that came before, as from a server that ignores the page asked for. For
-    /// answers with something in them alone: an empty list may come again.
+    /// answers with something in them alone: an empty list may come again. Answers are compared within one reading of
+    /// one list.
     ///
     /// # Errors
     /// [`super::Fault::Endless`]
-    pub fn is_new(&mut self, answer: &ApiAnswer, what: &str) -> Result<(), RegistryError> {
-        self.circle.is_new(&answer.body).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
+    pub fn is_new(&mut self, answer: &ApiAnswer, what: &str, reading: (&str, u32)) -> Result<(), RegistryError> {
+        let content = (reading, &answer.body);
+        self.circle.is_new(content).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
     }
 
     /// A page of these names, checked against the grammar like those of a catalog.
@@ -329,54 +316,9 @@ fn redirect(url: &Url, answer: &Answer) -> Problem {
     Problem::Redirect { to: destination(url, &answer.sent.strike(to.unwrap_or_default().into_owned())) }
 }
 
-/// What the headers say: `Link` by RFC 8288, which counts where it is there, GitLab's `X-Next-Page`, `X-Total-Count`.
-fn next(headers: &HeaderMap, url: &Url) -> Result<NextPage, LinkError> {
-    let links = headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-    let links: Vec<_> = links.filter(|link| !link.trim_ascii().is_empty()).collect();
-    if !links.is_empty() {
-        return Ok(next_page(links, url)?.map_or(NextPage::None, NextPage::At));
-    }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    match text("x-next-page") {
-        Some("") => Ok(NextPage::None),
-        Some(page) => Ok(NextPage::At(with_query(url, "page", page))),
-        None => Ok(NextPage::Unsaid { total: text("x-total-count").and_then(|total| total.parse().ok()) }),
-    }
-}
-
-/// The URL with this one parameter of its query set, the others as they were.
-pub fn with_query(url: &Url, name: &str, value: &str) -> Url {
-    let others: Vec<(String, String)> =
-        url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into(), value.into())).collect();
-    let mut url = url.clone();
-    url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, value);
-    url
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn next_of(headers: &[(&'static str, &str)]) -> Result<NextPage, LinkError> {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, value.parse().expect("a value"));
-        }
-        next(&map, &Url::parse("https://a.example/x?page=1&q=%2F").expect("a URL"))
-    }
-
-    #[test]
-    fn a_link_counts_before_a_number_and_a_number_before_a_total() {
-        let at = |url: &str| Ok(NextPage::At(Url::parse(url).expect("a URL")));
-        assert_eq!(next_of(&[("link", "</x?p=9>; rel=next"), ("x-next-page", "2")]), at("https://a.example/x?p=9"));
-        assert_eq!(next_of(&[("link", "</x>; rel=prev"), ("x-next-page", "2")]), Ok(NextPage::None));
-        assert_eq!(next_of(&[("link", ""), ("x-next-page", "2")]), at("https://a.example/x?q=%2F&page=2"));
-        assert_eq!(next_of(&[("x-next-page", ""), ("x-total-count", "7")]), Ok(NextPage::None));
-        assert_eq!(next_of(&[("x-total-count", "7")]), Ok(NextPage::Unsaid { total: Some(7) }));
-        assert_eq!(next_of(&[("x-total-count", "-7")]), Ok(NextPage::Unsaid { total: None }));
-        assert_eq!(next_of(&[("link", "<https://b.example/x>; rel=next")]), Err(LinkError::OtherOrigin));
-        assert_eq!(next_of(&[("link", "garbage")]), Err(LinkError::Unreadable));
-    }
 
     #[test]
     fn edge_09_what_is_posted_for_a_token_survives_json() {

@@ -187,6 +187,8 @@ pub(super) enum Problem {
     TooManyScopes,
     #[error("the registry does not offer this: {0}")]
     Unsupported(Said),
+    #[error("not there, or hidden from this login: {0}")]
+    Absent(Said),
     #[error("the registry keeps answering {0}")]
     RateLimited(Said),
     #[error("the server keeps failing: {0}")]
@@ -278,7 +280,7 @@ impl Problem {
             Self::Rejected { .. } => Fault::CredentialsRejected,
             Self::Secret(_) | Self::BadSecret => Fault::SecretUnreadable,
             Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
-            Self::Unsupported(_) | Self::Foreign(_) => Fault::Unsupported,
+            Self::Unsupported(_) | Self::Absent(_) | Self::Foreign(_) => Fault::Unsupported,
             Self::RateLimited(_) => Fault::RateLimited,
             Self::ServerError(_) => Fault::ServerError,
             Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,

@@ -66,7 +66,7 @@ mod token;
 mod transport;
 
 pub use address::{Network, NotANetwork};
-pub use api::{Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, with_query};
+pub use api::{Absence, Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, Proof, with_query};
 pub use cache::{TokenCache, TokenSource, TokenState, Wanted};
 pub use chain::chain;
 pub use challenge::Challenge;

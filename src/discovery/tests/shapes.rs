@@ -17,10 +17,11 @@ async fn quay_is_listed_by_namespace_and_its_key_goes_back_as_it_is() {
             body(r#"{"repositories":[{"namespace":"acme","name":"web","kind":"image"}]}"#),
         ),
         ("/api/v1/repository?namespace=b%2Fc&public=true", body(r#"{"repositories":null,"next_page":null}"#)),
+        ("/api/v1/organization/b%2Fc", body(r#"{"name":"b/c"}"#)),
     ])
     .await;
     assert_eq!(rig.names(&rig.quay(&["acme", "b/c"])).await, ["acme/app", "acme/team/api", "acme/web"]);
-    assert_eq!(rig.targets().len(), 3);
+    assert_eq!(rig.targets().len(), 4);
     assert!(rig.authorizations().iter().all(|sent| *sent == format!("Bearer {SECRET}")));
 }
 
@@ -150,14 +151,17 @@ async fn docker_hub_is_listed_by_namespace_with_a_token_by_exchange() {
 
 #[tokio::test]
 async fn docker_hub_without_a_login_shows_what_anybody_sees() {
-    let rig = Rig::new(vec![(
-        "/v2/namespaces/acme/repositories?page_size=100",
-        body(r#"{"count":0,"next":null,"previous":null,"results":[]}"#),
-    )])
+    let rig = Rig::new(vec![
+        (
+            "/v2/namespaces/acme/repositories?page_size=100",
+            body(r#"{"count":0,"next":null,"previous":null,"results":[]}"#),
+        ),
+        ("/v2/users/acme", body(r#"{"username":"acme"}"#)),
+    ])
     .await;
     let settings = DiscoverySettings::DockerHub { api: ApiSettings::default(), namespaces: owned(&["acme"]) };
     assert!(rig.names(&settings).await.is_empty());
-    assert_eq!(rig.authorizations(), [""]);
+    assert_eq!(rig.authorizations(), ["", ""]);
 }
 
 #[tokio::test]

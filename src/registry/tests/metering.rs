@@ -313,12 +313,12 @@ async fn pages_of_another_api_are_pages_too() {
     let rig = Rig::new(script).await;
     let api = rig.client.api(ApiSettings { url: None, login: ApiLogin::Challenged }, "a login");
     let mut session = api.open().await.expect("open");
-    session.get(&api.url(&["api", "list"]), "names").await.expect("a page");
+    session.get(&api.url(&["api", "list"]), "names", 1).await.expect("a page");
     assert_eq!(rig.meter.pages(), [Ok(())]);
     let asked: Vec<_> = rig.meter.begun().into_iter().filter(|endpoint| *endpoint == Api).collect();
     assert!(!asked.is_empty() && rig.meter.begun().iter().all(|endpoint| *endpoint != Catalog));
     let elsewhere = "http://elsewhere.example/".parse().expect("a URL");
-    assert_eq!(session.get(&elsewhere, "names").await.expect_err("refused").fault(), Fault::Untrusted);
+    assert_eq!(session.get(&elsewhere, "names", 1).await.expect_err("refused").fault(), Fault::Untrusted);
     assert_eq!((rig.meter.pages().len(), rig.meter.refused()), (2, vec![Rule::Link]));
 }
 
@@ -333,8 +333,8 @@ async fn a_token_by_exchange_is_a_token() {
     let login = ApiLogin::Exchanged(login(&rig.secret));
     let api = rig.client.api(ApiSettings { url: None, login }, "a login");
     let mut session = api.open().await.expect("open");
-    session.get(&api.url(&["list"]), "names").await.expect("a page");
-    session.get(&api.url(&["list", "2"]), "names").await.expect_err("not there");
+    session.get(&api.url(&["list"]), "names", 1).await.expect("a page");
+    session.get(&api.url(&["list", "2"]), "names", 1).await.expect_err("not there");
     assert_eq!(rig.meter.tokens(), [Ok(())]);
     assert_eq!(rig.meter.begun(), [Token, Api, Api]);
     assert_eq!(rig.meter.pages(), [Ok(()), Err(Fault::Unsupported)]);
