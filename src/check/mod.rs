@@ -10,7 +10,7 @@
 //! which by all it says is alive ("works, then 401 after N minutes") is found only where the token's own times
 //! contradict its stated lifetime, or where a token is said to have expired as soon as it came; a run renews such a token
 //! and goes on. Behind a proxy, the steps below HTTP are left out: they need not work from here. Of a source of names
-//! that is not the catalog, the first page is all that is tried.
+//! that is not the catalog, the first page is all that is tried; of an API, the first page of each list that is configured.
 //!
 //! # JSON
 //!

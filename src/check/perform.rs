@@ -155,7 +155,10 @@ impl<'a> Performance<'a> {
                 facts::scope(&self.evidence)
             }
             Step::Page => {
-                self.entered();
+                // An API has a login of its own.
+                if self.evidence.about(About::Catalog).next().is_some() {
+                    self.entered();
+                }
                 Vec::new()
             }
             _ => Vec::new(),
@@ -196,6 +199,12 @@ impl<'a> Performance<'a> {
         if nobody {
             self.note_step(Step::Page, Outcome::Failed, took, seen, Severity::Authentication);
             return Err(Stopped);
+        }
+        if let Some(failure) = shortfall(page) {
+            // A run goes on and has gaps: so do the steps after this one.
+            self.note_step(Step::Page, Outcome::Failed, took, seen, failure.severity);
+            self.evidence.failures.push(failure);
+            return Ok(());
         }
         let outcome = if page.names.is_empty() { Outcome::Note } else { Outcome::Ok };
         self.note_step(Step::Page, outcome, took, seen, Severity::Good);
@@ -289,6 +298,15 @@ impl<'a> Performance<'a> {
         }
         self.steps.sort_by_key(|done| Step::OF_REGISTRY.iter().position(|step| *step == done.step));
     }
+}
+
+/// Why the list of names would not be whole.
+fn shortfall(page: &Page) -> Option<Failure> {
+    let first = page.shortfalls.first()?;
+    let finding = if first.code == "missing" { Finding::OwnerMissing } else { Finding::LoginUnproven };
+    let told = page.shortfalls.iter().filter(|shortfall| shortfall.code == first.code);
+    let symptom = told.map(|shortfall| shortfall.message.as_str()).collect::<Vec<_>>().join("; ");
+    Some(Failure::known(Step::Page, finding, symptom))
 }
 
 fn is_gone(error: &RegistryError, evidence: &Evidence) -> bool {

@@ -28,7 +28,7 @@ macro_rules! recognised {
 }
 
 /// All rules.
-pub const RULES: [Rule; 23] = [
+pub const RULES: [Rule; 26] = [
     Rule { id: "robot_name", look: robot_name },
     recognised!("unknown_host"),
     recognised!("unreachable"),
@@ -51,6 +51,9 @@ pub const RULES: [Rule; 23] = [
     recognised!("catalog_scope"),
     recognised!("harbor_role"),
     recognised!("no_catalog"),
+    recognised!("api_login"),
+    recognised!("login_unproven"),
+    recognised!("owner_missing"),
     recognised!("rate_limited"),
 ];
 

@@ -22,7 +22,7 @@ use crate::walk::WalkSettings;
 struct Rig {
     server: Option<FakeRegistry>,
     plan: Plan,
-    _secret: NamedTempFile,
+    secret: NamedTempFile,
 }
 
 impl Rig {
@@ -50,7 +50,7 @@ impl Rig {
             config_sha256: String::new(),
             meter: std::sync::Arc::new(crate::registry::Unmetered),
         };
-        Self { server: None, plan, _secret: secret }
+        Self { server: None, plan, secret }
     }
 
     fn at_server(mut self) -> Self {

@@ -167,7 +167,6 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
             "it is larger than registries take as a rule: push it again, smaller, or exclude the repository"
         }
         Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`",
-        Problem::Absent(_) => "correct the name under `discovery`, or let the login see what it names",
         Problem::Unsupported(_) | Problem::Listing(_) if matches!(step, Step::Api(_)) => {
             "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
         }

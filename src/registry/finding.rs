@@ -77,6 +77,10 @@ pub enum Finding {
         /// What it needs.
         needs: &'static str,
     },
+    /// What an API would show a living login by cannot be asked for.
+    LoginUnproven,
+    /// A namespace, group, project or owner that is configured is not there.
+    OwnerMissing,
     /// Turned away for asking too often.
     RateLimited,
     /// The host name is unknown.
@@ -111,6 +115,8 @@ impl Finding {
             Self::NoTls => "no_tls",
             Self::ClientCertificate => "client_certificate",
             Self::ApiLogin { .. } => "api_login",
+            Self::LoginUnproven => "login_unproven",
+            Self::OwnerMissing => "owner_missing",
             Self::RateLimited => "rate_limited",
             Self::UnknownHost => "unknown_host",
             Self::Unreachable => "unreachable",
@@ -148,6 +154,8 @@ impl Finding {
             Self::NoTls => "what answers there may not speak TLS".into(),
             Self::ClientCertificate => "the server asks for a client certificate that it trusts".into(),
             Self::ApiLogin { .. } => "the API that `discovery` lists with refuses its login".into(),
+            Self::LoginUnproven => "what shows whether the login of `discovery` is alive is not answered".into(),
+            Self::OwnerMissing => "a name under `discovery` does not exist, or its login may not see it".into(),
             Self::RateLimited => "the registry limits how often it may be asked".into(),
             Self::UnknownHost => "no address is known for the host name".into(),
             Self::Unreachable => "nothing accepts a connection there".into(),
@@ -216,6 +224,8 @@ impl Finding {
             Self::ApiLogin { needs } => {
                 format!("the API that `discovery` lists with wants {needs}: check the secret that it names")
             }
+            Self::LoginUnproven => "let the proxy before the API pass the path that the symptom names".into(),
+            Self::OwnerMissing => "correct the name under `discovery`, or let its login see what it names".into(),
             Self::RateLimited => "lower `requests_per_second` or `concurrency`, or run at a quieter time".into(),
             Self::UnknownHost | Self::Unreachable => {
                 "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
@@ -231,6 +241,7 @@ impl Finding {
                 None => matches!(problem, Problem::Rejected { .. }).then_some(Self::CredentialsRefused),
             },
             Problem::Scope { tried, .. } => Some(Self::ScopeUnreadable { tried: tried.clone() }),
+            Problem::Absent(_) => Some(Self::OwnerMissing),
             Problem::Unsupported(_) if *step == Step::Ping => Some(Self::NoRegistry),
             Problem::Unsupported(_) if matches!(step, Step::Api(_)) => None,
             Problem::Unsupported(_) => Some(Self::NoCatalog),

@@ -1,6 +1,6 @@
 //! Names from elsewhere than the catalog, from the configuration to the published rows; and what `validate` notes.
 
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, Script, SeenRequest};
+use stocktake::fake::{Endpoint, FakeRegistry, Fault, PASSWORD, Script, SeenRequest};
 
 use crate::support::program::{Workplace, one_registry};
 
@@ -45,7 +45,54 @@ async fn an_api_that_refuses_publishes_nothing_and_says_what_it_needs() {
     let server = FakeRegistry::start(Script::open([]).with_faults(refuse)).await.unwrap();
     let lines = "    auth: none\n    discovery: {type: quay, namespaces: [acme], token_file: password}\n";
     let place = Workplace::with(&one_registry(&server.url(), lines));
-    place.run(&["run"]).await.exits(4).says("repositories of acme, page 1").says("repo:read");
+    place.run(&["run"]).await.exits(4).says("login of the API: the credentials were refused: 401").says("repo:read");
+    assert!(!place.path("inventory/v1/repositories").exists());
+}
+
+/// A Quay with organization `acme` that takes every token but a living one for none: `public` is what anybody may see.
+fn quay(token: &str, status_of_proof: u16) -> Script {
+    let live = format!("Bearer {token}");
+    let answer = move |seen: &SeenRequest, _| {
+        let live = seen.headers.get("authorization").is_some_and(|sent| sent.as_bytes() == live.as_bytes());
+        let one = |name: &str| format!(r#"{{"namespace":"acme","name":"{name}"}}"#);
+        let text = match (seen.path(), seen.query("namespace").as_deref(), seen.query("starred")) {
+            ("/api/v1/repository", _, Some(_)) if live => r#"{"repositories":[]}"#.to_owned(),
+            ("/api/v1/repository", _, Some(_)) => return Some(Fault::status(status_of_proof).body("{}")),
+            ("/api/v1/repository", Some("acme"), _) if live => {
+                format!(r#"{{"repositories":[{},{}]}}"#, one("public"), one("private"))
+            }
+            ("/api/v1/repository", Some("acme"), _) => format!(r#"{{"repositories":[{}]}}"#, one("public")),
+            ("/api/v1/repository", ..) => r#"{"repositories":[]}"#.to_owned(),
+            (path, ..) if path.starts_with("/api/") => return Some(Fault::status(404).body(r#"{"status":404}"#)),
+            _ => return None,
+        };
+        Some(Fault::status(200).body(text))
+    };
+    Script::open([]).with_faults(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_token_is_denied_though_it_may_list_what_is_public() {
+    for status in [400, 401] {
+        let server = FakeRegistry::start(quay("another", status)).await.unwrap();
+        let lines = "    auth: none\n    discovery: {type: quay, namespaces: [acme], token_file: password}\n";
+        let place = Workplace::with(&one_registry(&server.url(), lines));
+        place.run(&["run"]).await.exits(4).says("denied").says("login of the API").says("repo:read");
+        assert!(!place.path("inventory/v1/repositories").exists());
+        place.run(&["check"]).await.exits(4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_not_there_makes_gaps_by_name() {
+    let server = FakeRegistry::start(quay(PASSWORD, 400)).await.unwrap();
+    let lines = "    auth: none\n    allow_empty: true\n    discovery: {type: quay, namespaces: [acme, ghost], token_file: password}\n";
+    let place = Workplace::with(&one_registry(&server.url(), lines));
+    place.run(&["run"]).await.exits(3).says("gaps").says("repositories of ghost: not there");
+    place.run(&["check"]).await.exits(1);
+    // Alone, nothing is published.
+    let place = Workplace::with(&one_registry(&server.url(), &lines.replace("acme, ghost", "ghost")));
+    place.run(&["run"]).await.exits(1).says("repositories of ghost: not there");
     assert!(!place.path("inventory/v1/repositories").exists());
 }
 

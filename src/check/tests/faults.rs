@@ -10,6 +10,7 @@ use super::*;
 use crate::clock;
 use crate::fake::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
 use crate::registry::tests::encrypted::{Pair, own, serve, serve_as};
+use crate::registry::{ApiLogin, ApiSettings};
 
 #[test]
 fn every_rule_has_a_fault_in_this_matrix() {
@@ -330,4 +331,54 @@ async fn a_port_where_nobody_listens_and_a_name_that_nobody_has() {
     let url = format!("http://{}.example", "a".repeat(64));
     let rig = Rig::nowhere().with(|settings| settings.url = url.parse().unwrap());
     fires("unknown_host", Step::Dns, Severity::Failed, rig).await;
+}
+
+/// Lists by Quay's API, which answers as the function says.
+async fn by_quays_api(
+    namespaces: &[&str],
+    answer: impl Fn(&SeenRequest) -> Option<Fault> + Send + Sync + 'static,
+) -> Rig {
+    let mut rig = Rig::of(Script::open(["acme/app"]).with_faults(move |seen, _| answer(seen))).await;
+    let login = ApiLogin::Bearer(SecretSource::File(rig.secret.path().to_owned()));
+    let namespaces = namespaces.iter().map(|&name| name.to_owned()).collect();
+    rig.plan.discovery = DiscoverySettings::Quay { api: ApiSettings { url: None, login }, namespaces };
+    rig
+}
+
+fn quays_answer(seen: &SeenRequest, proof: &Fault) -> Option<Fault> {
+    let text = match (seen.path(), seen.query("namespace").as_deref()) {
+        ("/api/v1/repository", None) => return Some(proof.clone()),
+        ("/api/v1/repository", Some("acme")) => r#"{"repositories":[{"namespace":"acme","name":"app"}]}"#,
+        ("/api/v1/repository", Some(_)) => r#"{"repositories":[]}"#,
+        (path, _) if path.starts_with("/api/") => return Some(Fault::status(404).body(r#"{"status":404}"#)),
+        _ => return None,
+    };
+    Some(Fault::status(200).body(text))
+}
+
+#[tokio::test]
+async fn a_dead_login_of_an_api() {
+    let dead = Fault::status(400).body(r#"{"message":"bad request"}"#);
+    let rig = by_quays_api(&["acme"], move |seen| quays_answer(seen, &dead)).await;
+    let report = fires("api_login", Step::Page, Severity::Authentication, rig).await;
+    assert!(report.diagnoses().next().unwrap().remedy.contains("repo:read"));
+    assert_eq!(step_of(&report, Step::Login).outcome, Outcome::Skipped, "a refused login is not called good");
+}
+
+#[tokio::test]
+async fn a_login_of_which_nothing_can_be_told() {
+    let rig = by_quays_api(&["acme"], |seen| quays_answer(seen, &Fault::status(404))).await;
+    fires("login_unproven", Step::Page, Severity::Failed, rig).await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_not_there() {
+    for namespaces in [&["acme", "ghost"][..], &["ghost"]] {
+        let live = Fault::status(200).body(r#"{"repositories":[]}"#);
+        let rig = by_quays_api(namespaces, move |seen| quays_answer(seen, &live)).await;
+        let report = fires("owner_missing", Step::Page, Severity::Failed, rig).await;
+        assert!(report.diagnoses().next().unwrap().symptom.contains("repositories of ghost"), "{report:#?}");
+        let tags = if namespaces.len() > 1 { Outcome::Note } else { Outcome::Skipped };
+        assert_eq!(step_of(&report, Step::Tags).outcome, tags, "{report:#?}");
+    }
 }
