@@ -77,11 +77,10 @@ pub(super) fn unknown(evidence: &Evidence, failure: &Failure) -> Diagnosis {
 fn recognised(evidence: &Evidence, rule: &'static str) -> Option<Diagnosis> {
     let failure = evidence.failure(rule)?;
     let finding = failure.finding.as_ref()?;
-    Some(Diagnosis {
-        symptom: failure.symptom.clone(),
-        evidence: conversation(evidence, failure.step),
-        ..of(finding, failure.step)
-    })
+    // What follows the list says nothing of these.
+    let is_of_list = matches!(finding, Finding::OwnerMissing | Finding::LoginUnproven);
+    let evidence = if is_of_list { Vec::new() } else { conversation(evidence, failure.step) };
+    Some(Diagnosis { symptom: failure.symptom.clone(), evidence, ..of(finding, failure.step) })
 }
 
 fn of(finding: &Finding, step: Step) -> Diagnosis {

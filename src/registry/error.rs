@@ -187,7 +187,7 @@ pub(super) enum Problem {
     TooManyScopes,
     #[error("the registry does not offer this: {0}")]
     Unsupported(Said),
-    #[error("not there, or hidden from this login: {0}")]
+    #[error("it does not exist, or this login may not see it: {0}")]
     Absent(Said),
     #[error("the registry keeps answering {0}")]
     RateLimited(Said),

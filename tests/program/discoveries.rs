@@ -88,11 +88,11 @@ async fn a_namespace_that_is_not_there_makes_gaps_by_name() {
     let server = FakeRegistry::start(quay(PASSWORD, 400)).await.unwrap();
     let lines = "    auth: none\n    allow_empty: true\n    discovery: {type: quay, namespaces: [acme, ghost], token_file: password}\n";
     let place = Workplace::with(&one_registry(&server.url(), lines));
-    place.run(&["run"]).await.exits(3).says("gaps").says("repositories of ghost: not there");
+    place.run(&["run"]).await.exits(3).says("gaps").says("repositories of ghost: it does not exist");
     place.run(&["check"]).await.exits(1);
     // Alone, nothing is published.
     let place = Workplace::with(&one_registry(&server.url(), &lines.replace("acme, ghost", "ghost")));
-    place.run(&["run"]).await.exits(1).says("repositories of ghost: not there");
+    place.run(&["run"]).await.exits(1).says("repositories of ghost: it does not exist");
     assert!(!place.path("inventory/v1/repositories").exists());
 }
 

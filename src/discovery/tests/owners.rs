@@ -61,7 +61,10 @@ async fn one_that_is_not_there_is_named_and_the_others_are_listed() {
             assert_eq!(rig.names(&settings).await, ["acme/app"], "{settings:?}");
             let shortfalls = rig.shortfalls(&settings).await;
             assert_eq!(shortfalls.len(), 1, "{settings:?} {shortfalls:?}");
-            assert!(shortfalls[0].0 == "missing" && shortfalls[0].1.contains("of ghost: not there"), "{shortfalls:?}");
+            assert!(
+                shortfalls[0].0 == "missing" && shortfalls[0].1.contains("of ghost: it does not exist"),
+                "{shortfalls:?}"
+            );
         }
     }
 }
@@ -126,12 +129,17 @@ async fn a_list_that_is_refused_though_its_owner_is_there_ends_the_walk() {
 }
 
 #[tokio::test]
-async fn a_server_that_fails_where_it_is_asked_for_an_owner_is_no_owner() {
-    let rig = Rig::new(vec![
-        ("/api/v1/repository?namespace=acme&public=true", body(r#"{"repositories":[]}"#)),
-        ("/api/v1/organization/acme", Goes::status(302).header("location", "/signin")),
-    ])
-    .await;
-    // A redirect is no 404: the list is believed, which said 200.
-    assert!(rig.shortfalls(&rig.quay(&["acme"])).await.is_empty());
+async fn one_place_that_says_no_is_enough_where_none_says_yes() {
+    let list = ("/api/v1/repository?namespace=acme&public=true", body(r#"{"repositories":[]}"#));
+    let other =
+        ("/api/v1/repository?namespace=b&public=true", body(r#"{"repositories":[{"namespace":"b","name":"c"}]}"#));
+    for (user, missing) in [(Goes::status(401), true), (Goes::status(302), true), (body("{}"), false)] {
+        let places = [("/api/v1/organization/acme", gone()), ("/api/v1/users/acme", user)];
+        let rig = Rig::new([vec![list.clone(), other.clone()], places.to_vec()].concat()).await;
+        assert_eq!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.len(), usize::from(missing));
+    }
+    // Where no place says no, the list is believed, which said 200.
+    let places = [("/api/v1/organization/acme", Goes::status(401)), ("/api/v1/users/acme", Goes::status(403))];
+    let rig = Rig::new([vec![list, other], places.to_vec()].concat()).await;
+    assert!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.is_empty());
 }

@@ -27,7 +27,7 @@ pub struct Proof {
 pub struct Absence {
     /// Tells it with the list that there is nothing in.
     pub error: RegistryError,
-    /// Whether the API itself says so: a proxy's page for what it cannot find is no JSON.
+    /// Whether the API itself says so of each place: a proxy's page for what it cannot find is no JSON.
     pub is_certain: bool,
 }
 
@@ -64,8 +64,8 @@ impl ApiSession<'_> {
         Ok(unclear.map(|(path, said)| unproven(&path, &said)))
     }
 
-    /// Whether none of these is there, which are all the places where an owner can be; `what` is the list of its
-    /// repositories. Some APIs hide what is not there behind 403.
+    /// Whether an owner is at one of these places, which are all where it can be, and if at none, how that is said. `what`
+    /// is the list of its repositories. Some APIs hide what is not there behind 403.
     ///
     /// # Errors
     /// Whatever keeps the API from answering.
@@ -77,11 +77,14 @@ impl ApiSession<'_> {
             if is_no_answer(&answer) {
                 return Err(self.refusal(&step, url, &answer));
             }
-            if !(answer.status == StatusCode::NOT_FOUND || hides && answer.status == StatusCode::FORBIDDEN) {
+            if answer.status.is_success() {
                 return Ok(None);
             }
-            is_certain &= is_json(&answer);
-            told.get_or_insert_with(|| said(&answer));
+            let says_no = answer.status == StatusCode::NOT_FOUND || hides && answer.status == StatusCode::FORBIDDEN;
+            is_certain &= says_no && is_json(&answer);
+            if says_no {
+                told.get_or_insert_with(|| said(&answer));
+            }
         }
         Ok(told.map(|said| Absence { error: RegistryError::new(step, Problem::Absent(said)), is_certain }))
     }
