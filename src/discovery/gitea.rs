@@ -36,8 +36,8 @@ struct Version {
     name: String,
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
-    version: Option<String>,
+    #[serde(default, rename = "version")]
+    label: Option<String>,
     #[serde(default)]
     created_at: Moment,
 }
@@ -60,7 +60,7 @@ impl Listing for Gitea {
     fn read(&self, _: &Api, _: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
         let versions: Vec<Version> = list(answer)?;
         let told_apart = |one: &Version| {
-            let version = one.version.as_deref().unwrap_or_default();
+            let version = one.label.as_deref().unwrap_or_default();
             format!("{} {}/{} {version}", one.kind, one.owner.login, one.name)
         };
         let (entries, newest) =

@@ -61,9 +61,9 @@ impl Listing for Harbor {
     }
 
     fn read(&self, api: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let named: Vec<Named> = list(answer)?;
-        let newest = newest(named.iter().map(|one| one.creation_time));
-        let names: Vec<_> = named.into_iter().map(|one| one.name).collect();
+        let entries: Vec<Named> = list(answer)?;
+        let newest = newest(entries.iter().map(|one| one.creation_time));
+        let names: Vec<_> = entries.into_iter().map(|one| one.name).collect();
         let (entries, next, total) = (names.clone(), answer.next.clone(), answer.total);
         let found = Found { entries, next, total, newest, ..Found::default() };
         if ask.owner.is_some() {

@@ -171,7 +171,9 @@ mod tests {
     }
 
     fn take(readings: &mut Readings, pages: &[Found]) -> End {
-        pages.iter().for_each(|page| readings.take(page, None));
+        for page in pages {
+            readings.take(page, None);
+        }
         readings.end()
     }
 
