@@ -17,6 +17,7 @@ use super::challenge::Challenge;
 use super::circle::Bounds;
 use super::credentials::{Credentials, LoginKind};
 use super::error::Step;
+use super::heads::Heads;
 use super::ping::Ping;
 use super::realm::Realm;
 use super::repository::Repositories;
@@ -58,8 +59,8 @@ pub(super) struct Inner {
     pub(super) proven: AtomicBool,
     /// Held by whoever sends it before that.
     pub(super) unproven: Arc<Mutex<()>>,
-    /// Whether the registry answers HEAD without telling a digest, or not at all.
-    pub(super) head_is_vain: AtomicBool,
+    /// What HEAD is good for here.
+    pub(super) heads: Heads,
     /// The kind, once a ping was answered.
     kind: OnceLock<Option<(Kind, &'static str)>>,
 }
@@ -111,7 +112,7 @@ impl Client {
             tag_pages,
             proven: AtomicBool::new(false),
             unproven: Arc::default(),
-            head_is_vain: AtomicBool::new(false),
+            heads: Heads::default(),
         })))
     }
 

@@ -183,6 +183,10 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
             "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`"
         }
+        Problem::Stray(_) => {
+            "look at the proxy or load balancer before the registry: it answers in the registry's place, as it does while \
+             no backend is there; then run again"
+        }
         Problem::SeenUrl | Problem::SeenPage => {
             "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor"
         }

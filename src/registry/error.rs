@@ -182,6 +182,8 @@ pub(super) enum Problem {
     BadName(String),
     #[error("it is not there: {0}")]
     Gone(Said),
+    #[error("what answers is not the registry, as it gives no error code of one: {0}")]
+    Stray(Said),
     #[error("what came is not what it should be")]
     Corrupt(#[source] Flaw),
     #[error("what came is of a kind that is not supported")]
@@ -207,7 +209,7 @@ impl Problem {
             Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
             Self::Unsupported(_) | Self::Absent(_) | Self::Foreign(_) => Fault::Unsupported,
             Self::RateLimited(_) => Fault::RateLimited,
-            Self::ServerError(_) => Fault::ServerError,
+            Self::ServerError(_) | Self::Stray(_) => Fault::ServerError,
             Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
             Self::Gone(_) => Fault::Gone,
             Self::Corrupt(_) => Fault::Corrupt,

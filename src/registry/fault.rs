@@ -17,7 +17,7 @@ pub enum Fault {
     RateLimited,
     /// No answer.
     Unreachable,
-    /// No answers but server errors.
+    /// No answers but server errors, or 404s that no registry has said.
     ServerError,
     /// The certificate is not trusted, or TLS could not be set up.
     Tls,

@@ -2,12 +2,10 @@
 //! only after the grammar's word.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use tracing::debug;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::client::Inner;
 use super::content::{Flaw, sha256, verify};
@@ -16,6 +14,7 @@ use super::error::{Problem, Step};
 use super::grammar::{is_digest, is_repository_name, is_tag, shown};
 use super::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use super::manifest_body::{Body, announced};
+use super::not_found::NotFound;
 use super::send::{Ask, Sent};
 use super::transport::{Answer, Wants};
 use super::{Client, Contents, Place, RegistryError, Tags, image_config};
@@ -33,14 +32,7 @@ impl Contents for Client {
     async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
         let step = || Step::Manifest(reference(place, tag));
         sound(place, is_tag(tag), tag, step)?;
-        let client = self.inner();
-        if !client.head_is_vain.load(Ordering::Relaxed)
-            && let Some(resolved) = client.head(place, tag, &step()).await?
-        {
-            return Ok(resolved);
-        }
-        let Manifest { digest, media_type, size, .. } = client.manifest(place, tag, &step()).await?;
-        Ok(Resolved { digest, media_type, size: Some(size) })
+        self.inner().resolve(place, tag, &step()).await
     }
 
     async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
@@ -57,40 +49,16 @@ impl Contents for Client {
 }
 
 impl Inner {
-    /// What HEAD says; none where it says too little.
-    async fn head(&self, place: &Place, tag: &str, step: &Step) -> Result<Option<Resolved>, RegistryError> {
-        let url = self.api(&format!("/v2/{}/manifests/{tag}", place.repository));
-        let answer = self.ask(place, &Ask { url: &url, wants: Wants::Head, step }).await?.answer;
-        match answer.status {
-            StatusCode::OK => {}
-            // Without a body it cannot be told whether the tag or the method is unknown.
-            StatusCode::NOT_FOUND => return Ok(None),
-            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-                debug!("the registry does not answer HEAD");
-                self.head_is_vain.store(true, Ordering::Relaxed);
-                return Ok(None);
-            }
-            _ => return Err(RegistryError::new(step.clone(), Problem::of_status(said(&answer)))),
-        }
-        let Ok(Some(digest)) = told_digest(&answer) else {
-            debug!("the registry does not tell digests");
-            self.head_is_vain.store(true, Ordering::Relaxed);
-            return Ok(None);
-        };
-        // What is odd here, a GET may show to be right, or tells better.
-        let media_type = announced(text(&answer.headers, CONTENT_TYPE.as_str())).unwrap_or_default();
-        // A compressed length is not the manifest's.
-        let plain = text(&answer.headers, CONTENT_ENCODING.as_str()).is_none_or(|encoding| encoding == "identity");
-        let length = text(&answer.headers, CONTENT_LENGTH.as_str()).filter(|_| plain);
-        let size = length.and_then(|length| length.parse().ok()).filter(|size: &i64| *size > 0);
-        Ok(media_type.map(|media_type| Resolved { digest, media_type, size }))
-    }
-
-    async fn manifest(&self, place: &Place, reference: &str, step: &Step) -> Result<Manifest, RegistryError> {
+    pub(super) async fn manifest(
+        &self,
+        place: &Place,
+        reference: &str,
+        step: &Step,
+    ) -> Result<Manifest, RegistryError> {
         let url = self.api(&format!("/v2/{}/manifests/{reference}", place.repository));
         let answer = self.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
         let read = || {
-            found(&answer)?;
+            found(&answer, false)?;
             // Schema 1 is told first: its digests leave out its signatures.
             let announced = announced(text(&answer.headers, CONTENT_TYPE.as_str()))?;
             let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
@@ -108,7 +76,7 @@ impl Inner {
         let url = self.api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
         let Sent { answer, abroad, .. } = self.ask(place, &Ask { url: &url, wants: Wants::Blob, step }).await?;
         let read = || {
-            found(&answer).map_err(|problem| match (problem, abroad) {
+            found(&answer, abroad.is_some()).map_err(|problem| match (problem, abroad) {
                 (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,
                 (_, Some(host)) => Problem::Storage { host, said: said(&answer) },
             })?;
@@ -135,17 +103,19 @@ fn reference(place: &Place, reference: &str) -> Arc<str> {
     shown(&format!("{}{separator}{reference}", place.repository)).into()
 }
 
-fn found(answer: &Answer) -> Result<(), Problem> {
+/// Between listing and asking, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
+fn found(answer: &Answer, abroad: bool) -> Result<(), Problem> {
+    if let Some(not_found) = NotFound::read(answer.status, &answer.body, abroad) {
+        return Err(not_found.problem(said(answer)));
+    }
     match answer.status {
         StatusCode::OK => Ok(()),
-        // Between listing and asking, tags expire and manifests are deleted: MANIFEST_UNKNOWN, TAG_EXPIRED.
-        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Problem::Gone(said(answer))),
         StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
         _ => Err(Problem::of_status(said(answer))),
     }
 }
 
-fn told_digest(answer: &Answer) -> Result<Option<String>, Problem> {
+pub(super) fn told_digest(answer: &Answer) -> Result<Option<String>, Problem> {
     let Some(told) = answer.headers.get(DIGEST) else { return Ok(None) };
     // Some proxies quote it, as they do with ETags.
     let told = String::from_utf8_lossy(told.as_bytes()).trim().trim_matches('"').to_owned();
@@ -156,6 +126,6 @@ fn told_digest(answer: &Answer) -> Result<Option<String>, Problem> {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

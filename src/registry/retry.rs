@@ -38,7 +38,7 @@ pub struct Attempt {
     pub seen: Seen,
     /// The pause that the server asked for.
     pub asked: Option<Duration>,
-    /// Whether sending the request twice does no harm: a GET.
+    /// Whether to send the request twice after it has failed: a GET. A HEAD that fails is followed by a GET instead.
     pub repeatable: bool,
     /// A random number of `0.0..1.0`.
     pub dice: f64,
@@ -49,6 +49,11 @@ pub struct Attempt {
 pub enum Seen {
     /// An answer was received whole.
     Status(StatusCode),
+    /// A 404 that no registry has said.
+    Stray {
+        /// How often to ask at most, if the policy allows for as much.
+        most: u32,
+    },
     /// No connection, a lost one, or none within the time.
     Broken,
     /// An answer that will not become better: too large, an encoding nobody asked for, an untrusted certificate.
@@ -79,10 +84,11 @@ impl RetryPolicy {
             Seen::Status(StatusCode::TOO_MANY_REQUESTS) => true,
             Seen::Status(StatusCode::SERVICE_UNAVAILABLE) if attempt.asked.is_some() => true,
             Seen::Status(status) if attempt.repeatable && is_passing(status) => false,
-            Seen::Broken if attempt.repeatable => false,
-            Seen::Status(_) | Seen::Broken | Seen::Unusable => return Decision::Return,
+            Seen::Broken | Seen::Stray { .. } if attempt.repeatable => false,
+            Seen::Status(_) | Seen::Broken | Seen::Stray { .. } | Seen::Unusable => return Decision::Return,
         };
-        if attempt.number >= self.attempts {
+        let most = if let Seen::Stray { most } = attempt.seen { most } else { u32::MAX };
+        if attempt.number >= self.attempts.min(most) {
             return Decision::GiveUp;
         }
         let doubled = self.base.saturating_mul(1 << (attempt.number - 1).min(20)).min(self.longest);
@@ -93,7 +99,8 @@ impl RetryPolicy {
     }
 }
 
-fn is_passing(status: StatusCode) -> bool {
+/// Whether a server's error may be gone the next time.
+pub(super) fn is_passing(status: StatusCode) -> bool {
     status.is_server_error()
         && status != StatusCode::NOT_IMPLEMENTED
         && status != StatusCode::HTTP_VERSION_NOT_SUPPORTED
@@ -169,6 +176,17 @@ mod tests {
             RetryPolicy { attempts: u32::MAX, ..POLICY }.decide(&large),
             Decision::After { pause: Duration::from_millis(1500), all: false }
         );
+    }
+
+    #[test]
+    fn a_404_that_no_registry_has_said_is_repeated_as_often_as_it_is_worth() {
+        let stray = |most, number| attempt(number, Seen::Stray { most });
+        assert_eq!(pause(&stray(2, 1)), Some(Duration::from_millis(500)));
+        assert_eq!(POLICY.decide(&stray(2, 2)), Decision::GiveUp);
+        assert!(pause(&stray(u32::MAX, 3)).is_some());
+        assert_eq!(POLICY.decide(&stray(u32::MAX, 4)), Decision::GiveUp);
+        let post = Attempt { repeatable: false, ..stray(2, 1) };
+        assert_eq!(POLICY.decide(&post), Decision::Return);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::error::{Problem, Step};
 use super::link::{next_page, repaired};
+use super::not_found::NotFound;
 use super::page::{Entries, INVALID_KEPT, MODEST, read};
 use super::send::Ask;
 use super::transport::{Answer, Wants};
@@ -111,10 +112,14 @@ impl Inner {
 }
 
 fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
+    // docker-registry says so of a repository without tags, though it lists it. Later, the link leads astray.
+    if number == 1
+        && let Some(not_found) = NotFound::read(answer.status, &answer.body, false)
+    {
+        return Err(not_found.problem(said(answer)));
+    }
     match answer.status {
         StatusCode::OK => Ok(()),
-        // docker-registry says so of a repository without tags, though it lists it. Later, the link leads astray.
-        StatusCode::NOT_FOUND if number == 1 => Err(Problem::Gone(said(answer))),
         StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
         _ => Err(Problem::of_status(said(answer))),
     }

@@ -21,6 +21,7 @@ use super::error::Problem;
 use super::examine::Tape;
 use super::flight::Flight;
 use super::gate::Gate;
+use super::not_found::{Strays, told_by_storage};
 use super::pace::Pace;
 use super::reach::{Forbidden, Reach, Way};
 use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
@@ -142,6 +143,7 @@ pub(super) struct Transport {
     pace: Option<Pace>,
     retry: RetryPolicy,
     timeout: Duration,
+    strays: Strays,
     pub(super) counters: Counters,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) sent: Arc<Memory>,
@@ -182,6 +184,7 @@ impl Transport {
             pace: settings.requests_per_second.map(|most| Pace::new(&settings.url, most.get())),
             retry,
             timeout: settings.timeout,
+            strays: Strays::default(),
             counters: Counters::default(),
             meter,
             sent,
@@ -281,7 +284,7 @@ impl Transport {
         };
         let body = match body.await {
             // What a foreign host says of itself is not ours to show: it may be one that only we can reach.
-            Ok(_) if call.way == Way::Abroad && !status.is_success() => Vec::new(),
+            Ok(body) if call.way == Way::Abroad && !status.is_success() => told_by_storage(&body).into(),
             Ok(body) => body,
             Err(failure) if status.is_success() => return Err(failure),
             // The status of an error says enough; its body is only shown.
@@ -298,12 +301,19 @@ impl Transport {
         outcome: Result<Answer, Failure>,
     ) -> Result<Option<Answer>, Problem> {
         let (seen, asked) = match &outcome {
-            Ok(answer) => (Seen::Status(answer.status), asked_pause(&answer.headers, clock::now().timestamp())),
+            Ok(answer) => {
+                let stray = self.strays.most_attempts(call, answer).map(|most| Seen::Stray { most });
+                let asked = asked_pause(&answer.headers, clock::now().timestamp());
+                (stray.unwrap_or(Seen::Status(answer.status)), asked)
+            }
             Err(Failure::Broken(_)) => (Seen::Broken, None),
             Err(Failure::Unusable(_)) => (Seen::Unusable, None),
         };
-        let attempt = Attempt { number, seen, asked, repeatable: call.form.is_none(), dice: fastrand::f64() };
-        match self.retry.decide(&attempt) {
+        let repeatable = call.form.is_none() && call.wants != Wants::Head;
+        let attempt = Attempt { number, seen, asked, repeatable, dice: fastrand::f64() };
+        let decision = self.retry.decide(&attempt);
+        self.strays.note(&attempt, decision);
+        match decision {
             Decision::After { pause, all } => {
                 debug!(?seen, number, pause_ms = pause.as_millis(), "trying again");
                 if all {

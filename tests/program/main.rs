@@ -39,3 +39,4 @@ mod support;
 mod terminal;
 mod units;
 mod verdicts;
+mod wrong_answers;

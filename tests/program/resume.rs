@@ -166,7 +166,7 @@ async fn a_cursor_that_does_not_work_any_more_begins_anew_says_so_and_loses_noth
     let first_page = || page(all[..10].to_vec(), "team-0");
     let answers = [
         ("400", Fault::status(400).body(r#"{"errors":[{"code":"PAGINATION_NUMBER_INVALID"}]}"#)),
-        ("404", Fault::status(404)),
+        ("404", Fault::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#)),
         ("page 1", first_page()),
         ("page 1 of a list without one of its names", page(all[1..11].to_vec(), "team-0")),
         ("page 1 with one more", page(["aaa/new".to_owned()].into_iter().chain(all[..9].to_vec()), "team-0")),

@@ -91,9 +91,8 @@ async fn gaps_are_3_and_published_with_what_is_missing() {
 #[tokio::test]
 async fn a_list_cut_short_is_3_and_not_published() {
     let place = after_a_good_night(250).await;
-    for fault in
-        [Fault::status(404), Fault::status(200).body("{\"repositories\":[\"a\""), Fault::status(200).body("<html>")]
-    {
+    let unknown = Fault::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#);
+    for fault in [unknown, Fault::status(200).body("{\"repositories\":[\"a\""), Fault::status(200).body("<html>")] {
         let script = Script::quay_like(Repositories::generated(250, 1))
             .with_faults(move |seen, nth| (seen.endpoint == Endpoint::Catalog && nth == 4).then(|| fault.clone()));
         let (ended, row) = unpublishable(&place, script, LOGIN, 3, "partial").await;

@@ -236,7 +236,7 @@ async fn edge_33_without_a_digest_or_without_head_the_manifest_tells() {
     for (rules, heads) in [
         (ManifestRules { digest_header: false, ..ManifestRules::default() }, 1),
         (ManifestRules { head: Head::NotAllowed, ..ManifestRules::default() }, 1),
-        (ManifestRules { head: Head::NotFound, ..ManifestRules::default() }, 2),
+        (ManifestRules { head: Head::NotFound, ..ManifestRules::default() }, 1),
     ] {
         let rig = anonymous(Script { contents: stocked(), manifests: rules, ..Script::open(["a"]) }).await;
         for tag in ["v0", "v1"] {

@@ -134,11 +134,16 @@ async fn a_blob_is_not_fetched_from_within_the_network_or_a_metadata_service() {
 
 #[tokio::test]
 async fn what_a_foreign_host_says_is_not_shown() {
-    for (status, fault) in
-        [(403, Fault::Unreachable), (404, Fault::Gone), (429, Fault::RateLimited), (500, Fault::Unreachable)]
-    {
-        let storage = Script::open(["a"])
-            .with_faults(move |_, _| Some(Goes::status(status).body("INTERNAL-DATA of the intranet")));
+    let text = "INTERNAL-DATA of the intranet";
+    for (status, code, fault) in [
+        (403, "", Fault::Unreachable),
+        (404, "", Fault::Unreachable),
+        (404, "<Error><Code>NoSuchKey</Code></Error>", Fault::Gone),
+        (429, "", Fault::RateLimited),
+        (500, "", Fault::Unreachable),
+    ] {
+        let storage =
+            Script::open(["a"]).with_faults(move |_, _| Some(Goes::status(status).body(format!("{text}{code}"))));
         let storage = FakeRegistry::start(storage).await.expect("a port");
         let (rig, config) = with_storage(storage.url().join("/bucket").expect("a URL").as_str()).await;
         let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");

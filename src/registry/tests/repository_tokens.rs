@@ -248,7 +248,8 @@ async fn edge_03_what_the_ping_does_not_tell_the_first_refusal_teaches_all() {
 
 #[tokio::test]
 async fn a_dead_registry_is_pinged_once_for_all_who_wait() {
-    let rig = Rig::new(Script::open(["a"]).with_faults(|_, _| Some(Goes::status(404)))).await;
+    let unsupported = Goes::status(404).body(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#);
+    let rig = Rig::new(Script::open(["a"]).with_faults(move |_, _| Some(unsupported.clone()))).await;
     let place = Place::alone("a");
     let all = join_all((0..10).map(|_| rig.client.tags(&place))).await;
     assert!(all.iter().all(|one| one.as_ref().is_err_and(|error| error.fault() == Fault::Unsupported)), "{all:?}");
