@@ -1,6 +1,6 @@
 //! What the configuration says about where names come from.
 
-use crate::registry::ApiSettings;
+use crate::registry::{ApiLogin, ApiSettings};
 
 /// Where the names of a registry's repositories come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,4 +49,18 @@ pub enum DiscoverySettings {
         /// Users and organizations, at least one.
         owners: Vec<String>,
     },
+}
+
+impl DiscoverySettings {
+    /// The login of an API; none where names come from the registry itself, with its own login.
+    pub fn login(&self) -> Option<&ApiLogin> {
+        match self {
+            Self::Catalog | Self::Listed(_) | Self::Acr => None,
+            Self::Quay { api, .. }
+            | Self::Harbor { api, .. }
+            | Self::Gitlab { api, .. }
+            | Self::DockerHub { api, .. }
+            | Self::Gitea { api, .. } => Some(&api.login),
+        }
+    }
 }

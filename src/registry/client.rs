@@ -165,6 +165,11 @@ impl Client {
         self.0.credentials.fingerprint(salt).await.map_err(|problem| RegistryError::new(Step::Token, problem))
     }
 
+    /// Whether the registry is known to have accounts: it offered a login, or gave a token.
+    pub fn has_accounts(&self) -> bool {
+        self.0.ping.offered_logins() || self.stats().token_requests > 0
+    }
+
     /// How the tokens stand.
     pub fn token(&self) -> TokenState {
         if self.0.tokens.source().rejected().is_some() { TokenState::Rejected } else { self.0.tokens.state() }

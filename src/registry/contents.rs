@@ -14,6 +14,9 @@ pub struct Tags {
     pub invalid: Vec<String>,
     /// How many do not.
     pub invalid_count: u64,
+    /// Whether the server wrote `null` instead of a list: what docker-registry says of a repository without tags, and
+    /// others where their database does not answer.
+    pub null: bool,
 }
 
 /// Reads repositories.

@@ -90,6 +90,8 @@ pub(super) struct Listed {
     pub(super) invalid_count: u64,
     /// Of each of those that do not, how many names stand before it that do.
     pub(super) invalid_at: Vec<u32>,
+    /// Whether the server wrote `null` where a list belongs.
+    pub(super) null: bool,
 }
 
 impl Listed {
@@ -172,7 +174,7 @@ impl<'de> Visitor<'de> for List {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Listed, E> {
-        Ok(Listed::default())
+        Ok(Listed { null: true, ..Listed::default() })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Listed, A::Error> {
@@ -222,6 +224,7 @@ mod tests {
         {
             let listed = read_page(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
             assert!(listed.names.is_empty() && listed.invalid_count == 0);
+            assert_eq!(listed.null, body.contains("null"));
         }
     }
 

@@ -42,6 +42,13 @@ pub(super) struct Ping {
     failed: Mutex<Option<RegistryError>>,
 }
 
+impl Ping {
+    /// Whether the answer named logins; not before it came.
+    pub(super) fn offered_logins(&self) -> bool {
+        self.welcome.get().is_some_and(|welcome| !welcome.offered.is_empty())
+    }
+}
+
 impl Inner {
     /// What `/v2/` said; asked now if nobody has asked before.
     pub(super) async fn welcome(&self) -> Result<Arc<Welcome>, RegistryError> {

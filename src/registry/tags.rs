@@ -78,6 +78,7 @@ impl Inner {
                 circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;
                 circle.read(&page).map_err(at_step)?;
             }
+            listing.null = number == 1 && page.null;
             listing.invalid_count += page.invalid_count;
             let room = INVALID_KEPT - listing.invalid.len();
             listing.invalid.extend(page.invalid.into_iter().take(room).map(|tag| answer.sent.shown(tag)));
@@ -131,6 +132,7 @@ struct Listing {
     pages: Vec<Names>,
     invalid: Vec<String>,
     invalid_count: u64,
+    null: bool,
 }
 
 impl Listing {
@@ -142,7 +144,7 @@ impl Listing {
             Some(page) => unique(&[page]),
             None => unique(&self.pages),
         };
-        Tags { names, invalid: self.invalid, invalid_count: self.invalid_count }
+        Tags { names, invalid: self.invalid, invalid_count: self.invalid_count, null: self.null }
     }
 }
 

@@ -85,8 +85,9 @@ impl Cause {
         Self { code: Fault::CredentialsRejected.as_str(), message, remedy, is_authentication: true }
     }
 
-    pub(super) fn of_judgement(verdict: Verdict, reason: String) -> Self {
-        Self { code: verdict.as_str(), message: reason, remedy: None, is_authentication: false }
+    pub(super) fn of_judgement(verdict: Verdict, message: String, remedy: Option<String>) -> Self {
+        let is_authentication = verdict == Verdict::Denied;
+        Self { code: verdict.as_str(), message, remedy, is_authentication }
     }
 
     fn plain(code: &'static str, error: &(dyn Error + 'static), remedy: &str) -> Self {

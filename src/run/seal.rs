@@ -15,7 +15,7 @@ pub(super) fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<Ju
     let sealed = state.last()?.ok().filter(|sealed| sealed.snapshot.id() == id)?;
     let record = sealed.snapshot.record().clone();
     let why = record.errors.first().filter(|_| record.verdict != Verdict::Complete);
-    let cause = why.map(|error| Cause::of_judgement(record.verdict, error.message.clone()));
+    let cause = why.map(|error| Cause::of_judgement(record.verdict, error.message.clone(), None));
     Some(JudgedRun { record, cause, monitored: 0, resumable: false })
 }
 

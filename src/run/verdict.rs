@@ -3,8 +3,8 @@
 use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
 
 use super::{Cause, Run, on_disk};
-use crate::registry::{Auth, Client, Fault};
-use crate::snapshot::{Ending, Evidence, Extent, SpoolError, Unsealed, judge as judge_evidence};
+use crate::registry::{ApiLogin, Auth, Client, Fault, Step};
+use crate::snapshot::{Caller, Ending, Evidence, Extent, Judgement, Refused, SpoolError, Unsealed, judge as judge_evidence};
 use crate::walk::{Books, Depth, Ended, WalkError, Walked};
 
 /// A walk, or why there was none.
@@ -64,28 +64,15 @@ pub(super) async fn judge(
         Walk::Done { walked, .. } if matches!(walked.ended, Ended::Stopped) => {
             return Err(Interrupted { resumable: walked.resumable });
         }
-        Walk::Done { walked, resumed } => Seen::of(*walked, resumed).await,
+        Walk::Done { walked, resumed } => Seen::of(*walked, resumed, run.plan.walk.depth).await,
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
     };
     let rows = |table| seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table));
-    let tags = (run.plan.walk.depth > Depth::Repositories).then(|| rows(Table::Tags));
-    let extent = Extent { repositories: rows(Table::Repositories), tags };
-    let judgement = judge_evidence(
-        &Evidence {
-            ending: seen.ending,
-            listed: seen.books.listed,
-            found: extent,
-            invalid: seen.books.invalid,
-            unreadable: seen.unreadable(),
-            shortfalls: seen.books.shortfall_count,
-            credentials: !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None)),
-            previous,
-        },
-        &run.plan.judge,
-    );
-    let reason = judgement.reason.map(|reason| with_shortfalls(reason, judgement.verdict, &seen.books));
-    let reason = reason.map(|reason| Cause::of_judgement(judgement.verdict, reason));
+    let extent = seen.extent(run.plan.walk.depth);
+    let evidence = seen.evidence(extent, caller(run), previous);
+    let judgement = judge_evidence(&evidence, &run.plan.judge);
+    let reason = seen.reason(&judgement);
     let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
     let (rows_repositories, rows_tags) = (rows(Table::Repositories), rows(Table::Tags));
     let rows_manifests = rows(Table::Manifests);
@@ -129,7 +116,7 @@ impl Seen {
         Self { ending: Ending::Failed, cause, books, notes, unsealed: None, resumable: false }
     }
 
-    async fn of(walked: Walked, resumed: Option<String>) -> Self {
+    async fn of(walked: Walked, resumed: Option<String>, depth: Depth) -> Self {
         let Walked { ended, books, spool, resumable } = walked;
         let mut notes: Vec<_> = books.invalid_examples.iter().map(|name| invalid_name(name)).collect();
         notes.extend(books.shortfalls.iter().cloned());
@@ -139,7 +126,7 @@ impl Seen {
         }
         notes.extend(resumed.as_deref().map(gone_on_with));
         let (ending, cause) = match &ended {
-            Ended::Failed(e) | Ended::Stale(e) => (ending(e, books.pages), Some(Cause::of_walk(e))),
+            Ended::Failed(e) | Ended::Stale(e) => (ending(e, &books, depth), Some(Cause::of_walk(e))),
             Ended::Whole | Ended::Limited | Ended::Stopped => (Ending::Whole, None),
         };
         let mut seen = Self { ending, cause, books, notes, unsealed: None, resumable };
@@ -155,21 +142,93 @@ impl Seen {
         seen
     }
 
-    /// Names without a row, and repositories that are not known as far as was asked for. That one is gone is an answer,
-    /// unless all of them are.
-    fn unreadable(&self) -> u64 {
-        let Books { invalid, unreadable, gone, read, .. } = &self.books;
-        let all_gone = *read == 0 && *unreadable == 0;
-        invalid + unreadable + if all_gone { *gone } else { 0 }
+    fn rows(&self, table: Table) -> u64 {
+        self.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table))
+    }
+
+    /// What there is to publish, as far as this depth asked for it of every repository.
+    fn extent(&self, depth: Depth) -> Extent {
+        let Books { listed, gone, tagged, digests, missing, .. } = self.books;
+        let (tags, manifests) = (depth > Depth::Repositories, depth == Depth::Manifests);
+        Extent {
+            repositories: self.rows(Table::Repositories),
+            listed: Some(listed),
+            gone,
+            tagged: tags.then_some(tagged),
+            tags: tags.then(|| self.rows(Table::Tags)),
+            digests: manifests.then_some(digests),
+            manifests: manifests.then(|| self.rows(Table::Manifests)),
+            missing: manifests.then_some(missing),
+        }
+    }
+
+    fn evidence(&self, found: Extent, caller: Caller, previous: Option<Extent>) -> Evidence {
+        let Books { listed, invalid, unreadable, read, gone, null, .. } = self.books;
+        let unlisted = self.books.unlisted_count();
+        let denied = self.books.unlisted.get(Fault::Denied.as_str()).map_or(0, |unlisted| unlisted.count);
+        // A name that nothing more was asked about is known as far as was asked.
+        let unasked = found.repositories.saturating_sub(read + gone + unreadable);
+        Evidence {
+            ending: self.ending,
+            listed,
+            found,
+            invalid,
+            // That a repository is gone is an answer.
+            unreadable: invalid + unreadable,
+            shortfalls: self.books.shortfall_count,
+            refused: Refused { denied, failed: unlisted - denied },
+            readable: unasked + (read + unreadable).saturating_sub(unlisted + null),
+            null,
+            caller,
+            previous,
+        }
+    }
+
+    /// The judge's reason. Where the verdict is that nothing could be read, the commonest failure stands for all.
+    fn reason(&self, judgement: &Judgement) -> Option<Cause> {
+        let Judgement { verdict, reason, remedy } = judgement.clone();
+        let reason = reason?;
+        let commonest = self.books.unlisted.iter().max_by_key(|(_, unlisted)| unlisted.count);
+        match commonest.filter(|_| matches!(verdict, Verdict::Denied | Verdict::Failed)) {
+            Some((_, first)) => {
+                let message = format!("{reason}; for example {}", first.message);
+                let remedy = if verdict == Verdict::Denied { remedy } else { Some(first.remedy.clone()) };
+                Some(Cause::of_judgement(verdict, message, remedy))
+            }
+            None => {
+                let reason = with_shortfalls(reason, verdict, &self.books);
+                Some(Cause::of_judgement(verdict, reason, remedy))
+            }
+        }
     }
 }
 
-/// How an error ended a walk of so many pages, in the judge's terms.
-fn ending(error: &WalkError, pages: u64) -> Ending {
+/// As whom this run asks for names.
+fn caller(run: &Run<'_>) -> Caller {
+    let has_login = !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None));
+    match run.plan.discovery.login() {
+        // An API that lists by owner knows accounts.
+        Some(ApiLogin::Anonymous) => Caller::Anonymous,
+        Some(ApiLogin::Challenged) | None if !has_login => {
+            let has_accounts = run.client.as_ref().is_ok_and(Client::has_accounts);
+            if has_accounts { Caller::Anonymous } else { Caller::Anybody }
+        }
+        _ => Caller::Account,
+    }
+}
+
+/// How an error ended a walk, in the judge's terms.
+fn ending(error: &WalkError, books: &Books, depth: Depth) -> Ending {
+    // Where tags were asked for and no repository gave any, the list of names so far is no inventory.
+    let is_at_repository = |error: &WalkError| {
+        let WalkError::Registry(error) = error else { return false };
+        matches!(error.step(), Step::Tags(_) | Step::Manifest(_) | Step::Config(_) | Step::Token)
+    };
+    let has_read = books.read + books.unreadable > books.unlisted_count() || depth == Depth::Repositories;
     match error {
         // Our own disk, however far the walk got: nothing is to be said about the registry.
         WalkError::Spool(_) => Ending::Failed,
-        _ if pages > 0 => Ending::CutShort,
+        _ if books.pages > 0 && (has_read || !(is_at_repository(error) || books.unlisted_count() > 0)) => Ending::CutShort,
         WalkError::Registry(e) => match e.fault() {
             Fault::Denied | Fault::CredentialsRejected => Ending::Denied,
             Fault::Unsupported => Ending::Unsupported,

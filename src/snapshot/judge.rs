@@ -1,15 +1,13 @@
 //! The verdict: a pure function from what a walk saw to what may be done with it.
 //!
 //! Its rule of rules: good data is never replaced by less because of an error. What looks like an empty or a sharply
-//! smaller registry is more often a lost permission than the truth.
+//! smaller registry is more often a lost permission than the truth. `guards` compares with the last snapshot; what is
+//! here looks at tonight alone.
 
+use serde::{Deserialize, Serialize};
 use stocktake_sink::Verdict;
 
-/// Below this many repositories, or tags, in the last snapshot, shrinking is everyday life.
-const SHRINK_FLOOR: u64 = 20;
-/// The share by which tags may become fewer, whatever the limit for repositories: cleaning up removes most of them at
-/// once, and is no accident. A lost permission, or an answer that all is gone, leaves next to none.
-const TAGS_SHRINK_LIMIT: f64 = 0.9;
+use super::guards;
 
 /// How sceptical to be of one registry.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,23 +29,64 @@ impl Default for JudgeSettings {
 pub enum Ending {
     /// After the last page, or at the configured number of repositories.
     Whole,
-    /// By an error before the first page: the registry refused us.
+    /// By an error before anything was read: the registry refused us.
     Denied,
     /// By an error before the first page: there is no catalog.
     Unsupported,
-    /// By any other error before the first page, or by our own disk.
+    /// By any other error before anything was read, or by our own disk.
     Failed,
-    /// By an error after at least one page.
+    /// By an error after something was read.
     CutShort,
 }
 
-/// How much is in a snapshot, as far as it is compared with the one before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much is in a snapshot, as far as it is compared with the one before. What was not asked for is none, and so is
+/// what an earlier version did not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Extent {
     /// Rows of table `repositories`.
     pub repositories: u64,
-    /// Rows of table `tags`; none where tags were not asked for of every repository.
+    /// Names the registry listed, before include and exclude.
+    pub listed: Option<u64>,
+    /// Of the rows, the repositories that the registry says are gone; counted of those that were read.
+    pub gone: u64,
+    /// Repositories with at least one tag; none where tags were not asked for of every repository, as with the rest.
+    pub tagged: Option<u64>,
+    /// Rows of table `tags`.
     pub tags: Option<u64>,
+    /// Tags that lead to a digest; none where manifests were not asked for, as with the rest.
+    pub digests: Option<u64>,
+    /// Rows of table `manifests`.
+    pub manifests: Option<u64>,
+    /// Manifests and configurations that something leads to, and that the registry says are not there.
+    pub missing: Option<u64>,
+}
+
+/// As whom the registry was asked for its list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Credentials are configured.
+    Account,
+    /// None are, and the registry has accounts: what it shows to everybody may be nothing.
+    Anonymous,
+    /// None are, and the registry asks for none.
+    Anybody,
+}
+
+/// Repositories of which not even the tags could be listed, because of an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// The registry refused access.
+    pub denied: u64,
+    /// Anything else went wrong.
+    pub failed: u64,
+}
+
+impl Refused {
+    /// All of them.
+    pub fn count(self) -> u64 {
+        self.denied + self.failed
+    }
 }
 
 /// What a walk saw.
@@ -61,12 +100,18 @@ pub struct Evidence {
     pub found: Extent,
     /// Listed names that break the grammar; no rows are made of them.
     pub invalid: u64,
-    /// They, and repositories that could not be read.
+    /// They, and repositories that could not be read, or only in part.
     pub unreadable: u64,
+    /// Of those, the repositories of which not even the tags are known.
+    pub refused: Refused,
+    /// Repositories of which all is known that was asked for, or their tags at least.
+    pub readable: u64,
+    /// Repositories for which the registry wrote `null` instead of a list of tags.
+    pub null: u64,
     /// Reasons why the list of names may not be whole.
     pub shortfalls: u64,
-    /// Whether credentials are configured.
-    pub credentials: bool,
+    /// As whom it asked.
+    pub caller: Caller,
     /// What is in the last snapshot that could be published.
     pub previous: Option<Extent>,
 }
@@ -76,8 +121,20 @@ pub struct Evidence {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// One line for people.
+    /// One line for people: what was seen, and what it was compared with.
     pub reason: Option<String>,
+    /// What to do now.
+    pub remedy: Option<String>,
+}
+
+impl Judgement {
+    pub(super) fn new(verdict: Verdict, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict, reason: Some(reason.into()), remedy: Some(remedy.into()) }
+    }
+
+    fn bare(verdict: Verdict) -> Self {
+        Self { verdict, reason: None, remedy: None }
+    }
 }
 
 /// Judges a walk.
@@ -87,210 +144,125 @@ pub fn judge(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
         Ending::Unsupported => Verdict::Unsupported,
         Ending::Failed => Verdict::Failed,
         Ending::CutShort => Verdict::Partial,
-        Ending::Whole => return judge_whole(seen, settings),
+        Ending::Whole => {
+            return nothing_listed(seen, settings)
+                .or_else(|| nothing_readable(seen, settings))
+                .or_else(|| guards::suspicion(seen, settings))
+                .unwrap_or_else(|| with_gaps(seen, settings));
+        }
     };
     // The error that ended the walk is the reason; whoever has it, tells it.
-    Judgement { verdict, reason: None }
+    Judgement::bare(verdict)
 }
 
-fn judge_whole(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
-    if let Some(reason) = suspicion(seen, settings) {
-        return Judgement { verdict: Verdict::Suspicious, reason: Some(reason) };
-    }
-    if seen.unreadable > 0 {
-        let all = seen.found.repositories + seen.invalid;
-        let reason = format!("{} of {all} repositories could not be read", seen.unreadable);
-        return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
-    }
-    if seen.shortfalls > 0 {
-        let reason = "the list of repositories may not be whole".to_owned();
-        return Judgement { verdict: Verdict::Gaps, reason: Some(reason) };
-    }
-    Judgement { verdict: Verdict::Complete, reason: None }
-}
-
-fn suspicion(seen: &Evidence, settings: &JudgeSettings) -> Option<String> {
-    let before = seen.previous.unwrap_or_default();
-    let (rows, previous) = (seen.found.repositories, before.repositories);
-    // Monitored repositories have rows though nothing be listed.
-    if seen.credentials && seen.listed == 0 && !settings.allow_empty {
-        return Some(
-            "credentials are configured and not one repository is visible: most likely the account lost its \
-             permissions; if the registry really is empty, set `allow_empty: true`"
-                .into(),
-        );
-    }
-    if rows == 0 {
-        if previous > 0 && !settings.allow_empty {
-            return Some(format!(
-                "the inventory is empty ({} names listed before include and exclude), the last one had {previous} \
-                 repositories; if that is right, set `allow_empty: true`",
-                seen.listed
-            ));
-        }
+/// The registry lists nothing at all, which is what an account without permissions sees. Monitored repositories have
+/// rows all the same; where some could be read, `with_gaps` publishes them.
+fn nothing_listed(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgement> {
+    let Evidence { found, previous, .. } = seen;
+    if seen.listed > 0 || settings.allow_empty {
         return None;
     }
-    let shrunk_by = shrinkage(previous, rows);
-    if shrunk_by > settings.shrink_limit {
-        return Some(format!(
-            "the inventory shrank from {previous} to {rows} repositories ({:.0}%, more than `shrink_limit: {}`); if that \
-             is right, raise the limit for one run (`shrink_limit: 1` accepts any shrinkage)",
-            shrunk_by * 100.0,
-            settings.shrink_limit
-        ));
+    if found.repositories > 0 {
+        // What was listed last time: by an earlier version's count, whatever is no row any more.
+        let before = previous.map_or(0, |before| {
+            before.listed.unwrap_or_else(|| before.repositories.saturating_sub(found.repositories))
+        });
+        return (before > 0).then(|| {
+            let reason = format!("not one repository is listed any more; listed: {before} last time, 0 now");
+            Judgement::new(Verdict::Suspicious, reason, guards::LOST_PERMISSIONS_OR_EMPTY)
+        });
     }
-    let (had, have) = (before.tags?, seen.found.tags?);
-    (shrinkage(had, have) > settings.shrink_limit.max(TAGS_SHRINK_LIMIT)).then(|| {
-        format!(
-            "the inventory shrank from {had} to {have} tags: most likely the account lost its permissions; if that is \
-             right, set `shrink_limit: 1` for one run"
-        )
-    })
+    match seen.caller {
+        Caller::Account => Some(Judgement::new(
+            Verdict::Suspicious,
+            "credentials are configured and not one repository is visible",
+            guards::LOST_PERMISSIONS_OR_EMPTY,
+        )),
+        Caller::Anonymous => Some(Judgement::new(
+            Verdict::Denied,
+            "the registry has accounts, none is configured, and it lists no repository to anonymous callers",
+            "configure `auth` with an account that may read the repositories; if the registry really is empty, set \
+             `allow_empty: true`",
+        )),
+        Caller::Anybody => None,
+    }
 }
 
-/// By which share (0 to 1) there is less than there was; 0 where there was little.
-fn shrinkage(previous: u64, now: u64) -> f64 {
-    if previous < SHRINK_FLOOR {
-        return 0.0;
+/// Not one repository could be read, for whatever reasons. At any size, and whatever the last night was, that is no
+/// inventory.
+fn nothing_readable(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgement> {
+    let Evidence { found, refused, null, invalid, .. } = seen;
+    let (rows, gone) = (found.repositories, found.gone);
+    let only_invalid = rows == 0 && *invalid > 0 && *invalid == seen.listed;
+    if seen.readable > 0 || !(rows > 0 || only_invalid) {
+        return None;
     }
-    #[allow(clippy::cast_precision_loss)] // a share needs no more than 52 bits
-    let share = previous.saturating_sub(now) as f64 / previous as f64;
-    share
+    let all = rows + invalid;
+    let reason = |kinds: &str| format!("not one of {all} repositories could be read: {kinds}");
+    if refused.count() > 0 || only_invalid {
+        let kinds = kinds(&[
+            (refused.denied, "denied"),
+            (refused.failed, "failed"),
+            (gone, "gone"),
+            (*null, "answered `tags: null`"),
+            (*invalid, "with a name that breaks the specification"),
+        ]);
+        let denied = refused.denied > refused.failed;
+        let verdict = if denied { Verdict::Denied } else { Verdict::Failed };
+        let remedy = if denied {
+            "grant this account Read (pull) on the repositories; where the names are enough, set `depth: repositories`"
+        } else {
+            "run `stocktake check` for this registry: it shows what the registry answers"
+        };
+        return Some(Judgement::new(verdict, reason(&kinds), remedy));
+    }
+    // From here on, it is the registry's word that nothing is there. docker-registry lists emptied repositories for ever.
+    let before = seen.previous.filter(|before| before.tags.is_some());
+    if settings.allow_empty || before.is_some_and(|before| before.tags == Some(0)) {
+        return None;
+    }
+    let kinds = kinds(&[(gone, "gone"), (*null, "answered `tags: null`")]);
+    let live = before.map_or(0, |before| before.repositories.saturating_sub(before.gone));
+    if live > 0 && *null == 0 {
+        let reason = format!("all {rows} repositories are gone, of which {live} were there last time");
+        return Some(Judgement::new(Verdict::Suspicious, reason, guards::LOST_TAGS_OR_EMPTY));
+    }
+    Some(Judgement::new(Verdict::Failed, reason(&kinds), guards::LOST_TAGS_OR_EMPTY))
+}
+
+fn with_gaps(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
+    let all = seen.found.repositories + seen.invalid;
+    let mut reasons = Vec::new();
+    let mut remedies = Vec::new();
+    if seen.listed == 0 && seen.found.repositories > 0 && !settings.allow_empty {
+        reasons.push(format!("the registry lists no repository to this caller: only the {all} monitored ones were asked"));
+        remedies.push(match seen.caller {
+            Caller::Account => "grant this account Read on the other repositories; if there are none, set `allow_empty: true`",
+            Caller::Anonymous | Caller::Anybody => {
+                "configure `auth` with an account that may see the others; if there are none, set `allow_empty: true`"
+            }
+        });
+    }
+    if seen.unreadable > 0 {
+        reasons.push(format!("{} of {all} repositories could not be read", seen.unreadable));
+        remedies.push("table `runs` and the log say which and why; grant Read on them, or take them out with `exclude`");
+    }
+    if seen.shortfalls > 0 {
+        reasons.push("the list of repositories may not be whole".to_owned());
+        remedies.push("see the run's errors for what is missing, and correct it under `discovery` or at the registry");
+    }
+    if reasons.is_empty() {
+        return Judgement::bare(Verdict::Complete);
+    }
+    Judgement::new(Verdict::Gaps, reasons.join("; "), remedies.join("; "))
+}
+
+/// `3 denied, 1 gone`, of those that there are.
+pub(super) fn kinds(counts: &[(u64, &str)]) -> String {
+    let there = counts.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}"));
+    there.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHOLE: Evidence = Evidence {
-        ending: Ending::Whole,
-        listed: 100,
-        found: all(100),
-        invalid: 0,
-        unreadable: 0,
-        shortfalls: 0,
-        credentials: true,
-        previous: None,
-    };
-
-    const fn all(repositories: u64) -> Extent {
-        Extent { repositories, tags: None }
-    }
-
-    #[allow(clippy::unnecessary_wraps)] // as the evidence has it
-    const fn of(repositories: u64) -> Option<Extent> {
-        Some(all(repositories))
-    }
-
-    #[test]
-    fn verdicts_by_what_was_seen() {
-        let default = JudgeSettings::default();
-        let trusting = JudgeSettings { allow_empty: true, shrink_limit: 1.0 };
-        let empty = Evidence { listed: 0, found: all(0), ..WHOLE };
-        let cases: &[(&str, Evidence, JudgeSettings, Verdict)] = &[
-            ("a first night", WHOLE, default, Verdict::Complete),
-            ("an unchanged night", Evidence { previous: of(100), ..WHOLE }, default, Verdict::Complete),
-            ("growth", Evidence { previous: of(1), ..WHOLE }, default, Verdict::Complete),
-            ("20% less is within 0.2", Evidence { previous: of(125), ..WHOLE }, default, Verdict::Complete),
-            ("21% less is not", Evidence { previous: of(127), ..WHOLE }, default, Verdict::Suspicious),
-            ("any shrinkage allowed", Evidence { previous: of(100_000), ..WHOLE }, trusting, Verdict::Complete),
-            (
-                "few repositories come and go",
-                Evidence { found: all(1), previous: of(19), ..WHOLE },
-                default,
-                Verdict::Complete,
-            ),
-            (
-                "from 20 on they do not",
-                Evidence { found: all(1), previous: of(20), ..WHOLE },
-                default,
-                Verdict::Suspicious,
-            ),
-            ("credentials and nothing seen", empty, default, Verdict::Suspicious),
-            ("allowed to be empty", empty, trusting, Verdict::Complete),
-            (
-                "allowed to be empty, whatever stood there",
-                Evidence { previous: of(500), ..empty },
-                JudgeSettings { allow_empty: true, ..default },
-                Verdict::Complete,
-            ),
-            (
-                "anonymous and empty from the start",
-                Evidence { credentials: false, ..empty },
-                default,
-                Verdict::Complete,
-            ),
-            (
-                "anonymous and empty, and was not",
-                Evidence { credentials: false, previous: of(1), ..empty },
-                default,
-                Verdict::Suspicious,
-            ),
-            ("all filtered out on a first night", Evidence { found: all(0), ..WHOLE }, default, Verdict::Complete),
-            (
-                "all filtered out, and was not",
-                Evidence { found: all(0), previous: of(3), ..WHOLE },
-                default,
-                Verdict::Suspicious,
-            ),
-            (
-                "nothing listed, though monitored repositories are there",
-                Evidence { found: all(3), ..empty },
-                default,
-                Verdict::Suspicious,
-            ),
-            ("a repository that could not be read", Evidence { unreadable: 1, ..WHOLE }, default, Verdict::Gaps),
-            ("a list that may not be whole", Evidence { shortfalls: 1, ..WHOLE }, trusting, Verdict::Gaps),
-            (
-                "nothing listed, of owners that are not there",
-                Evidence { shortfalls: 1, ..empty },
-                trusting,
-                Verdict::Gaps,
-            ),
-            ("cut short", Evidence { ending: Ending::CutShort, ..WHOLE }, trusting, Verdict::Partial),
-            ("denied", Evidence { ending: Ending::Denied, ..empty }, trusting, Verdict::Denied),
-            ("no catalog", Evidence { ending: Ending::Unsupported, ..empty }, trusting, Verdict::Unsupported),
-            ("failed", Evidence { ending: Ending::Failed, ..empty }, trusting, Verdict::Failed),
-        ];
-        for (case, evidence, settings, expected) in cases {
-            let judged = judge(evidence, settings);
-            assert_eq!(judged.verdict, *expected, "{case}");
-            assert_eq!(
-                judged.reason.is_some(),
-                matches!(expected, Verdict::Suspicious | Verdict::Gaps),
-                "{case}: {judged:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn tags_may_become_fewer_but_not_nearly_all_of_them() {
-        let default = JudgeSettings::default();
-        let trusting = JudgeSettings { shrink_limit: 1.0, ..default };
-        let cases = [
-            ("nine in ten cleaned up", Some(1000), Some(100), default, Verdict::Complete),
-            ("nearly all gone", Some(1000), Some(99), default, Verdict::Suspicious),
-            ("any shrinkage allowed", Some(1000), Some(0), trusting, Verdict::Complete),
-            ("few come and go", Some(19), Some(0), default, Verdict::Complete),
-            ("no longer asked for", Some(1000), None, default, Verdict::Complete),
-            ("asked for now", None, Some(0), default, Verdict::Complete),
-        ];
-        for (case, before, now, settings, expected) in cases {
-            let of = |tags| Extent { repositories: 100, tags };
-            let night = Evidence { found: of(now), previous: Some(of(before)), ..WHOLE };
-            assert_eq!(judge(&night, &settings).verdict, expected, "{case}");
-        }
-        let all_denied = Extent { repositories: 100, tags: Some(0) };
-        let previous = Some(Extent { repositories: 100, tags: Some(1000) });
-        let denied = Evidence { found: all_denied, unreadable: 100, previous, ..WHOLE };
-        assert_eq!(judge(&denied, &default).verdict, Verdict::Suspicious);
-    }
-
-    #[test]
-    fn a_gap_is_told_among_all_that_were_to_be_read() {
-        // Two monitored repositories that the list does not have, one listed name that is no name, and 50 filtered out.
-        let seen = Evidence { listed: 100, found: all(51), invalid: 1, unreadable: 3, ..WHOLE };
-        let told = judge(&seen, &JudgeSettings::default()).reason.unwrap();
-        assert_eq!(told, "3 of 52 repositories could not be read");
-    }
-}
+#[path = "judge_tests.rs"]
+mod tests;

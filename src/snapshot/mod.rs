@@ -4,6 +4,7 @@
 mod cells;
 mod checkpoint;
 mod columns;
+mod guards;
 mod judge;
 mod keys;
 mod known;
@@ -17,7 +18,7 @@ mod segment;
 mod segments;
 mod spool;
 
-pub use judge::{Ending, Evidence, Extent, JudgeSettings, Judgement, judge};
+pub use judge::{Caller, Ending, Evidence, Extent, JudgeSettings, Judgement, Refused, judge};
 pub use known::{Known, KnownRepository, KnownTag};
 pub use rows::{LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};
 pub use sealed::{SealError, Sealed, Unsealed};

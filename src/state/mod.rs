@@ -80,12 +80,16 @@ struct Last {
     rows_repositories: u64,
     #[serde(default)]
     rows_tags: Option<u64>,
+    /// All that the next run compares with; none in what an earlier version wrote.
+    #[serde(default)]
+    extent: Option<Extent>,
     delivered: BTreeMap<String, Receipt>,
 }
 
 impl Last {
     fn extent(&self) -> Extent {
-        Extent { repositories: self.rows_repositories, tags: self.rows_tags }
+        let known = Extent { repositories: self.rows_repositories, tags: self.rows_tags, ..Extent::default() };
+        self.extent.unwrap_or(known)
     }
 }
 
@@ -234,9 +238,10 @@ impl RegistryState {
     /// # Errors
     /// If the pointer cannot be written; then the one before remains.
     pub fn keep(&mut self, sealed: &Sealed, extent: Extent) -> Result<(), StateError> {
-        let Extent { repositories: rows_repositories, tags: rows_tags } = extent;
+        let Extent { repositories: rows_repositories, tags: rows_tags, .. } = extent;
         let id = sealed.snapshot.id().clone();
-        let last = Last { id, rows_repositories, rows_tags, delivered: BTreeMap::new() };
+        // The two counts beside the extent are for an earlier version that may be run again.
+        let last = Last { id, rows_repositories, rows_tags, extent: Some(extent), delivered: BTreeMap::new() };
         let before = self.pointer.last.replace(last);
         if let Err(e) = self.save() {
             self.pointer.last = before;

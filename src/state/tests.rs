@@ -7,7 +7,16 @@ use stocktake_sink::{MemoryRows, Rows, Snapshot, Table, Verdict};
 use super::*;
 use crate::snapshot::Spool;
 
-const EXTENT: Extent = Extent { repositories: 7, tags: Some(70) };
+const EXTENT: Extent = Extent {
+    repositories: 7,
+    listed: Some(9),
+    gone: 1,
+    tagged: Some(6),
+    tags: Some(70),
+    digests: Some(69),
+    manifests: Some(60),
+    missing: None,
+};
 
 fn name() -> RegistryName {
     "quay".parse().unwrap()
@@ -174,4 +183,22 @@ fn a_snapshot_without_rows_of_its_own_is_only_its_record() {
     let rows: Arc<dyn Rows> = Arc::new(MemoryRows::default());
     let snapshot = Snapshot::new(record, BTreeMap::from([(Table::Repositories, rows)])).unwrap();
     assert_eq!(snapshot.tables().collect::<Vec<_>>(), [Table::Runs]);
+}
+
+#[test]
+fn what_an_earlier_version_wrote_down_of_the_last_snapshot_is_read() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = RegistryState::lock(root.path(), &name()).unwrap();
+    keep(&mut state, at(1));
+    drop(state);
+    let path = root.path().join("quay/state.json");
+    let mut pointer: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    pointer["last"].as_object_mut().unwrap().remove("extent").unwrap();
+    fs::write(&path, pointer.to_string()).unwrap();
+    let known = Extent { repositories: 7, tags: Some(70), ..Extent::default() };
+    assert_eq!(last_extent(root.path(), &name()).unwrap(), Some(known));
+    // And one that counted only some of what is counted now.
+    pointer["last"]["extent"] = serde_json::json!({"repositories": 7, "tags": 70});
+    fs::write(&path, pointer.to_string()).unwrap();
+    assert_eq!(last_extent(root.path(), &name()).unwrap(), Some(known));
 }

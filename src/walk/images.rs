@@ -223,7 +223,9 @@ impl<'a> Images<'a> {
         let fault = error.fault();
         let code = if fault == Fault::Gone { gone } else { fault.as_str() };
         self.found.note(self.place, RunError::of_run(code, chain(&error)));
-        if fault != Fault::Gone {
+        if fault == Fault::Gone {
+            self.found.missing += 1;
+        } else {
             self.found.cut_short.get_or_insert(error);
         }
     }

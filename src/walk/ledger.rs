@@ -1,7 +1,7 @@
 //! The walk's books: what was listed, what was kept, what was read; rows go from here into the spool. Blocks, and knows
 //! no network.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use super::notes::Notes;
 use super::reading::{Found, Reading};
 use super::seen::Seen;
 use super::{Depth, WalkError, WalkSettings};
-use crate::registry::{Fault, Page, chain};
+use crate::registry::{Fault, Page, RegistryError, chain};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
 
 /// How many invalid names are kept to be shown.
@@ -36,8 +36,10 @@ const MOST_SILENT: usize = 64;
 /// How many names from the beginning of the list are remembered.
 const FIRST_NAMES: usize = 16;
 
-/// What is counted on the way, and survives if the walk is cut off.
+/// What is counted on the way, and survives if the walk is cut off. A checkpoint of an earlier version has not counted
+/// everything.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Books {
     /// Catalog pages handled.
     pub pages: u64,
@@ -61,6 +63,16 @@ pub struct Books {
     pub unreadable: u64,
     /// Repositories listed, and not there when they were read.
     pub gone: u64,
+    /// Of the unreadable ones, those of which not even the tags could be listed, by the kind of failure.
+    pub unlisted: BTreeMap<String, Unlisted>,
+    /// Repositories for which the server wrote `null` instead of a list of tags.
+    pub null: u64,
+    /// Repositories that have at least one tag.
+    pub tagged: u64,
+    /// Tags that lead to a digest.
+    pub digests: u64,
+    /// Manifests and configurations that a tag or an index leads to, and that the registry says are not there.
+    pub missing: u64,
     /// Monitored repositories.
     pub monitored: u64,
     /// Requests for manifests and configurations that were not needed, as the last snapshot had the answer.
@@ -68,6 +80,17 @@ pub struct Books {
     /// The first names of the list, excluded ones among them: a server that begins again is known by them.
     pub(super) first: Vec<String>,
     pub(super) notes: Notes,
+}
+
+/// Repositories whose tags could not be listed, all for the same kind of failure.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlisted {
+    /// How many.
+    pub count: u64,
+    /// The first of them: what happened.
+    pub message: String,
+    /// What to do about that.
+    pub remedy: String,
 }
 
 /// The books, and the spool that they are about.
@@ -256,6 +279,7 @@ impl Ledger {
             Ok(found) => self.write_found(&repository, observed_at, found),
             Err(error) => {
                 debug!(%repository, "not read: {}", chain(&error));
+                self.books.could_not_list(&error);
                 let note = RunError::of_run(error.fault().as_str(), chain(&error));
                 self.books.notes.add(RunError { repository: Some(repository.to_string()), ..note });
                 Ok(())
@@ -278,6 +302,10 @@ impl Ledger {
         for manifest in &found.manifests {
             self.spool.push_manifest(manifest)?;
         }
+        self.books.null += u64::from(found.null);
+        self.books.tagged += u64::from(found.tags.len() > 0);
+        self.books.digests += found.targets.iter().flatten().count() as u64;
+        self.books.missing += found.missing;
         self.books.saved += found.saved;
         self.books.notes.append(found.notes);
         Ok(())
@@ -285,6 +313,20 @@ impl Ledger {
 }
 
 impl Books {
+    /// Counts a repository whose tags could not be listed. That it is gone is an answer.
+    fn could_not_list(&mut self, error: &RegistryError) {
+        if error.fault() == Fault::Gone {
+            return;
+        }
+        let first = || Unlisted { count: 0, message: chain(error), remedy: error.remedy() };
+        self.unlisted.entry(error.fault().as_str().to_owned()).or_insert_with(first).count += 1;
+    }
+
+    /// Repositories whose tags could not be listed.
+    pub fn unlisted_count(&self) -> u64 {
+        self.unlisted.values().map(|unlisted| unlisted.count).sum()
+    }
+
     /// Whether nothing is entered yet.
     pub(super) fn is_empty(&self) -> bool {
         self.pages + self.read + self.unreadable + self.gone == 0

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stocktake_sink::{RunError, Table};
 
 pub use driver::walk;
-pub use ledger::Books;
+pub use ledger::{Books, Unlisted};
 pub use settings::{Depth, NameFilter, WalkSettings};
 pub use unfinished::{NotResumed, Unfinished};
 

@@ -46,12 +46,16 @@ pub(super) struct Reading {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) tags: Names,
+    /// Whether the server wrote `null` instead of a list of tags.
+    pub(super) null: bool,
     /// What the tags point to, in their order; empty where that was not asked.
     pub(super) targets: Vec<Option<Resolved>>,
     pub(super) manifests: Vec<ManifestRow>,
     pub(super) notes: Notes,
     /// The first error, if not all could be read that is there.
     pub(super) cut_short: Option<RegistryError>,
+    /// Manifests and configurations that a tag or an index leads to, and that the registry says are not there.
+    pub(super) missing: u64,
     /// Requests that were not needed, as the last snapshot had the answer.
     pub(super) saved: u64,
     /// What the fetched manifests take of [`ROOM`].
@@ -101,8 +105,8 @@ impl Reader<'_> {
     }
 
     async fn found(&self, place: &Place, depth: Depth) -> Result<Found, RegistryError> {
-        let Tags { names, invalid, invalid_count } = self.contents.tags(place).await?;
-        let mut found = Found { tags: names, ..Found::default() };
+        let Tags { names, invalid, invalid_count, null } = self.contents.tags(place).await?;
+        let mut found = Found { tags: names, null, ..Found::default() };
         if invalid_count > 0 {
             let message = format!("tags that break the specification's grammar are left out: {}", invalid.join(", "));
             let count = i64::try_from(invalid_count).unwrap_or(i64::MAX);

@@ -98,7 +98,7 @@ async fn a_dry_run_walks_and_counts_and_writes_nothing_at_all() {
     let fewer = FakeRegistry::start(Script::quay_like(Repositories::generated(100, 1))).await.unwrap();
     place.configure(&one_registry(&fewer.url(), LOGIN));
     let before = place.tree(".");
-    place.run(&["run", "--dry-run"]).await.exits(1).says("shrank from 250 to 100");
+    place.run(&["run", "--dry-run"]).await.exits(1).says("repositories: 250 last time, 100 now");
     assert_eq!(place.tree("."), before);
 }
 

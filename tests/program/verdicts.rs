@@ -167,7 +167,7 @@ async fn a_shrunken_registry_is_suspicious_unless_allowed() {
     let place = after_a_good_night(100).await;
     let left = |count| Script::quay_like(Repositories::generated(count, 1));
     let (ended, _) = unpublishable(&place, left(79), LOGIN, 1, "suspicious").await;
-    ended.says("shrank from 100 to 79 repositories (21%");
+    ended.says("repositories: 100 last time, 79 now (21%").says("what to do: ");
     // What was not published is not what the next run is compared with.
     unpublishable(&place, left(79), LOGIN, 1, "suspicious").await;
     next_night(&place, left(80), LOGIN).await.exits(0);
