@@ -1,8 +1,8 @@
 //! What the rules look at: everything that was seen, as plain data.
 
 use crate::registry::examine::{About, Exchange, Offer, Reply, TokenFacts};
-use crate::registry::{Auth, Finding, Kind, RegistryError, Settings, Step as At};
-use crate::run::chain;
+use crate::registry::{ApiLogin, Auth, Finding, Kind, RegistryError, Settings, Step as At};
+use crate::run::{Plan, chain};
 
 use super::report::{Severity, Step};
 
@@ -15,6 +15,10 @@ pub struct Evidence {
     pub username: Option<String>,
     /// Whether credentials or a token are configured.
     pub has_credentials: bool,
+    /// Whether names come from an API that is asked without a login.
+    pub lists_anonymously: bool,
+    /// Whether an empty list is accepted.
+    pub allow_empty: bool,
     /// The scopes that are configured.
     pub scopes: Vec<String>,
     /// What went over the wire.
@@ -45,7 +49,20 @@ pub struct Failure {
 }
 
 impl Evidence {
-    /// What is known from the settings alone.
+    /// What is known from the configuration alone.
+    pub fn of_plan(plan: &Plan) -> Self {
+        let api = plan.discovery.login();
+        let own = api.is_some_and(|login| !matches!(login, ApiLogin::Anonymous | ApiLogin::Challenged));
+        let settings = Self::of_settings(&plan.registry);
+        Self {
+            has_credentials: settings.has_credentials || own,
+            lists_anonymously: api == Some(&ApiLogin::Anonymous),
+            allow_empty: plan.judge.allow_empty,
+            ..settings
+        }
+    }
+
+    /// What is known from the settings of the registry alone.
     pub fn of_settings(settings: &Settings) -> Self {
         let login = match &settings.auth {
             Auth::Token(login) => login.as_ref(),
@@ -56,6 +73,8 @@ impl Evidence {
             is_quay: settings.kind.or_else(|| Kind::of_url(&settings.url)) == Some(Kind::Quay),
             username: login.map(|login| login.username.clone()),
             has_credentials: !matches!(settings.auth, Auth::None | Auth::Token(None)),
+            lists_anonymously: false,
+            allow_empty: false,
             scopes: settings.scope.clone(),
             exchanges: Vec::new(),
             failures: Vec::new(),

@@ -15,12 +15,17 @@ use crate::run::{Plan, chain};
 /// Bound on a sink's dry write.
 const SINK: Duration = Duration::from_secs(30);
 
+/// Most monitored repositories that are asked for their tags: somebody waits.
+const MOST_MONITORED: usize = 20;
+
 /// The steps done so far, and what was seen.
 #[derive(Debug)]
 pub(super) struct Performance<'a> {
     plan: &'a Plan,
     pub(super) evidence: Evidence,
     pub(super) steps: Vec<StepReport>,
+    /// Monitored repositories whose tags could be listed.
+    monitored_read: usize,
 }
 
 /// What follows cannot be done; why was said.
@@ -28,8 +33,8 @@ struct Stopped;
 
 impl<'a> Performance<'a> {
     pub(super) async fn of(plan: &'a Plan) -> Self {
-        let evidence = Evidence::of_settings(&plan.registry);
-        let mut performance = Self { plan, evidence, steps: Vec::new() };
+        let evidence = Evidence::of_plan(plan);
+        let mut performance = Self { plan, evidence, steps: Vec::new(), monitored_read: 0 };
         let stopped = performance.registry().await.is_err();
         performance.skip_rest(stopped);
         performance.sinks().await;
@@ -135,8 +140,11 @@ impl<'a> Performance<'a> {
         if !untold {
             self.entered();
         }
-        self.first_page(took, &page)?;
+        let unseen = self.first_page(took, &page)?;
         let read = self.tags(examination, &page, untold).await;
+        if let Some(severity) = unseen {
+            self.monitored_alone(took, &page, severity);
+        }
         self.evidence.kind = examination.kind();
         let was_let_in = read.is_ok() || self.evidence.tokens().next().is_some();
         if untold && was_let_in && !self.steps.iter().any(|done| done.step == Step::Login) {
@@ -193,11 +201,18 @@ impl<'a> Performance<'a> {
         }
     }
 
-    fn first_page(&mut self, took: Duration, page: &Page) -> Result<(), Stopped> {
+    /// The page is told. Where it lists nothing, and that is a failure unless monitored repositories can be read, it is
+    /// told after them: how severe it is then.
+    fn first_page(&mut self, took: Duration, page: &Page) -> Result<Option<Severity>, Stopped> {
         let seen = facts::page(&self.evidence, page);
-        let nobody = rules::diagnose(&self.evidence).iter().any(|diagnosis| diagnosis.step == Step::Page);
-        if nobody {
-            self.note_step(Step::Page, Outcome::Failed, took, seen, Severity::Authentication);
+        let unseen = rules::diagnose(&self.evidence).into_iter().find(|diagnosis| diagnosis.step == Step::Page);
+        if let Some(unseen) = unseen {
+            let is_failure = unseen.rule == Finding::NothingListed.id();
+            let severity = if is_failure { Severity::Failed } else { Severity::Authentication };
+            if !self.plan.walk.monitored.is_empty() {
+                return Ok(Some(severity));
+            }
+            self.note_step(Step::Page, Outcome::Failed, took, seen, severity);
             return Err(Stopped);
         }
         if let Some(failure) = shortfall(page) {
@@ -208,38 +223,70 @@ impl<'a> Performance<'a> {
         }
         let outcome = if page.names.is_empty() { Outcome::Note } else { Outcome::Ok };
         self.note_step(Step::Page, outcome, took, seen, Severity::Good);
-        Ok(())
+        Ok(None)
     }
 
-    /// With the login `untold`, what is wrong with it is told at its own step.
+    /// A page that lists nothing: a run publishes the monitored repositories alone, if any of them can be read.
+    fn monitored_alone(&mut self, took: Duration, page: &Page, severity: Severity) {
+        let seen = facts::page(&self.evidence, page);
+        let (outcome, severity) =
+            if self.monitored_read > 0 { (Outcome::Note, Severity::Good) } else { (Outcome::Failed, severity) };
+        self.note_step(Step::Page, outcome, took, seen, severity);
+    }
+
+    /// The tags of the monitored repositories and of the first one that is listed. With the login `untold`, what is wrong
+    /// with it is told at its own step.
     async fn tags(&mut self, examination: &Examination, page: &Page, untold: bool) -> Result<(), Stopped> {
-        let Some(repository) = page.names.iter().next() else {
+        let plan = self.plan;
+        let monitored = &plan.walk.monitored;
+        let mut repositories: Vec<&str> = monitored.iter().take(MOST_MONITORED).map(String::as_str).collect();
+        let is_monitored = |name: &&str| monitored.iter().any(|known| known.eq_ignore_ascii_case(name));
+        repositories.extend(page.names.iter().next().filter(|name| !is_monitored(name)));
+        if repositories.is_empty() {
             self.skip(Step::Tags, "the page names no repository");
             return Ok(());
-        };
+        }
         let begun = Instant::now();
-        let seen = vec![Fact::new("repository", examination.shown(repository))];
-        let listed = examination.tags(repository).await;
-        self.evidence.exchanges = examination.exchanges();
-        match listed {
-            Ok(count) => {
-                let seen = [seen, vec![Fact::new("tags", count.to_string())]].concat();
-                self.good(Step::Tags, begun.elapsed(), seen);
-                Ok(())
-            }
-            Err(error) if is_gone(&error, &self.evidence) => {
-                // distribution lists a repository whose last tag has been deleted, and then does not know it.
-                let seen = [seen, vec![Fact::new("tags", "none: it is listed, and not there")]].concat();
-                self.note_step(Step::Tags, Outcome::Note, begun.elapsed(), seen, Severity::Good);
-                Ok(())
-            }
-            Err(error) => {
-                let failure = Failure::of(&error);
-                if untold && matches!(failure.step, Step::Login | Step::Scope) {
-                    return self.refused(begun.elapsed(), failure);
+        let (mut seen, mut outcome, mut failed) = (Vec::new(), Outcome::Ok, None);
+        for (at, repository) in repositories.into_iter().enumerate() {
+            let listed = examination.tags(repository).await;
+            self.evidence.exchanges = examination.exchanges();
+            seen.push(Fact::new("repository", examination.shown(repository)));
+            match listed {
+                Ok(count) => {
+                    seen.push(Fact::new("tags", count.to_string()));
+                    self.monitored_read += usize::from(at < monitored.len());
                 }
-                self.fail(begun.elapsed(), seen, Failure { step: Step::Tags, ..failure })
+                Err(error) if is_gone(&error, &self.evidence) => {
+                    // distribution lists a repository whose last tag has been deleted, and then does not know it.
+                    let why = if at < monitored.len() {
+                        "none: it is not there"
+                    } else {
+                        "none: it is listed, and not there"
+                    };
+                    seen.push(Fact::new("tags", why));
+                    outcome = Outcome::Note;
+                }
+                Err(error) => {
+                    let (fault, failure) = (error.fault(), Failure::of(&error));
+                    seen.push(Fact::new("tags", fault.as_str()));
+                    failed.get_or_insert(failure);
+                    // Nothing fares better with credentials that are refused, and they are not to be sent often.
+                    if matches!(fault, Fault::CredentialsRejected | Fault::SecretUnreadable) {
+                        break;
+                    }
+                }
             }
+        }
+        match failed {
+            None => {
+                self.note_step(Step::Tags, outcome, begun.elapsed(), seen, Severity::Good);
+                Ok(())
+            }
+            Some(failure) if untold && matches!(failure.step, Step::Login | Step::Scope) => {
+                self.refused(begun.elapsed(), failure)
+            }
+            Some(failure) => self.fail(begun.elapsed(), seen, Failure { step: Step::Tags, ..failure }),
         }
     }
 

@@ -4,8 +4,8 @@
 //! remedies. The rest is seen only by whoever looks at the whole conversation: clocks, lifetimes, an empty page for
 //! nobody, a scope that was refused on the way.
 
-use crate::registry::examine::{About, Exchange};
-use crate::registry::{Finding, shown};
+use crate::registry::examine::{About, Exchange, TokenFacts};
+use crate::registry::{Finding, ScopeSet, grants_cover, shown};
 
 use super::evidence::{Evidence, Failure};
 use super::report::{Diagnosis, Fact, Step};
@@ -28,7 +28,7 @@ macro_rules! recognised {
 }
 
 /// All rules.
-pub const RULES: [Rule; 26] = [
+pub const RULES: [Rule; 28] = [
     Rule { id: "robot_name", look: robot_name },
     recognised!("unknown_host"),
     recognised!("unreachable"),
@@ -44,6 +44,8 @@ pub const RULES: [Rule; 26] = [
     recognised!("login_wanted"),
     recognised!("wrong_service"),
     Rule { id: "no_identity", look: no_identity },
+    Rule { id: "scope_not_granted", look: scope_not_granted },
+    Rule { id: "nothing_listed", look: nothing_listed },
     Rule { id: "clock", look: clock },
     Rule { id: "token_lifetime", look: token_lifetime },
     Rule { id: "scope_unreadable", look: scope_unreadable },
@@ -108,16 +110,67 @@ fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
     if let Some(refused) = recognised(evidence, finding.id()) {
         return Some(refused);
     }
-    let page = evidence.about(About::Catalog).next_back().filter(|_| evidence.names == Some(0))?;
-    let nobody = if page.is_authorized() {
-        evidence.tokens().next_back()?.1.claims.as_ref()?.anonymous
-    } else {
-        evidence.ping().is_some_and(|ping| ping.status == 401)
+    if evidence.names != Some(0) || evidence.allow_empty {
+        return None;
+    }
+    let page = evidence.about(About::Catalog).next_back();
+    let is_nobody = |token: &TokenFacts| token.claims.as_ref().is_some_and(|claims| claims.anonymous);
+    // As a run judges it: a registry that asks for a login, or gives tokens, has accounts.
+    let has_accounts = || {
+        let asked = evidence.ping().is_some_and(|ping| ping.status >= 400 || !ping.offers.is_empty());
+        asked || evidence.about(About::Token).next().is_some()
+    };
+    let nobody = match page {
+        _ if evidence.lists_anonymously => true,
+        None => false,
+        Some(page) if evidence.has_credentials => {
+            page.is_authorized() && evidence.tokens().next_back().is_some_and(|(_, token)| is_nobody(token))
+        }
+        Some(_) => has_accounts(),
     };
     nobody.then(|| Diagnosis {
         symptom: "the catalog is empty for a caller without an identity".to_owned(),
         evidence: conversation(evidence, Step::Page),
         ..of(&finding, Step::Page)
+    })
+}
+
+/// A configured scope that the token service answered with a token that does not have it. Where nothing is listed, that
+/// is why; else it is worth knowing.
+fn scope_not_granted(evidence: &Evidence) -> Option<Diagnosis> {
+    let configured = ScopeSet::parse(evidence.scopes.iter().map(String::as_str));
+    let (scope, exchange, token) = evidence.tokens().find_map(|(exchange, token)| {
+        let grants = token.claims.as_ref()?.access.as_deref()?;
+        let mut asked = exchange.asked("scope").filter(|asked| configured.iter().any(|scope| scope == *asked));
+        let scope = asked.find(|scope| !grants_cover(grants, scope))?.to_owned();
+        Some((scope, exchange, token))
+    })?;
+    let nothing = evidence.names == Some(0) && !evidence.allow_empty;
+    let granted = super::facts::claims(token);
+    Some(Diagnosis {
+        symptom: format!(
+            "`{scope}` was asked for, and is not granted{}",
+            if nothing { "; no repository is listed" } else { "" }
+        ),
+        evidence: [vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))], granted].concat(),
+        ..of(&Finding::ScopeNotGranted { scope }, if nothing { Step::Page } else { Step::Scope })
+    })
+}
+
+/// An empty page for an account: what one without any permission sees. A run does not publish that.
+fn nothing_listed(evidence: &Evidence) -> Option<Diagnosis> {
+    let empty = evidence.names == Some(0) && evidence.has_credentials && !evidence.allow_empty;
+    if !empty || no_identity(evidence).is_some() || scope_not_granted(evidence).is_some() {
+        return None;
+    }
+    let account = evidence.username.as_deref().map_or(String::new(), |name| format!(" to `{}`", shown(name)));
+    let listed = evidence.about(About::Catalog).next_back();
+    let asked = listed.map(|exchange| Fact::new("request", format!("{} {}", exchange.method, exchange.url)));
+    let claims = evidence.tokens().next_back().map_or(Vec::new(), |(_, token)| super::facts::claims(token));
+    Some(Diagnosis {
+        symptom: format!("the registry lists no repository{account}"),
+        evidence: asked.into_iter().chain(claims).collect(),
+        ..of(&Finding::NothingListed, Step::Page)
     })
 }
 

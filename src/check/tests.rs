@@ -2,6 +2,7 @@
 //! server.
 
 mod faults;
+mod grants;
 mod healthy;
 mod steps;
 

@@ -165,9 +165,9 @@ impl Client {
         self.0.credentials.fingerprint(salt).await.map_err(|problem| RegistryError::new(Step::Token, problem))
     }
 
-    /// Whether the registry is known to have accounts: it offered a login, or gave a token.
+    /// Whether the registry is known to have accounts: it asked for a login, or a token was asked for.
     pub fn has_accounts(&self) -> bool {
-        self.0.ping.offered_logins() || self.stats().token_requests > 0
+        self.0.ping.wants_login() || self.stats().token_requests > 0
     }
 
     /// How the tokens stand.

@@ -114,7 +114,7 @@ fn lacks(claims: Option<&Claims>, scope: &str) -> bool {
 }
 
 /// Whether these grants include every scope of the text.
-pub(super) fn covers(grants: &[String], scopes: &str) -> bool {
+pub(crate) fn covers(grants: &[String], scopes: &str) -> bool {
     let granted = |scope: &str| {
         let Some((what, actions)) = scope.rsplit_once(':') else { return false };
         let mut same = grants.iter().filter_map(|grant| grant.rsplit_once(':')).filter(|(of, _)| *of == what);

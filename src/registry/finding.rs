@@ -35,6 +35,13 @@ pub enum Finding {
         /// What is missing, where it is told.
         scope: Option<String>,
     },
+    /// The configured scope is not granted.
+    ScopeNotGranted {
+        /// The scope.
+        scope: String,
+    },
+    /// The account sees no repository at all.
+    NothingListed,
     /// The caller is nobody.
     NoIdentity,
     /// The catalog wants a scope that the account does not get.
@@ -100,6 +107,8 @@ impl Finding {
             Self::ScopeUnreadable { .. } => "scope_unreadable",
             Self::WrongService { .. } => "wrong_service",
             Self::MissingPermission { .. } => "missing_permission",
+            Self::ScopeNotGranted { .. } => "scope_not_granted",
+            Self::NothingListed => "nothing_listed",
             Self::NoIdentity => "no_identity",
             Self::CatalogScope { .. } => "catalog_scope",
             Self::HarborRole => "harbor_role",
@@ -136,6 +145,12 @@ impl Finding {
             }
             Self::MissingPermission { scope: Some(scope) } => format!("the account may not have `{scope}`"),
             Self::MissingPermission { scope: None } => "the account may not read here".into(),
+            Self::ScopeNotGranted { scope } => {
+                format!(
+                    "the token service gives this account a token without `{scope}`, which is configured as `scope`"
+                )
+            }
+            Self::NothingListed => "the account may read no repository, so the registry lists none to it".into(),
             Self::NoIdentity => "the credentials were not applied, or anonymous callers see no catalog".into(),
             Self::CatalogScope { scope } => format!("the catalog needs `{scope}`, which the token does not have"),
             Self::HarborRole => "Harbor lists its catalog to system accounts only".into(),
@@ -185,6 +200,14 @@ impl Finding {
             }
             Self::MissingPermission { scope: None } => {
                 "the token grants nothing: grant Read on the repositories to this account".into()
+            }
+            Self::ScopeNotGranted { scope } => format!(
+                "grant this account what `{scope}` names (Read, to pull), or correct `scope`: the repository may not exist"
+            ),
+            Self::NothingListed => {
+                "grant this account Read (pull) on the repositories; if the registry really is empty, set \
+                 `allow_empty: true`"
+                    .into()
             }
             Self::NoIdentity => "the credentials were not applied: use an account's token, not an anonymous one".into(),
             Self::CatalogScope { scope } => {

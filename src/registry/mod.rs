@@ -77,6 +77,7 @@ pub use client::{Client, Standing};
 pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use command::{CommandError, SecretCommand};
 pub use contents::{Contents, Tags};
+pub(crate) use diagnosis::covers as grants_cover;
 pub use docker_config::DockerConfig;
 pub use error::{RegistryError, Step};
 pub use fault::Fault;

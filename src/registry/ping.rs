@@ -25,6 +25,8 @@ pub(super) struct Welcome {
     pub(super) offered: Vec<Challenge>,
     /// What the ping was authorized with.
     pub(super) access: Access,
+    /// Whether it was turned away; a registry may do that without saying which logins there are.
+    refused: bool,
 }
 
 impl Welcome {
@@ -43,9 +45,9 @@ pub(super) struct Ping {
 }
 
 impl Ping {
-    /// Whether the answer named logins; not before it came.
-    pub(super) fn offered_logins(&self) -> bool {
-        self.welcome.get().is_some_and(|welcome| !welcome.offered.is_empty())
+    /// Whether the answer asked for a login; not before it came.
+    pub(super) fn wants_login(&self) -> bool {
+        self.welcome.get().is_some_and(|welcome| welcome.refused || !welcome.offered.is_empty())
     }
 }
 
@@ -96,6 +98,6 @@ impl Inner {
             }
             _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(said(&sent.answer)))),
         }
-        Ok(Welcome { url, offered, access })
+        Ok(Welcome { url, offered, access, refused: !sent.answer.status.is_success() })
     }
 }

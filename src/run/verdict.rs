@@ -4,7 +4,9 @@ use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
 
 use super::{Cause, Run, on_disk};
 use crate::registry::{ApiLogin, Auth, Client, Fault, Step};
-use crate::snapshot::{Caller, Ending, Evidence, Extent, Judgement, Refused, SpoolError, Unsealed, judge as judge_evidence};
+use crate::snapshot::{
+    Caller, Ending, Evidence, Extent, Judgement, Refused, SpoolError, Unsealed, judge as judge_evidence,
+};
 use crate::walk::{Books, Depth, Ended, WalkError, Walked};
 
 /// A walk, or why there was none.
@@ -228,7 +230,9 @@ fn ending(error: &WalkError, books: &Books, depth: Depth) -> Ending {
     match error {
         // Our own disk, however far the walk got: nothing is to be said about the registry.
         WalkError::Spool(_) => Ending::Failed,
-        _ if books.pages > 0 && (has_read || !(is_at_repository(error) || books.unlisted_count() > 0)) => Ending::CutShort,
+        _ if books.pages > 0 && (has_read || !(is_at_repository(error) || books.unlisted_count() > 0)) => {
+            Ending::CutShort
+        }
         WalkError::Registry(e) => match e.fault() {
             Fault::Denied | Fault::CredentialsRejected => Ending::Denied,
             Fault::Unsupported => Ending::Unsupported,

@@ -22,14 +22,12 @@ const CLEANED_UP: f64 = 0.9;
 const FEW_TAGS: f64 = 18.0;
 
 /// What to do about a list that became empty.
-pub(super) const LOST_PERMISSIONS_OR_EMPTY: &str =
-    "most likely the account lost its permissions: grant it Read on the repositories, `stocktake check` shows what it \
+pub(super) const LOST_PERMISSIONS_OR_EMPTY: &str = "most likely the account lost its permissions: grant it Read on the repositories, `stocktake check` shows what it \
      may see; if the registry really is empty, set `allow_empty: true`";
 /// What to do about repositories that have nothing any more.
 pub(super) const LOST_TAGS_OR_EMPTY: &str =
     "look at one of the repositories by another way; if they really have no tags any more, set `allow_empty: true`";
-const LOST_OR_DELETED: &str =
-    "most likely the account lost its permissions: `stocktake check` shows what it may see; if that many really were \
+const LOST_OR_DELETED: &str = "most likely the account lost its permissions: `stocktake check` shows what it may see; if that many really were \
      deleted, raise the limit for one run (`shrink_limit: 1` accepts any shrinkage)";
 
 /// The first of the guards that has something to say.

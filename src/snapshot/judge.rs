@@ -235,9 +235,12 @@ fn with_gaps(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
     let mut reasons = Vec::new();
     let mut remedies = Vec::new();
     if seen.listed == 0 && seen.found.repositories > 0 && !settings.allow_empty {
-        reasons.push(format!("the registry lists no repository to this caller: only the {all} monitored ones were asked"));
+        reasons
+            .push(format!("the registry lists no repository to this caller: only the {all} monitored ones were asked"));
         remedies.push(match seen.caller {
-            Caller::Account => "grant this account Read on the other repositories; if there are none, set `allow_empty: true`",
+            Caller::Account => {
+                "grant this account Read on the other repositories; if there are none, set `allow_empty: true`"
+            }
             Caller::Anonymous | Caller::Anybody => {
                 "configure `auth` with an account that may see the others; if there are none, set `allow_empty: true`"
             }
@@ -245,7 +248,8 @@ fn with_gaps(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
     }
     if seen.unreadable > 0 {
         reasons.push(format!("{} of {all} repositories could not be read", seen.unreadable));
-        remedies.push("table `runs` and the log say which and why; grant Read on them, or take them out with `exclude`");
+        remedies
+            .push("table `runs` and the log say which and why; grant Read on them, or take them out with `exclude`");
     }
     if seen.shortfalls > 0 {
         reasons.push("the list of repositories may not be whole".to_owned());

@@ -23,6 +23,7 @@ mod monitoring;
 mod monitoring_alive;
 mod monitoring_exports;
 mod monitoring_rules;
+mod nothing_readable;
 mod pulp;
 mod readers;
 mod real_registry;

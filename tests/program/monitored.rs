@@ -154,3 +154,28 @@ async fn a_whole_page_of_monitored_repositories_is_no_repetition() {
     place.run(&["run"]).await.exits(0).says("250 (100 monitored)");
     assert_eq!(rows(&place).len(), 250);
 }
+
+#[tokio::test]
+async fn monitored_repositories_that_no_list_shows_are_published_with_the_reason() {
+    let lines = "    depth: tags\n    monitored_repositories: [hidden/one]\n";
+    let hidden = |listed: &[&str]| Script {
+        contents: script().contents,
+        ..Script::quay_like(listed.iter().copied().collect::<Repositories>())
+    };
+    for login in [LOGIN, "    auth: none\n"] {
+        let place = Workplace::new();
+        for (listed, code) in [(&[][..], 3), (&[], 3), (&["other/x"], 0), (&[], 1)] {
+            // Anonymous callers are shown what the account is, but an empty list.
+            let listed = if login == LOGIN { listed } else { &[] };
+            let code = if login == LOGIN { code } else { 3 };
+            let script = hidden(listed).with_token(|token| token.repository_scope = login == LOGIN);
+            let server = FakeRegistry::start(script).await.unwrap();
+            place.configure(&one_registry(&server.url(), &format!("{login}{lines}")));
+            let ended = place.run(&["run"]).await.exits(code);
+            if code == 3 {
+                ended.says("gaps").says("what to do: ").says("only the 1 monitored ones were asked");
+                assert_eq!(rows(&place)["hidden/one"], row("complete", 1, true));
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a check says of an account that may read little: as a run does.
+
+use super::*;
+use crate::fake::{Contents, Grants, Repositories};
+
+fn monitoring(mut rig: Rig, names: &[&str]) -> Rig {
+    rig.plan.walk.monitored = names.iter().map(ToString::to_string).collect();
+    rig
+}
+
+fn told<'a>(report: &'a Report, what: &str) -> Vec<&'a str> {
+    step_of(report, Step::Tags)
+        .evidence
+        .iter()
+        .filter(|fact| fact.what == what)
+        .map(|fact| fact.seen.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn monitored_repositories_are_tried_besides_the_first_that_is_listed() {
+    let script = Script {
+        contents: Contents::uniform(2).with("hidden/one", |held| held.tag("v1", "sha256:0")),
+        ..Script::distribution_like(["a", "b"])
+    };
+    let rig = monitoring(Rig::of(script).await, &["hidden/one", "b"]);
+    let report = rig.check().await;
+    assert!(rules_of(&report).is_empty(), "{report:#?}");
+    assert_eq!(told(&report, "repository"), ["hidden/one", "b", "a"]);
+    assert_eq!(told(&report, "tags"), ["1", "2", "2"]);
+}
+
+#[tokio::test]
+async fn a_monitored_repository_that_is_denied_fails_and_the_others_are_tried_all_the_same() {
+    let script = Script { contents: Contents::uniform(1), ..Script::distribution_like(["a", "b"]) };
+    let script = script.with_token(|token| token.denied = vec!["hidden/denied".to_owned()]);
+    let report = monitoring(Rig::of(script).await, &["hidden/denied", "b"]).check().await;
+    assert_eq!(rules_of(&report), ["missing_permission"], "{report:#?}");
+    assert_eq!(step_of(&report, Step::Tags).outcome, Outcome::Failed);
+    assert_eq!(report.severity(), Severity::Authentication);
+    assert_eq!(told(&report, "tags"), ["denied", "1", "1"]);
+    let told = report.diagnoses().next().unwrap();
+    assert!(told.remedy.contains("repository:hidden/denied:pull"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_list_that_hides_everything_is_noted_where_a_monitored_repository_can_be_read() {
+    let script = || Script {
+        contents: Contents::default().with("hidden/one", |held| held.tag("v1", "sha256:0")),
+        ..Script::quay_like([])
+    };
+    let rig = monitoring(Rig::of(script()).await, &["hidden/one"]);
+    let report = rig.check().await;
+    assert_eq!(rules_of(&report), ["nothing_listed"], "{report:#?}");
+    assert_eq!([Step::Page, Step::Tags].map(|step| step_of(&report, step).outcome), [Outcome::Note, Outcome::Ok]);
+    assert_eq!(report.severity(), Severity::Good);
+
+    let refused = script().with_token(|token| token.grants = Grants::Nothing);
+    let report = monitoring(Rig::of(refused).await, &["hidden/one"]).check().await;
+    assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Failed, "{report:#?}");
+    assert_eq!(step_of(&report, Step::Tags).outcome, Outcome::Failed, "{report:#?}");
+}
+
+#[tokio::test]
+async fn an_empty_list_is_no_failure_where_it_is_allowed() {
+    for auth in [None, Some(Auth::None), Some(Auth::Token(None))] {
+        let rig = Rig::of(Script::quay_like(Repositories::default())).await;
+        let mut rig = rig.with(|settings| settings.auth = auth.unwrap_or(settings.auth.clone()));
+        rig.plan.judge.allow_empty = true;
+        let report = rig.check().await;
+        assert!(rules_of(&report).is_empty(), "{report:#?}");
+        assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Note);
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_lists_nothing_is_told_by_who_asked() {
+    use crate::registry::{ApiLogin, ApiSettings};
+    let script = || {
+        Script::open(["a"]).with_faults(|seen, _| {
+            (seen.path() == "/api/v1/repository")
+                .then(|| crate::fake::Fault::status(200).body(r#"{"repositories": []}"#))
+        })
+    };
+    let secret = secret_file("token");
+    let bearer = ApiLogin::Bearer(SecretSource::File(secret.path().to_owned()));
+    for (login, rule) in [(ApiLogin::Anonymous, "no_identity"), (bearer, "nothing_listed")] {
+        let mut rig = Rig::of(script()).await.with(|settings| settings.auth = Auth::None);
+        let api = ApiSettings { url: None, login };
+        rig.plan.discovery = DiscoverySettings::Quay { api, namespaces: vec!["acme".into()] };
+        let report = rig.check().await;
+        assert_eq!(rules_of(&report), [rule], "{report:#?}");
+        assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Failed);
+    }
+}
