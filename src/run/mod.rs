@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
         let known = self.known(&state);
         let walked = self.walk_or_resume(unfinished, &state.walk_directory(), known, stop).await;
-        let judged = match verdict::judge(&self, walked, id, state.last_extent()).await {
+        let judged = match verdict::judge(&self, walked, id, state.previous()).await {
             Ok(judged) => judged,
             Err(interrupted) => {
                 if !interrupted.resumable {
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
 
     /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
     pub async fn rehearse(self, stop: &CancellationToken) -> RunReport {
-        let previous = match state::last_extent(&self.plan.state, &self.plan.registry.name) {
+        let previous = match state::previous(&self.plan.state, &self.plan.registry.name) {
             Ok(previous) => previous,
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };

@@ -1,13 +1,18 @@
 //! From an ended walk to a verdict and the record of the run. Nothing is written here.
 
 use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
+use tracing::warn;
 
-use super::{Cause, Run, on_disk};
+use super::{Cause, Run, chain, on_disk};
 use crate::registry::{ApiLogin, Auth, Client, Fault, Step};
 use crate::snapshot::{
-    Caller, Ending, Evidence, Extent, Judgement, Refused, SpoolError, Unsealed, judge as judge_evidence,
+    Caller, Ending, Evidence, Extent, Judgement, Refused, SpoolError, Unsealed, judge as judge_evidence, newly_gone,
 };
+use crate::state::Previous;
 use crate::walk::{Books, Depth, Ended, WalkError, Walked};
+
+/// So many more repositories that are gone than last time are not worth looking up.
+const FEW_MORE: u64 = 3;
 
 /// A walk, or why there was none.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ pub(super) async fn judge(
     run: &Run<'_>,
     walk: Walk,
     id: SnapshotId,
-    previous: Option<Extent>,
+    previous: Option<Previous>,
 ) -> Result<Judged, Interrupted> {
     let seen = match walk {
         Walk::Done { walked, .. } if matches!(walked.ended, Ended::Stopped) => {
@@ -72,7 +77,8 @@ pub(super) async fn judge(
     };
     let rows = |table| seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table));
     let extent = seen.extent(run.plan.walk.depth);
-    let evidence = seen.evidence(extent, caller(run), previous);
+    let evidence = seen.evidence(extent, caller(run), previous.as_ref().map(|previous| previous.extent));
+    let evidence = Evidence { newly_gone: seen.newly_gone(&extent, previous).await, ..evidence };
     let judgement = judge_evidence(&evidence, &run.plan.judge);
     let reason = seen.reason(&judgement);
     let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
@@ -181,9 +187,26 @@ impl Seen {
             refused: Refused { denied, failed: unlisted - denied },
             readable: unasked + (read + unreadable).saturating_sub(unlisted + null),
             null,
+            newly_gone: 0,
             caller,
             previous,
         }
+    }
+
+    /// Repositories that were complete last time and are gone; 0 where no more than a few more are gone than were.
+    async fn newly_gone(&self, found: &Extent, previous: Option<Previous>) -> u64 {
+        let (Some(previous), Some(unsealed)) = (previous, &self.unsealed) else { return 0 };
+        let more = found.gone.saturating_sub(previous.extent.gone);
+        if more <= FEW_MORE || found.tagged.is_none() {
+            return 0;
+        }
+        let tonight = unsealed.directory().to_owned();
+        let counted = on_disk(move || newly_gone(&previous.directory, &tonight)).await;
+        counted.unwrap_or_else(|e| {
+            // Then they count as if all of them had been there: a lost file is no reason to believe more.
+            warn!("which repositories are newly gone cannot be looked up: {}", chain(&e));
+            more
+        })
     }
 
     /// The judge's reason. Where the verdict is that nothing could be read, the commonest failure stands for all.

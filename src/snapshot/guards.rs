@@ -97,7 +97,8 @@ fn repositories_with_tags(this: Compared<'_>) -> Option<Judgement> {
     let Compared { seen, settings } = this;
     let (before, now) = (seen.previous?.tagged?, seen.found.tagged?);
     let refused = seen.refused.count();
-    let by_its_word = is_too_much(lost(before, now + refused), before, settings.shrink_limit, few(before));
+    let vanished = lost(before, now + refused).max(seen.newly_gone);
+    let by_its_word = is_too_much(vanished, before, settings.shrink_limit, few(before));
     let by_any = is_too_much(lost(before, now), before, this.limit(NEARLY_ALL), FEW);
     (by_its_word || by_any).then(|| {
         let empty = seen.found.repositories.saturating_sub(now + refused + seen.found.gone);
@@ -107,7 +108,7 @@ fn repositories_with_tags(this: Compared<'_>) -> Option<Judgement> {
             (seen.refused.denied, "denied"),
             (seen.refused.failed, "failed"),
         ]);
-        let newly_gone = lost(seen.found.gone, seen.previous.unwrap_or_default().gone);
+        let newly_gone = seen.newly_gone;
         let what = if newly_gone * 2 > lost(before, now) {
             format!("{newly_gone} repositories are newly gone")
         } else {

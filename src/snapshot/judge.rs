@@ -110,6 +110,9 @@ pub struct Evidence {
     pub null: u64,
     /// Reasons why the list of names may not be whole.
     pub shortfalls: u64,
+    /// Repositories that were complete in the last snapshot and are gone; at most [`Extent::gone`], and 0 where that is few
+    /// more than last time.
+    pub newly_gone: u64,
     /// As whom it asked.
     pub caller: Caller,
     /// What is in the last snapshot that could be published.

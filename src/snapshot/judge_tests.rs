@@ -40,6 +40,7 @@ fn night(found: Extent) -> Evidence {
         readable: found.repositories - found.gone,
         null: 0,
         shortfalls: 0,
+        newly_gone: 0,
         caller: Caller::Account,
         previous: None,
     }
@@ -74,7 +75,7 @@ fn emptied(night: &mut Evidence, others: u64) {
 }
 
 fn gone(night: &mut Evidence, others: u64) {
-    night.found.gone = others;
+    (night.found.gone, night.newly_gone) = (others, others);
 }
 
 fn unlisted(night: &mut Evidence, others: u64) {
@@ -235,10 +236,18 @@ fn what_was_gone_before_is_no_news() {
     let mut tonight = night(Extent { listed: Some(100), ..before });
     assert_eq!(verdict(&after(before, tonight), &DEFAULT), Verdict::Complete);
     tonight.found = Extent { repositories: 100, gone: 99, ..full(1) };
+    tonight.newly_gone = 9;
     let judged = judge(&after(before, tonight), &DEFAULT);
     assert_eq!(judged.verdict, Verdict::Suspicious);
     let told = judged.reason.unwrap();
     assert!(told.contains("9 repositories are newly gone; repositories with tags: 10 last time, 1 now"), "{told}");
+    // Further ones that were listed and emptied since the last night, as in a registry for tests, are no loss.
+    let more = Extent { repositories: 140, listed: Some(140), gone: 130, ..full(10) };
+    assert_eq!(verdict(&after(before, night(more)), &DEFAULT), Verdict::Complete);
+    // And new ones do not make up for those that went.
+    let replaced = Extent { repositories: 150, listed: Some(150), gone: 43, ..full(107) };
+    let replaced = Evidence { newly_gone: 43, ..night(replaced) };
+    assert_eq!(verdict(&after(full(100), replaced), &DEFAULT), Verdict::Suspicious);
     // An inventory that was accepted though nothing is in it stays one.
     let emptied = Extent { repositories: 9, listed: Some(9), gone: 9, ..full(0) };
     assert_eq!(verdict(&after(emptied, night(emptied)), &DEFAULT), Verdict::Complete);

@@ -12,6 +12,7 @@ mod lane;
 mod merge;
 #[cfg(test)]
 mod model_tests;
+mod newly_gone;
 mod rows;
 mod sealed;
 mod segment;
@@ -20,6 +21,7 @@ mod spool;
 
 pub use judge::{Caller, Ending, Evidence, Extent, JudgeSettings, Judgement, Refused, judge};
 pub use known::{Known, KnownRepository, KnownTag};
+pub use newly_gone::newly_gone;
 pub use rows::{LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};
 pub use sealed::{SealError, Sealed, Unsealed};
 pub use spool::{Spool, SpoolError};

@@ -72,6 +72,11 @@ impl Unsealed {
         Self { directory, rows }
     }
 
+    /// Where the tables are, sorted.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The exact number of rows of a table.
     pub fn rows(&self, table: Table) -> u64 {
         self.rows.get(&table).copied().unwrap_or(0)

@@ -86,10 +86,20 @@ struct Last {
     delivered: BTreeMap<String, Receipt>,
 }
 
+/// The newest snapshot, as far as the next one is compared with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Previous {
+    /// How much is in it.
+    pub extent: Extent,
+    /// Where its tables are, unless they were lost.
+    pub directory: PathBuf,
+}
+
 impl Last {
-    fn extent(&self) -> Extent {
+    fn previous(&self, directory: &Path) -> Previous {
         let known = Extent { repositories: self.rows_repositories, tags: self.rows_tags, ..Extent::default() };
-        self.extent.unwrap_or(known)
+        let extent = self.extent.unwrap_or(known);
+        Previous { extent, directory: directory.join(sealed_name(&self.id)) }
     }
 }
 
@@ -223,9 +233,9 @@ impl RegistryState {
         self.pointer.last.as_ref().map(|last| Sealed::open(&self.sealed_directory(&last.id)))
     }
 
-    /// How much is in that snapshot.
-    pub fn last_extent(&self) -> Option<Extent> {
-        self.pointer.last.as_ref().map(Last::extent)
+    /// What the next run is compared with.
+    pub fn previous(&self) -> Option<Previous> {
+        self.pointer.last.as_ref().map(|last| last.previous(&self.directory))
     }
 
     /// Whether this sink has that snapshot.
@@ -270,12 +280,13 @@ impl RegistryState {
     }
 }
 
-/// How much is in the newest snapshot, read without the lock: for a run that writes nothing.
+/// What the next run is compared with, read without the lock: for a run that writes nothing.
 ///
 /// # Errors
 /// If there is a state file that cannot be read.
-pub fn last_extent(root: &Path, registry: &RegistryName) -> Result<Option<Extent>, StateError> {
-    Ok(read_pointer(&directory(root, registry))?.last.as_ref().map(Last::extent))
+pub fn previous(root: &Path, registry: &RegistryName) -> Result<Option<Previous>, StateError> {
+    let directory = directory(root, registry);
+    Ok(read_pointer(&directory)?.last.as_ref().map(|last| last.previous(&directory)))
 }
 
 /// How the runs of a registry ended so far, read without the lock.

@@ -118,8 +118,8 @@ fn the_newest_snapshot_replaces_the_one_before_and_is_undelivered_at_first() {
 
     let state = RegistryState::lock(root.path(), &name()).unwrap();
     assert_eq!(state.last().unwrap().unwrap().snapshot.id(), &second);
-    assert_eq!(state.last_extent(), Some(EXTENT));
-    assert_eq!(last_extent(root.path(), &name()).unwrap(), Some(EXTENT));
+    assert_eq!(state.previous().unwrap().extent, EXTENT);
+    assert_eq!(previous(root.path(), &name()).unwrap(), state.previous());
     assert_eq!(entries(root.path()), ["lock", &format!("sealed-{second}"), "state.json"]);
 }
 
@@ -148,7 +148,7 @@ fn the_shrink_guard_outlives_a_damaged_snapshot() {
     let id = keep(&mut state, at(1));
     fs::remove_file(state.sealed_directory(&id).join("sealed.json")).unwrap();
     assert!(state.last().unwrap().is_err());
-    assert_eq!(state.last_extent(), Some(EXTENT));
+    assert_eq!(state.previous().unwrap().extent, EXTENT);
 }
 
 #[test]
@@ -196,9 +196,9 @@ fn what_an_earlier_version_wrote_down_of_the_last_snapshot_is_read() {
     pointer["last"].as_object_mut().unwrap().remove("extent").unwrap();
     fs::write(&path, pointer.to_string()).unwrap();
     let known = Extent { repositories: 7, tags: Some(70), ..Extent::default() };
-    assert_eq!(last_extent(root.path(), &name()).unwrap(), Some(known));
+    assert_eq!(previous(root.path(), &name()).unwrap().unwrap().extent, known);
     // And one that counted only some of what is counted now.
     pointer["last"]["extent"] = serde_json::json!({"repositories": 7, "tags": 70});
     fs::write(&path, pointer.to_string()).unwrap();
-    assert_eq!(last_extent(root.path(), &name()).unwrap(), Some(known));
+    assert_eq!(previous(root.path(), &name()).unwrap().unwrap().extent, known);
 }

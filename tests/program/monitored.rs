@@ -162,7 +162,7 @@ async fn monitored_repositories_that_no_list_shows_are_published_with_the_reason
         contents: script().contents,
         ..Script::quay_like(listed.iter().copied().collect::<Repositories>())
     };
-    for login in [LOGIN, "    auth: none\n"] {
+    for login in [LOGIN, ""] {
         let place = Workplace::new();
         for (listed, code) in [(&[][..], 3), (&[], 3), (&["other/x"], 0), (&[], 1)] {
             // Anonymous callers are shown what the account is, but an empty list.

@@ -124,11 +124,13 @@ async fn tags_that_lose_their_digests_are_suspicious_at_every_size() {
 #[tokio::test]
 async fn an_empty_list_for_nobody_is_denied_where_the_registry_has_accounts() {
     for lines in ["    auth: none\n", ""] {
-        let place = Workplace::new();
-        night(&place, Script::quay_like(["a"]), lines).await.exits(4).says("denied").says("configure `auth`");
-        assert!(latest(&place.path("inventory"), "quay").is_none());
+        let (place, registry) = (Workplace::new(), FakeRegistry::start(Script::quay_like(["a"])).await.unwrap());
+        place.configure(&one_registry(&registry.url(), lines));
+        place.run(&["run"]).await.exits(4).says("denied").says("configure `auth`");
         place.run(&["check"]).await.exits(4);
-        night(&place, Script::quay_like(["a"]), &format!("{lines}    allow_empty: true\n")).await.exits(0);
+        assert!(latest(&place.path("inventory"), "quay").is_none());
+        place.configure(&one_registry(&registry.url(), &format!("{lines}    allow_empty: true\n")));
+        place.run(&["run"]).await.exits(0);
         place.run(&["check"]).await.exits(0);
         // An open registry has nobody to hide anything from.
         let place = Workplace::new();
