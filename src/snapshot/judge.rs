@@ -238,8 +238,9 @@ fn with_gaps(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
     let mut reasons = Vec::new();
     let mut remedies = Vec::new();
     if seen.listed == 0 && seen.found.repositories > 0 && !settings.allow_empty {
-        reasons
-            .push(format!("the registry lists no repository to this caller: only the {all} monitored ones were asked"));
+        reasons.push(format!(
+            "the registry lists no repository to this caller; only monitored repositories were asked: {all}"
+        ));
         remedies.push(match seen.caller {
             Caller::Account => {
                 "grant this account Read on the other repositories; if there are none, set `allow_empty: true`"

@@ -352,7 +352,10 @@ fn monitored_repositories_that_nobody_lists_are_published_with_the_reason() {
         for seen in [tonight, after(hidden, tonight)] {
             let judged = judge(&seen, &DEFAULT);
             assert_eq!(judged.verdict, Verdict::Gaps, "{caller:?}");
-            assert!(judged.reason.as_ref().unwrap().contains("only the 3 monitored ones"), "{judged:?}");
+            assert!(
+                judged.reason.as_ref().unwrap().contains("only monitored repositories were asked: 3"),
+                "{judged:?}"
+            );
         }
         assert_eq!(verdict(&tonight, &EMPTY), Verdict::Complete, "{caller:?}");
         // Others were listed last night.

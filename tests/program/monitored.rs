@@ -173,7 +173,7 @@ async fn monitored_repositories_that_no_list_shows_are_published_with_the_reason
             place.configure(&one_registry(&server.url(), &format!("{login}{lines}")));
             let ended = place.run(&["run"]).await.exits(code);
             if code == 3 {
-                ended.says("gaps").says("what to do: ").says("only the 1 monitored ones were asked");
+                ended.says("gaps").says("what to do: ").says("only monitored repositories were asked: 1");
                 assert_eq!(rows(&place)["hidden/one"], row("complete", 1, true));
             }
         }
