@@ -103,6 +103,11 @@ impl Evidence {
         self.exchanges.iter().rev().find_map(|exchange| exchange.answer()?.offers(scheme))
     }
 
+    /// Whether something is known to be wrong with the list of names itself.
+    pub fn list_failed(&self) -> bool {
+        self.failures.iter().any(|failure| failure.step == Step::Page)
+    }
+
     /// The failure with this cause.
     pub fn failure(&self, rule: &str) -> Option<&Failure> {
         self.failures.iter().find(|failure| failure.finding.as_ref().is_some_and(|finding| finding.id() == rule))

@@ -205,6 +205,12 @@ impl<'a> Performance<'a> {
     /// told after them: how severe it is then.
     fn first_page(&mut self, took: Duration, page: &Page) -> Result<Option<Severity>, Stopped> {
         let seen = facts::page(&self.evidence, page);
+        if let Some(failure) = shortfall(page) {
+            // A run goes on and has gaps: so do the steps after this one.
+            self.note_step(Step::Page, Outcome::Failed, took, seen, failure.severity);
+            self.evidence.failures.push(failure);
+            return Ok(None);
+        }
         let unseen = rules::diagnose(&self.evidence).into_iter().find(|diagnosis| diagnosis.step == Step::Page);
         if let Some(unseen) = unseen {
             let is_failure = unseen.rule == Finding::NothingListed.id();
@@ -214,12 +220,6 @@ impl<'a> Performance<'a> {
             }
             self.note_step(Step::Page, Outcome::Failed, took, seen, severity);
             return Err(Stopped);
-        }
-        if let Some(failure) = shortfall(page) {
-            // A run goes on and has gaps: so do the steps after this one.
-            self.note_step(Step::Page, Outcome::Failed, took, seen, failure.severity);
-            self.evidence.failures.push(failure);
-            return Ok(());
         }
         let outcome = if page.names.is_empty() { Outcome::Note } else { Outcome::Ok };
         self.note_step(Step::Page, outcome, took, seen, Severity::Good);

@@ -121,7 +121,7 @@ fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
         asked || evidence.about(About::Token).next().is_some()
     };
     let nobody = match page {
-        _ if evidence.lists_anonymously => true,
+        _ if evidence.lists_anonymously => !evidence.list_failed(),
         None => false,
         Some(page) if evidence.has_credentials => {
             page.is_authorized() && evidence.tokens().next_back().is_some_and(|(_, token)| is_nobody(token))
@@ -160,7 +160,7 @@ fn scope_not_granted(evidence: &Evidence) -> Option<Diagnosis> {
 /// An empty page for an account: what one without any permission sees. A run does not publish that.
 fn nothing_listed(evidence: &Evidence) -> Option<Diagnosis> {
     let empty = evidence.names == Some(0) && evidence.has_credentials && !evidence.allow_empty;
-    if !empty || no_identity(evidence).is_some() || scope_not_granted(evidence).is_some() {
+    if !empty || evidence.list_failed() || no_identity(evidence).is_some() || scope_not_granted(evidence).is_some() {
         return None;
     }
     let account = evidence.username.as_deref().map_or(String::new(), |name| format!(" to `{}`", shown(name)));

@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::*;
 use crate::clock;
-use crate::fake::{Authorization, Endpoint, Fault, Grants, Repositories, SeenRequest, Stated};
+use crate::fake::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
 use crate::registry::tests::encrypted::{Pair, own, serve, serve_as};
 use crate::registry::{ApiLogin, ApiSettings};
 
 #[test]
 fn every_rule_has_a_fault_in_this_matrix() {
-    let matrix = include_str!("faults.rs");
+    let matrix = concat!(include_str!("faults.rs"), include_str!("grants.rs"));
     for rule in RULES {
         assert!(
             matrix.contains(&format!("fires(\"{}\",", rule.id))
@@ -155,26 +155,6 @@ async fn an_empty_catalog_for_nobody() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.anonymous = true);
     let rig = Rig::of(script).await.with(|settings| settings.auth = Auth::Token(None));
     fires("no_identity", Step::Login, Severity::Authentication, rig).await;
-}
-
-#[tokio::test]
-async fn an_account_that_sees_nothing_and_a_scope_that_it_does_not_get() {
-    for script in [Script::quay_like([]), Script::distribution_like([]), Script::basic([])] {
-        let report = fires("nothing_listed", Step::Page, Severity::Failed, Rig::of(script).await).await;
-        let told = report.diagnoses().next().unwrap();
-        assert!(told.symptom.contains(USERNAME) && told.remedy.contains("`allow_empty: true`"), "{told:?}");
-    }
-    let refused = |names: &'static [&'static str]| async move {
-        let names: Repositories = names.iter().copied().collect();
-        let script = Script::quay_like(names).with_token(|token| token.denied = vec!["acme/app".to_owned()]);
-        Rig::of(script).await.with(|settings| settings.scope = vec!["repository:acme/app:pull".into()])
-    };
-    let report = fires("scope_not_granted", Step::Page, Severity::Authentication, refused(&[]).await).await;
-    let told = report.diagnoses().next().unwrap();
-    assert!(told.remedy.contains("grant this account") && told.remedy.contains("repository:acme/app:pull"), "{told:?}");
-    // On Quay the identity decides what is listed.
-    let report = fires("scope_not_granted", Step::Scope, Severity::Good, refused(&["a"]).await).await;
-    assert_eq!(step_of(&report, Step::Scope).outcome, Outcome::Note);
 }
 
 #[tokio::test]

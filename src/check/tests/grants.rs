@@ -1,5 +1,6 @@
 //! What a check says of an account that may read little: as a run does.
 
+use super::faults::fires;
 use super::*;
 use crate::fake::{Contents, Grants, Repositories};
 
@@ -92,4 +93,24 @@ async fn an_api_that_lists_nothing_is_told_by_who_asked() {
         assert_eq!(rules_of(&report), [rule], "{report:#?}");
         assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Failed);
     }
+}
+
+#[tokio::test]
+async fn an_account_that_sees_nothing_and_a_scope_that_it_does_not_get() {
+    for script in [Script::quay_like([]), Script::distribution_like([]), Script::basic([])] {
+        let report = fires("nothing_listed", Step::Page, Severity::Failed, Rig::of(script).await).await;
+        let told = report.diagnoses().next().unwrap();
+        assert!(told.symptom.contains(USERNAME) && told.remedy.contains("`allow_empty: true`"), "{told:?}");
+    }
+    let refused = |names: &'static [&'static str]| async move {
+        let names: Repositories = names.iter().copied().collect();
+        let script = Script::quay_like(names).with_token(|token| token.denied = vec!["acme/app".to_owned()]);
+        Rig::of(script).await.with(|settings| settings.scope = vec!["repository:acme/app:pull".into()])
+    };
+    let report = fires("scope_not_granted", Step::Page, Severity::Authentication, refused(&[]).await).await;
+    let told = report.diagnoses().next().unwrap();
+    assert!(told.remedy.contains("grant this account") && told.remedy.contains("repository:acme/app:pull"), "{told:?}");
+    // On Quay the identity decides what is listed.
+    let report = fires("scope_not_granted", Step::Scope, Severity::Good, refused(&["a"]).await).await;
+    assert_eq!(step_of(&report, Step::Scope).outcome, Outcome::Note);
 }
