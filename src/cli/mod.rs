@@ -10,6 +10,7 @@ mod run;
 mod schedule;
 mod summary;
 mod textfile;
+mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,18 +86,7 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics
             say(&format!("stocktake {}", env!("CARGO_PKG_VERSION")));
             Exit::Good
         }
-        Command::Validate => match config::load(file) {
-            Ok(config) => {
-                for note in &config.notes {
-                    complain(&note.to_string());
-                }
-                let registries = counted(config.registries.len(), "registry", "registries");
-                let sinks = counted(config.sinks.len(), "sink", "sinks");
-                say(&format!("{}: {registries}, {sinks}, no problem", config.file.display()));
-                Exit::Good
-            }
-            Err(problems) => refuse(&problems),
-        },
+        Command::Validate => validate::validate(file),
         Command::Run(wanted) => match config::load(file) {
             Ok(config) => run::run(&config, &wanted, metrics, arguments.log_format, bars).await,
             Err(problems) => refuse(&problems),

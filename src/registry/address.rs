@@ -87,7 +87,7 @@ impl Kind {
         }
     }
 
-    /// The same for IPv6, of which 2000::/3 alone is given to the internet.
+    /// The same for IPv6, of which `2000::/3` alone is given to the internet.
     fn of_6(address: Ipv6Addr) -> Self {
         if METADATA_6.contains(&address) {
             return Self::Metadata;

@@ -3,15 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use rustls::client::WantsClientCert;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, ConfigBuilder, InconsistentKeys};
 
 use super::SecretError;
+use super::pem::{self, CertificatesError, NoPem};
 use super::secret::read_file;
-
-/// Longest file of certificates or of a key, in bytes.
-const LONGEST: u64 = 1024 * 1024;
 
 /// Where a client's certificate and its key are kept. They are read anew for each client, that is for each run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,29 +22,20 @@ pub struct ClientCertificate {
 /// Why a client certificate cannot be used. Never carries the key.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientCertificateError {
-    /// A file cannot be read, or others can read the key.
+    /// The key cannot be read, or others can.
     #[error(transparent)]
     File(#[from] SecretError),
-    /// The file of certificates is no PEM.
-    #[error("read the certificates in {path}")]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: pem::Error,
-    },
-    /// There are none in it.
-    #[error("there are no certificates in {path}")]
-    NoCertificates {
-        /// The file.
-        path: PathBuf,
-    },
+    /// There are no certificates to be had.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
     /// There is no key in the file; or one that a password protects, which nobody could type at night.
     #[error("there is no unencrypted private key in PEM in {path}")]
     NoKey {
         /// The file.
         path: PathBuf,
+        /// Why.
+        #[source]
+        source: NoPem,
     },
     /// Two halves of different pairs.
     #[error("the key in {key} is not the one of the first certificate in {certificate}")]
@@ -74,8 +62,15 @@ impl ClientCertificateError {
     /// What the operator can do about it, in one line.
     pub fn remedy(&self) -> String {
         match self {
-            Self::File(_) => "check `client_cert_file` and `client_key_file`, and that this user may read them".into(),
-            Self::Certificates { .. } | Self::NoCertificates { .. } => {
+            Self::File(_) | Self::Certificates(CertificatesError::File(_)) => {
+                "check `client_cert_file` and `client_key_file`, and that this user may read them".into()
+            }
+            Self::NoKey { source: NoPem::LineBreaks, .. }
+            | Self::Certificates(CertificatesError::NotPem { source: NoPem::LineBreaks, .. }) => {
+                "write the file anew with its line breaks: an environment variable or YAML's `>` has turned them into blanks"
+                    .into()
+            }
+            Self::Certificates(_) => {
                 "`client_cert_file` is to hold PEM certificates, the client's own first".into()
             }
             Self::NoKey { .. } => {
@@ -95,7 +90,7 @@ impl ClientCertificate {
         &self,
         builder: ConfigBuilder<ClientConfig, WantsClientCert>,
     ) -> Result<ClientConfig, ClientCertificateError> {
-        let (certificates, key) = (certificates(&self.certificate)?, key(&self.key)?);
+        let (certificates, key) = (pem::certificates(&self.certificate)?, key(&self.key)?);
         let (certificate_file, key_file) = (self.certificate.clone(), self.key.clone());
         builder.with_client_auth_cert(certificates, key).map_err(|source| match source {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -106,15 +101,7 @@ impl ClientCertificate {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientCertificateError> {
-    let text = read_file(path, LONGEST)?.text;
-    let read = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
-    let read = read.map_err(|source| ClientCertificateError::Certificates { path: path.to_owned(), source })?;
-    if read.is_empty() { Err(ClientCertificateError::NoCertificates { path: path.to_owned() }) } else { Ok(read) }
-}
-
-/// The parser's error is left out: it could quote a line of the key.
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ClientCertificateError> {
-    let text = read_file(path, LONGEST)?.guarded(path)?;
-    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| ClientCertificateError::NoKey { path: path.to_owned() })
+    let text = read_file(path, pem::LONGEST)?.guarded(path)?;
+    pem::key(text.as_bytes()).map_err(|source| ClientCertificateError::NoKey { path: path.to_owned(), source })
 }

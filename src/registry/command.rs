@@ -1,24 +1,30 @@
-//! A program that is run for a secret: without a shell, in a process group of its own, killed whole at a deadline, with
-//! bounds on what it may say. It knows nothing of what the output means.
+//! A program that is run for a secret: without a shell, killed at a deadline with all that it started, with bounds on what
+//! it may say. It knows nothing of what the output means.
 //!
 //! What a program prints is a secret. What it complains of on standard error is shown, but only words of letters, and none
 //! that its output holds as well: programs have been seen to complain with the password in hand.
 
+mod tree;
+
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy, sink};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
 use super::grammar::shown;
 use super::secret::{Environment, LONGEST};
+use tree::Tree;
 
 /// Kept of standard error, in bytes; the rest is read and dropped, so that the program does not wait for us.
-const COMPLAINT: u64 = 4 * 1024;
+const COMPLAINT: usize = 4 * 1024;
+/// How long output is still read after the program's end, where something that it started keeps it open.
+const GRACE: Duration = Duration::from_millis(250);
 /// Longest word of a complaint that is shown.
 const LONGEST_WORD: usize = 32;
 /// What systemd tells us alone. All else is inherited: the tools of cloud providers find their own credentials by `HOME`,
@@ -133,25 +139,27 @@ impl<'a> Run<'a> {
         let path = find(self.program, environment("PATH").as_deref())
             .ok_or_else(|| CommandError::NotFound { program: program() })?;
         let broken = |source| CommandError::Start { program: program(), source };
-        let child = self.command(&path).spawn().map_err(broken)?;
-        match timeout(self.timeout, talk(Group(child), self.input)).await {
-            Ok(Ok((status, stdout, stderr))) => Ok(Ended { program: program(), status, stdout, stderr }),
-            Ok(Err(Trouble::Broken(source))) => Err(broken(source)),
-            Ok(Err(Trouble::TooLong)) => Err(CommandError::TooLong { program: program() }),
-            Err(_) => Err(CommandError::TimedOut { program: program(), after: self.timeout }),
-        }
+        let tree = Tree::start(&mut self.command(&path)).map_err(broken)?;
+        // On the heap: every request that may need a secret would else be as large as all this.
+        Box::pin(talk(tree, self.input, self.timeout)).await.map_or_else(
+            |trouble| {
+                Err(match trouble {
+                    Trouble::Broken(source) => broken(source),
+                    Trouble::TooLong => CommandError::TooLong { program: program() },
+                    Trouble::TimedOut => CommandError::TimedOut { program: program(), after: self.timeout },
+                })
+            },
+            |(status, Heard { stdout, stderr })| Ok(Ended { program: program(), status, stdout, stderr }),
+        )
     }
 
     fn command(&self, path: &Path) -> Command {
         let mut command = Command::new(path);
-        command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
         for name in OURS {
             command.env_remove(name);
         }
-        // What it starts is killed with it; and a Ctrl-C on the terminal is ours to handle.
-        #[cfg(unix)]
-        command.process_group(0);
         command
     }
 }
@@ -187,24 +195,11 @@ impl Ended {
     }
 }
 
-/// A child that leads a group of processes. Dropped before its end, all of them are killed.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // It has an id until it was waited for.
-        #[cfg(unix)]
-        if let Some(group) = self.0.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-            // It fails where all of them have ended by themselves.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-    }
-}
-
 /// Why a program was not heard to its end.
 enum Trouble {
     Broken(io::Error),
     TooLong,
+    TimedOut,
 }
 
 impl From<io::Error> for Trouble {
@@ -213,12 +208,43 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// Status, output and complaint. The first trouble ends it.
-async fn talk(mut group: Group, input: &str) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), Trouble> {
-    let (stdin, stdout, stderr) = (group.0.stdin.take(), group.0.stdout.take(), group.0.stderr.take());
-    let ((), stdout, stderr) = tokio::try_join!(tell(stdin, input), whole(stdout), beginning(stderr))?;
-    // Waited for last: until then its number, and so its group's, is its own.
-    Ok((group.0.wait().await?, stdout, stderr))
+/// What a program has said so far.
+#[derive(Default)]
+struct Heard {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Status, output and complaint. The first trouble ends it. The program's own end is what is waited for: what it has
+/// started and left behind may keep the output open, and is ended with it.
+async fn talk(mut tree: Tree, input: &str, deadline: Duration) -> Result<(ExitStatus, Heard), Trouble> {
+    let (stdin, stdout, stderr) = (tree.child.stdin.take(), tree.child.stdout.take(), tree.child.stderr.take());
+    let pipes = tree::pipes(stdout.as_ref(), stderr.as_ref());
+    let mut heard = Heard::default();
+    let status = {
+        let (said, complained) = (&mut heard.stdout, &mut heard.stderr);
+        let mut listening =
+            pin!(async { tokio::try_join!(tell(stdin, input), whole(stdout, said), beginning(stderr, complained)) });
+        let mut is_silent = false;
+        let ended = async {
+            loop {
+                tokio::select! {
+                    status = tree.wait() => return status.map_err(Trouble::Broken),
+                    all = &mut listening, if !is_silent => {
+                        all?;
+                        is_silent = true;
+                    }
+                }
+            }
+        };
+        let status = timeout(deadline, ended).await.unwrap_or(Err(Trouble::TimedOut))?;
+        if !is_silent && let Ok(all) = timeout(GRACE, listening).await {
+            all?;
+        }
+        status
+    };
+    tree.sweep(pipes).await;
+    Ok((status, heard))
 }
 
 async fn tell(stdin: Option<ChildStdin>, input: &str) -> Result<(), Trouble> {
@@ -229,21 +255,28 @@ async fn tell(stdin: Option<ChildStdin>, input: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn whole(stdout: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Trouble> {
-    let mut bytes = Vec::new();
-    if let Some(stdout) = stdout {
-        stdout.take(LONGEST + 1).read_to_end(&mut bytes).await?;
+async fn whole(stdout: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) -> Result<(), Trouble> {
+    let Some(mut stdout) = stdout else { return Ok(()) };
+    while stdout.read_buf(said).await? > 0 {
+        if said.len() as u64 > LONGEST {
+            return Err(Trouble::TooLong);
+        }
     }
-    if bytes.len() as u64 > LONGEST { Err(Trouble::TooLong) } else { Ok(bytes) }
+    Ok(())
 }
 
-async fn beginning(stderr: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Trouble> {
-    let mut bytes = Vec::new();
-    if let Some(mut stderr) = stderr {
-        (&mut stderr).take(COMPLAINT).read_to_end(&mut bytes).await?;
-        copy(&mut stderr, &mut sink()).await?;
+async fn beginning(stderr: Option<impl AsyncRead + Unpin>, complained: &mut Vec<u8>) -> Result<(), Trouble> {
+    let Some(mut stderr) = stderr else { return Ok(()) };
+    let mut bytes = Vec::with_capacity(COMPLAINT);
+    loop {
+        bytes.clear();
+        let read = stderr.read_buf(&mut bytes).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        let room = COMPLAINT - complained.len();
+        complained.extend_from_slice(&bytes[..read.min(room)]);
     }
-    Ok(bytes)
 }
 
 /// The program of this name: a path as it is, else the first on the `PATH` that may be run. Directories that are relative

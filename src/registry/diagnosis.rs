@@ -160,7 +160,7 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::ServerError(_) => "look at the registry's own logs, and run again later",
         Problem::Broken(_) => "run again; if it stays, look at the proxy before the registry",
         Problem::Timeout(_) => "raise `timeout`, or lower `page_size`",
-        Problem::CaFile { .. } | Problem::NoCertificates { .. } => "`ca_file` is to hold PEM certificates",
+        Problem::CaFile(_) => "`ca_file` is to hold PEM certificates, each line of them on a line of its own",
         Problem::NoRoots => "install the system's CA certificates, or set `ca_file`",
         Problem::TlsSetup(_) | Problem::HttpSetup(_) => "check `ca_file` and the proxy variables",
         Problem::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {

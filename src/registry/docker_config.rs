@@ -216,7 +216,8 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
 
 impl<'a> File<'a> {
     fn read(path: &'a Path) -> Result<Self, SecretError> {
-        let read = read_file(path, LONGEST)?;
+        // Who can write it chooses the login, and the helper that is run.
+        let read = read_file(path, LONGEST)?.unchangeable(path)?;
         // The parser's own words may quote what it met.
         let contents = serde_json::from_str(&read.text).map_err(|error| SecretError::NotDockerConfig {
             path: path.to_owned(),

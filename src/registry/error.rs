@@ -1,7 +1,6 @@
 //! What went wrong with a registry: at which step, of which kind, and what the operator can do. It decides nothing.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::link::LinkError;
 use super::origin::Distrust;
 use super::reach::Forbidden;
 use super::token::NoToken;
-use super::{ClientCertificateError, Endpoint, Fault, SecretError};
+use super::{CertificatesError, ClientCertificateError, Endpoint, Fault, SecretError};
 
 /// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
 #[derive(Clone)]
@@ -126,14 +125,8 @@ pub(super) enum Problem {
     Timeout(Duration),
     #[error("no trusted TLS connection")]
     Tls(#[source] reqwest::Error),
-    #[error("read the certificates in {path}")]
-    CaFile {
-        path: PathBuf,
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
-    #[error("there are no certificates in {path}")]
-    NoCertificates { path: PathBuf },
+    #[error("the certificates of `ca_file` cannot be used")]
+    CaFile(#[source] CertificatesError),
     #[error("the client certificate cannot be used")]
     ClientCertificate(#[source] ClientCertificateError),
     #[error("no certificate authorities are known")]
@@ -214,8 +207,7 @@ impl Problem {
             Self::Gone(_) => Fault::Gone,
             Self::Corrupt(_) => Fault::Corrupt,
             Self::Tls(_)
-            | Self::CaFile { .. }
-            | Self::NoCertificates { .. }
+            | Self::CaFile(_)
             | Self::ClientCertificate(_)
             | Self::NoRoots
             | Self::TlsSetup(_)

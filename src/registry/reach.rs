@@ -31,7 +31,7 @@ pub(super) enum Way {
 
 /// A server sent us where it may not.
 #[derive(Debug, thiserror::Error)]
-#[error("the registry refers to {host}{}, {kind}; nothing was sent there", in_brackets(.address))]
+#[error("the registry refers to {host}{}, {kind}; nothing was sent there", in_brackets(.address.as_ref()))]
 pub(super) struct Forbidden {
     /// Fit to be shown.
     pub(super) host: String,
@@ -40,7 +40,7 @@ pub(super) struct Forbidden {
     kind: Kind,
 }
 
-fn in_brackets(address: &Option<IpAddr>) -> String {
+fn in_brackets(address: Option<&IpAddr>) -> String {
     address.map_or_else(String::new, |address| format!(" ({address})"))
 }
 
@@ -144,9 +144,10 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// Looks a name up.
-type Lookup = fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+type Lookup = fn(&str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 
-fn system_lookup(name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+fn system_lookup(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    let name = name.to_owned();
     // The port is put in by those who connect.
     async move { Ok(lookup_host((name, 0)).await?.collect()) }.boxed()
 }
@@ -210,7 +211,7 @@ impl Guard {
 
     /// The addresses of a name that may be connected to.
     async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
-        let found = (self.lookup)(name.to_owned()).await?;
+        let found = (self.lookup)(name).await?;
         let (allowed, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|to| self.allows(to.ip()));
         match refused.first().filter(|_| allowed.is_empty()) {
             Some(first) => {

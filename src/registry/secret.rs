@@ -4,11 +4,13 @@ mod error;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 pub use error::SecretError;
+use rustix::fs::OFlags;
 
 use super::command::{Run, SecretCommand};
 
@@ -46,7 +48,7 @@ impl fmt::Debug for Secret {
 /// is kept until it is refused or has reached its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
-    /// A file; refused when group or others can read it.
+    /// A file; refused when group or others can read or change it.
     File(PathBuf),
     /// An environment variable.
     Env(String),
@@ -103,49 +105,82 @@ fn read_secret_file(path: &Path, check_mode: bool) -> Result<String, SecretError
     if check_mode { read.guarded(path) } else { Ok(read.text) }
 }
 
-/// A file that was read, and whether others than its owner may do so.
+/// A file that was read, and what others than its owner may do with it.
 pub(super) struct ReadFile {
     pub(super) text: String,
     pub(super) is_open_to_others: bool,
+    changeable: Option<u32>,
 }
 
 impl ReadFile {
-    /// Its text, if nobody else may read it.
+    /// Its text, if nobody else may read or change it.
     pub(super) fn guarded(self, path: &Path) -> Result<String, SecretError> {
-        if self.is_open_to_others { Err(SecretError::OpenToOthers { path: path.to_owned() }) } else { Ok(self.text) }
+        let file = self.unchangeable(path)?;
+        if file.is_open_to_others { Err(SecretError::OpenToOthers { path: path.to_owned() }) } else { Ok(file.text) }
+    }
+
+    /// The same, if nobody else may change it, or put another file in its place.
+    pub(super) fn unchangeable(self, path: &Path) -> Result<Self, SecretError> {
+        if let Some(mode) = self.changeable {
+            return Err(SecretError::Changeable { path: path.to_owned(), mode });
+        }
+        match open_directory(path) {
+            Some(directory) => Err(SecretError::OpenDirectory { path: path.to_owned(), directory }),
+            None => Ok(self),
+        }
     }
 }
 
 /// Reads a small, regular file of text.
 pub(super) fn read_file(path: &Path, longest: u64) -> Result<ReadFile, SecretError> {
+    let ReadBytes { bytes, mode } = read_bytes(path, longest)?;
+    // An editor's byte order mark would make every password wrong.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).to_vec();
+    let text = String::from_utf8(text).map_err(|_| SecretError::NotText { from: path.display().to_string() })?;
+    // Who may run a secret has been given it by a slip, as who may write it.
+    let changeable = (mode & 0o033 != 0).then_some(mode & 0o7777);
+    Ok(ReadFile { text, is_open_to_others: mode & 0o044 != 0, changeable })
+}
+
+/// The bytes of a file, and its mode.
+pub(super) struct ReadBytes {
+    pub(super) bytes: Vec<u8>,
+    mode: u32,
+}
+
+/// Reads a small, regular file.
+pub(super) fn read_bytes(path: &Path, longest: u64) -> Result<ReadBytes, SecretError> {
     let failed = |source| SecretError::File { path: path.to_owned(), source };
-    // Looked at before it is opened: opening a pipe waits until somebody writes to it.
+    let no_file = || SecretError::NotAFile { path: path.to_owned() };
+    // Looked at before it is opened: opening a device may set something going.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(SecretError::NotAFile { path: path.to_owned() });
+        return Err(no_file());
     }
-    let file = File::open(path).map_err(failed)?;
-    // The mode of the file that was opened, not of whatever the path names a moment later.
-    let is_open_to_others = is_open_to_others(&file).map_err(failed)?;
+    // What has become a pipe meanwhile is not waited for.
+    let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    // The file that was opened, not whatever the path names a moment later.
+    let opened = file.metadata().map_err(failed)?;
+    if !opened.is_file() {
+        return Err(no_file());
+    }
     let mut bytes = Vec::new();
     file.take(longest + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > longest {
         return Err(SecretError::TooLong { path: path.to_owned(), kib: longest / 1024 });
     }
-    // An editor's byte order mark would make every password wrong.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).to_vec();
-    let text = String::from_utf8(text).map_err(|_| SecretError::NotText { from: path.display().to_string() })?;
-    Ok(ReadFile { text, is_open_to_others })
+    Ok(ReadBytes { bytes, mode: opened.mode() })
 }
 
-#[cfg(unix)]
-fn is_open_to_others(file: &File) -> std::io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(file.metadata()?.mode() & 0o044 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_: &File) -> std::io::Result<bool> {
-    Ok(false)
+/// A directory on the way to a file in which every user may put another in the place of what is there: writable for all, and
+/// without the sticky bit. Where a link leads through it, the file's own way counts as well.
+fn open_directory(path: &Path) -> Option<PathBuf> {
+    let is_open = |directory: &&Path| {
+        std::fs::metadata(directory).is_ok_and(|found| found.mode() & 0o002 != 0 && found.mode() & 0o1000 == 0)
+    };
+    let (named, real) = (std::path::absolute(path).ok(), path.canonicalize().ok());
+    let directories = named.iter().chain(&real).flat_map(|path| path.ancestors().skip(1));
+    directories.filter(is_open).map(Path::to_owned).next()
 }
 
 #[cfg(test)]
@@ -185,6 +220,56 @@ mod tests {
             let error = from_file(b"hunter2", mode).expect_err("refused").to_string();
             assert!(error.contains("chmod 600") && !error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_or_run_is_refused_with_the_remedy() {
+        for mode in [0o620, 0o602, 0o622, 0o611, 0o601, 0o610, 0o666, 0o777] {
+            let error = from_file(b"hunter2", mode).expect_err("refused");
+            assert!(matches!(error, SecretError::Changeable { .. }), "{mode:o}: {error:?}");
+            let error = error.to_string();
+            assert!(error.contains("chmod 600") && error.contains(&format!("{mode:04o}")), "{error}");
+        }
+        for mode in [0o600, 0o400, 0o700] {
+            assert_eq!(from_file(b"hunter2", mode).expect("read"), "hunter2", "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_exchange_is_refused() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (open, inner) = (place.path().join("open"), place.path().join("open/inner"));
+        std::fs::create_dir_all(&inner).expect("made");
+        let closed = place.path().join("closed");
+        std::fs::create_dir(&closed).expect("made");
+        let of = |path: &Path| {
+            read(&SecretSource::File(path.to_owned()), &|_| None).map(|secret| secret.expose().to_owned())
+        };
+        let mode =
+            |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("mode");
+        for path in [inner.join("secret"), closed.join("secret")] {
+            std::fs::write(&path, "hunter2").expect("written");
+            mode(&path, 0o600);
+        }
+        std::os::unix::fs::symlink(closed.join("secret"), open.join("link")).expect("linked");
+        std::os::unix::fs::symlink(inner.join("secret"), closed.join("link")).expect("linked");
+        for (directory, refused) in [(0o755, false), (0o777, true), (0o1777, false), (0o775, false), (0o702, true)] {
+            mode(&open, directory);
+            for path in [inner.join("secret"), open.join("link"), closed.join("link")] {
+                match of(&path) {
+                    Ok(_) => assert!(!refused, "{directory:o}: {}", path.display()),
+                    Err(error) => {
+                        assert!(
+                            refused && matches!(error, SecretError::OpenDirectory { .. }),
+                            "{directory:o}: {error:?}"
+                        );
+                        assert!(error.to_string().contains(&format!("chmod o-w {}", open.display())), "{error}");
+                    }
+                }
+            }
+            assert!(of(&closed.join("secret")).is_ok());
+        }
+        mode(&open, 0o755);
     }
 
     #[test]

@@ -127,7 +127,7 @@ const SHARED: &[&str] = &[
 
 /// Registries whose token service is known to live elsewhere: the registry's host, and the realm's. `*` is one label, and
 /// `REGION` one that names a region (`cn-hangzhou`), the same in both where both have it. Docker Hub (`registry-1.docker.io` →
-/// `auth.docker.io`), DigitalOcean (`registry.digitalocean.com` → `api.digitalocean.com`), GitLab and Red Hat's
+/// `auth.docker.io`), Digital Ocean (`registry.digitalocean.com` → `api.digitalocean.com`), GitLab and Red Hat's
 /// `registry.connect.redhat.com` need no entry: same domain. ECR, ACR, Huawei's SWR, Oracle, IBM, GHCR and Quay name themselves.
 const KNOWN_PAIRS: &[(&str, &str)] = &[
     // Docker Hub under its website's name.
@@ -169,7 +169,7 @@ fn is_shared(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_within =
         |suffix: &&str| host.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    SHARED.iter().any(|suffix| is_within(&suffix))
+    SHARED.iter().any(is_within)
 }
 
 /// Whether this realm is known to be this registry's.

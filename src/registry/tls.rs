@@ -2,17 +2,15 @@
 //! to show of ourselves.
 //! The crypto provider is named here, so that nothing depends on a process-wide default.
 
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::Settings;
-use super::error::Problem;
+use super::error::{Problem, Step};
+use super::{RegistryError, Settings, pem};
 
 /// The system's certificates, read once for all registries.
 static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
@@ -38,10 +36,21 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem
     Ok(config)
 }
 
+/// Reads the certificates and the key that the settings name; that the system has none of its own is no matter here.
+///
+/// # Errors
+/// As [`super::Client::new`].
+pub fn certificates(settings: &Settings) -> Result<(), RegistryError> {
+    match client_config(settings) {
+        Ok(_) | Err(Problem::NoRoots) => Ok(()),
+        Err(problem) => Err(RegistryError::new(Step::Setup, problem)),
+    }
+}
+
 /// Whom a registry's settings trust.
 pub(super) fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
     let mut roots = RootCertStore::empty();
-    let own = settings.ca_file.as_deref().map(read_ca_file).transpose()?;
+    let own = settings.ca_file.as_deref().map(pem::certificates).transpose().map_err(Problem::CaFile)?;
     for certificate in own.into_iter().flatten() {
         roots.add(certificate).map_err(Problem::TlsSetup)?;
     }
@@ -51,13 +60,6 @@ pub(super) fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
         return Err(Problem::NoRoots);
     }
     Ok(roots)
-}
-
-fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
-    let unreadable = |source| Problem::CaFile { path: path.to_owned(), source };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
-    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    if certificates.is_empty() { Err(Problem::NoCertificates { path: path.to_owned() }) } else { Ok(certificates) }
 }
 
 /// Accepts any certificate; what `insecure_tls` asks for.

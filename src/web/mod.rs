@@ -34,6 +34,7 @@ pub use settings::{
     ClientCertificates, ListenAddress, NoListenAddress, NoPasswordHash, PasswordHash, TlsSettings, TlsVersion,
     WebSettings,
 };
+pub use tls::certificates;
 
 use crate::status::Status;
 

@@ -17,10 +17,18 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use tracing::{info, warn};
 
 use super::error::WebError;
-use super::settings::{ClientCertificates, TlsSettings, TlsVersion};
+use super::settings::{ClientCertificates, TlsSettings, TlsVersion, WebSettings};
 
 /// Longest file of certificates or of a key, in bytes.
 const LONGEST: u64 = 1024 * 1024;
+
+/// Reads the certificates and the key that the settings name, as the listener would.
+///
+/// # Errors
+/// If they cannot be used.
+pub fn certificates(settings: &WebSettings) -> Result<(), WebError> {
+    settings.tls.as_ref().map(Certificates::load).transpose().map(drop)
+}
 
 /// The certificates in use, and the files that they came from.
 #[derive(Debug)]
@@ -111,7 +119,7 @@ impl Files {
             None => builder.with_no_client_auth(),
             Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
-        let certificates = certificates(&self.certificate, &settings.cert_file)?;
+        let certificates = read_certificates(&self.certificate, &settings.cert_file)?;
         // The parser's error is left out: it could quote a line of the key.
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|_| WebError::NoKey { path: settings.key_file.clone() })?;
@@ -129,7 +137,7 @@ impl Files {
         let mut roots = RootCertStore::empty();
         let refused =
             |source: Box<dyn std::error::Error + Send + Sync>| WebError::Authorities { path: path.clone(), source };
-        for certificate in certificates(self.authorities.as_deref().unwrap_or_default(), path)? {
+        for certificate in read_certificates(self.authorities.as_deref().unwrap_or_default(), path)? {
             roots.add(certificate).map_err(|source| refused(source.into()))?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -151,7 +159,7 @@ fn versions(settings: &TlsSettings) -> &'static [&'static SupportedProtocolVersi
     }
 }
 
-fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, WebError> {
+fn read_certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, WebError> {
     let none = || WebError::NoCertificates { path: path.to_owned() };
     let read = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|_| none())?;
     if read.is_empty() { Err(none()) } else { Ok(read) }

@@ -33,6 +33,7 @@ mod resume_kills;
 mod samples;
 mod schedule;
 mod schedule_zones;
+mod secret_files;
 mod secrets;
 mod signals;
 mod splitting;

@@ -81,10 +81,65 @@ async fn a_program_that_hangs_is_killed_with_its_children() {
     tokio::time::timeout(LATE, reader.read_to_end(&mut rest)).await.expect("all are gone").expect("read");
 }
 
+/// A pipe that the scripts hold open for writing: its reader sees its end when all of them are gone.
+fn witness(programs: &Programs) -> (String, tokio::net::unix::pipe::Receiver) {
+    let fifo = programs.path("alive");
+    assert!(Process::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let reader = tokio::net::unix::pipe::OpenOptions::new().read_write(false).open_receiver(&fifo).expect("a pipe");
+    (fifo.display().to_string(), reader)
+}
+
+async fn all_are_gone(mut witness: tokio::net::unix::pipe::Receiver) {
+    let mut rest = Vec::new();
+    tokio::time::timeout(LATE, witness.read_to_end(&mut rest)).await.expect("all are gone").expect("read");
+}
+
 #[tokio::test]
-async fn a_child_that_keeps_the_output_open_counts_as_running() {
-    let error = run("(sleep 600) &\necho said", "", SOON).await.expect_err("killed");
-    assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+async fn a_child_that_keeps_the_output_open_does_not_fail_the_program_and_ends_with_it() {
+    for left_behind in
+        ["(sleep 600) &", "setsid sleep 600 &", "(setsid sh -c 'sleep 600 & sleep 600' &)", "(sleep 600 >&- 2>&-) &"]
+    {
+        let programs = Programs::new();
+        let (fifo, witness) = witness(&programs);
+        programs.add("program", &format!("exec 3> {fifo}\n{left_behind}\necho said"));
+        let run = Run { program: "program", arguments: vec![], input: "", timeout: LATE };
+        let said = run.run(&programs.environment()).await.expect("it ended").successful().expect("by itself");
+        assert_eq!(said, b"said\n", "{left_behind}");
+        all_are_gone(witness).await;
+    }
+}
+
+#[tokio::test]
+async fn what_hangs_is_killed_wherever_it_has_gone() {
+    for hangs in
+        ["setsid sleep 600", "(setsid sh -c '(sleep 600 >&- 2>&- &)' &); sleep 600", "trap '' TERM HUP; sleep 600"]
+    {
+        let programs = Programs::new();
+        let (fifo, witness) = witness(&programs);
+        programs.add("program", &format!("exec 3> {fifo}\n{hangs}"));
+        let run = Run { program: "program", arguments: vec![], input: "", timeout: 5 * SOON };
+        let error = run.run(&programs.environment()).await.err().expect("killed");
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+        all_are_gone(witness).await;
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_has_detached_itself_stays() {
+    let programs = Programs::new();
+    let (fifo, witness) = witness(&programs);
+    let agent = "setsid sh -c 'echo $$ > agent; exec sleep 600' >/dev/null 2>&1 </dev/null &";
+    let script = format!(
+        "cd {}\nexec 3> {fifo}\n{agent}\nuntil test -s agent; do :; done; echo said",
+        programs.path("").display()
+    );
+    programs.add("program", &script);
+    let run = Run { program: "program", arguments: vec![], input: "", timeout: LATE };
+    run.run(&programs.environment()).await.expect("it ended").successful().expect("by itself");
+    let agent = std::fs::read_to_string(programs.path("agent")).expect("its number");
+    let agent = rustix::process::Pid::from_raw(agent.trim().parse().expect("a number")).expect("a process");
+    rustix::process::kill_process(agent, rustix::process::Signal::KILL).expect("it is there");
+    all_are_gone(witness).await;
 }
 
 #[tokio::test]

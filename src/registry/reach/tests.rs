@@ -9,8 +9,8 @@ use super::super::tls::client_config;
 use super::*;
 
 /// What a server that means harm has put into its zone.
-fn zone(name: String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
-    let addresses: &[&str] = match name.as_str() {
+fn zone(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    let addresses: &[&str] = match name {
         "public.example" => &["93.184.215.14", "2606:2800:21f::1"],
         "inside.example" => &["10.0.0.5", "fd00::5"],
         "mixed.example" => &["10.0.0.5", "93.184.215.14"],

@@ -28,6 +28,26 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
+    /// Group or others may write or run the file.
+    #[error(
+        "the secret file {path} can be changed or run by its group or by others (mode {mode:04o}): run `chmod 600 {path}`"
+    )]
+    Changeable {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// All users may put another file in the place of this one.
+    #[error(
+        "all users can exchange the secret file {path}, since they can write to {directory}: run `chmod o-w {directory}`"
+    )]
+    OpenDirectory {
+        /// The file.
+        path: PathBuf,
+        /// The directory, in the file's own path or that of a link to it.
+        directory: PathBuf,
+    },
     /// The file is no secret: far too long.
     #[error("the secret file {path} is longer than {kib} KiB")]
     TooLong {
