@@ -110,6 +110,7 @@ mod tests {
             cursor: None,
             proven_new: false,
             shortfalls: Vec::new(),
+            remarks: Vec::new(),
         };
         for (link, names, numbered) in [
             ("https://r/v2/_catalog?n=100&last=team%2Fapp", &["team/app"][..], false),

@@ -222,8 +222,8 @@ impl ApiSession<'_> {
         let sent = &self.api.client.0.transport.sent;
         let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
         let received_at = clock::now();
-        let (proven_new, shortfalls) = (true, Vec::new());
-        Ok(Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls })
+        let (proven_new, shortfalls, remarks) = (true, Vec::new(), Vec::new());
+        Ok(Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks })
     }
 
     /// The error of an answer that is not what this API gives.

@@ -5,6 +5,11 @@ use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 
+/// How many times its size a compressed body may become, and what it may become in any case. Gzip packs at most 1000 times,
+/// and only what says next to nothing; lists of names and manifests some 5 to 60 times.
+const MOST_PACKED: usize = 200;
+const ANY_PACKED: usize = 1 << 20;
+
 /// How much of a body is accepted, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cap {
@@ -31,6 +36,9 @@ pub(super) enum BodyError {
     /// Over its cap.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    /// It would take much memory and says next to nothing.
+    #[error("the body is compressed to less than a {MOST_PACKED}th of its size, as nothing is that says anything")]
+    Packed,
     /// An encoding that was not offered.
     #[error("the body's encoding was not asked for")]
     Encoding,
@@ -82,8 +90,9 @@ impl Body {
                 if self.packed > self.cap.packed {
                     return Err(BodyError::TooLarge(self.cap.packed));
                 }
+                decoder.get_mut().most = self.cap.plain.min((self.packed * MOST_PACKED).max(ANY_PACKED));
                 let written = decoder.write_all(chunk);
-                written.map_err(|error| gzip_error(decoder.get_ref(), error))
+                written.map_err(|error| gzip_error(decoder.get_ref(), self.cap, error))
             }
         }
     }
@@ -96,15 +105,19 @@ impl Body {
             Into::Gzip(_) if self.packed == 0 => Ok(Vec::new()),
             Into::Gzip(mut decoder) => {
                 let finished = decoder.try_finish();
-                finished.map_err(|error| gzip_error(decoder.get_ref(), error))?;
+                finished.map_err(|error| gzip_error(decoder.get_ref(), self.cap, error))?;
                 Ok(std::mem::take(&mut decoder.get_mut().bytes))
             }
         }
     }
 }
 
-fn gzip_error(sink: &Capped, error: io::Error) -> BodyError {
-    if sink.over { BodyError::TooLarge(sink.most) } else { BodyError::Gzip(error) }
+fn gzip_error(sink: &Capped, cap: Cap, error: io::Error) -> BodyError {
+    match sink.over {
+        true if sink.most < cap.plain => BodyError::Packed,
+        true => BodyError::TooLarge(sink.most),
+        false => BodyError::Gzip(error),
+    }
 }
 
 /// A buffer that refuses to grow beyond its cap.
@@ -175,6 +188,22 @@ mod tests {
         assert!(matches!(Body::new(None, Some(u64::MAX), CAP), Err(BodyError::TooLarge(10_000))));
         let noise: Vec<u8> = (0..3000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         assert!(matches!(read(Some(b"gzip"), &gzip(&noise)), Err(BodyError::TooLarge(1000))));
+    }
+
+    #[test]
+    fn a_body_that_says_next_to_nothing_is_not_unpacked() {
+        let unpacked = |bytes: &[u8]| {
+            let mut body = Body::new(Some(b"gzip"), None, Cap::PAGE).expect("gzip");
+            bytes.chunks(16 << 10).try_for_each(|chunk| body.push(chunk))?;
+            body.finish()
+        };
+        let name = |number: usize| format!("\"a-team-of-ours/with-a-long-name/service-{number:06}\",");
+        let list: String = (0..200_000).map(name).collect();
+        assert_eq!(unpacked(&gzip(list.as_bytes())).expect("a list of names").len(), list.len());
+        let bomb = gzip("\"a\",".repeat(4 << 20).as_bytes());
+        assert!(matches!(unpacked(&bomb), Err(BodyError::Packed)));
+        let small = "\"a\",".repeat(ANY_PACKED / 4);
+        assert_eq!(unpacked(&gzip(small.as_bytes())).expect("no harm").len(), small.len());
     }
 
     #[test]

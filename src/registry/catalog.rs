@@ -1,5 +1,5 @@
-//! The catalog, page by page: follows the links, notices when they go in circles, and fetches one page ahead. Where the
-//! first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
+//! The catalog, page by page: follows the links, notices when they go in circles or one is missing, and fetches one page
+//! ahead. Where the first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
 //! registry does.
 
 use std::panic::resume_unwind;
@@ -20,6 +20,7 @@ use url::Url;
 use super::circle::Circle;
 use super::client::Inner;
 use super::diagnosis::{has_code, said};
+use super::ending::{Ending, leads_nowhere};
 use super::error::{Problem, Step};
 use super::link::{LinkError, next_page, repaired};
 use super::origin::same_origin;
@@ -28,10 +29,11 @@ use super::ranges::{Ended, Ranges};
 use super::session::Session;
 use super::split::{Rest, Scout, with_key, with_size};
 use super::transport::Answer;
+use super::unlinked::Doubts;
 use super::{Cursor, Page, RegistryError, Split};
 use crate::clock;
 
-type Fetched = Result<Page, RegistryError>;
+pub(super) type Fetched = Result<Page, RegistryError>;
 
 /// The stream of pages. Its task asks for a page only with leave: one is given ahead, and one more each time the
 /// consumer wants a page, so that exactly one page is fetched while another is looked at.
@@ -93,7 +95,8 @@ async fn fetch_all(
     let session = Session::open(client).await?;
     let small = begun.elapsed();
     let circle = Circle::new(client.bounds);
-    let walk = Walk { client, session, circle, number: 0, sender, leave };
+    let ending = Ending::new(client.kind().is_some_and(|kind| kind.habits().pages_by_cursor));
+    let walk = Walk { client, session, circle, ending, number: 0, sender, leave };
     let ended = walk.from(from, small).await;
     // It ends the walk, so there is one at most.
     ended.inspect_err(|error| client.transport.meter.page(Err(error.fault())))
@@ -104,6 +107,7 @@ pub(super) struct Walk<'a> {
     pub(super) client: &'a Inner,
     pub(super) session: Session<'a>,
     pub(super) circle: Circle,
+    pub(super) ending: Ending,
     /// Pages handed on.
     pub(super) number: u64,
     pub(super) sender: &'a mpsc::Sender<Fetched>,
@@ -115,7 +119,11 @@ impl Walk<'_> {
         let client = self.client;
         let (url, answer) = match from.as_ref().map(|cursor| (cursor, Rest::read(&cursor.0))) {
             Some((_, Some(rest))) => return self.resume(rest).await,
-            Some((cursor, None)) => resumed_page(&mut self.session, client, &cursor.0).await?,
+            Some((cursor, None)) => {
+                let (url, answer) = resumed_page(&mut self.session, client, &cursor.0).await?;
+                self.ending = self.ending.resumed(&url);
+                (url, answer)
+            }
             None => first_page(&mut self.session, client).await?,
         };
         self.follow(url, answer, small).await
@@ -147,7 +155,8 @@ impl Walk<'_> {
         let unusable = || RegistryError::new(Step::Page(1), Problem::Link(LinkError::NotAUrl));
         let (link, plan) = rest.plan(most).ok_or_else(unusable)?;
         let first = with_key(&link, plan.certain().unwrap_or_default());
-        let (_, answer) = resumed_page(&mut self.session, self.client, first.as_str()).await?;
+        let (url, answer) = resumed_page(&mut self.session, self.client, first.as_str()).await?;
+        self.ending = self.ending.resumed(&url);
         let ended = Ranges::new(&mut self, plan, link).resume(&answer).await?;
         self.finish(ended).await
     }
@@ -178,6 +187,7 @@ impl Walk<'_> {
     ) -> Result<Option<(Scout, Url)>, RegistryError> {
         let mut took = Duration::ZERO;
         let mut probe_now = false;
+        let mut again_now = again;
         loop {
             self.number += 1;
             let number = self.number;
@@ -186,17 +196,34 @@ impl Walk<'_> {
             let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
             let watched = |error| at_step(self.client.transport.watched(Problem::Link(error)));
             let next = next_page(links, &url).map_err(watched)?;
-            let next = next.map(|next| self.repaired(next, &url));
+            let next = next.map(|next| self.repaired(next, &url)).filter(|next| !ends_with(&answer, next, &url));
             self.circle.enter(&url, number).map_err(at_step)?;
             if let Some(next) = &next {
                 self.circle.leads_on(next).map_err(at_step)?;
             }
+            let received = Received { answer: &answer, number, again: again_now };
+            let Some(following) = next else {
+                scout = None;
+                // What is asked for in the place of a link may begin with names that were listed.
+                again_now = true;
+                match self.unlinked(&url, received).await? {
+                    None => return Ok(None),
+                    Some(page) => (url, answer) = page,
+                }
+                continue;
+            };
             let (client, session, leave) = (self.client, &self.session, self.leave);
-            let received = Received { answer: &answer, number, next: next.as_ref(), again };
-            let hand_on = received.hand_on(client, &mut self.circle, self.sender, &mut scout);
-            let Some(following) = next.clone() else {
-                hand_on.await?;
-                return Ok(None);
+            let hand_on = async {
+                let listed = received.read(client, &mut self.circle)?;
+                self.ending.linked(&listed, &following);
+                if let Some(noting) = &mut scout
+                    && let Err(why) = noting.note(&listed.names, listed.invalid_count, &following)
+                {
+                    debug!(why, "the catalog is not split");
+                    scout = None;
+                }
+                received.hand_on(listed, Some(&following), Doubts::default(), self.sender).await;
+                Ok::<_, RegistryError>(())
             };
             let fetch = async {
                 granted(leave).await;
@@ -218,6 +245,7 @@ impl Walk<'_> {
                 handed_on?;
                 fetched
             };
+            again_now = again;
             took = fetched.1;
             answer = fetched.0?;
             url = following;
@@ -227,45 +255,48 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a page's link is no more than a way to say that the list has ended.
+fn ends_with(answer: &Answer, next: &Url, requested: &Url) -> bool {
+    leads_nowhere(next, requested) && read_page(&answer.body).is_ok_and(|listed| listed.entries() == 0)
+}
+
 /// A page received.
-struct Received<'p> {
+#[derive(Clone, Copy)]
+pub(super) struct Received<'p> {
     answer: &'p Answer,
-    number: u64,
-    next: Option<&'p Url>,
+    pub(super) number: u64,
     /// Whether names may be listed again.
     again: bool,
 }
 
 impl Received<'_> {
-    async fn hand_on(
-        self,
-        client: &Inner,
-        circle: &mut Circle,
-        sender: &mpsc::Sender<Fetched>,
-        scout: &mut Option<Scout>,
-    ) -> Result<(), RegistryError> {
-        let Self { answer, number, next, again } = self;
-        let received_at = clock::now();
-        let at_step = |problem| RegistryError::new(Step::Page(number), problem);
-        let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
+    pub(super) fn read(self, client: &Inner, circle: &mut Circle) -> Result<Listed, RegistryError> {
+        let at_step = |problem| RegistryError::new(Step::Page(self.number), problem);
+        let listed = read_page(&self.answer.body).map_err(|error| at_step(error.into()))?;
         circle.read(&listed).map_err(at_step)?;
         client.transport.page_received();
+        Ok(listed)
+    }
+
+    pub(super) async fn hand_on(
+        self,
+        listed: Listed,
+        next: Option<&Url>,
+        doubts: Doubts,
+        sender: &mpsc::Sender<Fetched>,
+    ) {
+        let Self { answer, number, again } = self;
+        let received_at = clock::now();
         let Listed { names, invalid, invalid_count, .. } = listed;
         let last = next.is_none();
         debug!(page = number, names = names.len() as u64 + invalid_count, last, "page received");
-        if let (Some(noting), Some(next)) = (scout.as_mut(), next)
-            && let Err(why) = noting.note(&names, invalid_count, next)
-        {
-            debug!(why, "the catalog is not split");
-            *scout = None;
-        }
         let invalid = invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
         let cursor = next.map(|next| Cursor(next.to_string()));
+        let (proven_new, Doubts { shortfalls, remarks }) = (again, doubts);
+        let page =
+            Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks };
         // Nobody listens any more: the task is about to be aborted.
-        let (proven_new, shortfalls) = (again, Vec::new());
-        let page = Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls };
         let _ = sender.send(Ok(page)).await;
-        Ok(())
     }
 }
 

@@ -167,6 +167,9 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
             "it is larger than registries take as a rule: push it again, smaller, or exclude the repository"
         }
         Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`",
+        Problem::Body(BodyError::Packed) => {
+            "look at what answers there: it is no registry's answer, and meant to do harm"
+        }
         Problem::Unsupported(_) | Problem::Listing(_) if matches!(step, Step::Api(_)) => {
             "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
         }
@@ -200,10 +203,16 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::Foreign(Foreign::Schema1) => "push it again with a current client: schema 1 was retired in 2017",
         Problem::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512",
         Problem::BadName(_) => "correct the name where it is configured",
-        Problem::TooManyPages(_) | Problem::TooManyNames(_) if step.is_of_one_repository() => {
+        Problem::TooManyPages(_) | Problem::TooManyNames(_) | Problem::TooManyOnPage(_)
+            if step.is_of_one_repository() =>
+        {
             "delete old tags, or exclude the repository: nobody can use so many"
         }
         Problem::TooMuch(_) => "lower `concurrency`, or leave the repository out with `exclude`",
+        Problem::TooManyOnPage(_) => {
+            "no registry's list is as long: look at what answers there; if the list is right, let the registry page it"
+        }
+        Problem::NoWayOn => "let the registry, or the proxy before it, send `Link` headers: one is missing here",
         Problem::TooManyPages(_) | Problem::TooManyNames(_) => "raise `page_size`, or split the registry",
         _ => "check `url`: what answers there does not keep to the registry protocol",
     };

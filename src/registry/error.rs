@@ -167,6 +167,12 @@ pub(super) enum Problem {
     TooManyPages(u64),
     #[error("more than {0} names")]
     TooManyNames(u64),
+    #[error("the page lists more than {0} names at once, 25 times as many as are ever asked for")]
+    TooManyOnPage(usize),
+    #[error(
+        "the list may not be whole: its page is full and has no link to the next, and asking on gives nothing more"
+    )]
+    NoWayOn,
     #[error(
         "what it names, with all that is being read beside it, is more than the {0} layers and entries there is room for"
     )]
@@ -223,10 +229,14 @@ impl Problem {
             | Self::NoToken(_)
             | Self::NoRealm
             | Self::BadName(_)
+            | Self::NoWayOn
             | Self::Redirects => Fault::Protocol,
-            Self::SeenUrl | Self::SeenPage | Self::TooManyPages(_) | Self::TooManyNames(_) | Self::TooMuch(_) => {
-                Fault::Endless
-            }
+            Self::SeenUrl
+            | Self::SeenPage
+            | Self::TooManyPages(_)
+            | Self::TooManyNames(_)
+            | Self::TooManyOnPage(_)
+            | Self::TooMuch(_) => Fault::Endless,
         }
     }
 }

@@ -55,6 +55,9 @@ pub struct Habits {
     pub has_catalog: bool,
     /// Whether its token endpoint refuses [`CATALOG_SCOPE`].
     pub refuses_catalog_scope: bool,
+    /// Whether the place where a page of its catalog begins is a cursor that it alone understands: a name in its place is
+    /// refused, or begins the list again.
+    pub pages_by_cursor: bool,
     /// Whether a page of its catalog costs the server the whole way there, so that nothing is gained by asking for several
     /// at once.
     pub walks_to_each_page: bool,
@@ -66,6 +69,7 @@ const USUAL: Habits = Habits {
     breaks_links: false,
     has_catalog: true,
     refuses_catalog_scope: false,
+    pages_by_cursor: false,
     walks_to_each_page: false,
 };
 
@@ -96,7 +100,7 @@ impl Kind {
     pub fn habits(self) -> Habits {
         match self {
             // 100 a page whatever is asked (endpoints/v2/__init__.py).
-            Self::Quay => Habits { page_size: 100, refuses_catalog_scope: true, ..USUAL },
+            Self::Quay => Habits { page_size: 100, refuses_catalog_scope: true, pages_by_cursor: true, ..USUAL },
             // Gitea clamps to 100, Azure documents 100.
             Self::Gitea | Self::Acr => Habits { page_size: 100, ..USUAL },
             // Artifactory's links drop the repository key, Nexus' name a path of its own.
@@ -104,7 +108,9 @@ impl Kind {
             Self::DockerHub | Self::Ghcr => Habits { has_catalog: false, ..USUAL },
             // registry/storage/catalog.go walks the tree from its root; GitLab's began as the same code.
             Self::Distribution | Self::Gitlab => Habits { walks_to_each_page: true, ..USUAL },
-            Self::Harbor | Self::Pulp | Self::Ecr | Self::Zot => USUAL,
+            // Its `last` is opaque, and refused if it is another's.
+            Self::Ecr => Habits { pages_by_cursor: true, ..USUAL },
+            Self::Harbor | Self::Pulp | Self::Zot => USUAL,
         }
     }
 

@@ -2,12 +2,14 @@
 //! file.
 //!
 //! A walk is: ping `/v2/` (`ping`); find out what the catalog wants (`session`), getting tokens on the way (`cache`,
-//! `realm`, for `credentials`); follow the links (`catalog`), several at once where that helps (`split`, `ranges`). Beside
+//! `realm`, for `credentials`); follow the links (`catalog`), several at once where that helps (`split`, `ranges`), and ask where
+//! one seems to be missing (`ending`, `beyond`). Beside
 //! it, each repository is asked with the access that it wants (`repository`, `group`) for its tags (`tags`), manifests and
 //! configurations (`reading`). Every request goes through `send` and passes `transport`. The rest is pure.
 
 mod address;
 mod api;
+mod beyond;
 mod body;
 mod cache;
 mod catalog;
@@ -23,6 +25,7 @@ mod contents;
 mod credentials;
 mod diagnosis;
 mod docker_config;
+mod ending;
 mod error;
 pub mod examine;
 mod fault;
@@ -68,6 +71,7 @@ pub(crate) mod tests;
 mod tls;
 mod token;
 mod transport;
+mod unlinked;
 
 pub use address::{Network, NotANetwork};
 pub use api::{Absence, Api, ApiAnswer, ApiLogin, ApiSession, ApiSettings, NextPage, Proof, with_query};
@@ -90,7 +94,7 @@ pub use manifest::{Child, Descriptor, ImageConfig, Manifest, Platform, Resolved}
 pub use meter::{Endpoint, Exchange, Loss, Meter, Rule, Unmetered};
 pub use names::Names;
 pub use origin::{Distrust, same_origin, trust_realm};
-pub use page::{Cursor, Page, Shortfall};
+pub use page::{Cursor, Page, Remark, Shortfall};
 pub use pem::{CertificatesError, NoPem};
 pub use place::Place;
 pub use retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};

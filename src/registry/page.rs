@@ -10,12 +10,18 @@ use serde::de::{
 use serde::{Deserialize, Serialize};
 
 use super::Names;
+use super::error::Problem;
 use super::grammar::{is_repository_name, is_tag};
 
 /// The page size that every registry we know accepts.
 pub(super) const MODEST: u32 = 100;
 /// Invalid names kept of a page, to show; all of them are counted.
 pub(super) const INVALID_KEPT: usize = 100;
+
+/// Most entries of one page. Some servers give all they have, whatever size is asked for, and 200,000 names are a registry
+/// that there may be; a page of more is 25 times the largest that can be asked for (`page_size: 10000`), and no registry's
+/// list: eight million names fit into 30 KiB of gzip. So long a page, entered in one go, takes some 60 MiB of memory.
+const MOST_ENTRIES: usize = 250_000;
 
 /// Where a walk can be taken up again: what the source of a page wrote down about all that comes after it. Opaque to
 /// everybody else.
@@ -45,6 +51,17 @@ pub struct Page {
     pub proven_new: bool,
     /// Why the list may not be whole, as far as this page shows it. They make `gaps` of a walk that else went well.
     pub shortfalls: Vec<Shortfall>,
+    /// What else there is to say about how the list was read; the walk is as good as without it.
+    pub remarks: Vec<Remark>,
+}
+
+/// How a list was read, where that is not as usual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// A word of a closed list: `link_missing` or `list_end`.
+    pub code: &'static str,
+    /// One line for people, without secrets.
+    pub message: String,
 }
 
 /// Why a list of names may not be whole, though it was read to its end.
@@ -94,7 +111,40 @@ pub(super) struct Listed {
     pub(super) null: bool,
 }
 
+/// Why a page cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    /// It is no list of names.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It holds more than a page may.
+    #[error("more than {0} entries")]
+    TooMany(usize),
+}
+
+impl From<Unread> for Problem {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Json(error) => Self::Json(error),
+            Unread::TooMany(most) => Self::TooManyOnPage(most),
+        }
+    }
+}
+
 impl Listed {
+    /// How many entries the page has.
+    pub(super) fn entries(&self) -> usize {
+        self.names.len() + self.invalid_at.len()
+    }
+
+    /// The last entry, as the server wrote it; none if there is none, or if it breaks the grammar and was not kept.
+    pub(super) fn last(&self) -> Option<&str> {
+        if self.invalid_at.last().is_some_and(|at| *at as usize == self.names.len()) {
+            return self.invalid.last().filter(|_| self.invalid.len() == self.invalid_at.len()).map(String::as_str);
+        }
+        self.names.len().checked_sub(1).map(|last| &self.names[last])
+    }
+
     pub(super) fn add(&mut self, entries: Entries, name: &str) {
         if entries.is_valid(name) {
             self.names.push(name);
@@ -113,17 +163,17 @@ impl Listed {
 }
 
 /// Reads a page of the catalog.
-pub(super) fn read_page(body: &[u8]) -> Result<Listed, serde_json::Error> {
+pub(super) fn read_page(body: &[u8]) -> Result<Listed, Unread> {
     read(Entries::Repositories, body)
 }
 
 /// Reads a page of names. `null` is empty, as Harbor writes it, and docker-registry for a repository without tags;
 /// anything else is an error, since a page that is silently taken for empty cuts the inventory short.
-pub(super) fn read(entries: Entries, body: &[u8]) -> Result<Listed, serde_json::Error> {
+pub(super) fn read(entries: Entries, body: &[u8]) -> Result<Listed, Unread> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let listed = json.deserialize_any(Body(entries))?;
     json.end()?;
-    Ok(listed)
+    if listed.entries() > MOST_ENTRIES { Err(Unread::TooMany(MOST_ENTRIES)) } else { Ok(listed) }
 }
 
 struct Body(Entries);
@@ -179,7 +229,12 @@ impl<'de> Visitor<'de> for List {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Listed, A::Error> {
         let mut listed = Listed::default();
-        while names.next_element_seed(Name(self.0, &mut listed))?.is_some() {}
+        while names.next_element_seed(Name(self.0, &mut listed))?.is_some() {
+            if listed.entries() > MOST_ENTRIES {
+                // Too many to take any of them; the rest is passed over.
+                while names.next_element::<IgnoredAny>()?.is_some() {}
+            }
+        }
         Ok(listed)
     }
 }
@@ -271,5 +326,33 @@ mod tests {
         let many = format!(r#"{{"repositories":[{}]}}"#, vec!["\"A\""; 150].join(","));
         let listed = read_page(many.as_bytes()).expect("a page");
         assert_eq!((listed.invalid.len(), listed.invalid_count), (100, 150));
+    }
+
+    #[test]
+    fn a_page_of_more_entries_than_any_list_has_is_an_error_whatever_they_are() {
+        let page = |name: &str, count: usize| format!(r#"{{"repositories":[{}]}}"#, vec![name; count].join(","));
+        for name in ["\"a\"", "\"A\""] {
+            let full = read_page(page(name, MOST_ENTRIES).as_bytes()).expect("the most that is taken");
+            assert_eq!(full.entries(), MOST_ENTRIES);
+            let error = read_page(page(name, MOST_ENTRIES + 1).as_bytes()).expect_err("one more");
+            assert!(matches!(error, Unread::TooMany(MOST_ENTRIES)), "{error}");
+        }
+        let broken = page("\"a\"", MOST_ENTRIES + 10).replace(']', "");
+        assert!(matches!(read_page(broken.as_bytes()), Err(Unread::Json(_))));
+    }
+
+    #[test]
+    fn the_last_entry_is_told_as_the_server_wrote_it() {
+        for (page, last) in [
+            (r#"{"repositories":[]}"#, None),
+            (r#"{"repositories":["a","b"]}"#, Some("b")),
+            (r#"{"repositories":["a","B"]}"#, Some("B")),
+            (r#"{"repositories":["B","a"]}"#, Some("a")),
+            (r#"{"repositories":["B"]}"#, Some("B")),
+        ] {
+            assert_eq!(read_page(page.as_bytes()).expect("a page").last(), last, "{page}");
+        }
+        let many = format!(r#"{{"repositories":[{}]}}"#, vec!["\"A\""; 150].join(","));
+        assert_eq!(read_page(many.as_bytes()).expect("a page").last(), None, "it was not kept");
     }
 }

@@ -10,6 +10,7 @@ use tracing::{debug, info};
 use url::Url;
 
 use super::catalog::{Walk, check, granted};
+use super::ending::leads_nowhere;
 use super::error::{Problem, Step};
 use super::link::next_page;
 use super::page::read_page;
@@ -151,6 +152,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
                 cursor,
                 proven_new: true,
                 shortfalls: Vec::new(),
+                remarks: Vec::new(),
             });
         }
         Ok(())
@@ -168,12 +170,22 @@ impl<'w, 'a> Ranges<'w, 'a> {
         let transport = &self.walk.client.transport;
         let next = next_page(links, &url).map_err(|error| at_step(transport.watched(Problem::Link(error))))?;
         let next = next.map(|next| self.walk.repaired(next, &url));
-        let next = match next {
+        let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
+        let entries = listed.entries();
+        let next = match next.filter(|link| entries > 0 || !leads_nowhere(link, &url)) {
             Some(link) if !same_but_key(&link, &self.link) => return Err(Untaken::Misfit(Misfit::Link)),
-            Some(link) => Some(key_of(&link).ok_or(Untaken::Misfit(Misfit::Link))?),
+            Some(link) => {
+                self.walk.ending.linked(&listed, &link);
+                Some(key_of(&link).ok_or(Untaken::Misfit(Misfit::Link))?)
+            }
+            // The link would have been its last name. What follows is asked for as if it were there; nothing does where the
+            // list has ended.
+            None if self.walk.ending.is_full(&url, entries) => {
+                debug!(range = ask.id, "a full page has no link: the range goes on after its last name");
+                Some(listed.last().ok_or(Untaken::Misfit(Misfit::Link))?.to_owned())
+            }
             None => None,
         };
-        let listed = read_page(&answer.body).map_err(|error| at_step(Problem::Json(error)))?;
         // In order, a range cannot go in circles: only its length is watched.
         self.walk.circle.count(&listed, number).map_err(at_step)?;
         self.walk.client.transport.page_received();

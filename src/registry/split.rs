@@ -24,7 +24,7 @@ mod scout;
 #[cfg(test)]
 mod tests;
 
-pub(super) use key::{key_of, same_but_key, with_key, with_size};
+pub(super) use key::{asking_after, key_of, same_but_key, with_key, with_size};
 pub(super) use plan::{Ask, Misfit, Plan, Sheet};
 pub(super) use saved::Rest;
 pub(super) use scout::Scout;

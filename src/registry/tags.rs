@@ -1,20 +1,23 @@
-//! The tags of a repository, page by page, until a page without a link. It asks; who may, is `repository`'s business.
+//! The tags of a repository, page by page, until none follows. It asks; who may, is `repository`'s business.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use futures::future::FutureExt;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LINK};
 use tracing::debug;
 use url::Url;
 
+use super::beyond::{Beyond, List};
 use super::circle::{Bounds, Circle};
 use super::client::Inner;
 use super::diagnosis::{has_code, said};
+use super::ending::{Certainty, Ending, leads_nowhere};
 use super::error::{Problem, Step};
 use super::link::{next_page, repaired};
 use super::not_found::NotFound;
-use super::page::{Entries, INVALID_KEPT, MODEST, read};
+use super::page::{Entries, INVALID_KEPT, Listed, MODEST, read};
 use super::send::Ask;
 use super::transport::{Answer, Wants};
 use super::{Fault, Names, Pagination, Place, RegistryError, Tags};
@@ -26,22 +29,34 @@ const MOST: Bounds = Bounds { pages: 100_000, names: 1_000_000 };
 /// The page size to ask for: the configured one, until the registry refuses it. docker-registry ignores it and gives all
 /// tags at once, Quay gives 100 whatever is asked; others would take their own default, often 100, as an answer.
 #[derive(Debug)]
-pub(super) struct PageSize(AtomicU32);
+pub(super) struct PageSize {
+    asked: AtomicU32,
+    /// Whether the registry was seen to give all tags at once, whatever size and place it is asked for.
+    whole: AtomicBool,
+}
 
 impl PageSize {
     pub(super) fn new(configured: u32) -> Self {
-        Self(AtomicU32::new(configured))
+        Self { asked: AtomicU32::new(configured), whole: AtomicBool::new(false) }
     }
 
     /// None: the registry's own. Never `n=0`, which is an empty page to some.
     fn get(&self) -> Option<u32> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|size| *size > 0)
+        Some(self.asked.load(Ordering::Relaxed)).filter(|size| *size > 0)
     }
 
     /// Notes that a size was refused, for all that follows: other requests may have learnt more meanwhile.
     fn refused(&self, size: u32) {
         let smaller = if size > MODEST { MODEST } else { 0 };
-        self.0.fetch_min(smaller, Ordering::Relaxed);
+        self.asked.fetch_min(smaller, Ordering::Relaxed);
+    }
+
+    fn are_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    fn note_whole(&self) {
+        self.whole.store(true, Ordering::Relaxed);
     }
 }
 
@@ -63,6 +78,7 @@ impl Inner {
         let mut listing = Listing::default();
         // Most repositories have one page, and need no guard against circles.
         let mut circle = None;
+        let mut ending = Ending::new(false);
         let (mut url, mut answer) = self.first_page(place, step).await?;
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
@@ -72,8 +88,16 @@ impl Inner {
             if self.settings.pagination == Pagination::Repair {
                 next = next.map(|next| repaired(next, &url));
             }
-            let page = read(Entries::Tags, &answer.body).map_err(|error| at_step(Problem::Json(error)))?;
-            if let Some(next) = &next {
+            let page = read(Entries::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
+            let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
+            let following = match next {
+                Some(next) => {
+                    ending.linked(&page, &next);
+                    Following::Link(next)
+                }
+                None => self.unlinked(place, step, &mut ending, (&url, &page)).await?,
+            };
+            if let Following::Link(next) | Following::Page(next, _) = &following {
                 let circle = circle.get_or_insert_with(|| Circle::new(MOST));
                 circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;
                 circle.read(&page).map_err(at_step)?;
@@ -84,11 +108,48 @@ impl Inner {
             listing.invalid.extend(page.invalid.into_iter().take(room).map(|tag| answer.sent.shown(tag)));
             listing.pages.push(page.names);
             self.transport.meter.page(Ok(()));
-            let Some(following) = next else { break };
-            url = following;
-            answer = self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer;
+            (url, answer) = match following {
+                Following::Nothing => break,
+                Following::Link(next) => {
+                    let answer = self.ask(place, &Ask { url: &next, wants: Wants::Listing, step }).await?.answer;
+                    (next, answer)
+                }
+                Following::Page(next, answer) => (next, answer),
+            };
         }
         Ok(listing.tags())
+    }
+
+    /// What follows a page that has no link to a next one.
+    async fn unlinked(
+        &self,
+        place: &Place,
+        step: &Step,
+        ending: &mut Ending,
+        (url, page): (&Url, &Listed),
+    ) -> Result<Following, RegistryError> {
+        let size = self.tag_pages.get().map_or(0, |size| size as usize);
+        if self.tag_pages.are_whole() && page.entries() != size {
+            return Ok(Following::Nothing);
+        }
+        let list = List {
+            entries: Entries::Tags,
+            repairs: self.settings.pagination == Pagination::Repair,
+            fetch: |url: Url| {
+                async move { Ok(self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer) }
+                    .boxed()
+            },
+        };
+        match list.beyond(ending, (url, page)).await.map_err(|(_, error)| error)? {
+            Beyond::Nothing(Certainty::Sure | Certainty::Repeated) => Ok(Following::Nothing),
+            Beyond::Nothing(Certainty::AllAtOnce) => {
+                self.tag_pages.note_whole();
+                Ok(Following::Nothing)
+            }
+            // A list of tags is whole or not there at all.
+            Beyond::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
+            Beyond::Page(page) => Ok(Following::Page(page.0, page.1)),
+        }
     }
 
     async fn first_page(&self, place: &Place, step: &Step) -> Result<(Url, Answer), RegistryError> {
@@ -124,6 +185,15 @@ fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
         StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
         _ => Err(Problem::of_status(said(answer))),
     }
+}
+
+/// What comes after a page.
+enum Following {
+    Nothing,
+    /// To be fetched.
+    Link(Url),
+    /// Fetched.
+    Page(Url, Answer),
 }
 
 /// The pages of one repository.

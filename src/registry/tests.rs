@@ -4,6 +4,7 @@ mod contents;
 mod discovery;
 pub(crate) mod encrypted;
 mod failures;
+mod full_pages;
 mod heads;
 mod hostile;
 mod hostile_contents;

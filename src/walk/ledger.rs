@@ -12,6 +12,7 @@ use tracing::debug;
 use super::notes::Notes;
 use super::reading::{Found, Reading};
 use super::seen::Seen;
+use super::taken::Taken;
 use super::{Depth, WalkError, WalkSettings};
 use crate::registry::{Fault, Page, RegistryError, chain};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
@@ -45,7 +46,7 @@ pub struct Books {
     pub pages: u64,
     /// Names listed, before include and exclude; a name listed twice counts twice.
     pub listed: u64,
-    /// Names kept.
+    /// Names kept; one listed twice counts once where repositories are read or their number is limited.
     pub kept: u64,
     /// Names that break the grammar; no rows are made of them.
     pub invalid: u64,
@@ -102,6 +103,9 @@ pub(super) struct Ledger {
     /// In lower case.
     monitored: HashSet<String>,
     seen: Seen,
+    taken: Taken,
+    /// Whether a repository was left out as there are to be no more: a page that comes later must not make it unsaid.
+    limited: bool,
     /// Of a walk that goes on: what is still to be read, until a page has shown that its cursor works.
     unproven: Option<HashSet<String>>,
     /// Repositories for which some answer did not come, since all came last: rows once it is clear that the server is
@@ -124,7 +128,9 @@ impl Ledger {
         let count = settings.monitored.len() as u64;
         let books = Books { kept: count, monitored: count, ..Books::default() };
         let (seen, monitored) = (Seen::default(), lower_case(&settings));
-        Self { spool, books, seen, monitored, settings, unproven: None, silent: Vec::new() }
+        let taken = Taken::default();
+        let (limited, unproven, silent) = (false, None, Vec::new());
+        Self { spool, books, settings, monitored, seen, taken, limited, unproven, silent }
     }
 
     /// The books of a walk that was cut off.
@@ -138,10 +144,16 @@ impl Ledger {
         settings: WalkSettings,
     ) -> Result<Self, (Box<Self>, SpoolError)> {
         let monitored = lower_case(&settings);
-        let seen = Seen::resumed(&mut spool, pending.iter().map(String::as_str), &monitored);
-        let (seen, error) = seen.map_or_else(|error| (Seen::default(), Some(error)), |seen| (seen, None));
+        let names = || pending.iter().map(String::as_str);
+        let before = Seen::resumed(&mut spool, names(), &monitored)
+            .and_then(|seen| Ok((seen, Taken::resumed(&mut spool, names())?)));
+        let ((seen, taken), error) = match before {
+            Ok(before) => (before, None),
+            Err(error) => (Default::default(), Some(error)),
+        };
         let unproven = (books.pages > 0).then(|| pending.iter().cloned().collect());
-        let ledger = Self { spool, books, seen, monitored, settings, unproven, silent: Vec::new() };
+        let (limited, silent) = (false, Vec::new());
+        let ledger = Self { spool, books, settings, monitored, seen, taken, limited, unproven, silent };
         match error {
             Some(error) => Err((Box::new(ledger), error)),
             None => Ok(ledger),
@@ -167,6 +179,10 @@ impl Ledger {
         let shortfalls = page.shortfalls.drain(..).take(room);
         books.shortfalls.extend(shortfalls.map(|one| RunError::of_run(one.code, one.message)));
 
+        for remark in page.remarks.drain(..) {
+            books.notes.add(RunError::of_run(remark.code, remark.message));
+        }
+
         let progressed = page.proven_new || self.seen.note(&page.names, &mut self.spool, &self.monitored)?;
         // After the last page there is nothing to loop over: the list may have shifted while it was read.
         if !progressed && !page.last && self.confirm_repetition(&page)? {
@@ -174,23 +190,31 @@ impl Ledger {
         }
 
         let max = self.settings.max_repositories;
-        let mut to_read = Vec::new();
+        let reads = self.settings.depth > Depth::Repositories;
+        let mut to_read: Vec<Arc<str>> = Vec::new();
         for name in page.names.iter().filter(|name| self.settings.filter.accepts(name)) {
             // Those were read first, whatever the list says.
             if is_among(&self.monitored, name) {
                 continue;
             }
+            // Rows of names alone are unique in the spool; whatever is read or counted is to be so before.
+            if (reads || max > 0) && !self.taken.take(name, &mut self.spool)? {
+                continue;
+            }
             if max > 0 && self.books.kept >= max {
-                return Ok(Entered { to_read, limited: true });
+                self.limited = true;
+                break;
             }
             self.books.kept += 1;
-            if self.settings.depth > Depth::Repositories {
+            if reads {
+                self.taken.wait(name);
                 to_read.push(name.into());
             } else {
                 self.spool.push(&listed(name, page.received_at))?;
             }
         }
-        Ok(Entered { to_read, limited: max > 0 && self.books.kept >= max && !page.last })
+        let limited = self.limited || (max > 0 && self.books.kept >= max && !page.last);
+        Ok(Entered { to_read, limited })
     }
 
     /// Whether the first page after an earlier walk's cursor does not come after what that walk listed. One met name is
@@ -275,6 +299,7 @@ impl Ledger {
             error_code,
             monitored,
         })?;
+        self.taken.written(&repository);
         match found {
             Ok(found) => self.write_found(&repository, observed_at, found),
             Err(error) => {

@@ -8,6 +8,7 @@ mod notes;
 mod reading;
 mod seen;
 mod settings;
+mod taken;
 mod unfinished;
 
 use std::num::NonZeroUsize;

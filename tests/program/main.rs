@@ -24,6 +24,7 @@ mod monitoring_alive;
 mod monitoring_exports;
 mod monitoring_rules;
 mod nothing_readable;
+mod paging;
 mod pulp;
 mod readers;
 mod real_registry;

@@ -15,6 +15,16 @@ pub(in crate::registry) fn with_key(link: &Url, key: &str) -> Url {
     replaced(link, "last", &byte_serialize(key.as_bytes()).collect::<String>())
 }
 
+/// What was asked for, but after this name, whether or not it says after which name it begins.
+pub(in crate::registry) fn asking_after(url: &Url, key: &str) -> Url {
+    if url.query_pairs().any(|(name, _)| name == "last") {
+        return with_key(url, key);
+    }
+    let mut url = url.clone();
+    url.query_pairs_mut().append_pair("last", key);
+    url
+}
+
 /// The same link, for a page of so many names, if it names a size at all.
 pub(in crate::registry) fn with_size(link: &Url, size: usize) -> Url {
     replaced(link, "n", &size.to_string())
@@ -62,6 +72,8 @@ mod tests {
     fn nothing_else_of_a_link_changes() {
         assert_eq!(with_key(&url("x=%2f+&last=a&n=10"), "c/d"), url("x=%2f+&last=c%2Fd&n=10"));
         assert_eq!(with_size(&url("x=%2f+&last=a&n=10"), 1), url("x=%2f+&last=a&n=1"));
+        assert_eq!(asking_after(&url("last=a&n=10"), "c/d"), url("last=c%2Fd&n=10"));
+        assert_eq!(asking_after(&url("n=10"), "c/d"), url("n=10&last=c%2Fd"));
         assert!(same_but_key(&url("last=a&n=10"), &url("last=b&n=10")));
         assert!(!same_but_key(&url("last=a&n=10"), &url("last=a&n=20")));
         assert!(!same_but_key(&url("last=a&page=1"), &url("last=b&page=2")));

@@ -144,7 +144,8 @@ async fn bytes_are_those_on_the_wire() {
     let mut bytes = Vec::new();
     for rig in [&plain, &packed] {
         rig.names().await;
-        bytes.push(rig.meter.ended().last().expect("a page").bytes);
+        // The last page is full: what follows it is asked for as well.
+        bytes.push(rig.meter.ended().iter().rev().nth(1).expect("a page").bytes);
     }
     let names = numbered(1000).iter().map(|name| name.len() as u64 + 3).sum::<u64>();
     assert!(bytes[0] >= names, "{bytes:?}");
@@ -154,12 +155,12 @@ async fn bytes_are_those_on_the_wire() {
 #[tokio::test]
 async fn a_page_is_told_once_however_often_it_is_tried() {
     let failing = |times: u64| {
-        paged(Script::open(numbered(30).as_slice())).with_faults(move |seen, nth| {
+        paged(Script::open(numbered(29).as_slice())).with_faults(move |seen, nth| {
             (seen.endpoint == At::Catalog && (2..2 + times).contains(&nth)).then(|| Goes::status(502))
         })
     };
     let rig = anonymous(failing(2)).await;
-    assert_eq!(rig.names().await, numbered(30));
+    assert_eq!(rig.names().await, numbered(29));
     assert_eq!(rig.meter.pages(), [Ok(()); 3]);
     assert_eq!(rig.meter.retried(), [Catalog; 2]);
     assert_eq!(rig.meter.outcomes(Catalog), [Ok(200), Ok(502), Ok(502), Ok(200), Ok(200)]);

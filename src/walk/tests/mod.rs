@@ -3,6 +3,7 @@
 pub(super) mod memory;
 mod names;
 mod repositories;
+mod twice;
 mod unfinished;
 
 use std::num::NonZeroUsize;
@@ -42,6 +43,7 @@ impl Discovery for Listed {
                 cursor: (at + 1 < count).then(|| Cursor((at + 1).to_string())),
                 proven_new: false,
                 shortfalls: Vec::new(),
+                remarks: Vec::new(),
             })
         };
         stream::iter(self.0.iter().enumerate().skip(skipped).map(page)).boxed()
