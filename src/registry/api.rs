@@ -217,7 +217,9 @@ impl ApiSession<'_> {
     ) -> Result<Page, RegistryError> {
         let mut listed = Listed::default();
         names.into_iter().for_each(|name| listed.add(Entries::Repositories, name));
-        self.circle.count_names(&listed).map_err(|problem| RegistryError::new(Step::Page(number), problem))?;
+        let at_step = |problem| RegistryError::new(Step::Page(number), problem);
+        let listed = listed.within_bounds().map_err(|unread| at_step(unread.into()))?;
+        self.circle.count_names(&listed).map_err(at_step)?;
         let Listed { names, invalid, invalid_count, .. } = listed;
         let sent = &self.api.client.0.transport.sent;
         let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
@@ -258,7 +260,7 @@ impl Api {
         step: &Step,
     ) -> Result<Answer, RegistryError> {
         let transport = &self.client.0.transport;
-        let wants = if *step == Step::Token { Wants::Token } else { Wants::Listing };
+        let wants = if *step == Step::Token { Wants::Token } else { Wants::Api };
         let call = Call { url, authorization, form, wants, endpoint: step.endpoint(), way: Way::Configured };
         let mut number = 1;
         loop {

@@ -22,6 +22,9 @@ pub(super) struct Cap {
 impl Cap {
     /// For a page of a listing.
     pub(super) const PAGE: Self = Self { packed: 8 << 20, plain: 32 << 20 };
+    /// For a page of a registry's own API: a hundred entries of some kilobytes. Each becomes a value in memory, which takes
+    /// several times its text.
+    pub(super) const API: Self = Self { packed: 8 << 20, plain: 8 << 20 };
     /// For a manifest: what the distribution specification asks registries to take at least, and most take at most.
     pub(super) const MANIFEST: Self = Self { packed: 4 << 20, plain: 4 << 20 };
     /// For an image's configuration, which holds its history.

@@ -166,6 +166,9 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
         Problem::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {
             "it is larger than registries take as a rule: push it again, smaller, or exclude the repository"
         }
+        Problem::Body(BodyError::TooLarge(_)) if matches!(step, Step::Api(_)) => {
+            "check `api_url` of `discovery`: no page of this API is as long"
+        }
         Problem::Body(BodyError::TooLarge(_)) => "lower `page_size`",
         Problem::Body(BodyError::Packed) => {
             "look at what answers there: it is no registry's answer, and meant to do harm"

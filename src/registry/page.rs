@@ -145,6 +145,11 @@ impl Listed {
         self.names.len().checked_sub(1).map(|last| &self.names[last])
     }
 
+    /// The same page, unless it has more entries than a page may have.
+    pub(super) fn within_bounds(self) -> Result<Self, Unread> {
+        if self.entries() > MOST_ENTRIES { Err(Unread::TooMany(MOST_ENTRIES)) } else { Ok(self) }
+    }
+
     pub(super) fn add(&mut self, entries: Entries, name: &str) {
         if entries.is_valid(name) {
             self.names.push(name);
@@ -173,7 +178,7 @@ pub(super) fn read(entries: Entries, body: &[u8]) -> Result<Listed, Unread> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let listed = json.deserialize_any(Body(entries))?;
     json.end()?;
-    if listed.entries() > MOST_ENTRIES { Err(Unread::TooMany(MOST_ENTRIES)) } else { Ok(listed) }
+    listed.within_bounds()
 }
 
 struct Body(Entries);

@@ -52,7 +52,7 @@ impl Counters {
     pub(super) fn sent(&self, wants: Wants) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let counter = match wants {
-            Wants::Listing => return,
+            Wants::Listing | Wants::Api => return,
             Wants::Token => &self.token_requests,
             Wants::Head => &self.head_requests,
             Wants::Manifest => &self.manifest_requests,

@@ -37,8 +37,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wants {
-    /// A page of names or tags, the ping, an answer of an API.
+    /// A page of names or tags, the ping.
     Listing,
+    /// An answer of a registry's own API.
+    Api,
     /// A token.
     Token,
     /// A manifest's digest and media type alone.
@@ -58,7 +60,7 @@ impl Wants {
 
     fn accept(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Listing | Self::Token => "application/json",
+            Self::Listing | Self::Api | Self::Token => "application/json",
             Self::Head | Self::Manifest => Self::MANIFESTS,
             Self::Blob => "*/*",
         })
@@ -67,6 +69,7 @@ impl Wants {
     fn cap(self) -> Cap {
         match self {
             Self::Listing => Cap::PAGE,
+            Self::Api => Cap::API,
             Self::Token | Self::Head => Cap::SMALL,
             Self::Manifest => Cap::MANIFEST,
             Self::Blob => Cap::CONFIG,

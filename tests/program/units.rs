@@ -42,6 +42,13 @@ fn the_oneshot_has_a_timer_that_catches_up_and_is_no_failure_where_there_are_gap
 }
 
 #[test]
+fn memory_is_bounded_above_what_several_registries_at_their_worst_take() {
+    for unit in [DAEMON, ONESHOT] {
+        assert_has(unit, &["MemoryHigh=1G", "MemoryMax=2G"]);
+    }
+}
+
+#[test]
 fn both_services_run_in_the_same_sandbox() {
     let sandbox = |unit| {
         let settings = settings(unit);
