@@ -7,8 +7,9 @@
 //! | `tls_server_config` | `cert_file`, `key_file`, `client_auth_type`, `client_ca_file`, `min_version`, `max_version` |
 //! | `basic_auth_users` | names with bcrypt hashes |
 //! | `allow_runs` | ours: whether a run can be asked for |
+//! | `allowed_hosts` | ours: names that a request's `Host` may have |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::web::{ClientCertificates, ListenAddress, PasswordHash, TlsSettings, TlsVersion, WebSettings};
@@ -61,15 +62,31 @@ fn web(field: &Field<'_>) -> Checked<WebSettings> {
     let users = section.or("basic_auth_users", BTreeMap::new(), users);
     let place = section.place_of("allow_runs");
     let allow_runs = section.or("allow_runs", false, Field::bool);
+    let allowed_hosts = section.or("allowed_hosts", BTreeSet::new(), allowed_hosts);
     section.finish();
     unsupported.into_iter().collect::<Checked<Vec<()>>>()?;
-    let settings = WebSettings { listen: ListenAddress::default(), tls: tls?, users: users?, allow_runs: allow_runs? };
+    let (tls, users, allow_runs, allowed_hosts) = (tls?, users?, allow_runs?, allowed_hosts?);
+    let settings = WebSettings { listen: ListenAddress::default(), tls, users, allow_runs, allowed_hosts };
     if let Some(place) = place.filter(|_| settings.allow_runs && !settings.knows_who_asks()) {
         let help = "add `basic_auth_users`, or `tls_server_config` with `client_auth_type: RequireAndVerifyClientCert`";
         let message = "`allow_runs`: not for everybody who reaches the listener";
         return Err(field.report.add(place.problem(message, Some(help.to_owned()))));
     }
     Ok(settings)
+}
+
+fn allowed_hosts(field: &Field<'_>) -> Checked<BTreeSet<String>> {
+    let names = field.each(|field| {
+        let name = field.text()?;
+        let is_part =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        if name.strip_suffix('.').unwrap_or(name).split('.').all(is_part) {
+            return Ok(crate::web::plain_host(name));
+        }
+        let help = "for example `inventory.my-org.example`; any port will do".to_owned();
+        Err(field.problem("expected the name of a host, without scheme, port and path", Some(help)))
+    })?;
+    Ok(names.into_iter().collect())
 }
 
 fn users(field: &Field<'_>) -> Checked<BTreeMap<String, PasswordHash>> {

@@ -1,7 +1,8 @@
 //! Who may come in, by password. bcrypt is slow on purpose, so that is where a stranger could wear us out: one check at a
-//! time, few waiting, and what was checked lately is not checked again.
+//! time, few waiting and few of one address (`budget`), and what was checked lately is not checked again.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
@@ -12,6 +13,7 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 
+use super::budget::Budgets;
 use super::error::WebError;
 use super::settings::PasswordHash;
 
@@ -27,6 +29,8 @@ pub(super) enum Admission {
     Refused,
     /// Too many wait for their check.
     Busy,
+    /// This address has sent too many wrong passwords lately, or sends too many at once.
+    TooMany,
 }
 
 /// Those who may come in.
@@ -36,6 +40,7 @@ pub(super) struct Guard {
     /// Of this guard alone, so that what is remembered of a password means nothing elsewhere.
     key: hmac::Key,
     remembered: Mutex<Remembered>,
+    budgets: Arc<Budgets>,
     queue: Arc<Semaphore>,
     turn: Arc<Semaphore>,
 }
@@ -63,6 +68,7 @@ impl Guard {
             users: users.clone(),
             key,
             remembered: Mutex::default(),
+            budgets: Arc::default(),
             queue: Arc::new(Semaphore::new(MOST_WAITING)),
             turn: Arc::new(Semaphore::new(1)),
         })
@@ -73,13 +79,14 @@ impl Guard {
         self.users == *users
     }
 
-    /// Whether the sender of a request with these headers may come in.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> Admission {
+    /// Whether the sender of a request with these headers, from this address, may come in.
+    pub(super) async fn admit(&self, headers: &HeaderMap, from: IpAddr) -> Admission {
         let Some(login) = Login::of(headers) else { return Admission::Refused };
         let mark = self.mark(&login);
         if let Some(admission) = self.remembered(&mark) {
             return admission;
         }
+        let Some(check) = self.budgets.begin(from) else { return Admission::TooMany };
         let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else { return Admission::Busy };
         let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return Admission::Busy };
         // Another request may have brought the same login while this one waited.
@@ -93,6 +100,9 @@ impl Guard {
             hash.is_of(&login.password)
         });
         let is_good = checked.await.unwrap_or(false) && is_user;
+        if !is_good {
+            check.failed();
+        }
         self.remember(mark, is_good);
         if is_good { Admission::Admitted } else { Admission::Refused }
     }
@@ -159,7 +169,15 @@ impl Login {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
+
+    /// An address that has sent nothing yet.
+    fn from() -> IpAddr {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        IpAddr::from((0xc000_0200 + NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes())
+    }
 
     fn headers(user: &str, password: &str) -> HeaderMap {
         let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
@@ -186,7 +204,7 @@ mod tests {
                 ("cid", "better", Admission::Refused),
                 ("ANN", "good", Admission::Refused),
             ] {
-                assert_eq!(guard.admit(&headers(user, password)).await, expected, "{user} {password}");
+                assert_eq!(guard.admit(&headers(user, password), from()).await, expected, "{user} {password}");
             }
         }
         assert_eq!((guard.remembered.lock().expect("a lock").good.len(), guard.queue.available_permits()), (2, 16));
@@ -205,28 +223,28 @@ mod tests {
         for headers in
             [HeaderMap::new(), doubled, basic("Basic"), basic("Basic !"), basic("Bearer YTpi"), basic("Basic YWI=")]
         {
-            assert_eq!(guard.admit(&headers).await, Admission::Refused, "{headers:?}");
+            assert_eq!(guard.admit(&headers, from()).await, Admission::Refused, "{headers:?}");
         }
         assert!(guard.remembered.lock().expect("a lock").bad.is_empty());
         let scheme = headers("ann", "good")[AUTHORIZATION].to_str().expect("text").replace("Basic", "bAsIc");
-        assert_eq!(guard.admit(&basic(&scheme)).await, Admission::Admitted);
+        assert_eq!(guard.admit(&basic(&scheme), from()).await, Admission::Admitted);
     }
 
     #[tokio::test]
     async fn few_wait_for_a_check_and_those_who_are_known_do_not() {
         let guard = Arc::new(guard());
-        assert_eq!(guard.admit(&headers("ann", "good")).await, Admission::Admitted);
+        assert_eq!(guard.admit(&headers("ann", "good"), from()).await, Admission::Admitted);
         let turn = guard.turn.clone().acquire_owned().await.expect("a turn");
         let mut waiting = tokio::task::JoinSet::new();
         for nth in 0..MOST_WAITING {
             let guard = guard.clone();
-            waiting.spawn(async move { guard.admit(&headers("ann", &nth.to_string())).await });
+            waiting.spawn(async move { guard.admit(&headers("ann", &nth.to_string()), from()).await });
         }
         while guard.queue.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(guard.admit(&headers("ann", "one more")).await, Admission::Busy);
-        assert_eq!(guard.admit(&headers("ann", "good")).await, Admission::Admitted);
+        assert_eq!(guard.admit(&headers("ann", "one more"), from()).await, Admission::Busy);
+        assert_eq!(guard.admit(&headers("ann", "good"), from()).await, Admission::Admitted);
         drop(turn);
         assert!(waiting.join_all().await.iter().all(|admission| *admission == Admission::Refused));
     }
@@ -234,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_of_bad_logins_makes_no_good_one_forgotten_and_is_not_remembered_for_ever() {
         let guard = guard();
-        assert_eq!(guard.admit(&headers("ann", "good")).await, Admission::Admitted);
+        assert_eq!(guard.admit(&headers("ann", "good"), from()).await, Admission::Admitted);
         for nth in 0..MOST_REMEMBERED + 3 {
             guard.remember(guard.mark(&Login { user: "x".to_owned(), password: nth.to_string().into() }), false);
         }
@@ -251,5 +269,21 @@ mod tests {
         let costs: std::collections::BTreeSet<_> =
             (0..64).map(|nth| guard.hash_for(&format!("user-{nth}")).expect("users").0.cost()).collect();
         assert_eq!(costs.len(), 2, "strangers take as long as users do");
+    }
+
+    #[tokio::test]
+    async fn an_address_with_wrong_passwords_keeps_no_other_out_and_not_who_is_known_there() {
+        let guard = guard();
+        let (attacker, other) = (from(), from());
+        assert_eq!(guard.admit(&headers("ann", "good"), attacker).await, Admission::Admitted);
+        let mut answers = Vec::new();
+        for nth in 0..20 {
+            answers.push(guard.admit(&headers("ann", &nth.to_string()), attacker).await);
+        }
+        let refused = answers.iter().filter(|answer| **answer == Admission::Refused).count();
+        assert!((5..8).contains(&refused) && answers.ends_with(&[Admission::TooMany; 8]), "{answers:?}");
+        assert_eq!(guard.admit(&headers("ann", "good"), attacker).await, Admission::Admitted, "remembered");
+        assert_eq!(guard.admit(&headers("bob", "better"), attacker).await, Admission::TooMany);
+        assert_eq!(guard.admit(&headers("bob", "better"), other).await, Admission::Admitted);
     }
 }

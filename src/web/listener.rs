@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,8 +22,9 @@ use tracing::{debug, warn};
 use super::Site;
 use super::error::WebError;
 use super::guard::Guard;
+use super::hosts::Hosts;
 use super::patience::Patient;
-use super::routes::Routes;
+use super::routes::{Routes, Rules};
 use super::settings::{ListenAddress, WebSettings};
 use super::tls::Certificates;
 
@@ -79,6 +80,7 @@ pub struct Handle {
 struct Access {
     certificates: Option<Arc<Certificates>>,
     guard: Option<Arc<Guard>>,
+    hosts: Hosts,
     allow_runs: bool,
     /// Other settings hold now; each connection may have the answer that it waits for.
     retired: CancellationToken,
@@ -94,7 +96,8 @@ impl Access {
             Some(guard) => Some(guard),
             None => Some(Arc::new(Guard::new(&settings.users)?)),
         };
-        Ok(Self { certificates, guard, allow_runs: settings.allow_runs, retired: CancellationToken::new() })
+        let hosts = Hosts::of(settings.listen.is_loopback(), &settings.allowed_hosts);
+        Ok(Self { certificates, guard, hosts, allow_runs: settings.allow_runs, retired: CancellationToken::new() })
     }
 }
 
@@ -160,8 +163,9 @@ impl Listener {
                 accepted = accept(&socket, &places) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => {
-                    let visit = Visit { routes: routes.clone(), access: handle.access(), stop: stop.clone(), bounds };
+                Ok((stream, from, place)) => {
+                    let (access, stop) = (handle.access(), stop.clone());
+                    let visit = Visit { routes: routes.clone(), access, from, stop, bounds };
                     connections.spawn(async move {
                         visit.receive(stream).await;
                         drop(place);
@@ -184,10 +188,10 @@ impl Listener {
 async fn accept(
     socket: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = socket.accept().await?;
-    Ok((stream, place))
+    let (stream, from) = socket.accept().await?;
+    Ok((stream, from.ip(), place))
 }
 
 /// Every interface is `[::]`, which takes IPv4 too, or where there is no IPv6, `0.0.0.0`.
@@ -204,6 +208,7 @@ async fn bind(listen: &ListenAddress) -> io::Result<TcpListener> {
 struct Visit {
     routes: Arc<Routes>,
     access: Arc<Access>,
+    from: IpAddr,
     stop: CancellationToken,
     bounds: Bounds,
 }
@@ -227,11 +232,13 @@ impl Visit {
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let Self { routes, access, stop, bounds } = self;
+        let Self { routes, access, from, stop, bounds } = self;
         let answer = |request| {
             let (routes, access) = (&routes, &access);
             async move {
-                let answer = routes.answer(&request, access.guard.as_deref(), access.allow_runs).await;
+                let rules =
+                    Rules { hosts: &access.hosts, guard: access.guard.as_deref(), allow_runs: access.allow_runs };
+                let answer = routes.answer(&request, from, &rules).await;
                 Ok::<_, Infallible>(answer)
             }
         };

@@ -9,11 +9,14 @@
 //! | `/runbooks/ALERT`, `/runbooks/` | GET, HEAD | what to do about an alert, about each |
 //! | `/api/v1/registries/NAME/run` | POST | asks for a run; 404 unless `allow_runs` |
 //!
-//! With `basic_auth_users` all of them want a password, health too, as with Prometheus' exporters.
+//! With `basic_auth_users` all of them want a password, health too, as with Prometheus' exporters. On loopback, a request
+//! whose `Host` is no name of this machine is refused (421), unless `allowed_hosts` has it.
 
 mod answer;
+mod budget;
 mod error;
 mod guard;
+mod hosts;
 mod listener;
 mod page;
 mod patience;
@@ -29,6 +32,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use error::WebError;
+pub(crate) use hosts::plain as plain_host;
 pub use listener::{Handle, Listener};
 pub use settings::{
     ClientCertificates, ListenAddress, NoListenAddress, NoPasswordHash, PasswordHash, TlsSettings, TlsVersion,

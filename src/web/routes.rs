@@ -1,5 +1,6 @@
 //! From a request to its answer. Every question to the site may panic without harm to other answers.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tracing::info;
 
 use super::answer::{self, Body};
 use super::guard::{Admission, Guard};
+use super::hosts::Hosts;
 use super::{NotRequested, Site, page, runbook};
 
 /// Large answers that are made or on their way at once: a few of a dozen megabytes each.
@@ -30,6 +32,14 @@ pub(super) struct Routes {
     /// Room for the text of a large answer. Allocated anew for each, on whichever thread makes it, a dozen megabytes would
     /// stay with the allocator for each of these threads.
     room: Arc<Mutex<String>>,
+}
+
+/// Who is answered, and what.
+#[derive(Debug)]
+pub(super) struct Rules<'r> {
+    pub(super) hosts: &'r Hosts,
+    pub(super) guard: Option<&'r Guard>,
+    pub(super) allow_runs: bool,
 }
 
 /// What may be asked for at one path.
@@ -76,22 +86,34 @@ impl Routes {
         Self { site, large: Arc::new(Semaphore::new(MOST_LARGE)), room: Arc::default() }
     }
 
-    /// The answer to a request. Its body is not read.
+    /// The answer to a request from this address. Its body is not read.
     pub(super) async fn answer<B: hyper::body::Body>(
         &self,
         request: &Request<B>,
-        guard: Option<&Guard>,
-        allow_runs: bool,
+        from: IpAddr,
+        rules: &Rules<'_>,
     ) -> Response<Body> {
-        let mut response = match guard {
+        let allow_runs = rules.allow_runs;
+        let mut response = match rules.guard {
+            // Before anything else: a page of another site is not to try passwords either.
+            _ if !rules.hosts.admit(request) => answer::line(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this name is not one of this host; if it is, add it to `web: {allowed_hosts: [...]}`",
+            ),
             None => self.route(request, allow_runs).await,
-            Some(guard) => match guard.admit(request.headers()).await {
+            Some(guard) => match guard.admit(request.headers(), from).await {
                 Admission::Admitted => self.route(request, allow_runs).await,
                 Admission::Refused => {
                     let challenge = "Basic realm=\"stocktake\", charset=\"UTF-8\"";
                     answer::line_with(StatusCode::UNAUTHORIZED, "log in", WWW_AUTHENTICATE, challenge)
                 }
                 Admission::Busy => busy("too many logins at once"),
+                Admission::TooMany => answer::line_with(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too many wrong passwords from this address; wait a minute",
+                    RETRY_AFTER,
+                    "60",
+                ),
             },
         };
         if !request.body().is_end_stream() {

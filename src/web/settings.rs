@@ -1,6 +1,6 @@
 //! What the listener is told: where it listens, who may come in, and what they may do. Plain data; no file is read here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
@@ -17,12 +17,21 @@ pub struct WebSettings {
     pub users: BTreeMap<String, PasswordHash>,
     /// Whether a run can be asked for.
     pub allow_runs: bool,
+    /// Names, in lower case, that a request's `Host` may have beside those of this machine; where the listener is on the
+    /// network, empty means any.
+    pub allowed_hosts: BTreeSet<String>,
 }
 
 impl Default for WebSettings {
     /// Loopback only, for everybody there, to look and not to touch.
     fn default() -> Self {
-        Self { listen: ListenAddress::default(), tls: None, users: BTreeMap::new(), allow_runs: false }
+        Self {
+            listen: ListenAddress::default(),
+            tls: None,
+            users: BTreeMap::new(),
+            allow_runs: false,
+            allowed_hosts: BTreeSet::new(),
+        }
     }
 }
 

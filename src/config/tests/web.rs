@@ -30,10 +30,10 @@ fn every_key_of_the_listener_is_read() {
         "listen: ':9000'
 web:
   tls_server_config:
-    cert_file: c.pem
-    key_file: k.pem
+    cert_file: /c.pem
+    key_file: /k.pem
     client_auth_type: RequireAndVerifyClientCert
-    client_ca_file: ca.pem
+    client_ca_file: /ca.pem
     min_version: TLS13
     max_version: TLS13
   basic_auth_users: {{ann: {HASH}, 'b b': {HASH}}}
@@ -42,21 +42,23 @@ web:
     ))
     .expect("a configuration");
     let tls = TlsSettings {
-        cert_file: "c.pem".into(),
-        key_file: "k.pem".into(),
-        clients: ClientCertificates::Required { ca_file: "ca.pem".into() },
+        cert_file: "/c.pem".into(),
+        key_file: "/k.pem".into(),
+        clients: ClientCertificates::Required { ca_file: "/ca.pem".into() },
         min_version: TlsVersion::Tls13,
         max_version: TlsVersion::Tls13,
     };
     assert_eq!((read.listen.to_string().as_str(), read.tls, read.allow_runs), (":9000", Some(tls), true));
     assert_eq!(read.users.keys().map(String::as_str).collect::<Vec<_>>(), ["ann", "b b"]);
     assert!(notes.is_empty(), "{notes:?}");
+    let (hosts, _) = load_web("web: {allowed_hosts: [ST.Example., other]}\n").expect("a configuration");
+    assert_eq!(hosts.allowed_hosts.into_iter().collect::<Vec<_>>(), ["other", "st.example"]);
     let (read, _) = load_web(
-        "web: {tls_server_config: {cert_file: c, key_file: k, client_auth_type: VerifyClientCertIfGiven, client_ca_file: a}}\n",
+        "web: {tls_server_config: {cert_file: c, key_file: k, client_auth_type: VerifyClientCertIfGiven, client_ca_file: /a}}\n",
     )
     .expect("a configuration");
     let tls = read.tls.expect("TLS");
-    assert_eq!(tls.clients, ClientCertificates::VerifiedIfGiven { ca_file: "a".into() });
+    assert_eq!(tls.clients, ClientCertificates::VerifiedIfGiven { ca_file: "/a".into() });
     assert_eq!((tls.min_version, tls.max_version), (TlsVersion::Tls12, TlsVersion::Tls13));
 }
 
@@ -118,6 +120,12 @@ fn impossible_listeners_say_what_to_write_instead() {
             "web: {allow_runs: true}".to_owned(),
             "1:7: `allow_runs`: not for everybody who reaches the listener\n    add `basic_auth_users`, or \
              `tls_server_config` with `client_auth_type: RequireAndVerifyClientCert`"
+                .to_owned(),
+        ),
+        (
+            "web: {allowed_hosts: ['https://st.example/']}".to_owned(),
+            "1:23: `allowed_hosts`: expected the name of a host, without scheme, port and path\n    for example \
+             `inventory.my-org.example`; any port will do"
                 .to_owned(),
         ),
         (

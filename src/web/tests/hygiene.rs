@@ -16,7 +16,7 @@ async fn with_bounds(bounds: Bounds) -> Rig {
 #[tokio::test]
 async fn a_client_who_does_not_finish_his_request_is_cut_off() {
     let rig = with_bounds(Bounds { request: SHORT, ..BOUNDS }).await;
-    for part in ["", "GET", "GET / HTTP/1.1\r\nHost: h\r\nX: "] {
+    for part in ["", "GET", "GET / HTTP/1.1\r\nHost: localhost\r\nX: "] {
         let began = Instant::now();
         let answer = timeout(LONG, rig.raw(part)).await.expect("cut off");
         assert!(answer.status == 0 || answer.status == 408, "{answer:?}");
@@ -40,7 +40,7 @@ async fn a_connection_that_is_not_used_is_closed_after_its_answers() {
     let rig = with_bounds(Bounds { request: SHORT, ..BOUNDS }).await;
     let mut stream = rig.connect().await;
     for _ in 0..2 {
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
         let mut byte = [0; 4096];
         assert!(stream.read(&mut byte).await.expect("an answer") > 0);
     }
@@ -55,7 +55,7 @@ async fn a_client_who_does_not_take_his_answer_is_cut_off_and_others_are_not() {
     let mut lazy = Vec::new();
     for _ in 0..5 {
         let mut stream = rig.connect().await;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
         lazy.push(stream);
     }
     let answer = timeout(LONG, rig.get("/")).await.expect("an answer");
@@ -77,11 +77,11 @@ async fn one_more_than_all_places_waits_for_one() {
     // Accepted connections are those that were answered.
     let mut idle = idle;
     for stream in &mut idle {
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
         assert!(stream.read(&mut [0; 4096]).await.expect("an answer") > 0);
     }
     let mut third = rig.connect().await;
-    third.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.expect("sent");
+    third.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
     assert!(timeout(SHORT, third.read(&mut [0; 1])).await.is_err(), "no place");
     drop(idle);
     assert_eq!(timeout(LONG, third.read(&mut [0; 1])).await.expect("a place").expect("an answer"), 1);
@@ -107,7 +107,7 @@ async fn heads_are_bounded_and_bodies_are_not_read() {
     assert_eq!(rig.ask("GET", "/healthz", &"X: y\r\n".repeat(200)).await.status, 431);
     let mut stream = rig.connect().await;
     stream
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\nbegin")
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\nbegin")
         .await
         .expect("sent");
     let answer = timeout(LONG, Answer::read(&mut stream)).await.expect("closed");
@@ -139,7 +139,7 @@ async fn told_to_stop_it_gives_the_answers_that_are_open_and_ends() {
     let bounds = Bounds { request: SHORT * 3, stop: LONG, ..BOUNDS };
     let mut rig = Rig::with(Known { metrics, ..Known::default() }, settings(), bounds).await;
     let mut reading = rig.connect().await;
-    reading.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
+    reading.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     assert_eq!(reading.read(&mut [0; 1]).await.expect("the beginning"), 1);
     let (mut idle, mut half) = (rig.connect().await, rig.connect().await);
     half.write_all(b"GET /").await.expect("sent");
@@ -160,7 +160,7 @@ async fn told_to_stop_it_does_not_wait_for_those_who_do_not_read() {
     let bounds = Bounds { stop: SHORT, answer: LONG * 100, ..BOUNDS };
     let mut rig = Rig::with(Known { metrics, ..Known::default() }, settings(), bounds).await;
     let mut lazy = rig.connect().await;
-    lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
+    lazy.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     assert_eq!(lazy.read(&mut [0; 1]).await.expect("the beginning"), 1);
     rig.stop.cancel();
     timeout(LONG, &mut rig.serving).await.expect("an end").expect("no panic");
@@ -172,7 +172,7 @@ async fn a_connection_has_a_bounded_life() {
     let mut stream = rig.connect().await;
     let asking = async {
         loop {
-            let sent = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            let sent = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
             if sent.is_err() || !stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
                 return;
             }
@@ -195,6 +195,6 @@ async fn every_interface_is_loopback_too() {
     let listen = ":0".parse().expect("an address");
     let rig = Rig::with(Known::default(), WebSettings { listen, ..settings() }, BOUNDS).await;
     let mut stream = TcpStream::connect(("127.0.0.1", rig.address.port())).await.expect("a connection");
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.expect("sent");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
     assert_eq!(Answer::read(&mut stream).await.status, 200);
 }

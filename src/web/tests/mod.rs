@@ -109,7 +109,7 @@ impl Rig {
 
     /// Asks with these further header lines, each with its end.
     async fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
-        self.raw(&format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n")).await
+        self.raw(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")).await
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -118,7 +118,7 @@ async fn a_run_is_asked_for_where_that_is_allowed() {
     for headers in ["Sec-Fetch-Site: cross-site\r\n", "Origin: https://evil.example\r\n", "Origin: null\r\n"] {
         assert_eq!(rig.ask("POST", "/api/v1/registries/quay/run", headers).await.status, 403, "{headers}");
     }
-    assert_eq!(rig.ask("POST", "/api/v1/registries/quay/run", "Origin: http://h\r\n").await.status, 202);
+    assert_eq!(rig.ask("POST", "/api/v1/registries/quay/run", "Origin: http://localhost\r\n").await.status, 202);
 }
 
 #[tokio::test]
@@ -147,11 +147,30 @@ async fn the_page_has_a_style_that_its_policy_allows() {
     use sha2::Digest as _;
     let rig = Rig::new(Known::default()).await;
     let mut stream = rig.connect().await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.expect("sent");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).await.expect("text");
     let style = text.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style");
     let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sha2::Sha256::digest(style));
     assert!(text.contains(&format!("style-src 'sha256-{hash}'")), "{}", &text[..800]);
     assert!(!text.contains("<script") && !text.contains(" style="));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_of_this_host_is_answered_only_where_it_is_allowed() {
+    let ask = async |rig: &Rig, method: &str, host: &str| {
+        let request = format!("{method} /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        rig.raw(&request).await.status
+    };
+    let rig = Rig::new(Known::default()).await;
+    for (host, status) in [("localhost:9914", 200), ("127.0.0.1", 200), ("rebound.example", 421), ("10.1.2.3", 421)] {
+        assert_eq!(ask(&rig, "GET", host).await, status, "{host}");
+    }
+    // Before the login: a foreign page is not to try passwords either, nor to start runs.
+    assert_eq!(ask(&rig, "POST", "rebound.example").await, 421);
+    let allowed = WebSettings { allowed_hosts: ["st.my-org.example".to_owned()].into(), ..settings() };
+    let rig = Rig::with(Known::default(), allowed, BOUNDS).await;
+    for (host, status) in [("st.my-org.example", 200), ("ST.My-Org.example:443", 200), ("rebound.example", 421)] {
+        assert_eq!(ask(&rig, "GET", host).await, status, "{host}");
+    }
 }

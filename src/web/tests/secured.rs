@@ -50,7 +50,7 @@ async fn with_users_nothing_at_all_is_told_to_others() {
 #[tokio::test]
 async fn users_are_exchanged_and_open_connections_do_not_keep_the_old_ones() {
     let rig = Rig::with(Known::default(), with_user("ann", "good"), BOUNDS).await;
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: h\r\n{}\r\n", login("ann", "good"));
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{}\r\n", login("ann", "good"));
     let mut open = rig.connect().await;
     open.write_all(request.as_bytes()).await.expect("sent");
     assert!(open.read(&mut [0; 4096]).await.expect("an answer") > 0);
@@ -125,7 +125,7 @@ async fn health_over_tls(rig: &Rig, trusted: &Pair, shown: Option<&Pair>, login:
     let name = ServerName::try_from("127.0.0.1").expect("a name");
     let connected = TlsConnector::from(Arc::new(config)).connect(name, rig.connect().await).await;
     let Ok(mut stream) = connected else { return 0 };
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{login}\r\n");
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{login}\r\n");
     if stream.write_all(request.as_bytes()).await.is_err() {
         return 0;
     }
