@@ -123,10 +123,14 @@ impl Roster {
         let mut turn = Turn::default();
         for (name, entry) in &mut self.entries {
             let Some(schedule) = &entry.schedule else { continue };
-            match entry.wait {
-                Wait::Forever => continue,
-                Wait::Until(next) if now < next.starts_at => continue,
-                Wait::Until(_) | Wait::Unmet | Wait::Changed => {}
+            // A clock that was far ahead when a slot was taken would otherwise be waited for until it is right.
+            let is_idle = match entry.wait {
+                Wait::Forever => true,
+                Wait::Until(next) => now < next.starts_at,
+                Wait::Unmet | Wait::Changed => false,
+            };
+            if is_idle && !entry.past.is_far_ahead(now) {
+                continue;
             }
             let mut decision = entry.decide(schedule, now, unwatched);
             if let Decision::Forget { ahead } = decision {

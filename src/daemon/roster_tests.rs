@@ -157,3 +157,53 @@ fn what_was_taken_in_a_wrong_future_is_forgotten() {
     turn(&mut roster, 10);
     assert_eq!(roster.next(), Some(order("quay", Some(10))));
 }
+
+#[test]
+fn slots_that_a_clock_far_ahead_took_do_not_stop_the_schedule_once_it_is_right() {
+    const YEAR: i64 = 365 * 24 * 3600;
+    for served in [false, true] {
+        let mut roster = Roster::default();
+        roster.replace(vec![Entrant { past: Past::new(at(YEAR)), ..entrant("quay") }], at(YEAR));
+        turn(&mut roster, YEAR);
+        if served {
+            turn(&mut roster, YEAR + 10);
+            let order = roster.next().expect("a slot of that year");
+            roster.ended(&name("quay"), order.slot);
+        }
+        assert_eq!(roster.next(), None);
+        // The clock is set right while the daemon runs.
+        turn(&mut roster, 21);
+        assert_eq!(roster.next_start(&name("quay")), Some(at(30)), "{served}");
+        turn(&mut roster, 30);
+        assert_eq!(roster.next(), Some(order("quay", Some(30))), "{served}");
+    }
+}
+
+#[test]
+fn a_schedule_that_was_over_while_the_clock_was_ahead_begins_again() {
+    let once = "0 0 12 1 1 ? 2035".parse().unwrap();
+    let schedule = Schedule::new(&ScheduleSettings::new(once), "quay");
+    let mut roster = Roster::default();
+    let in_2040 = at(17 * 365 * 24 * 3600);
+    let entrant = Entrant {
+        registry: name("quay"),
+        schedule: Some(schedule),
+        past: Past::new(in_2040),
+        is_new: true,
+        is_rescheduled: false,
+    };
+    roster.replace(vec![entrant], in_2040);
+    roster.order_what_is_due(in_2040, Duration::from_secs(1));
+    assert_eq!(roster.next_start(&name("quay")), None);
+    turn(&mut roster, 0);
+    assert!(roster.next_start(&name("quay")).is_some(), "it is 2023, and the slot is to come");
+}
+
+#[test]
+fn a_clock_that_was_an_hour_ahead_changes_nothing() {
+    let mut roster = roster(&["quay"]);
+    turn(&mut roster, 3600);
+    roster.next().expect("the latest slot");
+    assert!(turn(&mut roster, 20).changed.is_empty());
+    assert_eq!(roster.next_start(&name("quay")), Some(at(3610)), "no slot twice");
+}

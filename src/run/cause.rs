@@ -60,6 +60,11 @@ impl Cause {
     pub(super) fn of_state(error: &StateError) -> Self {
         match error {
             StateError::Locked { .. } => Self::plain("locked", error, "wait for it to end"),
+            StateError::DynamicUser { .. } => Self::plain(
+                "state_of_daemon",
+                error,
+                "ask the daemon for the run: `systemctl kill --signal=USR1 --kill-whom=main stocktake-daemon`",
+            ),
             StateError::Damaged { .. } | StateError::Disk { .. } => Self::of_disk(error),
         }
     }

@@ -32,8 +32,9 @@ use crate::walk::{Depth, Ended, NotResumed, Sources, Start, Unfinished, WalkSett
 use seal::{seal, sealed_before};
 use verdict::Walk;
 
-/// Runs by hand in quick succession stand a few seconds ahead; more than this, and the clock was set back.
-const AHEAD: TimeDelta = TimeDelta::minutes(1);
+/// Runs by hand in quick succession, which are named after whole seconds, may stand so far ahead of the clock; the next
+/// one waits. One that would stand ahead of it by more than twice that does not: then the clock was set back.
+const AHEAD: TimeDelta = TimeDelta::seconds(5);
 
 /// Everything one run needs to know: the configuration of a registry, with its sinks built.
 #[derive(Clone, Debug)]
@@ -136,6 +137,9 @@ impl<'a> Run<'a> {
             Some(Some(report)) => return report,
             Some(None) => {}
         }
+        if self.waits_for_the_clock(&state, stop).await.is_none() {
+            return self.report(Outcome::Interrupted { resumable: unfinished.is_some() });
+        }
         let id = match self.take_slot(&mut state) {
             Ok(Some(slot)) => self.identity(slot),
             Ok(None) => return self.report(Outcome::Skipped(Cause::of_served_slot())),
@@ -175,6 +179,16 @@ impl<'a> Run<'a> {
         let is_held_back = refusals.is_too_soon(self.started_at)
             || refusals.is_of_one_secret() && outcome::is_same_secret(refusals, self.client.as_ref().ok()?).await;
         is_held_back.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
+    }
+
+    /// Lets the clock catch up with a run by hand; `None` if it was told to stop meanwhile.
+    async fn waits_for_the_clock(&self, state: &RegistryState, stop: &CancellationToken) -> Option<()> {
+        let ahead = state.ahead_of(self.now());
+        if self.slot.is_none() && ahead > AHEAD && ahead <= AHEAD * 2 {
+            let pause = (ahead - AHEAD).to_std().unwrap_or_default();
+            return stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+        Some(())
     }
 
     fn take_slot(&self, state: &mut RegistryState) -> Result<Option<DateTime<Utc>>, StateError> {
@@ -225,7 +239,7 @@ impl<'a> Run<'a> {
 
     fn identity(&self, slot: DateTime<Utc>) -> SnapshotId {
         let id = SnapshotId::new(self.plan.registry.name.clone(), slot);
-        if slot > self.started_at + AHEAD {
+        if slot > self.now() + AHEAD * 2 {
             let run_id = id.run_id();
             warn!(registry = %id.registry, %run_id, "{run_id} is ahead of the clock, as the run before it was: was the clock set back?");
         }

@@ -12,7 +12,7 @@ use super::{RunOnStart, Schedule, Slot};
 const ON_TIME: TimeDelta = TimeDelta::seconds(60);
 /// A past that is further ahead than this comes from a clock that was wrong, and not from one that was an hour or a time
 /// zone off.
-const FUTURE: TimeDelta = TimeDelta::hours(25);
+const FAR_AHEAD: TimeDelta = TimeDelta::hours(25);
 /// How often the run of a slot is begun, if it is cut off each time.
 const ATTEMPTS: u32 = 3;
 
@@ -58,6 +58,11 @@ impl Past {
         }
     }
 
+    /// Whether this past lies more than 25 hours ahead of now: the clock was wrong then, or is now.
+    pub fn is_far_ahead(&self, now: DateTime<Utc>) -> bool {
+        self.base() - now > FAR_AHEAD
+    }
+
     /// Slots up to here are done with.
     fn base(&self) -> DateTime<Utc> {
         self.last.map_or(self.first_seen, |last| last.slot.max(self.first_seen))
@@ -69,7 +74,8 @@ impl Past {
 pub enum Decision {
     /// Nothing.
     Wait {
-        /// The slot to wait for; none: never again. It holds until another one is taken, whatever the clock does.
+        /// The slot to wait for; none: never again. It holds until another one is taken, whatever the clock does, unless
+        /// [`Past::is_far_ahead`].
         next: Option<Slot>,
     },
     /// Run this slot, and remember that with [`Past::begin`].
@@ -121,8 +127,7 @@ impl Schedule {
 
     /// What `decide` says, unless the past lies in the future.
     fn trusting(past: &Past, now: DateTime<Utc>, decide: impl FnOnce() -> Decision) -> Decision {
-        let ahead = past.last.map_or(past.first_seen, |last| last.slot.max(past.first_seen));
-        if ahead - now > FUTURE { Decision::Forget { ahead } } else { decide() }
+        if past.is_far_ahead(now) { Decision::Forget { ahead: past.base() } } else { decide() }
     }
 
     /// Runs the latest slot that is due, if it is not later than `most`.

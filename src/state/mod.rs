@@ -9,11 +9,13 @@ mod history;
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use stocktake_sink::clock::FAR_AHEAD;
 use stocktake_sink::{Receipt, RegistryName, SnapshotId, durable};
 
 pub use history::{History, Inventory, LastRun, MOST_REFUSALS, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
@@ -32,6 +34,14 @@ pub enum StateError {
     Locked {
         /// The process that holds the lock, as it wrote itself down.
         pid: String,
+    },
+    /// The state is the daemon's, and what root writes there the daemon could not read.
+    #[error("{} belongs to user {uid}, whom systemd made for the daemon and who cannot read what root writes", path.display())]
+    DynamicUser {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
     },
     /// A file or directory cannot be read or written.
     #[error("use the state directory: {}", path.display())]
@@ -120,6 +130,7 @@ impl RegistryState {
     pub fn lock(root: &Path, registry: &RegistryName) -> Result<Self, StateError> {
         let directory = directory(root, registry);
         let disk = |source| StateError::Disk { path: directory.clone(), source };
+        refuse_of_dynamic_user(root, rustix::process::geteuid().is_root())?;
         durable::create_dirs(&directory).map_err(disk)?;
         let lock = lock_file(&directory.join("lock"))?;
         let state = Self { pointer: read_pointer(&directory)?, directory: directory.clone(), _lock: lock };
@@ -152,11 +163,18 @@ impl RegistryState {
         Ok(slot)
     }
 
-    /// This time, or the first second after the last slot.
+    /// This time, or the first second after the last slot. A last slot that lies far ahead counts for nothing: runs would
+    /// be named after times to come for as long as the clock was wrong.
     fn free_slot(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         let time = time.trunc_subsecs(0);
-        let next = self.pointer.last_slot.and_then(|last| last.checked_add_signed(TimeDelta::seconds(1)));
+        let last = self.pointer.last_slot.filter(|last| *last - time <= FAR_AHEAD);
+        let next = last.and_then(|last| last.checked_add_signed(TimeDelta::seconds(1)));
         next.map_or(time, |next| time.max(next))
+    }
+
+    /// How far ahead of this time a run would stand that takes its slot now.
+    pub fn ahead_of(&self, now: DateTime<Utc>) -> TimeDelta {
+        self.free_slot(now) - now
     }
 
     /// Takes a slot of the schedule; none if its run has ended before. A run that was killed takes its slot again, and so
@@ -300,6 +318,17 @@ pub fn history(root: &Path, registry: &RegistryName) -> Result<History, StateErr
 /// When that was last written; none if it never was.
 pub fn written_at(root: &Path, registry: &RegistryName) -> Option<SystemTime> {
     fs::metadata(directory(root, registry).join(POINTER)).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// Refuses the state of a user of systemd's `DynamicUser=`, if we are root. Other foreign states are a person's affair:
+/// root of a container writes to whatever is mounted there.
+fn refuse_of_dynamic_user(root: &Path, is_root: bool) -> Result<(), StateError> {
+    // The range that systemd.exec(5) names.
+    const DYNAMIC: std::ops::RangeInclusive<u32> = 61184..=65519;
+    match fs::metadata(root).map(|metadata| metadata.uid()) {
+        Ok(uid) if is_root && DYNAMIC.contains(&uid) => Err(StateError::DynamicUser { path: root.to_owned(), uid }),
+        _ => Ok(()),
+    }
 }
 
 fn directory(root: &Path, registry: &RegistryName) -> PathBuf {

@@ -59,6 +59,23 @@ fn a_second_run_of_a_registry_is_told_who_has_it_and_another_registry_is_free() 
 }
 
 #[test]
+fn root_writes_nothing_into_the_state_of_a_user_that_systemd_made() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(refuse_of_dynamic_user(root.path(), true).is_ok());
+    if !rustix::process::geteuid().is_root() {
+        return; // only root can give a directory away
+    }
+    for (uid, is_refused) in
+        [(61184, true), (65519, true), (1000, false), (61183, false), (65520, false), (65534, false)]
+    {
+        std::os::unix::fs::chown(root.path(), Some(uid), None).unwrap();
+        let locked = RegistryState::lock(root.path(), &name());
+        assert_eq!(matches!(locked, Err(StateError::DynamicUser { .. })), is_refused, "{uid}: {locked:?}");
+        assert!(refuse_of_dynamic_user(root.path(), false).is_ok(), "the user itself");
+    }
+}
+
+#[test]
 fn no_two_runs_share_a_slot_even_if_the_clock_goes_back() {
     let root = tempfile::tempdir().unwrap();
     let mut slots = Vec::new();
@@ -66,6 +83,18 @@ fn no_two_runs_share_a_slot_even_if_the_clock_goes_back() {
         slots.push(RegistryState::lock(root.path(), &name()).unwrap().take_slot(at(second)).unwrap());
     }
     assert_eq!(slots, [at(10), at(11), at(12), at(60)]);
+}
+
+#[test]
+fn a_slot_that_a_clock_far_ahead_took_names_no_later_run() {
+    let root = tempfile::tempdir().unwrap();
+    let lock = || RegistryState::lock(root.path(), &name()).unwrap();
+    let years = 10 * 365 * 24 * 3600;
+    assert_eq!(lock().take_slot(at(years)).unwrap(), at(years));
+    assert_eq!(lock().ahead_of(at(5)), TimeDelta::zero());
+    assert_eq!(lock().take_slot(at(5)).unwrap(), at(5));
+    assert_eq!(lock().take_scheduled(at(7)).unwrap(), Some(at(7)));
+    assert_eq!(lock().ahead_of(at(7)), TimeDelta::seconds(1));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "blocking")]
 mod blocking;
+pub mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod durable;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use stocktake_sink::clock::FAR_AHEAD;
 use stocktake_sink::{RegistryName, RunRecord, SCHEMA_VERSION, SnapshotId, Table, Verdict};
 
 use crate::names;
@@ -96,8 +97,10 @@ impl Latest {
         }
     }
 
-    /// Whether this run is of a later slot, or a later generation of the same.
-    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+    /// Whether this run is to stand in place of another one at this time: it is of a later slot, or a later generation of
+    /// the same, or the other one was named by a clock that was far ahead.
+    pub(crate) fn replaces(&self, other: &Self, now: DateTime<Utc>) -> bool {
         (self.scheduled_at, self.generation) > (other.scheduled_at, other.generation)
+            || other.scheduled_at - now > FAR_AHEAD
     }
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use stocktake_sink::durable::Staged;
 use stocktake_sink::{
-    Abandoned, Receipt, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId, Table, WrittenObject, blocking,
+    Abandoned, Receipt, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId, Table, WrittenObject, blocking, clock,
 };
 
 use crate::local::{Local, RegistryLock};
@@ -176,7 +176,7 @@ impl ObjectSink {
         let latest = Latest::of(manifest);
         // A pointer that cannot be understood is replaced: it is advisory, and the manifests are the truth.
         let standing = self.place.read(&key)?.and_then(|bytes| serde_json::from_slice::<Latest>(&bytes).ok());
-        if standing.is_some_and(|standing| !latest.is_newer_than(&standing)) {
+        if standing.is_some_and(|standing| !latest.replaces(&standing, clock::now())) {
             return Ok(());
         }
         self.place.replace(&key, &json(&latest, &self.place.location(&key))?)

@@ -47,6 +47,13 @@ impl Target {
         Ok(Self { directory })
     }
 
+    /// The same target with another directory, made of this one: for a caller whose relative paths begin elsewhere than at
+    /// the working directory.
+    #[must_use]
+    pub fn map(self, directory: impl FnOnce(&Path) -> PathBuf) -> Self {
+        Self { directory: directory(&self.directory) }
+    }
+
     /// The directory.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

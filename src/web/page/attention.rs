@@ -99,6 +99,7 @@ pub(super) fn of_registry(registry: &RegistryStatus, status: &Status) -> Vec<Fin
     .into_iter()
     .flatten()
     .collect();
+    findings.extend(clock_was_ahead(registry, now));
     findings.extend(sinks(registry, now));
     // Why there is no inventory stands above already, if anything does.
     if let Some(mut finding) = overdue(registry, now) {
@@ -207,6 +208,20 @@ fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> impl Iterator<Item = 
             meanwhile: Some(meanwhile),
             ..Finding::new(Level::Warning, format!("Sink {name} does not have the last snapshot"))
         })
+    })
+}
+
+/// The last success lies in the future, so that none can be overdue.
+fn clock_was_ahead(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<Finding> {
+    let at = registry.history.last_success_at?;
+    let ahead = (at - now).to_std().ok().filter(|ahead| *ahead > OVERDUE_SLACK)?;
+    Some(Finding {
+        alert: Some("StocktakeClockWasAhead"),
+        said: Some("The clock was wrong then, or is now.".to_owned()),
+        remedy: Some("compare the clock with another; if it is right, take an inventory now".to_owned()),
+        meanwhile: Some("Until the next complete inventory, no alert tells that one is overdue.".to_owned()),
+        command: Some("timedatectl".to_owned()),
+        ..Finding::new(Level::Critical, format!("The last complete inventory lies {} in the future", duration(ahead)))
     })
 }
 

@@ -155,6 +155,20 @@ fn a_registry_that_is_overdue_is_told_by_the_alerts_rule() {
 }
 
 #[test]
+fn a_last_success_in_the_future_is_told_by_the_alerts_rule() {
+    let succeeded = |ahead: TimeDelta| {
+        let mut registry = well("quay");
+        registry.history.last_success_at = Some(now() + ahead);
+        words(&status(vec![registry]))
+    };
+    assert!(!succeeded(TimeDelta::hours(1)).contains("StocktakeClockWasAhead"), "a time zone that was wrong");
+    let told = succeeded(TimeDelta::days(3650));
+    for part in ["StocktakeClockWasAhead", "The last complete inventory lies 3650 d", "in the future", "timedatectl"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
 fn what_a_registry_does_now_is_told() {
     assert_says(
         running("quay"),

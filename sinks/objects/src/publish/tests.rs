@@ -128,6 +128,23 @@ async fn the_pointer_never_moves_back() {
 }
 
 #[tokio::test]
+async fn a_pointer_to_a_run_that_a_clock_far_ahead_named_gives_way() {
+    let root = TempDir::new().unwrap();
+    let sink = sink(root.path(), Lines);
+    let ahead = |time| SnapshotId { scheduled_at: stocktake_sink::clock::now() + time, ..contract::id("quay", 0) };
+    let an_hour = ahead(chrono::TimeDelta::hours(24));
+    for (published, stands) in [
+        (ahead(chrono::TimeDelta::days(3650)), true),
+        (contract::id("quay", 0), true),
+        (an_hour, true),
+        (contract::id("quay", 1), false),
+    ] {
+        sink.publish(&snapshot(&published, Verdict::Complete)).await.unwrap();
+        assert_eq!(latest(root.path()).run_id == published.run_id(), stands, "{published}");
+    }
+}
+
+#[tokio::test]
 async fn a_pointer_left_behind_by_a_kill_is_mended() {
     let root = TempDir::new().unwrap();
     let sink = sink(root.path(), Lines);
