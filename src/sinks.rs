@@ -108,7 +108,10 @@ fn stdout(section: &mut Section<'_>) -> Checked<SinkSettings> {
 #[cfg(feature = "objects")]
 #[allow(dead_code)] // where no such sink is built in
 fn target(section: &mut Section<'_>, example: &str) -> Checked<stocktake_sink_objects::Target> {
-    section.required("url", example, |field| field.parse(stocktake_sink_objects::Target::parse))
+    section.required("url", example, |field| {
+        let target = field.parse(stocktake_sink_objects::Target::parse)?;
+        Ok(target.map(|directory| field.from_data(directory)))
+    })
 }
 
 /// The kinds of this build, as problems list them.

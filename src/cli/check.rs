@@ -2,8 +2,12 @@
 
 mod text;
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, stream};
+use serde_json::json;
 
 use super::run::no_plan;
 use super::{Exit, say};
@@ -42,8 +46,15 @@ pub(super) async fn check(config: &Config, arguments: &CheckArguments) -> Exit {
     let checks = stream::iter(&plans).map(check::check).buffered(config.concurrency.get());
     let reports: Vec<Report> = checks.collect().await;
     match arguments.format {
-        Format::Json => say(&format!("{:#}", check::to_json(&reports, arguments.trace))),
+        Format::Json => {
+            let mut json = check::to_json(&reports, arguments.trace);
+            json["paths"] = json!(paths(config).into_iter().collect::<BTreeMap<_, _>>());
+            say(&format!("{json:#}"));
+        }
         Format::Text => {
+            for (what, path) in paths(config) {
+                say(&format!("{what}: {path}"));
+            }
             let look = text::Look::of_stdout();
             for report in &reports {
                 say(&text::of(report, arguments.trace, look));
@@ -51,6 +62,18 @@ pub(super) async fn check(config: &Config, arguments: &CheckArguments) -> Exit {
         }
     }
     exit(&reports)
+}
+
+/// What the configuration's own paths come to: they are relative to its file, or to systemd's state directory.
+fn paths(config: &Config) -> Vec<(String, String)> {
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let own = [("configuration", whole(&config.file)), ("state", whole(&config.state))];
+    let own = own.map(|(what, path)| (what.to_owned(), path));
+    let sinks = config
+        .sinks
+        .iter()
+        .filter_map(|(name, sink)| Some((format!("sink {name}"), whole(Path::new(&sink.directory()?)))));
+    own.into_iter().chain(sinks).collect()
 }
 
 /// Of several registries the worst decides.

@@ -67,28 +67,24 @@ async fn prepare(arguments: &DemoArguments) -> io::Result<Stage> {
 
     fs::create_dir_all(&arguments.output)?;
     let config = arguments.output.join("stocktake.yaml");
-    fs::write(&config, configuration(registry.url().as_str(), &arguments.output, &password))?;
+    fs::write(&config, configuration(registry.url().as_str(), &password))?;
     Ok(Stage { registry, config, _secrets: secrets })
 }
 
-fn configuration(url: &str, output: &Path, password: &Path) -> String {
-    // JSON strings are YAML strings; paths may hold anything.
-    let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
+fn configuration(url: &str, password: &Path) -> String {
+    // JSON strings are YAML strings; the path may hold anything.
+    let password = serde_json::Value::from(password.to_string_lossy());
     format!(
         "# Written by `stocktake demo`; the registry it names is gone when the demo ends.\n\
-         state: {state}\n\
+         state: ./state\n\
          sinks:\n\
-         \x20 warehouse: {{type: parquet, url: {parquet}}}\n\
-         \x20 feed: {{type: json, url: {json}}}\n\
+         \x20 warehouse: {{type: parquet, url: ./parquet}}\n\
+         \x20 feed: {{type: json, url: ./json}}\n\
          registries:\n\
          \x20 - name: demo\n\
          \x20   url: {url}\n\
          \x20   shrink_limit: 1 # it may be shown again with fewer repositories\n\
          \x20   auth: {{type: token, username: {USERNAME}, password_file: {password}}}\n",
-        state = quoted(&output.join("state")),
-        parquet = quoted(&output.join("parquet")),
-        json = quoted(&output.join("json")),
-        password = quoted(password),
     )
 }
 

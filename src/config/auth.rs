@@ -217,7 +217,9 @@ fn command(field: &Field<'_>) -> Checked<SecretSource> {
         Some((program, [])) if program.contains(char::is_whitespace) => {
             Err(field.problem("expected a list, found a line with blanks", Some(help.to_owned())))
         }
-        Some((program, arguments)) => Ok(SecretSource::Command(SecretCommand::new(program, arguments.to_vec()))),
+        Some((program, arguments)) => {
+            Ok(SecretSource::Command(SecretCommand::new(field.program(program), arguments.to_vec())))
+        }
         None => Err(field.problem("expected a program, found an empty list", Some(help.to_owned()))),
     }
 }
@@ -233,7 +235,7 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
             Err(field.problem("expected the name of a systemd credential, found a path", None))
         }
         "credential" => Ok(SecretSource::Credential(text.to_owned())),
-        "password_file" | "token_file" => Ok(SecretSource::File(text.into())),
+        "password_file" | "token_file" => Ok(SecretSource::File(field.path()?)),
         _ if text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) => {
             let help = "letters, digits and `_`, without `$`; the secret itself does not stand here";
             Err(field.problem("expected the name of an environment variable", Some(help.to_owned())))

@@ -24,15 +24,14 @@ use crate::sinks::SinkSettings;
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
 use crate::web::WebSettings;
-use crate::yaml::{Checked, Report};
+use crate::yaml::{Bases, Checked, Report};
 pub use crate::yaml::{Note, Problem, Problems};
 use files::Files;
 
 /// A configuration without a known mistake.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The directory of what is kept between runs; relative to the working directory, like every path but those of
-    /// `include`.
+    /// The directory of what is kept between runs.
     pub state: PathBuf,
     /// Registries walked at the same time.
     pub concurrency: NonZeroUsize,
@@ -73,7 +72,8 @@ pub struct RegistryConfig {
 /// All problems of all files. A file that cannot be read or parsed is one of them and hides no other file's.
 pub fn load(explicit: Option<&Path>) -> Result<Config, Problems> {
     let file = files::find(explicit, &files::USUAL).map_err(Problems::one)?;
-    let report = Report::default();
+    let bases = Bases::of(&file, std::env::var_os("STATE_DIRECTORY").as_deref());
+    let report = Report::with_paths_from(bases);
     let checked = read(&file, &report);
     let (config, notes) = report.settle(&file, checked)?;
     Ok(Config { notes, ..config })

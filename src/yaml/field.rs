@@ -2,14 +2,14 @@
 
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::node::{Node, Value};
 use super::problem::{Checked, Place, Report, Reported};
 use super::section::Section;
-use super::{duration, words};
+use super::{bases, duration, words};
 
 /// The longest duration that a key accepts which names no other.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -145,9 +145,25 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A path, relative to the working directory.
+    /// The path of a file that is read, such as a certificate.
     pub(crate) fn path(&self) -> Checked<PathBuf> {
-        self.text().map(PathBuf::from)
+        self.text().map(|text| bases::from(&self.report.bases().inputs, Path::new(text)))
+    }
+
+    /// The path of something that is written.
+    pub(crate) fn data_path(&self) -> Checked<PathBuf> {
+        self.text().map(|text| self.from_data(Path::new(text)))
+    }
+
+    /// Such a path, read otherwise, from its base on.
+    pub(crate) fn from_data(&self, path: &Path) -> PathBuf {
+        bases::from(&self.report.bases().data, path)
+    }
+
+    /// A program to run: a name is looked for in `PATH`, a relative path with a `/` begins at the configuration.
+    pub(crate) fn program(&self, text: &str) -> String {
+        let from_base = || bases::from(&self.report.bases().inputs, Path::new(text)).to_string_lossy().into_owned();
+        if text.contains('/') { from_base() } else { text.to_owned() }
     }
 
     /// The elements of a list.

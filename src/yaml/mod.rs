@@ -3,6 +3,7 @@
 //! Knows no setting of ours. serde's derive would stop at the first error, so files are read into a small tree of
 //! positioned nodes; a `Section` hands out its keys, and what nobody took is unknown.
 
+pub(crate) mod bases;
 mod duration;
 mod field;
 mod node;
@@ -10,6 +11,7 @@ mod problem;
 mod section;
 mod words;
 
+pub(crate) use bases::Bases;
 pub(crate) use field::Field;
 pub(crate) use node::{Source, Value};
 pub(crate) use problem::{Checked, Place, Report};

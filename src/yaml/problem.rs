@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::bases::Bases;
+
 /// One thing to correct.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -126,11 +128,22 @@ pub(crate) struct Reported(());
 /// Gathers problems and notes while a configuration is checked; shared by everything that reads from it.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    bases: Bases,
     problems: RefCell<Vec<Problem>>,
     notes: RefCell<Vec<Problem>>,
 }
 
 impl Report {
+    /// A report on a configuration whose relative paths begin there.
+    pub(crate) fn with_paths_from(bases: Bases) -> Self {
+        Self { bases, ..Self::default() }
+    }
+
+    /// Where relative paths begin.
+    pub(crate) fn bases(&self) -> &Bases {
+        &self.bases
+    }
+
     /// Adds a problem.
     pub(crate) fn add(&self, problem: Problem) -> Reported {
         self.problems.borrow_mut().push(problem);

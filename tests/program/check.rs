@@ -102,6 +102,9 @@ async fn text_has_a_line_per_step_and_a_diagnosis_below() {
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN));
     let ended = place.run(&["check"]).await.exits(0);
     let mut lines = ended.stdout.lines();
+    for begin in ["configuration: /", "state: /", "sink warehouse: /"] {
+        assert!(lines.next().unwrap().starts_with(begin), "{}", ended.stdout);
+    }
     assert_eq!(lines.next().unwrap(), format!("quay  {}", registry.url()));
     let begins = ["ok       configuration ", "ok       dns ", "ok       tcp ", "skipped  tls ", "ok       ping "];
     for (line, begin) in lines.by_ref().zip(begins) {

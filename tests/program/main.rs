@@ -25,6 +25,7 @@ mod monitoring_exports;
 mod monitoring_rules;
 mod nothing_readable;
 mod paging;
+mod paths;
 mod pulp;
 mod readers;
 mod real_registry;
