@@ -19,6 +19,7 @@ use tracing::warn;
 
 use super::roster::described;
 use crate::schedule::{Past, Schedule};
+use crate::state::lock_file;
 
 /// Pages are small; the disk that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -78,14 +79,16 @@ impl Memory {
         let directory = state.join(DIRECTORY);
         let disk = |source| MemoryError::Disk { path: directory.clone(), source };
         durable::create_dirs(&directory).map_err(disk)?;
-        let lock = File::options().write(true).create(true).truncate(false).open(directory.join("lock"));
-        let lock = lock.map_err(disk)?;
+        let path = directory.join("lock");
+        let lock = lock_file(&path).map_err(|source| MemoryError::Disk { path, source })?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(MemoryError::Locked { path: state.to_owned() }),
             Err(TryLockError::Error(e)) => return Err(disk(e)),
         }
-        durable::sweep(&directory).map_err(disk)?;
+        for left in durable::sweep(&directory) {
+            warn!("{left}");
+        }
         let directory = Arc::new(directory);
         let (pages, to_write) = mpsc::unbounded_channel();
         let scribe = tokio::spawn(write_all(Arc::clone(&directory), to_write));

@@ -45,11 +45,14 @@ impl Cause {
 
     /// Of whatever the state directory's disk refused.
     pub(super) fn of_disk(error: &(dyn Error + 'static)) -> Self {
-        Self::plain(
-            "state",
-            error,
-            "look at the state directory's disk: is it full, read-only, or owned by somebody else?",
-        )
+        // EMFILE and ENFILE have no kind of their own, and what wraps them does not always show them as its source.
+        let is_short = ["os error 24)", "os error 23)"].iter().any(|errno| chain(error).contains(errno));
+        let remedy = if is_short {
+            "raise the limit of open files (systemd: `LimitNOFILE=`, a shell: `ulimit -n`), or lower `concurrency`"
+        } else {
+            "look at the state directory's disk: is it full, read-only, or owned by somebody else?"
+        };
+        Self::plain("state", error, remedy)
     }
 
     pub(super) fn of_scratch(error: &io::Error) -> Self {

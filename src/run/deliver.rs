@@ -8,6 +8,7 @@ use futures::future::join_all;
 use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::registry::chain;
 
@@ -82,6 +83,10 @@ async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, stop: &Cancell
         () = stop.cancelled() => Err(DeliveryError::Interrupted),
         result = work => result,
     };
+    if let Ok(receipt) = &result {
+        let registry = &snapshot.id().registry;
+        receipt.warnings.iter().for_each(|warning| warn!(%registry, sink = %name, "{name}: {warning}"));
+    }
     let owed = snapshot.record().verdict.is_publishable() && sink.keeps() && result.as_ref().is_err_and(is_passing);
     SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed(), owed }
 }

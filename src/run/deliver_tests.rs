@@ -17,7 +17,7 @@ impl Sink for Scripted {
     async fn publish(&self, _: &Snapshot) -> Result<Receipt, SinkError> {
         let next = self.0.lock().unwrap().pop();
         match next {
-            None => Ok(Receipt { location: "there".into(), objects: Vec::new() }),
+            None => Ok(Receipt { location: "there".into(), objects: Vec::new(), warnings: Vec::new() }),
             Some(Some(kind)) => Err(SinkError::new(kind, "write there")),
             Some(None) => pending().await,
         }

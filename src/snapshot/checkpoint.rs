@@ -31,15 +31,26 @@ impl Checkpoint {
 
     /// The checkpoint in a spool's directory; none if there is none that can be understood.
     pub(super) fn read(directory: &Path) -> Option<Self> {
-        let checkpoint: Self = serde_json::from_slice(&fs::read(directory.join(FILE)).ok()?).ok()?;
+        // A link is not ours, and what came after the checkpoint is about to be removed.
+        let is_ours = fs::symlink_metadata(directory).ok()?.is_dir();
+        let json = is_ours.then(|| fs::read(directory.join(FILE)).ok())??;
+        let checkpoint: Self = serde_json::from_slice(&json).ok()?;
         (checkpoint.version == VERSION).then_some(checkpoint)
     }
 
-    /// Replaces the checkpoint before; what this one names must be durable.
+    /// Replaces the checkpoint before; what this one names must be durable. May be tried again.
     pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
         // The names of new segments first: after a loss of power the old checkpoint is worth more than a new one whose
         // segments are nowhere.
         durable::sync_dir(directory)?;
         durable::write(&directory.join(FILE), &serde_json::to_vec(self)?)
+    }
+}
+
+/// Removes the checkpoint of a directory for good, if there is one.
+pub(super) fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_file(directory.join(FILE)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| durable::sync_dir(directory)),
     }
 }

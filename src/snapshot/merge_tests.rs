@@ -6,6 +6,7 @@ use arrow::datatypes::Int64Type;
 use chrono::DateTime;
 
 use super::super::columns::{Columns, RepositoryColumns, spooled_schema};
+use super::super::patience::Patience;
 use super::super::{RepositoryRow, RepositoryState};
 use super::*;
 
@@ -32,7 +33,9 @@ fn segments(random: &mut fastrand::Rng, directory: &Path, expected: &mut BTreeMa
     (0..random.i64(0..7))
         .map(|mark| {
             let path = directory.join(mark.to_string());
-            let mut writer = segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories)).unwrap();
+            let mut writer =
+                segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories), &Patience::default())
+                    .unwrap();
             let (from, to) = (random.usize(0..universe), random.usize(0..universe));
             let range = from.min(to)..=from.max(to);
             let mut names: Vec<_> =
@@ -60,7 +63,8 @@ fn batches_that_no_other_row_comes_between_go_on_as_they_are() {
     // Three segments that follow each other, and one row in the midst of the second.
     let segment = |name: &str, names: &[&String]| {
         let path = directory.path().join(name);
-        let mut writer = segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories)).unwrap();
+        let mut writer =
+            segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories), &Patience::default()).unwrap();
         for piece in names.chunks(100) {
             writer.append(&batch(piece, 0)).unwrap();
         }

@@ -13,6 +13,8 @@ mod merge;
 #[cfg(test)]
 mod model_tests;
 mod newly_gone;
+mod own;
+mod patience;
 mod rows;
 mod sealed;
 mod segment;
@@ -22,8 +24,10 @@ mod spool;
 pub use judge::{Caller, Ending, Evidence, Extent, JudgeSettings, Judgement, Refused, judge};
 pub use known::{Known, KnownRepository, KnownTag};
 pub use newly_gone::newly_gone;
+pub use own::{discard, is_unused};
 pub use rows::{LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};
 pub use sealed::{SealError, Sealed, Unsealed};
+pub use segments::{MOST_FILES, WIDE_MERGE_FILES};
 pub use spool::{Spool, SpoolError};
 
 /// Where something is full: at so many rows or so many bytes, whichever comes first.

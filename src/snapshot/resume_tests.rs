@@ -1,5 +1,7 @@
 //! Kills at every step, played by copying the directory as it then stands and going on from the copy.
 
+use std::fs;
+
 use serde_json::json;
 use stocktake_sink::Verdict;
 use stocktake_sink::contract::{id, record};
@@ -214,20 +216,94 @@ fn nothing_to_resume_is_no_error_and_touches_nothing() {
     }
 }
 
+/// A spool that holds a row, and one that is lost as its directory was gone for a moment.
+fn broken(directory: &Path) -> Spool {
+    let path = walk(directory);
+    let mut spool = Spool::create_with(&path, &WALKED, limit(1)).unwrap();
+    let repository = |name: &str| Row::Repository(name.to_owned(), super::super::RepositoryState::Complete, None);
+    push_all(&mut spool, &[repository("kept")]);
+    spool.checkpoint(&json!("before")).unwrap();
+    let aside = directory.join("aside");
+    fs::rename(&path, &aside).unwrap();
+    assert!(!spool.is_broken());
+    assert!(spool.push(&row_of("lost")).is_err());
+    fs::rename(aside, path).unwrap();
+    spool
+}
+
+fn row_of(repository: &str) -> RepositoryRow<'_> {
+    let (observed_at, state) = (chrono::DateTime::UNIX_EPOCH, super::super::RepositoryState::Complete);
+    RepositoryRow { observed_at, repository, tag_count: None, state, error_code: None, monitored: false }
+}
+
 #[test]
-fn after_a_failed_write_there_is_no_checkpoint_any_more() {
+fn a_spool_that_lost_a_write_takes_nothing_more_and_is_never_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spool = broken(directory.path());
+    assert!(spool.is_broken());
+    let refused = [
+        spool.push(&row_of("next")),
+        spool.visit(|_| ()),
+        spool.holds_all(["kept"].into_iter()).map(|_| ()),
+        spool.checkpoint(&json!("after")),
+        spool.finish().map(|_| ()),
+    ];
+    for refused in refused {
+        let source = std::error::Error::source(&refused.unwrap_err()).unwrap().to_string();
+        assert!(source.contains("rows are missing, as an earlier write failed: "), "{source}");
+        assert!(source.contains("No such file or directory"), "the cause: {source}");
+    }
+    // The checkpoint before stands.
+    assert_eq!(Spool::peek(&walk(directory.path())), Some(json!("before")));
+    let (spool, _) = Spool::resume(&walk(directory.path())).unwrap().unwrap();
+    let names: Vec<_> = sealed(directory.path(), spool).repositories.into_keys().collect();
+    assert_eq!(names, ["kept"]);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_loses_no_row_and_is_tried_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = walk(directory.path());
-    let mut spool = Spool::create_with(&path, &WALKED, limit(1)).unwrap();
-    fs::remove_dir(&path).unwrap();
-    let state = super::super::RepositoryState::Complete;
-    let observed_at = chrono::DateTime::UNIX_EPOCH;
-    let (tag_count, error_code, monitored) = (None, None, false);
-    let row = RepositoryRow { observed_at, repository: "lost", tag_count, state, error_code, monitored };
-    assert!(spool.push(&row).is_err());
-    fs::create_dir(&path).unwrap();
-    assert!(spool.checkpoint(&Value::Null).is_err());
-    assert!(Spool::peek(&path).is_none());
+    let mut spool = Spool::create_with(&path, &WALKED, limit(2)).unwrap();
+    let repository = |name: &str| Row::Repository(name.to_owned(), super::super::RepositoryState::Complete, None);
+    push_all(&mut spool, &["b", "a", "c"].map(repository));
+    // Nothing can be renamed to the name of a directory.
+    fs::create_dir(path.join("checkpoint.json")).unwrap();
+    for _ in 0..2 {
+        assert!(spool.checkpoint(&json!(1)).is_err());
+        assert!(!spool.is_broken());
+        push_all(&mut spool, &["e", "d"].map(repository));
+    }
+    fs::remove_dir(path.join("checkpoint.json")).unwrap();
+    spool.checkpoint(&json!(2)).unwrap();
+    let copy = killed(directory.path());
+    for (directory, spool) in
+        [(directory.path(), spool), (copy.path(), Spool::resume(&walk(copy.path())).unwrap().unwrap().0)]
+    {
+        let names: Vec<_> = sealed(directory, spool).repositories.into_keys().collect();
+        assert_eq!(names, ["a", "b", "c", "d", "e"]);
+    }
+}
+
+/// Whether a checkpoint was written cannot be told where its directory could not be synced: what either of the two names
+/// stays.
+#[test]
+fn after_a_checkpoint_that_may_have_been_written_both_can_be_gone_on_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spool = Spool::create_with(&walk(directory.path()), &WALKED, limit(1)).unwrap();
+    let repository = |at: usize| Row::Repository(format!("app{at:04}"), super::super::RepositoryState::Complete, None);
+    push_all(&mut spool, &[repository(9000)]);
+    spool.checkpoint(&json!(1)).unwrap();
+    push_all(&mut spool, &[repository(8000)]);
+    let tables = spool.settle().unwrap();
+    spool.name(tables, &json!(2)).unwrap();
+    // As if that had failed. Then as many segments as are merged.
+    push_all(&mut spool, &(0..2 * MOST_SEGMENTS).rev().map(repository).collect::<Vec<_>>());
+    let copy = killed(directory.path());
+    let (resumed, note) = Spool::resume(&walk(copy.path())).unwrap().unwrap();
+    assert_eq!(note, json!(2));
+    let names: Vec<_> = sealed(copy.path(), resumed).repositories.into_keys().collect();
+    assert_eq!(names, ["app8000", "app9000"]);
 }
 
 #[test]

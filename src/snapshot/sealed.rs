@@ -1,7 +1,7 @@
 //! A sealed snapshot on disk: one file per table and `sealed.json`, written last. Without that file there is no
 //! snapshot; with it, every byte is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,14 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{BatchIter, Rows, RunRecord, Snapshot, SnapshotError, Table, durable};
 
+use super::checkpoint;
 use super::columns::RunIdColumn;
+use super::own;
+use super::patience::Patience;
 use super::segment;
 use super::segments::table_file;
-use super::spool::remove_all_but;
 
-const SEAL: &str = "sealed.json";
+pub(super) const SEAL: &str = "sealed.json";
 
 /// A snapshot could not be sealed, or a sealed one could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -82,19 +84,33 @@ impl Unsealed {
         self.rows.get(&table).copied().unwrap_or(0)
     }
 
-    /// Writes the seal and moves everything to `directory`, where nothing may stand yet.
+    /// Moves the tables to `directory`, in place of what of ours stands there, and seals them. What is not ours in the walk's
+    /// directory stays there.
     ///
     /// # Errors
-    /// If the disk refuses; what then stands at `directory`, if anything, is to be removed.
+    /// If the disk refuses; what then stands at `directory`, if anything, is to be [discarded](super::discard).
     pub fn seal(self, record: RunRecord, directory: &Path) -> Result<Sealed, SealError> {
         let disk = |source| SealError::Disk { path: directory.to_owned(), source };
         let seal = Seal { record, rows: self.rows };
         let json = serde_json::to_vec_pretty(&seal).map_err(|e| disk(e.into()))?;
-        // The checkpoint and what it names: from here on the walk is whole, or it is lost.
-        let tables: BTreeSet<_> = seal.rows.keys().map(|table| table_file(*table)).collect();
-        remove_all_but(&tables, &self.directory).map_err(disk)?;
-        durable::write(&self.directory.join(SEAL), &json).map_err(disk)?;
-        durable::rename(&self.directory, directory).map_err(disk)?;
+        let patience = Patience::default();
+        let sealed = || -> io::Result<()> {
+            // A damaged snapshot of this very run may stand there: a seal beside other tables would be a lie.
+            own::discard(directory)?;
+            patience.during(directory, || durable::create_dirs(directory))?;
+            for table in seal.rows.keys().copied().map(table_file) {
+                let (from, to) = (self.directory.join(&table), directory.join(&table));
+                patience.during(&to, || durable::rename(&from, &to))?;
+            }
+            // The checkpoint and what it names: from here on the walk is whole, or it is lost. One that remained would be
+            // gone on with, and be published again as another night's.
+            checkpoint::remove(&self.directory)?;
+            let path = directory.join(SEAL);
+            patience.during(&path, || durable::write(&path, &json))
+        };
+        sealed().map_err(disk)?;
+        // What cannot be removed now is removed when the next walk begins.
+        let _ = own::discard(&self.directory);
         Sealed::from_seal(directory, seal)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader, BufWriter, IntoInnerError};
 use std::path::Path;
 
 use arrow::array::{Array, RecordBatch, UInt32Array};
@@ -15,6 +15,7 @@ use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 
 use super::cells::text_column;
+use super::patience::{Patience, PatientFile};
 use super::{Limit, MERGED_BATCH, ORDERED_BATCH};
 
 /// One of Zstandard's fast levels: the spool is read back soon and thrown away. LZ4 would be no faster here: its encoder
@@ -27,7 +28,7 @@ const FIRST_REPOSITORIES: &str = "stocktake.first_repositories";
 pub(super) type SegmentReader = FileReader<BufReader<File>>;
 
 pub(super) struct SegmentWriter {
-    writer: FileWriter<BufWriter<File>>,
+    writer: FileWriter<BufWriter<PatientFile>>,
     rows: u64,
     widest: usize,
     first_repositories: Vec<String>,
@@ -40,11 +41,12 @@ impl fmt::Debug for SegmentWriter {
 }
 
 impl SegmentWriter {
-    pub(super) fn create(path: &Path, schema: &SchemaRef) -> Result<Self, ArrowError> {
+    /// A new file; there must be none.
+    pub(super) fn create(path: &Path, schema: &SchemaRef, patience: &Patience) -> Result<Self, ArrowError> {
         let options = IpcWriteOptions::default()
             .try_with_compression(Some(CompressionType::ZSTD))?
             .try_with_compression_level(Some(ZSTD_LEVEL))?;
-        let file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
+        let file = BufWriter::with_capacity(256 * 1024, PatientFile::create(path, patience)?);
         let writer = FileWriter::try_new_with_options(file, schema, options)?;
         Ok(Self { writer, rows: 0, widest: 0, first_repositories: Vec::new() })
     }
@@ -99,8 +101,8 @@ impl SegmentWriter {
         let firsts = serde_json::to_string(&self.first_repositories).map_err(io::Error::from)?;
         self.writer.write_metadata(FIRST_REPOSITORIES, firsts);
         self.writer.finish()?;
-        let file = self.writer.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((self.rows, file))
+        let file = self.writer.into_inner()?.into_inner().map_err(IntoInnerError::into_error)?;
+        Ok((self.rows, file.into_file()))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::AsArray;
 use arrow::error::ArrowError;
@@ -12,11 +13,26 @@ use stocktake_sink::Table;
 use super::columns::{Columns, spooled_schema};
 use super::keys::{Key, Keys};
 use super::merge::Merge;
+use super::patience::Patience;
 use super::segment::{self, SegmentWriter};
 
 /// Segments read at once. Merging has all of them open, with a batch of each in memory: their number must not grow with
 /// the registry either.
 pub(super) const MOST_SEGMENTS: usize = 256;
+
+/// Segments that a merge reads without waiting for those of other walks.
+const NARROW: usize = 16;
+
+/// One wide merge at a time in the whole process: many walks that end together would have thousands of files open, and
+/// take gigabytes of memory.
+static WIDE_MERGE: Mutex<()> = Mutex::new(());
+
+/// Files that a walk has open in its spool at most, unless it holds [`WIDE_MERGE`]: two tables' open segments, the segments
+/// of a merge of the third and what it writes to, and one that is being synced or named.
+pub const MOST_FILES: u64 = 2 + NARROW as u64 + 1 + 2;
+
+/// Files that the one wide merge of the process reads.
+pub const WIDE_MERGE_FILES: u64 = MOST_SEGMENTS as u64;
 
 /// What those batches may take together before segments are merged, however few: with rows of 4 MiB a dozen would do.
 const MOST_BYTES: usize = 48 * 1024 * 1024;
@@ -25,11 +41,12 @@ const MOST_BYTES: usize = 48 * 1024 * 1024;
 pub(super) struct Segments {
     table: Table,
     directory: PathBuf,
+    patience: Patience,
     /// The earliest first.
     closed: Vec<Closed>,
     open: Option<Open>,
     created: u64,
-    /// Merged into others, and still named by the last checkpoint.
+    /// Merged into others, and perhaps still named by a checkpoint.
     outlived: Vec<Closed>,
 }
 
@@ -39,9 +56,9 @@ pub(super) struct Closed {
     number: u64,
     /// About how many bytes its largest batch takes in memory.
     widest: usize,
-    /// Whether the last checkpoint names it: then it is durable, and must stay.
+    /// Whether a checkpoint may name it: then it is durable, and must stay.
     #[serde(skip)]
-    named: bool,
+    settled: bool,
 }
 
 #[derive(Debug)]
@@ -53,9 +70,9 @@ struct Open {
 }
 
 impl Segments {
-    pub(super) fn new(table: Table, directory: &Path) -> Self {
+    pub(super) fn new(table: Table, directory: &Path, patience: Patience) -> Self {
         let (closed, outlived) = (Vec::new(), Vec::new());
-        Self { table, directory: directory.to_owned(), closed, open: None, created: 0, outlived }
+        Self { table, directory: directory.to_owned(), patience, closed, open: None, created: 0, outlived }
     }
 
     pub(super) fn table(&self) -> Table {
@@ -66,9 +83,14 @@ impl Segments {
     ///
     /// # Errors
     /// If one of them is not whole.
-    pub(super) fn resume(table: Table, directory: &Path, named: Vec<Closed>) -> Result<Self, ArrowError> {
-        let mut segments = Self::new(table, directory);
-        segments.closed = named.into_iter().map(|segment| Closed { named: true, ..segment }).collect();
+    pub(super) fn resume(
+        table: Table,
+        directory: &Path,
+        named: Vec<Closed>,
+        patience: Patience,
+    ) -> Result<Self, ArrowError> {
+        let mut segments = Self::new(table, directory, patience);
+        segments.closed = named.into_iter().map(|segment| Closed { settled: true, ..segment }).collect();
         for segment in &segments.closed {
             // Reads only the footer, which is written last.
             let reader = segment::read(&segments.path(segment.number))?;
@@ -117,9 +139,13 @@ impl Segments {
     }
 
     fn create(&mut self) -> Result<(u64, SegmentWriter), ArrowError> {
+        // Somebody else's entry may have the name.
+        while fs::symlink_metadata(self.path(self.created)).is_ok() {
+            self.created += 1;
+        }
         let number = self.created;
         self.created += 1;
-        Ok((number, SegmentWriter::create(&self.path(number), &spooled_schema(self.table))?))
+        Ok((number, SegmentWriter::create(&self.path(number), &spooled_schema(self.table), &self.patience)?))
     }
 
     /// Closes the open segment; merges all where there are too many.
@@ -139,21 +165,25 @@ impl Segments {
     fn close_as(&mut self, number: u64, writer: SegmentWriter) -> Result<(), ArrowError> {
         let widest = writer.widest();
         writer.finish()?;
-        self.closed.push(Closed { number, widest, named: false });
+        self.closed.push(Closed { number, widest, settled: false });
         Ok(())
     }
 
     /// Moves the rows of all closed segments to another file.
     fn drain_into(&mut self, writer: &mut SegmentWriter) -> Result<(), ArrowError> {
         let paths: Vec<_> = self.closed.iter().map(|segment| self.path(segment.number)).collect();
-        for batch in Merge::open(self.table, paths.iter().map(PathBuf::as_path))? {
+        let is_wide = paths.len() > NARROW;
+        let _turn = is_wide.then(|| WIDE_MERGE.lock().unwrap_or_else(PoisonError::into_inner));
+        let open = || Merge::open(self.table, paths.iter().map(PathBuf::as_path));
+        for batch in self.patience.during(&self.directory, open)? {
             writer.append(&batch?)?;
         }
         for (segment, path) in self.closed.drain(..).zip(paths) {
-            if segment.named {
+            if segment.settled {
                 self.outlived.push(segment);
             } else {
-                fs::remove_file(path)?;
+                // What cannot be removed now is removed when the walk is sealed or begins anew.
+                let _ = fs::remove_file(path);
             }
         }
         Ok(())
@@ -163,7 +193,8 @@ impl Segments {
     pub(super) fn visit(&mut self, mut seen: impl FnMut(&str)) -> Result<(), ArrowError> {
         self.close()?;
         for segment in &self.closed {
-            for batch in segment::read(&self.path(segment.number))? {
+            let path = self.path(segment.number);
+            for batch in self.patience.during(&path, || segment::read(&path))? {
                 let batch = batch?;
                 let names = batch.column_by_name("repository").and_then(|c| c.as_string_opt::<i32>());
                 names.into_iter().flatten().flatten().for_each(&mut seen);
@@ -175,15 +206,20 @@ impl Segments {
     /// Closes and makes durable what there is, for a checkpoint to name.
     pub(super) fn settle(&mut self) -> Result<Vec<Closed>, ArrowError> {
         self.close()?;
-        for segment in self.closed.iter().filter(|segment| !segment.named) {
-            File::open(self.path(segment.number))?.sync_all()?;
+        for at in 0..self.closed.len() {
+            if !self.closed[at].settled {
+                let path = self.path(self.closed[at].number);
+                // Not synced again if that fails: the system may have thrown the bytes away, and says so once.
+                self.patience.during(&path, || File::open(&path))?.sync_all()?;
+                // From here on: where the checkpoint is written and that cannot be told for certain, both stay whole.
+                self.closed[at].settled = true;
+            }
         }
         Ok(self.closed.clone())
     }
 
     /// A checkpoint names what [`Segments::settle`] gave, and nothing else any more.
     pub(super) fn named(&mut self) {
-        self.closed.iter_mut().for_each(|segment| segment.named = true);
         for segment in std::mem::take(&mut self.outlived) {
             // What cannot be removed now is removed when the walk is resumed or sealed.
             let _ = fs::remove_file(self.path(segment.number));
@@ -197,12 +233,12 @@ impl Segments {
             && let Some(open) = self.open.take()
         {
             let rows = open.writer.finish_durably()?;
-            // The name becomes durable together with the seal's, which is in the same directory.
-            fs::rename(self.path(open.number), target)?;
+            // The name becomes durable when the table is sealed.
+            self.patience.during(&target, || fs::rename(self.path(open.number), &target))?;
             return Ok(rows);
         }
         self.close()?;
-        let mut writer = SegmentWriter::create(&target, &spooled_schema(self.table))?;
+        let mut writer = SegmentWriter::create(&target, &spooled_schema(self.table), &self.patience)?;
         self.drain_into(&mut writer)?;
         writer.finish_durably()
     }
@@ -219,6 +255,12 @@ impl Segments {
 
 fn file_name(table: Table, number: u64) -> String {
     format!("{table}.{number}.segment")
+}
+
+/// Whether a file of this table, in a walk or sealed, has this name.
+pub(super) fn is_file_of(table: Table, name: &str) -> bool {
+    let number = || name.strip_prefix(table.as_str())?.strip_prefix('.')?.strip_suffix(".segment")?.parse().ok();
+    name == table_file(table) || number().is_some_and(|number: u64| file_name(table, number) == name)
 }
 
 /// The name of a table's file in a sealed snapshot.

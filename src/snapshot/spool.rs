@@ -4,17 +4,20 @@
 //! merged into one file when the walk has ended, and before that as often as there are too many.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
+use serde::Serialize;
 use serde_json::Value;
-use stocktake_sink::{Table, durable};
+use stocktake_sink::Table;
+use tracing::warn;
 
 use super::checkpoint::{self, Checkpoint};
 use super::columns::{Columns, ManifestColumns, RepositoryColumns, TagColumns};
 use super::lane::{self, Lane};
+use super::own;
+use super::patience::Patience;
 use super::sealed::Unsealed;
 use super::segments::{Closed, Segments};
 use super::{Limit, ManifestRow, RepositoryRow, TagRow};
@@ -31,12 +34,15 @@ pub struct SpoolError {
 /// The rows of one run so far.
 #[derive(Debug)]
 pub struct Spool {
+    /// Dropped first: what goes with the lanes is waited for no more.
+    patience: Impatient,
     directory: PathBuf,
     repositories: Option<Box<Lane<RepositoryColumns>>>,
     tags: Option<Box<Lane<TagColumns>>>,
     manifests: Option<Box<Lane<ManifestColumns>>>,
-    /// A write failed, so that rows may be missing: no checkpoint may say otherwise.
-    broken: bool,
+    /// Why rows are missing, as a write failed or could not be read back: nothing more is taken, and there is neither a
+    /// checkpoint nor an end.
+    broken: Option<String>,
 }
 
 impl Spool {
@@ -54,22 +60,24 @@ impl Spool {
         tables: &[Table],
         buffer: impl Fn(Table) -> Limit,
     ) -> Result<Self, SpoolError> {
-        let fresh = || -> io::Result<()> {
-            match fs::remove_dir_all(directory) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-                _ => durable::create_dirs(directory),
-            }
-        };
-        fresh().map_err(|e| error(directory, e.into()))?;
-        let segments = tables.iter().map(|&table| (table, Segments::new(table, directory))).collect();
-        Ok(Self::of(directory, segments, buffer))
+        let foreign = own::create_or_empty(directory).map_err(|e| error(directory, e.into()))?;
+        warn_of(&foreign, directory);
+        let patience = Patience::default();
+        let segments = tables.iter().map(|&table| (table, Segments::new(table, directory, patience.clone()))).collect();
+        Ok(Self::of(directory, segments, patience, buffer))
     }
 
-    fn of(directory: &Path, mut segments: BTreeMap<Table, Segments>, buffer: impl Fn(Table) -> Limit) -> Self {
+    fn of(
+        directory: &Path,
+        mut segments: BTreeMap<Table, Segments>,
+        patience: Patience,
+        buffer: impl Fn(Table) -> Limit,
+    ) -> Self {
         let repositories = lane(segments.remove(&Table::Repositories), buffer(Table::Repositories));
         let tags = lane(segments.remove(&Table::Tags), buffer(Table::Tags));
         let manifests = lane(segments.remove(&Table::Manifests), buffer(Table::Manifests));
-        Self { directory: directory.to_owned(), repositories, tags, manifests, broken: false }
+        let (patience, directory) = (Impatient(patience), directory.to_owned());
+        Self { patience, directory, repositories, tags, manifests, broken: None }
     }
 
     /// Goes on from the last checkpoint in `directory`, with the note it carried. What came after it is removed.
@@ -83,13 +91,15 @@ impl Spool {
 
     fn resume_with(directory: &Path, buffer: impl Fn(Table) -> Limit) -> Result<Option<(Self, Value)>, SpoolError> {
         let Some(Checkpoint { tables, note, .. }) = Checkpoint::read(directory) else { return Ok(None) };
-        let opened: Result<BTreeMap<_, _>, ArrowError> =
-            tables.into_iter().map(|(table, named)| Ok((table, Segments::resume(table, directory, named)?))).collect();
+        let patience = Patience::default();
+        let open = |(table, named)| Ok((table, Segments::resume(table, directory, named, patience.clone())?));
+        let opened: Result<BTreeMap<_, _>, ArrowError> = tables.into_iter().map(open).collect();
         let Ok(segments) = opened else { return Ok(None) };
         let mut kept: BTreeSet<String> = segments.values().flat_map(Segments::files).collect();
         kept.insert(checkpoint::FILE.to_owned());
-        remove_all_but(&kept, directory).map_err(|e| error(directory, e.into()))?;
-        Ok(Some((Self::of(directory, segments, buffer), note)))
+        let foreign = own::remove_all_but(&kept, directory).map_err(|e| error(directory, e.into()))?;
+        warn_of(&foreign, directory);
+        Ok(Some((Self::of(directory, segments, patience, buffer), note)))
     }
 
     /// The note of the checkpoint in `directory`, if there is one that can be read. Touches nothing.
@@ -101,15 +111,18 @@ impl Spool {
     /// Waits for the disk, and begins new segments, so not for every row.
     ///
     /// # Errors
-    /// If the rows or the checkpoint cannot be written, or any write before failed; then the checkpoint before remains.
-    pub fn checkpoint(&mut self, note: &Value) -> Result<(), SpoolError> {
-        if self.broken {
-            let lost = io::Error::other("an earlier write failed, so rows are missing");
-            return Err(error(&self.directory, lost.into()));
-        }
+    /// If the rows cannot be written, or any write before failed: then the spool is [broken](Self::is_broken). If the
+    /// checkpoint itself cannot be written, no row is lost, and it may be tried again. The checkpoint before remains.
+    pub fn checkpoint(&mut self, note: &impl Serialize) -> Result<(), SpoolError> {
+        let note = serde_json::to_value(note).map_err(|e| error(&self.directory, io::Error::from(e).into()))?;
         let tables = self.settle()?;
-        self.name(tables, note)?;
+        self.name(tables, &note)?;
         self.forget()
+    }
+
+    /// Whether rows are missing, so that this spool can neither go on nor be finished.
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     /// All rows into durable segments.
@@ -119,7 +132,9 @@ impl Spool {
 
     /// The one step that counts: until here the checkpoint before stands, from here on this one.
     fn name(&self, tables: Checkpointed, note: &Value) -> Result<(), SpoolError> {
-        Checkpoint::new(tables, note.clone()).write(&self.directory).map_err(|e| error(&self.directory, e.into()))
+        let checkpoint = Checkpoint::new(tables, note.clone());
+        let written = self.patience.0.during(&self.directory, || checkpoint.write(&self.directory));
+        written.map_err(|e| error(&self.directory, e.into()))
     }
 
     /// Removes what only the checkpoint before named.
@@ -136,6 +151,7 @@ impl Spool {
     /// # Errors
     /// If a full buffer cannot be written, or the spool was made without this table.
     pub fn push(&mut self, row: &RepositoryRow<'_>) -> Result<(), SpoolError> {
+        self.is_whole()?;
         let pushed = push(self.repositories.as_deref_mut(), row);
         self.remember(pushed)
     }
@@ -145,6 +161,7 @@ impl Spool {
     /// # Errors
     /// As for [`Spool::push`].
     pub fn push_tag(&mut self, row: &TagRow<'_>) -> Result<(), SpoolError> {
+        self.is_whole()?;
         let pushed = push(self.tags.as_deref_mut(), row);
         self.remember(pushed)
     }
@@ -154,6 +171,7 @@ impl Spool {
     /// # Errors
     /// As for [`Spool::push`].
     pub fn push_manifest(&mut self, row: &ManifestRow) -> Result<(), SpoolError> {
+        self.is_whole()?;
         let pushed = push(self.manifests.as_deref_mut(), row);
         self.remember(pushed)
     }
@@ -175,6 +193,7 @@ impl Spool {
     /// # Errors
     /// If the spool cannot be written or read back.
     pub fn visit(&mut self, seen: impl FnMut(&str)) -> Result<(), SpoolError> {
+        self.is_whole()?;
         let Some(lane) = &mut self.repositories else { return Ok(()) };
         let visited = lane.flushed().and_then(|segments| segments.visit(seen));
         self.remember(visited)
@@ -184,7 +203,7 @@ impl Spool {
     /// walk which was cut off can still be resumed, until the result is sealed.
     ///
     /// # Errors
-    /// If the files cannot be written or read back.
+    /// If the files cannot be written or read back, or any write before failed.
     pub fn finish(mut self) -> Result<Unsealed, SpoolError> {
         // One after the other, so that only one merge at a time takes memory.
         let rows = self.of_each(Segments::merge)?;
@@ -196,6 +215,7 @@ impl Spool {
         &mut self,
         mut work: impl FnMut(&mut Segments) -> Result<T, ArrowError>,
     ) -> Result<BTreeMap<Table, T>, SpoolError> {
+        self.is_whole()?;
         let all = [
             self.repositories.as_mut().map(|lane| lane.flushed()),
             self.tags.as_mut().map(|lane| lane.flushed()),
@@ -206,10 +226,31 @@ impl Spool {
         self.remember(done)
     }
 
+    /// # Errors
+    /// Why rows are missing, if they are.
+    fn is_whole(&self) -> Result<(), SpoolError> {
+        let Some(why) = &self.broken else { return Ok(()) };
+        let lost = io::Error::other(format!("rows are missing, as an earlier write failed: {why}"));
+        Err(error(&self.directory, lost.into()))
+    }
+
     /// Remembers a failure.
     fn remember<T>(&mut self, result: Result<T, ArrowError>) -> Result<T, SpoolError> {
-        self.broken |= result.is_err();
+        if let (None, Err(e)) = (&self.broken, &result) {
+            self.broken = Some(e.to_string());
+            self.patience.0.end();
+        }
         result.map_err(|e| error(&self.directory, e))
+    }
+}
+
+/// Waits for nothing any more, once it is dropped.
+#[derive(Debug)]
+struct Impatient(Patience);
+
+impl Drop for Impatient {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -225,15 +266,10 @@ fn push<C: Columns>(lane: Option<&mut Lane<C>>, row: &C::Row<'_>) -> Result<(), 
     lane.ok_or_else(none)?.push(row)
 }
 
-/// Removes every file of a directory but these.
-pub(super) fn remove_all_but(kept: &BTreeSet<String>, directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if !entry.file_name().to_str().is_some_and(|name| kept.contains(name)) {
-            fs::remove_file(entry.path())?;
-        }
+fn warn_of(foreign: &[String], directory: &Path) {
+    if !foreign.is_empty() {
+        warn!("{} holds what stocktake has not made and leaves alone: {}", directory.display(), foreign.join(", "));
     }
-    Ok(())
 }
 
 fn error(directory: &Path, source: ArrowError) -> SpoolError {

@@ -5,6 +5,7 @@
 //! removed.
 
 mod history;
+mod lock;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -16,11 +17,14 @@ use std::time::SystemTime;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::clock::FAR_AHEAD;
-use stocktake_sink::{Receipt, RegistryName, SnapshotId, durable};
+use stocktake_sink::durable::{self, Left};
+use stocktake_sink::{Receipt, RegistryName, SnapshotId};
+use tracing::warn;
 
 pub use history::{History, Inventory, LastRun, MOST_REFUSALS, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
+pub use lock::lock_file;
 
-use crate::snapshot::{Extent, SealError, Sealed};
+use crate::snapshot::{Extent, SealError, Sealed, discard};
 
 const POINTER: &str = "state.json";
 const WALK: &str = "walk";
@@ -132,23 +136,38 @@ impl RegistryState {
         let disk = |source| StateError::Disk { path: directory.clone(), source };
         refuse_of_dynamic_user(root, rustix::process::geteuid().is_root())?;
         durable::create_dirs(&directory).map_err(disk)?;
-        let lock = lock_file(&directory.join("lock"))?;
+        let lock = lock_registry(&directory.join("lock"))?;
         let state = Self { pointer: read_pointer(&directory)?, directory: directory.clone(), _lock: lock };
-        state.sweep().map_err(disk)?;
+        for left in state.sweep() {
+            warn!(%registry, "{left}");
+        }
         Ok(state)
     }
 
-    fn sweep(&self) -> io::Result<()> {
-        durable::sweep(&self.directory)?;
+    /// Removes what the pointer does not name. What is not ours, or cannot be removed, is in nobody's way.
+    fn sweep(&self) -> Vec<Left> {
+        let mut left = durable::sweep(&self.directory);
         let kept = self.pointer.last.as_ref().map(|last| sealed_name(&last.id));
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(e) => {
+                left.push(Left::new(&self.directory, e));
+                return left;
+            }
+        };
+        for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with(SEALED_PREFIX) && Some(&name) != kept.as_ref() {
-                fs::remove_dir_all(entry.path())?;
+                let foreign =
+                    |names: Vec<String>| format!("it holds what stocktake has not made: {}", names.join(", "));
+                match discard(&entry.path()) {
+                    Ok(names) if names.is_empty() => {}
+                    Ok(names) => left.push(Left::new(&entry.path(), io::Error::other(foreign(names)))),
+                    Err(e) => left.push(Left::new(&entry.path(), e)),
+                }
             }
         }
-        Ok(())
+        left
     }
 
     /// Takes a slot for a run that a person asked for: `now` in whole seconds, or the first second after the last slot,
@@ -232,13 +251,13 @@ impl RegistryState {
     /// Removes a snapshot that was sealed and could not be kept.
     pub fn discard_sealed(&self, id: &SnapshotId) {
         // A pointer that names it after all then finds nothing to deliver in this run's name.
-        let _ = fs::remove_dir_all(self.sealed_directory(id));
+        let _ = discard(&self.sealed_directory(id));
     }
 
     /// Removes what a walk spooled and nobody sealed.
     pub fn discard_walk(&self) {
-        // What cannot be removed now is removed by the next run's sweep.
-        let _ = fs::remove_dir_all(self.walk_directory());
+        // What cannot be removed now is removed when the next walk begins.
+        let _ = discard(&self.walk_directory());
     }
 
     /// Where the snapshot of this id is to be sealed.
@@ -275,7 +294,7 @@ impl RegistryState {
             self.pointer.last = before;
             return Err(e);
         }
-        // What cannot be removed now is swept by the next run.
+        // What cannot be removed now is swept by the next run, which says so.
         let _ = self.sweep();
         Ok(())
     }
@@ -339,14 +358,17 @@ fn sealed_name(id: &SnapshotId) -> String {
     format!("{SEALED_PREFIX}{id}")
 }
 
-fn lock_file(path: &Path) -> Result<File, StateError> {
+fn lock_registry(path: &Path) -> Result<File, StateError> {
     let disk = |source| StateError::Disk { path: path.to_owned(), source };
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(disk)?;
+    let mut file = lock_file(path).map_err(disk)?;
     match file.try_lock() {
         Ok(()) => {
             // Only for the message of whoever finds it locked: on a full disk it cannot be written, and what fills the
-            // disk may be a killed run's, which is swept after this.
-            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            // disk may be a killed run's, which is swept after this. A file that has another name as well, as in a backup
+            // of hard links, is left as it is.
+            if file.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
+                let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            }
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {

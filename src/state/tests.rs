@@ -42,7 +42,7 @@ fn entries(root: &Path) -> Vec<String> {
 }
 
 fn receipt() -> Receipt {
-    Receipt { location: "there".into(), objects: Vec::new() }
+    Receipt { location: "there".into(), objects: Vec::new(), warnings: Vec::new() }
 }
 
 #[test]
@@ -168,6 +168,28 @@ fn what_a_killed_run_left_is_removed_and_the_last_snapshot_stays() {
     assert_eq!(entries(root.path()), ["lock", &format!("sealed-{kept}"), "state.json", "walk"]);
     state.discard_walk();
     assert_eq!(entries(root.path()), ["lock", &format!("sealed-{kept}"), "state.json"]);
+}
+
+#[test]
+fn what_is_not_ours_is_left_and_keeps_no_run_from_beginning() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = RegistryState::lock(root.path(), &name()).unwrap();
+    let first = keep(&mut state, at(1));
+    let directory = root.path().join("quay");
+    fs::create_dir(state.sealed_directory(&first).join("@eaDir")).unwrap();
+    fs::create_dir_all(directory.join(".stocktake-0123456789abcdef-state.json/theirs")).unwrap();
+    fs::create_dir_all(directory.join("sealed-theirs/theirs")).unwrap();
+    fs::write(directory.join("sealed-file"), "theirs").unwrap();
+    fs::create_dir_all(state.walk_directory().join("@eaDir")).unwrap();
+    let second = keep(&mut state, at(2));
+    drop(state);
+    let state = RegistryState::lock(root.path(), &name()).unwrap();
+    assert_eq!(state.last().unwrap().unwrap().snapshot.id(), &second);
+    state.discard_walk();
+    let sealed = [first, second].map(|id| format!("sealed-{id}"));
+    let expected = [".stocktake-0123456789abcdef-state.json", "lock", "sealed-file", &sealed[0], &sealed[1]];
+    assert_eq!(entries(root.path()), [&expected[..], &["sealed-theirs", "state.json", "walk"]].concat());
+    assert_eq!(fs::read_dir(directory.join(&sealed[0])).unwrap().count(), 1, "what was ours in it is gone");
 }
 
 #[test]

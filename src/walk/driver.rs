@@ -21,7 +21,7 @@ use super::reading::{ROOM, Reader, Reading};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
 use crate::clock;
-use crate::registry::{Fault, Page, Place, RegistryError};
+use crate::registry::{Fault, Page, Place, RegistryError, chain};
 use crate::snapshot::SpoolError;
 
 /// How much of a walk a killed process loses.
@@ -357,13 +357,20 @@ impl Job {
             }
         }
         if let Some(cut) = self.cut {
-            outcome.checkpoint = Self::checkpoint(cut, ledger, &outcome);
+            match Self::checkpoint(cut, ledger, &outcome) {
+                Ok(written) => outcome.checkpoint = written,
+                Err(error) => outcome.error = outcome.error.or(Some(error.into())),
+            }
         }
         outcome
     }
 
-    /// Writes the checkpoint down; without one, a later run begins anew: no reason to end this one.
-    fn checkpoint(mut cut: Cut, ledger: &mut Ledger, outcome: &JobDone) -> bool {
+    /// Writes the checkpoint down; false if there is none. One that cannot be written is tried again when the next is due,
+    /// and without one a later run begins anew: no reason to end this one, as long as its rows are all there.
+    ///
+    /// # Errors
+    /// If rows were lost on the way.
+    fn checkpoint(mut cut: Cut, ledger: &mut Ledger, outcome: &JobDone) -> Result<bool, SpoolError> {
         cut.pending.extend(outcome.left.iter().chain(&ledger.silent()).map(ToString::to_string));
         if let Some((entered, pages)) = &outcome.entered {
             cut.pending.extend(entered.to_read.iter().map(ToString::to_string));
@@ -372,11 +379,14 @@ impl Job {
         cut.books = ledger.books.clone();
         let nothing = cut.pages == Pages::None && cut.books.is_empty();
         if nothing || cut.pages == Pages::Lost {
-            return false;
+            return Ok(false);
         }
-        let written = serde_json::to_value(&cut).map_err(|e| e.to_string());
-        let written = written.and_then(|note| ledger.spool.checkpoint(&note).map_err(|e: SpoolError| e.to_string()));
-        written.inspect_err(|error| warn!("no checkpoint of this walk is written: {error}")).is_ok()
+        let Err(error) = ledger.spool.checkpoint(&cut) else { return Ok(true) };
+        if ledger.spool.is_broken() {
+            return Err(error);
+        }
+        warn!("no checkpoint of this walk is written, the walk goes on: {}", chain(&error));
+        Ok(false)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::Books;
 use crate::registry::Cursor;
-use crate::snapshot::{Spool, SpoolError};
+use crate::snapshot::{Spool, SpoolError, is_unused};
 
 /// What a checkpoint says beside the rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl Unfinished {
     /// # Errors
     /// Why it is not, or that there is none.
     pub fn find(directory: &Path, fingerprint: &str, within: Duration, now: DateTime<Utc>) -> Result<Self, NotResumed> {
-        if !directory.exists() {
+        if is_unused(directory) {
             return Err(NotResumed::Nothing);
         }
         let of = |note| serde_json::from_value::<Cut>(note).ok();

@@ -60,12 +60,15 @@ impl Phase {
             };
         }
         let is_there = |name: &str| site.state().join("walk").join(name).exists();
-        let sealed = site.state_entries().iter().filter(|name| name.starts_with("sealed-")).count();
+        let entries = site.state_entries();
+        let moved: Vec<_> = entries.iter().filter(|name| name.starts_with("sealed-")).collect();
+        let sealed = moved.iter().filter(|name| site.state().join(name).join("sealed.json").exists()).count();
+        let earlier = usize::from(!id.is_null());
         if now["last_slot"] == before["last_slot"] {
             Self::BeforeSlot
-        } else if sealed > usize::from(!id.is_null()) || is_there("sealed.json") {
+        } else if sealed > earlier {
             Self::Sealed
-        } else if is_there("repositories.arrow") {
+        } else if moved.len() > earlier || is_there("repositories.arrow") {
             Self::Spooled
         } else if is_there("") {
             Self::Walk
@@ -287,7 +290,9 @@ async fn a_kill_before_the_snapshot_is_kept_leaves_the_earlier_one() {
     for (point, phase) in [
         ("half write 1 state/quay/walk/repositories", Phase::Walk),
         ("half write 1 sealed.json", Phase::Spooled),
-        ("before rename 1 state/quay/sealed-", Phase::Sealed),
+        ("before rename 1 state/quay/sealed-", Phase::Spooled),
+        ("after rename 1 state/quay/sealed-", Phase::Spooled),
+        ("after rename 2 state/quay/sealed-", Phase::Sealed),
         // The first writes down the slot, the second the snapshot, the third the receipts.
         ("before rename 2 state/quay/state.json", Phase::Sealed),
     ] {

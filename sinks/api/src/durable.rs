@@ -4,6 +4,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
@@ -53,6 +54,7 @@ impl Staged {
     /// [`io::ErrorKind::AlreadyExists`] if the target exists; else as for [`Staged::commit`].
     pub fn commit_new(mut self) -> io::Result<()> {
         self.sync()?;
+        let directory = open_dir(parent(&self.target))?;
         // A hard link, unlike a rename, refuses an existing target, and does so atomically. The hidden name goes on drop.
         match fs::hard_link(&self.hidden, &self.target) {
             // File systems without hard links (FAT, SMB, some FUSE) answer one of these. There the check and the
@@ -66,7 +68,7 @@ impl Staged {
             }
             linked => linked?,
         }
-        sync_dir(parent(&self.target))
+        sync_opened(&directory)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -95,10 +97,13 @@ impl Drop for Staged {
 /// Renames a file or directory whose content is durable already, and makes its new name durable.
 ///
 /// # Errors
-/// As of the operating system.
+/// As of the operating system. Where there was no descriptor or no room for it, nothing has happened, and it may be
+/// tried again.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    // Opened first: without a free descriptor, a renamed file could not be made durable any more.
+    let directory = open_dir(parent(to))?;
     fs::rename(from, to)?;
-    sync_dir(parent(to))
+    sync_opened(&directory)
 }
 
 /// Replaces `target` by `bytes`, atomically and durably.
@@ -111,42 +116,62 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     staged.commit()
 }
 
-/// Removes staging files that a killed process left directly in `directory`.
-///
-/// # Errors
-/// If the directory cannot be listed; a directory that does not exist holds none.
-pub fn sweep(directory: &Path) -> io::Result<()> {
+/// What a sweep left where it is, and why. It disturbs nothing, so it is a warning.
+#[derive(Debug)]
+pub struct Left {
+    path: PathBuf,
+    why: io::Error,
+}
+
+impl Left {
+    /// Something that is left where it is.
+    pub fn new(path: &Path, why: io::Error) -> Self {
+        Self { path: path.to_owned(), why }
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is left as it is: {}", self.path.display(), self.why)
+    }
+}
+
+/// Removes staging files that a killed process left directly in `directory`, if it exists. What cannot be removed is
+/// left: a directory that somebody gave such a name, a file that cannot be deleted, a directory that cannot be listed.
+#[must_use = "what is left is a warning"]
+pub fn sweep(directory: &Path) -> Vec<Left> {
     sweep_where(directory, |name| name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()))
 }
 
-/// Removes staging files of `target` alone, in a directory that others write to at the same time.
-///
-/// # Errors
-/// As for [`sweep`].
-pub fn sweep_target(target: &Path) -> io::Result<()> {
-    let file_name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?.as_encoded_bytes();
+/// Removes staging files of `target` alone, in a directory that others write to at the same time; else as [`sweep`].
+#[must_use = "what is left is a warning"]
+pub fn sweep_target(target: &Path) -> Vec<Left> {
+    let Some(file_name) = target.file_name().map(OsStr::as_encoded_bytes) else { return Vec::new() };
     sweep_where(parent(target), |name| {
         let rest = name.as_encoded_bytes().strip_prefix(STAGING_PREFIX.as_bytes());
         rest.and_then(|rest| rest.get(TAG_LENGTH..)) == Some(file_name)
     })
 }
 
-fn sweep_where(directory: &Path, is_leftover: impl Fn(&OsStr) -> bool) -> io::Result<()> {
+fn sweep_where(directory: &Path, is_leftover: impl Fn(&OsStr) -> bool) -> Vec<Left> {
     let entries = match fs::read_dir(directory) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(e) => return vec![Left::new(directory, e)],
+        Ok(entries) => entries,
     };
+    let mut left = Vec::new();
     for entry in entries {
-        let entry = entry?;
-        if is_leftover(&entry.file_name()) {
-            match fs::remove_file(entry.path()) {
+        match entry {
+            Err(e) => left.push(Left::new(directory, e)),
+            Ok(entry) if is_leftover(&entry.file_name()) => match fs::remove_file(entry.path()) {
                 // Another sweep, or its living writer, was faster.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                removed => removed?,
-            }
+                Err(e) if e.kind() != io::ErrorKind::NotFound => left.push(Left::new(&entry.path(), e)),
+                _ => {}
+            },
+            Ok(_) => {}
         }
     }
-    Ok(())
+    left
 }
 
 /// Creates `directory` and its parents; each new entry is made durable.
@@ -173,7 +198,20 @@ pub fn create_dirs(directory: &Path) -> io::Result<()> {
 /// # Errors
 /// As of the operating system.
 pub fn sync_dir(directory: &Path) -> io::Result<()> {
-    File::open(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })?.sync_all()
+    sync_opened(&open_dir(directory)?)
+}
+
+fn open_dir(directory: &Path) -> io::Result<File> {
+    File::open(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
+}
+
+/// Some file systems (CIFS, several FUSE and network ones) cannot sync a directory and answer EINVAL or ENOTSUP: they have
+/// no more to offer. borg and rocksdb pass over it as well. Any other error is one.
+fn sync_opened(directory: &File) -> io::Result<()> {
+    match directory.sync_all() {
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn parent(path: &Path) -> &Path {

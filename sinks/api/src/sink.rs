@@ -38,6 +38,10 @@ pub struct Receipt {
     pub location: String,
     /// The objects written, in the order of the tables; empty where the sink writes none.
     pub objects: Vec<WrittenObject>,
+    /// What a person should look at though all is published, such as something that is not ours at the target. The runner
+    /// logs it; it is not remembered.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 /// One object (a file, or an entry of an object store) that a sink made visible.

@@ -6,7 +6,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use stocktake_sink::durable::{self, Staged};
+use stocktake_sink::durable::{self, Left, Staged};
 use stocktake_sink::{RegistryName, SinkError, Table};
 
 use crate::names;
@@ -51,20 +51,22 @@ impl Local {
         }
     }
 
-    /// Removes what killed runs of this registry left. Only under its lock: a living writer's files look the same.
-    pub(crate) fn sweep(&self, registry: &RegistryName) -> Result<(), SinkError> {
-        let swept = || -> io::Result<()> {
-            for table in Table::ALL {
-                for date in subdirectories(&self.path(&names::partitions(table, registry)))? {
-                    durable::sweep(&date)?;
-                }
+    /// Removes what killed runs of this registry left. Only under its lock: a living writer's files look the same. What
+    /// cannot be removed, or looked at, is left and returned: nothing that is published depends on it.
+    pub(crate) fn sweep(&self, registry: &RegistryName) -> Vec<Left> {
+        let mut left = Vec::new();
+        for table in Table::ALL {
+            let partitions = self.path(&names::partitions(table, registry));
+            match subdirectories(&partitions) {
+                Ok(dates) => left.extend(dates.iter().flat_map(|date| durable::sweep(date))),
+                Err(e) => left.push(Left::new(&partitions, e)),
             }
-            durable::sweep(&self.path(&names::manifests(registry)))?;
-            // Registries share these two directories.
-            durable::sweep_target(&self.path(&names::latest(registry)))?;
-            durable::sweep_target(&self.probe_file())
-        };
-        swept().map_err(|e| SinkError::io(format!("sweep leftovers of {registry} in {}", self.root.display()), e))
+        }
+        left.extend(durable::sweep(&self.path(&names::manifests(registry))));
+        // Registries share these two directories.
+        left.extend(durable::sweep_target(&self.path(&names::latest(registry))));
+        left.extend(durable::sweep_target(&self.probe_file()));
+        left
     }
 
     /// Begins an object under a hidden name.

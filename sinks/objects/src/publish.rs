@@ -71,7 +71,7 @@ impl ObjectSink {
 
     fn publish_locked(&self, snapshot: &Snapshot, abandoned: &Abandoned) -> Result<Receipt, SinkError> {
         let id = snapshot.id();
-        self.place.sweep(&id.registry)?;
+        let left = self.place.sweep(&id.registry);
         let manifest = match self.committed(id)? {
             Some(manifest) => manifest,
             None => self.commit(snapshot, abandoned)?,
@@ -79,7 +79,7 @@ impl ObjectSink {
         // The snapshot is visible by now. A pointer that cannot be moved is an error all the same: somebody must know, and
         // publishing again moves it.
         self.advance_latest(&manifest)?;
-        Ok(self.receipt(&manifest))
+        Ok(Receipt { warnings: left.iter().map(ToString::to_string).collect(), ..self.receipt(&manifest) })
     }
 
     /// The manifest of a snapshot that is published already, if its objects are still what it says.
@@ -189,7 +189,11 @@ impl ObjectSink {
             rows: o.rows,
             bytes: o.bytes,
         });
-        Receipt { location: self.place.location(&names::manifest(&manifest.id())), objects: objects.collect() }
+        Receipt {
+            location: self.place.location(&names::manifest(&manifest.id())),
+            objects: objects.collect(),
+            warnings: Vec::new(),
+        }
     }
 }
 

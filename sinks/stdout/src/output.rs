@@ -61,7 +61,7 @@ impl Output {
         state.torn = true;
         state.copy(rendered).map_err(failed)?;
         state.torn = false;
-        let receipt = Receipt { location: LOCATION.to_owned(), objects: Vec::new() };
+        let receipt = Receipt { location: LOCATION.to_owned(), objects: Vec::new(), warnings: Vec::new() };
         state.printed.insert(id.clone(), receipt.clone());
         Ok(receipt)
     }

@@ -67,7 +67,7 @@ fn delivered(sink: &str, attempts: u32, result: Result<Receipt, DeliveryError>) 
 
 fn receipt() -> Receipt {
     let object = |rows, bytes| WrittenObject { table: Table::Runs, location: String::new(), rows, bytes };
-    Receipt { location: "there".into(), objects: vec![object(5, 100), object(1, 10)] }
+    Receipt { location: "there".into(), objects: vec![object(5, 100), object(1, 10)], warnings: Vec::new() }
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Sink for Moody {
             return Err(SinkError::new(SinkErrorKind::Full, "write"));
         }
         self.took.lock().await.push(snapshot.id().run_id());
-        Ok(Receipt { location: "there".into(), objects: Vec::new() })
+        Ok(Receipt { location: "there".into(), objects: Vec::new(), warnings: Vec::new() })
     }
 
     async fn probe(&self) -> Result<(), SinkError> {
@@ -241,7 +241,7 @@ impl Sink for Witness {
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
         let seen = (snapshot.id().run_id(), fs::read(&self.state).unwrap());
         self.saw.lock().await.push(seen);
-        Ok(Receipt { location: "there".into(), objects: Vec::new() })
+        Ok(Receipt { location: "there".into(), objects: Vec::new(), warnings: Vec::new() })
     }
 
     async fn probe(&self) -> Result<(), SinkError> {

@@ -84,11 +84,41 @@ fn a_sweep_takes_leftovers_and_nothing_else() {
     }
     std::mem::forget(staged(&scratch.path("a"), b"half"));
     std::mem::forget(staged(&scratch.path("b"), b"half"));
-    sweep_target(&scratch.path("a")).unwrap();
+    assert!(sweep_target(&scratch.path("a")).is_empty());
     assert_eq!(scratch.names().len(), 3, "{:?}", scratch.names());
-    sweep(&scratch.0).unwrap();
+    assert!(sweep(&scratch.0).is_empty());
     assert_eq!(scratch.names(), [".hidden", "a"]);
-    sweep(&scratch.path("absent")).unwrap();
+    assert!(sweep(&scratch.path("absent")).is_empty());
+}
+
+#[test]
+fn a_sweep_leaves_what_it_cannot_remove_and_goes_on_to_the_rest() {
+    let scratch = Scratch::new("sweep-foreign");
+    let foreign = scratch.path(".stocktake-0123456789abcdef-a");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("kept"), "theirs").unwrap();
+    std::mem::forget(staged(&scratch.path("a"), b"half"));
+    std::mem::forget(staged(&scratch.path("b"), b"half"));
+    for left in [sweep_target(&scratch.path("a")), sweep(&scratch.0)] {
+        assert_eq!(left.len(), 1, "{left:?}");
+        let told = left[0].to_string();
+        assert!(told.starts_with(&format!("{} is left as it is: ", foreign.display())), "{told}");
+    }
+    assert_eq!(scratch.names(), [".stocktake-0123456789abcdef-a"]);
+    assert_eq!(fs::read(foreign.join("kept")).unwrap(), b"theirs");
+    // A file where a directory is expected.
+    write(&scratch.path("file"), b"").unwrap();
+    assert_eq!(sweep(&scratch.path("file")).len(), 1);
+}
+
+#[test]
+fn a_staging_name_that_is_a_link_loses_the_link_and_not_what_it_leads_to() {
+    let scratch = Scratch::new("sweep-link");
+    write(&scratch.path("theirs"), b"precious").unwrap();
+    std::os::unix::fs::symlink("theirs", scratch.path(".stocktake-0123456789abcdef-a")).unwrap();
+    assert!(sweep(&scratch.0).is_empty());
+    assert_eq!(scratch.names(), ["theirs"]);
+    assert_eq!(fs::read(scratch.path("theirs")).unwrap(), b"precious");
 }
 
 #[test]

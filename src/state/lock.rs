@@ -1,0 +1,62 @@
+//! Opening a lock file: never through a link, which may lead to a file of somebody else.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+/// A lock file, made if there is none and left as it is otherwise. It is not locked yet.
+///
+/// # Errors
+/// If it is a symbolic link or no regular file, or cannot be opened.
+pub fn lock_file(path: &Path) -> io::Result<File> {
+    let no_link = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = File::options().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(path);
+    let refused = |what| Err(io::Error::other(format!("it is {what}, which is no lock file of stocktake; remove it")));
+    match opened {
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => refused("a symbolic link"),
+        Ok(file) if !file.metadata()?.is_file() => refused("no regular file"),
+        opened => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_not_followed_wherever_it_leads() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (lock, theirs) = (scratch.path().join("lock"), scratch.path().join("theirs"));
+        for is_there in [false, true] {
+            if is_there {
+                fs::write(&theirs, "precious").unwrap();
+            }
+            symlink(&theirs, &lock).unwrap();
+            let refused = lock_file(&lock).unwrap_err().to_string();
+            assert_eq!(refused, "it is a symbolic link, which is no lock file of stocktake; remove it");
+            assert_eq!(theirs.exists(), is_there);
+            fs::remove_file(&lock).unwrap();
+        }
+        assert_eq!(fs::read_to_string(theirs).unwrap(), "precious");
+        lock_file(&lock).unwrap();
+        fs::write(&lock, "123").unwrap();
+        lock_file(&lock).unwrap();
+        assert_eq!(fs::read_to_string(lock).unwrap(), "123");
+    }
+
+    #[test]
+    fn a_pipe_or_a_directory_is_no_lock_file_and_nobody_waits_for_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let pipe = scratch.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(lock_file(&pipe).unwrap_err().to_string().starts_with("it is no regular file"));
+        assert_eq!(lock_file(scratch.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    }
+}
