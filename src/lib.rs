@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod descriptors;
 pub mod discovery;
 pub mod fake;
 pub mod metrics;

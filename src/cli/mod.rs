@@ -21,6 +21,7 @@ pub use exit::Exit;
 pub use logging::LogFormat;
 
 use crate::config;
+use crate::descriptors;
 use crate::metrics::Metrics;
 
 /// The nightly inventory of container registries, delivered to data warehouses.
@@ -61,6 +62,7 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    descriptors::raise();
     let bars = progress::Bars::new();
     let metrics = Metrics::new();
     logging::install(arguments.log_format, &bars, &metrics);

@@ -10,6 +10,7 @@ use tracing::info;
 use super::progress::Bars;
 use super::{Exit, LogFormat, complain, summary, textfile};
 use crate::config::Config;
+use crate::descriptors;
 use crate::metrics::Metrics;
 use crate::plans::{PlanError, plans};
 use crate::run::{Plan, Run, RunReport, chain};
@@ -44,7 +45,8 @@ pub(super) async fn run(
     };
     textfile::count_in(&mut plans, metrics);
     let stop = stop_on_signals();
-    let reports = all(&plans, config.concurrency.get(), arguments.dry_run, bars, &stop).await;
+    let concurrency = descriptors::at_once(config.concurrency, &plans, false);
+    let reports = all(&plans, concurrency.get(), arguments.dry_run, bars, &stop).await;
     // Where a program reads the log, it has all of this as events.
     if format == LogFormat::Text {
         complain(&summary::of(&reports));

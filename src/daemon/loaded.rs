@@ -10,6 +10,7 @@ use stocktake_sink::RegistryName;
 
 use crate::clock;
 use crate::config::{self, Config};
+use crate::descriptors;
 use crate::metrics::Metrics;
 use crate::plans::plans;
 use crate::run::{Plan, chain};
@@ -21,6 +22,7 @@ use crate::web::WebSettings;
 pub(super) struct Loaded {
     pub(super) file: PathBuf,
     pub(super) state: PathBuf,
+    /// Registries walked at once: as configured, or as descriptors allow.
     pub(super) concurrency: NonZeroUsize,
     pub(super) web: WebSettings,
     /// In the order of the files.
@@ -40,6 +42,7 @@ impl Loaded {
         let config = config::load(file).map_err(|problems| problems.to_string())?;
         let plans = plans(&config, &[]).map_err(|e| chain(&e))?;
         let Config { file, state, concurrency, web, registries, notes, .. } = config;
+        let concurrency = descriptors::at_once(concurrency, &plans, true);
         let names: Vec<_> = plans.iter().map(|plan| plan.registry.name.clone()).collect();
         let plans = plans.into_iter().map(|plan| (plan.registry.name.clone(), Arc::new(plan))).collect();
         let schedules = registries.into_iter().filter_map(|r| Some((r.client.name, r.schedule?))).collect();

@@ -20,13 +20,27 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sinks", &["yaml"]),
     ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web", "yaml"]),
     ("plans", &["config", "registry", "run", "yaml"]),
+    ("descriptors", &["run", "snapshot"]),
     ("schedule", &[]),
     ("status", &["state"]),
     ("metrics", &["registry", "run", "state", "status"]),
     ("web", &["state", "status"]),
     (
         "daemon",
-        &["clock", "config", "metrics", "plans", "registry", "run", "schedule", "state", "status", "web", "yaml"],
+        &[
+            "clock",
+            "config",
+            "descriptors",
+            "metrics",
+            "plans",
+            "registry",
+            "run",
+            "schedule",
+            "state",
+            "status",
+            "web",
+            "yaml",
+        ],
     ),
 ];
 

@@ -71,6 +71,13 @@ fn both_services_run_in_the_same_sandbox() {
 }
 
 #[test]
+fn both_services_have_descriptors_for_hundreds_of_registries_at_once() {
+    for unit in [DAEMON, ONESHOT] {
+        assert_has(unit, &["LimitNOFILE=65536"]);
+    }
+}
+
+#[test]
 fn secrets_are_handed_over_as_credentials_and_never_in_the_environment() {
     for unit in [DAEMON, ONESHOT] {
         let text = read(&format!("systemd/{unit}"));

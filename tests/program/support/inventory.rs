@@ -9,17 +9,20 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use stocktake_sink::offset_times;
 
+use super::stranger::is_hidden;
+
 /// The pointer to a registry's newest inventory, if there is one.
 pub(crate) fn latest(root: &Path, registry: &str) -> Option<Value> {
     let path = root.join(format!("v1/_latest/registry={registry}.json"));
     path.exists().then(|| json(&path))
 }
 
-/// All manifests of a registry, oldest first.
+/// All manifests of a registry, oldest first. Hidden files are none, to any reader.
 pub(crate) fn manifests(root: &Path, registry: &str) -> Vec<Value> {
     let directory = root.join(format!("v1/_runs/registry={registry}"));
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| !is_hidden(path)).collect();
     paths.sort();
     paths.iter().map(|path| json(path)).collect()
 }
@@ -40,9 +43,13 @@ pub(crate) fn repositories(root: &Path, registry: &str) -> Vec<String> {
 /// The rows of a table of a registry's newest inventory as JSON objects, without what is null.
 pub(crate) fn table(root: &Path, registry: &str, name: &str) -> Vec<Value> {
     let latest = latest(root, registry).expect("an inventory");
-    let manifest = json(&root.join(latest["manifest"].as_str().unwrap()));
+    table_of(root, &json(&root.join(latest["manifest"].as_str().unwrap())), name)
+}
+
+/// The same of the run that this manifest is of.
+pub(crate) fn table_of(root: &Path, manifest: &Value, name: &str) -> Vec<Value> {
     let mut lines = arrow_json::LineDelimitedWriter::new(Vec::new());
-    for batch in rows(root, &manifest, name) {
+    for batch in rows(root, manifest, name) {
         lines.write(&offset_times(&batch).unwrap()).unwrap();
     }
     lines.finish().unwrap();

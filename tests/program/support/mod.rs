@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod crash_point;
 pub(crate) mod daemon;
 pub(crate) mod docker_registry;
+pub(crate) mod fail_point;
 pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod program;

@@ -110,7 +110,14 @@ impl Workplace {
 
     /// The same, with these environment variables.
     pub(crate) fn start_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stocktake"));
+        self.start_within(&[], environment, arguments)
+    }
+
+    /// The same, started by this command, which gets the program and its arguments as further arguments.
+    pub(crate) fn start_within(&self, by: &[&str], environment: &[(&str, &str)], arguments: &[&str]) -> Running {
+        let program = [by, &[env!("CARGO_BIN_EXE_stocktake")]].concat();
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("TMPDIR", self.path("tmp")).envs(environment.iter().copied());
         command.args(arguments).current_dir(self.directory.path());

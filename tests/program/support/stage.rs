@@ -9,7 +9,7 @@ use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Scr
 use stocktake_sink::Table;
 use tokio::sync::Notify;
 
-use super::inventory::{manifests, table};
+use super::inventory::{manifests, table_of};
 use super::program::{Finished, Workplace, one_registry};
 
 /// Requests in flight at once.
@@ -131,12 +131,17 @@ impl Stage {
 /// All rows of the newest inventory, without what differs from run to run.
 pub(crate) fn content(place: &Workplace) -> BTreeMap<&'static str, Vec<Value>> {
     let root = place.path("inventory");
-    let manifests = manifests(&root, "quay");
-    let objects = manifests.last().unwrap()["objects"].as_array().unwrap().clone();
+    content_of(place, manifests(&root, "quay").last().unwrap())
+}
+
+/// The same of the run that this manifest is of.
+pub(crate) fn content_of(place: &Workplace, manifest: &Value) -> BTreeMap<&'static str, Vec<Value>> {
+    let root = place.path("inventory");
+    let objects = manifest["objects"].as_array().unwrap();
     let is_there = |table: &Table| objects.iter().any(|object| object["table"] == table.as_str());
     let tables = [Table::Repositories, Table::Tags, Table::Manifests].into_iter().filter(is_there);
     let rows = |name: &'static str| {
-        let mut rows = table(&root, "quay", name);
+        let mut rows = table_of(&root, manifest, name);
         for row in &mut rows {
             row.as_object_mut().unwrap().retain(|column, _| !["run_id", "observed_at"].contains(&column.as_str()));
         }
