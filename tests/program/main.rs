@@ -26,6 +26,7 @@ mod monitoring;
 mod monitoring_alive;
 mod monitoring_exports;
 mod monitoring_rules;
+mod nights;
 mod nothing_readable;
 mod paging;
 mod paths;

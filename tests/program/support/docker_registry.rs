@@ -101,6 +101,11 @@ impl DockerRegistry {
         PASSWORD
     }
 
+    /// Where tokens are to be had, in modes with tokens.
+    pub(crate) fn realm(&self) -> String {
+        self.tokens.as_ref().expect("a mode with tokens").realm()
+    }
+
     /// How many tokens were issued; none in modes without tokens.
     pub(crate) fn tokens_issued(&self) -> u64 {
         self.tokens.as_ref().map_or(0, TokenServer::issued)

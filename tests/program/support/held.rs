@@ -26,7 +26,7 @@ pub(crate) fn reachable(held: &Held) -> BTreeSet<&str> {
 }
 
 /// The row that a manifest should be, without times.
-fn expected(repository: &str, held: &Held, manifest: &Manifest) -> Value {
+pub(crate) fn expected_manifest(repository: &str, held: &Held, manifest: &Manifest) -> Value {
     let config = manifest.config.as_ref().and_then(|config| held.configs.get(&config.digest));
     let is_image = manifest.kind == ManifestKind::Image;
     assert_eq!(config.is_some(), is_image, "{repository}@{}", manifest.digest);
@@ -54,6 +54,17 @@ fn expected(repository: &str, held: &Held, manifest: &Manifest) -> Value {
     row
 }
 
+/// The row that a tag should be: bare, where the manifest that it names is lost.
+pub(crate) fn expected_tag(repository: &str, held: &Held, tag: &str, digest: &str) -> Value {
+    let mut row = json!({"repository": repository, "tag": tag});
+    if let Some(manifest) = held.manifests.get(digest) {
+        row["digest"] = json!(digest);
+        row["media_type"] = json!(manifest.media_type);
+        row["size_bytes"] = json!(manifest.size);
+    }
+    row
+}
+
 /// The rows of a table without the columns that no push decides.
 pub(crate) fn told(root: &Path, name: &str) -> Vec<Value> {
     let mut rows = table(root, "quay", name);
@@ -73,16 +84,10 @@ pub(crate) fn assert_is_what_was_pushed(root: &Path, pushed: &Pushed, others: &[
     for (repository, held) in pushed {
         states.insert(repository, json!(["complete", held.tags.len()]));
         for (tag, digest) in &held.tags {
-            let mut row = json!({"repository": repository, "tag": tag});
-            if let Some(manifest) = held.manifests.get(digest) {
-                row["digest"] = json!(digest);
-                row["media_type"] = json!(manifest.media_type);
-                row["size_bytes"] = json!(manifest.size);
-            }
-            tags.insert((repository, tag), row);
+            tags.insert((repository, tag), expected_tag(repository, held, tag, digest));
         }
         for digest in reachable(held) {
-            manifests.insert((repository, digest), expected(repository, held, &held.manifests[digest]));
+            manifests.insert((repository, digest), expected_manifest(repository, held, &held.manifests[digest]));
         }
     }
     assert_eq!(told(root, "tags"), tags.into_values().collect::<Vec<_>>());

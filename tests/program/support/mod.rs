@@ -5,6 +5,7 @@ pub(crate) mod crash_point;
 pub(crate) mod daemon;
 pub(crate) mod docker_registry;
 pub(crate) mod fail_point;
+pub(crate) mod faulty_proxy;
 pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod program;
