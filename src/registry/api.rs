@@ -13,6 +13,7 @@ use url::Url;
 pub use page::{ApiAnswer, NextPage, with_query};
 pub use questions::{Absence, Proof};
 
+use super::admission::Tries;
 use super::circle::Circle;
 use super::diagnosis::{Hint, said};
 use super::error::{Problem, Step};
@@ -262,15 +263,8 @@ impl Api {
         let transport = &self.client.0.transport;
         let wants = if *step == Step::Token { Wants::Token } else { Wants::Api };
         let call = Call { url, authorization, form, wants, endpoint: step.endpoint(), way: Way::Configured };
-        let mut number = 1;
-        loop {
-            let outcome = transport.attempt(&call).await;
-            let settled = transport.settle(&call, number, outcome).await;
-            if let Some(answer) = settled.map_err(|problem| RegistryError::new(step.clone(), problem))? {
-                return Ok(answer);
-            }
-            number += 1;
-        }
+        let admission = transport.admit(url, call.endpoint, &Tries::none()).await;
+        transport.ask(&call, &admission).await.map_err(|problem| RegistryError::new(step.clone(), problem))
     }
 
     /// A token by exchange.

@@ -36,8 +36,13 @@ pub struct Wanted {
 /// Where tokens come from.
 #[async_trait]
 pub trait TokenSource: fmt::Debug + Send + Sync {
+    /// What it takes to fetch one. Of these there are only so many, and those who want a token have one already; so they
+    /// are taken before the lock of a token, in every case, or those who have one could wait for one who has none.
+    type Permit: Send + Sync;
+    /// Waits for a permit.
+    async fn permit(&self) -> Self::Permit;
     /// A new token.
-    async fn fetch(&self, wanted: &Wanted) -> Result<Token, RegistryError>;
+    async fn fetch(&self, wanted: &Wanted, permit: &Self::Permit) -> Result<Token, RegistryError>;
 }
 
 /// How the tokens stand, for a progress bar.
@@ -139,24 +144,18 @@ impl<S: TokenSource> TokenCache<S> {
     /// A living token; nobody waits for a renewal while there is one. At most one fetch per token is under way: others
     /// wait for it and share its outcome, its error included.
     pub async fn get(&self, wanted: &Wanted) -> Result<Token, RegistryError> {
+        match self.living(wanted) {
+            Some(token) => Ok(token),
+            None => self.get_with(wanted, &self.source.permit().await).await,
+        }
+    }
+
+    /// The same for a caller that has a permit.
+    pub async fn get_with(&self, wanted: &Wanted, permit: &S::Permit) -> Result<Token, RegistryError> {
         let entry = self.entry(wanted);
-        let finished = {
-            let mut state = entry.state();
-            let now = Instant::now();
-            state.used = Some(now);
-            if let Some(token) = state.living(now) {
-                // Passed over by the keepers while nobody used it.
-                let overdue = state.renew_at.is_none();
-                if overdue {
-                    state.renew_at = Some(now);
-                }
-                drop(state);
-                if overdue {
-                    self.expect(now);
-                }
-                return Ok(token);
-            }
-            state.finished
+        let finished = match self.look(&entry) {
+            Ok(token) => return Ok(token),
+            Err(finished) => finished,
         };
         let _flight = entry.flight.lock().await;
         let outcome = {
@@ -166,8 +165,31 @@ impl<S: TokenSource> TokenCache<S> {
         };
         match outcome {
             Some(outcome) => outcome,
-            None => self.fetch(wanted, &entry).await,
+            None => self.fetch(wanted, &entry, permit).await,
         }
+    }
+
+    /// A token, if there is a living one.
+    pub fn living(&self, wanted: &Wanted) -> Option<Token> {
+        self.look(&self.entry(wanted)).ok()
+    }
+
+    /// A living token, or how many fetches have finished so far.
+    fn look(&self, entry: &Entry) -> Result<Token, u64> {
+        let mut state = entry.state();
+        let now = Instant::now();
+        state.used = Some(now);
+        let Some(token) = state.living(now) else { return Err(state.finished) };
+        // Passed over by the keepers while nobody used it.
+        let overdue = state.renew_at.is_none();
+        if overdue {
+            state.renew_at = Some(now);
+        }
+        drop(state);
+        if overdue {
+            self.expect(now);
+        }
+        Ok(token)
     }
 
     /// Forgets a token that the registry refused; not one that has taken its place meanwhile.
@@ -255,17 +277,18 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     async fn renew(&self, wanted: &Wanted, entry: &Entry) {
+        let permit = self.source.permit().await;
         let _flight = entry.flight.lock().await;
         let now = Instant::now();
         if entry.state().renewal(now).is_some_and(|at| at <= now) {
             // Its user learns of a failure when the token has died.
-            let _ = self.fetch(wanted, entry).await;
+            let _ = self.fetch(wanted, entry, &permit).await;
         }
     }
 
     /// Fetches and notes the outcome; the caller holds the entry's flight.
-    async fn fetch(&self, wanted: &Wanted, entry: &Entry) -> Result<Token, RegistryError> {
-        let outcome = self.source.fetch(wanted).await;
+    async fn fetch(&self, wanted: &Wanted, entry: &Entry, permit: &S::Permit) -> Result<Token, RegistryError> {
+        let outcome = self.source.fetch(wanted, permit).await;
         let mut state = entry.state();
         state.finished += 1;
         let now = Instant::now();

@@ -25,7 +25,7 @@ use super::retry::RetryPolicy;
 use super::stats::Stats;
 use super::tags::PageSize;
 use super::transport::Transport;
-use super::{Cursor, Kind, Meter, Page, Pagination, RegistryError, Settings, Unmetered};
+use super::{Cursor, Kind, Meter, Page, Pagination, RegistryError, Settings, Slowed, Unmetered};
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
 #[derive(Clone)]
@@ -140,6 +140,11 @@ impl Client {
     /// What has been sent and received so far, over all clones.
     pub fn stats(&self) -> Stats {
         self.0.transport.counters.read()
+    }
+
+    /// The limits on requests that were met so far.
+    pub fn slowed(&self) -> Vec<Slowed> {
+        self.0.transport.slowed()
     }
 
     /// What became of the credentials so far.

@@ -1,6 +1,8 @@
 //! From what a server said to what an operator can do: it matches on the message, not on the status alone, since the
 //! same 401 has ten causes. It changes nothing about how a request is handled.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -50,7 +52,17 @@ pub(super) fn said(answer: &Answer) -> Said {
         Err(_) if text.trim_start().starts_with('<') => "an HTML page".to_owned(),
         Err(_) => text.trim().to_owned(),
     };
-    Said { status: answer.status, text: answer.sent.shown(text) }
+    let text = answer.sent.shown(text);
+    Said { status: answer.status, text: answer.in_vain.and_then(|it| in_vain(&text, it)).unwrap_or(text) }
+}
+
+/// What a server said that turned requests away until our patience ended.
+fn in_vain(text: &str, (time, asked): (Duration, Option<Duration>)) -> Option<String> {
+    let lasted = Some(time).filter(|time| time.as_secs() > 0).map(|time| format!("for {} s now", time.as_secs()));
+    let asks = asked.filter(|_| !time.is_zero()).map(|asked| format!("to come back in {} s", asked.as_secs()));
+    let told: Vec<_> =
+        [Some(text.to_owned()).filter(|text| !text.is_empty()), lasted, asks].into_iter().flatten().collect();
+    (told.len() > 1 || text.is_empty() && !told.is_empty()).then(|| told.join(", "))
 }
 
 fn json_message(json: &Value) -> String {
@@ -252,7 +264,7 @@ mod tests {
         let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
         let sent = Arc::new(Memory::default());
         sent.note(authorization, None);
-        Answer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent }
+        Answer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent, in_vain: None }
     }
 
     #[test]

@@ -145,6 +145,8 @@ pub(super) enum Problem {
     Link(#[source] LinkError),
     #[error("no token in the answer")]
     NoToken(#[source] NoToken),
+    #[error("tokens die before the registry takes them, {lifetime:?} after they were received: {said}")]
+    ShortLived { said: Said, lifetime: Duration },
     #[error("the challenge names no realm")]
     NoRealm,
     #[error("the credentials may not be sent to the realm {host}")]
@@ -227,6 +229,7 @@ impl Problem {
             | Self::Listing(_)
             | Self::Link(_)
             | Self::NoToken(_)
+            | Self::ShortLived { .. }
             | Self::NoRealm
             | Self::BadName(_)
             | Self::NoWayOn

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admission::Tries;
 use super::circle::Bounds;
 use super::client::Client;
 use super::diagnosis::said;
@@ -29,8 +30,13 @@ pub use exchange::{About, ClaimFacts, Exchange, LinkForm, Offer, Reply, TokenFac
 pub(super) use tape::Tape;
 
 /// Each request is sent once: somebody is waiting, and the first refusal tells what a run would wait out.
-const ONCE: RetryPolicy =
-    RetryPolicy { attempts: 1, base: Duration::ZERO, longest: Duration::ZERO, longest_asked: Duration::ZERO };
+const ONCE: RetryPolicy = RetryPolicy {
+    attempts: 1,
+    base: Duration::ZERO,
+    longest: Duration::ZERO,
+    longest_asked: Duration::ZERO,
+    patience: Duration::ZERO,
+};
 
 /// One registry, examined.
 #[derive(Clone, Debug)]
@@ -98,7 +104,9 @@ impl Examination {
         let url = client.api("/v2/");
         let (wants, endpoint, way) = (Wants::Listing, Endpoint::Ping, Way::Configured);
         let call = Call { url: &url, authorization: None, form: None, wants, endpoint, way };
-        let problem = match client.transport.attempt(&call).await {
+        let mut tries = Tries::none();
+        let admission = client.transport.admit(&url, call.endpoint, &tries).await;
+        let problem = match client.transport.attempt(&call, &admission, &mut tries).await {
             Ok(answer) => match answer.status.as_u16() {
                 200..=399 | 401 | 403 => return Ok(()),
                 404 | 405 => Problem::Unsupported(said(&answer)),

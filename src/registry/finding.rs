@@ -249,7 +249,10 @@ impl Finding {
             }
             Self::LoginUnproven => "let the proxy before the API pass the path that the symptom names".into(),
             Self::OwnerMissing => "correct the name under `discovery`, or let its login see what it names".into(),
-            Self::RateLimited => "lower `requests_per_second` or `concurrency`, or run at a quieter time".into(),
+            Self::RateLimited => {
+                "set `requests_per_second` below the registry's limit or lower `concurrency`, or run at a quieter time"
+                    .into()
+            }
             Self::UnknownHost | Self::Unreachable => {
                 "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
             }
@@ -267,6 +270,7 @@ impl Finding {
             Problem::Absent(_) => Some(Self::OwnerMissing),
             Problem::Unsupported(_) if *step == Step::Ping => Some(Self::NoRegistry),
             Problem::Unsupported(_) if matches!(step, Step::Page(_)) => Some(Self::NoCatalog),
+            Problem::ShortLived { .. } => Some(Self::TokenLifetime),
             Problem::RateLimited(_) => Some(Self::RateLimited),
             Problem::Broken(error) if error.is_connect() => Some(Self::Unreachable),
             Problem::Tls(error) => Some(tls_cause(error).map_or(Self::NoTls, Self::of_tls)),

@@ -9,10 +9,12 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::gate::host;
+use super::line::Line;
 
-/// The generic cell rate algorithm: a request reserves the next free moment and waits for it.
+/// The generic cell rate algorithm: the head of the line waits for the next free moment and takes it.
 #[derive(Debug, Default)]
 struct Clock {
+    line: Line,
     /// From when on the host has nothing to do, were each request to take its whole interval; none before the first.
     free: Mutex<Option<Instant>>,
 }
@@ -44,18 +46,20 @@ impl Pace {
         Self { clock, interval, slack }
     }
 
-    /// Waits until one more request may begin.
-    pub(super) async fn pass(&self) {
-        let now = Instant::now();
-        let reserved = {
+    /// Waits until one more request may begin. One that goes `first` has had its turn and needs another.
+    pub(super) async fn pass(&self, first: bool) {
+        let arrived = Instant::now();
+        let _head = self.clock.line.head(first).await;
+        let begins = {
             let mut free = self.clock.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let begins = free.map_or(now, |free| free.max(now));
+            // From its arrival on and not from now: timers are late by a millisecond, which would add up in the line.
+            let begins = free.map_or(arrived, |free| free.max(arrived));
             *free = Some(begins + self.interval);
             begins
         };
         // `now + slack`, since the clock's first moments have nothing to subtract from.
-        if reserved > now + self.slack {
-            sleep_until(reserved - self.slack).await;
+        if begins > Instant::now() + self.slack {
+            sleep_until(begins - self.slack).await;
         }
     }
 }
@@ -74,7 +78,7 @@ mod tests {
     async fn began(paces: &[&Pace], count: usize) -> Vec<u128> {
         let start = Instant::now();
         let one = async |at: usize| {
-            paces[at % paces.len()].pass().await;
+            paces[at % paces.len()].pass(false).await;
             start.elapsed().as_millis()
         };
         let mut all = join_all((0..count).map(one)).await;
@@ -98,7 +102,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn edge_38_time_unused_is_not_saved_up() {
         let pace = pace("idle.example", 10);
-        pace.pass().await;
+        pace.pass(false).await;
         tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(began(&[&pace], 3).await, [0, 100, 200]);
     }

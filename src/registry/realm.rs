@@ -2,7 +2,7 @@
 //! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET); identity tokens by the
 //! `refresh_token` grant, for which there is only POST. It caches nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -10,14 +10,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION};
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::debug;
 use url::{Url, form_urlencoded};
 
+use super::admission::Admission;
 use super::cache::{TokenSource, Wanted};
 use super::credentials::{Credential, Credentials};
-use super::diagnosis::{Hint, said};
+use super::diagnosis::{Hint, has_code, said};
 use super::error::{Problem, Step};
 use super::origin::{destination, trust_realm};
 use super::reach::Way;
@@ -28,6 +30,8 @@ use crate::clock;
 
 /// Quay refuses request lines over 4 KiB; what stands before and after the query is left room.
 const LONGEST_URL: usize = 4000;
+/// So many times a login is refused with `DENIED` by 403 before it counts as refused.
+const DOUBTS: u32 = 3;
 
 /// Asks realms for tokens, on behalf of one registry.
 #[derive(Debug)]
@@ -42,8 +46,11 @@ pub(super) struct Realm {
     /// tokens of their own, and a wrong password is to be sent once.
     proven: AtomicBool,
     first: Mutex<()>,
-    /// Whether GET was not allowed.
-    posting: AtomicBool,
+    /// Whether tokens are posted for: known by the first that was given, and no refusal changes it. Quay answers 405 to a
+    /// GET whose scopes name a repository of a disabled account.
+    posting: OnceLock<bool>,
+    /// Refusals of scopes before any token was given.
+    doubts: AtomicU32,
 }
 
 impl Realm {
@@ -54,8 +61,8 @@ impl Realm {
         credentials: Arc<Credentials>,
     ) -> Self {
         let (rejected, proven) = (OnceLock::new(), AtomicBool::new(false));
-        let (first, posting) = (Mutex::default(), AtomicBool::new(false));
-        Self { transport, registry, further_hosts, credentials, rejected, proven, first, posting }
+        let (first, posting, doubts) = (Mutex::default(), OnceLock::new(), AtomicU32::new(0));
+        Self { transport, registry, further_hosts, credentials, rejected, proven, first, posting, doubts }
     }
 
     /// The refusal of the credentials, once there has been one, by a realm or by the registry itself.
@@ -77,16 +84,16 @@ impl Realm {
     }
 
     /// Asks with the credentials there are, and once more if they are refused and others have come in their place.
-    async fn ask(&self, wanted: &Wanted) -> Result<Token, Problem> {
+    async fn ask(&self, wanted: &Wanted, admission: &Admission) -> Result<Token, Problem> {
         trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
             .map_err(|source| Problem::Realm { host: self.host(&wanted.realm), source })?;
         let begun = Instant::now();
         let credential = self.credentials.login().await?;
-        let outcome = self.ask_as(wanted, credential.as_ref()).await;
+        let outcome = self.ask_as(wanted, credential.as_ref(), admission).await;
         match (&outcome, &credential) {
             (Err(Problem::Rejected { .. }), Some(refused)) => {
                 match self.credentials.renewed(refused, begun, StatusCode::UNAUTHORIZED).await? {
-                    Some(renewed) => self.ask_as(wanted, Some(&renewed)).await,
+                    Some(renewed) => self.ask_as(wanted, Some(&renewed), admission).await,
                     None => outcome,
                 }
             }
@@ -94,14 +101,21 @@ impl Realm {
         }
     }
 
-    async fn ask_as(&self, wanted: &Wanted, credential: Option<&Credential>) -> Result<Token, Problem> {
+    async fn ask_as(
+        &self,
+        wanted: &Wanted,
+        credential: Option<&Credential>,
+        admission: &Admission,
+    ) -> Result<Token, Problem> {
         let answer = match credential {
-            Some(Credential::Login { username, password }) => self.log_in(wanted, username, password).await?,
+            Some(Credential::Login { username, password }) => {
+                self.log_in(wanted, username, password, admission).await?
+            }
             Some(Credential::Identity(token)) => {
-                self.send(&wanted.realm, None, Some(&refresh_form(wanted, token))).await?
+                self.send(&wanted.realm, None, Some(&refresh_form(wanted, token)), admission).await?
             }
             // A token made elsewhere is for the registry, and no token service's business.
-            Some(Credential::Bearer(_)) | None => self.send(&token_url(wanted)?, None, None).await?,
+            Some(Credential::Bearer(_)) | None => self.send(&token_url(wanted)?, None, None, admission).await?,
         };
         if !answer.status.is_success() {
             return Err(self.refusal(&answer, wanted, credential));
@@ -115,18 +129,32 @@ impl Realm {
         Ok(token)
     }
 
-    /// GET, or POST where GET is not allowed.
-    async fn log_in(&self, wanted: &Wanted, username: &str, password: &Secret) -> Result<Answer, Problem> {
+    /// GET, or before the first token POST where GET is not allowed. If neither is, it is the answer to GET that tells.
+    async fn log_in(
+        &self,
+        wanted: &Wanted,
+        username: &str,
+        password: &Secret,
+        admission: &Admission,
+    ) -> Result<Answer, Problem> {
         let (url, basic) = (token_url(wanted)?, basic(username, password)?);
-        if !self.posting.load(Ordering::Relaxed) {
-            let got = self.send(&url, Some(&basic), None).await?;
-            if !is_not_for_get(got.status) {
-                return Ok(got);
+        let mut got = None;
+        if self.posting.get() != Some(&true) {
+            let answer = self.send(&url, Some(&basic), None, admission).await?;
+            if answer.status.is_success() {
+                self.posting.get_or_init(|| false);
             }
-            self.posting.store(true, Ordering::Relaxed);
+            if self.posting.get() == Some(&false) || !is_not_for_method(answer.status) {
+                return Ok(answer);
+            }
+            got = Some(answer);
         }
         let form = password_form(wanted, username, password);
-        self.send(&wanted.realm, Some(&basic), Some(&form)).await
+        let posted = self.send(&wanted.realm, Some(&basic), Some(&form), admission).await?;
+        if posted.status.is_success() {
+            self.posting.get_or_init(|| true);
+        }
+        Ok(got.filter(|_| is_not_for_method(posted.status)).unwrap_or(posted))
     }
 
     async fn send(
@@ -134,16 +162,11 @@ impl Realm {
         url: &Url,
         authorization: Option<&HeaderValue>,
         form: Option<&str>,
+        admission: &Admission,
     ) -> Result<Answer, Problem> {
         let (form, endpoint) = (form.map(Posted::Form), Endpoint::Token);
         let call = Call { url, authorization, form, wants: Wants::Token, endpoint, way: Way::Realm };
-        for number in 1.. {
-            let outcome = self.transport.attempt(&call).await;
-            if let Some(answer) = self.transport.settle(&call, number, outcome).await? {
-                return Ok(answer);
-            }
-        }
-        unreachable!("the retry policy ends every request")
+        self.transport.ask(&call, admission).await
     }
 
     fn refusal(&self, answer: &Answer, wanted: &Wanted, credential: Option<&Credential>) -> Problem {
@@ -160,7 +183,17 @@ impl Realm {
                 Problem::Rejected { said, hint: self.rejection_hint(&wanted.realm, credential) }
             }
             StatusCode::UNAUTHORIZED => Problem::Denied { said, hint: Some(Hint::NoLogin) },
+            StatusCode::FORBIDDEN if sends(credential) && self.is_login_refused(answer, wanted) => {
+                Problem::Rejected { said, hint: self.rejection_hint(&wanted.realm, credential) }
+            }
             StatusCode::FORBIDDEN => Problem::Denied { said, hint: None },
+            // Whoever has given tokens refuses these scopes, and not every request.
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::GONE
+                if self.is_proven()
+                    || (answer.status == StatusCode::METHOD_NOT_ALLOWED && has_errors(&answer.body)) =>
+            {
+                Problem::Denied { said, hint: None }
+            }
             // Redirects are off: they would carry the credentials wherever the realm says.
             status if status.is_redirection() => {
                 let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
@@ -170,6 +203,17 @@ impl Realm {
             }
             _ => Problem::of_status(said),
         }
+    }
+
+    /// Whether 403 is about the login, as it is about to lock the account then: a login that has got a token is good, and
+    /// one that has not is taken for refused, unless the answer says that access is denied, as GHCR's does about a
+    /// repository that the account may not read. That is believed so often, and of several scopes.
+    fn is_login_refused(&self, answer: &Answer, wanted: &Wanted) -> bool {
+        if self.is_proven() {
+            return false;
+        }
+        let of_scopes = !wanted.scopes.is_empty() && has_code(&answer.body, &["DENIED"]);
+        !of_scopes || self.doubts.fetch_add(1, Ordering::Relaxed) + 1 >= DOUBTS
     }
 
     /// A realm's host and port, to be shown.
@@ -190,7 +234,13 @@ impl Realm {
 
 #[async_trait]
 impl TokenSource for Realm {
-    async fn fetch(&self, wanted: &Wanted) -> Result<Token, RegistryError> {
+    type Permit = Admission;
+
+    async fn permit(&self) -> Admission {
+        self.transport.permit().await
+    }
+
+    async fn fetch(&self, wanted: &Wanted, admission: &Admission) -> Result<Token, RegistryError> {
         let mut alone = if self.is_proven() { None } else { Some(self.first.lock().await) };
         if self.is_proven() {
             alone = None;
@@ -198,7 +248,7 @@ impl TokenSource for Realm {
         if let Some(rejected) = self.rejected.get() {
             return Err(rejected.clone());
         }
-        let asked = self.ask(wanted).await.map_err(|problem| {
+        let asked = self.ask(wanted, admission).await.map_err(|problem| {
             let problem = self.transport.watched(problem);
             self.note(RegistryError::new(Step::Token, problem))
         });
@@ -261,8 +311,19 @@ fn is_oauth_rejection(text: &str) -> bool {
     ["invalid_grant", "invalid_client", "unauthorized_client"].iter().any(|code| text.starts_with(code))
 }
 
-fn is_not_for_get(status: StatusCode) -> bool {
+/// Whether a token service is sent anything of it.
+fn sends(credential: Option<&Credential>) -> bool {
+    matches!(credential, Some(Credential::Login { .. } | Credential::Identity(_)))
+}
+
+/// Whether the answer may mean that tokens are to be had by another method.
+fn is_not_for_method(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
+}
+
+/// Whether the answer holds errors as the distribution specification writes them: its server has understood the request.
+fn has_errors(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|json| json["errors"].get(0).is_some())
 }
 
 #[cfg(test)]

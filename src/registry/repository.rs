@@ -16,7 +16,7 @@ use super::credentials::LoginKind;
 use super::error::{Problem, Said, Step};
 use super::group::{Grant, Group, Groups};
 use super::ping::Welcome;
-use super::send::{Access, Ask, Sent, challenges, is_refusal};
+use super::send::{Access, Ask, Renewal, Sent, challenges, is_refusal};
 use super::transport::Answer;
 use super::{Place, RegistryError, ScopeSet};
 
@@ -93,11 +93,11 @@ impl Inner {
         };
         let groups = &self.repositories.groups;
         let (mut in_vain, begun) = (None, Instant::now());
-        if let Some((group, grant, received)) = self.shared(place, &way).await? {
+        if let Some((group, grant)) = self.shared(place, &way).await? {
             let access = Access::Token(group.wanted.clone());
             // A token that names the repository and grants nothing is not worth renewing for it.
-            let fresh = if grant == Grant::Refused { received } else { begun };
-            let sent = self.send_since(ask, &access, fresh).await?;
+            let renewal = if grant == Grant::Refused { Renewal::Never } else { Renewal::Since(begun) };
+            let sent = self.send_with(ask, &access, renewal).await?;
             if sent.abroad.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
                 groups.worked();
                 return Ok(sent);
@@ -154,9 +154,8 @@ impl Inner {
         Ok(Way::Plain(if kind == LoginKind::Login && (basic || unasked) { Access::Basic } else { Access::Anonymous }))
     }
 
-    /// The place's group, what its token says about the place, and when that was received; where a token for all of them
-    /// is worth trying.
-    async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant, Instant)>, RegistryError> {
+    /// The place's group, and what its token says about the place; where a token for all of them is worth trying.
+    async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant)>, RegistryError> {
         let Way::Tokens { realm, service } = way else { return Ok(None) };
         let groups = &self.repositories.groups;
         let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
@@ -166,9 +165,9 @@ impl Inner {
                 if grant == Grant::Missing && place.group.iter().all(|one| group.grant(&token, one) == Grant::Missing) {
                     groups.failed(&group);
                 }
-                Ok((grant != Grant::Missing).then_some((group, grant, token.received)))
+                Ok((grant != Grant::Missing).then_some((group, grant)))
             }
-            Err(error) if is_about_scopes(error.problem()) => {
+            Err(error) if may_be_about_one(error.problem()) => {
                 groups.failed(&group);
                 Ok(None)
             }
@@ -219,16 +218,18 @@ fn is_answer(outcome: &Result<Sent, RegistryError>) -> bool {
     }
 }
 
-/// Whether a token endpoint's refusal may be about the scopes and not about who asks.
-fn is_about_scopes(problem: &Problem) -> bool {
-    match problem {
-        Problem::Scope { .. } | Problem::Denied { .. } | Problem::TooManyScopes => true,
-        Problem::Unexpected(said) => matches!(
-            said.status,
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-        ),
-        _ => false,
-    }
+/// Whether a token endpoint may have refused several scopes for one of them, and not for the login: they are then asked
+/// for singly.
+fn may_be_about_one(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::Scope { .. }
+            | Problem::Denied { .. }
+            | Problem::TooManyScopes
+            | Problem::Unexpected(_)
+            | Problem::ServerError(_)
+            | Problem::NoToken(_)
+    )
 }
 
 /// Whether a proxy found the token's header too long: 431, or nginx's 400 in HTML.

@@ -16,6 +16,8 @@ pub struct RetryPolicy {
     pub longest: Duration,
     /// Bound of a pause that the server asks for.
     pub longest_asked: Duration,
+    /// How long a host may turn requests away with 429 while none of them passes.
+    pub patience: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -25,6 +27,7 @@ impl Default for RetryPolicy {
             base: Duration::from_millis(500),
             longest: Duration::from_secs(30),
             longest_asked: Duration::from_mins(2),
+            patience: Duration::from_mins(10),
         }
     }
 }
@@ -42,6 +45,38 @@ pub struct Attempt {
     pub repeatable: bool,
     /// A random number of `0.0..1.0`.
     pub dice: f64,
+    /// How it stands with the host's limit, where that has turned the request away.
+    pub limited: Option<Limited>,
+}
+
+/// A request that a host turned away for asking too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited {
+    /// How often by now, from 1.
+    pub times: u32,
+    /// For how long: this request, or all requests of its kind if none of them has passed.
+    pub in_vain: Duration,
+    /// Whether another one has passed since this one was sent.
+    pub others_pass: bool,
+}
+
+impl Limited {
+    /// Whether the attempt does not count. A 429 says that the request was not looked at; a 503 may mean that nobody is
+    /// there to look, unless others are answered.
+    pub fn is_free(&self, seen: Seen) -> bool {
+        seen == Seen::Status(StatusCode::TOO_MANY_REQUESTS) || self.others_pass
+    }
+}
+
+impl Seen {
+    /// Whether the host says that it is asked too often: by 429, or by 503 with the pause that it asks for.
+    pub fn is_limit(self, asked: Option<Duration>) -> bool {
+        match self {
+            Self::Status(StatusCode::TOO_MANY_REQUESTS) => true,
+            Self::Status(StatusCode::SERVICE_UNAVAILABLE) => asked.is_some(),
+            Self::Status(_) | Self::Stray { .. } | Self::Broken | Self::Unusable => false,
+        }
+    }
 }
 
 /// The outcome of one attempt, as far as trying again depends on it.
@@ -78,24 +113,37 @@ pub enum Decision {
 
 impl RetryPolicy {
     /// Decides about one attempt. Full jitter: a pause is chosen evenly between zero and its bound, so that clients
-    /// turned away together do not come back together.
+    /// turned away together do not come back together. Where the host limits how often it is asked and does not say how
+    /// long to wait, there is no pause: its rate decides who is sent when ([`super::throttle`]).
     pub fn decide(&self, attempt: &Attempt) -> Decision {
-        let limited = match attempt.seen {
-            Seen::Status(StatusCode::TOO_MANY_REQUESTS) => true,
-            Seen::Status(StatusCode::SERVICE_UNAVAILABLE) if attempt.asked.is_some() => true,
-            Seen::Status(status) if attempt.repeatable && is_passing(status) => false,
-            Seen::Broken | Seen::Stray { .. } if attempt.repeatable => false,
+        let limited = attempt.limited;
+        match attempt.seen {
+            _ if limited.is_some() => {}
+            Seen::Status(status) if attempt.repeatable && is_passing(status) => {}
+            Seen::Broken | Seen::Stray { .. } if attempt.repeatable => {}
             Seen::Status(_) | Seen::Broken | Seen::Stray { .. } | Seen::Unusable => return Decision::Return,
-        };
+        }
+        let is_free = limited.is_some_and(|limited| limited.is_free(attempt.seen));
         let most = if let Seen::Stray { most } = attempt.seen { most } else { u32::MAX };
-        if attempt.number >= self.attempts.min(most) {
+        let is_last = !is_free && attempt.number >= self.attempts.min(most);
+        if is_last || limited.is_some_and(|limited| self.is_vain(attempt, limited)) {
             return Decision::GiveUp;
         }
         let doubled = self.base.saturating_mul(1 << (attempt.number - 1).min(20)).min(self.longest);
         let chosen = doubled.mul_f64(attempt.dice);
         // A little more than was asked for, never less; all waiters at once would only be turned away again.
         let asked = attempt.asked.map(|asked| asked.min(self.longest_asked) + self.base.mul_f64(attempt.dice));
-        Decision::After { pause: asked.unwrap_or(chosen), all: limited }
+        match limited {
+            Some(_) => Decision::After { pause: asked.unwrap_or_default(), all: true },
+            None => Decision::After { pause: asked.unwrap_or(chosen), all: false },
+        }
+    }
+
+    /// Whether a limit is not worth waiting for: it has outlasted our patience, or the server has said once more that it
+    /// will.
+    fn is_vain(&self, attempt: &Attempt, limited: Limited) -> bool {
+        let asks_too_much = attempt.asked.is_some_and(|asked| asked > self.patience) && !limited.others_pass;
+        limited.in_vain >= self.patience || (asks_too_much && limited.times > 1)
     }
 }
 
@@ -139,6 +187,7 @@ mod tests {
         base: Duration::from_secs(1),
         longest: Duration::from_secs(3),
         longest_asked: Duration::from_mins(1),
+        patience: Duration::from_mins(10),
     };
 
     fn status(code: u16) -> Seen {
@@ -146,7 +195,13 @@ mod tests {
     }
 
     fn attempt(number: u32, seen: Seen) -> Attempt {
-        Attempt { number, seen, asked: None, repeatable: true, dice: 0.5 }
+        Attempt { number, seen, asked: None, repeatable: true, dice: 0.5, limited: None }
+    }
+
+    /// One that the host turned away, `times` by now, in vain for so many seconds.
+    fn turned_away(times: u32, seen: Seen, seconds: u64, others_pass: bool) -> Attempt {
+        let limited = Limited { times, in_vain: Duration::from_secs(seconds), others_pass };
+        Attempt { limited: Some(limited), ..attempt(times, seen) }
     }
 
     fn pause(attempt: &Attempt) -> Option<Duration> {
@@ -158,7 +213,7 @@ mod tests {
 
     #[test]
     fn edge_37_retries_are_bounded_jittered_and_only_for_what_may_pass() {
-        for seen in [Seen::Broken, status(500), status(502), status(503), status(504), status(429), status(408)] {
+        for seen in [Seen::Broken, status(500), status(502), status(503), status(504), status(408)] {
             assert_eq!(pause(&attempt(1, seen)), Some(Duration::from_millis(500)), "{seen:?}");
             assert_eq!(POLICY.decide(&attempt(4, seen)), Decision::GiveUp, "{seen:?}");
         }
@@ -195,18 +250,47 @@ mod tests {
             let post = Attempt { repeatable: false, ..attempt(1, seen) };
             assert_eq!(POLICY.decide(&post), Decision::Return, "{seen:?}");
         }
-        let post = Attempt { repeatable: false, ..attempt(1, status(429)) };
+        let post = Attempt { repeatable: false, ..turned_away(1, status(429), 0, false) };
         assert!(matches!(POLICY.decide(&post), Decision::After { all: true, .. }));
     }
 
     #[test]
     fn edge_36_the_pause_asked_for_is_kept_and_capped() {
-        let asked =
-            |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), dice: 0.0, ..attempt(1, status(429)) };
+        let asked = |seconds| Attempt {
+            asked: Some(Duration::from_secs(seconds)),
+            dice: 0.0,
+            ..turned_away(1, status(429), 0, false)
+        };
         assert_eq!(POLICY.decide(&asked(7)), Decision::After { pause: Duration::from_secs(7), all: true });
         assert_eq!(POLICY.decide(&asked(86_400)), Decision::After { pause: Duration::from_mins(1), all: true });
         let unavailable = Attempt { seen: status(503), ..asked(7) };
         assert_eq!(POLICY.decide(&unavailable), Decision::After { pause: Duration::from_secs(7), all: true });
+    }
+
+    #[test]
+    fn a_429_counts_as_no_attempt_and_is_waited_out_until_nothing_has_passed_for_too_long() {
+        let gives_up = |attempt: &Attempt| POLICY.decide(attempt) == Decision::GiveUp;
+        for others_pass in [false, true] {
+            assert!(!gives_up(&turned_away(1000, status(429), 599, others_pass)));
+            assert!(gives_up(&turned_away(2, status(429), 600, others_pass)));
+        }
+        let at_once = turned_away(9, status(429), 1, false);
+        assert_eq!(POLICY.decide(&at_once), Decision::After { pause: Duration::ZERO, all: true }, "its turn decides");
+    }
+
+    #[test]
+    fn a_503_that_asks_for_a_pause_counts_as_an_attempt_unless_others_pass() {
+        let asked = |attempt| Attempt { asked: Some(Duration::from_secs(7)), ..attempt };
+        assert_eq!(POLICY.decide(&asked(turned_away(4, status(503), 1, false))), Decision::GiveUp);
+        assert_ne!(POLICY.decide(&asked(turned_away(4, status(503), 1, true))), Decision::GiveUp);
+    }
+
+    #[test]
+    fn a_pause_beyond_our_patience_is_believed_when_it_is_asked_for_again() {
+        let asked = |attempt| Attempt { asked: Some(Duration::from_hours(6)), ..attempt };
+        assert_ne!(POLICY.decide(&asked(turned_away(1, status(429), 0, false))), Decision::GiveUp);
+        assert_eq!(POLICY.decide(&asked(turned_away(2, status(429), 61, false))), Decision::GiveUp);
+        assert_ne!(POLICY.decide(&asked(turned_away(2, status(429), 61, true))), Decision::GiveUp);
     }
 
     #[test]

@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::RegistryError;
+use super::admission::{Admission, Tries};
 use super::cache::Wanted;
 use super::challenge::Challenge;
 use super::client::Inner;
+use super::diagnosis::said;
 use super::error::{Problem, Step};
 use super::origin::{destination, same_origin};
 use super::reach::Way;
@@ -23,6 +25,20 @@ use super::transport::{Answer, Call, Wants};
 
 /// Redirects followed on one request.
 const REDIRECTS: u32 = 3;
+/// Tokens fetched for one attempt, each of which has died before its request could begin.
+const LOOKS: u32 = 4;
+/// Dead tokens that one request may be refused for, each of them a new one.
+const DEATHS: u32 = 16;
+
+/// Whether a living token that is refused is worth a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// Once, if it was not fetched for the very request that came at this time: it may have been withdrawn, or die
+    /// earlier than it says.
+    Since(Instant),
+    /// It says itself that it grants nothing.
+    Never,
+}
 
 /// What a request is authorized with.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,32 +74,41 @@ pub(super) struct Sent {
 
 impl Inner {
     /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects, and after a
-    /// refusal repeats the request once with a new token, or with other credentials, if the old were not fresh.
+    /// refusal repeats the request once with a new token, or with other credentials, if the old were not fresh. A token
+    /// that was dead when it was refused has not been refused.
     pub(super) async fn send(&self, ask: &Ask<'_>, access: &Access) -> Result<Sent, RegistryError> {
-        self.send_since(ask, access, Instant::now()).await
+        self.send_with(ask, access, Renewal::Since(Instant::now())).await
     }
 
-    /// The same, taking for fresh every token received since then.
-    pub(super) async fn send_since(
+    /// The same, and perhaps without a new token in place of a living one.
+    pub(super) async fn send_with(
         &self,
         ask: &Ask<'_>,
         access: &Access,
-        fresh: Instant,
+        renewal: Renewal,
     ) -> Result<Sent, RegistryError> {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
+        let begun = Instant::now();
         let alone = self.alone_until_proven(access).await?;
         let mut route = Route { url: ask.url.clone(), redirects: 0, abroad: false };
-        let (mut number, mut renewed) = (1, false);
+        let (mut tries, mut deaths) = (Tries::none(), 0);
+        let (came, mut renewed) = match renewal {
+            Renewal::Since(came) => (came, false),
+            Renewal::Never => (begun, true),
+        };
         loop {
-            // Looked up for each attempt: the pause before it may have outlived a token.
-            let (authorization, token) = if route.abroad { (None, None) } else { self.authorization(access).await? };
             let endpoint = ask.step.endpoint();
+            let admission = self.transport.admit(&route.url, endpoint, &tries).await;
+            let admitted = Instant::now();
+            // Looked up for each attempt, and not before it may be sent: a token may not outlive the wait.
+            let (authorization, token) =
+                if route.abroad { (None, None) } else { self.authorization(access, &admission, ask).await? };
             let authorization = authorization.as_ref();
             let way = if route.abroad { Way::Abroad } else { Way::Configured };
             let call = Call { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, way };
-            let outcome = self.transport.attempt(&call).await;
-            let Some(answer) = self.transport.settle(&call, number, outcome).await.map_err(at_step)? else {
-                number += 1;
+            let outcome = self.transport.attempt(&call, &admission, &mut tries).await;
+            drop(admission);
+            let Some(answer) = self.transport.settle(&call, &mut tries, outcome).await.map_err(at_step)? else {
                 continue;
             };
             if is_redirect(answer.status) {
@@ -92,13 +117,24 @@ impl Inner {
                 continue;
             }
             match (access, &token) {
-                (Access::Token(wanted), Some(stale)) if is_refusal(answer.status) && stale.received < fresh => {
-                    self.tokens.refused(wanted, &stale.secret);
+                (Access::Token(wanted), Some(used)) if is_refusal(answer.status) && used.is_dead() => {
+                    deaths += 1;
+                    if deaths > DEATHS {
+                        let (said, lifetime) = (said(&answer), used.lifetime);
+                        return Err(at_step(Problem::ShortLived { said, lifetime }));
+                    }
+                    self.tokens.refused(wanted, &used.secret);
+                }
+                (Access::Token(wanted), Some(used))
+                    if is_refusal(answer.status) && !renewed && used.may_have_died(came, admitted, tries.sent) =>
+                {
+                    renewed = true;
+                    self.tokens.refused(wanted, &used.secret);
                 }
                 (Access::Basic | Access::Fixed, _)
                     if is_refusal(answer.status)
                         && !renewed
-                        && self.is_renewed(authorization, fresh, answer.status).await? =>
+                        && self.is_renewed(authorization, begun, answer.status).await? =>
                 {
                     renewed = true;
                 }
@@ -127,18 +163,37 @@ impl Inner {
         }
     }
 
-    async fn authorization(&self, access: &Access) -> Result<(Option<HeaderValue>, Option<Token>), RegistryError> {
-        match access {
-            Access::Anonymous => Ok((None, None)),
+    /// What goes into `Authorization`, for a request that is admitted. Where a token has to be waited for, the request's
+    /// turn has passed, and it waits for another, in which the token may die again; a few times at most.
+    async fn authorization(
+        &self,
+        access: &Access,
+        admission: &Admission,
+        ask: &Ask<'_>,
+    ) -> Result<(Option<HeaderValue>, Option<Token>), RegistryError> {
+        let wanted = match access {
+            Access::Anonymous => return Ok((None, None)),
             Access::Basic | Access::Fixed => {
-                Ok((Some(self.credentials.authorization().await.map_err(in_token)?), None))
+                return Ok((Some(self.credentials.authorization().await.map_err(in_token)?), None));
             }
-            Access::Token(wanted) => {
-                let token = self.tokens.get(wanted).await?;
-                let value = header("Bearer", token.secret.expose());
-                Ok((Some(value.map_err(in_token)?), Some(token)))
+            Access::Token(wanted) => wanted,
+        };
+        let mut looks = 0;
+        let token = loop {
+            if let Some(token) = self.tokens.living(wanted) {
+                break token;
             }
-        }
+            admission.give_way();
+            let token = self.tokens.get_with(wanted, admission).await?;
+            admission.lose_turn();
+            looks += 1;
+            self.transport.turn(admission, ask.url, ask.step.endpoint()).await;
+            if !token.is_dead() || looks == LOOKS {
+                break token;
+            }
+        };
+        let value = header("Bearer", token.secret.expose());
+        Ok((Some(value.map_err(in_token)?), Some(token)))
     }
 
     /// Whether there are other credentials by now than those just refused.

@@ -9,6 +9,7 @@ mod heads;
 mod hostile;
 mod hostile_contents;
 mod kinds;
+mod limits;
 mod logins;
 mod metering;
 mod not_found;
@@ -40,6 +41,7 @@ const QUICK: RetryPolicy = RetryPolicy {
     base: Duration::from_millis(4),
     longest: Duration::from_millis(20),
     longest_asked: Duration::from_millis(300),
+    patience: Duration::from_millis(100),
 };
 
 /// A secret in a file of its own; gone with it.

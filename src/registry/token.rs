@@ -15,6 +15,8 @@ use super::Secret;
 const UNTOLD: Duration = Duration::from_mins(1);
 /// No lifetime is believed beyond this; a token that dies earlier than it says is renewed after its first 401.
 const LONGEST: Duration = Duration::from_hours(24);
+/// No token dies as young as that.
+const YOUNG: Duration = Duration::from_secs(1);
 
 /// A token and its life, which counts from local receipt: the server's clock may be wrong, ours need not be right.
 #[derive(Clone, Debug)]
@@ -31,6 +33,17 @@ impl Token {
     /// When it dies.
     pub fn expires(&self) -> Instant {
         self.received + self.lifetime
+    }
+
+    /// Whether it has died by now.
+    pub fn is_dead(&self) -> bool {
+        self.remaining(Instant::now()).is_none()
+    }
+
+    /// Whether it may have died before it was sent, though it says otherwise: it had been there when its request came,
+    /// or when that was admitted, and was some age. One that was fetched for a request and refused at once has not.
+    pub(super) fn may_have_died(&self, came: Instant, admitted: Instant, sent: Instant) -> bool {
+        self.received < came || (self.received < admitted && self.received + YOUNG <= sent)
     }
 
     /// How long it still lives at `now`; `None` once dead.

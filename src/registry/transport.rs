@@ -9,11 +9,12 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use reqwest::{Method, Request, StatusCode, Version, redirect};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use stocktake_sink::RegistryName;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tracing::debug;
 use url::Url;
 
+use super::admission::{Admission, Tries};
 use super::body::{Body, BodyError, Cap};
 use super::connect::{Patience, asking};
 use super::diagnosis::tls_cause;
@@ -24,9 +25,11 @@ use super::gate::Gate;
 use super::not_found::{Strays, told_by_storage};
 use super::pace::Pace;
 use super::reach::{Forbidden, Reach, Way};
-use super::retry::{Attempt, Decision, RetryPolicy, Seen, asked_pause};
+use super::retry::RetryPolicy;
 use super::sent::Memory;
+use super::slowed::{Account, Slowed};
 use super::stats::Counters;
+use super::throttle::Throttles;
 use super::tls::client_config;
 use super::{Endpoint, LinkError, Meter, Rule, Settings};
 use crate::clock;
@@ -115,6 +118,9 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// What requests carried: an answer that is shown is shown without it.
     pub(super) sent: Arc<Memory>,
+    /// The 429 with which a request was given up: for how long all answers had been like it, and the pause that was
+    /// asked for.
+    pub(super) in_vain: Option<(Duration, Option<Duration>)>,
 }
 
 impl Answer {
@@ -140,13 +146,16 @@ pub(super) enum Failure {
 /// The way to one registry and its token endpoint.
 pub(super) struct Transport {
     reach: Reach,
-    permits: Semaphore,
+    pub(super) registry: RegistryName,
+    pub(super) permits: Arc<Semaphore>,
     patience: Patience,
-    gate: &'static Gate,
-    pace: Option<Pace>,
-    retry: RetryPolicy,
+    pub(super) gate: &'static Gate,
+    pub(super) throttles: &'static Throttles,
+    pub(super) pace: Option<Pace>,
+    pub(super) slowed: Account,
+    pub(super) retry: RetryPolicy,
     timeout: Duration,
-    strays: Strays,
+    pub(super) strays: Strays,
     pub(super) counters: Counters,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) sent: Arc<Memory>,
@@ -181,9 +190,12 @@ impl Transport {
         let sent = Arc::<Memory>::default();
         Ok(Self {
             reach: Reach::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
-            permits: Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS)),
+            registry: settings.name.clone(),
+            permits: Arc::new(Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS))),
             patience,
             gate: Gate::shared(),
+            throttles: Throttles::shared(),
+            slowed: Account::default(),
             pace: settings.requests_per_second.map(|most| Pace::new(&settings.url, most.get())),
             retry,
             timeout: settings.timeout,
@@ -195,14 +207,20 @@ impl Transport {
         })
     }
 
-    /// Sends once, as soon as the host's gate and the bound on requests in flight allow.
-    pub(super) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+    /// Sends once, in the turn of its admission.
+    pub(super) async fn attempt(
+        &self,
+        call: &Call<'_>,
+        admission: &Admission,
+        tries: &mut Tries,
+    ) -> Result<Answer, Failure> {
         let refused = |to| Failure::Unusable(self.watched(Problem::Forbidden(to)));
         let http = self.reach.client(call.url, call.way).map_err(refused)?;
-        let _permit = self.admit(call.url).await;
+        self.take_turn(admission, call.url, call.endpoint).await;
         self.counters.sent(call.wants);
         self.sent.note(call.authorization, call.form.and_then(Posted::form));
         let begun = Instant::now();
+        tries.sent = begun;
         let mut flight = Flight::begin(&*self.meter, call.endpoint);
         let outcome = timeout(self.timeout, self.exchange(http, call, &mut flight)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
@@ -237,23 +255,9 @@ impl Transport {
         problem
     }
 
-    async fn admit(&self, url: &Url) -> SemaphorePermit<'_> {
-        loop {
-            let waited = self.gate.pass(url).await;
-            if !waited.is_zero() {
-                self.meter.waited(waited);
-            }
-            let permit = self.permits.acquire().await.expect("never closed");
-            // After the permit: requests that had their moments while a slow server held the permits would then begin
-            // all at once.
-            if let Some(pace) = &self.pace {
-                pace.pass().await;
-            }
-            // Whoever had the permit may have been told to go away: nobody else is to hear it again.
-            if !self.gate.is_closed(url) {
-                return permit;
-            }
-        }
+    /// The limits that this client has met.
+    pub(super) fn slowed(&self) -> Vec<Slowed> {
+        self.slowed.read()
     }
 
     async fn exchange(
@@ -274,7 +278,7 @@ impl Transport {
         let headers = std::mem::take(response.headers_mut());
         if call.wants == Wants::Head {
             // Its Content-Length is that of the body that a GET would bring.
-            return Ok(Answer { status, version, headers, body: Vec::new(), sent: self.sent.clone() });
+            return Ok(Answer { status, version, headers, body: Vec::new(), sent: self.sent.clone(), in_vain: None });
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
         let body = async {
@@ -293,47 +297,7 @@ impl Transport {
             // The status of an error says enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(Answer { status, version, headers, body, sent: self.sent.clone() })
-    }
-
-    /// What to do about the outcome of attempt `number`: `None` says to send it again, the pause having passed.
-    pub(super) async fn settle(
-        &self,
-        call: &Call<'_>,
-        number: u32,
-        outcome: Result<Answer, Failure>,
-    ) -> Result<Option<Answer>, Problem> {
-        let (seen, asked) = match &outcome {
-            Ok(answer) => {
-                let stray = self.strays.most_attempts(call, answer).map(|most| Seen::Stray { most });
-                let asked = asked_pause(&answer.headers, clock::now().timestamp());
-                (stray.unwrap_or(Seen::Status(answer.status)), asked)
-            }
-            Err(Failure::Broken(_)) => (Seen::Broken, None),
-            Err(Failure::Unusable(_)) => (Seen::Unusable, None),
-        };
-        let repeatable = call.form.is_none() && call.wants != Wants::Head;
-        let attempt = Attempt { number, seen, asked, repeatable, dice: fastrand::f64() };
-        let decision = self.retry.decide(&attempt);
-        self.strays.note(&attempt, decision);
-        match decision {
-            Decision::After { pause, all } => {
-                debug!(?seen, number, pause_ms = pause.as_millis(), "trying again");
-                if all {
-                    // Everybody waits, this request included, at the gate.
-                    self.gate.close(call.url, pause);
-                } else {
-                    tokio::time::sleep(pause).await;
-                }
-                self.counters.retries.fetch_add(1, Ordering::Relaxed);
-                self.meter.retried(call.endpoint);
-                Ok(None)
-            }
-            Decision::Return | Decision::GiveUp => match outcome {
-                Ok(answer) => Ok(Some(answer)),
-                Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(problem),
-            },
-        }
+        Ok(Answer { status, version, headers, body, sent: self.sent.clone(), in_vain: None })
     }
 }
 

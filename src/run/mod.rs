@@ -6,6 +6,7 @@ mod deliver;
 mod outcome;
 mod report;
 mod seal;
+mod slowed;
 mod verdict;
 
 use std::path::{Path, PathBuf};

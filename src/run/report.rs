@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::{RegistryName, RunRecord, Trigger, Verdict};
 use tracing::{error, info, warn};
 
+use super::slowed::SLOWED;
 use super::verdict::Judged;
 use super::{Cause, DeliveryError, SinkOutcome};
 use crate::state::History;
@@ -119,6 +120,9 @@ impl RunReport {
                 let record = &judged.record;
                 let (run_id, verdict, repositories) = (record.id.run_id(), record.verdict, record.rows_repositories);
                 let (pages, requests, token_requests) = (record.pages, record.requests, record.token_requests);
+                for slowed in record.errors.iter().filter(|error| error.code == SLOWED) {
+                    info!(%registry, %run_id, code = SLOWED, "{registry}: {}", slowed.message);
+                }
                 let (retries, duration_ms) = (record.retries, self.duration().num_milliseconds());
                 if verdict == Verdict::Complete {
                     info!(%registry, %run_id, %verdict, repositories, pages, requests, retries, token_requests, duration_ms,

@@ -3,6 +3,7 @@
 use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
 use tracing::warn;
 
+use super::slowed::slowed;
 use super::{Cause, Run, chain, on_disk};
 use crate::registry::{ApiLogin, Auth, Client, Fault, Step};
 use crate::snapshot::{
@@ -98,7 +99,7 @@ pub(super) async fn judge(
         rows_repositories,
         rows_tags,
         rows_manifests,
-        errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).collect(),
+        errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).chain(slowed(run)).collect(),
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),
         requests_saved: seen.books.saved,

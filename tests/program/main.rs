@@ -20,6 +20,7 @@ mod hostile;
 mod hostile_contents;
 mod kills;
 mod layers;
+mod limits;
 mod map;
 mod monitored;
 mod monitoring;

@@ -15,7 +15,9 @@ struct Fake {
 
 #[async_trait]
 impl TokenSource for Fake {
-    async fn fetch(&self, _: &Wanted) -> Result<Token, RegistryError> {
+    type Permit = ();
+    async fn permit(&self) {}
+    async fn fetch(&self, _: &Wanted, (): &()) -> Result<Token, RegistryError> {
         let number = self.fetched.fetch_add(1, Ordering::Relaxed) + 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
         if self.fails.lock().expect("unpoisoned").pop_front().unwrap_or(false) {

