@@ -7,9 +7,9 @@ use crate::support::program::{LOGIN, Workplace, one_registry};
 
 #[tokio::test]
 async fn a_run_slows_down_by_itself_loses_nothing_and_names_the_setting() {
-    // Of the first sixteen lists of tags three pass, and later one in ten is turned away.
+    // The fourth list of tags and the fifth are turned away, and then each seventh.
     let script = Script::quay_like(Repositories::generated(20, 1)).with_faults(|seen, nth| {
-        let limited = seen.endpoint == Endpoint::Tags && ((4..=16).contains(&nth) || nth % 10 == 0);
+        let limited = seen.endpoint == Endpoint::Tags && (nth == 4 || nth == 5 || nth % 7 == 0);
         limited.then(|| Fault::status(429).body("<html>429</html>"))
     });
     let script = Script { contents: Contents::uniform(1), ..script };
