@@ -110,7 +110,7 @@ fn stdout(section: &mut Section<'_>) -> Checked<SinkSettings> {
 fn target(section: &mut Section<'_>, example: &str) -> Checked<stocktake_sink_objects::Target> {
     section.required("url", example, |field| {
         let target = field.parse(stocktake_sink_objects::Target::parse)?;
-        Ok(target.map(|directory| field.from_data(directory)))
+        Ok(target.map(|directory| field.at_data(directory)))
     })
 }
 

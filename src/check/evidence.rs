@@ -8,6 +8,7 @@ use super::report::{Severity, Step};
 
 /// All that is known when the rules are asked: before anything was sent, and again at the end.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts, each asked for by its name
 pub struct Evidence {
     /// Whether the configuration itself says that this is Quay.
     pub is_quay: bool,

@@ -163,7 +163,7 @@ impl Daemon {
         let (registry, stop, tower) = (order.registry.clone(), self.stop.clone(), Arc::clone(&self.tower));
         tower.begins(&registry);
         let slot = order.slot;
-        let task = self.runs.spawn(async move { one(&plan, slot, wait, &tower, &stop).await });
+        let task = self.runs.spawn(async move { Box::pin(one(&plan, slot, wait, &tower, &stop)).await });
         self.orders.insert(task.id(), order);
     }
 
@@ -288,5 +288,5 @@ async fn one(
     let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     let run = slot.map_or_else(|| Run::new(plan), |slot| Run::scheduled(plan, slot));
     tower.watch(&plan.registry.name, run.watch());
-    run.publish(stop).await
+    Box::pin(run.publish(stop)).await
 }

@@ -35,7 +35,7 @@ use verdict::Walk;
 
 /// Runs by hand in quick succession, which are named after whole seconds, may stand so far ahead of the clock; the next
 /// one waits. One that would stand ahead of it by more than twice that does not: then the clock was set back.
-const AHEAD: TimeDelta = TimeDelta::seconds(5);
+const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
 /// Everything one run needs to know: the configuration of a registry, with its sinks built.
 #[derive(Clone, Debug)]

@@ -169,6 +169,7 @@ fn a_snapshot_of_a_version_that_made_no_notes_is_delivered_and_not_relied_on() {
     fields[at] = Arc::new(fields[at].as_ref().clone().with_data_type(DataType::List(Arc::new(item))));
     fields.pop();
     let old = Arc::new(Schema::new(fields));
+    std::fs::remove_file(&path).unwrap();
     let mut writer = segment::SegmentWriter::create(&path, &old, &super::super::patience::Patience::default()).unwrap();
     for batch in &batches {
         let columns = batch

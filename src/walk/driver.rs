@@ -1,5 +1,4 @@
-//! Keeps everything in motion: while one page is entered, the next comes, and repositories are read beside both. Decides
-//! nothing about what comes; the ledger and the reader do.
+//! Keeps everything in motion: enters a page while the next comes and repositories are read. Decides nothing about them.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -384,8 +383,7 @@ impl Job {
             cut.pages = pages.clone();
         }
         cut.books = ledger.books.clone();
-        let nothing = cut.pages == Pages::None && cut.books.is_empty();
-        if nothing || cut.pages == Pages::Lost {
+        if cut.pages == Pages::None && cut.books.is_empty() || cut.pages == Pages::Lost {
             return Ok(false);
         }
         let Err(error) = ledger.spool.checkpoint(&cut) else { return Ok(true) };

@@ -106,7 +106,9 @@ fn owner(address: IpAddr) -> IpAddr {
 
 /// Forgets the half that has the most left, but none with a check in progress.
 fn make_room(all: &mut HashMap<IpAddr, Spent>, now: Instant) {
-    all.values_mut().for_each(|spent| spent.forgive(now));
+    for spent in all.values_mut() {
+        spent.forgive(now);
+    }
     let mut wrong: Vec<u32> = all.values().map(|spent| spent.wrong).collect();
     wrong.sort_unstable();
     let median = wrong[wrong.len() / 2];

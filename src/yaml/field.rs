@@ -152,11 +152,11 @@ impl<'a> Field<'a> {
 
     /// The path of something that is written.
     pub(crate) fn data_path(&self) -> Checked<PathBuf> {
-        self.text().map(|text| self.from_data(Path::new(text)))
+        self.text().map(|text| self.at_data(Path::new(text)))
     }
 
     /// Such a path, read otherwise, from its base on.
-    pub(crate) fn from_data(&self, path: &Path) -> PathBuf {
+    pub(crate) fn at_data(&self, path: &Path) -> PathBuf {
         bases::from(&self.report.bases().data, path)
     }
 

@@ -92,7 +92,7 @@ async fn the_watchdog_is_not_fed_while_the_loop_hangs() {
     let mut daemon = Daemon::start_with(&place, &[("WATCHDOG_USEC", "400000")]).await;
     daemon.hears("WATCHDOG=1").await;
     // Taking over a configuration is the one thing that the loop waits for, and a pipe keeps its writer waiting.
-    let pipe = place.path("elsewhere/.daemon/lock");
+    let pipe = place.path("elsewhere/.daemon/quay.json");
     std::fs::create_dir_all(pipe.parent().unwrap()).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     place.configure(&("state: ./elsewhere\n".to_owned() + &yaml));
@@ -101,7 +101,7 @@ async fn the_watchdog_is_not_fed_while_the_loop_hangs() {
     // Not for synchronisation: time in which it would be fed twice at least.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(daemon.heard_meanwhile(), [""; 0], "nobody but the loop feeds it");
-    let _reader = std::fs::File::open(&pipe).unwrap();
+    drop(std::fs::File::options().write(true).open(&pipe).unwrap());
     daemon.hears("READY=1").await;
     daemon.hears("WATCHDOG=1").await;
     daemon.stop().await.exits(0);

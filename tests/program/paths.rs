@@ -73,11 +73,16 @@ async fn runs_that_follow_quickly_do_not_run_ahead_of_the_clock() {
     let place = Workplace::new();
     place.configure(&configuration(&registry.url()));
     place.script("bin/secret", &format!("printf '%s' '{PASSWORD}'"));
-    for _ in 0..12 {
-        place.run(&["run"]).await.exits(0);
-    }
-    let state: Value = serde_json::from_slice(&std::fs::read(place.path("state/quay/state.json")).unwrap()).unwrap();
+    place.run(&["run"]).await.exits(0);
+    let pointer = place.path("state/quay/state.json");
+    let read = || serde_json::from_slice::<Value>(&std::fs::read(&pointer).unwrap()).unwrap();
+    // As after many quick runs.
+    let mut state = read();
+    state["last_slot"] = (stocktake::clock::now() + chrono::TimeDelta::seconds(62)).to_rfc3339().into();
+    std::fs::write(&pointer, state.to_string()).unwrap();
+    place.run(&["run"]).await.exits(0);
+    let state = read();
     let slot: chrono::DateTime<chrono::Utc> = state["last_slot"].as_str().unwrap().parse().unwrap();
     let ahead = slot - stocktake::clock::now();
-    assert!(ahead <= chrono::TimeDelta::seconds(5), "{ahead}");
+    assert!(ahead <= chrono::TimeDelta::minutes(1), "{ahead}");
 }

@@ -211,10 +211,11 @@ async fn a_clock_that_was_set_back_is_spoken_of() {
     let place = after_a_good_night(30).await;
     let pointer = place.path("state/quay/state.json");
     let mut state: serde_json::Value = serde_json::from_slice(&fs::read(&pointer).unwrap()).unwrap();
-    state["last_slot"] = "2099-01-01T00:00:00Z".into();
+    let ahead = stocktake::clock::now() + chrono::TimeDelta::hours(2);
+    state["last_slot"] = ahead.to_rfc3339().into();
     fs::write(&pointer, state.to_string()).unwrap();
     let script = Script::quay_like(Repositories::generated(30, 1));
-    next_night(&place, script, LOGIN).await.exits(0).says("quay-20990101T000001Z is ahead of the clock");
+    next_night(&place, script, LOGIN).await.exits(0).says("is ahead of the clock");
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ impl Library {
         }
         let ended = Ended::of(&mut command);
         let steps = fs::read_to_string(&log).unwrap_or_default();
-        (ended, steps.lines().map(|step| step.replace(" ./", " ")).collect())
+        // Paths of the site are shown from its directory on.
+        let whole = format!(" {}/", site.path().display());
+        (ended, steps.lines().map(|step| step.replace(" ./", " ").replace(&whole, " ")).collect())
     }
 }
