@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 
+use super::grammar::shown;
+
 /// How many times its size a compressed body may become, and what it may become in any case. Gzip packs at most 1000 times,
 /// and only what says next to nothing; lists of names and manifests some 5 to 60 times.
 const MOST_PACKED: usize = 200;
@@ -42,9 +44,9 @@ pub(super) enum BodyError {
     /// It would take much memory and says next to nothing.
     #[error("the body is compressed to less than a {MOST_PACKED}th of its size, as nothing is that says anything")]
     Packed,
-    /// An encoding that was not offered.
-    #[error("the body's encoding was not asked for")]
-    Encoding,
+    /// A compression that was not offered.
+    #[error("the body is said to be compressed by `{0}`, which was not asked for")]
+    Encoding(String),
     /// Damaged or cut short.
     #[error("the body is not whole gzip")]
     Gzip(#[source] io::Error),
@@ -64,14 +66,15 @@ enum Into {
     Gzip(Box<MultiGzDecoder<Capped>>),
 }
 
+/// What [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-content-coding-registry) and others register as compression. Stores hand
+/// back whatever was uploaded as `Content-Encoding`: `aws-chunked`, `none`, `utf-8`. That is no coding of the body.
+const COMPRESSIONS: [&str; 12] =
+    ["gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip", "lzma"];
+
 impl Body {
     /// Prepares for a body with this `Content-Encoding` and, where announced, this length.
     pub(super) fn new(encoding: Option<&[u8]>, length: Option<u64>, cap: Cap) -> Result<Self, BodyError> {
-        let gzip = match encoding.map(|encoding| encoding.trim_ascii().to_ascii_lowercase()).as_deref() {
-            None | Some(b"" | b"identity") => false,
-            Some(b"gzip" | b"x-gzip") => true,
-            Some(_) => return Err(BodyError::Encoding),
-        };
+        let gzip = is_gzip(encoding)?;
         let most = if gzip { cap.packed } else { cap.plain };
         let length = usize::try_from(length.unwrap_or(0)).unwrap_or(usize::MAX);
         if length > most {
@@ -112,6 +115,17 @@ impl Body {
                 Ok(std::mem::take(&mut decoder.get_mut().bytes))
             }
         }
+    }
+}
+
+/// Whether a body is gzip by its `Content-Encoding`, of which what is no compression does not count.
+fn is_gzip(encoding: Option<&[u8]>) -> Result<bool, BodyError> {
+    let told = String::from_utf8_lossy(encoding.unwrap_or_default()).to_ascii_lowercase();
+    let mut compressions = told.split(',').map(str::trim).filter(|coding| COMPRESSIONS.contains(coding));
+    match (compressions.next(), compressions.next()) {
+        (None, _) => Ok(false),
+        (Some("gzip" | "x-gzip"), None) => Ok(true),
+        _ => Err(BodyError::Encoding(shown(told.trim()))),
     }
 }
 
@@ -214,8 +228,20 @@ mod tests {
         let whole = gzip(b"hello hello hello hello");
         assert!(matches!(read(Some(b"gzip"), &whole[..whole.len() - 9]), Err(BodyError::Gzip(_))));
         assert!(matches!(read(Some(b"gzip"), b"not gzip at all"), Err(BodyError::Gzip(_))));
-        for encoding in [&b"br"[..], b"zstd", b"gzip, gzip", b"deflate"] {
-            assert!(matches!(read(Some(encoding), b""), Err(BodyError::Encoding)));
+        for encoding in ["br", "zstd", "gzip, gzip", "deflate", "aws-chunked, ZSTD", "br\u{1b}[2J, br"] {
+            let error = read(Some(encoding.as_bytes()), b"").expect_err("not asked for").to_string();
+            assert!(error.contains("compressed by `") && !error.contains('\u{1b}'), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_encoding_that_is_no_compression_does_not_count() {
+        for encoding in ["aws-chunked", "none", "utf-8", "binary", "aws-chunked,", "UTF-8, identity", "\u{fc}", "8bit"]
+        {
+            assert_eq!(read(Some(encoding.as_bytes()), b"hello").expect("plain"), b"hello", "{encoding}");
+        }
+        for encoding in ["aws-chunked,gzip", "gzip, aws-chunked", "identity, X-GZIP"] {
+            assert_eq!(read(Some(encoding.as_bytes()), &gzip(b"hello")).expect("gzip"), b"hello", "{encoding}");
         }
     }
 }
