@@ -15,7 +15,7 @@ pub(super) enum Flaw {
     /// `Docker-Content-Digest` is no digest.
     #[error("the server calls its digest `{0}`")]
     NoDigest(String),
-    /// Header and body disagree (CVE-2021-41190).
+    /// Header and body name different kinds of things (CVE-2021-41190).
     #[error("it was announced as `{announced}` and calls itself `{itself}`")]
     MediaType { announced: String, itself: String },
     /// Image and index at once, or neither (CVE-2021-41190).
@@ -24,6 +24,9 @@ pub(super) enum Flaw {
     /// Not JSON, or not of this shape. Serde's own words would repeat the text.
     #[error("it cannot be read, line {line}, column {column}")]
     Json { line: usize, column: usize },
+    /// A member twice that decides what it is: two readers would take it for two things.
+    #[error("it has `{0}` twice")]
+    Twice(&'static str),
     /// A value that no registry should send.
     #[error("{0} is not as the specification has it")]
     Field(&'static str),
@@ -41,12 +44,12 @@ impl From<&serde_json::Error> for Flaw {
 /// Content that is right and that we cannot take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Foreign {
-    /// The format of before 2015, which registries also convert to when they are asked wrongly.
-    #[error("it is a manifest of the retired schema 1")]
-    Schema1,
     /// Another kind of manifest.
     #[error("`{0}` is no media type of a manifest")]
     MediaType(String),
+    /// Something that the registry has and does not hand out to those who ask as we do.
+    #[error("the registry has it in a form that was not asked for: {0}")]
+    NotAccepted(String),
     /// A digest that cannot be verified.
     #[error("digests by `{0}` cannot be verified")]
     Algorithm(String),

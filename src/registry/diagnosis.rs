@@ -203,7 +203,9 @@ pub(super) fn remedy(step: &Step, problem: &Problem) -> String {
             "push it again: the registry's storage is damaged, or a proxy changes what passes through it"
         }
         Problem::Corrupt(_) => "push it again with a current client; what is stored is not sound",
-        Problem::Foreign(Foreign::Schema1) => "push it again with a current client: schema 1 was retired in 2017",
+        Problem::Foreign(Foreign::NotAccepted(_)) => {
+            "nothing, if it is no image: the inventory knows images, indexes and artifacts; else push it again with a current client"
+        }
         Problem::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512",
         Problem::BadName(_) => "correct the name where it is configured",
         Problem::TooManyPages(_) | Problem::TooManyNames(_) | Problem::TooManyOnPage(_)

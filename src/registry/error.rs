@@ -13,7 +13,7 @@ use super::link::LinkError;
 use super::origin::Distrust;
 use super::reach::Forbidden;
 use super::token::NoToken;
-use super::{CertificatesError, ClientCertificateError, Endpoint, Fault, SecretError};
+use super::{CertificatesError, ClientCertificateError, Endpoint, Fault, Resolved, SecretError};
 
 /// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ pub struct RegistryError(Arc<Inner>);
 struct Inner {
     step: Step,
     problem: Problem,
+    leads_to: Option<Resolved>,
 }
 
 /// What was being done.
@@ -243,7 +244,17 @@ impl Problem {
 
 impl RegistryError {
     pub(super) fn new(step: Step, problem: Problem) -> Self {
-        Self(Arc::new(Inner { step, problem }))
+        Self(Arc::new(Inner { step, problem, leads_to: None }))
+    }
+
+    /// The same of a manifest whose bytes have this digest, and which cannot be read for all that.
+    pub(super) fn leading_to(step: Step, problem: Problem, resolved: Resolved) -> Self {
+        Self(Arc::new(Inner { step, problem, leads_to: Some(resolved) }))
+    }
+
+    /// Where a tag leads whose manifest cannot be read: what the registry told, and the bytes proved.
+    pub fn leads_to(&self) -> Option<&Resolved> {
+        self.0.leads_to.as_ref()
     }
 
     /// A manifest for whose layers or entries there is no room among so many.

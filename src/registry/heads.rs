@@ -13,7 +13,7 @@ use super::client::Inner;
 use super::diagnosis::said;
 use super::error::{Problem, Step};
 use super::manifest::{Manifest, Resolved};
-use super::manifest_body::announced;
+use super::media_type::{announced, shape};
 use super::reading::{text, told_digest};
 use super::retry::is_passing;
 use super::send::Ask;
@@ -169,8 +169,10 @@ impl Inner {
         }
         let Ok(Some(digest)) = told_digest(&answer) else { return Ok(Head::Vain) };
         // What is odd here, a GET may show to be right, or tells better.
-        let media_type = announced(text(&answer.headers, CONTENT_TYPE.as_str())).unwrap_or_default();
-        let Some(media_type) = media_type else { return Ok(Head::Unclear) };
+        let media_type = announced(text(&answer.headers, CONTENT_TYPE.as_str()));
+        let Some(media_type) = media_type.filter(|media_type| shape(media_type).is_some()) else {
+            return Ok(Head::Unclear);
+        };
         // A compressed length is not the manifest's.
         let plain = text(&answer.headers, CONTENT_ENCODING.as_str()).is_none_or(|encoding| encoding == "identity");
         let length = text(&answer.headers, CONTENT_LENGTH.as_str()).filter(|_| plain);

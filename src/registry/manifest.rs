@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use stocktake_sink::ManifestKind;
 
+use super::media_type::is_followed;
+use super::oddity::{Odd, Oddities};
+
 /// A pointer to content (OCI image specification, "Content Descriptors").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     /// `sha256:…`, checked against the grammar of digests.
     pub digest: String,
-    /// In bytes; not negative.
-    pub size: i64,
+    /// In bytes, and not negative; none where it is not told, or no number of bytes.
+    pub size: Option<i64>,
     /// The media type as the server wrote it, checked to be printable ASCII; empty where it wrote none.
     pub media_type: String,
 }
@@ -22,7 +25,7 @@ pub struct Descriptor {
 pub struct Resolved {
     /// The manifest's digest.
     pub digest: String,
-    /// Its media type.
+    /// Its media type; empty where that is not known.
     pub media_type: String,
     /// The manifest's own size in bytes, where the server told it.
     pub size: Option<i64>,
@@ -33,7 +36,7 @@ pub struct Resolved {
 pub struct Manifest {
     /// The digest, verified; where the server names none, the SHA-256 of the body.
     pub digest: String,
-    /// From its own `mediaType`, else from `Content-Type`.
+    /// From its own `mediaType`, else from `Content-Type`, else from what it is made of.
     pub media_type: String,
     /// Its own size in bytes.
     pub size: i64,
@@ -47,19 +50,28 @@ pub struct Manifest {
     pub config: Option<Descriptor>,
     /// The layers in order; empty for an index.
     pub layers: Vec<Descriptor>,
-    /// The manifests that an index lists.
+    /// What an index lists: manifests as a rule.
     pub children: Vec<Child>,
     /// The annotations.
     pub annotations: BTreeMap<String, String>,
+    /// What is odd about it.
+    pub oddities: Oddities,
 }
 
 /// An entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {
-    /// The manifest.
+    /// The manifest, or the blob.
     pub descriptor: Descriptor,
     /// For which platform, where the index says so.
     pub platform: Platform,
+}
+
+impl Child {
+    /// Whether it is a manifest, by its type or for want of one.
+    pub fn is_manifest(&self) -> bool {
+        is_followed(&self.descriptor.media_type)
+    }
 }
 
 /// Where an image runs. `unknown` and empty values are read as none.
@@ -82,4 +94,22 @@ pub struct ImageConfig {
     pub created: Option<DateTime<Utc>>,
     /// `config.Labels`.
     pub labels: BTreeMap<String, String>,
+    /// What is odd about it.
+    pub oddities: Oddities,
+}
+
+impl Manifest {
+    /// Whether its layers are known. Those of schema 1 have no sizes, and are not read.
+    pub fn has_layers(&self) -> bool {
+        self.kind != ManifestKind::Index
+            && !self.oddities.has(Odd::LayersUnreadable)
+            && !self.oddities.has(Odd::Schema1)
+    }
+}
+
+impl ImageConfig {
+    /// Whether the labels, or that there are none, are known.
+    pub fn has_labels(&self) -> bool {
+        !self.oddities.has(Odd::ConfigUnreadable) && !self.oddities.has(Odd::NoRoom)
+    }
 }

@@ -1,236 +1,195 @@
-//! A manifest out of its JSON: of which kind it is and what it names, within bounds. Fetches and verifies nothing.
+//! A manifest out of its JSON: of which kind it is and what it names, within bounds. What it is must be beyond doubt; what else
+//! is odd is noted. Fetches nothing.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::Value;
 use stocktake_sink::ManifestKind;
 
 use super::content::{Flaw, Foreign};
 use super::error::Problem;
-use super::grammar::{is_digest, shown};
-use super::manifest::{Child, Descriptor, Manifest, Platform};
+use super::grammar::shown;
+use super::lenient::{Picked, Raw, Text, document};
+use super::manifest::{Child, Descriptor, Manifest};
+use super::media_type::{IMAGE_CONFIGS, OCI_IMAGE, OCI_INDEX, SCHEMA_1, SIGNED_SCHEMA_1, Shape, is_followed, shape};
+use super::oddity::Odd;
+use super::parts::Parts;
 
 /// Most layers, and most manifests of an index: forty times what runtimes take.
 const MOST: usize = 5000;
-/// Most bytes of annotations or labels that are kept.
-const ANNOTATIONS: usize = 32 << 10;
-/// Longest text that names a platform or a media type.
-const WORD: usize = 255;
 
-const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const SCHEMA_1: [&str; 2] = [
-    "application/vnd.docker.distribution.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+/// The members that are read. The first seven say what the manifest is.
+const NAMES: [&str; 11] = [
+    "schemaVersion",
+    "mediaType",
+    "config",
+    "layers",
+    "blobs",
+    "manifests",
+    "fsLayers",
+    "signatures",
+    "artifactType",
+    "subject",
+    "annotations",
 ];
-/// The configurations that make a manifest an image.
-const IMAGE_CONFIGS: [&str; 2] =
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
-/// What registries and static servers write that do not tell the type: the body then has to.
-const UNTOLD: [&str; 4] = ["application/json", "application/octet-stream", "text/plain", "binary/octet-stream"];
+const DECIDING: usize = 7;
 
-/// A manifest's media type as `Content-Type` announces it, without parameters and in lower case; none where it does not.
-pub(super) fn announced(content_type: Option<&str>) -> Result<Option<String>, Problem> {
-    let Some(text) = content_type else { return Ok(None) };
-    let media_type = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if media_type.is_empty() || UNTOLD.contains(&media_type.as_str()) {
-        return Ok(None);
+/// Reads a body that was announced with this media type, whatever it is. The digest is for the caller to fill in: it is of bytes.
+pub(super) fn read(body: &[u8], announced: Option<&str>) -> Result<Manifest, Problem> {
+    let (document, mended) = document(body);
+    let picked = Picked::read(&document, &NAMES).map_err(Problem::Corrupt)?;
+    // Go takes the last of them, others the first: two readers would see two manifests.
+    if let Some((name, _)) = NAMES.iter().zip(picked.twice).take(DECIDING).find(|(_, twice)| *twice) {
+        return Err(Problem::Corrupt(Flaw::Twice(name)));
     }
-    if SCHEMA_1.contains(&media_type.as_str()) {
-        return Err(Problem::Foreign(Foreign::Schema1));
+    let mut parts = Parts::new(mended);
+    let (media_type, shape) = kind_of(&picked.values, announced, &mut parts)?;
+    let size = i64::try_from(body.len()).map_err(|_| Problem::Corrupt(Flaw::Field("its size")))?;
+    manifest(picked.values, media_type, shape, size, parts).map_err(Problem::Corrupt)
+}
+
+/// What a manifest is: by its own word, by the header's, by its members. The body is what counts, since its digest is verified; a header that
+/// names another kind of thing is refused all the same (CVE-2021-41190).
+fn kind_of(
+    [version, own, config, layers, _, manifests, fs_layers, signatures, ..]: &[Option<Raw<'_>>; NAMES.len()],
+    announced: Option<&str>,
+    parts: &mut Parts,
+) -> Result<(String, Shape), Problem> {
+    let is_version_1 = version.is_some_and(|version| version.get().parse() == Ok(1.0));
+    let own = parts.word(*own, "`mediaType`").map(|own| own.to_ascii_lowercase());
+    let foreign = |media_type: &str| Problem::Foreign(Foreign::MediaType(shown(media_type)));
+    let differs = |announced: &str, itself: &str| {
+        Problem::Corrupt(Flaw::MediaType { announced: shown(announced), itself: shown(itself) })
+    };
+    let told = match (own, announced) {
+        (Some(own), None) => own,
+        (Some(own), Some(announced)) if own == announced => own,
+        (Some(own), Some(announced)) => {
+            match (shape(&own), shape(announced)) {
+                (Some(own_shape), Some(other)) if own_shape.agrees_with(other) => {}
+                // No client takes it for a manifest of that type; what it is the body says.
+                (Some(_), None) => {}
+                (None, None) => return Err(foreign(&own)),
+                _ => return Err(differs(announced, &own)),
+            }
+            parts.odd.add(Odd::MediaTypeDiffers, || format!("the registry announces it as `{}`", shown(announced)));
+            own
+        }
+        (None, Some(announced)) if is_version_1 && shape(announced) == Some(Shape::Image) => {
+            parts.odd.add(Odd::MediaTypeDiffers, || format!("the registry announces it as `{}`", shown(announced)));
+            if signatures.is_some() { SIGNED_SCHEMA_1 } else { SCHEMA_1 }.to_owned()
+        }
+        (None, Some(announced)) => announced.to_owned(),
+        (None, None) if is_version_1 => if signatures.is_some() { SIGNED_SCHEMA_1 } else { SCHEMA_1 }.to_owned(),
+        (None, None) => if manifests.is_some() { OCI_INDEX } else { OCI_IMAGE }.to_owned(),
+    };
+    let Some(shape) = shape(&told) else { return Err(foreign(&told)) };
+    let like_image = config.is_some() || layers.is_some();
+    let like_schema_1 = fs_layers.is_some();
+    let ambiguous = match shape {
+        Shape::Image => manifests.is_some() || config.is_none() || like_schema_1,
+        Shape::Index => like_image || like_schema_1,
+        Shape::Artifact => like_image || like_schema_1 || manifests.is_some(),
+        Shape::Schema1 => like_image || manifests.is_some() || !(like_schema_1 || is_version_1),
+    };
+    if ambiguous {
+        return Err(Problem::Corrupt(Flaw::Ambiguous));
     }
-    if shape(&media_type).is_none() {
-        return Err(Problem::Foreign(Foreign::MediaType(shown(&media_type))));
+    match shape {
+        Shape::Schema1 => {
+            let words = "it is of the retired schema 1: of its content only the digest is read; push it again with a current client";
+            parts.odd.add(Odd::Schema1, || words.to_owned());
+        }
+        _ if is_version_1 => parts.unreadable("`schemaVersion`, which is 1,"),
+        _ => {}
     }
-    Ok(Some(media_type))
+    Ok((told, shape))
 }
 
-/// How manifests are built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Image,
-    Index,
-    /// The retired artifact manifest: `blobs` and no configuration.
-    Artifact,
-}
-
-fn shape(media_type: &str) -> Option<Shape> {
-    match media_type {
-        OCI_IMAGE | DOCKER_IMAGE => Some(Shape::Image),
-        OCI_INDEX | DOCKER_LIST => Some(Shape::Index),
-        OCI_ARTIFACT => Some(Shape::Artifact),
-        _ => None,
-    }
-}
-
-/// A manifest as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Raw {
-    schema_version: Option<Value>,
-    media_type: Option<String>,
-    artifact_type: Option<String>,
-    config: Option<RawDescriptor>,
-    layers: Option<Vec<RawDescriptor>>,
-    blobs: Option<Vec<RawDescriptor>>,
-    manifests: Option<Vec<RawDescriptor>>,
-    subject: Option<RawDescriptor>,
-    annotations: Option<BTreeMap<String, Value>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawDescriptor {
-    media_type: Option<String>,
-    digest: String,
-    size: i64,
-    platform: Option<RawPlatform>,
-}
-
-/// Where something runs, in an index or a configuration; whatever is not a text counts as missing.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RawPlatform {
-    os: Value,
-    architecture: Value,
-    variant: Value,
-}
-
-impl RawPlatform {
-    pub(super) fn read(&self) -> Platform {
-        let word = |value: &Value| {
-            let word = value.as_str().filter(|word| !word.is_empty() && *word != "unknown" && word.len() <= WORD)?;
-            Some(storable(word))
-        };
-        Platform { os: word(&self.os), architecture: word(&self.architecture), variant: word(&self.variant) }
-    }
-}
-
-/// A manifest that is of one kind without a doubt.
-#[derive(Debug)]
-pub(super) struct Body {
-    raw: Raw,
+fn manifest(
+    values: [Option<Raw<'_>>; NAMES.len()],
     media_type: String,
     shape: Shape,
-}
-
-impl Body {
-    /// Reads a body that was announced with this media type, and finds out what it is.
-    pub(super) fn read(body: &[u8], announced: Option<String>) -> Result<Self, Problem> {
-        let raw: Raw = serde_json::from_slice(body).map_err(|error| Problem::Corrupt(Flaw::from(&error)))?;
-        let itself = raw.media_type.as_deref().map(str::to_ascii_lowercase).filter(|own| !own.is_empty());
-        let schema_1 = itself.as_deref().is_some_and(|itself| SCHEMA_1.contains(&itself));
-        if schema_1 || raw.schema_version.as_ref().is_some_and(|version| *version == 1) {
-            return Err(Problem::Foreign(Foreign::Schema1));
+    size: i64,
+    mut parts: Parts,
+) -> Result<Manifest, Flaw> {
+    let [_, _, config, layers, blobs, manifests, _, _, artifact_type, subject, annotations] = values;
+    let config = config.and_then(|config| {
+        let read = parts.descriptor(config, "the configuration", true);
+        if read.is_none() {
+            parts.unreadable("the configuration's descriptor");
+            parts.odd.add(Odd::SizeUnknown, || "the size of the configuration is not known".to_owned());
         }
-        let media_type = match (itself, announced) {
-            (Some(itself), Some(announced)) if itself != announced => {
-                return Err(Problem::Corrupt(Flaw::MediaType { announced, itself: shown(&itself) }));
-            }
-            (Some(itself), _) => itself,
-            (None, Some(announced)) => announced,
-            (None, None) => if raw.manifests.is_some() { OCI_INDEX } else { OCI_IMAGE }.to_owned(),
-        };
-        let Some(shape) = shape(&media_type) else {
-            return Err(Problem::Foreign(Foreign::MediaType(shown(&media_type))));
-        };
-        let like_image = raw.config.is_some() || raw.layers.is_some();
-        let ambiguous = match shape {
-            Shape::Image => raw.manifests.is_some() || raw.config.is_none(),
-            Shape::Index => like_image,
-            Shape::Artifact => like_image || raw.manifests.is_some(),
-        };
-        if ambiguous {
-            return Err(Problem::Corrupt(Flaw::Ambiguous));
-        }
-        Ok(Self { raw, media_type, shape })
-    }
-
-    /// The manifest, its digest having been verified.
-    pub(super) fn manifest(self, digest: String, size: usize) -> Result<Manifest, Problem> {
-        let Self { raw, media_type, shape } = self;
-        self::manifest(raw, media_type, shape, digest, size).map_err(Problem::Corrupt)
-    }
-}
-
-fn manifest(raw: Raw, media_type: String, shape: Shape, digest: String, size: usize) -> Result<Manifest, Flaw> {
-    let config = raw.config.map(descriptor).transpose()?;
-    let artifact_type = raw.artifact_type.filter(|text| !text.is_empty()).map(|text| word(text, "artifactType"));
-    let mut artifact_type = artifact_type.transpose()?;
-    let foreign_config = config.as_ref().map(|config| config.media_type.as_str()).filter(|media_type| {
+        read
+    });
+    let names_itself = artifact_type.is_some_and(|raw| Text::of(raw).is_none_or(|text| !text.text.is_empty()));
+    let artifact_type = parts.word(artifact_type, "`artifactType`");
+    let foreign_config = config.as_ref().map(|config| config.media_type.clone()).filter(|media_type| {
         !media_type.is_empty() && !IMAGE_CONFIGS.iter().any(|image| image.eq_ignore_ascii_case(media_type))
     });
     let kind = match shape {
         Shape::Index => ManifestKind::Index,
-        Shape::Image if artifact_type.is_none() && foreign_config.is_none() => ManifestKind::Image,
+        Shape::Image if !names_itself && foreign_config.is_none() => ManifestKind::Image,
+        Shape::Schema1 => ManifestKind::Image,
         Shape::Image | Shape::Artifact => ManifestKind::Artifact,
     };
-    if artifact_type.is_none() {
-        artifact_type = foreign_config.map(str::to_owned);
-    }
-    let layers = bounded(raw.layers.or(raw.blobs), "layers")?;
-    let children = bounded(raw.manifests, "manifests")?;
-    let child = |raw: RawDescriptor| {
-        let platform = raw.platform.as_ref().map(RawPlatform::read).unwrap_or_default();
-        descriptor(raw).map(|descriptor| Child { descriptor, platform })
-    };
+    let subject = subject.and_then(|subject| {
+        let read = parts.descriptor(subject, "the subject", false);
+        if read.is_none() {
+            parts.unreadable("the subject's descriptor");
+        }
+        read.map(|subject| subject.digest)
+    });
     Ok(Manifest {
-        digest,
+        digest: String::new(),
         media_type,
-        size: i64::try_from(size).map_err(|_| Flaw::Field("its size"))?,
+        size,
         kind,
-        artifact_type,
-        subject: raw.subject.map(descriptor).transpose()?.map(|subject| subject.digest),
+        artifact_type: artifact_type.or(foreign_config),
+        subject,
+        layers: read_layers(if shape == Shape::Artifact { blobs } else { layers }, &mut parts)?,
+        children: read_children(manifests, &mut parts)?,
+        annotations: parts.texts(annotations, "annotations"),
         config,
-        layers: layers.into_iter().map(descriptor).collect::<Result<_, _>>()?,
-        children: children.into_iter().map(child).collect::<Result<_, _>>()?,
-        annotations: texts(raw.annotations.unwrap_or_default()),
+        oddities: parts.odd,
     })
 }
 
-fn bounded(list: Option<Vec<RawDescriptor>>, what: &'static str) -> Result<Vec<RawDescriptor>, Flaw> {
-    let list = list.unwrap_or_default();
-    if list.len() > MOST { Err(Flaw::TooMany { what, most: MOST }) } else { Ok(list) }
+/// The layers; none of them where one has no digest, for a list that lacks one would be wrong.
+fn read_layers(value: Option<Raw<'_>>, parts: &mut Parts) -> Result<Vec<Descriptor>, Flaw> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let listed = bounded(value, "layers")?;
+    let layers = listed.and_then(|listed| listed.into_iter().map(|raw| parts.descriptor(raw, "layer", true)).collect());
+    Ok(layers.unwrap_or_else(|| {
+        parts.odd.add(Odd::LayersUnreadable, || "its layers are no list of descriptors with digests".to_owned());
+        Vec::new()
+    }))
 }
 
-fn descriptor(raw: RawDescriptor) -> Result<Descriptor, Flaw> {
-    if !is_digest(&raw.digest) {
-        return Err(Flaw::Field("a digest in it"));
-    }
-    if raw.size < 0 {
-        return Err(Flaw::Field("a size in it"));
-    }
-    let media_type = word(raw.media_type.unwrap_or_default(), "a media type in it")?;
-    Ok(Descriptor { digest: raw.digest, size: raw.size, media_type })
-}
-
-/// A short word of printable ASCII.
-fn word(text: String, field: &'static str) -> Result<String, Flaw> {
-    let sound = text.len() <= WORD && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if sound { Ok(text) } else { Err(Flaw::Field(field)) }
-}
-
-/// Annotations and labels: the texts among them, as many as there is room for.
-pub(super) fn texts(raw: BTreeMap<String, Value>) -> BTreeMap<String, String> {
-    let mut room = ANNOTATIONS;
-    let mut kept = BTreeMap::new();
-    for (key, value) in raw {
-        let Value::String(value) = value else { continue };
-        if let Some(rest) = room.checked_sub(key.len() + value.len()) {
-            room = rest;
-            kept.insert(storable(&key), storable(&value));
+/// What an index lists; an entry without a digest leads nowhere.
+fn read_children(value: Option<Raw<'_>>, parts: &mut Parts) -> Result<Vec<Child>, Flaw> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let listed = bounded(value, "manifests")?.ok_or(Flaw::Field("its list of manifests"))?;
+    let mut children = Vec::with_capacity(listed.len());
+    for raw in listed {
+        match parts.descriptor(raw, "an entry", false) {
+            Some(descriptor) => {
+                let platform = parts.platform_of(raw);
+                if !is_followed(&descriptor.media_type) && descriptor.size.is_none() {
+                    parts
+                        .odd
+                        .add(Odd::SizeUnknown, || format!("the size of the entry {} is not known", descriptor.digest));
+                }
+                children.push(Child { descriptor, platform });
+            }
+            None => parts.unreadable("an entry that has no digest"),
         }
     }
-    kept
+    Ok(children)
 }
 
-/// A text that databases take: `PostgreSQL` refuses NUL.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+/// The elements of a list; none where the value is no list.
+fn bounded<'a>(value: Raw<'a>, what: &'static str) -> Result<Option<Vec<Raw<'a>>>, Flaw> {
+    let Some(elements) = value.elements() else { return Ok(None) };
+    let listed: Vec<_> = elements.take(MOST + 1).collect();
+    if listed.len() > MOST { Err(Flaw::TooMany { what, most: MOST }) } else { Ok(Some(listed)) }
 }
 
 #[cfg(test)]

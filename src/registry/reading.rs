@@ -1,6 +1,7 @@
 //! Manifests and configurations: asked for, verified, and handed to those who read them. Names become part of a path
 //! only after the grammar's word.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,16 +9,17 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::client::Inner;
-use super::content::{Flaw, sha256, verify};
+use super::content::{Flaw, Foreign, sha256, verify};
 use super::diagnosis::said;
 use super::error::{Problem, Step};
 use super::grammar::{is_digest, is_repository_name, is_tag, shown};
 use super::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
-use super::manifest_body::{Body, announced};
+use super::media_type::{announced, shape};
 use super::not_found::NotFound;
+use super::oddity::Odd;
 use super::send::{Ask, Sent};
 use super::transport::{Answer, Wants};
-use super::{Client, Contents, Place, RegistryError, Tags, image_config};
+use super::{Client, Contents, Place, RegistryError, Tags, image_config, manifest_body, signed};
 
 /// Where registries tell a manifest's digest.
 const DIGEST: &str = "docker-content-digest";
@@ -57,19 +59,29 @@ impl Inner {
     ) -> Result<Manifest, RegistryError> {
         let url = self.api(&format!("/v2/{}/manifests/{reference}", place.repository));
         let answer = self.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
-        let read = || {
+        let size = i64::try_from(answer.body.len()).ok();
+        let proven = || {
             found(&answer, false)?;
-            // Schema 1 is told first: its digests leave out its signatures.
-            let announced = announced(text(&answer.headers, CONTENT_TYPE.as_str()))?;
             let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
             let told = told_digest(&answer)?;
-            for digest in told.iter().chain(&asked) {
-                verify(&answer.body, digest)?;
-            }
-            let digest = asked.or(told).unwrap_or_else(|| sha256(&answer.body));
-            Body::read(&answer.body, announced)?.manifest(digest, answer.body.len())
+            let bytes = proven(&answer.body, &[asked.as_deref(), told.as_deref()])?;
+            Ok((bytes, asked.or(told)))
         };
-        read().map_err(|problem| RegistryError::new(step.clone(), problem))
+        let (bytes, digest) = proven().map_err(|problem| RegistryError::new(step.clone(), problem))?;
+        let announced = announced(text(&answer.headers, CONTENT_TYPE.as_str()));
+        match (manifest_body::read(&bytes, announced.as_deref()), digest) {
+            (Ok(manifest), digest) => {
+                let payload = || signed::payload(&bytes).filter(|_| manifest.oddities.has(Odd::Schema1));
+                let digest = digest.unwrap_or_else(|| sha256(payload().as_deref().unwrap_or(&bytes)));
+                Ok(Manifest { digest, size: size.unwrap_or(manifest.size), ..manifest })
+            }
+            // Where nobody told a digest, it might be that of a page of HTML.
+            (Err(problem), None) => Err(RegistryError::new(step.clone(), problem)),
+            (Err(problem), Some(digest)) => {
+                let media_type = announced.filter(|announced| shape(announced).is_some()).unwrap_or_default();
+                Err(RegistryError::leading_to(step.clone(), problem, Resolved { digest, media_type, size }))
+            }
+        }
     }
 
     async fn config(&self, place: &Place, config: &Descriptor, step: &Step) -> Result<ImageConfig, RegistryError> {
@@ -81,7 +93,7 @@ impl Inner {
                 (_, Some(host)) => Problem::Storage { host, said: said(&answer) },
             })?;
             verify(&answer.body, &config.digest)?;
-            image_config::read(&answer.body).map_err(Problem::Corrupt)
+            Ok(image_config::read(&answer.body))
         };
         read().map_err(|problem| RegistryError::new(step.clone(), problem))
     }
@@ -106,12 +118,33 @@ fn reference(place: &Place, reference: &str) -> Arc<str> {
 /// Between listing and asking, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
 fn found(answer: &Answer, abroad: bool) -> Result<(), Problem> {
     if let Some(not_found) = NotFound::read(answer.status, &answer.body, abroad) {
-        return Err(not_found.problem(said(answer)));
+        let said = said(answer);
+        return Err(match not_found {
+            NotFound::Gone if is_not_accepted(&said.text) => Problem::Foreign(Foreign::NotAccepted(said.to_string())),
+            _ => not_found.problem(said),
+        });
     }
     match answer.status {
         StatusCode::OK => Ok(()),
         StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
         _ => Err(Problem::of_status(said(answer))),
+    }
+}
+
+/// Whether the registry says that it has what was asked for, and does not hand it out by the `Accept` that was sent, as
+/// docker-registry, ACR and zot do: `OCI index found, but accept header does not support OCI indexes`.
+fn is_not_accepted(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    said.contains("accept header") || said.contains("not acceptable")
+}
+
+/// The bytes that have these digests: those of the body, or where it is signed of what was signed.
+fn proven<'a>(body: &'a [u8], digests: &[Option<&str>]) -> Result<Cow<'a, [u8]>, Problem> {
+    let all = |bytes: &[u8]| digests.iter().flatten().try_for_each(|digest| verify(bytes, digest));
+    let Err(problem) = all(body) else { return Ok(Cow::Borrowed(body)) };
+    match signed::payload(body) {
+        Some(payload) if all(&payload).is_ok() => Ok(Cow::Owned(payload)),
+        _ => Err(problem),
     }
 }
 

@@ -21,6 +21,7 @@ use super::error::Problem;
 use super::examine::Tape;
 use super::flight::Flight;
 use super::gate::Gate;
+use super::media_type::ACCEPTED;
 use super::not_found::{Strays, told_by_storage};
 use super::pace::Pace;
 use super::reach::{Forbidden, Reach, Way};
@@ -52,16 +53,10 @@ pub(super) enum Wants {
 }
 
 impl Wants {
-    /// Both image and both index types and nothing else: to other requests Quay converts to schema 1, with another
-    /// digest, and docker-registry answers 404, even to `*/*`.
-    const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
-        application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
-        application/vnd.docker.distribution.manifest.v2+json";
-
     fn accept(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Listing | Self::Api | Self::Token => "application/json",
-            Self::Head | Self::Manifest => Self::MANIFESTS,
+            Self::Head | Self::Manifest => ACCEPTED,
             Self::Blob => "*/*",
         })
     }

@@ -31,6 +31,7 @@ pub(super) fn manifest(batch: &RecordBatch, at: usize) -> Result<ManifestRow, Ar
         layers: list(batch, "layers", at)?.map(|list| layers(&list)).transpose()?,
         annotations_json: optional(batch, "annotations_json", at)?,
         labels_json: optional(batch, "labels_json", at)?,
+        notes: list(batch, "notes", at)?.map(|list| texts(&list)).transpose()?,
     })
 }
 
@@ -75,7 +76,7 @@ fn list(batch: &RecordBatch, name: &str, at: usize) -> Result<Option<ArrayRef>, 
 }
 
 fn texts(entries: &ArrayRef) -> Result<Vec<String>, ArrowError> {
-    let entries = entries.as_string_opt::<i32>().ok_or_else(|| unfit("child_digests"))?;
+    let entries = entries.as_string_opt::<i32>().ok_or_else(|| unfit("child_digests or notes"))?;
     Ok(entries.iter().flatten().map(str::to_owned).collect())
 }
 
@@ -84,7 +85,7 @@ fn layers(entries: &ArrayRef) -> Result<Vec<LayerRow>, ArrowError> {
     let layer = |at| {
         Ok(LayerRow {
             digest: required(&entries, "digest", at)?,
-            size: number::<Int64Type>(&entries, "size", at)?.ok_or_else(|| unfit("layers.size"))?,
+            size: number::<Int64Type>(&entries, "size", at)?,
             media_type: required(&entries, "media_type", at)?,
         })
     };

@@ -11,6 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
+use super::columns::spooled_schema;
 use super::segment::{self, SegmentReader};
 use super::segments::table_file;
 use super::{ManifestRow, SealError, Sealed, cells};
@@ -46,7 +47,7 @@ pub struct KnownTag {
 
 impl Known {
     /// Opens what a snapshot knows; `None` if it has no manifests, or was written by a version whose files cannot be
-    /// looked up in.
+    /// looked up in, or one that read less of a manifest and did not say so: it had no notes.
     ///
     /// # Errors
     /// If a file cannot be opened.
@@ -54,7 +55,7 @@ impl Known {
         let index = |table| {
             let is_there = sealed.snapshot.tables().any(|sealed| sealed == table);
             let path = is_there.then(|| sealed.directory.join(table_file(table)));
-            path.map_or(Ok(None), Index::open)
+            path.map_or(Ok(None), |path| Index::open(table, path))
         };
         let Some(manifests) = index(Table::Manifests)? else { return Ok(None) };
         Ok(Some(Self { tags: index(Table::Tags)?, manifests }))
@@ -98,12 +99,15 @@ impl fmt::Debug for Index {
 }
 
 impl Index {
-    fn open(path: PathBuf) -> Result<Option<Self>, SealError> {
+    fn open(table: Table, path: PathBuf) -> Result<Option<Self>, SealError> {
         let reader = match segment::read(&path) {
             Ok(reader) => reader,
             Err(source) => return Err(SealError::Damaged { path, source }),
         };
         let Some(first_repositories) = segment::first_repositories(&reader) else { return Ok(None) };
+        if reader.schema() != spooled_schema(table) {
+            return Ok(None);
+        }
         let batches = Mutex::new(Batches { reader, kept: VecDeque::new(), kept_bytes: 0, decoded: 0 });
         Ok(Some(Self { path, first_repositories, batches }))
     }

@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::writer::FileWriter;
 use stocktake_sink::Verdict;
 use stocktake_sink::contract::{id, record};
@@ -137,6 +139,48 @@ fn a_snapshot_without_manifests_or_without_an_index_is_not_known() {
     }
     writer.finish().unwrap();
     assert!(Known::open(&sealed).unwrap().is_none());
+}
+
+#[test]
+fn a_snapshot_of_a_version_that_made_no_notes_is_delivered_and_not_relied_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut spool = Spool::create(&directory.path().join("walk"), &WALKED).unwrap();
+    for at in 0..20 {
+        let mut manifest = super::super::model_tests::manifest(&mut random, &format!("app{at:03}"));
+        manifest.notes = None;
+        manifest.layers.iter_mut().flatten().for_each(|layer| layer.size = Some(7));
+        spool.push_manifest(&manifest).unwrap();
+    }
+    let sealed = sealed(directory.path(), spool, &[]);
+    let all = || -> Vec<_> { sealed.snapshot.batches(Table::Manifests).map(Result::unwrap).collect() };
+    let (path, expected) = (sealed.directory.join(table_file(Table::Manifests)), all());
+    assert!(Known::open(&sealed).unwrap().is_some());
+
+    // As that version wrote it: no notes, and layers whose sizes are never null.
+    let batches: Vec<_> = segment::read(&path).unwrap().map(Result::unwrap).collect();
+    let schema = batches[0].schema();
+    let at = schema.index_of("layers").unwrap();
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    let DataType::List(item) = fields[at].data_type() else { panic!("a list") };
+    let DataType::Struct(inner) = item.data_type() else { panic!("of structs") };
+    let strict = inner.iter().map(|field| field.as_ref().clone().with_nullable(false)).collect();
+    let item = item.as_ref().clone().with_data_type(DataType::Struct(strict));
+    fields[at] = Arc::new(fields[at].as_ref().clone().with_data_type(DataType::List(Arc::new(item))));
+    fields.pop();
+    let old = Arc::new(Schema::new(fields));
+    let mut writer = segment::SegmentWriter::create(&path, &old).unwrap();
+    for batch in &batches {
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(old.fields())
+            .map(|(column, field)| arrow::compute::cast(column, field.data_type()).unwrap());
+        writer.append(&RecordBatch::try_new(old.clone(), columns.collect()).unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+    assert!(Known::open(&sealed).unwrap().is_none());
+    assert_eq!(all(), expected);
 }
 
 #[test]

@@ -131,7 +131,7 @@ pub(super) fn manifest(random: &mut fastrand::Rng, repository: &str) -> Manifest
     let word = |word: &'static str| move |random: &mut fastrand::Rng| format!("{word}{}", random.u8(0..3));
     let layer = |random: &mut fastrand::Rng| LayerRow {
         digest: digest(random),
-        size: random.i64(..),
+        size: maybe(random, |random| random.i64(..)),
         media_type: format!("application/layer{}", random.u8(0..2)),
     };
     ManifestRow {
@@ -153,6 +153,7 @@ pub(super) fn manifest(random: &mut fastrand::Rng, repository: &str) -> Manifest
         layers: maybe(random, |random| (0..random.usize(0..12)).map(|_| layer(random)).collect()),
         annotations_json: maybe(random, word("{\"annotations\":")),
         labels_json: maybe(random, word("{\"labels\":")),
+        notes: maybe(random, |random| (0..random.usize(0..3)).map(|_| word("code: ")(random)).collect()),
     }
 }
 

@@ -91,20 +91,22 @@ pub struct ManifestRow {
     pub variant: Option<String>,
     /// How many layers; none for an index.
     pub layer_count: Option<i32>,
-    /// Configuration and layers together, in bytes; none for an index.
+    /// Configuration and layers together, in bytes; none for an index, and where one of the sizes is not known.
     pub total_size_bytes: Option<i64>,
     /// When the image was made, as its configuration says.
     pub created_at: Option<DateTime<Utc>>,
     /// The manifest that this one is about.
     pub subject_digest: Option<String>,
-    /// The manifests that an index lists, in its order; none for anything else.
+    /// What an index lists, in its order; none for anything else.
     pub child_digests: Option<Vec<String>>,
-    /// The layers in order; none for an index.
+    /// The layers in order; of an index the entries that are no manifests, none if there are none.
     pub layers: Option<Vec<LayerRow>>,
     /// The annotations as a JSON object with sorted keys; none where there are none.
     pub annotations_json: Option<String>,
     /// The labels of the image's configuration, likewise; `{}` where it has none, and none where it could not be read.
     pub labels_json: Option<String>,
+    /// What of this row could not be read, or not as it is written, as `code: words`; none where nothing was odd.
+    pub notes: Option<Vec<String>>,
 }
 
 /// An entry of the column `layers`.
@@ -112,8 +114,8 @@ pub struct ManifestRow {
 pub struct LayerRow {
     /// The blob's digest.
     pub digest: String,
-    /// Its size in bytes.
-    pub size: i64,
+    /// Its size in bytes, where the manifest tells it.
+    pub size: Option<i64>,
     /// Its media type.
     pub media_type: String,
 }

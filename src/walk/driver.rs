@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::ledger::{Books, Entered, Ledger, is_among, lower_case};
-use super::reading::{ROOM, Reader, Reading};
+use super::reading::{ROOM, Reader, Reading, TEXT_ROOM};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
 use crate::clock;
@@ -102,8 +102,15 @@ impl<'a> Driver<'a> {
         progress: &'a Progress,
     ) -> Result<Self, Box<Walked>> {
         let (width, room) = (sources.concurrency.get(), Arc::new(Semaphore::new(ROOM)));
-        let reader =
-            Reader { contents: sources.contents, known: sources.known.clone(), depth: settings.depth, width, room };
+        let texts = Arc::new(Semaphore::new(TEXT_ROOM));
+        let reader = Reader {
+            contents: sources.contents,
+            known: sources.known.clone(),
+            depth: settings.depth,
+            width,
+            room,
+            texts,
+        };
         let checkpoints =
             |fingerprint, begun_at| Checkpoints { fingerprint, begun_at, due: Instant::now() + CHECKPOINT_EVERY };
         let (ledger, pages, to_read, checkpoints) = match start {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::{StreamExt, stream};
 use stocktake_sink::{ManifestKind, RunError};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::reading::{Found, ROOM, Reader};
+use super::reading::{Found, ROOM, Reader, Room};
 use crate::clock;
-use crate::registry::{Descriptor, Fault, ImageConfig, Manifest, Place, Platform, RegistryError, Resolved, chain};
+use crate::registry::{
+    Child, Descriptor, Fault, ImageConfig, Manifest, Odd, Place, Platform, RegistryError, Resolved, chain,
+};
 use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 
 /// How deep indexes of indexes are followed; no tool we know makes deeper ones.
@@ -20,7 +21,7 @@ enum Target {
     /// To a manifest of the last snapshot.
     Known(Resolved),
     /// To one that was fetched.
-    Fetched(Box<Manifest>, OwnedSemaphorePermit),
+    Fetched(Box<Manifest>, Room),
 }
 
 /// A fetched manifest, and the platform for which an index lists it.
@@ -75,15 +76,17 @@ impl<'a> Images<'a> {
                     Some(resolved)
                 }
                 Ok(Target::Fetched(manifest, room)) => {
-                    self.hold(room);
+                    self.found.room.merge(room);
                     let (digest, media_type) = (manifest.digest.clone(), manifest.media_type.clone());
                     let resolved = Resolved { digest, media_type, size: Some(manifest.size) };
                     fetched.insert(manifest.digest.clone(), (*manifest, Platform::default()));
                     Some(resolved)
                 }
                 Err(error) => {
+                    // That it cannot be read does not change where the tag leads.
+                    let resolved = error.leads_to().cloned();
                     self.failed(error, "tag_gone");
-                    None
+                    resolved
                 }
             };
             self.found.targets.push(target);
@@ -99,7 +102,10 @@ impl<'a> Images<'a> {
             let resolved = contents.resolve(self.place, tag).await?;
             if self.is_known(&resolved.digest, DEEPEST) {
                 let size = resolved.size.or_else(|| self.known_size(&resolved.digest));
-                return Ok(Target::Known(Resolved { size, ..resolved }));
+                // The manifest's own, which counts more than what a header announces.
+                let own = self.known.manifests.get(&resolved.digest).map(|row| row.media_type.clone());
+                let media_type = own.unwrap_or(resolved.media_type);
+                return Ok(Target::Known(Resolved { size, media_type, digest: resolved.digest }));
             }
             reference = resolved.digest;
         }
@@ -107,31 +113,37 @@ impl<'a> Images<'a> {
         Ok(Target::Fetched(Box::new(manifest), room))
     }
 
-    /// Fetches a manifest, if there is room for what it names.
-    async fn fetch(&self, reference: &str) -> Result<(Manifest, OwnedSemaphorePermit), RegistryError> {
-        let manifest = self.reader.contents.manifest(self.place, reference).await?;
-        let parts = u32::try_from(1 + manifest.layers.len() + manifest.children.len()).unwrap_or(u32::MAX);
-        match self.reader.room.clone().try_acquire_many_owned(parts) {
-            Ok(room) => Ok((manifest, room)),
-            Err(_) => Err(RegistryError::too_much(&self.place.repository, reference, ROOM)),
+    /// Fetches a manifest, if there is room for what it names. Where there is none for its annotations, they are left to
+    /// the next run.
+    async fn fetch(&self, reference: &str) -> Result<(Manifest, Room), RegistryError> {
+        let mut manifest = self.reader.contents.manifest(self.place, reference).await?;
+        let Some(mut room) = self.reader.room_for_parts(manifest.layers.len() + manifest.children.len()) else {
+            return Err(RegistryError::too_much(&self.place.repository, reference, ROOM));
+        };
+        match self.reader.room_for_texts(size(&manifest.annotations)) {
+            Some(texts) => room.merge(texts),
+            None => manifest.oddities.add(Odd::NoRoom, || no_room(&mut manifest.annotations, "annotations")),
         }
+        Ok((manifest, room))
     }
 
-    /// Keeps room until the rows of this repository are in the spool.
-    fn hold(&mut self, room: OwnedSemaphorePermit) {
-        match &mut self.found.room {
-            Some(held) => held.merge(room),
-            none => *none = Some(room),
-        }
+    /// Fetches a configuration. Where there is no room for its labels, they are left to the next run.
+    async fn config(&self, config: &Descriptor) -> Result<(ImageConfig, Room), RegistryError> {
+        let mut config = self.reader.contents.config(self.place, config).await?;
+        let room = self.reader.room_for_texts(size(&config.labels)).unwrap_or_else(|| {
+            config.oddities.add(Odd::NoRoom, || no_room(&mut config.labels, "labels"));
+            Room::default()
+        });
+        Ok((config, room))
     }
 
-    /// Whether the last snapshot has this manifest and all that it lists. An image without labels, not even none, is one
-    /// whose configuration could not be read then.
+    /// Whether the last snapshot has this manifest and all that it lists.
     fn is_known(&self, digest: &str, depth: u32) -> bool {
         let Some(row) = self.known.manifests.get(digest) else { return false };
+        // The layers of an index are those of its entries that are no manifests.
+        let is_blob = |child: &String| row.layers.iter().flatten().any(|layer| layer.digest == *child);
         let mut children = row.child_digests.iter().flatten();
-        let read = row.kind != ManifestKind::Image || row.labels_json.is_some();
-        read && depth > 0 && children.all(|child| self.is_known(child, depth - 1))
+        is_read(row) && depth > 0 && children.all(|child| self.is_known(child, depth - 1) || is_blob(child))
     }
 
     /// A manifest's own size in bytes, as a tag of the last snapshot has it.
@@ -148,6 +160,7 @@ impl<'a> Images<'a> {
         let row = ManifestRow { observed_at: clock::now(), ..row.clone() };
         self.found.saved += if row.kind == ManifestKind::Image { 2 } else { 1 };
         let children = row.child_digests.clone().unwrap_or_default();
+        self.note_oddities(&row);
         self.rows.insert(digest.to_owned(), row);
         for child in &children {
             self.reuse(child);
@@ -162,14 +175,17 @@ impl<'a> Images<'a> {
         let this = &*self;
         let read = |config: &'_ Descriptor| {
             let config = config.clone();
-            async move { (this.reader.contents.config(this.place, &config).await, config.digest) }
+            async move { (this.config(&config).await, config.digest) }
         };
         let read: Vec<_> =
             stream::iter(wanted.into_values().map(read)).buffer_unordered(this.reader.width).collect().await;
         let mut configs = HashMap::new();
         for (outcome, digest) in read {
             match outcome {
-                Ok(config) => drop(configs.insert(digest, config)),
+                Ok((config, room)) => {
+                    self.found.room.merge(room);
+                    configs.insert(digest, config);
+                }
                 Err(error) => self.failed(error, "config_missing"),
             }
         }
@@ -183,8 +199,10 @@ impl<'a> Images<'a> {
         for (manifest, listed_for) in fetched {
             let config = manifest.config.as_ref().and_then(|config| configs.get(&config.digest));
             let row = row(&self.place.repository, &manifest, listed_for, config);
+            self.note_oddities(&row);
             self.rows.insert(manifest.digest, row);
-            listed.extend(manifest.children.into_iter().map(|child| (child.descriptor.digest, child.platform)));
+            let followed = manifest.children.into_iter().filter(Child::is_manifest);
+            listed.extend(followed.map(|child| (child.descriptor.digest, child.platform)));
         }
         let mut missing = BTreeMap::new();
         for (digest, platform) in listed {
@@ -208,13 +226,23 @@ impl<'a> Images<'a> {
         for outcome in read {
             match outcome {
                 Ok((manifest, platform, room)) => {
-                    self.hold(room);
+                    self.found.room.merge(room);
                     fetched.push((manifest, platform));
                 }
                 Err(error) => self.failed(error, "child_missing"),
             }
         }
         fetched
+    }
+
+    /// Notes what is odd about a row, on the night that it is made and on all others: it is in the snapshot, so it is in the
+    /// run's errors.
+    fn note_oddities(&mut self, row: &ManifestRow) {
+        for note in row.notes.iter().flatten() {
+            let (code, words) = note.split_once(": ").unwrap_or((note, ""));
+            let message = format!("{}@{}: {words}", row.repository, row.digest);
+            self.found.note(self.place, RunError::of_run(code, message));
+        }
     }
 
     /// Notes an error. That something is gone is an answer, and often a normal one: deleted after it was listed, or
@@ -231,16 +259,47 @@ impl<'a> Images<'a> {
     }
 }
 
+/// Whether a row of the last snapshot holds all that reading its manifest again would bring. An image without labels, not
+/// even none, is one whose configuration was missing then; one that is no configuration stays what it is.
+pub(super) fn is_read(row: &ManifestRow) -> bool {
+    let has = |odd: Odd| {
+        let code = |note: &String| note.split_once(": ").is_some_and(|(code, _)| code == odd.as_str());
+        row.notes.iter().flatten().any(code)
+    };
+    let has_config = row.kind == ManifestKind::Image && row.config_digest.is_some();
+    !has(Odd::NoRoom) && (!has_config || row.labels_json.is_some() || has(Odd::ConfigUnreadable))
+}
+
+/// How many bytes texts take.
+fn size(texts: &BTreeMap<String, String>) -> usize {
+    texts.iter().map(|(key, value)| key.len() + value.len()).sum()
+}
+
+fn no_room(texts: &mut BTreeMap<String, String>, what: &str) -> String {
+    let count = std::mem::take(texts).len();
+    format!("there was no room for its {count} {what} beside all that was being read; the next run reads them")
+}
+
 /// The row of a manifest. What an image's configuration says of its platform counts more than what an index says.
 fn row(repository: &str, manifest: &Manifest, listed_for: Platform, config: Option<&ImageConfig>) -> ManifestRow {
     let is_index = manifest.kind == ManifestKind::Index;
-    let of_layers = |layers: &Descriptor| LayerRow {
-        digest: layers.digest.clone(),
-        size: layers.size,
-        media_type: layers.media_type.clone(),
+    let layer = |layer: &Descriptor| LayerRow {
+        digest: layer.digest.clone(),
+        size: layer.size,
+        media_type: layer.media_type.clone(),
     };
+    let blobs = manifest.children.iter().filter(|child| !child.is_manifest()).map(|child| layer(&child.descriptor));
+    let blobs: Vec<_> = blobs.collect();
+    let layers = manifest.has_layers().then(|| manifest.layers.iter().map(layer).collect());
+    // No sum is better than a wrong one.
+    let has_sizes = manifest.has_layers() && !manifest.oddities.has(Odd::SizeUnknown);
+    let sizes = manifest.config.iter().chain(&manifest.layers).filter_map(|part| part.size);
     let said = config.map(|config| config.platform.clone()).unwrap_or_default();
-    let sizes = manifest.config.iter().chain(&manifest.layers).map(|part| part.size);
+    let mut oddities = manifest.oddities.clone();
+    if let Some(config) = config {
+        oddities.append(&config.oddities);
+    }
+    let notes = oddities.notes();
     ManifestRow {
         observed_at: clock::now(),
         repository: repository.to_owned(),
@@ -252,19 +311,20 @@ fn row(repository: &str, manifest: &Manifest, listed_for: Platform, config: Opti
         os: said.os.or(listed_for.os),
         architecture: said.architecture.or(listed_for.architecture),
         variant: said.variant.or(listed_for.variant),
-        layer_count: (!is_index).then(|| i32::try_from(manifest.layers.len()).unwrap_or(i32::MAX)),
-        total_size_bytes: (!is_index).then(|| sizes.fold(0, i64::saturating_add)),
+        layer_count: manifest.has_layers().then(|| i32::try_from(manifest.layers.len()).unwrap_or(i32::MAX)),
+        total_size_bytes: has_sizes.then(|| sizes.fold(0, i64::saturating_add)),
         created_at: config.and_then(|config| config.created),
         subject_digest: manifest.subject.clone(),
         child_digests: is_index
             .then(|| manifest.children.iter().map(|child| child.descriptor.digest.clone()).collect()),
-        layers: (!is_index).then(|| manifest.layers.iter().map(of_layers).collect()),
+        layers: layers.or_else(|| (!blobs.is_empty()).then_some(blobs)),
         annotations_json: (!manifest.annotations.is_empty()).then(|| object(&manifest.annotations)),
-        labels_json: config.map(|config| object(&config.labels)),
+        labels_json: config.filter(|config| config.has_labels()).map(|config| object(&config.labels)),
+        notes: (!notes.is_empty()).then_some(notes),
     }
 }
 
 /// A JSON object with sorted keys.
 fn object(entries: &BTreeMap<String, String>) -> String {
-    serde_json::Value::from_iter(entries.clone()).to_string()
+    serde_json::to_string(entries).expect("texts are JSON")
 }

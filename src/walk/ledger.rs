@@ -320,7 +320,7 @@ impl Ledger {
                 repository,
                 tag,
                 digest: target.map(|target| target.digest.as_str()),
-                media_type: target.map(|target| target.media_type.as_str()),
+                media_type: target.map(|target| target.media_type.as_str()).filter(|media_type| !media_type.is_empty()),
                 size_bytes: target.and_then(|target| target.size),
             })?;
         }

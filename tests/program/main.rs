@@ -2,6 +2,7 @@
 // A test that cannot go on panics; clippy's own exemption ends at `#[test]`.
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
 mod check;
 mod command_line;
 mod contents;
@@ -24,6 +25,7 @@ mod monitoring_alive;
 mod monitoring_exports;
 mod monitoring_rules;
 mod nothing_readable;
+mod odd_images;
 mod paging;
 mod paths;
 mod pulp;

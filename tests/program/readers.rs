@@ -62,12 +62,13 @@ const MANIFESTS: Columns = &[
     ("child_digests", "list<item: string>", true, "VARCHAR[]"),
     (
         "layers",
-        "list<item: struct<digest: string not null, size: int64 not null, media_type: string not null>>",
+        "list<item: struct<digest: string not null, size: int64, media_type: string not null>>",
         true,
         "STRUCT(digest VARCHAR, size BIGINT, media_type VARCHAR)[]",
     ),
     ("annotations_json", "string", true, "VARCHAR"),
     ("labels_json", "string", true, "VARCHAR"),
+    ("notes", "list<item: string>", true, "VARCHAR[]"),
 ];
 
 fn root() -> &'static Path {

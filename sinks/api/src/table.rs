@@ -166,6 +166,7 @@ fn manifests() -> Vec<Field> {
         optional("layers", list(DataType::Struct(layer_fields()))),
         optional("annotations_json", DataType::Utf8),
         optional("labels_json", DataType::Utf8),
+        optional("notes", list(DataType::Utf8)),
     ]
 }
 
@@ -173,7 +174,7 @@ fn manifests() -> Vec<Field> {
 fn layer_fields() -> Fields {
     Fields::from(vec![
         required("digest", DataType::Utf8),
-        required("size", DataType::Int64),
+        optional("size", DataType::Int64),
         required("media_type", DataType::Utf8),
     ])
 }

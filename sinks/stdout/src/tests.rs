@@ -173,7 +173,7 @@ async fn csv_of_several_tables_is_a_section_each() {
     let headers: Vec<_> = sections.iter().map(|section| section.split_once("\r\n").unwrap().0).collect();
     assert_eq!(headers[0], headers[3]);
     assert_eq!(headers[1], "run_id,observed_at,repository,tag,digest,media_type,size_bytes");
-    assert!(headers[2].ends_with(",child_digests,layers,annotations_json,labels_json"), "{}", headers[2]);
+    assert!(headers[2].ends_with(",child_digests,layers,annotations_json,labels_json,notes"), "{}", headers[2]);
 }
 
 #[tokio::test]

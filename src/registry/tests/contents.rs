@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+
 use super::*;
 use crate::fake::{self, Endpoint, Fault as Goes, Head, LinkStyle, ManifestRules, OverMax, TagPages};
 
@@ -201,14 +203,54 @@ async fn edge_31_manifests_are_asked_for_so_that_nobody_converts_them() {
     assert_eq!(index.media_type, fake::DOCKER_LIST);
     for child in &index.children {
         let image = rig.client.manifest(&place, &child.descriptor.digest).await.expect("an image");
-        assert_eq!((&image.digest, image.size), (&child.descriptor.digest, child.descriptor.size));
+        assert_eq!((&image.digest, Some(image.size)), (&child.descriptor.digest, child.descriptor.size));
     }
-    let schema_1 =
-        Goes::status(200).header("content-type", "application/vnd.docker.distribution.manifest.v1+prettyjws");
-    let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, schema_1.body("{}")))).await;
-    let error = rig.client.manifest(&place, "latest").await.expect_err("schema 1");
-    assert_eq!(error.fault(), Fault::Unsupported);
-    assert!(error.remedy().contains("schema 1"), "{}", error.remedy());
+}
+
+#[tokio::test]
+async fn what_is_there_and_was_not_asked_for_is_no_answer_that_it_is_gone() {
+    let message = "OCI artifact found, but accept header does not support OCI artifacts";
+    let body = format!(r#"{{"errors":[{{"code":"MANIFEST_UNKNOWN","message":"{message}"}}]}}"#);
+    let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, Goes::status(404).body(body)))).await;
+    let error = rig.client.manifest(&Place::alone("a"), "sbom").await.expect_err("another type");
+    assert_eq!((error.fault(), error.leads_to()), (Fault::Unsupported, None), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_signed_manifest_is_known_by_the_digest_of_what_was_signed() {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let signed = "{\n   \"schemaVersion\": 1,\n   \"fsLayers\": []\n}";
+    let header = format!("{{\"formatLength\":{},\"formatTail\":\"Cn0\"}}", signed.len() - 2);
+    let signature = format!(",\n   \"signatures\": [{{\"protected\": \"{}\"}}]\n}}", URL_SAFE_NO_PAD.encode(header));
+    let body = signed[..signed.len() - 2].to_owned() + &signature;
+    let pretty = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let of_signed = fake::sha256(signed.as_bytes());
+    let place = Place::alone("a");
+    for told in [None, Some(of_signed.clone()), Some(fake::sha256(body.as_bytes()))] {
+        let goes = Goes::status(200).header("content-type", pretty).body(body.clone());
+        let goes = told.iter().fold(goes, |goes, digest| goes.header("docker-content-digest", digest));
+        let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, goes))).await;
+        let manifest = rig.client.manifest(&place, "old").await.expect("a manifest");
+        assert_eq!((&manifest.digest, manifest.media_type.as_str()), (&told.unwrap_or(of_signed.clone()), pretty));
+        assert_eq!(manifest.size, i64::try_from(body.len()).expect("small"));
+    }
+    let other = Goes::status(200).header("docker-content-digest", &fake::sha256(b"other")).body(body);
+    let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, other))).await;
+    assert_eq!(rig.client.manifest(&place, "old").await.expect_err("corrupt").fault(), Fault::Corrupt);
+}
+
+#[tokio::test]
+async fn where_a_tag_leads_is_known_although_its_manifest_cannot_be_read_if_the_registry_told_it() {
+    let body = r#"{"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    let told = fake::sha256(body.as_bytes());
+    for (told, digest) in [(Some(told.as_str()), Some(told.as_str())), (None, None)] {
+        let goes = Goes::status(200).header("content-type", fake::OCI_IMAGE).body(body);
+        let goes = told.iter().fold(goes, |goes, digest| goes.header("docker-content-digest", digest));
+        let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, goes))).await;
+        let error = rig.client.manifest(&Place::alone("a"), "latest").await.expect_err("an image or an index");
+        assert_eq!(error.fault(), Fault::Corrupt);
+        assert_eq!(error.leads_to().map(|resolved| resolved.digest.as_str()), digest);
+    }
 }
 
 #[tokio::test]
@@ -216,7 +258,7 @@ async fn edge_32_what_was_deleted_meanwhile_is_gone() {
     let rig = of_one(|held| held.tag("lost", &fake::sha256(b"lost"))).await;
     let place = Place::alone("a");
     let digest = fake::sha256(b"lost");
-    let lost = Descriptor { digest: digest.clone(), size: 4, media_type: String::new() };
+    let lost = Descriptor { digest: digest.clone(), size: Some(4), media_type: String::new() };
     for error in [
         rig.client.resolve(&place, "lost").await.expect_err("gone"),
         rig.client.manifest(&place, "never").await.expect_err("gone"),

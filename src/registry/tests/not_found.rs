@@ -73,7 +73,7 @@ async fn a_404_with_a_registrys_code_is_an_answer_at_once() {
 
 #[tokio::test]
 async fn the_storage_that_blobs_are_redirected_to_says_in_its_own_words_what_is_gone() {
-    let lost = Descriptor { digest: sha256(b"lost"), size: 4, media_type: String::new() };
+    let lost = Descriptor { digest: sha256(b"lost"), size: Some(4), media_type: String::new() };
     for (body, fault, requests) in [
         ("<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>", Fault::Gone, 1),
         ("\u{feff}<?xml version=\"1.0\"?><Error><Code>BlobNotFound</Code></Error>", Fault::Gone, 1),

@@ -35,6 +35,7 @@ pub(in crate::snapshot) struct ManifestColumns {
     layers: LayerColumn,
     annotations_json: StringBuilder,
     labels_json: StringBuilder,
+    notes: ListBuilder<StringBuilder>,
     rows: usize,
     bytes: usize,
     descended: bool,
@@ -71,13 +72,11 @@ impl Columns for ManifestColumns {
         self.total_size_bytes.append_option(row.total_size_bytes);
         self.created_at.append_option(row.created_at.map(|time| time.timestamp_micros()));
         self.subject_digest.append_option(row.subject_digest.as_ref());
-        for child in row.child_digests.iter().flatten() {
-            self.child_digests.values().append_value(child);
-        }
-        self.child_digests.append(row.child_digests.is_some());
+        push_list(&mut self.child_digests, row.child_digests.as_deref());
         self.layers.push(row.layers.as_deref());
         self.annotations_json.append_option(row.annotations_json.as_ref());
         self.labels_json.append_option(row.labels_json.as_ref());
+        push_list(&mut self.notes, row.notes.as_deref());
         self.rows += 1;
         self.bytes += size(row);
     }
@@ -120,9 +119,15 @@ impl Columns for ManifestColumns {
             full.layers.finish(schema.field_with_name("layers")?.data_type())?,
             Arc::new(full.annotations_json.finish()),
             Arc::new(full.labels_json.finish()),
+            Arc::new(full.notes.finish()),
         ];
         RecordBatch::try_new(schema, columns)
     }
+}
+
+fn push_list(lists: &mut ListBuilder<StringBuilder>, list: Option<&[String]>) {
+    list.into_iter().flatten().for_each(|entry| lists.values().append_value(entry));
+    lists.append(list.is_some());
 }
 
 fn size(row: &ManifestRow) -> usize {
@@ -135,6 +140,7 @@ fn size(row: &ManifestRow) -> usize {
         + texts.iter().map(|text| text.as_ref().map_or(0, String::len)).sum::<usize>()
         + row.child_digests.as_ref().map_or(0, |children| children.len() * DIGEST_BYTES)
         + layers.sum::<usize>()
+        + row.notes.iter().flatten().map(|note| 4 + note.len()).sum::<usize>()
 }
 
 /// The column `layers`: a list of structs, kept as its leaves.
@@ -166,7 +172,7 @@ impl LayerColumn {
     fn push(&mut self, layers: Option<&[LayerRow]>) {
         for layer in layers.into_iter().flatten() {
             self.digest.append_value(&layer.digest);
-            self.size.append_value(layer.size);
+            self.size.append_option(layer.size);
             self.media_type.append_value(&layer.media_type);
             self.entries += 1;
         }

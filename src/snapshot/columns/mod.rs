@@ -7,8 +7,9 @@ mod tags;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, StringBuilder};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, StringBuilder, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
@@ -87,18 +88,22 @@ impl RunIdColumn {
             self.cached = StringArray::new_repeated(&self.run_id, rows);
         }
         let schema = self.table.schema();
-        let mut spooled = batch.columns().iter();
-        let columns = schema
-            .fields()
-            .iter()
-            .map(|field| match field.name().as_str() {
-                RUN_ID => Ok(Arc::new(self.cached.slice(0, rows)) as ArrayRef),
-                name => spooled
-                    .next()
-                    .cloned()
-                    .ok_or_else(|| ArrowError::SchemaError(format!("the spooled batch has no column {name}"))),
-            })
-            .collect::<Result<_, _>>()?;
+        let column = |field: &FieldRef| match field.name().as_str() {
+            RUN_ID => Ok(Arc::new(self.cached.slice(0, rows)) as ArrayRef),
+            name => spooled(batch, name, field),
+        };
+        let columns = schema.fields().iter().map(column).collect::<Result<_, _>>()?;
         RecordBatch::try_new(schema, columns)
+    }
+}
+
+/// A column of a spooled batch. One that an earlier version has written may lack columns that have come since, and say
+/// that no value of a column is null where some may be by now.
+fn spooled(batch: &RecordBatch, name: &str, field: &FieldRef) -> Result<ArrayRef, ArrowError> {
+    match batch.column_by_name(name) {
+        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+        Some(column) => cast(column, field.data_type()),
+        None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        None => Err(ArrowError::SchemaError(format!("the spooled batch has no column {name}"))),
     }
 }

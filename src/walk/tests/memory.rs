@@ -9,7 +9,7 @@ use stocktake_sink::ManifestKind;
 
 use super::*;
 use crate::registry::{
-    Child, Descriptor, Fault, ImageConfig, Manifest, Place, Platform, RegistryError, Resolved, Step, Tags,
+    Child, Descriptor, Fault, ImageConfig, Manifest, Oddities, Place, Platform, RegistryError, Resolved, Step, Tags,
 };
 
 /// A registry's repositories.
@@ -41,7 +41,12 @@ pub(super) fn digest(name: &str) -> String {
 }
 
 fn descriptor(name: &str) -> Descriptor {
-    Descriptor { digest: digest(name), size: 10, media_type: "application/x".into() }
+    Descriptor { digest: digest(name), size: Some(10), media_type: "application/x".into() }
+}
+
+/// As an index lists a manifest.
+fn listed(name: &str) -> Descriptor {
+    Descriptor { media_type: String::new(), ..descriptor(name) }
 }
 
 fn manifest(name: &str, kind: ManifestKind) -> Manifest {
@@ -56,6 +61,7 @@ fn manifest(name: &str, kind: ManifestKind) -> Manifest {
         layers: Vec::new(),
         children: Vec::new(),
         annotations: BTreeMap::new(),
+        oddities: Oddities::default(),
     }
 }
 
@@ -71,7 +77,8 @@ impl Repository {
         let platform = Platform { os: Some("linux".into()), architecture: Some(name.to_owned()), variant: None };
         let labels = BTreeMap::from([("by".to_owned(), name.to_owned())]);
         let created = DateTime::from_timestamp(1_600_000_000, 0);
-        self.configs.insert(config.digest.clone(), ImageConfig { platform, created, labels });
+        self.configs
+            .insert(config.digest.clone(), ImageConfig { platform, created, labels, oddities: Oddities::default() });
         let layers = vec![descriptor(&format!("1a{name}"))];
         let image = Manifest { config: Some(config), layers, ..manifest(name, ManifestKind::Image) };
         self.manifests.insert(image.digest.clone(), image);
@@ -81,7 +88,7 @@ impl Repository {
     /// An index of images, which are made as well, and this tag.
     pub(super) fn with_index(mut self, tag: &str, name: &str, children: &[&str]) -> Self {
         self.tags.insert(tag.into(), digest(name));
-        let child = |name: &&str| Child { descriptor: descriptor(name), platform: Platform::default() };
+        let child = |name: &&str| Child { descriptor: listed(name), platform: Platform::default() };
         let index = Manifest { children: children.iter().map(child).collect(), ..manifest(name, ManifestKind::Index) };
         self.manifests.insert(index.digest.clone(), index);
         children.iter().fold(self, |repository, name| repository.image(name))

@@ -2,10 +2,12 @@
 
 pub(super) mod memory;
 mod names;
+mod oddities;
 mod repositories;
 mod twice;
 mod unfinished;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::registry::{Descriptor, Fault, ImageConfig};
 use crate::snapshot::Sealed;
 
-fn settings(depth: Depth) -> WalkSettings {
+pub(super) fn settings(depth: Depth) -> WalkSettings {
     WalkSettings { depth, ..WalkSettings::default() }
 }
 
@@ -19,7 +19,7 @@ fn record() -> RunRecord {
 }
 
 /// A walk of all repositories of `memory` on pages of two, sealed.
-async fn sealed(memory: &Memory, settings: &WalkSettings, directory: &Path) -> (Books, Sealed) {
+pub(super) async fn sealed(memory: &Memory, settings: &WalkSettings, directory: &Path) -> (Books, Sealed) {
     let names: Vec<String> = memory.repositories.keys().cloned().collect();
     let pages = Listed(names.chunks(2).map(<[String]>::to_vec).collect());
     let walked = walk_of(&pages, memory, fresh(directory, settings), settings, &CancellationToken::new()).await;
@@ -29,7 +29,7 @@ async fn sealed(memory: &Memory, settings: &WalkSettings, directory: &Path) -> (
 }
 
 /// The values of some text columns, row by row, `-` for null.
-fn rows(snapshot: &Snapshot, table: Table, columns: &[&str]) -> Vec<String> {
+pub(super) fn rows(snapshot: &Snapshot, table: Table, columns: &[&str]) -> Vec<String> {
     let mut rows = Vec::new();
     for batch in snapshot.batches(table) {
         let batch = batch.unwrap();
@@ -45,7 +45,7 @@ fn rows(snapshot: &Snapshot, table: Table, columns: &[&str]) -> Vec<String> {
     rows
 }
 
-fn short(rows: Vec<String>) -> Vec<String> {
+pub(super) fn short(rows: Vec<String>) -> Vec<String> {
     rows.into_iter()
         .map(|row| row.replace("sha256:", "").replace("00", "").trim_start_matches('0').to_owned())
         .collect()
@@ -279,7 +279,7 @@ async fn refused_credentials_end_the_walk_at_once() {
 
 #[tokio::test]
 async fn manifests_beyond_all_bounds_are_not_held_in_memory_and_others_are_read() {
-    let layer = Descriptor { digest: digest("1a"), size: 1, media_type: String::new() };
+    let layer = Descriptor { digest: digest("1a"), size: Some(1), media_type: String::new() };
     let mut large = Repository::default();
     for tag in ["v1", "v2", "v3"] {
         large = large.with_image(tag, tag);

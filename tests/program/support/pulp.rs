@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use stocktake::registry::{Child, Descriptor, ImageConfig, Manifest, Platform};
+use stocktake::registry::{Child, Descriptor, ImageConfig, Manifest, Oddities, Platform};
 use stocktake_sink::ManifestKind;
 
 use super::client;
@@ -74,12 +74,13 @@ fn manifest(digest: &str, text: &str) -> Manifest {
         layers: each("layers").iter().map(descriptor).collect(),
         children,
         annotations: BTreeMap::new(),
+        oddities: Oddities::default(),
     }
 }
 
 fn descriptor(written: &Value) -> Descriptor {
     let text = |key: &str| written[key].as_str().unwrap().to_owned();
-    Descriptor { digest: text("digest"), size: written["size"].as_i64().unwrap(), media_type: text("mediaType") }
+    Descriptor { digest: text("digest"), size: written["size"].as_i64(), media_type: text("mediaType") }
 }
 
 fn platform(written: &Value) -> Platform {

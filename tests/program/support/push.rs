@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use stocktake::fake::{DOCKER_IMAGE, DOCKER_LIST, OCI_IMAGE, OCI_INDEX, sha256};
-use stocktake::registry::{Child, Descriptor, ImageConfig, Manifest, Platform};
+use stocktake::registry::{Child, Descriptor, ImageConfig, Manifest, Oddities, Platform};
 use stocktake_sink::ManifestKind;
 
 use super::docker_registry::DockerRegistry;
@@ -129,7 +129,9 @@ impl<'a> Pusher<'a> {
         let config = self.blob(config_type, config.to_string().into_bytes()).await;
         let layers = vec![self.blob(LAYER, "base").await, self.blob(LAYER, format!("layer of {salt}")).await];
         let created = Some(created.parse().expect("a time"));
-        self.held.configs.insert(config.digest.clone(), ImageConfig { platform, created, labels });
+        self.held
+            .configs
+            .insert(config.digest.clone(), ImageConfig { platform, created, labels, oddities: Oddities::default() });
         let manifest = json!({
             "schemaVersion": 2, "mediaType": media_type, "config": written(&config),
             "layers": layers.iter().map(written).collect::<Vec<_>>(),
@@ -219,7 +221,7 @@ impl<'a> Pusher<'a> {
         let mut upload = self.registry.url().join(&upload.expect("a location")).expect("a URL");
         upload.query_pairs_mut().append_pair("digest", &digest);
         self.send(Method::PUT, upload, Some(("application/octet-stream", bytes)), StatusCode::CREATED).await;
-        Descriptor { digest, size, media_type: media_type.to_owned() }
+        Descriptor { digest, size: Some(size), media_type: media_type.to_owned() }
     }
 
     fn platform(&self, image: &Manifest) -> Platform {
@@ -266,12 +268,13 @@ fn expected(media_type: &str, kind: ManifestKind) -> Manifest {
         layers: Vec::new(),
         children: Vec::new(),
         annotations: BTreeMap::new(),
+        oddities: Oddities::default(),
     }
 }
 
 fn descriptor(manifest: &Manifest) -> Descriptor {
     let Manifest { digest, size, media_type, .. } = manifest.clone();
-    Descriptor { digest, size, media_type }
+    Descriptor { digest, size: Some(size), media_type }
 }
 
 fn written(descriptor: &Descriptor) -> Value {

@@ -72,6 +72,7 @@ pub fn manifests(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
         layer_lists(rows),
         texts(|i| (i % 4 == 1).then(|| json_object(i))),
         texts(|i| (i % 6 == 3).then(|| json_object(i + 1))),
+        notes(rows),
     ];
     in_batches(Table::Manifests, columns)
 }
@@ -96,6 +97,18 @@ fn child_digests(rows: usize) -> ArrayRef {
     Arc::new(lists.finish())
 }
 
+/// Of most rows none; of others one or two.
+fn notes(rows: usize) -> ArrayRef {
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for row in 0..rows {
+        (0..row % 3)
+            .filter(|_| row % 5 == 0)
+            .for_each(|n| lists.values().append_value(format!("{n}: {}", NASTY[row % 16])));
+        lists.append(row % 5 == 0);
+    }
+    Arc::new(lists.finish())
+}
+
 fn layer_lists(rows: usize) -> ArrayRef {
     let item = layer_item();
     let DataType::Struct(fields) = item.data_type().clone() else { panic!("layers are structs") };
@@ -103,7 +116,7 @@ fn layer_lists(rows: usize) -> ArrayRef {
     let total = lengths.iter().sum();
     let entries: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values((0..total).map(|i| digest(i / 3)))),
-        Arc::new(Int64Array::from_iter_values((0_i64..).take(total).map(|i| i << 20))),
+        Arc::new((0_i64..).take(total).map(|i| (i % 7 != 6).then_some(i << 20)).collect::<Int64Array>()),
         Arc::new(StringArray::from_iter_values((0..total).map(|i| if i % 50 == 49 { NASTY[i % 16] } else { LAYER }))),
     ];
     let entries = StructArray::try_new(fields, entries, None).expect("fields of the schema");
