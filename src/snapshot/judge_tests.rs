@@ -320,6 +320,9 @@ fn what_an_earlier_version_remembers_is_compared_as_far_as_it_goes() {
     assert_eq!(verdict(&after(old, night(full(100))), &DEFAULT), Verdict::Complete);
     assert_eq!(verdict(&after(old, left(100, 40, denied)), &DEFAULT), Verdict::Suspicious, "80 tags of 1000");
     assert_eq!(verdict(&after(old, night(full(79))), &DEFAULT), Verdict::Suspicious);
+    // It published what it could not read.
+    let old = Extent { repositories: 9, tags: Some(0), ..Extent::default() };
+    assert_eq!(verdict(&after(old, left(9, 0, null)), &DEFAULT), Verdict::Failed);
 }
 
 #[test]
