@@ -328,7 +328,7 @@ impl Ledger {
             self.spool.push_manifest(manifest)?;
         }
         self.books.null += u64::from(found.null);
-        self.books.tagged += u64::from(found.tags.len() > 0);
+        self.books.tagged += u64::from(!found.tags.is_empty());
         self.books.digests += found.targets.iter().flatten().count() as u64;
         self.books.missing += found.missing;
         self.books.saved += found.saved;
