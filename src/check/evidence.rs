@@ -8,16 +8,13 @@ use super::report::{Severity, Step};
 
 /// All that is known when the rules are asked: before anything was sent, and again at the end.
 #[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools)] // independent facts, each asked for by its name
 pub struct Evidence {
     /// Whether the configuration itself says that this is Quay.
     pub is_quay: bool,
     /// The user name, where one is configured.
     pub username: Option<String>,
-    /// Whether credentials or a token are configured.
-    pub has_credentials: bool,
-    /// Whether names come from an API that is asked without a login.
-    pub lists_anonymously: bool,
+    /// With what the names are asked for.
+    pub login: Login,
     /// Whether an empty list is accepted.
     pub allow_empty: bool,
     /// The scopes that are configured.
@@ -30,6 +27,17 @@ pub struct Evidence {
     pub names: Option<u64>,
     /// The registry's kind and how that is known.
     pub kind: Option<(Kind, &'static str)>,
+}
+
+/// With what the names of repositories are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Credentials or a token.
+    Configured,
+    /// Nothing, and the registry may need nothing.
+    None,
+    /// Nothing, of an API that lists by owner and so knows accounts.
+    NoneForApi,
 }
 
 /// A step that failed, and what the client made of it.
@@ -53,14 +61,13 @@ impl Evidence {
     /// What is known from the configuration alone.
     pub fn of_plan(plan: &Plan) -> Self {
         let api = plan.discovery.login();
-        let own = api.is_some_and(|login| !matches!(login, ApiLogin::Anonymous | ApiLogin::Challenged));
         let settings = Self::of_settings(&plan.registry);
-        Self {
-            has_credentials: settings.has_credentials || own,
-            lists_anonymously: api == Some(&ApiLogin::Anonymous),
-            allow_empty: plan.judge.allow_empty,
-            ..settings
-        }
+        let login = match api {
+            Some(ApiLogin::Anonymous) => Login::NoneForApi,
+            Some(ApiLogin::Challenged) | None => settings.login,
+            Some(_) => Login::Configured,
+        };
+        Self { login, allow_empty: plan.judge.allow_empty, ..settings }
     }
 
     /// What is known from the settings of the registry alone.
@@ -70,11 +77,11 @@ impl Evidence {
             Auth::Basic(login) => Some(login),
             Auth::Bearer(_) | Auth::Identity(_) | Auth::Docker(_) | Auth::None => None,
         };
+        let is_anonymous = matches!(settings.auth, Auth::None | Auth::Token(None));
         Self {
             is_quay: settings.kind.or_else(|| Kind::of_url(&settings.url)) == Some(Kind::Quay),
             username: login.map(|login| login.username.clone()),
-            has_credentials: !matches!(settings.auth, Auth::None | Auth::Token(None)),
-            lists_anonymously: false,
+            login: if is_anonymous { Login::None } else { Login::Configured },
             allow_empty: false,
             scopes: settings.scope.clone(),
             exchanges: Vec::new(),

@@ -50,7 +50,7 @@ mod tests;
 
 use serde_json::{Value, json};
 
-pub use evidence::{Evidence, Failure};
+pub use evidence::{Evidence, Failure, Login};
 pub use report::{Diagnosis, Fact, Outcome, Report, Severity, Step, StepReport};
 pub use rules::{RULES, Rule, diagnose};
 

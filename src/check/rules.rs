@@ -7,7 +7,7 @@
 use crate::registry::examine::{About, Exchange, TokenFacts};
 use crate::registry::{Finding, ScopeSet, grants_cover, shown};
 
-use super::evidence::{Evidence, Failure};
+use super::evidence::{Evidence, Failure, Login};
 use super::report::{Diagnosis, Fact, Step};
 
 /// A clock is off, and a lifetime wrong, beyond this many seconds; servers themselves allow 30 to 60.
@@ -121,9 +121,9 @@ fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
         asked || evidence.about(About::Token).next().is_some()
     };
     let nobody = match page {
-        _ if evidence.lists_anonymously => !evidence.list_failed(),
+        _ if evidence.login == Login::NoneForApi => !evidence.list_failed(),
         None => false,
-        Some(page) if evidence.has_credentials => {
+        Some(page) if evidence.login == Login::Configured => {
             page.is_authorized() && evidence.tokens().next_back().is_some_and(|(_, token)| is_nobody(token))
         }
         Some(_) => has_accounts(),
@@ -159,7 +159,7 @@ fn scope_not_granted(evidence: &Evidence) -> Option<Diagnosis> {
 
 /// An empty page for an account: what one without any permission sees. A run does not publish that.
 fn nothing_listed(evidence: &Evidence) -> Option<Diagnosis> {
-    let empty = evidence.names == Some(0) && evidence.has_credentials && !evidence.allow_empty;
+    let empty = evidence.names == Some(0) && evidence.login == Login::Configured && !evidence.allow_empty;
     if !empty || evidence.list_failed() || no_identity(evidence).is_some() || scope_not_granted(evidence).is_some() {
         return None;
     }

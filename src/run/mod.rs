@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
         let known = self.known(&state);
         let walked = self.walk_or_resume(unfinished, &state.walk_directory(), known, stop).await;
-        let judged = match verdict::judge(&self, walked, id, state.previous()).await {
+        let judged = match Box::pin(verdict::judge(&self, walked, id, state.previous())).await {
             Ok(judged) => judged,
             Err(interrupted) => {
                 if !interrupted.resumable {
@@ -232,7 +232,7 @@ impl<'a> Run<'a> {
         };
         let walked = self.walk_anew(&scratch.path().join("walk"), None, None, stop).await;
         let id = SnapshotId::new(self.plan.registry.name.clone(), self.started_at);
-        match verdict::judge(&self, walked, id, previous).await {
+        match Box::pin(verdict::judge(&self, walked, id, previous)).await {
             Ok(judged) => RunReport { dry_run: true, ..self.report(Outcome::Judged(Box::new(judged.into()))) },
             Err(_) => self.report(Outcome::Interrupted { resumable: false }),
         }
@@ -314,7 +314,7 @@ impl<'a> Run<'a> {
         let discovery = discovery::of(&self.plan.discovery, client);
         let concurrency = self.plan.registry.concurrency;
         let sources = Sources { discovery: &*discovery, contents: client, known, concurrency };
-        let walking = walk(&sources, start, &self.plan.walk, &self.progress, stop);
+        let walking = Box::pin(walk(&sources, start, &self.plan.walk, &self.progress, stop));
         // Beside the walk, so that no request waits for a token.
         let ended = CancellationToken::new();
         let (walked, ()) = tokio::join!(

@@ -215,13 +215,12 @@ impl Seen {
         let Judgement { verdict, reason, remedy } = judgement.clone();
         let reason = reason?;
         let commonest = self.books.unlisted.iter().max_by_key(|(_, unlisted)| unlisted.count);
-        let Some((_, first)) = commonest.filter(|_| matches!(verdict, Verdict::Denied | Verdict::Failed)) else {
-            let reason = with_shortfalls(reason, verdict, &self.books);
-            return Some(Cause::of_judgement(verdict, reason, remedy));
-        };
-        let message = format!("{reason}; for example {}", first.message);
-        let remedy = if verdict == Verdict::Denied { remedy } else { Some(first.remedy.clone()) };
-        Some(Cause::of_judgement(verdict, message, remedy))
+        if let Some((_, first)) = commonest.filter(|_| matches!(verdict, Verdict::Denied | Verdict::Failed)) {
+            let message = format!("{reason}; for example {}", first.message);
+            let remedy = if verdict == Verdict::Denied { remedy } else { Some(first.remedy.clone()) };
+            return Some(Cause::of_judgement(verdict, message, remedy));
+        }
+        Some(Cause::of_judgement(verdict, with_shortfalls(reason, verdict, &self.books), remedy))
     }
 }
 

@@ -221,7 +221,9 @@ fn nothing_readable(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgeme
     }
     // From here on, it is the registry's word that nothing is there. docker-registry lists emptied repositories for ever.
     let before = seen.previous.filter(|before| before.tags.is_some());
-    if settings.allow_empty || before.is_some_and(|before| before.tags == Some(0)) {
+    // An earlier version published what may not have been empty.
+    let accepted = before.is_some_and(|before| before.tags == Some(0) && before.tagged.is_some());
+    if settings.allow_empty || accepted {
         return None;
     }
     let kinds = kinds(&[(gone, "gone"), (*null, "answered `tags: null`")]);

@@ -1,6 +1,11 @@
 //! Nights, good and bad, at every size.
 
+#![allow(clippy::large_types_passed_by_value)] // nights are made of nights
+
 use super::*;
+
+/// What becomes of so many repositories.
+type Others = fn(&mut Evidence, u64);
 
 /// Sizes at which every guard is shown.
 const SIZES: [u64; 4] = [1, 9, 20, 10_000];
@@ -51,7 +56,7 @@ fn after(previous: Extent, tonight: Evidence) -> Evidence {
 }
 
 /// A night in which only so many of `size` repositories have what they had, and what became of the others.
-fn left(size: u64, left: u64, others: fn(&mut Evidence, u64)) -> Evidence {
+fn left(size: u64, left: u64, others: Others) -> Evidence {
     let mut night = night(Extent { repositories: size, listed: Some(size), ..full(left) });
     night.readable = left;
     others(&mut night, size - left);
@@ -121,7 +126,7 @@ fn the_ending_of_a_walk_that_was_not_whole_is_its_verdict() {
 #[test]
 fn a_night_of_which_nothing_is_readable_is_not_published_at_any_size_first_night_included() {
     for size in SIZES {
-        let cases: [(fn(&mut Evidence, u64), Verdict, Verdict); 4] = [
+        let cases: [(Others, Verdict, Verdict); 4] = [
             (denied, Verdict::Denied, Verdict::Denied),
             (failed, Verdict::Failed, Verdict::Failed),
             (null, Verdict::Failed, Verdict::Failed),
@@ -320,6 +325,9 @@ fn what_an_earlier_version_remembers_is_compared_as_far_as_it_goes() {
     assert_eq!(verdict(&after(old, night(full(100))), &DEFAULT), Verdict::Complete);
     assert_eq!(verdict(&after(old, left(100, 40, denied)), &DEFAULT), Verdict::Suspicious, "80 tags of 1000");
     assert_eq!(verdict(&after(old, night(full(79))), &DEFAULT), Verdict::Suspicious);
+    // It published what it could not read.
+    let old = Extent { repositories: 9, tags: Some(0), ..Extent::default() };
+    assert_eq!(verdict(&after(old, left(9, 0, null)), &DEFAULT), Verdict::Failed);
 }
 
 #[test]

@@ -96,7 +96,9 @@ async fn many_repositories_that_are_newly_gone_are_suspicious_and_those_gone_bef
     }
     let states = table(&place.path("inventory"), "quay", "repositories");
     let mut counts = BTreeMap::new();
-    states.iter().for_each(|row| *counts.entry(row["state"].as_str().unwrap().to_owned()).or_insert(0) += 1);
+    for row in &states {
+        *counts.entry(row["state"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
     assert_eq!(counts, BTreeMap::from([("complete".to_owned(), 32), ("gone".to_owned(), 68)]));
     night(&place, gone(99), "    depth: tags\n    shrink_limit: 1\n").await.exits(0);
 }

@@ -145,7 +145,7 @@ async fn outlives_its_tokens(mode: Mode) {
         assert_eq!(u64::try_from(row.token_requests), Ok(registry.tokens_issued() - before));
         // The ping, the question without credentials, each page, each token, and whether a full last page is the last:
         // nothing was asked for twice.
-        let full = i64::from(MANY % page_size == 0);
+        let full = i64::from(MANY.is_multiple_of(page_size));
         assert_eq!(row.requests, 2 + row.pages + full + row.token_requests, "{row:?}");
         if row.token_requests >= 2 {
             return;
