@@ -199,7 +199,7 @@ async fn a_state_disk_that_is_full_for_a_moment_at_a_checkpoint_loses_no_row() {
     }
     assert_eq!(running.wait().unwrap().code(), Some(0), "{told}");
     assert!(told.contains("it is tried again"), "{told}");
-    let rounds = site.strangers().each_mut().map(|stranger| stranger.look());
+    let rounds = site.strangers().each_mut().map(crate::support::stranger::Stranger::look);
     assert_eq!(rounds, [BTreeSet::from([0, 1]), BTreeSet::from([0, 1])], "{told}");
     site.assert_tidy();
 }

@@ -52,7 +52,9 @@ async fn foreign_entries_in_the_state_and_at_the_sinks_block_nothing_and_stay() 
         site.path().join(format!("inventory/v1/_latest/{staged}registry=quay.json/theirs")),
         site.path().join(format!("inventory/v1/{staged}probe/theirs")),
     ];
-    foreign.iter().for_each(|path| plant(path));
+    for path in &foreign {
+        plant(path);
+    }
     // A snapshot before the last one that a NAS has looked at.
     let sealed = site.state_entries().into_iter().find(|name| name.starts_with("sealed-quay-")).unwrap();
     plant(&state.join(&sealed).join("@eaDir/index"));

@@ -201,7 +201,10 @@ impl Shared {
         let bearer = headers.get(AUTHORIZATION).filter(|value| value.as_bytes().starts_with(b"Bearer "));
         let Some(bearer) = bearer.map(|value| value.as_bytes().to_owned()) else { return false };
         let mut revoked = self.revoked.lock().expect("no holder panics");
-        if now { revoked.insert(bearer) || true } else { revoked.contains(&bearer) }
+        if now {
+            revoked.insert(bearer.clone());
+        }
+        revoked.contains(&bearer)
     }
 
     /// The registry's answer, or its token service's; anonymously, where the token counts for nothing.
