@@ -114,7 +114,7 @@ pub enum Decision {
 impl RetryPolicy {
     /// Decides about one attempt. Full jitter: a pause is chosen evenly between zero and its bound, so that clients
     /// turned away together do not come back together. Where the host limits how often it is asked and does not say how
-    /// long to wait, there is no pause: its rate decides who is sent when ([`super::throttle`]).
+    /// long to wait, there is no pause: its rate decides who is sent when (`throttle`).
     pub fn decide(&self, attempt: &Attempt) -> Decision {
         let limited = attempt.limited;
         match attempt.seen {

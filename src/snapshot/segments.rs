@@ -27,7 +27,7 @@ const NARROW: usize = 16;
 /// take gigabytes of memory.
 static WIDE_MERGE: Mutex<()> = Mutex::new(());
 
-/// Files that a walk has open in its spool at most, unless it holds [`WIDE_MERGE`]: two tables' open segments, the segments
+/// Files that a walk has open in its spool at most, unless it holds `WIDE_MERGE`: two tables' open segments, the segments
 /// of a merge of the third and what it writes to, and one that is being synced or named.
 pub const MOST_FILES: u64 = 2 + NARROW as u64 + 1 + 2;
 
