@@ -193,6 +193,8 @@ fn canned(content: Content) -> Answers {
         answers.insert(target, answer(&link, &format!("{{\"repositories\":[{}]}}", &body[1..])));
         target = next;
     }
+    // After a full last page, stocktake asks whether there is more.
+    answers.insert(target, answer("", "{\"repositories\":[]}"));
     for name in names {
         let body = format!("{{\"name\":\"{name}\",\"tags\":[{}]}}", tags.join(","));
         answers.insert(format!("/v2/{name}/tags/list?n={PAGE}"), answer("", &body));
