@@ -8,17 +8,15 @@ use tracing::warn;
 
 use crate::run::Plan;
 use crate::snapshot::{MOST_FILES, WIDE_MERGE_FILES};
+use crate::web::MOST_CONNECTIONS;
 
 /// More than a thousand registries need at once. Unbounded it is not: programs that we start inherit the limit, and some
 /// close every descriptor up to it.
 const ENOUGH: u64 = 65_536;
 
-/// What is open whoever walks: the standard streams, the runtime's own, signals, the daemon's lock and memory, files of
+/// What is open in any case: the standard streams, the runtime's own, signals, the daemon's lock and memory, files of
 /// secrets and certificates that are being read, the pipes of a credential program.
 const ALWAYS: u64 = 64;
-
-/// Connections to the daemon's listener (`Bounds::connections`).
-const LISTENER: u64 = 256;
 
 /// What one walk has open beside its spool and the connections to its registry: its lock, `state.json` as it is written,
 /// two tables of the last snapshot; connections to token services, and one for the page that is read ahead.
@@ -66,7 +64,8 @@ fn need(plan: &Plan) -> u64 {
 
 /// For how many walks a limit suffices, whichever of them they are.
 fn fit(limit: u64, has_listener: bool, needs: &[u64]) -> usize {
-    let mut room = limit.saturating_sub(ALWAYS + WIDE_MERGE_FILES + if has_listener { LISTENER } else { 0 });
+    let mut room =
+        limit.saturating_sub(ALWAYS + WIDE_MERGE_FILES + if has_listener { MOST_CONNECTIONS as u64 } else { 0 });
     let mut needs = needs.to_vec();
     needs.sort_unstable_by(|a, b| b.cmp(a));
     for (count, need) in needs.iter().enumerate() {

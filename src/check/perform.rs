@@ -15,7 +15,7 @@ use crate::run::{Plan, chain};
 /// Bound on a sink's dry write.
 const SINK: Duration = Duration::from_secs(30);
 
-/// Most monitored repositories that are asked for their tags: somebody waits.
+/// Most monitored repositories that are asked for their tags: a person waits for the answer.
 const MOST_MONITORED: usize = 20;
 
 /// The steps done so far, and what was seen.

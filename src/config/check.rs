@@ -10,7 +10,7 @@ use stocktake_sink::RegistryName;
 use super::{RegistryConfig, registry, schedule, web};
 use crate::sinks::SinkSettings;
 use crate::web::WebSettings;
-use crate::yaml::{Checked, Field, Place, Report, Section, Source, bases};
+use crate::yaml::{Checked, Field, Place, Report, Section, Source};
 
 const STATE: &str = "./state";
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");
@@ -34,7 +34,7 @@ pub(super) struct Main<'a> {
 
 /// Checks them.
 pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report: &Report) -> Checked<Parts> {
-    let default = bases::from(&report.bases().data, Path::new(STATE));
+    let default = report.bases().data(Path::new(STATE));
     let state = main.or("state", default, state);
     let concurrency = main.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
     let web = web::read(&mut main);

@@ -163,7 +163,7 @@ impl Daemon {
         let (registry, stop, tower) = (order.registry.clone(), self.stop.clone(), Arc::clone(&self.tower));
         tower.begins(&registry);
         let slot = order.slot;
-        let task = self.runs.spawn(async move { Box::pin(one(&plan, slot, wait, &tower, &stop)).await });
+        let task = self.runs.spawn(async move { one(&plan, slot, wait, &tower, &stop).await });
         self.orders.insert(task.id(), order);
     }
 

@@ -11,7 +11,7 @@
 //!
 //! # Projects that are not there
 //!
-//! Their list is 403 to whoever is logged in, as if they were somebody else's, or 404
+//! Their list is 403 to a login, as if they belonged to another account, or 404
 //! (src/server/v2.0/handler/base.go, `HasProjectPermission`), and so is `/api/v2.0/projects/NAME`.
 
 use serde::Deserialize;

@@ -7,7 +7,7 @@
 //! # Whether the token is alive
 //!
 //! Quay takes a token that has expired, was revoked or never existed for none, and answers with what is public, unless
-//! anonymous access is off. `GET /api/v1/repository?starred=true` is 200 for whoever has a live token, of whatever scope,
+//! anonymous access is off. `GET /api/v1/repository?starred=true` is 200 with a live token of any scope,
 //! and 400 for everybody else, as there is no user whose stars could be listed (the same file, `RepositoryList.get`).
 //!
 //! # Namespaces that are not there

@@ -1,7 +1,7 @@
 //! Before a request is sent: the bound on requests in flight, the gate of the host, its rate and its pace, in this order.
 //! A request that has all of them is admitted, and its token is looked up only then: it may have died in the line.
 //!
-//! Nobody who waits for a token has what the request for it needs. A token is asked for with the permit of the request
+//! A request that waits for a token holds nothing that the request for the token needs. A token is asked for with the permit of the request
 //! that wants it, and permits are always taken before the lock of a token.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -84,7 +84,7 @@ impl Transport {
             self.tell_of_waiting(self.gate.pass(url).await);
             let admission = self.permit().await;
             self.line_up(url, endpoint, tries.turned_away.is_some(), true).await;
-            // Whoever had the permit may have been told to go away: nobody else is to hear it again.
+            // The request before may have been turned away: this one is not to be turned away as well.
             if !self.gate.is_closed(url) {
                 *admission.turn() = Turn::Whole;
                 return admission;

@@ -3,13 +3,12 @@
 
 use futures::future::BoxFuture;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LINK};
 use tracing::debug;
 use url::Url;
 
 use super::RegistryError;
 use super::ending::{Certainty, Ending, Heard, Told, has_more_than, leads_nowhere};
-use super::link::{next_page, repaired};
+use super::link::following;
 use super::page::{Entries, Listed, read};
 use super::transport::Answer;
 
@@ -72,7 +71,7 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<Answer, RegistryError>>> List<F> {
         Ok((answer, heard))
     }
 
-    /// The answer, as far as it matters; none where it is for whoever reads pages to say what is wrong with it.
+    /// The answer, as far as it matters; none where the reader of pages is to say what is wrong with it.
     fn heard(&self, answer: &Answer, url: &Url) -> Option<Heard> {
         match answer.status {
             StatusCode::OK => {}
@@ -80,8 +79,7 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<Answer, RegistryError>>> List<F> {
             _ => return Some(Heard::Nothing),
         }
         let Ok(listed) = read(self.entries, &answer.body) else { return Some(Heard::Nothing) };
-        let next = next_page(answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes), url).ok()?;
-        let next = next.map(|next| if self.repairs { repaired(next, url) } else { next });
+        let next = following(&answer.headers, url, self.repairs).ok()?;
         let next = next.filter(|next| listed.entries() > 0 || !leads_nowhere(next, url));
         Some(Heard::Page(listed, next))
     }

@@ -180,7 +180,7 @@ impl<S: TokenSource> TokenCache<S> {
         let now = Instant::now();
         state.used = Some(now);
         let Some(token) = state.living(now) else { return Err(state.finished) };
-        // Passed over by the keepers while nobody used it.
+        // Passed over by the keepers while it was not in use.
         let overdue = state.renew_at.is_none();
         if overdue {
             state.renew_at = Some(now);

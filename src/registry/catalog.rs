@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures::future::join;
 use futures::stream::{BoxStream, StreamExt, unfold};
 use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LINK};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,7 +21,7 @@ use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::ending::{Ending, leads_nowhere};
 use super::error::{Problem, Step};
-use super::link::{LinkError, next_page, repaired};
+use super::link::{LinkError, following};
 use super::origin::same_origin;
 use super::page::{Listed, MODEST, read_page};
 use super::ranges::{Ended, Ranges};
@@ -173,10 +172,6 @@ impl Walk<'_> {
         self.client.settings.concurrency.get()
     }
 
-    pub(super) fn repaired(&self, next: Url, requested: &Url) -> Url {
-        if self.client.repairs_links() { repaired(next, requested) } else { next }
-    }
-
     /// Page after page by their links, to the end; or, with a scout, to where the rest had better be split.
     async fn in_one(
         &mut self,
@@ -193,10 +188,9 @@ impl Walk<'_> {
             let number = self.number;
             let at_step = |problem| RegistryError::new(Step::Page(number), problem);
             check(&answer, number).map_err(at_step)?;
-            let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
             let watched = |error| at_step(self.client.transport.watched(Problem::Link(error)));
-            let next = next_page(links, &url).map_err(watched)?;
-            let next = next.map(|next| self.repaired(next, &url)).filter(|next| !ends_with(&answer, next, &url));
+            let next = following(&answer.headers, &url, self.client.repairs_links()).map_err(watched)?;
+            let next = next.filter(|next| !ends_with(&answer, next, &url));
             self.circle.enter(&url, number).map_err(at_step)?;
             if let Some(next) = &next {
                 self.circle.leads_on(next).map_err(at_step)?;

@@ -1,5 +1,5 @@
 //! JSON as Go's `encoding/json` reads it, and with it the tools that build and run images: text that is not Unicode becomes
-//! U+FFFD, names of members match in any case, of several the last counts. A value that nobody uses is skipped unread,
+//! U+FFFD, names of members match in any case, of several the last counts. A value that is not used is skipped unread,
 //! whatever stands in it, and however deep it is nested. Knows no manifest.
 
 use std::borrow::Cow;

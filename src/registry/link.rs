@@ -1,6 +1,7 @@
 //! The next page: `Link` read by RFC 8288 as registries really write it, and resolved within the registry's own origin.
 //! It follows nothing and remembers nothing; loops are the catalog's to notice.
 
+use reqwest::header::{HeaderMap, HeaderValue, LINK};
 use url::Url;
 
 use super::origin::same_origin;
@@ -17,6 +18,13 @@ pub enum LinkError {
     /// The target is another scheme, host or port (CVE-2026-88887).
     #[error("the next page's link leads to another scheme, host or port")]
     OtherOrigin,
+}
+
+/// The next page that these headers of an answer name; led back to the path of the page itself where `repairs` says so.
+pub(super) fn following(headers: &HeaderMap, requested: &Url, repairs: bool) -> Result<Option<Url>, LinkError> {
+    let links = headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
+    let next = next_page(links, requested)?;
+    Ok(next.map(|next| if repairs { repaired(next, requested) } else { next }))
 }
 
 /// The URL of the next page, or `None` on the last. The query is kept byte for byte: a decoded and re-encoded cursor
@@ -44,7 +52,7 @@ pub fn next_page<'a>(headers: impl IntoIterator<Item = &'a [u8]>, requested: &Ur
 }
 
 /// The next page's URL on the path of the page that announced it, query byte for byte.
-pub(super) fn repaired(mut next: Url, requested: &Url) -> Url {
+fn repaired(mut next: Url, requested: &Url) -> Url {
     if next.path() != requested.path() {
         next.set_path(requested.path());
     }

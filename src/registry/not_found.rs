@@ -1,6 +1,6 @@
 //! Whose word a 404 is. A registry that does not have something says so with an error code. A load balancer without a
 //! backend, an ingress without a route and a web server on the wrong port answer 404 as well, and know nothing of what was
-//! asked for. It looks at answers and asks nobody.
+//! asked for. It looks at answers and sends no request.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -66,7 +66,7 @@ impl NotFound {
         Some(if is_gone { Self::Gone } else { Self::Stray })
     }
 
-    /// What it is for whoever asked.
+    /// The problem for the caller.
     pub(super) fn problem(self, said: Said) -> Problem {
         match self {
             Self::Gone => Problem::Gone(said),

@@ -61,7 +61,7 @@ impl Parts {
         word.filter(|word| !word.is_empty()).map(Cow::into_owned)
     }
 
-    /// A descriptor; none where it has no digest by the grammar. A size that cannot be read is noted where somebody wants it.
+    /// A descriptor; none where it has no digest by the grammar. A size that cannot be read is noted where a caller wants it.
     pub(super) fn descriptor(&mut self, value: Raw<'_>, what: &str, sized: bool) -> Option<Descriptor> {
         let Picked { values: [media_type, digest, size], .. } = Picked::of(value, &["mediaType", "digest", "size"])?;
         let digest = Text::of(digest?).filter(|digest| is_digest(&digest.text))?;

@@ -5,14 +5,13 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{FuturesUnordered, StreamExt};
-use reqwest::header::{HeaderValue, LINK};
 use tracing::{debug, info};
 use url::Url;
 
 use super::catalog::{Walk, check, granted};
 use super::ending::leads_nowhere;
 use super::error::{Problem, Step};
-use super::link::next_page;
+use super::link::following;
 use super::page::read_page;
 use super::split::{Ask, Misfit, Plan, Rest, Sheet, key_of, same_but_key, with_key};
 use super::transport::Answer;
@@ -166,10 +165,9 @@ impl<'w, 'a> Ranges<'w, 'a> {
         }
         check(answer, number).map_err(at_step)?;
         let url = with_key(&self.link, &ask.after);
-        let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
         let transport = &self.walk.client.transport;
-        let next = next_page(links, &url).map_err(|error| at_step(transport.watched(Problem::Link(error))))?;
-        let next = next.map(|next| self.walk.repaired(next, &url));
+        let next = following(&answer.headers, &url, self.walk.client.repairs_links())
+            .map_err(|error| at_step(transport.watched(Problem::Link(error))))?;
         let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
         let entries = listed.entries();
         let next = match next.filter(|link| entries > 0 || !leads_nowhere(link, &url)) {

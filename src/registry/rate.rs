@@ -46,7 +46,7 @@ pub(super) struct Rate {
     most: Option<f64>,
     /// Whether it doubles.
     doubles: bool,
-    /// Seconds of work since the last refusal, as the rate counts them: a request that nobody wanted tells nothing.
+    /// Seconds of work since the last refusal, as the rate counts them: a second without requests tells nothing.
     worked: f64,
     credit: f64,
     slowest: f64,

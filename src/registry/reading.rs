@@ -75,7 +75,7 @@ impl Inner {
                 let digest = digest.unwrap_or_else(|| sha256(payload().as_deref().unwrap_or(&bytes)));
                 Ok(Manifest { digest, size: size.unwrap_or(manifest.size), ..manifest })
             }
-            // Where nobody told a digest, it might be that of a page of HTML.
+            // Where no digest was told, the body might be a page of HTML.
             (Err(problem), None) => Err(RegistryError::new(step.clone(), problem)),
             (Err(problem), Some(digest)) => {
                 let media_type = announced.filter(|announced| shape(announced).is_some()).unwrap_or_default();

@@ -187,7 +187,7 @@ impl Realm {
                 Problem::Rejected { said, hint: self.rejection_hint(&wanted.realm, credential) }
             }
             StatusCode::FORBIDDEN => Problem::Denied { said, hint: None },
-            // Whoever has given tokens refuses these scopes, and not every request.
+            // A token service that has given tokens refuses these scopes, and not every request.
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::GONE
                 if self.is_proven()
                     || (answer.status == StatusCode::METHOD_NOT_ALLOWED && has_errors(&answer.body)) =>

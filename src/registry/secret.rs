@@ -113,13 +113,13 @@ pub(super) struct ReadFile {
 }
 
 impl ReadFile {
-    /// Its text, if nobody else may read or change it.
+    /// Its text, if no other user may read or change it.
     pub(super) fn guarded(self, path: &Path) -> Result<String, SecretError> {
         let file = self.unchangeable(path)?;
         if file.is_open_to_others { Err(SecretError::OpenToOthers { path: path.to_owned() }) } else { Ok(file.text) }
     }
 
-    /// The same, if nobody else may change it, or put another file in its place.
+    /// The same, if no other user may change it, or put another file in its place.
     pub(super) fn unchangeable(self, path: &Path) -> Result<Self, SecretError> {
         if let Some(mode) = self.changeable {
             return Err(SecretError::Changeable { path: path.to_owned(), mode });

@@ -3,7 +3,7 @@
 //!
 //! The public suffix list says below which names everybody may get one of their own. Clouds enter their names themselves, and
 //! many have not: <https://github.com/publicsuffix/list/wiki/Guidelines> asks them to prove that the name is theirs, so that
-//! nobody can do it for them (<https://github.com/publicsuffix/list/issues/1137> waits for one since 2020).
+//! no other person can do it for them (<https://github.com/publicsuffix/list/issues/1137> waits for one since 2020).
 
 use url::{Host, Url};
 
@@ -119,7 +119,7 @@ const SHARED: &[&str] = &[
     "vcap.me",
     "xip.io",
     "xip.name",
-    // Dynamic DNS that the list lacks: a name for whoever signs up.
+    // Dynamic DNS that the list lacks: a name for each person who signs up.
     "mooo.com",
     "quickconnect.to",
     "ydns.eu",

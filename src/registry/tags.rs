@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures::future::FutureExt;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LINK};
 use tracing::debug;
 use url::Url;
 
@@ -15,7 +14,7 @@ use super::client::Inner;
 use super::diagnosis::{has_code, said};
 use super::ending::{Certainty, Ending, leads_nowhere};
 use super::error::{Problem, Step};
-use super::link::{next_page, repaired};
+use super::link::following;
 use super::not_found::NotFound;
 use super::page::{Entries, INVALID_KEPT, Listed, MODEST, read};
 use super::send::Ask;
@@ -82,12 +81,8 @@ impl Inner {
         let (mut url, mut answer) = self.first_page(place, step).await?;
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
-            let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
             let watched = |error| at_step(self.transport.watched(Problem::Link(error)));
-            let mut next = next_page(links, &url).map_err(watched)?;
-            if self.settings.pagination == Pagination::Repair {
-                next = next.map(|next| repaired(next, &url));
-            }
+            let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(watched)?;
             let page = read(Entries::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
             let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
             let following = match next {
@@ -120,6 +115,11 @@ impl Inner {
         Ok(listing.tags())
     }
 
+    /// Whether links that leave the path of their list of tags are led back to it: only where a person said so.
+    fn repairs_tag_links(&self) -> bool {
+        self.settings.pagination == Pagination::Repair
+    }
+
     /// What follows a page that has no link to a next one.
     async fn unlinked(
         &self,
@@ -134,7 +134,7 @@ impl Inner {
         }
         let list = List {
             entries: Entries::Tags,
-            repairs: self.settings.pagination == Pagination::Repair,
+            repairs: self.repairs_tag_links(),
             fetch: |url: Url| {
                 async move { Ok(self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer) }
                     .boxed()

@@ -15,7 +15,7 @@ use super::line::Line;
 use super::rate::Rate;
 use super::{Endpoint, RetryPolicy};
 
-/// Hosts and endpoints remembered; of more than that, those go that nobody uses.
+/// Hosts and endpoints remembered; of more than that, those go that are not in use.
 const MOST: usize = 256;
 
 /// The rates of all hosts.

@@ -76,15 +76,14 @@ pub(super) async fn judge(
         Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
         Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
     };
-    let rows = |table| seen.unsealed.as_ref().map_or(0, |unsealed| unsealed.rows(table));
     let extent = seen.extent(run.plan.walk.depth);
     let evidence = seen.evidence(extent, caller(run), previous.as_ref().map(|previous| previous.extent));
     let evidence = Evidence { newly_gone: seen.newly_gone(&extent, previous).await, ..evidence };
     let judgement = judge_evidence(&evidence, &run.plan.judge);
     let reason = seen.reason(&judgement);
     let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
-    let (rows_repositories, rows_tags) = (rows(Table::Repositories), rows(Table::Tags));
-    let rows_manifests = rows(Table::Manifests);
+    let (rows_repositories, rows_tags) = (seen.rows(Table::Repositories), seen.rows(Table::Tags));
+    let rows_manifests = seen.rows(Table::Manifests);
     let cause = seen.cause.or(reason);
     let record = RunRecord {
         id,

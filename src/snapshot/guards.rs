@@ -1,6 +1,6 @@
 //! What must not vanish in one night: tonight's counts against those of the last snapshot, at every size. Pure.
 //!
-//! Small registries really do change: somebody deletes two of five repositories by hand. So a few of anything may go in
+//! Small registries really do change: a person deletes two of five repositories. So a few of anything may go in
 //! one night, and shares count beyond that; but the loss of everything is always suspicious. What the registry itself says
 //! (not listed, gone, no tags) is compared by `shrink_limit`, since a list that is believed without reason makes rows
 //! vanish behind a `complete`; what could not be read makes gaps, which are told, unless nearly everything is lost.

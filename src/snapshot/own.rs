@@ -1,5 +1,5 @@
 //! Which entries of a directory of ours are ours: a NAS puts an `@eaDir` anywhere, NFS a `.nfs…` for a file that is still
-//! open. What is not ours is never moved and never removed, and is in nobody's way.
+//! open. What is not ours is never moved and never removed, and blocks nothing.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

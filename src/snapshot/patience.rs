@@ -1,6 +1,6 @@
 //! A disk that is full for a moment, or a process that is short of descriptors: what was refused is tried again for a
 //! while, so that no row is lost. An operation that failed for want of room has done nothing, so trying it again is right;
-//! after a failed fsync it is not, and nobody does.
+//! after a failed fsync it is not, and no write is repeated.
 
 use std::fs::File;
 use std::io::{self, Write};

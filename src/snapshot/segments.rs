@@ -139,7 +139,7 @@ impl Segments {
     }
 
     fn create(&mut self) -> Result<(u64, SegmentWriter), ArrowError> {
-        // Somebody else's entry may have the name.
+        // An entry of another program may have the name.
         while fs::symlink_metadata(self.path(self.created)).is_ok() {
             self.created += 1;
         }

@@ -1,4 +1,4 @@
-//! Opening a lock file: never through a link, which may lead to a file of somebody else.
+//! Opening a lock file: never through a link, which may lead to a file of another program.
 
 use std::fs::File;
 use std::io;

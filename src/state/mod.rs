@@ -144,7 +144,7 @@ impl RegistryState {
         Ok(state)
     }
 
-    /// Removes what the pointer does not name. What is not ours, or cannot be removed, is in nobody's way.
+    /// Removes what the pointer does not name. What is not ours, or cannot be removed, blocks nothing.
     fn sweep(&self) -> Vec<Left> {
         let mut left = durable::sweep(&self.directory);
         let kept = self.pointer.last.as_ref().map(|last| sealed_name(&last.id));

@@ -53,10 +53,8 @@ pub struct Books {
     /// The first of them, escaped and cut.
     pub invalid_examples: Vec<String>,
     /// Why the list may not be whole: the first reasons.
-    #[serde(default)]
     pub shortfalls: Vec<RunError>,
     /// How many reasons there are.
-    #[serde(default)]
     pub shortfall_count: u64,
     /// Repositories read as far as was asked for.
     pub read: u64,

@@ -45,8 +45,11 @@ pub(super) struct Bounds {
     pub(super) stop: Duration,
 }
 
+/// Connections at once.
+pub const MOST_CONNECTIONS: usize = 256;
+
 const BOUNDS: Bounds = Bounds {
-    connections: 256,
+    connections: MOST_CONNECTIONS,
     handshake: Duration::from_secs(10),
     request: Duration::from_secs(20),
     answer: Duration::from_secs(30),

@@ -33,7 +33,7 @@ use async_trait::async_trait;
 
 pub use error::WebError;
 pub(crate) use hosts::plain as plain_host;
-pub use listener::{Handle, Listener};
+pub use listener::{Handle, Listener, MOST_CONNECTIONS};
 pub use settings::{
     ClientCertificates, ListenAddress, NoListenAddress, NoPasswordHash, PasswordHash, TlsSettings, TlsVersion,
     WebSettings,

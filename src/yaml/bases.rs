@@ -7,10 +7,8 @@ use std::path::{Component, Path, PathBuf};
 /// The two beginnings. Both are empty by default: relative to the working directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bases {
-    /// Of files that are read: certificates, secrets, programs.
-    pub(crate) inputs: PathBuf,
-    /// Of what is written: the state, and what sinks write.
-    pub(crate) data: PathBuf,
+    inputs: PathBuf,
+    data: PathBuf,
 }
 
 impl Bases {
@@ -33,10 +31,20 @@ impl Bases {
         };
         Self { inputs, data }
     }
+
+    /// The path of a file that is read: a certificate, a secret, a program.
+    pub(crate) fn input(&self, path: &Path) -> PathBuf {
+        from(&self.inputs, path)
+    }
+
+    /// The path of what is written: the state, and what sinks write.
+    pub(crate) fn data(&self, path: &Path) -> PathBuf {
+        from(&self.data, path)
+    }
 }
 
 /// A path as it stands in a configuration, from its base on. An absolute one stays as it is.
-pub(crate) fn from(base: &Path, path: &Path) -> PathBuf {
+fn from(base: &Path, path: &Path) -> PathBuf {
     if base.as_os_str().is_empty() || path.is_absolute() {
         return path.to_owned();
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::node::{Node, Value};
 use super::problem::{Checked, Place, Report, Reported};
 use super::section::Section;
-use super::{bases, duration, words};
+use super::{duration, words};
 
 /// The longest duration that a key accepts which names no other.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -147,7 +147,7 @@ impl<'a> Field<'a> {
 
     /// The path of a file that is read, such as a certificate.
     pub(crate) fn path(&self) -> Checked<PathBuf> {
-        self.text().map(|text| bases::from(&self.report.bases().inputs, Path::new(text)))
+        self.text().map(|text| self.report.bases().input(Path::new(text)))
     }
 
     /// The path of something that is written.
@@ -157,12 +157,12 @@ impl<'a> Field<'a> {
 
     /// Such a path, read otherwise, from its base on.
     pub(crate) fn at_data(&self, path: &Path) -> PathBuf {
-        bases::from(&self.report.bases().data, path)
+        self.report.bases().data(path)
     }
 
     /// A program to run: a name is looked for in `PATH`, a relative path with a `/` begins at the configuration.
     pub(crate) fn program(&self, text: &str) -> String {
-        let from_base = || bases::from(&self.report.bases().inputs, Path::new(text)).to_string_lossy().into_owned();
+        let from_base = || self.report.bases().input(Path::new(text)).to_string_lossy().into_owned();
         if text.contains('/') { from_base() } else { text.to_owned() }
     }
 

@@ -3,7 +3,7 @@
 //! Knows no setting of ours. serde's derive would stop at the first error, so files are read into a small tree of
 //! positioned nodes; a `Section` hands out its keys, and what nobody took is unknown.
 
-pub(crate) mod bases;
+mod bases;
 mod duration;
 mod field;
 mod node;

@@ -87,7 +87,7 @@ impl Ground {
             let content = content_of(&place, &manifest);
             match manifest["verdict"].as_str().unwrap() {
                 "complete" => assert!(content == self.expected, "not what the registry holds: {told}"),
-                // Nobody has a reason to say anything else: the registry answers.
+                // There is no reason to say anything else: the registry answers.
                 verdict => assert!(verdict == "failed" && content.is_empty(), "{verdict}: {told}"),
             }
             published += usize::from(manifest["verdict"] == "complete");
@@ -168,7 +168,7 @@ async fn each_operation_on_a_file_that_fails_on_a_second_night_publishes_nothing
     each_operation(2).await;
 }
 
-/// Somebody else's file takes all the room, and goes.
+/// A file of another program takes all the room, and goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_disk_that_is_full_for_a_moment_at_a_checkpoint_loses_no_row() {
     let site = Site::on_small_disk(3000, "state", 2048);

@@ -1,5 +1,5 @@
-//! Somebody else's entries in our directories, and directories that cannot be synced: they stay as they are, and are in
-//! nobody's way.
+//! Entries of other programs in our directories, and directories that cannot be synced: they stay as they are, and
+//! block nothing.
 
 use std::fs;
 use std::os::unix::fs::symlink;

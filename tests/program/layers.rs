@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sinks", &["yaml"]),
     ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web", "yaml"]),
     ("plans", &["config", "registry", "run", "yaml"]),
-    ("descriptors", &["run", "snapshot"]),
+    ("descriptors", &["run", "snapshot", "web"]),
     ("schedule", &[]),
     ("status", &["state"]),
     ("metrics", &["registry", "run", "state", "status"]),

@@ -282,7 +282,7 @@ async fn push_one(registry: &DockerRegistry, rng: &mut Rng, truth: &mut Pushed, 
 }
 
 /// The weather of a night: mostly a little of everything, at times much of one thing, or something that lasts. There is
-/// little of 429 at any time: whoever is told it at random learns to ask ever more slowly, as is right.
+/// little of 429 at any time: a client that is told it at random learns to ask ever more slowly, as is right.
 fn weather(rng: &mut Rng) -> Weather {
     let share = |fault| if fault == Fault::RateLimited { 0.002 } else { 0.02 };
     let mut passing: Vec<_> = Fault::ALL.iter().map(|fault| (*fault, share(*fault))).collect();

@@ -134,7 +134,7 @@ async fn an_empty_list_for_nobody_is_denied_where_the_registry_has_accounts() {
         place.configure(&one_registry(&registry.url(), &format!("{lines}    allow_empty: true\n")));
         place.run(&["run"]).await.exits(0);
         place.run(&["check"]).await.exits(0);
-        // An open registry has nobody to hide anything from.
+        // An open registry hides nothing.
         let place = Workplace::new();
         night(&place, Script::open(Repositories::default()), lines).await.exits(0);
     }

@@ -1,4 +1,4 @@
-//! Images that registries hold and nobody would push today: each has its row with what could be read, the run's errors say
+//! Images that registries hold and current tools do not push: each has its row with what could be read, the run's errors say
 //! what could not, the night is `complete`, and the next one asks for no manifest of them again.
 
 use std::fs;

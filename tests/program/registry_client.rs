@@ -52,7 +52,7 @@ async fn every_name_once_however_it_is_guarded() {
     let want: Vec<String> = names.iter().map(str::to_owned).collect();
     let minutes = Duration::from_mins(5);
     for (mode, requests, token_requests) in [
-        // Ping; one page to learn that nobody asks for a login; then the pages, of which the last is full: what follows its
+        // Ping; one page to learn that no login is asked for; then the pages, of which the last is full: what follows its
         // last name is asked for.
         (Mode::Open, 2 + 3 + 1, 0),
         (Mode::Htpasswd, 1 + 3 + 1, 0),

@@ -137,7 +137,7 @@ impl fmt::Display for Left {
 }
 
 /// Removes staging files that a killed process left directly in `directory`, if it exists. What cannot be removed is
-/// left: a directory that somebody gave such a name, a file that cannot be deleted, a directory that cannot be listed.
+/// left: a directory of another program with such a name, a file that cannot be deleted, a directory that cannot be listed.
 #[must_use = "what is left is a warning"]
 pub fn sweep(directory: &Path) -> Vec<Left> {
     sweep_where(directory, |name| name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()))

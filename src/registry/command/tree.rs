@@ -42,7 +42,7 @@ impl Tree {
         self.child.wait().await
     }
 
-    /// Ends what the program has left behind when it ended by itself: its process group, and whoever holds one of these
+    /// Ends what the program has left behind when it ended by itself: its process group, and every process that holds one of these
     /// pipes. What has gone to a session of its own and holds none is an agent that is there to stay, such as `gpg-agent`.
     pub(super) async fn sweep(mut self, pipes: Vec<PathBuf>) {
         self.has_ended = true;

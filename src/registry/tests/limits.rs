@@ -61,7 +61,7 @@ async fn a_limit_that_does_not_open_is_told_with_its_words_and_for_how_long() {
 
 #[tokio::test]
 async fn a_token_that_dies_in_the_line_is_renewed_before_its_request_is_sent() {
-    // Four at a time and 20 a second: whoever has a permit waits for longer than a token lives.
+    // Four at a time and 20 a second: a request with a permit waits for longer than a token lives.
     for together_or_alone in [true, false] {
         let script = stocked(Script::quay_like(numbered(24).as_slice())).with_token(|token| {
             token.lifetime = Duration::from_mins(1);

@@ -2,11 +2,11 @@
 //! is preloaded into it stands between it and the file system. What it understands is told in `crash_point.c`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use super::preload::compile;
 use super::site::{Ended, Site};
 
 /// The compiled library, in a directory that goes with it.
@@ -27,15 +27,9 @@ pub(crate) enum CrashAt<'a> {
 }
 
 impl Library {
-    /// Compiles it with the C compiler that Rust itself links with.
+    /// Compiles it.
     pub(crate) fn build() -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/support/crash_point.c");
-        let library = Self(tempfile::tempdir().expect("a temporary directory"));
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(library.path()).arg(source);
-        let compiled = Ended::of(&mut cc);
-        assert!(compiled.status.success(), "{}", compiled.told);
-        library
+        Self(compile("crash_point"))
     }
 
     /// Where it is, for `LD_PRELOAD`.

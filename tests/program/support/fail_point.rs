@@ -1,9 +1,10 @@
 //! Lets operations on files fail while the program runs, without a line in the program itself: see `fail_point.c`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tempfile::TempDir;
+
+use super::preload::compile;
 
 /// The compiled library, in a directory that goes with it.
 #[derive(Debug)]
@@ -28,14 +29,9 @@ pub(crate) enum Errno {
 }
 
 impl FailPoint {
-    /// Compiles it with the C compiler that Rust itself links with.
+    /// Compiles it.
     pub(crate) fn build() -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/support/fail_point.c");
-        let library = Self(tempfile::tempdir().expect("a temporary directory"));
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(library.path()).arg(source);
-        assert!(cc.status().expect("a C compiler").success());
-        library
+        Self(compile("fail_point"))
     }
 
     /// Where it is, for `LD_PRELOAD`.
