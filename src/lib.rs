@@ -7,16 +7,18 @@ pub mod config;
 pub mod daemon;
 pub mod descriptors;
 pub mod discovery;
-pub mod fake;
 pub mod metrics;
 pub mod plans;
-pub mod registry;
 pub mod run;
 pub mod schedule;
 pub mod sinks;
 pub mod snapshot;
 pub mod state;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod walk;
 pub mod web;
 pub mod yaml;
+
+pub use registry_client as registry;

@@ -53,18 +53,19 @@ pub fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, PlanError>
 /// # Errors
 /// If a name is unknown.
 pub fn chosen<'c>(config: &'c Config, wanted: &[String]) -> Result<Vec<&'c RegistryConfig>, PlanError> {
-    let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
+    let known: Vec<&str> = config.registries.iter().map(|r| r.name.as_str()).collect();
     if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
         let hint = suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Err(PlanError::UnknownRegistry { name: name.clone(), known: known.join(", "), hint });
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
-    Ok(config.registries.iter().filter(|r| is_wanted(r.client.name.as_str())).collect())
+    Ok(config.registries.iter().filter(|r| is_wanted(r.name.as_str())).collect())
 }
 
 fn plan(config: &Config, registry: &RegistryConfig, sinks: &BTreeMap<&str, Arc<dyn Sink>>) -> Plan {
     let shared = |name: &String| Some((name.clone(), Arc::clone(sinks.get(name.as_str())?)));
     Plan {
+        name: registry.name.clone(),
         registry: registry.client.clone(),
         discovery: registry.discovery.clone(),
         walk: registry.walk.clone(),

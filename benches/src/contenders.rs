@@ -5,9 +5,9 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use fake_registry::{PASSWORD, USERNAME};
 use serde::{Deserialize, Serialize};
 use stocktake::config;
-use stocktake::fake::{PASSWORD, USERNAME};
 use stocktake::plans::plans;
 use stocktake::registry::Split;
 use stocktake::run::{Outcome, Run};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use fake_registry::{Contents, Endpoint, FakeRegistry, Order, Repositories, Script, TagPages};
 use serde::{Deserialize, Serialize};
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Order, Repositories, Script, TagPages};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 

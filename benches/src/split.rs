@@ -47,7 +47,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
 pub(crate) async fn list(url: &Url, split: Split, requests: &mut u64) -> Result<u64, Failure> {
     // The server gives itself out for docker-registry, which is never split of its own accord.
     let kind = Some(Kind::Zot);
-    let settings = Settings { auth: Auth::None, kind, split, ..Settings::new("bench".parse()?, url.clone()) };
+    let settings = Settings { auth: Auth::None, kind, split, ..Settings::new("bench", url.clone()) };
     let client = Client::new(settings)?;
     let mut pages = client.catalog(None);
     let mut seen = HashSet::new();

@@ -77,7 +77,7 @@ pub async fn check(plan: &Plan) -> Report {
             step.diagnoses.push(diagnosis);
         }
     }
-    let (registry, url) = (plan.registry.name.clone(), plan.registry.url.to_string());
+    let (registry, url) = (plan.name.clone(), plan.registry.url.to_string());
     Report { registry, url, steps, exchanges: evidence.exchanges }
 }
 

@@ -13,11 +13,11 @@ use tempfile::NamedTempFile;
 
 use super::*;
 use crate::discovery::DiscoverySettings;
-use crate::fake::{FakeRegistry, PASSWORD, Script, USERNAME};
-use crate::registry::tests::secret_file;
 use crate::registry::{Auth, Login, SecretSource, Settings};
 use crate::snapshot::JudgeSettings;
+use crate::tests::secret_file;
 use crate::walk::WalkSettings;
+use fake_registry::{FakeRegistry, PASSWORD, Script, USERNAME};
 
 /// What a check needs, and what must live as long as it.
 struct Rig {
@@ -38,10 +38,11 @@ impl Rig {
         let secret = secret_file(PASSWORD);
         let url = "http://127.0.0.1:1".parse().expect("a URL");
         let password = SecretSource::File(secret.path().to_owned());
-        let mut registry = Settings::new("fake".parse().expect("a name"), url);
+        let mut registry = Settings::new("fake", url);
         registry.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
         registry.timeout = Duration::from_secs(5);
         let plan = Plan {
+            name: "fake".parse().expect("a name"),
             registry,
             discovery: DiscoverySettings::Catalog,
             walk: WalkSettings::default(),

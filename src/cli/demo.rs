@@ -17,9 +17,9 @@ use super::progress::Bars;
 use super::run::{all, no_plan, stop_on_signals};
 use super::{Exit, complain, say, summary};
 use crate::config;
-use crate::fake::{FakeRegistry, Order, PASSWORD, Repositories, Script, USERNAME};
 use crate::plans::plans;
 use crate::run::RunReport;
+use fake_registry::{FakeRegistry, Order, PASSWORD, Repositories, Script, USERNAME};
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {

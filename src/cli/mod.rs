@@ -2,6 +2,7 @@
 
 mod check;
 mod daemon;
+#[cfg(feature = "demo")]
 mod demo;
 mod exit;
 mod logging;
@@ -54,6 +55,7 @@ enum Command {
     /// Check the configuration, all of it at once, without the network
     Validate,
     /// Take the inventory of a built-in registry on loopback that really demands tokens
+    #[cfg(feature = "demo")]
     Demo(demo::DemoArguments),
     /// Print the version
     Version,
@@ -102,6 +104,7 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics
             Ok(config) => schedule::schedule(&config, &arguments),
             Err(problems) => refuse(&problems),
         },
+        #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::demo(&arguments, bars).await,
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn all(
 ) -> Vec<RunReport> {
     let one = |(at, plan)| async move {
         let run = Run::new(plan);
-        let (name, watch) = (plan.registry.name.as_str(), run.watch());
+        let (name, watch) = (plan.name.as_str(), run.watch());
         let report = if dry_run {
             bars.during(name, watch, Box::pin(run.rehearse(stop))).await
         } else {

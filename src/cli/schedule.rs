@@ -59,7 +59,7 @@ fn next(schedule: &Schedule, now: DateTime<Utc>) -> Vec<Slot> {
 }
 
 fn as_json(registry: &RegistryConfig, now: DateTime<Utc>) -> Value {
-    let name = registry.client.name.as_str();
+    let name = registry.name.as_str();
     let Some(schedule) = &registry.schedule else { return json!({ "name": name, "schedule": null, "next": [] }) };
     let slot = |slot: &Slot| {
         json!({
@@ -82,7 +82,7 @@ fn as_text(registries: &[&RegistryConfig], now: DateTime<Utc>) -> String {
     table.load_style(presets::NOTHING);
     table.set_header(["registry", "schedule", "time zone", "jitter", "local", "utc"]);
     for registry in registries {
-        let name = registry.client.name.as_str();
+        let name = registry.name.as_str();
         let Some(schedule) = &registry.schedule else {
             table.add_row([name, "none: when asked", "", "", "", ""]);
             continue;

@@ -18,7 +18,7 @@ pub(super) fn name(text: &str) -> Result<PathBuf, &'static str> {
 /// Has these runs counted.
 pub(super) fn count_in(plans: &mut [Plan], metrics: &Metrics) {
     for plan in plans {
-        plan.meter = metrics.registry(&plan.registry.name, &plan.sink_names());
+        plan.meter = metrics.registry(&plan.name, &plan.sink_names());
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, metrics: &Metrics, plans: &[Plan], reports: &[R
 }
 
 fn status(plan: &Plan, report: &RunReport) -> RegistryStatus {
-    let name = plan.registry.name.clone();
+    let name = plan.name.clone();
     // A run that did not get far leaves what there was.
     let before = || state::history(&plan.state, &name).unwrap_or_default();
     RegistryStatus {

@@ -38,7 +38,7 @@ fn unusable(config: &Config) -> Vec<(String, Box<dyn std::error::Error>, String)
     for registry in &config.registries {
         if let Err(error) = registry::certificates(&registry.client) {
             let remedy = error.remedy();
-            unusable.push((format!("registry `{}`", registry.client.name), error.into(), remedy));
+            unusable.push((format!("registry `{}`", registry.name), error.into(), remedy));
         }
     }
     if let Err(error) = web::certificates(&config.web) {

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use stocktake_sink::RegistryName;
+
 use crate::discovery::DiscoverySettings;
 use crate::registry::Settings;
 use crate::schedule::Schedule;
@@ -52,6 +54,8 @@ pub struct Config {
 /// One registry.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
+    /// The configured name.
+    pub name: RegistryName,
     /// For the protocol.
     pub client: Settings,
     /// Where names come from.

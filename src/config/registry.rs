@@ -71,7 +71,7 @@ pub(super) fn read(
     });
     let walk = walk(section, kind, url.as_ref().ok());
     let schedule = schedule::of(section, name.as_ref().ok(), main.schedule);
-    let client = client(section, Known { name, url, configured, kind, auth });
+    let client = client(section, Known { name: name.as_ref().ok(), url, configured, kind, auth });
     let judge = judge(section);
     let all = main.sinks.iter().map(|&name| name.to_owned()).collect();
     let sinks = section.or("sinks", all, |field| chosen(field, main.sinks));
@@ -83,12 +83,12 @@ pub(super) fn read(
     }
     literals?;
     let discovery = discovery.unwrap_or_default();
-    Ok(RegistryConfig { client, discovery, walk, schedule: schedule?, judge: judge?, sinks: sinks? })
+    Ok(RegistryConfig { name: name?, client, discovery, walk, schedule: schedule?, judge: judge?, sinks: sinks? })
 }
 
 /// What was read before everything else.
-struct Known {
-    name: Checked<RegistryName>,
+struct Known<'n> {
+    name: Option<&'n RegistryName>,
     url: Checked<Url>,
     /// As the configuration says.
     configured: Checked<Option<Kind>>,
@@ -97,7 +97,7 @@ struct Known {
     auth: Checked<Auth>,
 }
 
-fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
+fn client(section: &mut Section<'_>, known: Known<'_>) -> Checked<Settings> {
     let Known { name, url, configured, kind, auth } = known;
     let scope = section.or("scope", Vec::new(), |field| hints::scopes(kind, field));
     let service = section.optional("service", |field| {
@@ -119,7 +119,7 @@ fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
     let timeout = section.or("timeout", TIMEOUT, Field::duration);
     let (ca_file, insecure_tls, client_certificate) = tls?;
     Ok(Settings {
-        name: name?,
+        name: name.map_or("", RegistryName::as_str).into(),
         url: url?,
         kind: configured?,
         auth: auth?,

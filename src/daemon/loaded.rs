@@ -43,9 +43,9 @@ impl Loaded {
         let plans = plans(&config, &[]).map_err(|e| chain(&e))?;
         let Config { file, state, concurrency, web, registries, notes, .. } = config;
         let concurrency = descriptors::at_once(concurrency, &plans, true);
-        let names: Vec<_> = plans.iter().map(|plan| plan.registry.name.clone()).collect();
-        let plans = plans.into_iter().map(|plan| (plan.registry.name.clone(), Arc::new(plan))).collect();
-        let schedules = registries.into_iter().filter_map(|r| Some((r.client.name, r.schedule?))).collect();
+        let names: Vec<_> = plans.iter().map(|plan| plan.name.clone()).collect();
+        let plans = plans.into_iter().map(|plan| (plan.name.clone(), Arc::new(plan))).collect();
+        let schedules = registries.into_iter().filter_map(|r| Some((r.name, r.schedule?))).collect();
         let notes = notes.iter().map(|note| note.to_string().replace("\n    ", "; ")).collect();
         Ok(Self { file, state, concurrency, web, names, plans, schedules, notes, at: clock::now() })
     }

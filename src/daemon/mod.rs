@@ -287,6 +287,6 @@ async fn one(
     // A stop is the run's own to notice.
     let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     let run = slot.map_or_else(|| Run::new(plan), |slot| Run::scheduled(plan, slot));
-    tower.watch(&plan.registry.name, run.watch());
+    tower.watch(&plan.name, run.watch());
     Box::pin(run.publish(stop)).await
 }

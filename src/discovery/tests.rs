@@ -11,9 +11,9 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::fake::{FakeRegistry, Fault as Goes, Script, SeenRequest};
-use crate::registry::tests::{Walked, collected, secret_file};
 use crate::registry::{Auth, Login, SecretSource, Settings};
+use crate::tests::secret_file;
+use fake_registry::{FakeRegistry, Fault as Goes, Script, SeenRequest};
 
 const SECRET: &str = "hunter2/Ü+%";
 
@@ -67,7 +67,7 @@ impl Rig {
         let secret = secret_file(SECRET);
         let auth = auth(SecretSource::File(secret.path().to_owned()));
         let timeout = Duration::from_secs(5);
-        let settings = Settings { auth, timeout, ..Settings::new("fake".parse().expect("a name"), server.url()) };
+        let settings = Settings { auth, timeout, ..Settings::new("fake", server.url()) };
         let client = Client::new(settings).expect("a client");
         Self { server, client, secret }
     }
@@ -147,6 +147,30 @@ fn at_home(mut goes: Goes, host: &str) -> Goes {
         }
     }
     goes
+}
+
+/// What a stream of pages gave.
+struct Walked {
+    pages: Vec<Page>,
+    error: Option<RegistryError>,
+}
+
+impl Walked {
+    fn names(&self) -> Vec<String> {
+        self.pages.iter().flat_map(|page| page.names.iter()).map(str::to_owned).collect()
+    }
+}
+
+async fn collected(mut stream: BoxStream<'_, Result<Page, RegistryError>>) -> Walked {
+    let mut walked = Walked { pages: Vec::new(), error: None };
+    while let Some(page) = stream.next().await {
+        assert!(walked.error.is_none(), "nothing follows an error");
+        match page {
+            Ok(page) => walked.pages.push(page),
+            Err(error) => walked.error = Some(error),
+        }
+    }
+    walked
 }
 
 fn shortfalls_of(walked: &Walked) -> Vec<(&'static str, String)> {

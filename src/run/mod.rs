@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{Receipt, Sink, SnapshotId, Trigger};
+use stocktake_sink::{Receipt, RegistryName, Sink, SnapshotId, Trigger};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -40,6 +40,8 @@ const AHEAD: TimeDelta = TimeDelta::minutes(1);
 /// Everything one run needs to know: the configuration of a registry, with its sinks built.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The configured name of the registry.
+    pub name: RegistryName,
     /// The registry.
     pub registry: registry::Settings,
     /// Where the names of its repositories come from.
@@ -110,7 +112,7 @@ impl<'a> Run<'a> {
 
     /// Walks, seals and publishes.
     pub async fn publish(self, stop: &CancellationToken) -> RunReport {
-        let (root, name) = (self.plan.state.clone(), self.plan.registry.name.clone());
+        let (root, name) = (self.plan.state.clone(), self.plan.name.clone());
         match on_disk(move || RegistryState::lock(&root, &name)).await {
             Ok(state) => self.publish_locked(state, stop).await,
             Err(e @ StateError::Locked { .. }) => self.report(Outcome::Skipped(Cause::of_state(&e))),
@@ -214,7 +216,7 @@ impl<'a> Run<'a> {
         .await;
         if let Err(e) = written {
             // The next run asks those sinks again, which changes nothing there: no reason to call this run a failure.
-            warn!(registry = %self.plan.registry.name, "how this run ended is not written down: {}", chain(&e));
+            warn!(registry = %self.plan.name, "how this run ended is not written down: {}", chain(&e));
         }
         drop(state);
         RunReport { sinks, history: Some(history), ..self.report(Outcome::Judged(Box::new(judged))) }
@@ -222,7 +224,7 @@ impl<'a> Run<'a> {
 
     /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
     pub async fn rehearse(self, stop: &CancellationToken) -> RunReport {
-        let previous = match state::previous(&self.plan.state, &self.plan.registry.name) {
+        let previous = match state::previous(&self.plan.state, &self.plan.name) {
             Ok(previous) => previous,
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
@@ -231,7 +233,7 @@ impl<'a> Run<'a> {
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_scratch(&e))),
         };
         let walked = self.walk_anew(&scratch.path().join("walk"), None, None, stop).await;
-        let id = SnapshotId::new(self.plan.registry.name.clone(), self.started_at);
+        let id = SnapshotId::new(self.plan.name.clone(), self.started_at);
         match Box::pin(verdict::judge(&self, walked, id, previous)).await {
             Ok(judged) => RunReport { dry_run: true, ..self.report(Outcome::Judged(Box::new(judged.into()))) },
             Err(_) => self.report(Outcome::Interrupted { resumable: false }),
@@ -239,7 +241,7 @@ impl<'a> Run<'a> {
     }
 
     fn identity(&self, slot: DateTime<Utc>) -> SnapshotId {
-        let id = SnapshotId::new(self.plan.registry.name.clone(), slot);
+        let id = SnapshotId::new(self.plan.name.clone(), slot);
         if slot > self.now() + AHEAD * 2 {
             let run_id = id.run_id();
             warn!(registry = %id.registry, %run_id, "{run_id} is ahead of the clock, as the run before it was: was the clock set back?");
@@ -254,7 +256,7 @@ impl<'a> Run<'a> {
             Ok(unfinished) => return Some(unfinished),
             Err(NotResumed::Nothing) => {}
             Err(why) => {
-                let registry = &self.plan.registry.name;
+                let registry = &self.plan.name;
                 info!(%registry, "begins anew and not where the last walk was cut off: {}", chain(&why));
                 state.discard_walk();
             }
@@ -269,7 +271,7 @@ impl<'a> Run<'a> {
         }
         let known = state.last()?.and_then(|sealed| Known::open(&sealed));
         let known = known.unwrap_or_else(|e| {
-            warn!(registry = %self.plan.registry.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", chain(&e));
+            warn!(registry = %self.plan.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", chain(&e));
             None
         });
         known.map(Arc::new)
@@ -282,7 +284,7 @@ impl<'a> Run<'a> {
         known: Option<Arc<Known>>,
         stop: &CancellationToken,
     ) -> Walk {
-        let registry = &self.plan.registry.name;
+        let registry = &self.plan.name;
         if let Some(unfinished) = unfinished {
             let described = unfinished.described();
             info!(%registry, "goes on with {described}");
@@ -339,21 +341,21 @@ impl<'a> Run<'a> {
         let sealed = match state.last() {
             Some(Ok(sealed)) => sealed,
             Some(Err(e)) => {
-                warn!(registry = %self.plan.registry.name, "the last snapshot is not delivered again: {}", chain(&e));
+                warn!(registry = %self.plan.name, "the last snapshot is not delivered again: {}", chain(&e));
                 return Vec::new();
             }
             None => return Vec::new(),
         };
         let run_id = sealed.snapshot.id().run_id();
-        info!(registry = %self.plan.registry.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
+        info!(registry = %self.plan.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
         let outcomes = deliver::to_all(&missing, &sealed.snapshot, stop).await;
         for outcome in outcomes.iter().filter(|o| o.result.is_err()) {
-            warn!(registry = %self.plan.registry.name, %run_id, sink = %outcome.sink, "{run_id} is still undelivered: {outcome}");
+            warn!(registry = %self.plan.name, %run_id, sink = %outcome.sink, "{run_id} is still undelivered: {outcome}");
         }
         let mut history = state.history().clone();
         outcome::note_sinks(&mut history, &outcomes, self.now());
         if let Err(e) = state.ended(history, receipts(&outcomes)) {
-            warn!(registry = %self.plan.registry.name, "receipts are not written down: {}", chain(&e));
+            warn!(registry = %self.plan.name, "receipts are not written down: {}", chain(&e));
         }
         outcomes
     }
@@ -365,7 +367,7 @@ impl<'a> Run<'a> {
 
     fn report(&self, outcome: Outcome) -> RunReport {
         RunReport {
-            registry: self.plan.registry.name.clone(),
+            registry: self.plan.name.clone(),
             started_at: self.started_at,
             finished_at: self.now(),
             outcome,

@@ -9,7 +9,7 @@ use stocktake_sink::{ManifestKind, RunError};
 use super::reading::{Found, ROOM, Reader, Room};
 use crate::clock;
 use crate::registry::{
-    Child, Descriptor, Fault, ImageConfig, Manifest, Odd, Place, Platform, RegistryError, Resolved, chain,
+    Child, ContentKind, Descriptor, Fault, ImageConfig, Manifest, Odd, Place, Platform, RegistryError, Resolved, chain,
 };
 use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 
@@ -169,7 +169,7 @@ impl<'a> Images<'a> {
 
     /// The configurations of the images among these, by digest; each is fetched once.
     async fn configs(&mut self, fetched: &[Fetched]) -> HashMap<String, ImageConfig> {
-        let images = fetched.iter().filter(|(manifest, _)| manifest.kind == ManifestKind::Image);
+        let images = fetched.iter().filter(|(manifest, _)| manifest.kind == ContentKind::Image);
         let wanted: BTreeMap<&str, &Descriptor> =
             images.filter_map(|(manifest, _)| manifest.config.as_ref()).map(|c| (c.digest.as_str(), c)).collect();
         let this = &*self;
@@ -282,7 +282,7 @@ fn no_room(texts: &mut BTreeMap<String, String>, what: &str) -> String {
 
 /// The row of a manifest. What an image's configuration says of its platform counts more than what an index says.
 fn row(repository: &str, manifest: &Manifest, listed_for: Platform, config: Option<&ImageConfig>) -> ManifestRow {
-    let is_index = manifest.kind == ManifestKind::Index;
+    let is_index = manifest.kind == ContentKind::Index;
     let layer = |layer: &Descriptor| LayerRow {
         digest: layer.digest.clone(),
         size: layer.size,
@@ -306,7 +306,11 @@ fn row(repository: &str, manifest: &Manifest, listed_for: Platform, config: Opti
         digest: manifest.digest.clone(),
         media_type: manifest.media_type.clone(),
         artifact_type: manifest.artifact_type.clone(),
-        kind: manifest.kind,
+        kind: match manifest.kind {
+            ContentKind::Image => ManifestKind::Image,
+            ContentKind::Index => ManifestKind::Index,
+            ContentKind::Artifact => ManifestKind::Artifact,
+        },
         config_digest: manifest.config.as_ref().map(|config| config.digest.clone()),
         os: said.os.or(listed_for.os),
         architecture: said.architecture.or(listed_for.architecture),

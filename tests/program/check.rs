@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use fake_registry::{FakeRegistry, Fault, Grants, Script, TokenScript};
 use serde_json::Value;
-use stocktake::fake::{FakeRegistry, Fault, Grants, Script, TokenScript};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
 use crate::support::program::{Finished, LOGIN, Workplace, one_registry};

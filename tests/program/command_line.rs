@@ -1,8 +1,8 @@
 //! The command line: commands, usage errors, dry runs, and what goes to which output. Verdicts and their exit codes are
 //! `verdicts`' to test.
 
+use fake_registry::{FakeRegistry, Repositories, Script};
 use serde_json::Value;
-use stocktake::fake::{FakeRegistry, Repositories, Script};
 
 use crate::support::inventory;
 use crate::support::program::{LOGIN, Workplace, one_registry};

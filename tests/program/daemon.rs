@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -261,7 +261,7 @@ async fn refused_credentials_are_sent_three_times_and_again_once_they_change() {
     for text in kept.chain([page, metrics]) {
         assert!(!text.contains("wr0ng-passw0rd"), "{text}");
     }
-    place.secret("password", stocktake::fake::PASSWORD);
+    place.secret("password", fake_registry::PASSWORD);
     daemon.running.says_times("is complete: 150 repositories", 1).await;
     daemon.until("stocktake_credentials_rejected{registry=\"quay\"}", |value| value == Some(0.0)).await;
     assert_eq!(daemon.metric("stocktake_credentials_suspended{registry=\"quay\"}").await, Some(0.0));

@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DurationRound, TimeDelta};
+use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
 use serde_json::{Value, json};
 use stocktake::clock;
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, Repositories, Script};
 
 use crate::daemon::configuration;
 use crate::support::daemon::Daemon;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use stocktake::fake::{FakeRegistry, Repositories, Script};
+use fake_registry::{FakeRegistry, Repositories, Script};
 use tokio::time::{Instant, timeout};
 
 use crate::daemon::{EVERY_SECOND, NEVER, PROMPTLY, configuration};

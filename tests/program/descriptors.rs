@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script};
 
 use crate::support::fail_point::FailPoint;
 use crate::support::inventory::{last_run, manifests, table_of};
@@ -13,7 +13,7 @@ use crate::support::program::Workplace;
 const NAMES: usize = 40;
 
 async fn registry() -> FakeRegistry {
-    let slow = |seen: &stocktake::fake::SeenRequest, _| {
+    let slow = |seen: &fake_registry::SeenRequest, _| {
         (seen.endpoint == Endpoint::Tags).then_some(Fault::Delay(Duration::from_millis(12)))
     };
     let script = Script { contents: Contents::uniform(2), ..Script::open(Repositories::generated(NAMES, 7)) };

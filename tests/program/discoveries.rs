@@ -1,6 +1,6 @@
 //! Names from elsewhere than the catalog, from the configuration to the published rows; and what `validate` notes.
 
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, PASSWORD, Script, SeenRequest};
+use fake_registry::{Endpoint, FakeRegistry, Fault, PASSWORD, Script, SeenRequest};
 
 use crate::support::program::{Workplace, one_registry};
 

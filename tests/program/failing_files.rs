@@ -8,9 +8,9 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use fake_registry::{Endpoint, Fault, Repositories, Script};
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
-use stocktake::fake::{Endpoint, Fault, Repositories, Script};
 
 use crate::support::fail_point::{Errno, FailPoint, Failure};
 use crate::support::inventory::manifests;

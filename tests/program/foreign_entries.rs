@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use stocktake::fake::{Endpoint, Fault, Script};
+use fake_registry::{Endpoint, Fault, Script};
 
 use crate::support::fail_point::FailPoint;
 use crate::support::site::{Ended, Site, names, start};

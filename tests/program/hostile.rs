@@ -1,6 +1,6 @@
 //! A registry that lists names made to escape from a directory, to steer a terminal, or to deceive its reader.
 
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, Script};
+use fake_registry::{Endpoint, FakeRegistry, Fault, Script};
 
 use crate::support::inventory::{last_run, repositories};
 use crate::support::program::{Workplace, one_registry};

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use serde_json::{Value, json};
-use stocktake::fake::{
+use fake_registry::{
     Authorization, Contents, Endpoint, FakeRegistry, Fault, Holding, ManifestRules, OCI_IMAGE, OCI_INDEX, Script,
     sha256,
 };
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 
 use crate::support::inventory::{RunRow, last_run, table};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use fake_registry::{Endpoint, Fault, Script};
 use serde_json::Value;
-use stocktake::fake::{Endpoint, Fault, Script};
 use tokio::time::{Instant, sleep};
 
 use crate::support::crash_point::{CrashAt, Library};

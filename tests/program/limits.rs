@@ -1,6 +1,6 @@
 //! A registry that limits how often it may be asked, by a rule that counts requests, so that no clock decides.
 
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script};
 
 use crate::support::inventory::{last_run, repositories};
 use crate::support::program::{LOGIN, Workplace, one_registry};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Order, Repositories, Script, SeenRequest};
 use serde_json::Value;
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, Order, Repositories, Script, SeenRequest};
 
 use crate::support::inventory::{last_run, manifests, table};
 use crate::support::program::{LOGIN, Workplace, one_registry};

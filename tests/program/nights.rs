@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use fake_registry::{OCI_IMAGE, OCI_INDEX};
 use fastrand::Rng;
 use serde_json::Value;
-use stocktake::fake::{OCI_IMAGE, OCI_INDEX};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
 use crate::support::faulty_proxy::{Fault, FaultyProxy, Weather};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script, SeenRequest};
+use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script, SeenRequest};
 
 use crate::support::inventory::{last_run, latest, table};
 use crate::support::program::{Finished, Workplace, one_registry};

@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-use stocktake::fake::{
+use fake_registry::{
     Contents, DOCKER_IMAGE, DOCKER_LIST, Endpoint, FakeRegistry, Holding, OCI_IMAGE, OCI_INDEX, Script, sha256,
 };
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::inventory::{RunRow, last_run, manifests, table};

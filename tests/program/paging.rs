@@ -1,6 +1,6 @@
 //! Lists that end too early, or that list a name twice, as runs see them.
 
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, LinkStyle, Repositories, Script};
+use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, LinkStyle, Repositories, Script};
 
 use crate::support::inventory::{last_run, repositories};
 use crate::support::program::{Workplace, one_registry};

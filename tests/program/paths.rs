@@ -1,7 +1,7 @@
 //! Where relative paths of a configuration lead: to the same place, wherever the program is started.
 
+use fake_registry::{FakeRegistry, PASSWORD, Repositories, Script};
 use serde_json::Value;
-use stocktake::fake::{FakeRegistry, PASSWORD, Repositories, Script};
 
 use crate::support::inventory::repositories;
 use crate::support::program::Workplace;

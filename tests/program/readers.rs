@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray as _};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
+use fake_registry::{FakeRegistry, Order, Repositories, Script};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use stocktake::fake::{FakeRegistry, Order, Repositories, Script};
 use stocktake_sink::{Sink as _, Table, Verdict, contract};
 use stocktake_sink_objects::Target;
 use tokio::process::Command;

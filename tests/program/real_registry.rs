@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use stocktake::fake::Repositories;
+use fake_registry::Repositories;
 
 use crate::support::client;
 use crate::support::docker_registry::{DockerRegistry, Mode};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tempfile::NamedTempFile;
 
-use stocktake::fake::Repositories;
+use fake_registry::Repositories;
 use stocktake::registry::{
     Auth, Client, Contents as _, Fault, Login, Place, RegistryError, SecretSource, Settings, Stats,
 };
@@ -22,7 +22,7 @@ fn client(registry: &DockerRegistry, password: &NamedTempFile, page_size: u32) -
         auth: Auth::Token(Some(login)),
         page_size: NonZeroU32::new(page_size).expect("not zero"),
         concurrency: NonZeroUsize::MIN,
-        ..Settings::new("docker".parse().expect("a name"), registry.url())
+        ..Settings::new("docker", registry.url())
     })
     .expect("a client")
 }

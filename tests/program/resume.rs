@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use fake_registry::{Contents, Endpoint, Fault, Repositories, Script, SeenRequest};
 use serde_json::json;
-use stocktake::fake::{Contents, Endpoint, Fault, Repositories, Script, SeenRequest};
 use tokio::time::sleep;
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
@@ -63,7 +63,7 @@ async fn a_walk_of_docker_registry_is_gone_on_with() {
     let listed = Repositories::generated(60, 3);
     let registry = DockerRegistry::start(Mode::Htpasswd, listed.iter()).await;
     let mut pusher = Pusher::new(&registry, "acme/app");
-    let image = pusher.image(stocktake::fake::OCI_IMAGE, "linux/amd64", "v1").await;
+    let image = pusher.image(fake_registry::OCI_IMAGE, "linux/amd64", "v1").await;
     pusher.tag("v1", &image).await;
     // Slow enough to be met in mid-walk.
     let lines = "    depth: tags\n    page_size: 10\n    concurrency: 2\n    requests_per_second: 40\n";

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use stocktake::fake::{Endpoint, Repositories, Script};
+use fake_registry::{Endpoint, Repositories, Script};
 
 use crate::support::crash_point::Library;
 use crate::support::program::Workplace;

@@ -3,8 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use fake_registry::{Endpoint, FakeRegistry, Fault, Script, USERNAME};
 use serde_json::json;
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, Script, USERNAME};
 use url::Url;
 
 use crate::support::daemon::Daemon;

@@ -3,10 +3,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
-use stocktake::fake::{
+use fake_registry::{
     Access, Authorization, Endpoint, FakeRegistry, Fault, Grants, Script, SeenRequest, TokenMethod, USERNAME,
 };
+use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use crate::support::inventory::last_run;

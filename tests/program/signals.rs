@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 

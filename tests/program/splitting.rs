@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use futures::StreamExt as _;
 
-use stocktake::fake::Repositories;
+use fake_registry::Repositories;
 use stocktake::registry::{Auth, Client, Page, Settings, Split};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
@@ -18,7 +18,7 @@ fn client(registry: &DockerRegistry, split: Split) -> Client {
         split,
         page_size: NonZeroU32::new(SIZE).expect("not zero"),
         concurrency: NonZeroUsize::new(8).expect("not zero"),
-        ..Settings::new("docker".parse().expect("a name"), registry.url())
+        ..Settings::new("docker", registry.url())
     })
     .expect("a client")
 }

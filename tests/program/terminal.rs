@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use stocktake::fake::{FakeRegistry, Repositories, Script};
+use fake_registry::{FakeRegistry, Repositories, Script};
 use tokio::process::Command;
 
 use crate::support::program::{LOGIN, Workplace, one_registry};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use stocktake::fake::{Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
 
 use crate::support::inventory::{self, RunRow, last_run, manifests, repositories};
 use crate::support::program::{Finished, LOGIN, Workplace, one_registry};

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
+use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Script, SeenRequest};
 use serde_json::Value;
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, Script, SeenRequest};
 
 use crate::support::inventory::{last_run, table};
 use crate::support::program::{LOGIN, Workplace, one_registry};

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::*;
 use crate::clock;
-use crate::fake::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
-use crate::registry::tests::encrypted::{Pair, own, serve, serve_as};
 use crate::registry::{ApiLogin, ApiSettings};
+use fake_registry::tls::{KeyPair, own, serve, serve_as};
+use fake_registry::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
 
 #[test]
 fn every_rule_has_a_fault_in_this_matrix() {
@@ -220,7 +220,7 @@ async fn twenty_seconds_are_no_fault_of_a_clock() {
 
 #[tokio::test]
 async fn a_realm_on_another_host_is_named_and_asked_for_nothing() {
-    let elsewhere = |token: &mut crate::fake::TokenScript| token.realm = Some("http://127.0.0.2:1/token".into());
+    let elsewhere = |token: &mut fake_registry::TokenScript| token.realm = Some("http://127.0.0.2:1/token".into());
     let rig = Rig::of(Script::quay_like(["a"]).with_token(elsewhere)).await;
     let report = fires("realm_elsewhere", Step::Login, Severity::Failed, rig).await;
     let told = report.diagnoses().next().unwrap();
@@ -271,7 +271,7 @@ fn at_tls(change: impl FnOnce(&mut Settings)) -> Rig {
 
 #[tokio::test]
 async fn a_private_authority() {
-    let other = secret_file(&Pair::new("elsewhere").certificate);
+    let other = secret_file(&KeyPair::new("elsewhere").certificate);
     let report = fires(
         "unknown_issuer",
         Step::Tls,

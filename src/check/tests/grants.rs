@@ -2,7 +2,7 @@
 
 use super::faults::fires;
 use super::*;
-use crate::fake::{Contents, Grants, Repositories};
+use fake_registry::{Contents, Grants, Repositories};
 
 fn monitoring(mut rig: Rig, names: &[&str]) -> Rig {
     rig.plan.walk.monitored = names.iter().map(ToString::to_string).collect();
@@ -79,7 +79,7 @@ async fn an_api_that_lists_nothing_is_told_by_who_asked() {
     use crate::registry::{ApiLogin, ApiSettings};
     let script = || {
         Script::open(["a"]).with_faults(|seen, _| {
-            seen.path().starts_with("/api/").then(|| crate::fake::Fault::status(200).body(r#"{"repositories": []}"#))
+            seen.path().starts_with("/api/").then(|| fake_registry::Fault::status(200).body(r#"{"repositories": []}"#))
         })
     };
     let secret = secret_file("token");

@@ -1,7 +1,7 @@
 //! No rule fires where nothing is wrong.
 
 use super::*;
-use crate::fake::{AnonymousCatalog, Repositories, TokenFields, TokenMethod};
+use fake_registry::{AnonymousCatalog, Repositories, TokenFields, TokenMethod};
 
 #[tokio::test]
 async fn healthy_servers_of_every_shape_fire_no_rule() {

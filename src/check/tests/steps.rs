@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
 
 use super::*;
-use crate::fake::{Endpoint, Fault, Repositories};
+use fake_registry::{Endpoint, Fault, Repositories};
 
 fn seen<'a>(report: &'a Report, step: Step, what: &str) -> Vec<&'a str> {
     step_of(report, step).evidence.iter().filter(|fact| fact.what == what).map(|fact| fact.seen.as_str()).collect()
@@ -45,7 +45,7 @@ async fn the_form_of_links_and_the_page_size_granted_are_told() {
 #[tokio::test]
 async fn a_failure_that_no_rule_knows_is_told_with_what_the_client_knows() {
     let page = |fault: Fault| {
-        move |seen: &crate::fake::SeenRequest, _| (seen.endpoint == Endpoint::Catalog).then(|| fault.clone())
+        move |seen: &fake_registry::SeenRequest, _| (seen.endpoint == Endpoint::Catalog).then(|| fault.clone())
     };
     for (fault, rule) in [
         (Fault::status(500).body("<html>"), "server_error"),

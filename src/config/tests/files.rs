@@ -10,7 +10,7 @@ fn one(name: &str) -> String {
 }
 
 fn names(config: &Config) -> Vec<&str> {
-    config.registries.iter().map(|registry| registry.client.name.as_str()).collect()
+    config.registries.iter().map(|registry| registry.name.as_str()).collect()
 }
 
 #[test]

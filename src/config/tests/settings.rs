@@ -19,7 +19,7 @@ fn every_default_is_there() {
     assert_eq!(registry.walk.max_repositories, 0);
     assert!(registry.walk.filter.accepts("any/thing"));
     let client = &registry.client;
-    assert_eq!((client.name.as_str(), client.url.as_str()), ("r", "https://r.example/"));
+    assert_eq!((&*client.name, client.url.as_str()), ("r", "https://r.example/"));
     assert_eq!(client.auth, Auth::Token(None));
     assert_eq!((client.page_size.get(), client.concurrency.get()), (1000, 16));
     assert_eq!(client.timeout.as_secs(), 30);

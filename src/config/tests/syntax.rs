@@ -42,7 +42,7 @@ fn aliases_and_merges_work_and_point_at_what_they_repeat() {
     ))
     .unwrap();
     assert_eq!(config.registries[1].client.timeout.as_secs(), 5);
-    assert_eq!(config.registries[1].client.name.as_str(), "b");
+    assert_eq!(config.registries[1].name.as_str(), "b");
     assert_problems(
         &format!("{SINK}registries:\n  - &a {{name: a, url: 'https://a', timeout: 5}}\n  - *a\n"),
         "

@@ -111,7 +111,7 @@ async fn gitlab_is_listed_by_group_and_project_on_another_host() {
     // The registry is where nobody listens: nothing is asked there.
     let mut url = rig.server.url();
     url.set_path("/gitlab/");
-    let registry = Settings::new("r".parse().expect("a name"), "http://127.0.0.1:1".parse().expect("a URL"));
+    let registry = Settings::new("r", "http://127.0.0.1:1".parse().expect("a URL"));
     let rig = Rig { client: Client::new(registry).expect("a client"), ..rig };
     let settings = DiscoverySettings::Gitlab {
         api: ApiSettings { url: Some(url), ..rig.bearer() },

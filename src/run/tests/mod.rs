@@ -12,10 +12,11 @@ use super::*;
 
 fn plan(state: &Path) -> Plan {
     let url = "http://127.0.0.1:9".parse().unwrap();
-    let registry = registry::Settings { auth: Auth::None, ..registry::Settings::new("quay".parse().unwrap(), url) };
+    let registry = registry::Settings { auth: Auth::None, ..registry::Settings::new("quay", url) };
     let walk = WalkSettings::default();
     let (state, config_sha256) = (state.to_owned(), String::new());
     Plan {
+        name: "quay".parse().unwrap(),
         registry,
         discovery: DiscoverySettings::Catalog,
         walk,
@@ -61,7 +62,7 @@ async fn other_work_goes_on_while_a_spool_is_merged() {
     let plan = plan(scratch.path());
     let run = Run::new(&plan);
     let turns = Rc::new(Cell::new(0));
-    let id = SnapshotId::new(plan.registry.name.clone(), run.started_at);
+    let id = SnapshotId::new(plan.name.clone(), run.started_at);
     let others = async {
         loop {
             turns.set(turns.get() + 1);

@@ -7,8 +7,8 @@ use stocktake_sink::{SinkError, SinkErrorKind, Snapshot};
 use tokio::sync::Mutex;
 
 use super::*;
-use crate::fake::{Endpoint, FakeRegistry, PASSWORD, Repositories, Script, USERNAME};
 use crate::registry::{Login, SecretSource};
+use fake_registry::{Endpoint, FakeRegistry, PASSWORD, Repositories, Script, USERNAME};
 
 /// A sink that fails or hangs if it is told to, and counts what it took.
 #[derive(Debug, Default)]
@@ -274,7 +274,7 @@ async fn a_run_killed_after_its_failure_was_told_is_not_run_again_under_the_same
 #[tokio::test]
 async fn a_slot_whose_second_a_persons_run_has_taken_is_run_once_under_another_name() {
     let place = Place::new().await;
-    let name = &place.plan().registry.name;
+    let name = &place.plan().name;
     let state = place.plan().state;
     let lock = || RegistryState::lock(&state, name).unwrap();
     // A person's run in that very second, that failed or was killed.

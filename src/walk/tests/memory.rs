@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stocktake_sink::ManifestKind;
 
 use super::*;
 use crate::registry::{
-    Child, Descriptor, Fault, ImageConfig, Manifest, Oddities, Place, Platform, RegistryError, Resolved, Step, Tags,
+    Child, ContentKind, Descriptor, Fault, ImageConfig, Manifest, Oddities, Place, Platform, RegistryError, Resolved,
+    Step, Tags,
 };
 
 /// A registry's repositories.
@@ -49,10 +49,10 @@ fn listed(name: &str) -> Descriptor {
     Descriptor { media_type: String::new(), ..descriptor(name) }
 }
 
-fn manifest(name: &str, kind: ManifestKind) -> Manifest {
+fn manifest(name: &str, kind: ContentKind) -> Manifest {
     Manifest {
         digest: digest(name),
-        media_type: format!("application/{kind}"),
+        media_type: format!("application/{}", kind.as_str()),
         size: 100,
         kind,
         artifact_type: None,
@@ -80,7 +80,7 @@ impl Repository {
         self.configs
             .insert(config.digest.clone(), ImageConfig { platform, created, labels, oddities: Oddities::default() });
         let layers = vec![descriptor(&format!("1a{name}"))];
-        let image = Manifest { config: Some(config), layers, ..manifest(name, ManifestKind::Image) };
+        let image = Manifest { config: Some(config), layers, ..manifest(name, ContentKind::Image) };
         self.manifests.insert(image.digest.clone(), image);
         self
     }
@@ -89,7 +89,7 @@ impl Repository {
     pub(super) fn with_index(mut self, tag: &str, name: &str, children: &[&str]) -> Self {
         self.tags.insert(tag.into(), digest(name));
         let child = |name: &&str| Child { descriptor: listed(name), platform: Platform::default() };
-        let index = Manifest { children: children.iter().map(child).collect(), ..manifest(name, ManifestKind::Index) };
+        let index = Manifest { children: children.iter().map(child).collect(), ..manifest(name, ContentKind::Index) };
         self.manifests.insert(index.digest.clone(), index);
         children.iter().fold(self, |repository, name| repository.image(name))
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fake_registry::tls::KeyPair;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -12,7 +13,6 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::registry::tests::encrypted;
 use crate::web::{ClientCertificates, TlsSettings, TlsVersion, WebError};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -75,7 +75,7 @@ struct Pair(TempDir);
 
 impl Pair {
     fn new(name: &str) -> Self {
-        let (made, pair) = (encrypted::Pair::new(name), Self(tempfile::tempdir().expect("a directory")));
+        let (made, pair) = (KeyPair::new(name), Self(tempfile::tempdir().expect("a directory")));
         std::fs::write(pair.certificate(), made.certificate).expect("written");
         std::fs::write(pair.key(), made.key).expect("written");
         pair

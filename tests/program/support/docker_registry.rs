@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use url::Url;
 
-use stocktake::fake::{PASSWORD, USERNAME};
+use fake_registry::{PASSWORD, USERNAME};
 
 use super::seed;
 use super::token_server::TokenServer;

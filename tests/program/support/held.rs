@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use stocktake::registry::ContentKind;
 use stocktake::registry::{Descriptor, Manifest};
-use stocktake_sink::ManifestKind;
 
 use super::inventory::table;
 use super::push::{Held, Pushed};
@@ -28,12 +28,12 @@ pub(crate) fn reachable(held: &Held) -> BTreeSet<&str> {
 /// The row that a manifest should be, without times.
 pub(crate) fn expected_manifest(repository: &str, held: &Held, manifest: &Manifest) -> Value {
     let config = manifest.config.as_ref().and_then(|config| held.configs.get(&config.digest));
-    let is_image = manifest.kind == ManifestKind::Image;
+    let is_image = manifest.kind == ContentKind::Image;
     assert_eq!(config.is_some(), is_image, "{repository}@{}", manifest.digest);
     let layer =
         |layer: &Descriptor| json!({"digest": layer.digest, "size": layer.size, "media_type": layer.media_type});
     let size = manifest.config.iter().chain(&manifest.layers).map(|part| part.size).sum::<Option<i64>>();
-    let is_index = manifest.kind == ManifestKind::Index;
+    let is_index = manifest.kind == ContentKind::Index;
     let mut row = json!({
         "repository": repository,
         "digest": manifest.digest,

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use stocktake::registry::ContentKind;
 use stocktake::registry::{Child, Descriptor, ImageConfig, Manifest, Oddities, Platform};
-use stocktake_sink::ManifestKind;
 
 use super::client;
 use super::push::{Held, Pushed};
@@ -67,7 +67,7 @@ fn manifest(digest: &str, text: &str) -> Manifest {
         digest: digest.to_owned(),
         media_type: read["mediaType"].as_str().unwrap().to_owned(),
         size: i64::try_from(text.len()).unwrap(),
-        kind: if children.is_empty() { ManifestKind::Image } else { ManifestKind::Index },
+        kind: if children.is_empty() { ContentKind::Image } else { ContentKind::Index },
         artifact_type: None,
         subject: None,
         config: children.is_empty().then(|| descriptor(&read["config"])),

@@ -7,9 +7,9 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use stocktake::fake::{DOCKER_IMAGE, DOCKER_LIST, OCI_IMAGE, OCI_INDEX, sha256};
+use fake_registry::{DOCKER_IMAGE, DOCKER_LIST, OCI_IMAGE, OCI_INDEX, sha256};
+use stocktake::registry::ContentKind;
 use stocktake::registry::{Child, Descriptor, ImageConfig, Manifest, Oddities, Platform};
-use stocktake_sink::ManifestKind;
 
 use super::docker_registry::DockerRegistry;
 
@@ -136,7 +136,7 @@ impl<'a> Pusher<'a> {
             "schemaVersion": 2, "mediaType": media_type, "config": written(&config),
             "layers": layers.iter().map(written).collect::<Vec<_>>(),
         });
-        let expected = Manifest { config: Some(config), layers, ..expected(media_type, ManifestKind::Image) };
+        let expected = Manifest { config: Some(config), layers, ..expected(media_type, ContentKind::Image) };
         self.manifest(&manifest, expected).await
     }
 
@@ -158,7 +158,7 @@ impl<'a> Pusher<'a> {
         let index = json!({
             "schemaVersion": 2, "mediaType": media_type, "manifests": children.iter().map(entry).collect::<Vec<_>>(),
         });
-        let expected = Manifest { children, ..expected(media_type, ManifestKind::Index) };
+        let expected = Manifest { children, ..expected(media_type, ContentKind::Index) };
         self.manifest(&index, expected).await
     }
 
@@ -178,7 +178,7 @@ impl<'a> Pusher<'a> {
             config: Some(config),
             layers,
             annotations,
-            ..expected(OCI_IMAGE, ManifestKind::Artifact)
+            ..expected(OCI_IMAGE, ContentKind::Artifact)
         };
         self.manifest(&artifact, expected).await
     }
@@ -256,7 +256,7 @@ impl<'a> Pusher<'a> {
     }
 }
 
-fn expected(media_type: &str, kind: ManifestKind) -> Manifest {
+fn expected(media_type: &str, kind: ContentKind) -> Manifest {
     Manifest {
         digest: String::new(),
         media_type: media_type.to_owned(),

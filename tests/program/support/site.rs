@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use chrono::{DateTime, Utc};
+use fake_registry::{FakeRegistry, Script};
 use serde_json::Value;
-use stocktake::fake::{FakeRegistry, Script};
 use tempfile::TempDir;
 
 use super::small_disk::SmallDisk;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Arc, Mutex};
 
+use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script, SeenRequest};
 use serde_json::Value;
-use stocktake::fake::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script, SeenRequest};
 use stocktake_sink::Table;
 use tokio::sync::Notify;
 

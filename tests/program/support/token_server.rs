@@ -26,8 +26,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use fake_registry::{PASSWORD, USERNAME};
 use stocktake::clock;
-use stocktake::fake::{PASSWORD, USERNAME};
 
 /// A running token server; it stops when dropped.
 #[derive(Debug)]

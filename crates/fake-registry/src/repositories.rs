@@ -1,0 +1,117 @@
+//! The names that a fake registry holds, and the orders in which servers list them.
+
+use std::cmp::Ordering;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::names::NameList;
+
+/// Repository names, cheap to clone. They are served in the script's [`Order`], not in the one given here.
+#[derive(Clone, Debug, Default)]
+pub struct Repositories(Arc<NameList>);
+
+/// The order of a catalog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By bytes; `last=` takes any key.
+    #[default]
+    Bytewise,
+    /// `/` before every other byte, as docker-registry walks its tree; `last=` takes any key.
+    Path,
+    /// As given, like Quay's creation order; a `last=` that is no listed name begins at page 1 again, as Quay does.
+    Given,
+    /// Shuffled by this seed, otherwise like [`Order::Given`].
+    Shuffled(u64),
+}
+
+impl Repositories {
+    /// `count` names such as `team-07/service-123`, the same for the same seed, in byte order.
+    ///
+    /// Teams differ in size, numbers have gaps, and some services have a `-db` and a `/worker` beside them, so that
+    /// byte order and path order differ.
+    pub fn generated(count: usize, seed: u64) -> Self {
+        const MEAN_PER_TEAM: usize = 50;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let width = (count / MEAN_PER_TEAM + 1).max(10).ilog10() as usize + 1;
+        let mut names = NameList::default();
+        let mut name = String::new();
+        let mut team = 0;
+        while names.len() < count {
+            team += 1;
+            let size = random.usize(MEAN_PER_TEAM..2 * MEAN_PER_TEAM);
+            let mut service = 0;
+            for _ in 0..size {
+                service += random.usize(1..=5);
+                name.clear();
+                write!(name, "team-{team:0width$}/service-{service:03}").expect("writing to a string cannot fail");
+                names.push(&name);
+                if random.u8(..) < 8 {
+                    let stem = name.len();
+                    for suffix in ["-db", "/worker"] {
+                        name.truncate(stem);
+                        name.push_str(suffix);
+                        names.push(&name);
+                    }
+                }
+            }
+        }
+        names.iter().take(count).collect()
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names as they were given.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+        self.0.iter()
+    }
+
+    /// The names in the order in which they are served; not copied where they are in it already.
+    pub(super) fn ordered(&self, order: Order) -> Arc<NameList> {
+        let mut sorted: Vec<&str> = match order {
+            Order::Bytewise if !self.iter().is_sorted() => self.iter().collect(),
+            Order::Path if !self.iter().is_sorted_by(|a, b| path_order(a, b).is_le()) => self.iter().collect(),
+            Order::Shuffled(_) => self.iter().collect(),
+            Order::Bytewise | Order::Path | Order::Given => return self.0.clone(),
+        };
+        match order {
+            Order::Shuffled(seed) => fastrand::Rng::with_seed(seed).shuffle(&mut sorted),
+            Order::Path => sorted.sort_by(|a, b| path_order(a, b)),
+            Order::Bytewise | Order::Given => sorted.sort_unstable(),
+        }
+        Arc::new(sorted.into_iter().collect())
+    }
+}
+
+/// Compares as docker-registry does: segment by segment, which is to say that `/` comes before every other byte.
+pub(super) fn path_order(a: &str, b: &str) -> Ordering {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let differ = a.iter().zip(b).position(|(a, b)| a != b);
+    let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+    differ.map_or_else(|| a.len().cmp(&b.len()), |at| rank(a[at]).cmp(&rank(b[at])))
+}
+
+impl<'a> FromIterator<&'a str> for Repositories {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
+        Self(Arc::new(names.into_iter().collect()))
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Repositories {
+    fn from(names: [&str; N]) -> Self {
+        names.into_iter().collect()
+    }
+}
+
+impl From<&[String]> for Repositories {
+    fn from(names: &[String]) -> Self {
+        names.iter().map(String::as_str).collect()
+    }
+}

@@ -1,0 +1,125 @@
+//! A registry over TLS, and keys and certificates for it, which are made for each process: a key in a repository would be
+//! known to everybody. For tests alone; it answers every request with one page.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
+
+/// The name of the server's certificate.
+pub const NAME: &str = "registry.tests";
+
+/// A key and its self-signed certificate for 127.0.0.1.
+#[derive(Debug)]
+pub struct KeyPair {
+    /// In PEM.
+    pub certificate: String,
+    /// In PEM.
+    pub key: String,
+}
+
+/// The server's own: one for the whole process.
+pub fn own() -> &'static KeyPair {
+    static OWN: OnceLock<KeyPair> = OnceLock::new();
+    OWN.get_or_init(|| KeyPair::new(NAME))
+}
+
+impl KeyPair {
+    /// A new one of this name, made with the `openssl` command.
+    ///
+    /// # Panics
+    /// Without that command.
+    pub fn new(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file = directory.path().join("key.pem");
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+            .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=IP:127.0.0.1"])
+            // As a certificate authority, rustls would refuse it as a server's own certificate.
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .output();
+        let output = output.expect("these tests make a key with openssl: sudo apt-get install openssl");
+        assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+        let certificate = String::from_utf8(output.stdout).expect("PEM is text");
+        Self { certificate, key: std::fs::read_to_string(&file).expect("openssl wrote the key") }
+    }
+
+    /// The same, as if made in 2020 for two days. No signature fits it any more, but that is looked at later.
+    pub fn expired(&self) -> Self {
+        let mut der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM").to_vec();
+        // The years of both times: tag and length of a UTCTime, two digits.
+        let times: Vec<_> = (0..der.len() - 15).filter(|&at| der[at..].starts_with(&[0x17, 13])).collect();
+        assert_eq!(times.len(), 2, "a beginning and an end");
+        for at in times {
+            der[at + 2..at + 4].copy_from_slice(b"20");
+        }
+        let base64 = STANDARD.encode(der);
+        let lines: Vec<_> =
+            base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+        Self { certificate, key: self.key.clone() }
+    }
+}
+
+/// Answers every client.
+pub fn serve() -> url::Url {
+    serve_as(own())
+}
+
+/// The same, with this certificate.
+pub fn serve_as(pair: &KeyPair) -> url::Url {
+    serve_with(pair, None)
+}
+
+/// The same, for clients alone that show this certificate.
+pub fn serve_those(known: Option<&KeyPair>) -> url::Url {
+    serve_with(own(), known)
+}
+
+/// Answers every request over TLS with one page, on threads that end with the test's process; where a pair is given, only
+/// to those who show its certificate.
+fn serve_with(own: &KeyPair, known: Option<&KeyPair>) -> url::Url {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
+    let chain = vec![CertificateDer::from_pem_slice(own.certificate.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("PEM");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.expect("versions");
+    let builder = match known {
+        None => builder.with_no_client_auth(),
+        Some(pair) => {
+            let mut roots = RootCertStore::empty();
+            let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM");
+            roots.add(certificate).expect("a certificate");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
+            builder.with_client_cert_verifier(verifier.expect("a verifier"))
+        }
+    };
+    let config = Arc::new(builder.with_single_cert(chain, key).expect("a pair"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut connection = ServerConnection::new(config.clone()).expect("a connection");
+            std::thread::spawn(move || {
+                let mut tls = Stream::new(&mut connection, &mut stream);
+                let page = r#"{"repositories":["a"]}"#;
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+                while tls.read(&mut [0; 4096]).is_ok_and(|read| read > 0) && tls.write_all(answer.as_bytes()).is_ok() {}
+                // Closed with something unread, the connection would be reset, and why it ended be lost.
+                let _ = stream.shutdown(Shutdown::Write);
+                while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+            });
+        }
+    });
+    url
+}

@@ -1,0 +1,205 @@
+//! Overhears a client: every request and its answer, made fit to be shown at once, so that nothing else is ever kept.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Request;
+use reqwest::header::{AGE, DATE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::super::challenge::Challenge;
+use super::super::client::Inner;
+use super::super::diagnosis::said;
+use super::super::sent::Memory;
+use super::super::token::{Claims, lifetime};
+use super::super::transport::{Answer, Failure};
+use super::{About, ClaimFacts, Exchange, Reply, TokenFacts, shown};
+use crate::chain;
+use crate::clock;
+
+/// Exchanges kept; an examination has a dozen.
+const KEPT: usize = 1000;
+
+/// What was overheard.
+#[derive(Debug)]
+pub(in super::super) struct Tape {
+    /// `/v2/` of the registry.
+    ping: Url,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    exchanges: Vec<Exchange>,
+    /// Where challenges have sent us for tokens.
+    realms: Vec<Url>,
+}
+
+impl Tape {
+    pub(super) fn new(client: &Inner) -> Self {
+        Self { ping: client.api("/v2/"), heard: Mutex::default() }
+    }
+
+    /// Writes one exchange down.
+    pub(in super::super) fn record(
+        &self,
+        request: &Request,
+        form: Option<&str>,
+        outcome: &Result<Answer, Failure>,
+        took: Duration,
+        memory: &Memory,
+    ) {
+        let url = request.url();
+        let received_at = clock::now();
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let about = self.about(url, &heard.realms);
+        if let Ok(answer) = outcome {
+            heard.realms.extend(realms(&answer.headers, url));
+        }
+        let reply = match outcome {
+            Ok(answer) => Ok(reply(answer, about, url, took, received_at.timestamp(), memory)),
+            Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(memory.shown(chain(problem))),
+        };
+        if heard.exchanges.len() < KEPT {
+            heard.exchanges.push(Exchange {
+                about,
+                method: request.method().to_string(),
+                url: shown::place(url, memory),
+                query: shown::pairs(url.query().unwrap_or_default(), memory),
+                headers: shown::sent(request.headers(), memory),
+                form: form.map_or_else(Vec::new, |form| shown::pairs(form, memory)),
+                reply,
+                took,
+                received_at,
+            });
+        }
+    }
+
+    /// All of it, in order.
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).exchanges.clone()
+    }
+
+    fn about(&self, url: &Url, realms: &[Url]) -> About {
+        let same = |a: &Url| a.origin() == url.origin() && a.path() == url.path();
+        if same(&self.ping) {
+            return About::Ping;
+        }
+        // Quay's token endpoint lies below `/v2/` as well.
+        if realms.iter().any(same) {
+            return About::Token;
+        }
+        let below = url.path().strip_prefix(self.ping.path()).filter(|_| url.origin() == self.ping.origin());
+        match below {
+            Some("_catalog") => About::Catalog,
+            Some(path) if path.ends_with("/tags/list") => About::Tags,
+            _ => About::Other,
+        }
+    }
+}
+
+fn realms(headers: &HeaderMap, base: &Url) -> Vec<Url> {
+    let values = headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes);
+    let challenges = Challenge::parse_all(values);
+    let bearer = challenges.iter().filter(|challenge| challenge.is("bearer"));
+    bearer.filter_map(|challenge| base.join(challenge.param("realm")?).ok()).collect()
+}
+
+fn reply(answer: &Answer, about: About, url: &Url, took: Duration, unix_now: i64, memory: &Memory) -> Reply {
+    let success = answer.status.is_success();
+    Reply {
+        status: answer.status.as_u16(),
+        headers: shown::received(&answer.headers, url, memory),
+        offers: shown::offers(&answer.headers, memory),
+        link: shown::link(&answer.headers, memory),
+        said: if success { String::new() } else { said(answer).text },
+        bytes: answer.body.len(),
+        token: (success && about == About::Token).then(|| token(&answer.body, unix_now, memory)).flatten(),
+        ahead_s: ahead(&answer.headers, took, unix_now),
+    }
+}
+
+/// What an answer of a token endpoint holds, but for the token.
+fn token(body: &[u8], unix_now: i64, memory: &Memory) -> Option<TokenFacts> {
+    let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let text = |field: &str| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let token = text("token").or_else(|| text("access_token"))?;
+    // It has not been sent yet, so nobody strikes it: a server may repeat it in another field.
+    let shown = |text: String| memory.shown(text.replace(token, "[secret]"));
+    let written = |field: &str| {
+        answer.get(field).map(|value| shown(value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    };
+    let claims = Claims::read(token);
+    let (lifetime, source) = lifetime(answer.get("expires_in"), claims.as_ref(), unix_now);
+    Some(TokenFacts {
+        fields: answer.keys().map(|key| shown(key.clone())).collect(),
+        bytes: token.len(),
+        expires_in: written("expires_in"),
+        issued_at: written("issued_at"),
+        lifetime,
+        source,
+        claims: claims.map(|claims| claim_facts(&claims, &shown)),
+    })
+}
+
+fn claim_facts(claims: &Claims, shown: &impl Fn(String) -> String) -> ClaimFacts {
+    let [iat, nbf, exp] = claims.times();
+    ClaimFacts {
+        sub: claims.subject().map(|sub| shown(sub.to_owned())),
+        aud: claims.audiences().into_iter().map(|aud| shown(aud.to_owned())).collect(),
+        access: claims.grants().map(|grants| grants.into_iter().map(shown).collect()),
+        iat,
+        nbf,
+        exp,
+        anonymous: claims.is_anonymous(),
+    }
+}
+
+/// How far a server's clock is ahead, as far as the time that the answer took does not explain it.
+fn ahead(headers: &HeaderMap, took: Duration, unix_now: i64) -> Option<i64> {
+    if headers.contains_key(AGE) {
+        return None;
+    }
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let date = i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let began = unix_now.saturating_sub(i64::try_from(took.as_secs()).ok()?);
+    // A date is in whole seconds, and so is our own time.
+    Some(if date > unix_now + 1 {
+        date - unix_now
+    } else if date < began - 1 {
+        date - began
+    } else {
+        0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_only_beyond_what_the_answer_took() {
+        let of = |date: &'static str, took: u64| {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, HeaderValue::from_static(date));
+            ahead(&headers, Duration::from_secs(took), 784_111_777)
+        };
+        assert_eq!(of("Sun, 06 Nov 1994 08:49:37 GMT", 0), Some(0));
+        assert_eq!(of("Sun, 06 Nov 1994 08:49:07 GMT", 30), Some(0));
+        assert_eq!(of("Sun, 06 Nov 1994 08:48:37 GMT", 30), Some(-30));
+        assert_eq!(of("Sun, 06 Nov 1994 08:50:37 GMT", 30), Some(60));
+        assert_eq!(of("yesterday", 0), None);
+    }
+
+    #[test]
+    fn of_a_token_only_what_is_known_to_be_harmless_is_kept() {
+        let memory = Memory::default();
+        let body = br#"{"token":"hunter2","issued_at":"hunter2","expires_in":"300"}"#;
+        let facts = token(body, 0, &memory).expect("a token");
+        assert_eq!((facts.issued_at.as_deref(), facts.bytes), (Some("[secret]"), 7));
+        assert_eq!(facts.lifetime, Duration::from_mins(5));
+        assert!(!format!("{facts:?}").contains("hunter2"));
+        assert!(token(br#"{"token":""}"#, 0, &memory).is_none());
+    }
+}

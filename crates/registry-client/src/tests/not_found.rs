@@ -1,0 +1,149 @@
+//! A 404 is the registry's answer, or that of something before it which knows nothing.
+
+use super::*;
+use fake_registry::{Endpoint, Fault as Goes, ManifestRules, SeenRequest, sha256};
+
+const STRAYS: [(&str, &str); 6] = [
+    ("text/plain; charset=utf-8", "404 page not found\n"),
+    ("text/html", "<html><head><title>404 Not Found</title></head><center>nginx</center></html>"),
+    ("application/json", r#"{"message":"no Route matched with those values"}"#),
+    ("application/json", r#"{"errors":[]}"#),
+    ("application/json", r#"{"errors":[{"code":"NO_ROUTE"}]}"#),
+    ("text/plain", ""),
+];
+const OF_REPOSITORIES: [Endpoint; 3] = [Endpoint::Tags, Endpoint::Manifest, Endpoint::Blob];
+
+/// An open server with the repository `a`, of which these requests go wrong.
+async fn rig(faults: impl Fn(&SeenRequest, u64) -> Option<Goes> + Send + Sync + 'static) -> Rig {
+    let script = Script { contents: fake_registry::Contents::uniform(1), ..Script::open(["a"]) }.with_faults(faults);
+    Rig::with(script, |settings| settings.auth = Auth::None).await
+}
+
+fn stray(status: u16, (media_type, body): (&str, &str)) -> Goes {
+    Goes::status(status)
+        .header("content-type", media_type)
+        .header("docker-distribution-api-version", "registry/2.0")
+        .body(body)
+}
+
+/// Asks for what is at an endpoint.
+async fn ask(rig: &Rig, endpoint: Endpoint) -> Result<(), RegistryError> {
+    let place = Place::alone("a");
+    match endpoint {
+        Endpoint::Tags => rig.client.tags(&place).await.map(drop),
+        Endpoint::Manifest => rig.client.manifest(&place, "v0").await.map(drop),
+        Endpoint::Blob => {
+            let manifest = rig.client.manifest(&place, "v0").await.expect("a manifest");
+            rig.client.config(&place, &manifest.config.expect("a config")).await.map(drop)
+        }
+        other => unreachable!("{other:?} is not of a repository"),
+    }
+}
+
+#[tokio::test]
+async fn a_404_that_is_not_the_registrys_is_asked_again_and_then_an_error_of_that_repository() {
+    for endpoint in OF_REPOSITORIES {
+        for (status, answer) in STRAYS.map(|answer| (404, answer)).into_iter().chain([(410, STRAYS[0])]) {
+            let rig =
+                rig(move |seen, nth| (seen.endpoint == endpoint && nth == 1).then(|| stray(status, answer))).await;
+            ask(&rig, endpoint).await.unwrap_or_else(|error| panic!("{endpoint:?} {answer:?}: {error:?}"));
+            assert_eq!(rig.server.count(endpoint), 2, "{endpoint:?} {answer:?}");
+
+            let rig = self::rig(move |seen, _| (seen.endpoint == endpoint).then(|| stray(status, answer))).await;
+            let error = ask(&rig, endpoint).await.expect_err("an error");
+            assert_eq!(error.fault(), Fault::ServerError, "{endpoint:?} {answer:?}");
+            assert!(error.step().is_of_one_repository() && error.remedy().contains("proxy"), "{}", error.remedy());
+            assert_eq!(rig.server.count(endpoint), 4, "{endpoint:?} {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_404_with_a_registrys_code_is_an_answer_at_once() {
+    // The specification's, Harbor's and Quay's.
+    for code in ["NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"] {
+        for endpoint in OF_REPOSITORIES {
+            let goes = Goes::status(404).body(format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#));
+            let rig = rig(move |seen, _| (seen.endpoint == endpoint).then(|| goes.clone())).await;
+            let error = ask(&rig, endpoint).await.expect_err("gone");
+            assert_eq!((error.fault(), rig.server.count(endpoint)), (Fault::Gone, 1), "{code} {endpoint:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_storage_that_blobs_are_redirected_to_says_in_its_own_words_what_is_gone() {
+    let lost = Descriptor { digest: sha256(b"lost"), size: Some(4), media_type: String::new() };
+    for (body, fault, requests) in [
+        ("<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>", Fault::Gone, 1),
+        ("\u{feff}<?xml version=\"1.0\"?><Error><Code>BlobNotFound</Code></Error>", Fault::Gone, 1),
+        ("<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code></Error>", Fault::Unreachable, 4),
+        ("404 page not found", Fault::Unreachable, 4),
+    ] {
+        let storage =
+            FakeRegistry::start(Script::open(["a"]).with_faults(move |_, _| Some(Goes::status(404).body(body))));
+        let storage = storage.await.expect("a port");
+        let blobs_at = Some(format!("{}{{path}}", storage.url().as_str().trim_end_matches('/')));
+        let manifests = ManifestRules { blobs_at, ..ManifestRules::default() };
+        let script = Script { manifests, contents: fake_registry::Contents::uniform(1), ..Script::open(["a"]) };
+        let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
+        let error = rig.client.config(&Place::alone("a"), &lost).await.expect_err("an error");
+        assert_eq!((error.fault(), storage.count(Endpoint::Blob)), (fault, requests), "{body}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_says_404_in_words_of_its_own_costs_two_requests_each_in_the_end() {
+    let rig = rig(|seen, _| {
+        let missing = seen.endpoint == Endpoint::Tags && seen.path() != "/v2/a/tags/list";
+        missing.then(|| stray(404, STRAYS[0]))
+    });
+    let rig = rig.await;
+    let gone = async |count: u64| {
+        let before = rig.server.count(Endpoint::Tags);
+        for _ in 0..count {
+            let error = rig.client.tags(&Place::alone("b")).await.expect_err("an error");
+            assert_eq!(error.fault(), Fault::ServerError);
+        }
+        rig.server.count(Endpoint::Tags) - before
+    };
+    assert_eq!((gone(8).await, gone(5).await), (8 * 4, 5 * 2));
+    // Answers at the first try tell nothing of whether trying again helps.
+    rig.client.tags(&Place::alone("a")).await.expect("tags");
+    assert_eq!(gone(1).await, 2);
+}
+
+#[tokio::test]
+async fn where_trying_again_has_helped_it_is_done_in_full_again() {
+    let rig = rig(|seen, nth| {
+        let helped = nth == 8 * 4 + 2;
+        (seen.endpoint == Endpoint::Tags && !helped).then(|| stray(404, STRAYS[0]))
+    });
+    let rig = rig.await;
+    for _ in 0..8 {
+        rig.client.tags(&Place::alone("a")).await.expect_err("an error");
+    }
+    rig.client.tags(&Place::alone("a")).await.expect("the second try");
+    let before = rig.server.count(Endpoint::Tags);
+    rig.client.tags(&Place::alone("a")).await.expect_err("an error");
+    assert_eq!(rig.server.count(Endpoint::Tags) - before, 4);
+}
+
+#[tokio::test]
+async fn a_404_of_a_proxy_at_ping_catalog_or_token_is_asked_again() {
+    for (endpoint, first) in [(Endpoint::Ping, 1), (Endpoint::Catalog, 2), (Endpoint::Token, 1)] {
+        let script = Script::distribution_like(["a"])
+            .with_faults(move |seen, nth| (seen.endpoint == endpoint && nth == first).then(|| stray(404, STRAYS[0])));
+        let rig = Rig::new(script).await;
+        assert_eq!(rig.names().await, ["a"], "{endpoint:?}");
+    }
+    // Where it stays, there is no registry, or it has no catalog.
+    for (endpoint, step) in [(Endpoint::Ping, Step::Ping), (Endpoint::Catalog, Step::Page(1))] {
+        let rig = rig(move |seen, _| (seen.endpoint == endpoint).then(|| stray(404, STRAYS[0]))).await;
+        let error = rig.error().await;
+        assert_eq!((error.fault(), error.step(), rig.server.count(endpoint)), (Fault::Unsupported, step, 3));
+        let known = Goes::status(404).body(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#);
+        let rig = self::rig(move |seen, _| (seen.endpoint == endpoint).then(|| known.clone())).await;
+        assert_eq!((rig.error().await.fault(), rig.server.count(endpoint)), (Fault::Unsupported, 1));
+    }
+}

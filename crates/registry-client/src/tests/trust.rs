@@ -1,0 +1,194 @@
+//! The security floors: who gets credentials, what is followed, how much is read.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+use fake_registry::{Authorization, Endpoint, Fault as Goes};
+
+/// Answers every connection with these bytes, and closes it.
+async fn raw(answer: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(&answer).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn edge_18_a_realm_on_another_site_gets_nothing() {
+    let thief = FakeRegistry::start(Script::distribution_like(["a"])).await.expect("a port");
+    let elsewhere = format!("http://localhost:{}/token", thief.url().port().expect("a port"));
+    for login in [true, false] {
+        let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some(elsewhere.clone()));
+        let rig = Rig::with(script, |settings| {
+            if !login {
+                settings.auth = Auth::Token(None);
+            }
+        })
+        .await;
+        let error = rig.error().await;
+        assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Token));
+        assert!(error.remedy().contains("realm_hosts"), "{}", error.remedy());
+    }
+    assert!(thief.requests().is_empty());
+}
+
+#[tokio::test]
+async fn edge_18_realm_hosts_may_name_it_and_another_port_is_the_same_host() {
+    let auth = FakeRegistry::start(Script::distribution_like(["a"])).await.expect("a port");
+    let port = auth.url().port().expect("a port");
+    for (host, listed) in [("localhost", vec![format!("localhost:{port}")]), ("127.0.0.1", Vec::new())] {
+        let realm = format!("http://{host}:{port}/token");
+        let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some(realm));
+        // The other server's tokens mean nothing to this one: enough that it was asked.
+        let rig = Rig::with(script, |settings| settings.realm_hosts = listed).await;
+        assert_eq!(rig.error().await.fault(), Fault::Denied);
+    }
+    assert_eq!(auth.count(Endpoint::Token), 2);
+}
+
+#[tokio::test]
+async fn edge_18_a_redirect_carries_nothing_to_another_origin() {
+    let thief = FakeRegistry::start(Script::open(["stolen"])).await.expect("a port");
+    let location = thief.url().join("/v2/_catalog").expect("a URL").to_string();
+    let script = Script::distribution_like(["a"]).with_faults(move |seen, _| {
+        (seen.authorization == Authorization::Bearer).then(|| Goes::status(307).header("location", &location))
+    });
+    let error = Rig::new(script).await.error().await;
+    assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Page(1)));
+    assert!(thief.requests().is_empty());
+}
+
+#[tokio::test]
+async fn redirects_within_the_origin_are_followed_a_few_times() {
+    let script = Script::open(["a"]).with_faults(|seen, nth| {
+        let target = format!("/v2/_catalog?moved={nth}");
+        (seen.endpoint == Endpoint::Catalog && nth < 3).then(|| Goes::status(302).header("location", &target))
+    });
+    let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
+    assert_eq!(rig.names().await, ["a"]);
+    let script = Script::open(["a"]).with_faults(|seen, _| {
+        (seen.endpoint == Endpoint::Catalog).then(|| Goes::status(302).header("location", "/v2/_catalog"))
+    });
+    let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
+    assert_eq!(rig.error().await.fault(), Fault::Protocol);
+    assert_eq!(rig.server.count(Endpoint::Catalog), 4);
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_plain_and_packed() {
+    let bomb = {
+        use flate2::{Compression, write::GzEncoder};
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![b' '; 40 << 20]).expect("in memory");
+        encoder.finish().expect("in memory")
+    };
+    assert!(bomb.len() < 1 << 20);
+    for goes in [
+        Goes::status(200).header("content-encoding", "gzip").body(bomb),
+        Goes::status(200).body(vec![b' '; 33 << 20]),
+        Goes::status(200).header("content-encoding", "br").body("x"),
+        Goes::status(200).header("content-encoding", "gzip").body("no gzip"),
+    ] {
+        let script =
+            Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| goes.clone()));
+        let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
+        let error = rig.error().await;
+        assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Page(1)));
+        assert_eq!(rig.client.stats().retries, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_and_one_that_never_ends_are_errors() {
+    let endless = [b"HTTP/1.1 200 OK\r\n\r\n{\"repositories\":[".to_vec(), vec![b' '; 33 << 20]].concat();
+    for (answer, fault) in [(b"SSH-2.0-OpenSSH\r\n".to_vec(), Fault::Unreachable), (endless, Fault::Protocol)] {
+        let address = raw(answer).await;
+        let url = format!("http://{address}").parse().expect("a URL");
+        let client = Client::with(settings(url, Auth::None), QUICK, Bounds::default()).expect("a client");
+        assert_eq!(walk(&client).await.error.expect("an error").fault(), fault);
+    }
+}
+
+/// What a walk makes of a server that answers everything with these bytes.
+async fn of_raw(answer: Vec<u8>) -> Walked {
+    let url = format!("http://{}", raw(answer).await).parse().expect("a URL");
+    let timeout = Duration::from_millis(500);
+    let client = Client::with(Settings { timeout, ..settings(url, Auth::None) }, QUICK, Bounds::default());
+    walk(&client.expect("a client")).await
+}
+
+#[tokio::test]
+async fn http_1_0_and_chunked_answers_are_read_and_broken_framing_is_never_a_whole_page() {
+    let page = "{\"repositories\":[\"a\"]}";
+    for whole in [
+        format!("HTTP/1.0 200 OK\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 22\r\nContent-Length: 22\r\n\r\n{page}"),
+        format!("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n16;x=y\r\n{page}\r\n0\r\nX: y\r\n\r\n"),
+        format!("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{page}"),
+    ] {
+        let walked = of_raw(whole.clone().into_bytes()).await;
+        assert!(walked.error.is_none(), "{whole}: {:?}", walked.error);
+        assert_eq!(walked.names(), ["a"], "{whole}");
+    }
+    for broken in [
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 22\r\nContent-Length: 2\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n{page}\r\n"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{page}\r\n0\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n{page}"),
+        format!("HTTP/1.1 200 OK\r\nLink: </x>; rel=next\r\n y\r\nContent-Length: 22\r\n\r\n{page}"),
+        format!("HTTP/0.9 200 OK\r\n\r\n{page}"),
+        page.to_owned(),
+        "HTTP/1.1 100 Continue\r\n\r\n".repeat(100_000),
+        format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(1 << 20)),
+    ] {
+        let walked = of_raw(broken.clone().into_bytes()).await;
+        assert!(walked.error.is_some(), "{}", &broken[..broken.len().min(100)]);
+    }
+}
+
+#[tokio::test]
+async fn many_gzip_members_end_in_time() {
+    use flate2::{Compression, write::GzEncoder};
+    let member = GzEncoder::new(Vec::new(), Compression::fast()).finish().expect("in memory");
+    let members = member.repeat((8 << 20) / member.len());
+    let answer = Goes::status(200).header("content-encoding", "gzip").body(members);
+    let script =
+        Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| answer.clone()));
+    let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
+    let error = tokio::time::timeout(Duration::from_secs(20), rig.error()).await.expect("an end");
+    assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Page(1)), "{error}");
+}
+
+#[tokio::test]
+async fn https_to_a_server_that_speaks_none_is_a_tls_error() {
+    let server = FakeRegistry::start(Script::open(["a"])).await.expect("a port");
+    let url = format!("https://127.0.0.1:{}", server.url().port().expect("a port")).parse().expect("a URL");
+    let client = Client::with(Settings { insecure_tls: true, ..settings(url, Auth::None) }, QUICK, Bounds::default());
+    let error = walk(&client.expect("a client")).await.error.expect("an error");
+    assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
+    assert!(error.remedy().contains("may not speak TLS"), "{}", error.remedy());
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_told_at_setup() {
+    let not_pem = secret_file("not a certificate");
+    for path in ["/nonexistent/ca.pem".into(), not_pem.path().to_owned()] {
+        let url = "https://r.example".parse().expect("a URL");
+        let error = Client::new(Settings { ca_file: Some(path), ..settings(url, Auth::None) }).expect_err("refused");
+        assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Setup));
+        assert!(error.remedy().contains("ca_file"));
+    }
+}
