@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 use super::*;
 use crate::fake::{FakeRegistry, Fault as Goes, Script, SeenRequest};
 use crate::registry::tests::{Walked, collected, secret_file};
-use crate::registry::{Auth, Login, SecretSource, Settings};
+use crate::registry::{Auth, Cursor, Login, RegistryError, SecretSource, Settings};
 
 const SECRET: &str = "hunter2/Ü+%";
 

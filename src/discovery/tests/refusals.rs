@@ -1,4 +1,4 @@
-//! What APIs answer instead of a list, and what is made of it. The numbers are those of the list of edge cases.
+//! What APIs answer instead of a list, and what is made of it.
 
 use super::*;
 use crate::registry::Fault;
