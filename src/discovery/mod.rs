@@ -14,33 +14,18 @@ mod numbered;
 mod over_api;
 mod quay;
 mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
-
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::BoxStream;
 
 pub use catalog::Catalog;
 pub use listed::Listed;
 pub use settings::DiscoverySettings;
+pub use source::Discovery;
 
-use crate::registry::{ApiLogin, ApiSettings, Client, Cursor, Page, RegistryError};
+use crate::registry::{ApiLogin, ApiSettings, Client};
 use listing::Listing;
 use over_api::OverApi;
-
-/// A source of repository names.
-pub trait Discovery: std::fmt::Debug + Send + Sync {
-    /// All pages, in order, or those that come after `from`, a cursor of an earlier walk; ends after the last one or
-    /// after the first error. A source that gives no cursors is never asked to go on from one.
-    fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>>;
-
-    /// The first page, for `check`: what a walk would be told before it has read anything, and no more.
-    fn probe(&self) -> BoxFuture<'_, Option<Result<Page, RegistryError>>> {
-        let mut pages = self.pages(None);
-        Box::pin(async move { pages.next().await })
-    }
-}
 
 /// The discovery that these settings ask for.
 pub fn of(settings: &DiscoverySettings, client: &Client) -> Box<dyn Discovery> {

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_28_a_short_page_is_not_the_last_unless_the_total_says_so() {
+    fn a_short_page_is_not_the_last_unless_the_total_says_so() {
         let third = Some("https://a/x?q=%2F&page=3".to_owned());
         assert_eq!(next(None, 100, 30), third);
         assert_eq!(next(None, 100, 0), None);

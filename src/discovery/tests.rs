@@ -8,10 +8,12 @@ mod shifting;
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::registry::{Auth, Login, SecretSource, Settings};
+use crate::registry::{Auth, Cursor, Login, Page, RegistryError, SecretSource, Settings};
 use crate::tests::secret_file;
 use fake_registry::{FakeRegistry, Fault as Goes, Script, SeenRequest};
 

@@ -1,71 +1,45 @@
 //! One run of one registry, from slot to report. Never returns `Err`: failure is data, and everything that went wrong
 //! stands in the report, which whoever asked for the run shows and counts.
 
+mod blocking;
 mod cause;
+mod context;
 mod deliver;
 mod outcome;
+mod plan;
 mod report;
 mod seal;
 mod slowed;
 mod verdict;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{Receipt, RegistryName, Sink, SnapshotId, Trigger};
-use tokio::time::Instant;
+use stocktake_sink::{Receipt, Sink, SnapshotId};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use cause::Cause;
 pub use deliver::{DeliveryError, SinkOutcome};
+pub use plan::Plan;
 pub use report::{JudgedRun, Outcome, RunReport, Severity};
 
-use crate::clock;
-use crate::discovery::{self, DiscoverySettings};
+use crate::discovery;
+use crate::registry::Client;
 pub use crate::registry::chain;
-use crate::registry::{self, Client, Meter, RegistryError};
-use crate::snapshot::{JudgeSettings, Known, Spool};
+use crate::snapshot::{Known, Spool};
 use crate::state::{self, RegistryState, StateError};
 pub use crate::walk::Progress;
-use crate::walk::{Depth, Ended, NotResumed, Sources, Start, Unfinished, WalkSettings, walk};
+use crate::walk::{Depth, Ended, NotResumed, Sources, Start, Unfinished, walk};
+use blocking::on_disk;
+use context::RunContext;
 use seal::{seal, sealed_before};
 use verdict::Walk;
 
 /// Runs by hand in quick succession, which are named after whole seconds, may stand so far ahead of the clock; the next
 /// one waits. One that would stand ahead of it by more than twice that does not: then the clock was set back.
 const AHEAD: TimeDelta = TimeDelta::minutes(1);
-
-/// Everything one run needs to know: the configuration of a registry, with its sinks built.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The configured name of the registry.
-    pub name: RegistryName,
-    /// The registry.
-    pub registry: registry::Settings,
-    /// Where the names of its repositories come from.
-    pub discovery: DiscoverySettings,
-    /// What to keep of it.
-    pub walk: WalkSettings,
-    /// How sceptical to be.
-    pub judge: JudgeSettings,
-    /// Where snapshots go, by their configured names.
-    pub sinks: Vec<(String, Arc<dyn Sink>)>,
-    /// The state directory of all registries.
-    pub state: PathBuf,
-    /// SHA-256 of the configuration, hex.
-    pub config_sha256: String,
-    /// Who counts requests.
-    pub meter: Arc<dyn Meter>,
-}
-
-impl Plan {
-    /// The configured names of the sinks, in their order.
-    pub fn sink_names(&self) -> Vec<String> {
-        self.sinks.iter().map(|(name, _)| name.clone()).collect()
-    }
-}
 
 /// What an observer may look at while a run goes on.
 #[derive(Clone, Debug)]
@@ -79,40 +53,29 @@ pub struct Watch {
 /// One run of one registry, prepared: nothing has been sent or written yet.
 #[derive(Debug)]
 pub struct Run<'a> {
-    plan: &'a Plan,
-    /// The slot of the schedule that it stands for; none: a person asked.
-    slot: Option<DateTime<Utc>>,
-    client: Result<Client, RegistryError>,
+    context: RunContext<'a>,
     progress: Arc<Progress>,
-    started_at: DateTime<Utc>,
-    /// The same on a clock that nobody sets.
-    begun: Instant,
 }
 
 impl<'a> Run<'a> {
     /// Prepares a run that a person asked for.
     pub fn new(plan: &'a Plan) -> Self {
-        Self::of_slot(plan, None)
+        Self { context: RunContext::new(plan, None), progress: Arc::default() }
     }
 
     /// Prepares the run of a slot of the schedule. It is not sent out while the credentials are known to be refused.
     pub fn scheduled(plan: &'a Plan, slot: DateTime<Utc>) -> Self {
-        Self::of_slot(plan, Some(slot))
-    }
-
-    fn of_slot(plan: &'a Plan, slot: Option<DateTime<Utc>>) -> Self {
-        let client = Client::metered(plan.registry.clone(), Arc::clone(&plan.meter));
-        Self { plan, slot, client, progress: Arc::default(), started_at: clock::now(), begun: Instant::now() }
+        Self { context: RunContext::new(plan, Some(slot)), progress: Arc::default() }
     }
 
     /// What to look at while it goes on.
     pub fn watch(&self) -> Watch {
-        Watch { progress: Arc::clone(&self.progress), client: self.client.as_ref().ok().cloned() }
+        Watch { progress: Arc::clone(&self.progress), client: self.context.client.as_ref().ok().cloned() }
     }
 
     /// Walks, seals and publishes.
     pub async fn publish(self, stop: &CancellationToken) -> RunReport {
-        let (root, name) = (self.plan.state.clone(), self.plan.name.clone());
+        let (root, name) = (self.context.plan.state.clone(), self.context.plan.name.clone());
         match on_disk(move || RegistryState::lock(&root, &name)).await {
             Ok(state) => self.publish_locked(state, stop).await,
             Err(e @ StateError::Locked { .. }) => self.report(Outcome::Skipped(Cause::of_state(&e))),
@@ -154,7 +117,7 @@ impl<'a> Run<'a> {
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
         let known = self.known(&state);
         let walked = self.walk_or_resume(unfinished, &state.walk_directory(), known, stop).await;
-        let judged = match Box::pin(verdict::judge(&self, walked, id, state.previous())).await {
+        let judged = match Box::pin(verdict::judge(&self.context, walked, id, state.previous())).await {
             Ok(judged) => judged,
             Err(interrupted) => {
                 if !interrupted.resumable {
@@ -163,10 +126,10 @@ impl<'a> Run<'a> {
                 return self.report(Outcome::Interrupted { resumable: interrupted.resumable });
             }
         };
-        let slot = self.slot;
+        let slot = self.context.slot;
         let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot)).await;
         let sinks = match &snapshot {
-            Some(snapshot) => deliver::to_all(&self.plan.sinks, snapshot, stop).await,
+            Some(snapshot) => deliver::to_all(&self.context.plan.sinks, snapshot, stop).await,
             None => Vec::new(),
         };
         if !judged.resumable {
@@ -177,17 +140,18 @@ impl<'a> Run<'a> {
 
     /// Why nothing is to be sent now, if so: the schedule does not go on sending credentials that are refused.
     async fn hold_back(&self, state: &RegistryState) -> Option<RunReport> {
-        self.slot?;
+        self.context.slot?;
         let refusals = state.history().refusals.as_ref().filter(|refusals| refusals.is_suspended())?;
-        let is_held_back = refusals.is_too_soon(self.started_at)
-            || refusals.is_of_one_secret() && outcome::is_same_secret(refusals, self.client.as_ref().ok()?).await;
+        let is_held_back = refusals.is_too_soon(self.context.started_at)
+            || refusals.is_of_one_secret()
+                && outcome::is_same_secret(refusals, self.context.client.as_ref().ok()?).await;
         is_held_back.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
     }
 
     /// Lets the clock catch up with a run by hand; `None` if it was told to stop meanwhile.
     async fn waits_for_the_clock(&self, state: &RegistryState, stop: &CancellationToken) -> Option<()> {
-        let ahead = state.ahead_of(self.now());
-        if self.slot.is_none() && ahead > AHEAD && ahead <= AHEAD * 2 {
+        let ahead = state.ahead_of(self.context.now());
+        if self.context.slot.is_none() && ahead > AHEAD && ahead <= AHEAD * 2 {
             let pause = (ahead - AHEAD).to_std().unwrap_or_default();
             return stop.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
@@ -195,17 +159,17 @@ impl<'a> Run<'a> {
     }
 
     fn take_slot(&self, state: &mut RegistryState) -> Result<Option<DateTime<Utc>>, StateError> {
-        match self.slot {
+        match self.context.slot {
             Some(slot) => state.take_scheduled(slot),
-            None => state.take_slot(self.started_at).map(Some),
+            None => state.take_slot(self.context.started_at).map(Some),
         }
     }
 
     /// Writes down how it ended.
     async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
-        let mut history = outcome::remembered(state.history(), self.slot, &judged, &sinks, self.now());
-        if let Ok(client) = &self.client {
-            history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.now()).await;
+        let mut history = outcome::remembered(state.history(), self.context.slot, &judged, &sinks, self.context.now());
+        if let Ok(client) = &self.context.client {
+            history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.context.now()).await;
         }
         let receipts = if judged.record.verdict.is_publishable() { receipts(&sinks) } else { Vec::new() };
         let kept = history.clone();
@@ -216,7 +180,7 @@ impl<'a> Run<'a> {
         .await;
         if let Err(e) = written {
             // The next run asks those sinks again, which changes nothing there: no reason to call this run a failure.
-            warn!(registry = %self.plan.name, "how this run ended is not written down: {}", chain(&e));
+            warn!(registry = %self.context.plan.name, "how this run ended is not written down: {}", chain(&e));
         }
         drop(state);
         RunReport { sinks, history: Some(history), ..self.report(Outcome::Judged(Box::new(judged))) }
@@ -224,7 +188,7 @@ impl<'a> Run<'a> {
 
     /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
     pub async fn rehearse(self, stop: &CancellationToken) -> RunReport {
-        let previous = match state::previous(&self.plan.state, &self.plan.name) {
+        let previous = match state::previous(&self.context.plan.state, &self.context.plan.name) {
             Ok(previous) => previous,
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
         };
@@ -233,16 +197,16 @@ impl<'a> Run<'a> {
             Err(e) => return self.report(Outcome::NotBegun(Cause::of_scratch(&e))),
         };
         let walked = self.walk_anew(&scratch.path().join("walk"), None, None, stop).await;
-        let id = SnapshotId::new(self.plan.name.clone(), self.started_at);
-        match Box::pin(verdict::judge(&self, walked, id, previous)).await {
+        let id = SnapshotId::new(self.context.plan.name.clone(), self.context.started_at);
+        match Box::pin(verdict::judge(&self.context, walked, id, previous)).await {
             Ok(judged) => RunReport { dry_run: true, ..self.report(Outcome::Judged(Box::new(judged.into()))) },
             Err(_) => self.report(Outcome::Interrupted { resumable: false }),
         }
     }
 
     fn identity(&self, slot: DateTime<Utc>) -> SnapshotId {
-        let id = SnapshotId::new(self.plan.name.clone(), slot);
-        if slot > self.now() + AHEAD * 2 {
+        let id = SnapshotId::new(self.context.plan.name.clone(), slot);
+        if slot > self.context.now() + AHEAD * 2 {
             let run_id = id.run_id();
             warn!(registry = %id.registry, %run_id, "{run_id} is ahead of the clock, as the run before it was: was the clock set back?");
         }
@@ -251,12 +215,12 @@ impl<'a> Run<'a> {
 
     /// A walk that was cut off, if this run is to go on with it; what is left of any other is removed.
     fn unfinished(&self, state: &RegistryState) -> Option<Unfinished> {
-        let (within, fingerprint) = (self.plan.walk.resume_within, &self.plan.config_sha256);
-        match Unfinished::find(&state.walk_directory(), fingerprint, within, self.started_at) {
+        let (within, fingerprint) = (self.context.plan.walk.resume_within, &self.context.plan.config_sha256);
+        match Unfinished::find(&state.walk_directory(), fingerprint, within, self.context.started_at) {
             Ok(unfinished) => return Some(unfinished),
             Err(NotResumed::Nothing) => {}
             Err(why) => {
-                let registry = &self.plan.name;
+                let registry = &self.context.plan.name;
                 info!(%registry, "begins anew and not where the last walk was cut off: {}", chain(&why));
                 state.discard_walk();
             }
@@ -266,12 +230,12 @@ impl<'a> Run<'a> {
 
     /// What the last snapshot holds, where manifests are to be read.
     fn known(&self, state: &RegistryState) -> Option<Arc<Known>> {
-        if self.plan.walk.depth < Depth::Manifests {
+        if self.context.plan.walk.depth < Depth::Manifests {
             return None;
         }
         let known = state.last()?.and_then(|sealed| Known::open(&sealed));
         let known = known.unwrap_or_else(|e| {
-            warn!(registry = %self.plan.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", chain(&e));
+            warn!(registry = %self.context.plan.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", chain(&e));
             None
         });
         known.map(Arc::new)
@@ -284,7 +248,7 @@ impl<'a> Run<'a> {
         known: Option<Arc<Known>>,
         stop: &CancellationToken,
     ) -> Walk {
-        let registry = &self.plan.name;
+        let registry = &self.context.plan.name;
         if let Some(unfinished) = unfinished {
             let described = unfinished.described();
             info!(%registry, "goes on with {described}");
@@ -293,8 +257,8 @@ impl<'a> Run<'a> {
             let Ended::Stale(error) = &walked.ended else { return Walk::Done { walked, resumed: Some(described) } };
             info!(%registry, "begins anew, as there is no going on from there: {}", chain(error));
         }
-        let resumable = !self.plan.walk.resume_within.is_zero();
-        let fingerprint = resumable.then(|| self.plan.config_sha256.clone());
+        let resumable = !self.context.plan.walk.resume_within.is_zero();
+        let fingerprint = resumable.then(|| self.context.plan.config_sha256.clone());
         self.walk_anew(directory, known, fingerprint, stop).await
     }
 
@@ -305,18 +269,18 @@ impl<'a> Run<'a> {
         fingerprint: Option<String>,
         stop: &CancellationToken,
     ) -> Walk {
-        match Spool::create(directory, &self.plan.walk.tables()) {
+        match Spool::create(directory, &self.context.plan.walk.tables()) {
             Ok(spool) => self.walk(Start::Fresh { spool, fingerprint }, known, stop).await,
             Err(e) => Walk::NoSpool(e),
         }
     }
 
     async fn walk(&self, start: Start, known: Option<Arc<Known>>, stop: &CancellationToken) -> Walk {
-        let Ok(client) = &self.client else { return Walk::NoClient };
-        let discovery = discovery::of(&self.plan.discovery, client);
-        let concurrency = self.plan.registry.concurrency;
+        let Ok(client) = &self.context.client else { return Walk::NoClient };
+        let discovery = discovery::of(&self.context.plan.discovery, client);
+        let concurrency = self.context.plan.registry.concurrency;
         let sources = Sources { discovery: &*discovery, contents: client, known, concurrency };
-        let walking = Box::pin(walk(&sources, start, &self.plan.walk, &self.progress, stop));
+        let walking = Box::pin(walk(&sources, start, &self.context.plan.walk, &self.progress, stop));
         // Beside the walk, so that no request waits for a token.
         let ended = CancellationToken::new();
         let (walked, ()) = tokio::join!(
@@ -334,64 +298,50 @@ impl<'a> Run<'a> {
     /// that have it change nothing.
     async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) -> Vec<SinkOutcome> {
         let is_missing = |(name, sink): &&(String, Arc<dyn Sink>)| sink.keeps() && !state.is_delivered(name);
-        let missing: Vec<_> = self.plan.sinks.iter().filter(is_missing).cloned().collect();
+        let missing: Vec<_> = self.context.plan.sinks.iter().filter(is_missing).cloned().collect();
         if missing.is_empty() {
             return Vec::new();
         }
         let sealed = match state.last() {
             Some(Ok(sealed)) => sealed,
             Some(Err(e)) => {
-                warn!(registry = %self.plan.name, "the last snapshot is not delivered again: {}", chain(&e));
+                warn!(registry = %self.context.plan.name, "the last snapshot is not delivered again: {}", chain(&e));
                 return Vec::new();
             }
             None => return Vec::new(),
         };
         let run_id = sealed.snapshot.id().run_id();
-        info!(registry = %self.plan.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
+        info!(registry = %self.context.plan.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
         let outcomes = deliver::to_all(&missing, &sealed.snapshot, stop).await;
         for outcome in outcomes.iter().filter(|o| o.result.is_err()) {
-            warn!(registry = %self.plan.name, %run_id, sink = %outcome.sink, "{run_id} is still undelivered: {outcome}");
+            warn!(registry = %self.context.plan.name, %run_id, sink = %outcome.sink, "{run_id} is still undelivered: {outcome}");
         }
         let mut history = state.history().clone();
-        outcome::note_sinks(&mut history, &outcomes, self.now());
+        outcome::note_sinks(&mut history, &outcomes, self.context.now());
         if let Err(e) = state.ended(history, receipts(&outcomes)) {
-            warn!(registry = %self.plan.name, "receipts are not written down: {}", chain(&e));
+            warn!(registry = %self.context.plan.name, "receipts are not written down: {}", chain(&e));
         }
         outcomes
     }
 
-    /// Never before the time at which it started, however the clock is set meanwhile.
-    fn now(&self) -> DateTime<Utc> {
-        self.started_at + self.begun.elapsed()
-    }
-
     fn report(&self, outcome: Outcome) -> RunReport {
         RunReport {
-            registry: self.plan.name.clone(),
-            started_at: self.started_at,
-            finished_at: self.now(),
+            registry: self.context.plan.name.clone(),
+            started_at: self.context.started_at,
+            finished_at: self.context.now(),
             outcome,
             sinks: Vec::new(),
             redelivered: Vec::new(),
-            trigger: self.trigger(),
+            trigger: self.context.trigger(),
             history: None,
             dry_run: false,
         }
-    }
-
-    fn trigger(&self) -> Trigger {
-        if self.slot.is_some() { Trigger::Schedule } else { Trigger::Manual }
     }
 }
 
 /// The receipts of those sinks that took a snapshot.
 fn receipts(outcomes: &[SinkOutcome]) -> Vec<(String, Receipt)> {
     outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone()))).collect()
-}
-
-/// Does what waits for the disk aside: the runs of other registries go on meanwhile, on this very thread.
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("work on the state does not panic")
 }
 
 #[cfg(test)]

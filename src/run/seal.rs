@@ -7,7 +7,8 @@ use stocktake_sink::{Snapshot, SnapshotId, Verdict};
 use tracing::warn;
 
 use super::verdict::Judged;
-use super::{Cause, JudgedRun, chain};
+use super::{Cause, JudgedRun};
+use crate::registry::chain;
 use crate::state::RegistryState;
 
 /// What a run of this very identity had sealed when it was killed: all that is left of it to do is delivered already.

@@ -2,15 +2,14 @@
 
 use stocktake_sink::RunError;
 
-use super::Run;
 use crate::registry::Client;
 
 /// The code of what [`slowed`] tells.
 pub(super) const SLOWED: &str = "slowed_down";
 
 /// What the walk settled at where the registry limits how often it may be asked.
-pub(super) fn slowed(run: &Run<'_>) -> Option<RunError> {
-    let met = run.client.as_ref().map(Client::slowed).ok()?;
+pub(super) fn slowed(client: &Client) -> Option<RunError> {
+    let met = client.slowed();
     let slowest = met.iter().map(|slowed| slowed.per_second).reduce(f64::min)?;
     let refused: u64 = met.iter().map(|slowed| slowed.refused).sum();
     let kinds: Vec<_> =

@@ -3,9 +3,11 @@
 use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
 use tracing::warn;
 
+use super::Cause;
+use super::blocking::on_disk;
+use super::context::RunContext;
 use super::slowed::slowed;
-use super::{Cause, Run, chain, on_disk};
-use crate::registry::{ApiLogin, Auth, Client, Fault, Step};
+use crate::registry::{ApiLogin, Auth, Client, Fault, Step, chain};
 use crate::snapshot::{
     Caller, Ending, Evidence, Extent, Judgement, Refused, SpoolError, Unsealed, judge as judge_evidence, newly_gone,
 };
@@ -63,7 +65,7 @@ impl Judged {
 
 /// Judges a walk that was not told to stop.
 pub(super) async fn judge(
-    run: &Run<'_>,
+    run: &RunContext<'_>,
     walk: Walk,
     id: SnapshotId,
     previous: Option<Previous>,
@@ -81,6 +83,7 @@ pub(super) async fn judge(
     let evidence = Evidence { newly_gone: seen.newly_gone(&extent, previous).await, ..evidence };
     let judgement = judge_evidence(&evidence, &run.plan.judge);
     let reason = seen.reason(&judgement);
+    let slowed = run.client.as_ref().ok().and_then(slowed);
     let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
     let (rows_repositories, rows_tags) = (seen.rows(Table::Repositories), seen.rows(Table::Tags));
     let rows_manifests = seen.rows(Table::Manifests);
@@ -98,7 +101,7 @@ pub(super) async fn judge(
         rows_repositories,
         rows_tags,
         rows_manifests,
-        errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).chain(slowed(run)).collect(),
+        errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).chain(slowed).collect(),
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),
         requests_saved: seen.books.saved,
@@ -224,7 +227,7 @@ impl Seen {
 }
 
 /// As whom this run asks for names.
-fn caller(run: &Run<'_>) -> Caller {
+fn caller(run: &RunContext<'_>) -> Caller {
     let has_login = !matches!(run.plan.registry.auth, Auth::None | Auth::Token(None));
     match run.plan.discovery.login() {
         // An API that lists by owner knows accounts.

@@ -14,9 +14,6 @@ use croner::parser::{CronParser, Seconds, Year};
 use super::ScheduleError;
 use super::field::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR};
 
-/// Years outside of these have no slots.
-pub(super) const FIRST_YEAR: u16 = 1970;
-pub(super) const LAST_YEAR: u16 = 2199;
 /// Years before this were over when the program was written. A fixed one: what is valid must not become invalid one night.
 const OPEN_YEAR: u16 = 2026;
 

@@ -1,7 +1,10 @@
 //! One field of a cron expression: a list of values, ranges and steps, checked and put into numbers.
 
 use super::ScheduleError;
-use super::expression::{FIRST_YEAR, LAST_YEAR};
+
+/// Years outside of these have no slots.
+pub(super) const FIRST_YEAR: u16 = 1970;
+pub(super) const LAST_YEAR: u16 = 2199;
 
 /// What may stand in a field.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,8 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
-use super::expression::{Expression, FIRST_YEAR, LAST_YEAR};
+use super::expression::Expression;
+use super::field::{FIRST_YEAR, LAST_YEAR};
 use super::zone::{Change, TimeZone};
 
 /// Changes of so much or more are corrections.

@@ -6,8 +6,7 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 use stocktake_sink::ManifestKind;
 
-use super::known::KnownTag;
-use super::{LayerRow, ManifestRow};
+use super::{KnownTag, LayerRow, ManifestRow};
 
 /// A row of table `manifests`.
 pub(super) fn manifest(batch: &RecordBatch, at: usize) -> Result<ManifestRow, ArrowError> {

@@ -9,9 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Table, durable};
 
+use super::files;
 use super::segments::Closed;
-
-pub(super) const FILE: &str = "checkpoint.json";
 
 /// The version of what is written here and of the segments it names. Another one is not resumed.
 const VERSION: u32 = 1;
@@ -33,7 +32,7 @@ impl Checkpoint {
     pub(super) fn read(directory: &Path) -> Option<Self> {
         // A link is not ours, and what came after the checkpoint is about to be removed.
         let is_ours = fs::symlink_metadata(directory).ok()?.is_dir();
-        let json = is_ours.then(|| fs::read(directory.join(FILE)).ok())??;
+        let json = is_ours.then(|| fs::read(directory.join(files::CHECKPOINT)).ok())??;
         let checkpoint: Self = serde_json::from_slice(&json).ok()?;
         (checkpoint.version == VERSION).then_some(checkpoint)
     }
@@ -43,13 +42,13 @@ impl Checkpoint {
         // The names of new segments first: after a loss of power the old checkpoint is worth more than a new one whose
         // segments are nowhere.
         durable::sync_dir(directory)?;
-        durable::write(&directory.join(FILE), &serde_json::to_vec(self)?)
+        durable::write(&directory.join(files::CHECKPOINT), &serde_json::to_vec(self)?)
     }
 }
 
 /// Removes the checkpoint of a directory for good, if there is one.
 pub(super) fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_file(directory.join(FILE)) {
+    match fs::remove_file(directory.join(files::CHECKPOINT)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| durable::sync_dir(directory)),
     }

@@ -7,7 +7,8 @@
 
 use stocktake_sink::Verdict;
 
-use super::judge::{Evidence, JudgeSettings, Judgement, kinds};
+use super::judgement::{JudgeSettings, Judgement, kinds};
+use super::walk_summary::Evidence;
 
 /// Below this many in the last snapshot, [`FEW`] may go.
 const SMALL: u64 = 20;

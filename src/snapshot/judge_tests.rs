@@ -2,6 +2,7 @@
 
 #![allow(clippy::large_types_passed_by_value)] // nights are made of nights
 
+use super::super::walk_summary::{Extent, Refused};
 use super::*;
 
 /// What becomes of so many repositories.

@@ -12,9 +12,9 @@ use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 use super::columns::spooled_schema;
+use super::files::table_file;
 use super::segment::{self, SegmentReader};
-use super::segments::table_file;
-use super::{ManifestRow, SealError, Sealed, cells};
+use super::{KnownTag, ManifestRow, SealError, Sealed, cells};
 
 /// Decoded batches that are kept per table: enough for the repositories that a concurrent walk has in hand at a time, so
 /// that one in sorted order decodes each batch once. At least the last two are kept, whatever their size.
@@ -34,15 +34,6 @@ pub struct KnownRepository {
     pub tags: HashMap<String, KnownTag>,
     /// Its manifests by digest; `observed_at` is as it was then.
     pub manifests: HashMap<String, ManifestRow>,
-}
-
-/// What a tag pointed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownTag {
-    /// The manifest's digest.
-    pub digest: String,
-    /// Its own size in bytes.
-    pub size_bytes: Option<i64>,
 }
 
 impl Known {

@@ -53,8 +53,8 @@ fn expected(rows: &[Row]) -> BTreeMap<String, KnownRepository> {
     all
 }
 
-fn small(rows: usize) -> impl Fn(Table) -> super::super::Limit {
-    move |_| super::super::Limit { rows, bytes: usize::MAX }
+fn small(rows: usize) -> impl Fn(Table) -> super::super::limit::Limit {
+    move |_| super::super::limit::Limit { rows, bytes: usize::MAX }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 use super::columns::Columns;
+use super::limit::{Limit, ORDERED_BATCH};
 use super::segments::Segments;
-use super::{Limit, ORDERED_BATCH};
 
 /// How much of a table is held in memory before it is sorted and written. Repositories take about 6 MiB, tags 8, manifests
 /// 16 at most: of a million manifests that is some 140 segments, of ten million tags 250, so that both are merged once.

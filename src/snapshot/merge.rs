@@ -9,8 +9,8 @@ use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 use super::keys::Keys;
+use super::limit::{Limit, ORDERED_BATCH};
 use super::segment::{self, SegmentReader};
-use super::{Limit, ORDERED_BATCH};
 
 /// The rows of several segments in order; of equal keys only the row of the earliest segment. Each segment is sorted and
 /// unique in itself.

@@ -8,8 +8,8 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
+use super::files::table_file;
 use super::segment::{self, SegmentReader};
-use super::segments::table_file;
 use super::{RepositoryState, SealError, cells};
 
 /// How many repositories were complete in one sorted directory of tables, and are gone in another. Waits for the disk.

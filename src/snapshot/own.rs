@@ -10,15 +10,15 @@ use std::path::Path;
 use stocktake_sink::Table;
 use stocktake_sink::durable::{self, STAGING_PREFIX};
 
-use super::{checkpoint, sealed, segments};
+use super::files;
 
 /// Whether a walk or a snapshot makes files of this name.
 fn is_ours(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    if name.starts_with(STAGING_PREFIX) || name == checkpoint::FILE || name == sealed::SEAL {
+    if name.starts_with(STAGING_PREFIX) || name == files::CHECKPOINT || name == files::SEAL {
         return true;
     }
-    Table::ALL.into_iter().any(|table| segments::is_file_of(table, name))
+    Table::ALL.into_iter().any(|table| files::is_file_of(table, name))
 }
 
 /// Removes all files of ours in a directory but these; returns the entries that are not ours.

@@ -1,5 +1,5 @@
-//! Rows as the walk makes them: the tables' columns without what is the same for the whole run. Lists nothing, stores
-//! nothing.
+//! Rows as the walk makes them, and what is read back of them: the tables' columns without those that hold one value for
+//! the whole run. Reads and writes nothing.
 
 use chrono::{DateTime, Utc};
 use stocktake_sink::ManifestKind;
@@ -118,4 +118,13 @@ pub struct LayerRow {
     pub size: Option<i64>,
     /// Its media type.
     pub media_type: String,
+}
+
+/// What a tag pointed to when it was last read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownTag {
+    /// The manifest's digest.
+    pub digest: String,
+    /// Its own size in bytes.
+    pub size_bytes: Option<i64>,
 }

@@ -13,12 +13,10 @@ use stocktake_sink::{BatchIter, Rows, RunRecord, Snapshot, SnapshotError, Table,
 
 use super::checkpoint;
 use super::columns::RunIdColumn;
+use super::files::{SEAL, table_file};
 use super::own;
 use super::patience::Patience;
 use super::segment;
-use super::segments::table_file;
-
-pub(super) const SEAL: &str = "sealed.json";
 
 /// A snapshot could not be sealed, or a sealed one could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -15,8 +15,8 @@ use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 
 use super::cells::text_column;
+use super::limit::{Limit, MERGED_BATCH, ORDERED_BATCH};
 use super::patience::{Patience, PatientFile};
-use super::{Limit, MERGED_BATCH, ORDERED_BATCH};
 
 /// One of Zstandard's fast levels: the spool is read back soon and thrown away. LZ4 would be no faster here: its encoder
 /// is made, and its tables cleared, anew for each buffer of each batch, while Zstandard's is kept.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use stocktake_sink::Table;
 
 use super::columns::{Columns, spooled_schema};
+use super::files::{segment_file, table_file};
 use super::keys::{Key, Keys};
 use super::merge::Merge;
 use super::patience::Patience;
@@ -245,25 +246,10 @@ impl Segments {
 
     /// The names of the files that a checkpoint of these would keep.
     pub(super) fn files(&self) -> impl Iterator<Item = String> + '_ {
-        self.closed.iter().map(|segment| file_name(self.table, segment.number))
+        self.closed.iter().map(|segment| segment_file(self.table, segment.number))
     }
 
     fn path(&self, number: u64) -> PathBuf {
-        self.directory.join(file_name(self.table, number))
+        self.directory.join(segment_file(self.table, number))
     }
-}
-
-fn file_name(table: Table, number: u64) -> String {
-    format!("{table}.{number}.segment")
-}
-
-/// Whether a file of this table, in a walk or sealed, has this name.
-pub(super) fn is_file_of(table: Table, name: &str) -> bool {
-    let number = || name.strip_prefix(table.as_str())?.strip_prefix('.')?.strip_suffix(".segment")?.parse().ok();
-    name == table_file(table) || number().is_some_and(|number: u64| file_name(table, number) == name)
-}
-
-/// The name of a table's file in a sealed snapshot.
-pub(super) fn table_file(table: Table) -> String {
-    format!("{table}.arrow")
 }

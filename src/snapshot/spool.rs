@@ -13,14 +13,16 @@ use serde_json::Value;
 use stocktake_sink::Table;
 use tracing::warn;
 
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::Checkpoint;
 use super::columns::{Columns, ManifestColumns, RepositoryColumns, TagColumns};
+use super::files;
 use super::lane::{self, Lane};
+use super::limit::Limit;
 use super::own;
 use super::patience::Patience;
 use super::sealed::Unsealed;
 use super::segments::{Closed, Segments};
-use super::{Limit, ManifestRow, RepositoryRow, TagRow};
+use super::{ManifestRow, RepositoryRow, TagRow};
 
 /// The spool could not be written or read back: nearly always the disk of the state directory.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +98,7 @@ impl Spool {
         let opened: Result<BTreeMap<_, _>, ArrowError> = tables.into_iter().map(open).collect();
         let Ok(segments) = opened else { return Ok(None) };
         let mut kept: BTreeSet<String> = segments.values().flat_map(Segments::files).collect();
-        kept.insert(checkpoint::FILE.to_owned());
+        kept.insert(files::CHECKPOINT.to_owned());
         let foreign = own::remove_all_but(&kept, directory).map_err(|e| error(directory, e.into()))?;
         warn_of(&foreign, directory);
         Ok(Some((Self::of(directory, segments, patience, buffer), note)))

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use stocktake_sink::contract::{id, record};
 use stocktake_sink::{Snapshot, Verdict};
 
+use super::super::files::table_file;
 use super::super::model_tests::{Model, WALKED, rows};
-use super::super::segments::{MOST_SEGMENTS, table_file};
+use super::super::segments::MOST_SEGMENTS;
 use super::super::{RepositoryState, Sealed};
 use super::*;
 

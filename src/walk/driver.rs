@@ -9,14 +9,15 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::future::OptionFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::ledger::{Books, Entered, Ledger, is_among, lower_case};
-use super::reading::{ROOM, Reader, Reading, TEXT_ROOM};
+use super::ledger::{Books, Entered, Ledger};
+use super::memory::MemoryBudget;
+use super::monitored::MonitoredNames;
+use super::reading::{Reader, Reading};
 use super::unfinished::{Cut, Pages};
 use super::{Ended, Progress, Sources, Start, WalkError, WalkSettings, Walked};
 use crate::clock;
@@ -78,8 +79,7 @@ struct Checkpoints {
 struct Driver<'a> {
     reader: Reader<'a>,
     progress: &'a Progress,
-    /// In lower case.
-    monitored: HashSet<String>,
+    monitored: MonitoredNames,
     /// Away while it works.
     ledger: Option<Ledger>,
     at_work: Option<JoinHandle<(Ledger, JobDone)>>,
@@ -100,15 +100,12 @@ impl<'a> Driver<'a> {
         settings: &'a WalkSettings,
         progress: &'a Progress,
     ) -> Result<Self, Box<Walked>> {
-        let (width, room) = (sources.concurrency.get(), Arc::new(Semaphore::new(ROOM)));
-        let texts = Arc::new(Semaphore::new(TEXT_ROOM));
         let reader = Reader {
             contents: sources.contents,
             known: sources.known.clone(),
             depth: settings.depth,
-            width,
-            room,
-            texts,
+            width: sources.concurrency.get(),
+            memory: MemoryBudget::new(),
         };
         let checkpoints =
             |fingerprint, begun_at| Checkpoints { fingerprint, begun_at, due: Instant::now() + CHECKPOINT_EVERY };
@@ -138,7 +135,7 @@ impl<'a> Driver<'a> {
         let mut driver = Self {
             reader,
             progress,
-            monitored: lower_case(settings),
+            monitored: MonitoredNames::of(settings),
             ledger: Some(ledger),
             at_work: None,
             pages,
@@ -173,7 +170,7 @@ impl<'a> Driver<'a> {
                 && let Some(place) = self.waiting.pop_front()
             {
                 self.in_flight.insert(place.repository.clone());
-                let monitored = is_among(&self.monitored, &place.repository);
+                let monitored = self.monitored.contains(&place.repository);
                 reading.push(reader.read(place, monitored));
             }
             let nothing_comes = pages.is_none() && reading.is_empty() && self.waiting.is_empty();

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use futures::{StreamExt, stream};
 use stocktake_sink::{ManifestKind, RunError};
 
-use super::reading::{Found, ROOM, Reader, Room};
+use super::found::Found;
+use super::memory::{MOST_PARTS, MemoryBudget, ReservedMemory};
 use crate::clock;
 use crate::registry::{
-    Child, ContentKind, Descriptor, Fault, ImageConfig, Manifest, Odd, Place, Platform, RegistryError, Resolved, chain,
+    Child, ContentKind, Contents, Descriptor, Fault, ImageConfig, Manifest, Odd, Place, Platform, RegistryError,
+    Resolved, chain,
 };
 use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 
@@ -21,7 +23,7 @@ enum Target {
     /// To a manifest of the last snapshot.
     Known(Resolved),
     /// To one that was fetched.
-    Fetched(Box<Manifest>, Room),
+    Fetched(Box<Manifest>, ReservedMemory),
 }
 
 /// A fetched manifest, and the platform for which an index lists it.
@@ -29,7 +31,10 @@ type Fetched = (Manifest, Platform);
 
 /// The manifests of one repository while they are gathered.
 pub(super) struct Images<'a> {
-    reader: &'a Reader<'a>,
+    contents: &'a dyn Contents,
+    /// Requests under way at once.
+    width: usize,
+    memory: &'a MemoryBudget,
     place: &'a Place,
     known: KnownRepository,
     /// By digest.
@@ -39,8 +44,15 @@ pub(super) struct Images<'a> {
 
 impl<'a> Images<'a> {
     /// `found` has the tags.
-    pub(super) fn new(reader: &'a Reader<'a>, place: &'a Place, known: KnownRepository, found: Found) -> Self {
-        Self { reader, place, known, rows: BTreeMap::new(), found }
+    pub(super) fn new(
+        contents: &'a dyn Contents,
+        width: usize,
+        memory: &'a MemoryBudget,
+        place: &'a Place,
+        known: KnownRepository,
+        found: Found,
+    ) -> Self {
+        Self { contents, width, memory, place, known, rows: BTreeMap::new(), found }
     }
 
     /// Reads all that the tags lead to, level by level.
@@ -66,7 +78,7 @@ impl<'a> Images<'a> {
     async fn targets(&mut self) -> Vec<Fetched> {
         let this = &*self;
         let asked = stream::iter(0..this.found.tags.len()).map(|at| async move { (at, this.target(at).await) });
-        let mut outcomes: Vec<_> = asked.buffer_unordered(this.reader.width).collect().await;
+        let mut outcomes: Vec<_> = asked.buffer_unordered(this.width).collect().await;
         outcomes.sort_unstable_by_key(|(at, _)| *at);
         let mut fetched = BTreeMap::new();
         for (_, outcome) in outcomes {
@@ -75,8 +87,8 @@ impl<'a> Images<'a> {
                     self.reuse(&resolved.digest);
                     Some(resolved)
                 }
-                Ok(Target::Fetched(manifest, room)) => {
-                    self.found.room.merge(room);
+                Ok(Target::Fetched(manifest, memory)) => {
+                    self.found.memory.merge(memory);
                     let (digest, media_type) = (manifest.digest.clone(), manifest.media_type.clone());
                     let resolved = Resolved { digest, media_type, size: Some(manifest.size) };
                     fetched.insert(manifest.digest.clone(), (*manifest, Platform::default()));
@@ -96,7 +108,7 @@ impl<'a> Images<'a> {
 
     /// A tag that the last snapshot has very probably leads where it led: its digest alone is asked for.
     async fn target(&self, at: usize) -> Result<Target, RegistryError> {
-        let (contents, tag) = (self.reader.contents, &self.found.tags[at]);
+        let (contents, tag) = (self.contents, &self.found.tags[at]);
         let mut reference = tag.to_owned();
         if self.known.tags.get(tag).is_some_and(|known| self.is_known(&known.digest, DEEPEST)) {
             let resolved = contents.resolve(self.place, tag).await?;
@@ -109,32 +121,32 @@ impl<'a> Images<'a> {
             }
             reference = resolved.digest;
         }
-        let (manifest, room) = self.fetch(&reference).await?;
-        Ok(Target::Fetched(Box::new(manifest), room))
+        let (manifest, memory) = self.fetch(&reference).await?;
+        Ok(Target::Fetched(Box::new(manifest), memory))
     }
 
     /// Fetches a manifest, if there is room for what it names. Where there is none for its annotations, they are left to
     /// the next run.
-    async fn fetch(&self, reference: &str) -> Result<(Manifest, Room), RegistryError> {
-        let mut manifest = self.reader.contents.manifest(self.place, reference).await?;
-        let Some(mut room) = self.reader.room_for_parts(manifest.layers.len() + manifest.children.len()) else {
-            return Err(RegistryError::too_much(&self.place.repository, reference, ROOM));
+    async fn fetch(&self, reference: &str) -> Result<(Manifest, ReservedMemory), RegistryError> {
+        let mut manifest = self.contents.manifest(self.place, reference).await?;
+        let Some(mut memory) = self.memory.reserve_parts(manifest.layers.len() + manifest.children.len()) else {
+            return Err(RegistryError::too_much(&self.place.repository, reference, MOST_PARTS));
         };
-        match self.reader.room_for_texts(size(&manifest.annotations)) {
-            Some(texts) => room.merge(texts),
+        match self.memory.reserve_texts(size(&manifest.annotations)) {
+            Some(texts) => memory.merge(texts),
             None => manifest.oddities.add(Odd::NoRoom, || no_room(&mut manifest.annotations, "annotations")),
         }
-        Ok((manifest, room))
+        Ok((manifest, memory))
     }
 
     /// Fetches a configuration. Where there is no room for its labels, they are left to the next run.
-    async fn config(&self, config: &Descriptor) -> Result<(ImageConfig, Room), RegistryError> {
-        let mut config = self.reader.contents.config(self.place, config).await?;
-        let room = self.reader.room_for_texts(size(&config.labels)).unwrap_or_else(|| {
+    async fn config(&self, config: &Descriptor) -> Result<(ImageConfig, ReservedMemory), RegistryError> {
+        let mut config = self.contents.config(self.place, config).await?;
+        let memory = self.memory.reserve_texts(size(&config.labels)).unwrap_or_else(|| {
             config.oddities.add(Odd::NoRoom, || no_room(&mut config.labels, "labels"));
-            Room::default()
+            ReservedMemory::default()
         });
-        Ok((config, room))
+        Ok((config, memory))
     }
 
     /// Whether the last snapshot has this manifest and all that it lists.
@@ -177,13 +189,12 @@ impl<'a> Images<'a> {
             let config = config.clone();
             async move { (this.config(&config).await, config.digest) }
         };
-        let read: Vec<_> =
-            stream::iter(wanted.into_values().map(read)).buffer_unordered(this.reader.width).collect().await;
+        let read: Vec<_> = stream::iter(wanted.into_values().map(read)).buffer_unordered(this.width).collect().await;
         let mut configs = HashMap::new();
         for (outcome, digest) in read {
             match outcome {
-                Ok((config, room)) => {
-                    self.found.room.merge(room);
+                Ok((config, memory)) => {
+                    self.found.memory.merge(memory);
                     configs.insert(digest, config);
                 }
                 Err(error) => self.failed(error, "config_missing"),
@@ -218,15 +229,14 @@ impl<'a> Images<'a> {
     async fn children(&mut self, wanted: Vec<(String, Platform)>) -> Vec<Fetched> {
         let this = &*self;
         let read = |(digest, platform): (String, Platform)| async move {
-            this.fetch(&digest).await.map(|(manifest, room)| (manifest, platform, room))
+            this.fetch(&digest).await.map(|(manifest, memory)| (manifest, platform, memory))
         };
-        let read: Vec<_> =
-            stream::iter(wanted.into_iter().map(read)).buffer_unordered(this.reader.width).collect().await;
+        let read: Vec<_> = stream::iter(wanted.into_iter().map(read)).buffer_unordered(this.width).collect().await;
         let mut fetched = Vec::new();
         for outcome in read {
             match outcome {
-                Ok((manifest, platform, room)) => {
-                    self.found.room.merge(room);
+                Ok((manifest, platform, memory)) => {
+                    self.found.memory.merge(memory);
                     fetched.push((manifest, platform));
                 }
                 Err(error) => self.failed(error, "child_missing"),

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use stocktake_sink::RunError;
 use tracing::debug;
 
+use super::found::Found;
+use super::monitored::MonitoredNames;
 use super::notes::Notes;
-use super::reading::{Found, Reading};
+use super::reading::Reading;
 use super::seen::Seen;
 use super::taken::Taken;
 use super::{Depth, WalkError, WalkSettings};
@@ -98,8 +100,7 @@ pub(super) struct Ledger {
     pub(super) spool: Spool,
     pub(super) books: Books,
     settings: WalkSettings,
-    /// In lower case.
-    monitored: HashSet<String>,
+    monitored: MonitoredNames,
     seen: Seen,
     taken: Taken,
     /// Whether a repository was left out as there are to be no more: a page that comes later must not make it unsaid.
@@ -125,7 +126,7 @@ impl Ledger {
     pub(super) fn new(spool: Spool, settings: WalkSettings) -> Self {
         let count = settings.monitored.len() as u64;
         let books = Books { kept: count, monitored: count, ..Books::default() };
-        let (seen, monitored) = (Seen::default(), lower_case(&settings));
+        let (seen, monitored) = (Seen::default(), MonitoredNames::of(&settings));
         let taken = Taken::default();
         let (limited, unproven, silent) = (false, None, Vec::new());
         Self { spool, books, settings, monitored, seen, taken, limited, unproven, silent }
@@ -141,7 +142,7 @@ impl Ledger {
         pending: &[String],
         settings: WalkSettings,
     ) -> Result<Self, (Box<Self>, SpoolError)> {
-        let monitored = lower_case(&settings);
+        let monitored = MonitoredNames::of(&settings);
         let names = || pending.iter().map(String::as_str);
         let before = Seen::resumed(&mut spool, names(), &monitored)
             .and_then(|seen| Ok((seen, Taken::resumed(&mut spool, names())?)));
@@ -192,7 +193,7 @@ impl Ledger {
         let mut to_read: Vec<Arc<str>> = Vec::new();
         for name in page.names.iter().filter(|name| self.settings.filter.accepts(name)) {
             // Those were read first, whatever the list says.
-            if is_among(&self.monitored, name) {
+            if self.monitored.contains(name) {
                 continue;
             }
             // Rows of names alone are unique in the spool; whatever is read or counted is to be so before.
@@ -224,7 +225,7 @@ impl Ledger {
             return Ok(page.last && page.invalid_count == 0);
         }
         // Monitored ones have rows before they are listed.
-        let names: HashSet<&str> = page.names.iter().filter(|name| !is_among(&self.monitored, name)).collect();
+        let names: HashSet<&str> = page.names.iter().filter(|name| !self.monitored.contains(name)).collect();
         let first = self.books.first.iter();
         let mut met = first.chain(&pending).any(|name| names.contains(name.as_str()));
         if !met {
@@ -240,7 +241,7 @@ impl Ledger {
         if page.names.len() >= CONCLUSIVE_NAMES {
             return Ok(true);
         }
-        let tells = |name: &str| self.settings.filter.accepts(name) && !is_among(&self.monitored, name);
+        let tells = |name: &str| self.settings.filter.accepts(name) && !self.monitored.contains(name);
         Ok(page.names.iter().all(tells) && self.spool.holds_all(page.names.iter())?)
     }
 
@@ -354,15 +355,6 @@ impl Books {
     pub(super) fn is_empty(&self) -> bool {
         self.pages + self.read + self.unreadable + self.gone == 0
     }
-}
-
-/// Whether a name is in a set of names in lower case.
-pub(super) fn is_among(names: &HashSet<String>, name: &str) -> bool {
-    !names.is_empty() && names.contains(&name.to_lowercase())
-}
-
-pub(super) fn lower_case(settings: &WalkSettings) -> HashSet<String> {
-    settings.monitored.iter().map(|name| name.to_lowercase()).collect()
 }
 
 /// A repository of which nothing but its name was asked for.

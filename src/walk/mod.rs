@@ -2,8 +2,11 @@
 //! once. Knows no verdict and no sink.
 
 mod driver;
+mod found;
 mod images;
 mod ledger;
+mod memory;
+mod monitored;
 mod notes;
 mod reading;
 mod seen;

@@ -4,10 +4,9 @@
 //! that lists by age, or one that lost its place) a growing Bloom filter takes over, seeded from the spool: 2 to 3
 //! bytes a name, and "not met" is certain.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::ledger::is_among;
+use super::monitored::MonitoredNames;
 use crate::registry::Names;
 use crate::snapshot::{Spool, SpoolError};
 
@@ -29,22 +28,22 @@ impl Seen {
     pub(super) fn resumed<'a>(
         spool: &mut Spool,
         pending: impl IntoIterator<Item = &'a str>,
-        monitored: &HashSet<String>,
+        monitored: &MonitoredNames,
     ) -> Result<Self, SpoolError> {
         let mut filter = Filter::of(spool, monitored)?;
-        for name in pending.into_iter().filter(|name| !is_among(monitored, name)) {
+        for name in pending.into_iter().filter(|name| !monitored.contains(name)) {
             filter.insert(name);
         }
         Ok(Self { greatest: String::new(), filter: Some(filter) })
     }
 
     /// Notes a page's names; false if all of them look met. An empty page is no lack of progress. Rows of `monitored`
-    /// repositories, in lower case, do not count as listed.
+    /// repositories do not count as listed.
     pub(super) fn note(
         &mut self,
         names: &Names,
         spool: &mut Spool,
-        monitored: &HashSet<String>,
+        monitored: &MonitoredNames,
     ) -> Result<bool, SpoolError> {
         if self.filter.is_none() {
             let greatest = names.iter().max().unwrap_or_default();
@@ -83,10 +82,10 @@ struct Layer {
 impl Filter {
     /// A filter that holds the repositories of the spool but for monitored ones, which have rows whether they were
     /// listed or not.
-    fn of(spool: &mut Spool, monitored: &HashSet<String>) -> Result<Self, SpoolError> {
+    fn of(spool: &mut Spool, monitored: &MonitoredNames) -> Result<Self, SpoolError> {
         let mut filter = Self::default();
         spool.visit(|name| {
-            if !is_among(monitored, name) {
+            if !monitored.contains(name) {
                 filter.insert(name);
             }
         })?;

@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edge_09_what_is_posted_for_a_token_survives_json() {
+    fn what_is_posted_for_a_token_survives_json() {
         let body = credentials("a\"b", &Secret::new("p\\:/ \"+ö"));
         let read: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!((read["identifier"].as_str(), read["secret"].as_str()), (Some("a\"b"), Some("p\\:/ \"+ö")));

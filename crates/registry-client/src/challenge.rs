@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_04_challenges_are_read_by_rfc_9110() {
+    fn challenges_are_read_by_rfc_9110() {
         let realm = "https://auth.example.com/token";
         for header in [
             r#"Bearer realm="https://auth.example.com/token",service="r",scope="registry:catalog:*""#,
@@ -157,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn edge_04_commas_inside_quotes_stay_in_the_scope() {
+    fn commas_inside_quotes_stay_in_the_scope() {
         let found = parse_one(r#"Bearer realm="https://a/t",scope="repository:a/b:pull,push repository:c:pull""#);
         assert_eq!(found[0].param("scope"), Some("repository:a/b:pull,push repository:c:pull"));
         assert_eq!(found.len(), 1);
     }
 
     #[test]
-    fn edge_04_several_headers_and_basic_first() {
+    fn several_challenge_headers_are_read_also_with_basic_first() {
         let found = Challenge::parse_all([&b"Basic realm=\"gitea\""[..], b"Bearer realm=\"https://h/v2/token\""]);
         assert_eq!(found.len(), 2);
         assert!(found[0].is("basic") && found[1].is("Bearer"));

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn edge_36_the_gate_holds_back_everybody_for_that_host_and_nobody_else() {
+    async fn the_gate_holds_back_all_requests_to_that_host_and_no_others() {
         let gate = Gate::default();
         let (busy, other) = (Url::parse("https://a/x").expect("URL"), Url::parse("https://a:8443/x").expect("URL"));
         let start = Instant::now();

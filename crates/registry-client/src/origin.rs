@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_18_credentials_go_to_the_same_host_the_same_site_or_a_known_pair() {
+    fn credentials_go_to_the_same_host_the_same_site_or_a_known_pair() {
         for (realm, registry) in [
             ("https://quay.io/v2/auth", "https://quay.io"),
             ("https://quay.io:8443/auth", "https://quay.io"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_18_credentials_go_nowhere_else() {
+    fn credentials_go_nowhere_else() {
         for (realm, registry) in [
             ("https://evil.example.com/auth", "https://quay.io"),
             ("https://quay.io.evil.com/auth", "https://quay.io"),

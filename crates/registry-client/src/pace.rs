@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn edge_38_requests_begin_evenly_and_never_more_than_a_tenth_of_a_second_at_once() {
+    async fn requests_begin_evenly_and_never_more_than_a_tenth_of_a_second_at_once() {
         let slow = began(&[&pace("slow.example", 5)], 4).await;
         assert_eq!(slow, [0, 200, 400, 600]);
         let quick = began(&[&pace("quick.example", 100)], 1000).await;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn edge_38_time_unused_is_not_saved_up() {
+    async fn unused_time_is_not_saved_up() {
         let pace = pace("idle.example", 10);
         pace.pass(false).await;
         tokio::time::sleep(Duration::from_mins(1)).await;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn edge_38_two_clients_of_one_host_share_its_limit_and_other_hosts_do_not() {
+    async fn two_clients_of_one_host_share_its_limit_and_other_hosts_do_not() {
         let (one, two) = (pace("shared.example", 10), pace("SHARED.example.", 10));
         assert_eq!(began(&[&one, &two], 4).await, [0, 100, 200, 300]);
         let (one, two) = (pace("a.example", 10), pace("b.example", 10));

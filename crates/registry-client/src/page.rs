@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edge_26_null_is_empty() {
+    fn a_null_list_is_empty() {
         for body in
             [r#"{"repositories":null}"#, r#"{"repositories":[]}"#, " {\"next\":[1,{}], \"repositories\": [ ] } \n"]
         {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_26_a_wrong_type_html_or_a_truncated_body_is_an_error() {
+    fn a_wrong_type_html_or_a_truncated_body_is_an_error() {
         for body in [
             "",
             "<html>",

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edge_16_groups_stay_under_the_limits_and_keep_every_repository_once_in_order() {
+    fn groups_stay_under_the_limits_and_keep_every_repository_once_in_order() {
         for length in [1, 40, 255] {
             let names: Vec<Arc<str>> = (0..101).map(|at| format!("{at:0length$}").into()).collect();
             let places = Place::together(names.clone());

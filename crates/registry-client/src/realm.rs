@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_04_the_realms_own_query_is_kept_and_missing_parts_are_left_out() {
+    fn the_realms_own_query_is_kept_and_missing_parts_are_left_out() {
         let url =
             |realm, service, scopes| String::from(token_url(&wanted(realm, service, scopes)).expect("short enough"));
         assert_eq!(url("https://a/t", None, ""), "https://a/t");
@@ -349,13 +349,13 @@ mod tests {
     }
 
     #[test]
-    fn edge_16_several_scopes_are_a_repeated_parameter() {
+    fn several_scopes_are_a_repeated_parameter() {
         let url = token_url(&wanted("https://a/t", None, "repository:a:pull repository:b:pull")).expect("short enough");
         assert_eq!(url.query(), Some("scope=repository%3Aa%3Apull&scope=repository%3Ab%3Apull"));
     }
 
     #[test]
-    fn edge_09_credentials_survive_in_header_and_form() {
+    fn credentials_survive_in_header_and_form() {
         let password = Secret::new("p:a/ss%2B+wörd");
         let basic = basic("acme+inventory", &password).expect("a header");
         assert!(basic.is_sensitive());

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_37_retries_are_bounded_jittered_and_only_for_what_may_pass() {
+    fn retries_are_bounded_jittered_and_only_for_what_may_pass() {
         for seen in [Seen::Broken, status(500), status(502), status(503), status(504), status(408)] {
             assert_eq!(pause(&attempt(1, seen)), Some(Duration::from_millis(500)), "{seen:?}");
             assert_eq!(POLICY.decide(&attempt(4, seen)), Decision::GiveUp, "{seen:?}");
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_36_the_pause_asked_for_is_kept_and_capped() {
+    fn the_pause_asked_for_is_kept_and_capped() {
         let asked = |seconds| Attempt {
             asked: Some(Duration::from_secs(seconds)),
             dice: 0.0,
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_36_retry_after_is_read_in_every_form() {
+    fn retry_after_is_read_in_every_form() {
         let asked = |name: &'static str, value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().expect("a value"));

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_06_a_scope_that_the_registry_is_known_to_refuse_is_never_asked_for() {
+    fn a_scope_that_the_registry_is_known_to_refuse_is_never_asked_for() {
         let mut ladder = Ladder::new(&["registry:catalog:*,repository:o/r:pull".into()]);
         ladder.forgo("registry:catalog:*");
         ladder.challenged(Some("registry:catalog:*"));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_06_the_ladder_is_configured_then_challenged_then_none_each_once() {
+    fn the_ladder_is_configured_then_challenged_then_none_each_once() {
         let mut ladder = Ladder::new(&["repository:o/r:pull".into()]);
         ladder.challenged(Some("registry:catalog:*"));
         assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_06_a_challenge_that_comes_late_is_still_a_step() {
+    fn a_challenge_that_comes_late_is_still_a_step() {
         let mut ladder = Ladder::new(&[]);
         ladder.challenged(None);
         assert_eq!(ladder.step(), Some(ScopeSet::default()));

@@ -1,4 +1,4 @@
-//! Whole flows against the scripted registry; each test bears the number of its case in the list of edge cases.
+//! Whole flows against the scripted registry.
 
 mod contents;
 mod discovery;

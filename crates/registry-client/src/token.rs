@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edge_11_token_or_access_token_and_neither_is_an_error() {
+    async fn token_or_access_token_and_neither_is_an_error() {
         let read = |body: &str| read_answer(body.as_bytes(), Instant::now(), NOW).map(|t| t.secret.expose().to_owned());
         assert_eq!(read(r#"{"token":"a"}"#), Ok("a".into()));
         assert_eq!(read(r#"{"access_token":"b"}"#), Ok("b".into()));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edge_12_every_odd_expires_in_gives_a_sane_lifetime() {
+    async fn every_odd_expires_in_gives_a_sane_lifetime() {
         assert_eq!(lifetime(&json!({"token": "t", "expires_in": 300})), 300);
         assert_eq!(lifetime(&json!({"token": "t", "expires_in": "300"})), 300);
         assert_eq!(lifetime(&json!({"token": "t", "expires_in": 299.9})), 299);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edge_12_without_expires_in_the_jwt_tells() {
+    async fn without_expires_in_the_jwt_tells() {
         assert_eq!(lifetime(&json!({"token": jwt(&json!({"exp": NOW + 3600}))})), 3600);
         assert_eq!(lifetime(&json!({"token": jwt(&json!({"exp": NOW + 3600, "iat": NOW}))})), 3600);
         assert_eq!(lifetime(&json!({"token": jwt(&json!({"exp": NOW - 1}))})), 60);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edge_13_neither_issued_at_nor_a_skewed_clock_changes_the_lifetime() {
+    async fn neither_issued_at_nor_a_skewed_clock_changes_the_lifetime() {
         for odd in [json!("2001-01-01T00:00:00Z"), json!("2099-01-01T00:00:00.123456789Z"), json!("x"), json!(5)] {
             assert_eq!(lifetime(&json!({"token": "t", "expires_in": 300, "issued_at": odd})), 300, "{odd}");
         }

@@ -1,4 +1,4 @@
-//! What APIs answer instead of a list, and what is made of it. The numbers are those of the list of edge cases.
+//! What APIs answer instead of a list, and what is made of it.
 
 use super::*;
 use crate::registry::Fault;
@@ -17,7 +17,7 @@ async fn quay_error(goes: Goes) -> RegistryError {
 }
 
 #[tokio::test]
-async fn edge_17_refusals_are_told_apart_and_say_what_the_login_needs() {
+async fn refusals_are_told_apart_and_say_what_the_login_needs() {
     for (goes, fault, remedy) in [
         (Goes::status(401).body(r#"{"error":"hunter2/Ü+% is no token"}"#), Fault::CredentialsRejected, "repo:read"),
         (Goes::status(403).body(r#"{"error_message":"Unauthorized"}"#), Fault::Denied, "repo:read"),
@@ -67,7 +67,7 @@ async fn a_refused_exchange_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn edge_36_a_429_is_waited_out() {
+async fn a_429_is_waited_out() {
     let busy = Goes::status(429).header("retry-after", "0");
     let rig = quay(vec![busy, body(r#"{"repositories":[{"namespace":"acme","name":"app"}]}"#)]).await;
     assert_eq!(rig.names(&rig.quay(&["acme"])).await, ["acme/app"]);
@@ -75,7 +75,7 @@ async fn edge_36_a_429_is_waited_out() {
 }
 
 #[tokio::test]
-async fn edge_21_a_next_page_elsewhere_is_refused_before_it_is_asked() {
+async fn a_next_page_elsewhere_is_refused_before_it_is_asked() {
     let next = r#"{"next":"http://evil.example/v2/namespaces/acme/repositories?page=2","results":[]}"#;
     let rig = Rig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", body(next))]).await;
     let settings = DiscoverySettings::DockerHub { api: ApiSettings::default(), namespaces: owned(&["acme"]) };
@@ -85,7 +85,7 @@ async fn edge_21_a_next_page_elsewhere_is_refused_before_it_is_asked() {
 }
 
 #[tokio::test]
-async fn edge_22_a_list_that_goes_in_circles_ends_in_an_error() {
+async fn a_list_that_goes_in_circles_ends_in_an_error() {
     // The same key again: the same URL.
     let again = r#"{"repositories":[{"namespace":"acme","name":"app"}],"next_page":"k"}"#;
     let second = "/api/v1/repository?namespace=acme&public=true&next_page=k";

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::registry::Auth;
-use crate::walk::{Books, Ended, Walked};
+use crate::clock;
+use crate::discovery::DiscoverySettings;
+use crate::registry::{self, Auth};
+use crate::snapshot::JudgeSettings;
+use crate::walk::{Books, Ended, WalkSettings, Walked};
 
 use super::*;
 
@@ -62,7 +65,7 @@ async fn other_work_goes_on_while_a_spool_is_merged() {
     let plan = plan(scratch.path());
     let run = Run::new(&plan);
     let turns = Rc::new(Cell::new(0));
-    let id = SnapshotId::new(plan.name.clone(), run.started_at);
+    let id = SnapshotId::new(plan.name.clone(), run.context.started_at);
     let others = async {
         loop {
             turns.set(turns.get() + 1);
@@ -71,7 +74,7 @@ async fn other_work_goes_on_while_a_spool_is_merged() {
     };
     let judged = tokio::select! {
         biased;
-        judged = verdict::judge(&run, Walk::Done { walked: Box::new(walked), resumed: None }, id, None) => judged.unwrap(),
+        judged = verdict::judge(&run.context, Walk::Done { walked: Box::new(walked), resumed: None }, id, None) => judged.unwrap(),
         () = others => unreachable!("it never ends"),
     };
     assert_eq!(judged.record.rows_repositories, 100_000);

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
-use stocktake_sink::{SinkError, SinkErrorKind, Snapshot};
+use stocktake_sink::{SinkError, SinkErrorKind, Snapshot, Trigger};
 use tokio::sync::Mutex;
 
 use super::*;

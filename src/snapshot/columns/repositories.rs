@@ -7,7 +7,8 @@ use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 use super::{Columns, Key, spooled_schema, text};
-use crate::snapshot::{ORDERED_BATCH, RepositoryRow};
+use crate::snapshot::RepositoryRow;
+use crate::snapshot::limit::ORDERED_BATCH;
 
 /// Gathers repository rows.
 #[derive(Debug)]

@@ -17,14 +17,14 @@ async fn walked(pages: &[&[&str]], settings: &WalkSettings) -> (Ended, u64, u64)
 }
 
 #[tokio::test]
-async fn edge_22_a_page_with_no_new_name_stops_the_walk() {
+async fn a_page_with_no_new_name_stops_the_walk() {
     let all = settings(0, &[], &[]);
     let (ended, ..) = walked(&[&["a", "b"], &["c"], &["b", "a"], &["d"]], &all).await;
     assert!(matches!(ended, Ended::Failed(WalkError::NoProgress { page: 3 })), "{ended:?}");
 }
 
 #[tokio::test]
-async fn edge_22_a_long_page_with_no_new_name_stops_the_walk_whatever_is_excluded() {
+async fn a_long_page_with_no_new_name_stops_the_walk_whatever_is_excluded() {
     let page: Vec<&'static str> = "a b c d e f g h i j k l m n o p q r s t".split(' ').collect();
     // Excluded names are not in the spool, so only the second repetition shows; the client notices equal pages anyway.
     let (ended, ..) = walked(&[&page, &page, &page, &["z"]], &settings(0, &[], &["*"])).await;
@@ -32,7 +32,7 @@ async fn edge_22_a_long_page_with_no_new_name_stops_the_walk_whatever_is_exclude
 }
 
 #[tokio::test]
-async fn edge_22_a_repetition_is_noticed_whatever_came_between() {
+async fn a_repeated_page_is_noticed_whatever_came_between() {
     let all = settings(0, &[], &[]);
     let (ended, ..) = walked(&[&["m"], &["a"], &["z"], &["b"], &["z", "m"], &["c"]], &all).await;
     assert!(matches!(ended, Ended::Failed(WalkError::NoProgress { page: 5 })), "{ended:?}");
@@ -57,14 +57,14 @@ async fn monitored_repositories_that_are_listed_together_and_late_are_no_repetit
 }
 
 #[tokio::test]
-async fn edge_23_an_empty_page_in_between_is_no_lack_of_progress() {
+async fn an_empty_page_in_between_is_no_lack_of_progress() {
     let (ended, listed, rows) = walked(&[&["a"], &[], &[], &["b"]], &settings(0, &[], &[])).await;
     assert!(matches!(ended, Ended::Whole), "{ended:?}");
     assert_eq!((listed, rows), (2, 2));
 }
 
 #[tokio::test]
-async fn edge_25_names_listed_twice_are_one_row_whatever_the_order() {
+async fn names_listed_twice_are_one_row_whatever_the_order() {
     let (ended, listed, rows) = walked(&[&["c", "a", "c"], &["b", "a"], &["a"]], &settings(0, &[], &[])).await;
     assert!(matches!(ended, Ended::Whole), "{ended:?}");
     assert_eq!((listed, rows), (6, 3));

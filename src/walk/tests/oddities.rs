@@ -3,9 +3,9 @@
 use super::memory::{Repository, digest};
 use super::repositories::{rows, sealed, settings, short};
 use super::*;
-use tokio::sync::Semaphore;
 
 use super::super::images::is_read;
+use super::super::memory::MemoryBudget;
 use super::super::reading::Reader;
 use crate::registry::{Child, Descriptor, ImageConfig, Odd, Place, Platform};
 use crate::snapshot::{ManifestRow, Sealed};
@@ -144,9 +144,8 @@ async fn labels_for_which_there_is_no_room_are_said_to_be_missing_and_read_the_n
     app.manifests.get_mut(&digest("a1")).unwrap().annotations = texts(10_000);
     app.configs.get_mut(&digest("c0a2")).unwrap().labels = texts(10_000);
     let memory = one(&app);
-    let (room, texts) = (Arc::new(Semaphore::new(100)), Arc::new(Semaphore::new(2000)));
-    let reader =
-        Reader { contents: &memory, known: None, depth: Depth::Manifests, width: 2, room, texts: texts.clone() };
+    let budget = MemoryBudget::of(100, 2000);
+    let reader = Reader { contents: &memory, known: None, depth: Depth::Manifests, width: 2, memory: budget.clone() };
     let found = reader.read(Place::alone("a/app"), false).await.found.unwrap();
     assert!(found.cut_short.is_none());
     let [one, two] = &found.manifests[..] else { panic!("{:?}", found.manifests) };
@@ -161,5 +160,5 @@ async fn labels_for_which_there_is_no_room_are_said_to_be_missing_and_read_the_n
     assert!(!is_read(one) && !is_read(two));
     assert!(is_read(&ManifestRow { notes: None, ..one.clone() }));
     drop(found);
-    assert_eq!(texts.available_permits(), 2000);
+    assert_eq!(budget.free_text_bytes(), 2000);
 }

@@ -138,7 +138,7 @@ async fn what_is_new_or_moved_is_fetched_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn edge_30_a_repository_that_cannot_be_read_is_a_row_that_says_so() {
+async fn a_repository_that_cannot_be_read_is_a_row_that_says_so() {
     let faulty = |fault| Repository::default().with_image("v1", "f").failing("tags", fault);
     let memory = Memory::of([
         ("a/good", Repository::default().with_image("v1", "a")),
@@ -168,7 +168,7 @@ async fn edge_30_a_repository_that_cannot_be_read_is_a_row_that_says_so() {
 }
 
 #[tokio::test]
-async fn edge_32_a_tag_that_is_gone_when_it_is_fetched_stays_listed_and_the_repository_complete() {
+async fn a_tag_that_is_gone_when_it_is_fetched_stays_listed_and_the_repository_complete() {
     let mut app = Repository::default().with_image("v1", "a1").with_image("v2", "a2");
     app.manifests.remove(&digest("a2"));
     let (memory, scratch) = (Memory::of([("a/app", app)]), tempfile::tempdir().unwrap());
@@ -180,7 +180,7 @@ async fn edge_32_a_tag_that_is_gone_when_it_is_fetched_stays_listed_and_the_repo
 }
 
 #[tokio::test]
-async fn edge_34_a_missing_child_is_noted_and_the_rest_is_there() {
+async fn a_missing_child_of_an_index_is_noted_and_the_rest_is_read() {
     let mut multi = Repository::default().with_index("v1", "b", &["b1", "b2"]);
     multi.manifests.remove(&digest("b2"));
     let (memory, scratch) = (Memory::of([("b/multi", multi)]), tempfile::tempdir().unwrap());

@@ -95,7 +95,7 @@ async fn other_settings_or_too_much_time_begin_anew() {
 }
 
 #[tokio::test]
-async fn edge_30_server_errors_end_a_walk_only_where_there_is_nothing_else_for_long() {
+async fn server_errors_end_a_walk_only_where_there_is_nothing_else_for_long() {
     for (failing, ends) in [(40, false), (80, true)] {
         let scratch = tempfile::tempdir().unwrap();
         let (mut memory, pages) = repositories(100, 10);

@@ -52,7 +52,7 @@ async fn pass(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_15_concurrent_refreshes_collapse_into_one() {
+async fn concurrent_refreshes_collapse_into_one() {
     let cache = cache(&[]);
     let all = join_all((0..50).map(|_| cache.text("a:b:c"))).await;
     assert!(all.iter().all(|text| text == "t1"));
@@ -60,7 +60,7 @@ async fn edge_15_concurrent_refreshes_collapse_into_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_15_those_who_waited_share_the_failure_and_do_not_fetch_again() {
+async fn waiting_requests_share_the_failure_and_do_not_fetch_again() {
     let cache = cache(&[true]);
     let wanted = wanted("a:b:c");
     let all = join_all((0..50).map(|_| cache.get(&wanted))).await;
@@ -70,7 +70,7 @@ async fn edge_15_those_who_waited_share_the_failure_and_do_not_fetch_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_15_a_dropped_fetch_blocks_nobody() {
+async fn a_dropped_fetch_blocks_no_other_request() {
     let cache = cache(&[]);
     let gave_up = tokio::time::timeout(Duration::from_millis(10), cache.get(&wanted("a:b:c"))).await;
     assert!(gave_up.is_err());
@@ -78,7 +78,7 @@ async fn edge_15_a_dropped_fetch_blocks_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_16_tokens_are_cached_by_realm_service_and_scope() {
+async fn tokens_are_cached_by_realm_service_and_scope() {
     let cache = cache(&[]);
     assert_eq!(cache.text("repository:a:pull").await, "t1");
     assert_eq!(cache.text("repository:b:pull").await, "t2");
@@ -99,7 +99,7 @@ async fn kept<T>(cache: &TokenCache<Fake>, flow: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_14_a_token_is_renewed_ahead_of_expiry_and_nobody_waits_for_it() {
+async fn a_token_is_renewed_ahead_of_expiry_and_no_request_waits_for_it() {
     let cache = cache(&[]);
     let flow = async {
         assert_eq!(cache.text("a:b:c").await, "t1");
@@ -115,7 +115,7 @@ async fn edge_14_a_token_is_renewed_ahead_of_expiry_and_nobody_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_14_a_failed_early_refresh_keeps_the_living_token() {
+async fn a_failed_early_refresh_keeps_the_valid_token() {
     let cache = cache(&[false, true, true, true, true, true, true, true, false]);
     let flow = async {
         assert_eq!(cache.text("a:b:c").await, "t1");
@@ -134,7 +134,7 @@ async fn edge_14_a_failed_early_refresh_keeps_the_living_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_15_two_keepers_renew_once() {
+async fn two_keepers_renew_once() {
     let cache = cache(&[]);
     let flow = async {
         cache.text("a:b:c").await;
@@ -147,7 +147,7 @@ async fn edge_15_two_keepers_renew_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_14_a_refused_token_is_forgotten_and_its_successor_is_not() {
+async fn a_refused_token_is_forgotten_and_its_successor_is_not() {
     let cache = cache(&[]);
     let old = cache.get(&wanted("a:b:c")).await.expect("a token").secret;
     cache.refused(&wanted("a:b:c"), &old);
@@ -157,7 +157,7 @@ async fn edge_14_a_refused_token_is_forgotten_and_its_successor_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_14_keep_fresh_renews_what_is_in_use_until_stopped() {
+async fn keep_fresh_renews_what_is_in_use_until_stopped() {
     let cache = Arc::new(cache(&[]));
     let stop = CancellationToken::new();
     let keeper = tokio::spawn({
@@ -179,7 +179,7 @@ async fn edge_14_keep_fresh_renews_what_is_in_use_until_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_16_a_token_used_for_a_moment_is_left_to_lapse_and_renewed_where_it_is_used_again() {
+async fn a_token_used_for_a_moment_is_left_to_lapse_and_renewed_where_it_is_used_again() {
     let cache = cache(&[]);
     let flow = async {
         for number in 0..20 {
@@ -196,7 +196,7 @@ async fn edge_16_a_token_used_for_a_moment_is_left_to_lapse_and_renewed_where_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn edge_16_tokens_of_ten_thousand_repositories_are_not_kept() {
+async fn tokens_of_ten_thousand_repositories_are_not_kept() {
     let cache = cache(&[]);
     let scope = |number: usize| format!("repository:r{number}:pull");
     for number in 0..2000 {

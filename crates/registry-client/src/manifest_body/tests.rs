@@ -75,7 +75,7 @@ fn images_indexes_and_artifacts_are_told_apart() {
 }
 
 #[test]
-fn edge_31_the_content_type_is_lenient_in_form_and_strict_in_meaning() {
+fn the_content_type_is_read_leniently_in_form_and_strictly_in_meaning() {
     let upper = OCI_IMAGE.to_uppercase() + " ; charset=utf-8";
     assert_eq!(read_as(&image(), Some(&upper)).expect("a manifest").oddities, Oddities::default());
     let unnamed = with(image(), json!({"mediaType": null}));
@@ -128,7 +128,7 @@ fn an_image_that_is_announced_as_an_index_is_refused_and_the_other_way_round() {
 }
 
 #[test]
-fn edge_31_schema_1_is_an_image_of_which_no_more_is_known_however_it_comes() {
+fn schema_1_is_an_image_of_which_no_more_is_known_however_it_comes() {
     let signed = json!({"schemaVersion": 1, "fsLayers": [], "signatures": []});
     let plain = json!({"schemaVersion": 1, "fsLayers": [{"blobSum": DIGEST}], "architecture": "amd64"});
     for (body, header, media_type) in [
@@ -148,7 +148,7 @@ fn edge_31_schema_1_is_an_image_of_which_no_more_is_known_however_it_comes() {
 }
 
 #[test]
-fn edge_34_what_could_be_two_things_or_nothing_is_corrupt() {
+fn a_body_that_could_be_two_kinds_of_manifest_or_none_is_corrupt() {
     for body in [
         with(image(), json!({"manifests": []})),
         with(image(), json!({"MANIFESTS": []})),
@@ -168,7 +168,7 @@ fn edge_34_what_could_be_two_things_or_nothing_is_corrupt() {
 }
 
 #[test]
-fn edge_34_a_body_that_is_no_manifest_is_corrupt_and_not_repeated() {
+fn a_body_that_is_no_manifest_is_corrupt_and_its_text_is_not_repeated() {
     let long = "x".repeat(10_000);
     for change in [
         json!({"layers": vec![points("layer"); MOST + 1]}),

@@ -64,7 +64,7 @@ fn names(tags: &Tags) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn edge_35_fifteen_hundred_tags_come_page_by_page_each_once() {
+async fn fifteen_hundred_tags_come_page_by_page_each_once() {
     let rig =
         Rig::new(Script { contents: fake_registry::Contents::uniform(1500), ..Script::quay_like(["a/b__c/d"]) }).await;
     let tags = rig.client.tags(&Place::alone("a/b__c/d")).await.expect("tags");
@@ -78,7 +78,7 @@ async fn edge_35_fifteen_hundred_tags_come_page_by_page_each_once() {
 }
 
 #[tokio::test]
-async fn edge_25_and_35_tags_against_the_grammar_are_apart_and_repeated_ones_once() {
+async fn invalid_tags_are_listed_apart_and_repeated_tags_once() {
     let tags = ["\"b\"", "\"a\"", "\"b\"", "\"../x\"", "\"\\u001b[2J\"", "\"V1.0-RC_2\"", "\"_\""];
     let long = |length| format!("\"{}\"", "t".repeat(length));
     let body = format!("{{\"name\":\"a\",\"tags\":[{},{},{}]}}", tags.join(","), long(128), long(129));
@@ -89,7 +89,7 @@ async fn edge_25_and_35_tags_against_the_grammar_are_apart_and_repeated_ones_onc
 }
 
 #[tokio::test]
-async fn edge_26_null_and_no_tags_are_empty_and_rubbish_is_an_error() {
+async fn null_tags_and_no_tags_are_empty_and_an_unreadable_list_is_an_error() {
     for body in [r#"{"name":"a","tags":null}"#, r#"{"name":"a","tags":[]}"#] {
         let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, Goes::status(200).body(body)))).await;
         assert!(rig.client.tags(&Place::alone("a")).await.expect("tags").names.is_empty());
@@ -102,7 +102,7 @@ async fn edge_26_null_and_no_tags_are_empty_and_rubbish_is_an_error() {
 }
 
 #[tokio::test]
-async fn edge_23_and_28_a_short_or_empty_page_of_tags_is_not_the_last() {
+async fn a_short_or_empty_page_of_tags_is_not_the_last() {
     let script = Script::open(["a"]).with_faults(|seen, nth| {
         let next = |path: &str| format!("<{path}?page={nth}>; rel=\"next\"");
         let page = |tags: &str| Goes::status(200).body(format!("{{\"name\":\"a\",\"tags\":{tags}}}"));
@@ -118,7 +118,7 @@ async fn edge_23_and_28_a_short_or_empty_page_of_tags_is_not_the_last() {
 }
 
 #[tokio::test]
-async fn edge_27_a_page_size_for_tags_that_is_refused_is_not_asked_for_again() {
+async fn a_page_size_for_tags_that_is_refused_is_not_asked_for_again() {
     let script = Script {
         contents: fake_registry::Contents::uniform(60),
         tag_pages: TagPages::Last { max: 50 },
@@ -145,7 +145,7 @@ fn paged(link: impl Fn(&str) -> Vec<String> + Send + Sync + 'static) -> Script {
 }
 
 #[tokio::test]
-async fn edge_21_a_tag_link_elsewhere_is_refused_and_a_dropped_prefix_repaired_on_request() {
+async fn a_tag_link_elsewhere_is_refused_and_a_dropped_prefix_repaired_on_request() {
     let thief = FakeRegistry::start(Script::open(["key/a"])).await.expect("a port");
     let elsewhere = thief.url().join("/v2/key/a/tags/list").expect("a URL");
     let rig = anonymous(paged(move |_| vec![format!("<{elsewhere}>; rel=next")])).await;
@@ -167,7 +167,7 @@ async fn edge_21_a_tag_link_elsewhere_is_refused_and_a_dropped_prefix_repaired_o
 }
 
 #[tokio::test]
-async fn edge_22_tags_that_go_in_circles_are_an_error() {
+async fn tags_that_go_in_circles_are_an_error() {
     for circle in ["</v2/key/a/tags/list?n=1000>; rel=next", "</v2/key/a/tags/list?x=1>; rel=next"] {
         let rig = anonymous(paged(move |_| vec![circle.to_owned()])).await;
         let error = rig.client.tags(&Place::alone("key/a")).await.expect_err("endless");
@@ -177,7 +177,7 @@ async fn edge_22_tags_that_go_in_circles_are_an_error() {
 }
 
 #[tokio::test]
-async fn edge_30_each_failure_of_one_repository_is_told_apart() {
+async fn each_failure_of_one_repository_is_told_apart() {
     for (goes, fault) in [
         (Goes::status(401), Fault::Denied),
         (Goes::status(403), Fault::Denied),
@@ -195,7 +195,7 @@ async fn edge_30_each_failure_of_one_repository_is_told_apart() {
 }
 
 #[tokio::test]
-async fn edge_31_manifests_are_asked_for_so_that_nobody_converts_them() {
+async fn manifests_are_asked_for_so_that_the_registry_does_not_convert_them() {
     let contents = fake_registry::Contents::default().with("a", |held| {
         let children = [held.image("linux/amd64", "x"), held.image("linux/arm64/v8", "x")];
         let index = held.index(fake_registry::DOCKER_LIST, &children);
@@ -258,7 +258,7 @@ async fn where_a_tag_leads_is_known_although_its_manifest_cannot_be_read_if_the_
 }
 
 #[tokio::test]
-async fn edge_32_what_was_deleted_meanwhile_is_gone() {
+async fn content_that_was_deleted_meanwhile_is_gone() {
     let rig = of_one(|held| held.tag("lost", &fake_registry::sha256(b"lost"))).await;
     let place = Place::alone("a");
     let digest = fake_registry::sha256(b"lost");
@@ -279,7 +279,7 @@ async fn edge_32_what_was_deleted_meanwhile_is_gone() {
 }
 
 #[tokio::test]
-async fn edge_33_without_a_digest_or_without_head_the_manifest_tells() {
+async fn without_a_digest_header_or_head_the_digest_comes_from_the_manifest() {
     for (rules, heads) in [
         (ManifestRules { digest_header: false, ..ManifestRules::default() }, 1),
         (ManifestRules { head: Head::NotAllowed, ..ManifestRules::default() }, 1),
@@ -296,7 +296,7 @@ async fn edge_33_without_a_digest_or_without_head_the_manifest_tells() {
 }
 
 #[tokio::test]
-async fn edge_34_content_that_is_not_what_it_is_called_is_corrupt() {
+async fn content_that_does_not_match_its_digest_is_corrupt() {
     let mut digests = Vec::new();
     let rig = of_one(|held| {
         let whole = held.image("linux/amd64", "whole");

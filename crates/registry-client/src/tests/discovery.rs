@@ -4,7 +4,7 @@ use super::*;
 use fake_registry::{AnonymousCatalog, Authorization, Endpoint, Fault as Goes, Grants};
 
 #[tokio::test]
-async fn edge_01_pings_before_listing_and_logs_in_when_the_catalog_is_anonymously_empty() {
+async fn the_client_pings_before_listing_and_logs_in_when_the_catalog_is_anonymously_empty() {
     let rig = Rig::new(Script::quay_like(["b/c", "a"])).await;
     assert_eq!(rig.names().await, ["b/c", "a"]);
     let requests = rig.server.requests();
@@ -16,7 +16,7 @@ async fn edge_01_pings_before_listing_and_logs_in_when_the_catalog_is_anonymousl
 }
 
 #[tokio::test]
-async fn edge_01_an_anonymous_catalog_is_never_accepted_with_credentials() {
+async fn an_anonymous_catalog_is_never_accepted_with_credentials() {
     // Neither ping nor catalog asks for anything: the credentials go out unasked, and only then is the page believed.
     let rig = Rig::new(Script::open(["a"])).await;
     assert_eq!(rig.names().await, ["a"]);
@@ -29,13 +29,13 @@ async fn edge_01_an_anonymous_catalog_is_never_accepted_with_credentials() {
 }
 
 #[tokio::test]
-async fn edge_02_a_catalog_401_without_a_challenge_uses_the_pings() {
+async fn a_catalog_401_without_a_challenge_uses_the_pings() {
     let script = Script { anonymous_catalog: AnonymousCatalog::Unchallenged, ..Script::quay_like(["a"]) };
     assert_eq!(Rig::new(script).await.names().await, ["a"]);
 }
 
 #[tokio::test]
-async fn edge_03_the_catalog_may_want_basic_while_the_ping_wants_bearer() {
+async fn the_catalog_may_want_basic_while_the_ping_wants_bearer() {
     let rig = Rig::new(Script::harbor_like(["a"])).await;
     assert_eq!(rig.names().await, ["a"]);
     assert_eq!(rig.server.count(Endpoint::Token), 0);
@@ -45,7 +45,7 @@ async fn edge_03_the_catalog_may_want_basic_while_the_ping_wants_bearer() {
 }
 
 #[tokio::test]
-async fn edge_03_basic_alone_is_answered_with_basic() {
+async fn basic_alone_is_answered_with_basic() {
     let rig = Rig::new(Script::basic(["a"])).await;
     assert_eq!(rig.names().await, ["a"]);
     let rig = Rig::with(Script::basic(["a"]), |settings| {
@@ -58,7 +58,7 @@ async fn edge_03_basic_alone_is_answered_with_basic() {
 }
 
 #[tokio::test]
-async fn edge_04_a_relative_realm_and_several_headers() {
+async fn a_relative_realm_and_several_challenge_headers_are_read() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some("/token?tenant=x%2Fy".into()));
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, ["a"]);
@@ -74,7 +74,7 @@ async fn edge_04_a_relative_realm_and_several_headers() {
 }
 
 #[tokio::test]
-async fn edge_05_sends_exactly_bearer_and_the_token() {
+async fn the_authorization_header_is_exactly_bearer_and_the_token() {
     let rig = Rig::new(Script::distribution_like(["a"])).await;
     rig.names().await;
     let last = rig.server.requests().pop().expect("requests");
@@ -84,7 +84,7 @@ async fn edge_05_sends_exactly_bearer_and_the_token() {
 }
 
 #[tokio::test]
-async fn edge_06_the_scope_ladder_climbs_from_a_refused_scope() {
+async fn the_scope_ladder_climbs_from_a_refused_scope() {
     // Quay answers 400 to the catalog scope: none is next.
     let rig = Rig::with(Script::quay_like(["a"]), |settings| settings.scope = vec!["registry:catalog:*".into()]).await;
     assert_eq!(rig.names().await, ["a"]);
@@ -103,7 +103,7 @@ async fn edge_06_the_scope_ladder_climbs_from_a_refused_scope() {
 }
 
 #[tokio::test]
-async fn edge_06_scopes_as_the_guide_writes_them_work_or_are_climbed_over() {
+async fn scopes_as_the_guide_writes_them_work_or_are_climbed_over() {
     for scope in ["repository:org/*:pull", "repository:org/a:pull,repository:org/b:pull", "repository:org/a:pull"] {
         let rig = Rig::with(Script::quay_like(["a"]), |settings| settings.scope = vec![scope.into()]).await;
         assert_eq!(rig.names().await, ["a"], "{scope}");
@@ -111,7 +111,7 @@ async fn edge_06_scopes_as_the_guide_writes_them_work_or_are_climbed_over() {
 }
 
 #[tokio::test]
-async fn edge_06_each_step_is_tried_once_and_then_the_last_refusal_is_told() {
+async fn each_step_of_the_scope_ladder_is_tried_once_and_then_the_last_refusal_is_reported() {
     let refuse_all = |seen: &fake_registry::SeenRequest, _| {
         let body = r#"{"errors":[{"code":"DENIED","message":"Unable to decode repository and actions"}]}"#;
         (seen.endpoint == Endpoint::Token).then(|| Goes::status(400).body(body))
@@ -126,7 +126,7 @@ async fn edge_06_each_step_is_tried_once_and_then_the_last_refusal_is_told() {
 }
 
 #[tokio::test]
-async fn edge_07_the_same_401_after_a_fresh_token_is_denied() {
+async fn the_same_401_after_a_fresh_token_is_denied() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.grants = Grants::Nothing);
     let rig = Rig::new(script).await;
     let error = rig.error().await;
@@ -137,7 +137,7 @@ async fn edge_07_the_same_401_after_a_fresh_token_is_denied() {
 }
 
 #[tokio::test]
-async fn edge_07_a_wrong_service_is_named_with_both_values() {
+async fn a_wrong_service_is_named_with_both_values() {
     let rig = Rig::with(Script::quay_like(["a"]), |settings| settings.service = Some("quay".into())).await;
     let error = rig.error().await;
     assert_eq!(error.fault(), Fault::Denied);
@@ -145,7 +145,7 @@ async fn edge_07_a_wrong_service_is_named_with_both_values() {
 }
 
 #[tokio::test]
-async fn edge_08_404_405_unsupported_and_403_are_never_zero_repositories() {
+async fn status_404_405_unsupported_and_403_are_never_zero_repositories() {
     let unsupported = r#"{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}"#;
     for (status, body, fault) in [
         (404, "404 page not found", Fault::Unsupported),
@@ -169,7 +169,7 @@ async fn edge_08_404_405_unsupported_and_403_are_never_zero_repositories() {
 }
 
 #[tokio::test]
-async fn edge_08_a_registry_that_wants_a_login_is_denied_without_one() {
+async fn a_registry_that_wants_a_login_is_denied_without_one() {
     for auth in [Auth::None, Auth::Token(None)] {
         let rig = Rig::with(Script::distribution_like(["a"]), |settings| settings.auth = auth).await;
         let error = rig.error().await;

@@ -31,7 +31,7 @@ fn now() -> Instant {
 }
 
 #[tokio::test]
-async fn edge_36_429_is_waited_out_in_every_form() {
+async fn a_429_is_waited_out_in_every_form_of_retry_after() {
     let soon = |seconds: i64| (crate::clock::now().timestamp() + seconds).to_string();
     let html = "<html>slow down</html>";
     for (goes, least_ms) in [
@@ -52,7 +52,7 @@ async fn edge_36_429_is_waited_out_in_every_form() {
 }
 
 #[tokio::test]
-async fn edge_36_a_429_that_stays_is_rate_limited() {
+async fn a_429_that_stays_is_rate_limited() {
     let rig = anonymous(failing(Goes::status(429), 100)).await;
     let walked = rig.walk().await;
     let error = walked.error.expect("an error");
@@ -83,14 +83,14 @@ fn busy(script: Script, endpoint: Endpoint) -> Script {
 }
 
 #[tokio::test]
-async fn edge_36_the_gate_holds_back_all_requests_to_that_host() {
+async fn the_gate_holds_back_all_requests_to_that_host() {
     let rig = anonymous(busy(paged(), Endpoint::Catalog)).await;
     let waited = waits_for(&rig, &rig.server.url(), &rig.client).await;
     assert!(waited >= Duration::from_millis(150), "{waited:?}");
 }
 
 #[tokio::test]
-async fn edge_36_two_registries_on_one_host_share_its_gate() {
+async fn two_registries_on_one_host_share_its_gate() {
     let rig = anonymous(busy(paged(), Endpoint::Catalog)).await;
     let other = settings(rig.server.url(), Auth::None);
     let other = Client::with(other, QUICK, Bounds::default()).expect("a client");
@@ -100,7 +100,7 @@ async fn edge_36_two_registries_on_one_host_share_its_gate() {
 }
 
 #[tokio::test]
-async fn edge_36_two_registries_with_one_token_endpoint_share_its_gate() {
+async fn two_registries_with_one_token_endpoint_share_its_gate() {
     let auth = FakeRegistry::start(busy(Script::quay_like(["a"]), Endpoint::Token)).await.expect("a port");
     let script = || {
         let realm = auth.url().join("/token").expect("a URL").to_string();
@@ -113,7 +113,7 @@ async fn edge_36_two_registries_with_one_token_endpoint_share_its_gate() {
 }
 
 #[tokio::test]
-async fn edge_37_passing_failures_are_retried_and_the_walk_is_whole() {
+async fn passing_failures_are_retried_and_the_walk_is_whole() {
     for goes in [Goes::status(500), Goes::status(502), Goes::status(503), Goes::Drop, Goes::Truncate, Goes::Hang] {
         let name = format!("{goes:?}");
         let rig = anonymous(failing(goes, 2)).await;
@@ -123,7 +123,7 @@ async fn edge_37_passing_failures_are_retried_and_the_walk_is_whole() {
 }
 
 #[tokio::test]
-async fn edge_37_lasting_failures_end_in_an_error_after_bounded_attempts() {
+async fn lasting_failures_end_in_an_error_after_bounded_attempts() {
     let drip = Goes::Drip { bytes: 1, every: Duration::from_millis(20) };
     for (goes, fault) in [
         (Goes::status(500), Fault::ServerError),
@@ -141,7 +141,7 @@ async fn edge_37_lasting_failures_end_in_an_error_after_bounded_attempts() {
 }
 
 #[tokio::test]
-async fn edge_37_nobody_there_is_unreachable() {
+async fn a_host_that_does_not_answer_is_unreachable() {
     let server = FakeRegistry::start(Script::default()).await.expect("a port");
     let gone = settings(server.url(), Auth::None);
     drop(server);
@@ -152,7 +152,7 @@ async fn edge_37_nobody_there_is_unreachable() {
 }
 
 #[tokio::test]
-async fn edge_38_requests_in_flight_stay_within_the_limit() {
+async fn requests_in_flight_stay_within_the_limit() {
     let script = Script { latency: Duration::from_millis(10), ..Script::quay_like(numbered(500).as_slice()) };
     let rig = Rig::with(script, |settings| settings.concurrency = NonZeroUsize::new(2).expect("not zero")).await;
     let walks = futures::future::join_all((0..6).map(|_| walk(&rig.client))).await;
@@ -162,7 +162,7 @@ async fn edge_38_requests_in_flight_stay_within_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edge_38_connections_stay_within_the_limit_too() {
+async fn connections_stay_within_the_limit_too() {
     let script = || Script { page_max: 1, over_max: OverMax::Clamp, ..Script::open(numbered(500).as_slice()) };
     for gzip in [false, true] {
         for limit in [1, 2] {

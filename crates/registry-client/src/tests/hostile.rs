@@ -42,7 +42,7 @@ fn nothing_told(rig: &Rig, walked: &Walked) {
 }
 
 #[tokio::test]
-async fn edge_07_a_challenge_with_ever_new_scopes_ends_in_denied() {
+async fn a_challenge_with_ever_new_scopes_ends_in_denied() {
     let script = Script::distribution_like(["a"]).with_faults(|seen, nth| {
         let challenge = format!("Bearer realm=\"/token\",service=\"fake\",scope=\"repository:x{nth}:pull\"");
         (seen.endpoint == Endpoint::Catalog).then(|| Goes::status(401).header("www-authenticate", &challenge))
@@ -54,7 +54,7 @@ async fn edge_07_a_challenge_with_ever_new_scopes_ends_in_denied() {
 }
 
 #[tokio::test]
-async fn edge_18_an_invalid_name_does_not_tell_what_was_sent() {
+async fn an_invalid_name_does_not_tell_what_was_sent() {
     let rig = Rig::new(to_tokens(|token| {
         Goes::status(200).body(json!({"repositories": [token, format!("{token}!"), PASSWORD, "A"]}).to_string())
     }))
@@ -66,13 +66,13 @@ async fn edge_18_an_invalid_name_does_not_tell_what_was_sent() {
 }
 
 #[tokio::test]
-async fn edge_18_a_refusal_tells_neither_the_token_nor_the_password_that_another_request_carried() {
+async fn a_refusal_tells_neither_the_token_nor_the_password_that_another_request_carried() {
     let rig = Rig::new(to_tokens(|token| Goes::status(403).body(format!("{token} for {PASSWORD}")))).await;
     nothing_told(&rig, &rig.walk().await);
 }
 
 #[tokio::test]
-async fn edge_18_a_challenge_does_not_tell_what_was_sent() {
+async fn a_challenge_does_not_tell_what_was_sent() {
     for challenge in [
         "Bearer realm=\"/token\",scope=\"X\"",
         "Bearer realm=\"/token\",scope=\"a:X:pull\",service=\"X\"",
@@ -89,7 +89,7 @@ async fn edge_18_a_challenge_does_not_tell_what_was_sent() {
 }
 
 #[tokio::test]
-async fn edge_18_a_redirect_does_not_tell_what_was_sent() {
+async fn a_redirect_does_not_tell_what_was_sent() {
     for location in ["http://X.example/", "http://X/", "X://example/", "/X"] {
         let rig =
             Rig::new(to_tokens(move |token| Goes::status(302).header("location", &location.replace('X', token)))).await;
@@ -103,7 +103,7 @@ async fn edge_18_a_redirect_does_not_tell_what_was_sent() {
 }
 
 #[tokio::test]
-async fn edge_18_a_token_that_is_no_ascii_is_not_told_either() {
+async fn a_token_that_is_no_ascii_is_not_shown_either() {
     let fixed = secret_file("hunter2-ü");
     let script = catalog(Goes::status(403).body("you sent hunter2-ü"));
     let rig =
@@ -113,7 +113,7 @@ async fn edge_18_a_token_that_is_no_ascii_is_not_told_either() {
 }
 
 #[tokio::test]
-async fn edge_08_a_status_other_than_200_is_never_zero_repositories() {
+async fn a_status_other_than_200_is_never_zero_repositories() {
     for status in [201, 202, 203, 204, 205, 206, 226, 300, 304, 305, 399] {
         let rig = anonymous(catalog(Goes::status(status).body(r#"{"repositories":[]}"#))).await;
         let error = rig.error().await;
@@ -122,7 +122,7 @@ async fn edge_08_a_status_other_than_200_is_never_zero_repositories() {
 }
 
 #[tokio::test]
-async fn edge_26_bombs_of_brackets_and_headers_are_errors() {
+async fn bombs_of_brackets_and_headers_are_errors() {
     let deep = |open: &str| open.repeat(1 << 20 >> open.len());
     let names = |rest: &str| Goes::status(200).body(format!("{{\"repositories\":{rest}"));
     let mut headers = Goes::status(200).body(r#"{"repositories":[]}"#);

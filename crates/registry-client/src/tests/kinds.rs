@@ -41,7 +41,7 @@ async fn what_is_configured_comes_before_what_the_kind_would_set() {
 }
 
 #[tokio::test]
-async fn edge_06_quay_is_never_asked_for_the_catalogs_scope() {
+async fn quay_is_never_asked_for_the_catalogs_scope() {
     for (kind, asked) in [(None, true), (Some(Kind::Quay), false)] {
         let script = Script::distribution_like(numbered(3).as_slice())
             .with_token(|token| token.required_scope = Some(CATALOG_SCOPE.into()));

@@ -19,7 +19,7 @@ fn posting(script: Script) -> Script {
 }
 
 #[tokio::test]
-async fn edge_10_an_identity_token_buys_tokens_by_post_alone() {
+async fn an_identity_token_buys_tokens_by_post_alone() {
     let azure = "00000000-0000-0000-0000-000000000000";
     for through_user_name in [false, true] {
         let rig = Rig::with(posting(Script::distribution_like(["a"])), |settings| {
@@ -40,7 +40,7 @@ async fn edge_10_an_identity_token_buys_tokens_by_post_alone() {
 }
 
 #[tokio::test]
-async fn edge_17_an_identity_token_refused_is_not_tried_again() {
+async fn an_identity_token_refused_is_not_tried_again() {
     for (status, body) in [(401, "{}"), (400, r#"{"error":"invalid_grant"}"#)] {
         let script = posting(Script::distribution_like(["a"]))
             .with_faults(move |seen, _| (seen.endpoint == Endpoint::Token).then(|| Goes::status(status).body(body)));
@@ -183,7 +183,7 @@ async fn a_password_that_expires_in_mid_walk_is_asked_for_again_and_the_same_pag
 }
 
 #[tokio::test]
-async fn edge_17_a_password_of_a_program_refused_at_once_does_not_run_it_again() {
+async fn a_password_of_a_program_refused_at_once_does_not_run_it_again() {
     let programs = Programs::new();
     let rig = Rig::with(expiring(0), |settings| settings.auth = aws(&programs)).await;
     for _ in 0..2 {
@@ -193,7 +193,7 @@ async fn edge_17_a_password_of_a_program_refused_at_once_does_not_run_it_again()
 }
 
 #[tokio::test]
-async fn edge_17_a_program_is_run_again_once_and_not_in_a_loop() {
+async fn a_program_is_run_again_once_and_not_in_a_loop() {
     let programs = Programs::new();
     // Good for the ping and one page, and then nothing is.
     let script = Script::basic(["a"]).with_faults(|seen, nth| {

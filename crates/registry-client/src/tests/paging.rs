@@ -28,7 +28,7 @@ fn scripted(pages: Vec<Goes>) -> Script {
 }
 
 #[tokio::test]
-async fn edge_19_every_shape_is_walked_to_its_end_with_its_own_links() {
+async fn every_shape_is_walked_to_its_end_with_its_own_links() {
     let names = numbered(250);
     for (shape, script) in [
         ("quay", Script::quay_like(names.as_slice())),
@@ -42,7 +42,7 @@ async fn edge_19_every_shape_is_walked_to_its_end_with_its_own_links() {
 }
 
 #[tokio::test]
-async fn edge_19_the_query_of_a_link_travels_byte_for_byte() {
+async fn the_query_of_a_link_travels_byte_for_byte() {
     let link = "</v2/_catalog?n=1&next_page=gAAA_-x%3D%3D&y=%2f+%20a/b>; rel=\"next\"";
     let rig = anonymous(scripted(vec![page(r#"["a"]"#, Some(link)), page(r#"["b"]"#, None)])).await;
     assert_eq!(rig.names().await, ["a", "b"]);
@@ -51,7 +51,7 @@ async fn edge_19_the_query_of_a_link_travels_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn edge_19_a_path_prefix_is_kept() {
+async fn a_path_prefix_is_kept() {
     let script =
         Script { prefix: "/artifactory/api/docker/x".into(), ..Script::distribution_like(numbered(5).as_slice()) };
     let rig = Rig::with(script, |settings| settings.page_size = NonZeroU32::new(2).expect("not zero")).await;
@@ -59,7 +59,7 @@ async fn edge_19_a_path_prefix_is_kept() {
 }
 
 #[tokio::test]
-async fn edge_20_odd_links_are_followed_and_unreadable_ones_are_an_error() {
+async fn odd_links_are_followed_and_unreadable_ones_are_an_error() {
     for write in [
         |target: &str| vec![format!("<{target}>;rel=next")],
         |target: &str| vec![format!("<{target}>; REL=\"NEXT\"")],
@@ -78,7 +78,7 @@ async fn edge_20_odd_links_are_followed_and_unreadable_ones_are_an_error() {
 }
 
 #[tokio::test]
-async fn edge_21_a_link_elsewhere_is_refused_before_anything_is_sent_there() {
+async fn a_link_elsewhere_is_refused_before_anything_is_sent_there() {
     let other = FakeRegistry::start(Script::open(["stolen"])).await.expect("a port");
     for target in [
         other.url().join("/v2/_catalog").expect("a URL").to_string(),
@@ -94,7 +94,7 @@ async fn edge_21_a_link_elsewhere_is_refused_before_anything_is_sent_there() {
 }
 
 #[tokio::test]
-async fn edge_21_a_wrong_prefix_on_our_own_host_is_an_error_that_says_so() {
+async fn a_wrong_prefix_on_our_own_host_is_an_error_that_says_so() {
     let link = "</wrong/v2/_catalog?last=a>; rel=\"next\"";
     let rig =
         anonymous(Script { link: LinkStyle::Written(Arc::new(|_| vec![link.to_owned()])), ..paged(25, 10) }).await;
@@ -104,7 +104,7 @@ async fn edge_21_a_wrong_prefix_on_our_own_host_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn edge_21_a_wrong_prefix_is_repaired_where_the_configuration_says_so() {
+async fn a_wrong_prefix_is_repaired_where_the_configuration_says_so() {
     let wrong = |target: &str| vec![format!("<{}>; rel=\"next\"", target.replace("/v2/", "/wrong/v2/"))];
     let script = Script { link: LinkStyle::Written(Arc::new(wrong)), ..paged(25, 10) };
     let repair = |settings: &mut Settings| {
@@ -117,7 +117,7 @@ async fn edge_21_a_wrong_prefix_is_repaired_where_the_configuration_says_so() {
 }
 
 #[tokio::test]
-async fn edge_22_a_url_seen_before_ends_the_walk_with_an_error() {
+async fn a_url_seen_before_ends_the_walk_with_an_error() {
     let back = |to: &str| format!("</v2/_catalog?{to}>; rel=\"next\"");
     let rig = anonymous(scripted(vec![page(r#"["a"]"#, Some(&back("n=1000")))])).await;
     let error = rig.error().await;
@@ -133,7 +133,7 @@ async fn edge_22_a_url_seen_before_ends_the_walk_with_an_error() {
 }
 
 #[tokio::test]
-async fn edge_22_a_page_repeated_name_by_name_ends_the_walk_with_an_error() {
+async fn a_page_repeated_name_by_name_ends_the_walk_with_an_error() {
     // Quay's restart at page 1 after a bad cursor: each link is new, the pages are not.
     let rig = anonymous(Script::open([]).with_faults(|seen, nth| {
         let link = format!("</v2/_catalog?next_page=bad{nth}>; rel=\"next\"");
@@ -144,7 +144,7 @@ async fn edge_22_a_page_repeated_name_by_name_ends_the_walk_with_an_error() {
 }
 
 #[tokio::test]
-async fn edge_22_a_page_of_invalid_names_alone_that_is_repeated_ends_the_walk_too() {
+async fn a_page_of_invalid_names_alone_that_is_repeated_ends_the_walk_too() {
     let script = Script::open([]).with_faults(|seen, nth| {
         let link = format!("</v2/_catalog?last={nth}>; rel=next");
         (seen.endpoint == Endpoint::Catalog).then(|| page(r#"["A","B"]"#, Some(&link)))
@@ -155,7 +155,7 @@ async fn edge_22_a_page_of_invalid_names_alone_that_is_repeated_ends_the_walk_to
 }
 
 #[tokio::test]
-async fn edge_22_pages_and_names_are_capped() {
+async fn pages_and_names_are_capped() {
     let endless = || {
         Script::open([]).with_faults(|seen, nth| {
             let link = format!("</v2/_catalog?last={nth}>; rel=\"next\"");
@@ -170,7 +170,7 @@ async fn edge_22_pages_and_names_are_capped() {
 }
 
 #[tokio::test]
-async fn edge_23_an_empty_page_with_a_link_goes_on() {
+async fn an_empty_page_with_a_link_goes_on() {
     let to = |last: &str| format!("</v2/_catalog?last={last}>; rel=\"next\"");
     let rig = anonymous(scripted(vec![
         page("[]", Some(&to("1"))),
@@ -187,21 +187,21 @@ async fn edge_23_an_empty_page_with_a_link_goes_on() {
 }
 
 #[tokio::test]
-async fn edge_24_last_is_never_invented() {
+async fn the_last_parameter_is_never_invented() {
     let rig = Rig::new(Script::quay_like(numbered(350).as_slice())).await;
     assert_eq!(rig.names().await, numbered(350));
     assert!(rig.server.requests().iter().all(|seen| seen.query("last").is_none()));
 }
 
 #[tokio::test]
-async fn edge_25_no_order_is_assumed_and_repeated_names_are_handed_on() {
+async fn no_order_is_assumed_and_repeated_names_are_handed_on() {
     let next = "</v2/_catalog?last=x>; rel=\"next\"";
     let rig = anonymous(scripted(vec![page(r#"["z","b","b"]"#, Some(next)), page(r#"["a","z"]"#, None)])).await;
     assert_eq!(rig.names().await, ["z", "b", "b", "a", "z"], "the walk deduplicates");
 }
 
 #[tokio::test]
-async fn edge_26_null_is_empty_and_rubbish_is_an_error() {
+async fn a_null_catalog_is_empty_and_an_unreadable_one_is_an_error() {
     assert!(anonymous(scripted(vec![page("null", None)])).await.names().await.is_empty());
     for body in ["<html>login</html>", r#"{"repositories":["a""#, r#"{"repositories":"a"}"#, "{}", ""] {
         let error = anonymous(scripted(vec![Goes::status(200).body(body)])).await.error().await;
@@ -212,7 +212,7 @@ async fn edge_26_null_is_empty_and_rubbish_is_an_error() {
 }
 
 #[tokio::test]
-async fn edge_27_the_page_size_steps_down_on_a_400() {
+async fn the_page_size_steps_down_on_a_400() {
     let asked = |rig: &Rig| -> Vec<_> {
         rig.server.requests_to(Endpoint::Catalog).iter().map(|seen| seen.raw_query().to_owned()).collect()
     };
@@ -232,7 +232,7 @@ async fn edge_27_the_page_size_steps_down_on_a_400() {
 }
 
 #[tokio::test]
-async fn edge_28_a_short_page_is_not_the_last() {
+async fn a_short_page_is_not_the_last() {
     let to = |last: &str| format!("</v2/_catalog?n=1000&last={last}>; rel=\"next\"");
     let rig =
         anonymous(scripted(vec![page(r#"["a"]"#, Some(&to("a"))), page(r#"["b"]"#, Some(&to("b"))), page("[]", None)]));
@@ -240,7 +240,7 @@ async fn edge_28_a_short_page_is_not_the_last() {
 }
 
 #[tokio::test]
-async fn edge_29_the_content_type_does_not_matter() {
+async fn the_content_type_does_not_matter() {
     for kind in ["text/html; charset=utf-8", "text/plain", "application/octet-stream"] {
         let answer = page(r#"["a"]"#, None).header("content-type", kind);
         assert_eq!(anonymous(scripted(vec![answer])).await.names().await, ["a"], "{kind}");

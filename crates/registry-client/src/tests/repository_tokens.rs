@@ -24,7 +24,7 @@ async fn read(rig: &Rig, places: &[Place]) {
 }
 
 #[tokio::test]
-async fn edge_16_companions_share_a_token_and_nothing_is_asked_in_vain() {
+async fn companion_repositories_share_a_token_and_no_token_is_asked_for_in_vain() {
     let names = || fake_registry::Repositories::from(numbered(50).as_slice());
     for script in [Script::distribution_like(names()), Script::quay_like(names()), Script::pulp_like(names())] {
         let rig = Rig::new(stocked(script)).await;
@@ -37,7 +37,7 @@ async fn edge_16_companions_share_a_token_and_nothing_is_asked_in_vain() {
 }
 
 #[tokio::test]
-async fn edge_16_a_catalog_and_its_repositories_ping_once_and_know_their_scopes() {
+async fn a_catalog_and_its_repositories_ping_once_and_know_their_scopes() {
     let rig = Rig::new(stocked(Script::distribution_like(numbered(40).as_slice()))).await;
     assert_eq!(rig.names().await.len(), 40);
     let before = rig.client.stats().requests;
@@ -53,7 +53,7 @@ async fn edge_16_a_catalog_and_its_repositories_ping_once_and_know_their_scopes(
 }
 
 #[tokio::test]
-async fn edge_16_where_groups_do_not_work_each_repository_gets_its_own_and_groups_are_given_up() {
+async fn where_groups_do_not_work_each_repository_gets_its_own_and_groups_are_given_up() {
     for (rule, group_tokens, tag_requests) in [
         (GroupRule::Refused, 3, 120),
         (GroupRule::Forbidden, 3, 120),
@@ -71,7 +71,7 @@ async fn edge_16_where_groups_do_not_work_each_repository_gets_its_own_and_group
 }
 
 #[tokio::test]
-async fn edge_16_a_token_of_a_group_that_is_too_long_for_a_proxy_is_not_insisted_on() {
+async fn a_token_of_a_group_that_is_too_long_for_a_proxy_is_not_insisted_on() {
     for status in [400, 431] {
         let script = stocked(Script::quay_like(numbered(20).as_slice())).with_faults(move |seen, _| {
             let long = seen.header("authorization").is_some_and(|value| value.len() > 1500);
@@ -84,7 +84,7 @@ async fn edge_16_a_token_of_a_group_that_is_too_long_for_a_proxy_is_not_insisted
 }
 
 #[tokio::test]
-async fn edge_16_a_companion_that_is_denied_does_no_harm() {
+async fn a_companion_that_is_denied_does_no_harm() {
     let script = stocked(Script::quay_like(numbered(20).as_slice()));
     let rig = Rig::new(script.with_token(|token| token.denied = vec!["team/app-000003".into()])).await;
     for (at, place) in together(20).iter().enumerate() {
@@ -101,7 +101,7 @@ async fn edge_16_a_companion_that_is_denied_does_no_harm() {
 }
 
 #[tokio::test]
-async fn edge_07_the_same_401_after_a_repositorys_own_token_is_denied() {
+async fn the_same_401_after_a_repositorys_own_token_is_denied() {
     let script = stocked(Script::quay_like(["a", "b"]));
     let rig = Rig::new(script.with_token(|token| token.denied = vec!["a".into()])).await;
     let error = rig.client.tags(&Place::alone("a")).await.expect_err("denied");
@@ -111,7 +111,7 @@ async fn edge_07_the_same_401_after_a_repositorys_own_token_is_denied() {
 }
 
 #[tokio::test]
-async fn edge_07_challenges_with_ever_new_realms_end_in_denied() {
+async fn challenges_with_ever_new_realms_end_in_denied() {
     let script = stocked(Script::distribution_like(["a"])).with_faults(|seen, nth| {
         let challenge = format!("Bearer realm=\"/token?{nth}\",service=\"registry.example\"");
         (seen.endpoint == Endpoint::Tags).then(|| Goes::status(401).header("www-authenticate", &challenge))
@@ -122,7 +122,7 @@ async fn edge_07_challenges_with_ever_new_realms_end_in_denied() {
 }
 
 #[tokio::test]
-async fn edge_14_a_token_that_dies_is_renewed_once_and_the_request_repeated() {
+async fn a_token_that_dies_is_renewed_once_and_the_request_repeated() {
     let rig = Rig::new(stocked(Script::quay_like(numbered(3).as_slice()))).await;
     let places = together(3);
     read(&rig, &places[..1]).await;
@@ -134,7 +134,7 @@ async fn edge_14_a_token_that_dies_is_renewed_once_and_the_request_repeated() {
 }
 
 #[tokio::test]
-async fn edge_15_many_at_once_ping_once_and_get_one_token_per_group() {
+async fn many_at_once_ping_once_and_get_one_token_per_group() {
     let rig = Rig::new(stocked(Script::distribution_like(numbered(40).as_slice()))).await;
     let places = together(40);
     let all = join_all(places.iter().map(|place| rig.client.tags(place))).await;
@@ -144,7 +144,7 @@ async fn edge_15_many_at_once_ping_once_and_get_one_token_per_group() {
 }
 
 #[tokio::test]
-async fn edge_17_a_wrong_password_is_sent_once_however_many_are_read_at_once() {
+async fn a_wrong_password_is_sent_once_however_many_are_read_at_once() {
     let names = numbered(16);
     for (script, endpoint) in
         [(Script::quay_like(names.as_slice()), Endpoint::Token), (Script::basic(names.as_slice()), Endpoint::Tags)]
@@ -160,7 +160,7 @@ async fn edge_17_a_wrong_password_is_sent_once_however_many_are_read_at_once() {
 }
 
 #[tokio::test]
-async fn edge_17_a_wrong_password_is_sent_once_also_where_the_first_request_had_no_answer() {
+async fn a_wrong_password_is_sent_once_also_where_the_first_request_had_no_answer() {
     let names = numbered(16);
     for (script, endpoint) in
         [(Script::quay_like(names.as_slice()), Endpoint::Token), (Script::basic(names.as_slice()), Endpoint::Tags)]
@@ -180,7 +180,7 @@ async fn edge_17_a_wrong_password_is_sent_once_also_where_the_first_request_had_
 }
 
 #[tokio::test]
-async fn edge_17_a_wrong_password_is_sent_once_for_a_catalog_and_its_repositories_together() {
+async fn a_wrong_password_is_sent_once_for_a_catalog_and_its_repositories_together() {
     let names = numbered(8);
     let wrong = secret_file("wrong");
     for script in [Script::distribution_like(names.as_slice()), Script::basic(names.as_slice())] {
@@ -197,7 +197,7 @@ async fn edge_17_a_wrong_password_is_sent_once_for_a_catalog_and_its_repositorie
 }
 
 #[tokio::test]
-async fn edge_03_a_challenge_that_came_to_nothing_is_not_taught_to_other_repositories() {
+async fn a_challenge_that_came_to_nothing_is_not_taught_to_other_repositories() {
     // As a proxy does that hands on the challenge of the registry behind it.
     for challenge in ["Bearer realm=\"https://auth.elsewhere.example/token\"", "Basic realm=\"elsewhere\""] {
         let script = stocked(Script::distribution_like(["a", "b", "c"])).with_faults(move |seen, _| {
@@ -214,7 +214,7 @@ async fn edge_03_a_challenge_that_came_to_nothing_is_not_taught_to_other_reposit
 }
 
 #[tokio::test]
-async fn edge_17_a_repository_that_is_denied_is_no_wrong_password() {
+async fn a_repository_that_is_denied_is_no_wrong_password() {
     let denied = |seen: &fake_registry::SeenRequest, _| {
         let challenge = Goes::status(401).header("www-authenticate", "Basic realm=\"fake\"");
         seen.path().contains("/b/").then_some(challenge)
@@ -234,7 +234,7 @@ async fn edge_17_a_repository_that_is_denied_is_no_wrong_password() {
 }
 
 #[tokio::test]
-async fn edge_03_what_the_ping_does_not_tell_the_first_refusal_teaches_all() {
+async fn what_the_ping_does_not_tell_the_first_refusal_teaches_all() {
     let script = stocked(Script::distribution_like(numbered(30).as_slice()))
         .with_faults(|seen, _| (seen.endpoint == Endpoint::Ping).then(|| Goes::status(200)));
     let rig = Rig::new(script).await;
@@ -257,7 +257,7 @@ async fn a_dead_registry_is_pinged_once_for_all_who_wait() {
 }
 
 #[tokio::test]
-async fn edge_38_requests_in_flight_and_in_a_second_stay_within_the_limits_tokens_included() {
+async fn requests_in_flight_and_in_a_second_stay_within_the_limits_tokens_included() {
     let script = Script { latency: Duration::from_millis(20), ..Script::distribution_like(numbered(40).as_slice()) };
     let rig = Rig::with(stocked(script), |settings| {
         settings.requests_per_second = NonZeroU32::new(100);

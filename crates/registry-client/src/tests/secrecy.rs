@@ -34,7 +34,7 @@ impl MakeWriter<'_> for Log {
 }
 
 #[tokio::test]
-async fn edge_18_neither_password_nor_token_reaches_a_log_an_error_or_a_debug() {
+async fn neither_password_nor_token_reaches_a_log_an_error_or_a_debug() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     // While there is one subscriber alone, a thread that has none decides for all whether a message is wanted, and other
@@ -89,7 +89,7 @@ async fn edge_18_neither_password_nor_token_reaches_a_log_an_error_or_a_debug() 
 }
 
 #[test]
-fn edge_18_debug_of_everything_that_holds_a_secret_is_redacted() {
+fn debug_of_everything_that_holds_a_secret_is_redacted() {
     let secret = Secret::new("hunter2");
     let token =
         Token { secret: secret.clone(), received: tokio::time::Instant::now(), lifetime: Duration::from_secs(1) };

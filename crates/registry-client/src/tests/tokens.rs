@@ -8,7 +8,7 @@ use super::*;
 use fake_registry::{Endpoint, Fault as Goes, Stated, TokenFields, TokenMethod};
 
 #[tokio::test]
-async fn edge_09_awkward_credentials_survive_by_get_and_by_post() {
+async fn awkward_credentials_survive_by_get_and_by_post() {
     // The shapes' password is `p:a/ss%2B+wörd`, the user has a `+`.
     assert!(PASSWORD.contains(':') && PASSWORD.contains('%') && !PASSWORD.is_ascii() && USERNAME.contains('+'));
     for method in [TokenMethod::GetOnly, TokenMethod::PostOnly] {
@@ -18,7 +18,7 @@ async fn edge_09_awkward_credentials_survive_by_get_and_by_post() {
 }
 
 #[tokio::test]
-async fn edge_10_post_is_only_the_fallback() {
+async fn a_token_is_asked_for_by_post_only_where_get_is_refused() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::Both);
     let rig = Rig::new(script).await;
     rig.names().await;
@@ -41,7 +41,7 @@ async fn edge_10_post_is_only_the_fallback() {
 }
 
 #[tokio::test]
-async fn edge_10_a_refused_password_grant_is_a_refused_password() {
+async fn a_refused_password_grant_is_a_refused_password() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
     let script = script.with_faults(|seen, _| {
         let body = r#"{"error":"invalid_grant","error_description":"wrong password"}"#;
@@ -53,7 +53,7 @@ async fn edge_10_a_refused_password_grant_is_a_refused_password() {
 }
 
 #[tokio::test]
-async fn edge_11_an_answer_without_a_token_is_an_error() {
+async fn an_answer_without_a_token_is_an_error() {
     for (fields, good) in [(TokenFields::Token, true), (TokenFields::AccessToken, true), (TokenFields::Neither, false)]
     {
         let script = Script::distribution_like(["a"]).with_token(|token| token.fields = fields);
@@ -66,7 +66,7 @@ async fn edge_11_an_answer_without_a_token_is_an_error() {
 }
 
 #[tokio::test]
-async fn edge_12_and_13_odd_lifetimes_and_issue_times_do_no_harm() {
+async fn odd_lifetimes_and_issue_times_do_no_harm() {
     for odd in [json!(null), json!("300"), json!(299.5), json!(0), json!(-1), json!(1e300), json!([])] {
         let script = Script {
             page_max: 10,
@@ -94,7 +94,7 @@ fn slow(lifetime_ms: u64) -> Script {
 }
 
 #[tokio::test]
-async fn edge_14_refresh_in_mid_walk_ahead_of_expiry() {
+async fn a_token_is_refreshed_in_mid_walk_ahead_of_expiry() {
     let script = slow(2000).with_token(|token| token.expires_in = Stated::As(json!(0.5)));
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, numbered(200));
@@ -104,7 +104,7 @@ async fn edge_14_refresh_in_mid_walk_ahead_of_expiry() {
 }
 
 #[tokio::test]
-async fn edge_14_refresh_once_on_401_repeating_the_same_page_with_the_same_headers() {
+async fn a_401_refreshes_the_token_once_and_repeats_the_same_page_with_the_same_headers() {
     // The server's tokens die early and it does not say so.
     let script = slow(400).with_token(|token| token.expires_in = Stated::As(json!(3600)));
     let rig = Rig::new(script).await;
@@ -127,7 +127,7 @@ async fn edge_14_refresh_once_on_401_repeating_the_same_page_with_the_same_heade
 }
 
 #[tokio::test]
-async fn edge_14_a_failed_early_refresh_keeps_the_living_token_in_mid_walk() {
+async fn a_failed_early_refresh_keeps_the_valid_token_in_mid_walk() {
     let script = slow(60_000).with_token(|token| token.expires_in = Stated::As(json!(2)));
     let script =
         script.with_faults(|seen, nth| (seen.endpoint == Endpoint::Token && nth > 1).then(|| Goes::status(503)));
@@ -137,7 +137,7 @@ async fn edge_14_a_failed_early_refresh_keeps_the_living_token_in_mid_walk() {
 }
 
 #[tokio::test]
-async fn edge_14_keep_fresh_spares_pages_the_wait() {
+async fn keep_fresh_renews_tokens_so_that_pages_do_not_wait() {
     let rig = Rig::new(slow(1000).with_token(|token| token.expires_in = Stated::As(json!(0.4)))).await;
     assert_eq!(rig.names().await, numbered(200));
     assert!(rig.server.tokens_issued() >= 2);
@@ -145,7 +145,7 @@ async fn edge_14_keep_fresh_spares_pages_the_wait() {
 }
 
 #[tokio::test]
-async fn edge_15_concurrent_walks_share_one_token_and_pages_do_not_ask_for_one() {
+async fn concurrent_walks_share_one_token_and_pages_do_not_ask_for_one() {
     let rig =
         Rig::new(Script { latency: Duration::from_millis(5), ..Script::quay_like(numbered(1000).as_slice()) }).await;
     let walks = futures::future::join_all((0..8).map(|_| walk(&rig.client))).await;
@@ -154,7 +154,7 @@ async fn edge_15_concurrent_walks_share_one_token_and_pages_do_not_ask_for_one()
 }
 
 #[tokio::test]
-async fn edge_16_scopes_too_many_for_one_request_are_told() {
+async fn scopes_too_many_for_one_request_are_told() {
     let rig = Rig::with(Script::quay_like(["a"]), |settings| {
         settings.scope = (0..100).map(|number| format!("repository:organisation/repository-{number}:pull")).collect();
     });
@@ -171,7 +171,7 @@ async fn edge_16_scopes_too_many_for_one_request_are_told() {
 }
 
 #[tokio::test]
-async fn edge_17_a_wrong_password_is_not_tried_again() {
+async fn a_wrong_password_is_not_tried_again() {
     let script = Script::quay_like(["a"]).with_token(|token| token.password = "another".into());
     let rig = Rig::new(script).await;
     for _ in 0..3 {
@@ -192,7 +192,7 @@ async fn edge_17_a_wrong_password_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn edge_17_credentials_refused_in_mid_walk_are_not_tried_again_either() {
+async fn credentials_refused_in_mid_walk_are_not_tried_again_either() {
     let script = slow(60_000).with_token(|token| token.expires_in = Stated::As(json!(0.4)));
     let script =
         script.with_faults(|seen, nth| (seen.endpoint == Endpoint::Token && nth > 1).then(|| Goes::status(401)));
@@ -204,7 +204,7 @@ async fn edge_17_credentials_refused_in_mid_walk_are_not_tried_again_either() {
 }
 
 #[tokio::test]
-async fn edge_17_a_quay_user_without_a_plus_is_asked_whether_a_robot_was_meant() {
+async fn a_quay_user_without_a_plus_is_asked_whether_a_robot_was_meant() {
     let script = Script::quay_like(["a"]).with_token(|token| token.realm = Some("/v2/auth".into()));
     let script = script.with_faults(|seen, _| (seen.path() == "/v2/auth").then(|| Goes::status(401)));
     let rig = Rig::with(script, |settings| {
@@ -215,7 +215,7 @@ async fn edge_17_a_quay_user_without_a_plus_is_asked_whether_a_robot_was_meant()
 }
 
 #[tokio::test]
-async fn edge_17_failures_of_the_token_endpoint_are_told_apart() {
+async fn failures_of_the_token_endpoint_are_told_apart() {
     let html = "<html>Bad gateway</html>";
     for (goes, fault, tries) in [
         (Goes::status(401), Fault::CredentialsRejected, 1),
@@ -239,7 +239,7 @@ async fn edge_17_failures_of_the_token_endpoint_are_told_apart() {
 }
 
 #[tokio::test]
-async fn edge_17_the_secret_is_read_anew_at_every_login_and_its_absence_is_told() {
+async fn the_secret_is_read_anew_at_every_login_and_its_absence_is_told() {
     static ROTATED: AtomicBool = AtomicBool::new(false);
     let rig = Rig::with(Script::quay_like(["a"]), |settings| {
         let password = SecretSource::File("/nonexistent/password".into());

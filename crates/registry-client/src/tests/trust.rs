@@ -25,7 +25,7 @@ async fn raw(answer: Vec<u8>) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn edge_18_a_realm_on_another_site_gets_nothing() {
+async fn a_realm_on_another_site_gets_nothing() {
     let thief = FakeRegistry::start(Script::distribution_like(["a"])).await.expect("a port");
     let elsewhere = format!("http://localhost:{}/token", thief.url().port().expect("a port"));
     for login in [true, false] {
@@ -44,7 +44,7 @@ async fn edge_18_a_realm_on_another_site_gets_nothing() {
 }
 
 #[tokio::test]
-async fn edge_18_realm_hosts_may_name_it_and_another_port_is_the_same_host() {
+async fn realm_hosts_may_name_it_and_another_port_is_the_same_host() {
     let auth = FakeRegistry::start(Script::distribution_like(["a"])).await.expect("a port");
     let port = auth.url().port().expect("a port");
     for (host, listed) in [("localhost", vec![format!("localhost:{port}")]), ("127.0.0.1", Vec::new())] {
@@ -58,7 +58,7 @@ async fn edge_18_realm_hosts_may_name_it_and_another_port_is_the_same_host() {
 }
 
 #[tokio::test]
-async fn edge_18_a_redirect_carries_nothing_to_another_origin() {
+async fn a_redirect_carries_nothing_to_another_origin() {
     let thief = FakeRegistry::start(Script::open(["stolen"])).await.expect("a port");
     let location = thief.url().join("/v2/_catalog").expect("a URL").to_string();
     let script = Script::distribution_like(["a"]).with_faults(move |seen, _| {
