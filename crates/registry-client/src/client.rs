@@ -1,35 +1,34 @@
 //! A registry's client: settings, transport and tokens under one cheap handle. It holds no state of a walk.
 
+use crate::access::authorized::Inner;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use futures::stream::BoxStream;
-use reqwest::header::HeaderMap;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
-use url::Url;
 
-use super::cache::{TokenCache, TokenState};
-use super::catalog;
-use super::challenge::Challenge;
-use super::circle::Bounds;
-use super::credentials::{Credentials, LoginKind};
-use super::error::Step;
-use super::heads::Heads;
-use super::ping::Ping;
-use super::realm::Realm;
-use super::repository::Repositories;
-use super::retry::RetryPolicy;
-use super::stats::Stats;
-use super::tags::PageSize;
-use super::transport::Transport;
-use super::{Cursor, Kind, Meter, Page, Pagination, RegistryError, Settings, Slowed, Unmetered};
+use crate::access::ping::Ping;
+use crate::access::repository::Repositories;
+use crate::contents::heads::Heads;
+use crate::contents::tags::PageSize;
+use crate::http::observer::{Meter, Unmetered};
+use crate::http::retry::RetryPolicy;
+use crate::http::slowed::Slowed;
+use crate::http::stats::Stats;
+use crate::http::transport::Transport;
+use crate::login::credentials::Credentials;
+use crate::model::page::{Cursor, Page};
+use crate::paging::circle::Bounds;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::settings::Settings;
+use crate::token::cache::{TokenCache, TokenState};
+use crate::token::realm::Realm;
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
 #[derive(Clone)]
-pub struct Client(pub(super) Arc<Inner>);
+pub struct Client(pub(crate) Arc<Inner>);
 
 /// What became of a client's credentials.
 #[derive(Clone, Debug)]
@@ -42,34 +41,11 @@ pub enum Standing {
     Refused(RegistryError),
 }
 
-#[derive(Debug)]
-pub(super) struct Inner {
-    pub(super) settings: Settings,
-    pub(super) transport: Arc<Transport>,
-    pub(super) credentials: Arc<Credentials>,
-    /// How it logs in, once that has been looked up.
-    pub(super) login_kind: OnceLock<LoginKind>,
-    pub(super) tokens: TokenCache<Realm>,
-    pub(super) bounds: Bounds,
-    pub(super) ping: Ping,
-    pub(super) repositories: Repositories,
-    /// Which page size for tags the registry takes.
-    pub(super) tag_pages: PageSize,
-    /// Whether the configured password or token has been good for anything.
-    pub(super) proven: AtomicBool,
-    /// Held by whoever sends it before that.
-    pub(super) unproven: Arc<Mutex<()>>,
-    /// What HEAD is good for here.
-    pub(super) heads: Heads,
-    /// The kind, once a ping was answered.
-    kind: OnceLock<Option<(Kind, &'static str)>>,
-}
-
 impl Client {
     /// Reads certificates and prepares the HTTP client; sends nothing.
     ///
     /// # Errors
-    /// [`super::Fault::Tls`] if certificates cannot be read or none are known and the registry is https.
+    /// [`crate::problem::fault::Fault::Tls`] if certificates cannot be read or none are known and the registry is https.
     pub fn new(settings: Settings) -> Result<Self, RegistryError> {
         Self::metered(settings, Arc::new(Unmetered))
     }
@@ -82,11 +58,11 @@ impl Client {
         Self::build(settings, RetryPolicy::default(), Bounds::default(), meter)
     }
 
-    pub(super) fn with(settings: Settings, retry: RetryPolicy, bounds: Bounds) -> Result<Self, RegistryError> {
+    pub(crate) fn with(settings: Settings, retry: RetryPolicy, bounds: Bounds) -> Result<Self, RegistryError> {
         Self::build(settings, retry, bounds, Arc::new(Unmetered))
     }
 
-    pub(super) fn build(
+    pub(crate) fn build(
         settings: Settings,
         retry: RetryPolicy,
         bounds: Bounds,
@@ -123,7 +99,7 @@ impl Client {
     /// # Errors
     /// Each names its step, its kind and a remedy.
     pub fn catalog(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
-        catalog::pages(self.0.clone(), from.cloned())
+        crate::catalog::walk::pages(self.0.clone(), from.cloned())
     }
 
     /// Renews tokens in use ahead of their end, until stopped, so that no request waits for one. A catalog's stream does
@@ -133,7 +109,7 @@ impl Client {
         self.0.tokens.keep_fresh(stop).await;
     }
 
-    pub(super) fn inner(&self) -> &Inner {
+    pub(crate) fn inner(&self) -> &Inner {
         &self.0
     }
 
@@ -165,7 +141,7 @@ impl Client {
     /// The same of the secret that there is now, which is read for it; none for anonymous callers.
     ///
     /// # Errors
-    /// [`super::Fault::SecretUnreadable`].
+    /// [`crate::problem::fault::Fault::SecretUnreadable`].
     pub async fn fingerprint(&self, salt: &[u8]) -> Result<Option<[u8; 32]>, RegistryError> {
         self.0.credentials.fingerprint(salt).await.map_err(|problem| RegistryError::new(Step::Token, problem))
     }
@@ -184,60 +160,5 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("registry", &self.0.settings.name).finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    /// A URL of the API, below the registry's own path prefix.
-    pub(super) fn api(&self, path: &str) -> Url {
-        let mut url = self.settings.url.clone();
-        url.set_path(&format!("{}{path}", self.settings.url.path().trim_end_matches('/')));
-        url.set_query(None);
-        url.set_fragment(None);
-        url
-    }
-
-    /// The kind: as configured, else as the address or this answer to a ping tells it. The first answer counts.
-    pub(super) fn recognise(&self, headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) {
-        let found = || {
-            if let Some(kind) = self.settings.kind {
-                return Some((kind, "the configuration says so"));
-            }
-            let by_host = Kind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
-            by_host.or_else(|| Kind::of_ping(headers, body, challenges))
-        };
-        let (mut is_first, told) = (false, self.settings.kind.is_some());
-        let found = self.kind.get_or_init(|| {
-            is_first = true;
-            found()
-        });
-        // Whoever examines the registry tells it among other facts.
-        if let Some((kind, why)) = found.filter(|_| is_first && !told && self.transport.tape.get().is_none()) {
-            info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
-        }
-    }
-
-    /// The kind, as far as it is known.
-    pub(super) fn kind(&self) -> Option<Kind> {
-        self.kind_and_why().map(|(kind, _)| kind).or(self.settings.kind)
-    }
-
-    /// The kind and how it is known, once a ping was answered.
-    pub(super) fn kind_and_why(&self) -> Option<(Kind, &'static str)> {
-        self.kind.get().copied().flatten()
-    }
-
-    /// How the client logs in; not at all before the ping.
-    pub(super) fn login_kind(&self) -> LoginKind {
-        self.login_kind.get().copied().unwrap_or(LoginKind::None)
-    }
-
-    /// Whether links that leave the path of their page are led back to it.
-    pub(super) fn repairs_links(&self) -> bool {
-        match self.settings.pagination {
-            Pagination::Strict => false,
-            Pagination::Repair => true,
-            Pagination::Auto => self.kind().is_some_and(|kind| kind.habits().breaks_links),
-        }
     }
 }

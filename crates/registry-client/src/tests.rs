@@ -29,10 +29,10 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tempfile::NamedTempFile;
 
-use self::metering::Recorder;
-use super::circle::Bounds;
-use super::retry::RetryPolicy;
 use super::*;
+use crate::http::retry::RetryPolicy;
+use crate::paging::circle::Bounds;
+use crate::tests::metering::Recorder;
 use fake_registry::{FakeRegistry, PASSWORD, Script, USERNAME};
 
 /// Quick enough for a real socket: four attempts, pauses of milliseconds.
@@ -55,7 +55,7 @@ fn login(file: &NamedTempFile) -> Login {
     Login { username: USERNAME.into(), password: SecretSource::File(file.path().to_owned()) }
 }
 
-pub(super) fn settings(url: url::Url, auth: Auth) -> Settings {
+pub(crate) fn settings(url: url::Url, auth: Auth) -> Settings {
     Settings {
         auth,
         concurrency: NonZeroUsize::new(4).expect("not zero"),

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, LINK};
 use url::Url;
 
-use super::super::link::{LinkError, next_page};
+use crate::paging::link::next_page;
+use crate::problem::link::LinkError;
 
 /// An answer with 200.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl ApiAnswer {
     ///
     /// # Errors
     /// Where the link to the next page leads elsewhere or cannot be read.
-    pub(super) fn read(headers: &HeaderMap, body: Vec<u8>, url: &Url) -> Result<Self, LinkError> {
+    pub(crate) fn read(headers: &HeaderMap, body: Vec<u8>, url: &Url) -> Result<Self, LinkError> {
         let total = text(headers, "x-total-count").or_else(|| text(headers, "x-total"));
         let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         Ok(Self {

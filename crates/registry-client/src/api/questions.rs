@@ -5,11 +5,14 @@ use reqwest::StatusCode;
 use serde::de::IgnoredAny;
 use url::Url;
 
-use super::super::diagnosis::{Hint, said};
-use super::super::error::{Problem, Said, Step};
-use super::super::transport::Answer;
-use super::super::{RegistryError, Shortfall};
-use super::{ApiLogin, ApiSession};
+use crate::api::{ApiLogin, ApiSession};
+use crate::http::said::said;
+use crate::http::transport::Answer;
+use crate::model::page::Shortfall;
+use crate::problem::cause::KnownCause;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::problem::{Problem, Said};
 
 /// A question that tells a live login from a dead one. 200 with JSON is a live one's answer, 401 a dead one's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl ApiSession<'_> {
     /// a live login's answer. A shortfall if none can tell.
     ///
     /// # Errors
-    /// [`super::super::Fault::CredentialsRejected`] for a dead login, and whatever else keeps the API from answering.
+    /// [`crate::problem::fault::Fault::CredentialsRejected`] for a dead login, and whatever else keeps the API from answering.
     pub async fn prove(&mut self, proofs: &[Proof]) -> Result<Option<Shortfall>, RegistryError> {
         if self.api.login == ApiLogin::Anonymous {
             return Ok(None);
@@ -59,7 +62,10 @@ impl ApiSession<'_> {
             }
         }
         if let Some(said) = refused {
-            return Err(RegistryError::new(step, Problem::Rejected { said, hint: Some(Hint::Api(self.api.needs)) }));
+            return Err(RegistryError::new(
+                step,
+                Problem::Rejected { said, cause: Some(KnownCause::ApiLogin { needs: self.api.needs }) },
+            ));
         }
         Ok(unclear.map(|(path, said)| unproven(&path, &said)))
     }

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::super::grammar::shown;
+use crate::grammar::shown;
 
 /// Who a certificate is for, who says so, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ const ORGANISATION: [u8; 3] = [0x55, 4, 10];
 
 impl Certificate {
     /// Reads `TBSCertificate` of RFC 5280, 4.1.
-    pub(super) fn read(der: &[u8]) -> Option<Self> {
+    pub(crate) fn read(der: &[u8]) -> Option<Self> {
         let mut certificate = Reader(Reader(der).take(SEQUENCE)?);
         let mut fields = Reader(certificate.take(SEQUENCE)?);
         if fields.peek() == Some(VERSION) {

@@ -12,10 +12,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::super::error::Problem;
-use super::super::tls::{client_config, roots};
-use super::super::{Finding, Settings};
-use super::Certificate;
+use crate::examine::certificate::Certificate;
+use crate::http::tls::{client_config, roots};
+use crate::problem::Problem;
+use crate::problem::cause::KnownCause;
+use crate::problem::table::cause_of_tls;
+use crate::settings::Settings;
 
 /// Bound on each of these steps, and on each address.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,11 +52,11 @@ pub struct Handshake {
     /// Whether anybody would have been trusted.
     pub insecure: bool,
     /// Why the server is not trusted, or does not speak TLS; the known cause, and the words for it.
-    pub refused: Option<(Finding, String)>,
+    pub refused: Option<(KnownCause, String)>,
 }
 
 /// The variable that names a proxy for this URL.
-pub(super) fn proxy(url: &Url) -> Option<&'static str> {
+pub(crate) fn proxy(url: &Url) -> Option<&'static str> {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -69,7 +71,7 @@ pub(super) fn proxy(url: &Url) -> Option<&'static str> {
     names.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())).copied()
 }
 
-pub(super) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, NoConnection> {
+pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, NoConnection> {
     let port = url.port_or_known_default().ok_or(NoConnection::NoHost)?;
     let host = match url.host().ok_or(NoConnection::NoHost)? {
         Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(address), port)]),
@@ -83,7 +85,7 @@ pub(super) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, NoConnection> 
     if addresses.is_empty() { Err(unresolved(std::io::ErrorKind::NotFound.into())) } else { Ok(addresses) }
 }
 
-pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<SocketAddr, NoConnection> {
+pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<SocketAddr, NoConnection> {
     let mut refused = Vec::new();
     for address in addresses {
         match timeout(PATIENCE, TcpStream::connect(address)).await {
@@ -95,7 +97,7 @@ pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<SocketAddr, NoCo
     Err(NoConnection::Refused(refused.join("; ")))
 }
 
-pub(super) async fn handshake(settings: &Settings, address: SocketAddr) -> Result<Handshake, Problem> {
+pub(crate) async fn handshake(settings: &Settings, address: SocketAddr) -> Result<Handshake, Problem> {
     let mut config = client_config(settings)?;
     let provider = config.crypto_provider().clone();
     let judge = if settings.insecure_tls {
@@ -114,29 +116,29 @@ pub(super) async fn handshake(settings: &Settings, address: SocketAddr) -> Resul
     };
     let unfit = || Handshake {
         insecure,
-        refused: Some((Finding::NoTls, "the host is no TLS name".into())),
+        refused: Some((KnownCause::NoTls, "the host is no TLS name".into())),
         ..Handshake::default()
     };
     let Some(name) = name else { return Ok(unfit()) };
     let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::TlsSetup)?;
     // A server that drips is left to its thread.
     let shaken = timeout(PATIENCE, tokio::task::spawn_blocking(move || shake(connection, address))).await;
-    let late = || (None, Some((Finding::NoTls, format!("no handshake within {} s", PATIENCE.as_secs()))));
+    let late = || (None, Some((KnownCause::NoTls, format!("no handshake within {} s", PATIENCE.as_secs()))));
     let (version, failure) = shaken.ok().and_then(Result::ok).unwrap_or_else(late);
     let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (certificate, distrust) =
         seen.map_or((None, None), |seen| (Certificate::read(&seen.certificate), seen.distrust));
-    let distrust = distrust.map(|error| (Finding::of_tls(&error), error.to_string()));
+    let distrust = distrust.map(|error| (cause_of_tls(&error), error.to_string()));
     Ok(Handshake { version, certificate, insecure, refused: distrust.or(failure) })
 }
 
-type Shaken = (Option<&'static str>, Option<(Finding, String)>);
+type Shaken = (Option<&'static str>, Option<(KnownCause, String)>);
 
 /// Shakes hands to the end, on a thread of its own.
 fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
     let failed = |error: std::io::Error| {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        (None, Some((tls.map_or(Finding::NoTls, Finding::of_tls), error.to_string())))
+        (None, Some((tls.map_or(KnownCause::NoTls, cause_of_tls), error.to_string())))
     };
     let mut stream = match std::net::TcpStream::connect_timeout(&address, PATIENCE) {
         Ok(stream) => stream,

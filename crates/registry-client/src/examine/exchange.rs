@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::super::LifetimeSource;
+use crate::token::bearer::LifetimeSource;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, WWW_AUTHENTICATE};
 use url::{Url, form_urlencoded};
 
-use super::super::challenge::Challenge;
-use super::super::origin::destination;
-use super::super::sent::Memory;
-use super::{LinkForm, Offer};
+use crate::examine::exchange::{LinkForm, Offer};
+use crate::http::origin::destination;
+use crate::http::sent::Memory;
+use crate::token::challenge::Challenge;
 
 /// Stands for what is not shown.
 const CUT: &str = "[cut]";
@@ -40,7 +40,7 @@ const PARAMETERS: [&str; 9] =
 const CHALLENGE: [&str; 5] = ["realm", "service", "scope", "error", "error_description"];
 
 /// The headers of a request.
-pub(super) fn sent(headers: &HeaderMap, memory: &Memory) -> Vec<(String, String)> {
+pub(crate) fn sent(headers: &HeaderMap, memory: &Memory) -> Vec<(String, String)> {
     let one = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = if *name == AUTHORIZATION { authorization(value) } else { text(value) };
         let known = *name == AUTHORIZATION || SENT.contains(&name.as_str());
@@ -62,7 +62,7 @@ fn authorization(value: &HeaderValue) -> String {
 }
 
 /// The headers of an answer that are shown as they are, but for what was sent.
-pub(super) fn received(headers: &HeaderMap, url: &Url, memory: &Memory) -> Vec<(String, String)> {
+pub(crate) fn received(headers: &HeaderMap, url: &Url, memory: &Memory) -> Vec<(String, String)> {
     let known = headers.iter().filter(|(name, _)| RECEIVED.contains(&name.as_str()));
     let mut shown: Vec<_> = known.map(|(name, value)| (name.to_string(), memory.shown(text(value)))).collect();
     // Of a redirect, only where it leads: a server may put into the rest what it was sent.
@@ -72,7 +72,7 @@ pub(super) fn received(headers: &HeaderMap, url: &Url, memory: &Memory) -> Vec<(
 }
 
 /// The challenges of an answer.
-pub(super) fn offers(headers: &HeaderMap, memory: &Memory) -> Vec<Offer> {
+pub(crate) fn offers(headers: &HeaderMap, memory: &Memory) -> Vec<Offer> {
     let challenges = Challenge::parse_all(headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes));
     let param = |(name, value): &(String, String)| {
         let value = if CHALLENGE.contains(&name.as_str()) { memory.shown(value) } else { CUT.into() };
@@ -86,7 +86,7 @@ pub(super) fn offers(headers: &HeaderMap, memory: &Memory) -> Vec<Offer> {
 }
 
 /// The form of the link to the next page.
-pub(super) fn link(headers: &HeaderMap, memory: &Memory) -> Option<LinkForm> {
+pub(crate) fn link(headers: &HeaderMap, memory: &Memory) -> Option<LinkForm> {
     let link = text(headers.get(LINK)?);
     let target = link.split(['<', '>']).nth(1).unwrap_or(&link);
     let query = target.split_once('?').map_or("", |(_, query)| query);
@@ -95,12 +95,12 @@ pub(super) fn link(headers: &HeaderMap, memory: &Memory) -> Option<LinkForm> {
 }
 
 /// Scheme, host, port and path of a URL.
-pub(super) fn place(url: &Url, memory: &Memory) -> String {
+pub(crate) fn place(url: &Url, memory: &Memory) -> String {
     memory.shown(format!("{}{}", url.origin().ascii_serialization(), url.path()))
 }
 
 /// Parameters of a query or fields of a form.
-pub(super) fn pairs(encoded: &str, memory: &Memory) -> Vec<(String, String)> {
+pub(crate) fn pairs(encoded: &str, memory: &Memory) -> Vec<(String, String)> {
     let pair = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
         let value = if PARAMETERS.contains(&&*name) { memory.shown(value) } else { CUT.into() };
         (memory.shown(name), value)
@@ -114,9 +114,9 @@ fn text(value: &HeaderValue) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Secret;
-    use super::super::super::realm::{basic, header};
     use super::*;
+    use crate::login::header::{basic, header};
+    use crate::login::secret::Secret;
 
     #[test]
     fn credentials_are_cut_and_what_helps_is_left() {

@@ -8,22 +8,23 @@ use reqwest::header::{AGE, DATE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::super::challenge::Challenge;
-use super::super::client::Inner;
-use super::super::diagnosis::said;
-use super::super::sent::Memory;
-use super::super::token::{Claims, lifetime};
-use super::super::transport::{Answer, Failure};
-use super::{About, ClaimFacts, Exchange, Reply, TokenFacts, shown};
-use crate::chain;
+use crate::access::authorized::Inner;
 use crate::clock;
+use crate::examine::exchange::{About, ClaimFacts, Exchange, Reply, TokenFacts};
+use crate::examine::shown;
+use crate::http::said::said;
+use crate::http::sent::Memory;
+use crate::http::transport::{Answer, Failure};
+use crate::problem::chain::chain;
+use crate::token::bearer::{Claims, lifetime};
+use crate::token::challenge::Challenge;
 
 /// Exchanges kept; an examination has a dozen.
 const KEPT: usize = 1000;
 
 /// What was overheard.
 #[derive(Debug)]
-pub(in super::super) struct Tape {
+pub(crate) struct Tape {
     /// `/v2/` of the registry.
     ping: Url,
     heard: Mutex<Heard>,
@@ -37,12 +38,12 @@ struct Heard {
 }
 
 impl Tape {
-    pub(super) fn new(client: &Inner) -> Self {
+    pub(crate) fn new(client: &Inner) -> Self {
         Self { ping: client.api("/v2/"), heard: Mutex::default() }
     }
 
     /// Writes one exchange down.
-    pub(in super::super) fn record(
+    pub(crate) fn record(
         &self,
         request: &Request,
         form: Option<&str>,
@@ -77,7 +78,7 @@ impl Tape {
     }
 
     /// All of it, in order.
-    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).exchanges.clone()
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::super::gate::Gate;
 use super::*;
+use crate::http::gate::Gate;
 use fake_registry::{Endpoint, Fault as Goes, OverMax};
 
 fn paged() -> Script {

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::super::command::tests::Programs;
 use super::*;
+use crate::login::command::tests::Programs;
 use fake_registry::{Access, Endpoint, Fault as Goes, SeenRequest, TokenFields, TokenMethod};
 
 /// Tokens by POST alone, as services give them that know nothing but `OAuth2`.

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
 
-use super::super::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
 use super::*;
+use crate::http::observer::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
 use fake_registry::{Endpoint as At, Fault as Goes, LinkStyle, OverMax, TagPages};
 
 /// What the meter was told.
@@ -23,7 +23,7 @@ enum Told {
 
 /// Remembers what it is told.
 #[derive(Debug, Default)]
-pub(super) struct Recorder(Mutex<Vec<Told>>);
+pub(crate) struct Recorder(Mutex<Vec<Told>>);
 
 impl Meter for Recorder {
     fn begun(&self, endpoint: Endpoint) {
@@ -81,7 +81,7 @@ impl Recorder {
         self.all(|told| if let Told::Retried(endpoint) = told { Some(endpoint) } else { None })
     }
 
-    pub(super) fn waited(&self) -> Vec<Duration> {
+    pub(crate) fn waited(&self) -> Vec<Duration> {
         self.all(|told| if let Told::Waited(pause) = told { Some(pause) } else { None })
     }
 
@@ -93,7 +93,7 @@ impl Recorder {
         self.all(|told| if let Told::Token(outcome) = told { Some(outcome) } else { None })
     }
 
-    pub(super) fn refused(&self) -> Vec<Rule> {
+    pub(crate) fn refused(&self) -> Vec<Rule> {
         self.all(|told| if let Told::Refused(rule) = told { Some(rule) } else { None })
     }
 

@@ -93,6 +93,6 @@ fn debug_of_everything_that_holds_a_secret_is_redacted() {
     let secret = Secret::new("hunter2");
     let token =
         Token { secret: secret.clone(), received: tokio::time::Instant::now(), lifetime: Duration::from_secs(1) };
-    let header = super::super::realm::header("Bearer", "hunter2").expect("a header");
+    let header = crate::login::header::header("Bearer", "hunter2").expect("a header");
     assert!(!format!("{secret:?} {token:?} {header:?}").contains("hunter2"));
 }

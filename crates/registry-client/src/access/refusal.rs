@@ -1,0 +1,51 @@
+//! A refusal as an error: whether the credentials are to blame or the permission, as far as the answer tells.
+
+use reqwest::StatusCode;
+
+use crate::access::authorized::Inner;
+use crate::access::send::{Access, Sent, challenges};
+use crate::http::said::said;
+use crate::problem::Problem;
+use crate::problem::cause::KnownCause;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::token::grants::why_denied;
+
+impl Inner {
+    /// The error of a refused request. Credentials that were refused are not sent again.
+    pub(crate) fn refusal(&self, step: &Step, sent: &Sent, access: &Access) -> RegistryError {
+        self.tokens.source().note(RegistryError::new(step.clone(), self.denied(step, sent, access)))
+    }
+
+    fn denied(&self, step: &Step, sent: &Sent, access: &Access) -> Problem {
+        let answer = &sent.answer;
+        let token = sent.token.as_ref().map(|token| token.secret.expose());
+        let said = said(answer);
+        let offered = challenges(answer);
+        let unauthorized = answer.status == StatusCode::UNAUTHORIZED;
+        let service = match access {
+            Access::Token(wanted) => wanted.service.as_deref(),
+            _ => None,
+        };
+        match (why_denied(&said, &offered, token.map(|token| (token, service)), &answer.sent), access) {
+            (cause @ Some(KnownCause::BasicOnApi | KnownCause::HarborRole), _) => Problem::Denied { said, cause },
+            (_, Access::Anonymous) if !self.login_kind().has_login() => {
+                Problem::Denied { said, cause: Some(KnownCause::LoginWanted) }
+            }
+            (_, Access::Basic) if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) => {
+                Problem::Denied { said, cause: Some(KnownCause::BasicOnApi) }
+            }
+            (cause, Access::Basic | Access::Fixed) if !unauthorized => Problem::Denied { said, cause },
+            // What has opened one repository is no wrong password for another.
+            (cause, Access::Basic) if step.is_of_one_repository() && self.is_proven() => {
+                Problem::Denied { said, cause }
+            }
+            (_, Access::Fixed) if step.is_of_one_repository() && self.is_proven() => {
+                Problem::Denied { said, cause: Some(KnownCause::TokenRefused) }
+            }
+            (_, Access::Basic) => Problem::Rejected { said, cause: None },
+            (_, Access::Fixed) => Problem::Rejected { said, cause: Some(KnownCause::TokenRefused) },
+            (cause, _) => Problem::Denied { said, cause },
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Asking about one repository with the access that it wants: nothing, Basic, or a token for its own scope, perhaps
+//! shared with its companions. The ping tells which; a refusal may teach better. What is asked is others' business.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::StatusCode;
+use serde::de::IgnoredAny;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::access::authorized::Inner;
+use crate::access::ping::Welcome;
+use crate::access::send::{Access, Ask, Renewal, Sent, challenges, is_refusal};
+use crate::http::transport::Answer;
+use crate::login::credentials::LoginKind;
+use crate::model::place::Place;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::problem::{Problem, Said};
+use crate::token::cache::Wanted;
+use crate::token::challenge::Challenge;
+use crate::token::group::{Grant, Group, Groups};
+use crate::token::scope::ScopeSet;
+
+/// Most accesses tried for one request. A server that offers another realm in each challenge could keep us busy for ever.
+const TRIES: usize = 3;
+
+/// How repositories are asked.
+#[derive(Debug)]
+enum Way {
+    /// All in the same way.
+    Plain(Access),
+    /// Each with a token for its own scope.
+    Tokens { realm: Url, service: Option<String> },
+}
+
+impl Way {
+    fn access(&self, repository: &str) -> Access {
+        match self {
+            Self::Plain(access) => access.clone(),
+            Self::Tokens { realm, service } => {
+                let scopes = ScopeSet::pull([repository]);
+                Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }))
+            }
+        }
+    }
+}
+
+/// What a client has learnt about its repositories.
+#[derive(Debug, Default)]
+pub(crate) struct Repositories {
+    way: Mutex<Option<Arc<Way>>>,
+    groups: Groups,
+    /// Requests go alone until one has had an answer: if the password is wrong it is to be sent once, not as often as
+    /// requests may be in flight, and if the registry has something to teach, once is enough as well.
+    first: tokio::sync::Mutex<()>,
+    settled: AtomicBool,
+}
+
+impl Repositories {
+    fn way(&self) -> Option<Arc<Way>> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn learn(&self, way: Way) -> Arc<Way> {
+        let way = Arc::new(way);
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way.clone());
+        way
+    }
+}
+
+impl Inner {
+    /// Asks about a repository. Refusals are errors; every other answer is handed out.
+    pub(crate) async fn ask(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
+        let settled = &self.repositories.settled;
+        if !settled.load(Ordering::Acquire) {
+            // Those who wait for one ping share its failure; those who wait for each other would ping one by one.
+            self.welcome().await?;
+            let first = self.repositories.first.lock().await;
+            if !settled.load(Ordering::Acquire) {
+                let outcome = self.knock(place, ask).await;
+                settled.store(self.is_proven() || is_answer(&outcome), Ordering::Release);
+                return outcome;
+            }
+            drop(first);
+        }
+        self.knock(place, ask).await
+    }
+
+    async fn knock(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
+        let welcome = self.welcome().await?;
+        let way = match self.repositories.way() {
+            Some(way) => way,
+            None => self.repositories.learn(self.way_in(&welcome)?),
+        };
+        let groups = &self.repositories.groups;
+        let (mut in_vain, begun) = (None, Instant::now());
+        if let Some((group, grant)) = self.shared(place, &way).await? {
+            let access = Access::Token(group.wanted.clone());
+            // A token that names the repository and grants nothing is not worth renewing for it.
+            let renewal = if grant == Grant::Refused { Renewal::Never } else { Renewal::Since(begun) };
+            let sent = self.send_with(ask, &access, renewal).await?;
+            if sent.abroad.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
+                groups.worked();
+                return Ok(sent);
+            }
+            if grant == Grant::Refused {
+                return Err(self.refusal(ask.step, &sent, &access));
+            }
+            in_vain = Some(group);
+        }
+        let sent = self.alone(&place.repository, ask, way.access(&place.repository)).await?;
+        if let Some(group) = in_vain {
+            groups.failed(&group);
+        }
+        Ok(sent)
+    }
+
+    /// Asks with a repository's own access, and with what its refusals offer.
+    async fn alone(&self, repository: &str, ask: &Ask<'_>, mut access: Access) -> Result<Sent, RegistryError> {
+        let (mut tried, mut learnt) = (Vec::new(), None);
+        loop {
+            let sent = self.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
+            if sent.abroad.is_some() || !is_refusal(sent.answer.status) {
+                // Only now: a proxy may hand on what the registry behind one repository wants.
+                if let Some(way) = learnt {
+                    self.repositories.learn(way);
+                }
+                return Ok(sent);
+            }
+            tried.push(access.clone());
+            match self.other_access(repository, ask.url, &sent.answer, &tried) {
+                Some((other, way)) => (access, learnt) = (other, Some(way)),
+                // The same 401 to a fresh token: another round would be the same.
+                None => return Err(self.refusal(ask.step, &sent, &access)),
+            }
+        }
+    }
+
+    /// The way that the ping points out.
+    fn way_in(&self, welcome: &Welcome) -> Result<Way, RegistryError> {
+        let kind = self.login_kind();
+        if !kind.takes_tokens() {
+            return Ok(Way::Plain(welcome.access.clone()));
+        }
+        let mut bearers = welcome.offered.iter().filter(|challenge| challenge.is("bearer"));
+        if let Some((realm, service)) = bearers.find_map(|bearer| self.realm(bearer, &welcome.url)) {
+            return Ok(Way::Tokens { realm, service });
+        }
+        let basic = welcome.offers("basic");
+        if welcome.offers("bearer") && !basic {
+            return Err(RegistryError::new(Step::Token, Problem::NoRealm));
+        }
+        // Where nothing is asked for, a login goes out all the same: anonymous callers may see less.
+        let unasked = welcome.offered.is_empty();
+        Ok(Way::Plain(if kind == LoginKind::Login && (basic || unasked) { Access::Basic } else { Access::Anonymous }))
+    }
+
+    /// The place's group, and what its token says about the place; where a token for all of them is worth trying.
+    async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant)>, RegistryError> {
+        let Way::Tokens { realm, service } = way else { return Ok(None) };
+        let groups = &self.repositories.groups;
+        let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
+        match self.tokens.get(&group.wanted).await {
+            Ok(token) => {
+                let grant = group.grant(&token, &place.repository);
+                if grant == Grant::Missing && place.group.iter().all(|one| group.grant(&token, one) == Grant::Missing) {
+                    groups.failed(&group);
+                }
+                Ok((grant != Grant::Missing).then_some((group, grant)))
+            }
+            Err(error) if may_be_about_one(error.problem()) => {
+                groups.failed(&group);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a refusal offers that has not been tried, and the way that it would be for all. Challenges are per path, and
+    /// later ones are nearer to the truth.
+    fn other_access(&self, repository: &str, asked: &Url, answer: &Answer, tried: &[Access]) -> Option<(Access, Way)> {
+        let kind = self.login_kind();
+        if !kind.takes_tokens() || tried.len() == TRIES {
+            return None;
+        }
+        let offered = challenges(answer);
+        for bearer in offered.iter().filter(|challenge| challenge.is("bearer")) {
+            let Some((realm, service)) = self.realm(bearer, asked) else { continue };
+            let named = ScopeSet::parse(bearer.param("scope"));
+            let scopes = if named.is_empty() { ScopeSet::pull([repository]) } else { named };
+            let access = Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }));
+            if !tried.contains(&access) {
+                return Some((access, Way::Tokens { realm, service }));
+            }
+        }
+        let basic_alone = !offered.is_empty() && offered.iter().all(|challenge| challenge.is("basic"));
+        if basic_alone && kind == LoginKind::Login {
+            let access = Access::Basic;
+            if !tried.contains(&access) {
+                return Some((access.clone(), Way::Plain(access)));
+            }
+        }
+        None
+    }
+
+    /// Where a challenge's tokens are to be had, and the service to name there.
+    pub(crate) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
+        let realm = asked.join(bearer.param("realm")?).ok()?;
+        let service = self.settings.service.clone();
+        Some((realm, service.or_else(|| bearer.param("service").map(str::to_owned))))
+    }
+}
+
+/// Whether somebody answered who has looked at what we sent.
+fn is_answer(outcome: &Result<Sent, RegistryError>) -> bool {
+    match outcome {
+        Ok(Sent { answer, .. }) => !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS,
+        Err(error) => !error.fault().is_trouble(),
+    }
+}
+
+/// Whether a token endpoint may have refused several scopes for one of them, and not for the login: they are then asked
+/// for singly.
+fn may_be_about_one(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::Scope { .. }
+            | Problem::Denied { .. }
+            | Problem::TooManyScopes
+            | Problem::Unexpected(_)
+            | Problem::ServerError(_)
+            | Problem::NoToken(_)
+    )
+}
+
+/// Whether a proxy found the token's header too long: 431, or nginx's 400 in HTML.
+fn is_too_long(answer: &Answer) -> bool {
+    answer.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        || (answer.status == StatusCode::BAD_REQUEST && serde_json::from_slice::<IgnoredAny>(&answer.body).is_err())
+}
+
+/// A token endpoint that gives no token for one repository has denied that repository and nothing else.
+fn of_repository(step: &Step, error: RegistryError) -> RegistryError {
+    match error.problem() {
+        Problem::Scope { said, .. } | Problem::Denied { said, .. } => {
+            let said = Said { status: said.status, text: said.text.clone() };
+            RegistryError::new(step.clone(), Problem::Denied { said, cause: None })
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,154 @@
+//! One walk's way into the catalog: which credentials it accepts, found once by climbing the scope ladder, and then
+//! kept, with tokens renewed on the way. It fetches answers; pages are the catalog's business.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::access::authorized::Inner;
+use crate::access::ping::Welcome;
+use crate::access::send::{Access, Ask, Sent, challenges, in_token, is_refusal};
+use crate::http::transport::{Answer, Wants};
+use crate::login::credentials::LoginKind;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::problem::secret::SecretError;
+use crate::problem::{Problem, Said};
+use crate::settings::kind::CATALOG_SCOPE;
+use crate::token::cache::Wanted;
+use crate::token::challenge::Challenge;
+use crate::token::scope::Ladder;
+
+/// A walk's session with its registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Session<'a> {
+    client: &'a Inner,
+    kind: LoginKind,
+    access: Access,
+    ladder: Ladder,
+    welcome: Arc<Welcome>,
+    basic_tried: bool,
+}
+
+impl<'a> Session<'a> {
+    /// Pings if nobody has, and prepares for what the ping asks for.
+    pub(crate) async fn open(client: &'a Inner) -> Result<Self, RegistryError> {
+        let welcome = client.welcome().await?;
+        let kind = client.login_kind();
+        let mut session = Self {
+            client,
+            kind,
+            access: welcome.access.clone(),
+            ladder: Ladder::new(&client.settings.scope),
+            welcome: welcome.clone(),
+            basic_tried: kind == LoginKind::Basic,
+        };
+        if client.kind().is_some_and(|kind| kind.habits().refuses_catalog_scope) {
+            session.ladder.forgo(CATALOG_SCOPE);
+        }
+        // A probe without credentials teaches the catalog's own scope, which the ping cannot know; with a scope
+        // configured or Basic alone on offer there is nothing to learn.
+        let (bearer, basic) = (welcome.offers("bearer"), welcome.offers("basic"));
+        if kind.has_login() && if bearer { !client.settings.scope.is_empty() } else { basic } {
+            session.climb(&[], &welcome.url)?;
+        }
+        Ok(session)
+    }
+
+    /// Fetches the first page, climbing until the registry is content. Whatever is neither refused nor anonymous is
+    /// handed out, errors included.
+    pub(crate) async fn first(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
+        loop {
+            let sent = match self.send(url, step).await {
+                Ok(sent) => sent,
+                // A 400 from the token endpoint is the next step of the ladder: Quay's answer to the catalog scope.
+                Err(error) if matches!(error.problem(), Problem::Scope { .. }) => {
+                    if self.climb(&[], url)? {
+                        continue;
+                    }
+                    return Err(self.no_scope_left(&error));
+                }
+                Err(error) => return Err(error),
+            };
+            let anonymous = self.access == Access::Anonymous;
+            if is_refusal(sent.answer.status) {
+                let offered = challenges(&sent.answer);
+                if self.is_same_again(&offered) || !self.climb(&offered, url)? {
+                    return Err(self.client.refusal(step, &sent, &self.access));
+                }
+            } else if sent.answer.status.is_success() && anonymous && self.kind.has_login() {
+                // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py): with credentials, no such
+                // answer is believed.
+                if !self.climb(&[], url)? {
+                    return Err(self.client.refusal(step, &sent, &self.access));
+                }
+            } else {
+                return Ok(sent.answer);
+            }
+        }
+    }
+
+    /// Fetches a further page with what the first was granted to. A refusal here is final.
+    pub(crate) async fn next(&self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
+        let sent = self.send(url, step).await?;
+        if is_refusal(sent.answer.status) {
+            return Err(self.client.refusal(step, &sent, &self.access));
+        }
+        Ok(sent.answer)
+    }
+
+    async fn send(&self, url: &Url, step: &Step) -> Result<Sent, RegistryError> {
+        self.client.send(&Ask { url, wants: Wants::Listing, step }, &self.access).await
+    }
+
+    /// Takes the next step up: another scope, then Basic. `false` when there is none left.
+    fn climb(&mut self, offered: &[Challenge], offered_at: &Url) -> Result<bool, RegistryError> {
+        if !self.kind.takes_tokens() {
+            return Ok(false);
+        }
+        // Challenges are per path; one without any means the ping's.
+        let useful = |challenge: &&Challenge| challenge.is("bearer") || challenge.is("basic");
+        let own: Vec<_> = offered.iter().filter(useful).cloned().collect();
+        let (offered, base) = if own.is_empty() {
+            (self.welcome.offered.clone(), self.welcome.url.clone())
+        } else {
+            (own, offered_at.clone())
+        };
+        if let Some(bearer) = offered.iter().find(|challenge| challenge.is("bearer")) {
+            self.ladder.challenged(bearer.param("scope"));
+            if let Some(scopes) = self.ladder.step() {
+                let no_realm = || RegistryError::new(Step::Token, Problem::NoRealm);
+                let (realm, service) = self.client.realm(bearer, &base).ok_or_else(no_realm)?;
+                self.access = Access::Token(Arc::new(Wanted { realm, service, scopes }));
+                return Ok(true);
+            }
+        }
+        // Where nothing is offered at all, Basic is what the specification's oldest servers take unasked.
+        let basic = offered.is_empty() || offered.iter().any(|challenge| challenge.is("basic"));
+        if basic && self.kind == LoginKind::Identity && !offered.iter().any(|challenge| challenge.is("bearer")) {
+            return Err(in_token(Problem::Secret(SecretError::IdentityAlone)));
+        }
+        if basic && self.kind == LoginKind::Login && !std::mem::replace(&mut self.basic_tried, true) {
+            self.access = Access::Basic;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether a token for exactly the scope that is asked for now was just refused: another round would be the same.
+    fn is_same_again(&self, offered: &[Challenge]) -> bool {
+        let Access::Token(wanted) = &self.access else { return false };
+        let asked = offered.iter().find(|challenge| challenge.is("bearer")).and_then(|bearer| bearer.param("scope"));
+        asked.is_some_and(|scope| crate::token::scope::ScopeSet::parse([scope]) == wanted.scopes)
+    }
+
+    /// The token endpoint's last refusal, told with all scopes that were tried.
+    fn no_scope_left(&self, error: &RegistryError) -> RegistryError {
+        let Problem::Scope { said, .. } = error.problem() else { return error.clone() };
+        let said = Said { status: said.status, text: said.text.clone() };
+        RegistryError::new(
+            Step::Token,
+            Problem::Scope { said, tried: self.ladder.tried(|scopes| self.client.transport.sent.shown(scopes)) },
+        )
+    }
+}

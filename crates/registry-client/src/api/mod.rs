@@ -1,0 +1,330 @@
+//! A registry's own JSON API, where it lists what the protocol's catalog does not: one GET after another over the same
+//! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
+//! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
+
+pub(crate) mod page;
+pub(crate) mod questions;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderValue, LOCATION};
+use serde_json::{Value, json};
+use url::Url;
+
+pub(crate) use page::ApiAnswer;
+
+use crate::access::send::in_token;
+use crate::access::session::Session;
+use crate::client::Client;
+use crate::clock;
+use crate::http::admission::Tries;
+use crate::http::origin::{destination, same_origin};
+use crate::http::reach::Way;
+use crate::http::said::said;
+use crate::http::transport::{Answer, Call, Posted, Wants};
+use crate::login::auth::Login;
+use crate::login::header::{basic, header};
+use crate::login::secret::{Secret, SecretSource};
+use crate::model::page::{Cursor, Page};
+use crate::paging::circle::Circle;
+use crate::paging::page::{Entries, Listed};
+use crate::problem::Problem;
+use crate::problem::cause::KnownCause;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::problem::link::LinkError;
+
+/// Where an API is, and how it is logged in to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Scheme and host, perhaps a port and a path prefix; none: the registry's own.
+    pub url: Option<Url>,
+    /// How to log in.
+    pub login: ApiLogin,
+}
+
+/// How an API is logged in to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ApiLogin {
+    /// Nothing is sent: it shows what anybody may see.
+    #[default]
+    Anonymous,
+    /// `Authorization: Bearer …`
+    Bearer(SecretSource),
+    /// `Authorization: token …`
+    Token(SecretSource),
+    /// `Authorization: Basic …`
+    Basic(Login),
+    /// A user name and a password or access token that `POST /v2/auth/token` exchanges for a bearer token: Docker Hub.
+    Exchanged(Login),
+    /// The registry's own login, by whatever its challenge asks for.
+    Challenged,
+}
+
+/// An API of a registry.
+#[derive(Clone, Debug)]
+pub struct Api {
+    client: Client,
+    base: Url,
+    login: ApiLogin,
+    /// What its login needs, as `a token with …`, for messages.
+    needs: &'static str,
+}
+
+/// One walk's conversation with an API.
+#[derive(Debug)]
+pub struct ApiSession<'a> {
+    api: &'a Api,
+    access: Access<'a>,
+    circle: Circle,
+    asked: u64,
+}
+
+#[derive(Debug)]
+enum Access<'a> {
+    Fixed(Option<HeaderValue>),
+    /// A token by exchange; none before the first request.
+    Exchanged(&'a Login, Option<HeaderValue>),
+    /// The registry's session, and whether it was let in.
+    Challenged(Box<Session<'a>>, bool),
+}
+
+impl Client {
+    /// An API of this registry; sends nothing. `needs` says what its login must be, for messages: `a token with …`.
+    pub fn api(&self, settings: ApiSettings, needs: &'static str) -> Api {
+        let base = settings.url.unwrap_or_else(|| self.0.settings.url.clone());
+        Api { client: self.clone(), base, login: settings.login, needs }
+    }
+}
+
+impl Api {
+    /// The URL of these path segments, each encoded whole: a `/` within one does not part it.
+    pub fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// Whether an URL is one of this API.
+    pub fn holds(&self, url: &Url) -> bool {
+        same_origin(url, &self.base) && url.username().is_empty() && url.password().is_none()
+    }
+
+    /// Reads the secret and begins a conversation.
+    ///
+    /// # Errors
+    /// If the secret cannot be read, or the registry's own session cannot be opened.
+    pub async fn open(&self) -> Result<ApiSession<'_>, RegistryError> {
+        let access = match &self.login {
+            ApiLogin::Anonymous => Access::Fixed(None),
+            ApiLogin::Bearer(source) => {
+                Access::Fixed(Some(header("Bearer", secret(source).await?.expose()).map_err(in_token)?))
+            }
+            ApiLogin::Token(source) => {
+                Access::Fixed(Some(header("token", secret(source).await?.expose()).map_err(in_token)?))
+            }
+            ApiLogin::Basic(login) => {
+                Access::Fixed(Some(basic(&login.username, &secret(&login.password).await?).map_err(in_token)?))
+            }
+            ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
+            ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.client.0).await?), false),
+        };
+        Ok(ApiSession { api: self, access, circle: Circle::new(self.client.0.bounds), asked: 0 })
+    }
+}
+
+async fn secret(source: &SecretSource) -> Result<Secret, RegistryError> {
+    let read = source.read(&|name: &str| std::env::var_os(name)).await;
+    read.map_err(|error| in_token(Problem::Secret(error)))
+}
+
+impl ApiSession<'_> {
+    /// Fetches a URL of the API; `what` stands in errors, e.g. `projects of Harbor, page 3`. A list may be read several
+    /// times: `reading` counts them, from 1.
+    ///
+    /// # Errors
+    /// [`crate::problem::fault::Fault::Untrusted`] for a URL elsewhere, [`crate::problem::fault::Fault::Endless`] for one that was fetched before; and
+    /// whatever the answer is, unless it is 200.
+    pub async fn get(&mut self, url: &Url, what: &str, reading: u32) -> Result<ApiAnswer, RegistryError> {
+        let transport = &self.api.client.0.transport;
+        let answer = self.fetch(url, Step::Api(what.into()), reading).await;
+        match &answer {
+            Ok(_) => transport.page_received(),
+            Err(error) => transport.meter.page(Err(error.fault())),
+        }
+        answer
+    }
+
+    async fn fetch(&mut self, url: &Url, step: Step, reading: u32) -> Result<ApiAnswer, RegistryError> {
+        let transport = &self.api.client.0.transport;
+        let at_step = |problem| RegistryError::new(step.clone(), problem);
+        let watched = |problem| at_step(transport.watched(problem));
+        if !self.api.holds(url) {
+            return Err(watched(Problem::Link(LinkError::OtherOrigin)));
+        }
+        self.asked += 1;
+        let mut place = url.clone();
+        place.set_fragment((reading > 1).then(|| reading.to_string()).as_deref());
+        self.circle.leads_on(&place).and_then(|()| self.circle.enter(&place, self.asked)).map_err(at_step)?;
+        let answer = self.answer(url, &step).await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.refusal(&step, url, &answer));
+        }
+        ApiAnswer::read(&answer.headers, answer.body, url).map_err(|error| watched(Problem::Link(error)))
+    }
+
+    async fn answer(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
+        let api = self.api;
+        match &mut self.access {
+            Access::Fixed(authorization) => api.send(url, authorization.as_ref(), None, step).await,
+            Access::Challenged(session, true) => session.next(url, step).await,
+            Access::Challenged(session, admitted) => {
+                *admitted = true;
+                session.first(url, step).await
+            }
+            Access::Exchanged(login, token) => {
+                let fresh = token.is_none();
+                if token.is_none() {
+                    *token = Some(api.exchange(login).await?);
+                }
+                let answer = api.send(url, token.as_ref(), None, step).await?;
+                if fresh || answer.status != StatusCode::UNAUTHORIZED {
+                    return Ok(answer);
+                }
+                // It has lived its minutes.
+                *token = Some(api.exchange(login).await?);
+                api.send(url, token.as_ref(), None, step).await
+            }
+        }
+    }
+
+    /// Makes sure that the answer is not one that came before, as from a server that ignores the page asked for. For
+    /// answers with something in them alone: an empty list may come again. Answers are compared within one reading of
+    /// one list.
+    ///
+    /// # Errors
+    /// [`crate::problem::fault::Fault::Endless`]
+    pub fn is_new(&mut self, answer: &ApiAnswer, what: &str, reading: (&str, u32)) -> Result<(), RegistryError> {
+        let content = (reading, &answer.body);
+        self.circle.is_new(content).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
+    }
+
+    /// A page of these names, checked against the grammar like those of a catalog.
+    ///
+    /// # Errors
+    /// [`crate::problem::fault::Fault::Endless`] for more names than there can be.
+    pub fn page<'n>(
+        &mut self,
+        number: u64,
+        names: impl IntoIterator<Item = &'n str>,
+        cursor: Option<Cursor>,
+        last: bool,
+    ) -> Result<Page, RegistryError> {
+        let mut listed = Listed::default();
+        names.into_iter().for_each(|name| listed.add(Entries::Repositories, name));
+        let at_step = |problem| RegistryError::new(Step::Page(number), problem);
+        let listed = listed.within_bounds().map_err(|unread| at_step(unread.into()))?;
+        self.circle.count_names(&listed).map_err(at_step)?;
+        let Listed { names, invalid, invalid_count, .. } = listed;
+        let sent = &self.api.client.0.transport.sent;
+        let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
+        let received_at = clock::now();
+        let (proven_new, shortfalls, remarks) = (true, Vec::new(), Vec::new());
+        Ok(Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks })
+    }
+
+    /// The error of an answer that is not what this API gives.
+    pub fn unreadable(&self, what: &str, answer: &ApiAnswer, error: &serde_json::Error) -> RegistryError {
+        // serde's own text repeats what the server sent, all of it.
+        let html = answer.body.trim_ascii_start().starts_with(b"<");
+        let text =
+            if html { "an HTML page".to_owned() } else { self.api.client.0.transport.sent.shown(error.to_string()) };
+        RegistryError::new(Step::Api(what.into()), Problem::Listing(text))
+    }
+
+    fn refusal(&self, step: &Step, url: &Url, answer: &Answer) -> RegistryError {
+        let said = said(answer);
+        let cause = Some(KnownCause::ApiLogin { needs: self.api.needs });
+        let problem = match answer.status {
+            StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { said, cause },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { said, cause },
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(said),
+            status if status.is_redirection() => self.api.client.0.transport.watched(redirect(url, answer)),
+            _ => Problem::of_status(said),
+        };
+        RegistryError::new(step.clone(), problem)
+    }
+}
+
+impl Api {
+    async fn send(
+        &self,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+        form: Option<Posted<'_>>,
+        step: &Step,
+    ) -> Result<Answer, RegistryError> {
+        let transport = &self.client.0.transport;
+        let wants = if *step == Step::Token { Wants::Token } else { Wants::Api };
+        let call = Call { url, authorization, form, wants, endpoint: step.endpoint(), way: Way::Configured };
+        let admission = transport.admit(url, call.endpoint, &Tries::none()).await;
+        transport.ask(&call, &admission).await.map_err(|problem| RegistryError::new(step.clone(), problem))
+    }
+
+    /// A token by exchange.
+    async fn exchange(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
+        let outcome = self.ask_for_token(login).await;
+        self.client.0.transport.meter.token(outcome.as_ref().map(drop).map_err(RegistryError::fault));
+        outcome
+    }
+
+    /// `POST /v2/auth/token` of Docker Hub: `identifier` and `secret` in, `access_token` out.
+    async fn ask_for_token(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
+        let at_step = |problem| RegistryError::new(Step::Token, problem);
+        let inner = &self.client.0;
+        let secret = secret(&login.password).await?;
+        // What a JSON body carries is not looked for in it.
+        inner.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
+        let body = credentials(&login.username, &secret);
+        let url = self.url(&["v2", "auth", "token"]);
+        let answer = self.send(&url, None, Some(Posted::Json(&body)), &Step::Token).await?;
+        if answer.status != StatusCode::OK {
+            let said = said(&answer);
+            let cause = Some(KnownCause::ApiLogin { needs: self.needs });
+            return Err(at_step(match answer.status {
+                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { said, cause },
+                StatusCode::FORBIDDEN => Problem::Denied { said, cause },
+                status if status.is_redirection() => inner.transport.watched(redirect(&url, &answer)),
+                _ => Problem::of_status(said),
+            }));
+        }
+        let token = serde_json::from_slice::<Value>(&answer.body).ok();
+        let token = token.as_ref().and_then(|token| token["access_token"].as_str()).filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| at_step(Problem::Listing("there is no `access_token` in it".into())))?;
+        header("Bearer", token).map_err(at_step)
+    }
+}
+
+/// What Docker Hub is posted for a token.
+fn credentials(username: &str, secret: &Secret) -> String {
+    json!({"identifier": username, "secret": secret.expose()}).to_string()
+}
+
+/// An API that moves is not followed: what is sent to it is for its origin alone.
+fn redirect(url: &Url, answer: &Answer) -> Problem {
+    let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+    Problem::Redirect { to: destination(url, &answer.sent.strike(to.unwrap_or_default().into_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_posted_for_a_token_survives_json() {
+        let body = credentials("a\"b", &Secret::new("p\\:/ \"+ö"));
+        let read: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!((read["identifier"].as_str(), read["secret"].as_str()), (Some("a\"b"), Some("p\\:/ \"+ö")));
+    }
+}

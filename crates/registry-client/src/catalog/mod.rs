@@ -1,0 +1,6 @@
+//! The catalog: page after page, or in ranges at once.
+
+pub(crate) mod ranges;
+pub(crate) mod split;
+pub(crate) mod unlinked;
+pub(crate) mod walk;

@@ -1,0 +1,198 @@
+//! The driver of a split walk: asks for what the plan says, several pages at once, and hands on what the plan takes. What to
+//! ask and what to believe is `split`'s to say.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tracing::{debug, info};
+use url::Url;
+
+use crate::catalog::split::plan::{Ask, Misfit, Plan, Sheet};
+use crate::catalog::split::saved::Rest;
+use crate::catalog::walk::{Walk, check, granted};
+use crate::clock;
+use crate::http::transport::Answer;
+use crate::model::page::{Cursor, Page};
+use crate::paging::ending::leads_nowhere;
+use crate::paging::key::{key_of, same_but_key, with_key};
+use crate::paging::link::following;
+use crate::paging::page::read_page;
+use crate::problem::Problem;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+
+/// What a page holds besides its names.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    invalid: Vec<String>,
+    invalid_at: Vec<u32>,
+    received_at: DateTime<Utc>,
+}
+
+/// How a split walk ended.
+pub(crate) enum Ended {
+    /// With the end of the list.
+    Whole,
+    /// The list does not fit; it is whole up to this page.
+    From(Url),
+}
+
+/// Why an answer is not taken in.
+enum Untaken {
+    Misfit(Misfit),
+    Error(RegistryError),
+}
+
+/// A split walk under way.
+pub(crate) struct Ranges<'w, 'a> {
+    walk: &'w mut Walk<'a>,
+    plan: Plan<Beside>,
+    /// Any page of the list, but for its `last`.
+    link: Url,
+    /// Pages taken and not yet handed on.
+    ready: VecDeque<Page>,
+    asked: u64,
+}
+
+impl<'w, 'a> Ranges<'w, 'a> {
+    pub(crate) fn new(walk: &'w mut Walk<'a>, plan: Plan<Beside>, link: Url) -> Self {
+        let asked = walk.number;
+        Self { walk, plan, link, ready: VecDeque::new(), asked }
+    }
+
+    /// Takes the answer to the first request of a walk that goes on from a cursor, and walks the rest.
+    pub(crate) async fn resume(mut self, answer: &Answer) -> Result<Ended, RegistryError> {
+        self.asked += 1;
+        if let Some(ask) = self.plan.ask()
+            && let Err(untaken) = self.take_in(&ask, self.asked, answer)
+        {
+            return self.leave(untaken).await;
+        }
+        self.run().await
+    }
+
+    /// Walks until the list ends or does not fit. Nothing more is asked for while the pages that nobody has fetched yet, and
+    /// those under way, are twice as many as requests may be in flight.
+    pub(crate) async fn run(mut self) -> Result<Ended, RegistryError> {
+        let (session, leave) = (self.walk.session.clone(), self.walk.leave);
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let most = self.plan.most();
+            while under_way.len() < most
+                && under_way.len() + self.ready.len() < 2 * most
+                && let Some(ask) = self.plan.ask()
+            {
+                self.asked += 1;
+                let (url, number, session) = (with_key(&self.link, &ask.after), self.asked, &session);
+                under_way.push(async move { (ask, number, session.next(&url, &Step::Page(number)).await) });
+            }
+            tokio::select! {
+                biased;
+                Some((ask, number, answer)) = under_way.next() => {
+                    let answer = match answer {
+                        Ok(answer) => answer,
+                        Err(error) => return self.leave(Untaken::Error(error)).await,
+                    };
+                    if let Err(untaken) = self.take_in(&ask, number, &answer) {
+                        return self.leave(untaken).await;
+                    }
+                }
+                () = granted(leave), if !self.ready.is_empty() => self.hand_on().await,
+                else => break,
+            }
+        }
+        // Nothing is under way and nothing to be asked for: what the plan still misses would be lost in silence.
+        if self.plan.is_done() { Ok(Ended::Whole) } else { self.leave(Untaken::Misfit(Misfit::Seam)).await }
+    }
+
+    async fn hand_on(&mut self) {
+        let Some(mut page) = self.ready.pop_front() else { return };
+        self.walk.number += 1;
+        page.number = self.walk.number;
+        debug!(page = page.number, names = page.names.len(), last = page.last, "page of a range");
+        // Nobody listens any more: the task is about to be aborted.
+        let _ = self.walk.sender.send(Ok(page)).await;
+    }
+
+    /// Ends early. What has been taken is true, and comes before the error or the rest.
+    async fn leave(mut self, untaken: Untaken) -> Result<Ended, RegistryError> {
+        while !self.ready.is_empty() {
+            granted(self.walk.leave).await;
+            self.hand_on().await;
+        }
+        let misfit = match untaken {
+            Untaken::Error(error) => return Err(error),
+            Untaken::Misfit(misfit) => misfit,
+        };
+        let registry = &self.walk.client.settings.name;
+        info!(%registry, %misfit, "{registry}: the catalog cannot be split after all, {misfit}: walking on in one");
+        Ok(self.plan.certain().map_or(Ended::Whole, |key| Ended::From(with_key(&self.link, key))))
+    }
+
+    fn take_in(&mut self, ask: &Ask, number: u64, answer: &Answer) -> Result<(), Untaken> {
+        let sheet = self.sheet(ask, number, answer)?;
+        self.plan.answered(ask.id, sheet).map_err(Untaken::Misfit)?;
+        while let Some(sheet) = self.plan.take().map_err(Untaken::Misfit)? {
+            let last = self.plan.is_done();
+            let upto = sheet.names.len();
+            let Beside { mut invalid, invalid_at, received_at } = sheet.rest;
+            // Those that stand right before the name where another range takes over may be counted by both.
+            let own = invalid_at.iter().filter(|at| **at as usize <= upto).count();
+            invalid.truncate(own);
+            if upto == 0 && own == 0 && !last {
+                continue;
+            }
+            let cursor = (!last).then(|| Cursor(Rest::new(&self.link, &self.plan).text()));
+            let (names, invalid_count) = (sheet.names, own as u64);
+            self.ready.push_back(Page {
+                number: 0,
+                names,
+                invalid,
+                invalid_count,
+                received_at,
+                last,
+                cursor,
+                proven_new: true,
+                shortfalls: Vec::new(),
+                remarks: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    fn sheet(&mut self, ask: &Ask, number: u64, answer: &Answer) -> Result<Sheet<Beside>, Untaken> {
+        let at_step = |problem| Untaken::Error(RegistryError::new(Step::Page(number), problem));
+        if matches!(answer.status.as_u16(), 400 | 404) {
+            debug!(range = ask.id, status = answer.status.as_u16(), "a range is refused");
+            return Err(Untaken::Misfit(Misfit::Refused));
+        }
+        check(answer, number).map_err(at_step)?;
+        let url = with_key(&self.link, &ask.after);
+        let transport = &self.walk.client.transport;
+        let next = following(&answer.headers, &url, self.walk.client.repairs_links())
+            .map_err(|error| at_step(transport.watched(Problem::Link(error))))?;
+        let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
+        let entries = listed.entries();
+        let next = match next.filter(|link| entries > 0 || !leads_nowhere(link, &url)) {
+            Some(link) if !same_but_key(&link, &self.link) => return Err(Untaken::Misfit(Misfit::Link)),
+            Some(link) => {
+                self.walk.ending.linked(&listed, &link);
+                Some(key_of(&link).ok_or(Untaken::Misfit(Misfit::Link))?)
+            }
+            // The link would have been its last name. What follows is asked for as if it were there; nothing does where the
+            // list has ended.
+            None if self.walk.ending.is_full(&url, entries) => {
+                debug!(range = ask.id, "a full page has no link: the range goes on after its last name");
+                Some(listed.last().ok_or(Untaken::Misfit(Misfit::Link))?.to_owned())
+            }
+            None => None,
+        };
+        // In order, a range cannot go in circles: only its length is watched.
+        self.walk.circle.count(&listed, number).map_err(at_step)?;
+        self.walk.client.transport.page_received();
+        let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
+        let rest = Beside { invalid, invalid_at: listed.invalid_at, received_at: clock::now() };
+        Ok(Sheet { names: listed.names, next, rest })
+    }
+}

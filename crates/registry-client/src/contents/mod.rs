@@ -1,0 +1,12 @@
+//! What a repository holds: tags, manifests and image configurations.
+
+pub(crate) mod digest;
+pub(crate) mod heads;
+pub(crate) mod image_config;
+pub(crate) mod interface;
+pub(crate) mod lenient;
+pub(crate) mod manifest_body;
+pub(crate) mod parts;
+pub(crate) mod reading;
+pub(crate) mod signed;
+pub(crate) mod tags;

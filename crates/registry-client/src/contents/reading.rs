@@ -1,0 +1,173 @@
+//! Manifests and configurations: asked for, verified, and handed to those who read them. Names become part of a path
+//! only after the grammar's word.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+
+use crate::access::authorized::Inner;
+use crate::access::send::{Ask, Sent};
+use crate::client::Client;
+use crate::contents::digest::{sha256, verify};
+use crate::contents::image_config;
+use crate::contents::interface::Contents;
+use crate::contents::manifest_body;
+use crate::contents::signed;
+use crate::grammar::{is_digest, is_repository_name, is_tag, shown};
+use crate::http::not_found::NotFound;
+use crate::http::said::said;
+use crate::http::transport::{Answer, Wants};
+use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
+use crate::model::media_type::{announced, shape};
+use crate::model::oddity::Odd;
+use crate::model::place::Place;
+use crate::model::tags::Tags;
+use crate::problem::Problem;
+use crate::problem::content::{Flaw, Foreign};
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+
+/// Where registries tell a manifest's digest.
+const DIGEST: &str = "docker-content-digest";
+
+#[async_trait]
+impl Contents for Client {
+    async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+        sound(place, is_repository_name(&place.repository), "", || Step::Tags(place.repository.clone()))?;
+        self.inner().tags(place).await
+    }
+
+    async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
+        let step = || Step::Manifest(reference(place, tag));
+        sound(place, is_tag(tag), tag, step)?;
+        self.inner().resolve(place, tag, &step()).await
+    }
+
+    async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
+        let step = || Step::Manifest(self::reference(place, reference));
+        sound(place, is_tag(reference) || is_digest(reference), reference, step)?;
+        self.inner().manifest(place, reference, &step()).await
+    }
+
+    async fn config(&self, place: &Place, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
+        let step = || Step::Config(reference(place, &config.digest));
+        sound(place, is_digest(&config.digest), &config.digest, step)?;
+        self.inner().config(place, config, &step()).await
+    }
+}
+
+impl Inner {
+    pub(crate) async fn manifest(
+        &self,
+        place: &Place,
+        reference: &str,
+        step: &Step,
+    ) -> Result<Manifest, RegistryError> {
+        let url = self.api(&format!("/v2/{}/manifests/{reference}", place.repository));
+        let answer = self.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
+        let size = i64::try_from(answer.body.len()).ok();
+        let proven = || {
+            found(&answer, false)?;
+            let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
+            let told = told_digest(&answer)?;
+            let bytes = proven(&answer.body, &[asked.as_deref(), told.as_deref()])?;
+            Ok((bytes, asked.or(told)))
+        };
+        let (bytes, digest) = proven().map_err(|problem| RegistryError::new(step.clone(), problem))?;
+        let announced = announced(text(&answer.headers, CONTENT_TYPE.as_str()));
+        match (manifest_body::read(&bytes, announced.as_deref()), digest) {
+            (Ok(manifest), digest) => {
+                let payload = || signed::payload(&bytes).filter(|_| manifest.oddities.has(Odd::Schema1));
+                let digest = digest.unwrap_or_else(|| sha256(payload().as_deref().unwrap_or(&bytes)));
+                Ok(Manifest { digest, size: size.unwrap_or(manifest.size), ..manifest })
+            }
+            // Where no digest was told, the body might be a page of HTML.
+            (Err(problem), None) => Err(RegistryError::new(step.clone(), problem)),
+            (Err(problem), Some(digest)) => {
+                let media_type = announced.filter(|announced| shape(announced).is_some()).unwrap_or_default();
+                Err(RegistryError::leading_to(step.clone(), problem, Resolved { digest, media_type, size }))
+            }
+        }
+    }
+
+    async fn config(&self, place: &Place, config: &Descriptor, step: &Step) -> Result<ImageConfig, RegistryError> {
+        let url = self.api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
+        let Sent { answer, abroad, .. } = self.ask(place, &Ask { url: &url, wants: Wants::Blob, step }).await?;
+        let read = || {
+            found(&answer, abroad.is_some()).map_err(|problem| match (problem, abroad) {
+                (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,
+                (_, Some(host)) => Problem::Storage { host, said: said(&answer) },
+            })?;
+            verify(&answer.body, &config.digest)?;
+            Ok(image_config::read(&answer.body))
+        };
+        read().map_err(|problem| RegistryError::new(step.clone(), problem))
+    }
+}
+
+/// Refuses to ask for what is against the grammar: it could lead to another path (CVE-2024-3727, CVE-2021-25743).
+fn sound(place: &Place, reference: bool, shown_as: &str, step: impl Fn() -> Step) -> Result<(), RegistryError> {
+    let repository = is_repository_name(&place.repository);
+    if repository && reference {
+        return Ok(());
+    }
+    let culprit = if repository { shown_as } else { &place.repository };
+    Err(RegistryError::new(step(), Problem::BadName(shown(culprit))))
+}
+
+/// `repository:tag` or `repository@digest`.
+fn reference(place: &Place, reference: &str) -> Arc<str> {
+    let separator = if reference.contains(':') { '@' } else { ':' };
+    shown(&format!("{}{separator}{reference}", place.repository)).into()
+}
+
+/// Between listing and asking, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
+fn found(answer: &Answer, abroad: bool) -> Result<(), Problem> {
+    if let Some(not_found) = NotFound::read(answer.status, &answer.body, abroad) {
+        let said = said(answer);
+        return Err(match not_found {
+            NotFound::Gone if is_not_accepted(&said.text) => Problem::Foreign(Foreign::NotAccepted(said.to_string())),
+            _ => not_found.problem(said),
+        });
+    }
+    match answer.status {
+        StatusCode::OK => Ok(()),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
+        _ => Err(Problem::of_status(said(answer))),
+    }
+}
+
+/// Whether the registry says that it has what was asked for, and does not hand it out by the `Accept` that was sent, as
+/// docker-registry, ACR and zot do: `OCI index found, but accept header does not support OCI indexes`.
+fn is_not_accepted(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    said.contains("accept header") || said.contains("not acceptable")
+}
+
+/// The bytes that have these digests: those of the body, or where it is signed of what was signed.
+fn proven<'a>(body: &'a [u8], digests: &[Option<&str>]) -> Result<Cow<'a, [u8]>, Problem> {
+    let all = |bytes: &[u8]| digests.iter().flatten().try_for_each(|digest| verify(bytes, digest));
+    let Err(problem) = all(body) else { return Ok(Cow::Borrowed(body)) };
+    match signed::payload(body) {
+        Some(payload) if all(&payload).is_ok() => Ok(Cow::Owned(payload)),
+        _ => Err(problem),
+    }
+}
+
+pub(crate) fn told_digest(answer: &Answer) -> Result<Option<String>, Problem> {
+    let Some(told) = answer.headers.get(DIGEST) else { return Ok(None) };
+    // Some proxies quote it, as they do with ETags.
+    let told = String::from_utf8_lossy(told.as_bytes()).trim().trim_matches('"').to_owned();
+    match told.as_str() {
+        "" => Ok(None),
+        digest if is_digest(digest) => Ok(Some(told)),
+        _ => Err(Problem::Corrupt(Flaw::NoDigest(answer.sent.shown(told)))),
+    }
+}
+
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,230 @@
+//! The tags of a repository, page by page, until none follows. It asks; who may, is `repository`'s business.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use futures::future::FutureExt;
+use reqwest::StatusCode;
+use tracing::debug;
+use url::Url;
+
+use crate::access::authorized::Inner;
+use crate::access::send::Ask;
+use crate::http::not_found::NotFound;
+use crate::http::said::{has_code, said};
+use crate::http::transport::{Answer, Wants};
+use crate::model::names::Names;
+use crate::model::place::Place;
+use crate::model::tags::Tags;
+use crate::paging::beyond::{Beyond, List};
+use crate::paging::circle::{Bounds, Circle};
+use crate::paging::ending::{Certainty, Ending, leads_nowhere};
+use crate::paging::link::following;
+use crate::paging::page::{Entries, INVALID_KEPT, Listed, MODEST, read};
+use crate::problem::Problem;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::problem::fault::Fault;
+use crate::settings::Pagination;
+
+/// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
+/// largest repositories of public registries have.
+const MOST: Bounds = Bounds { pages: 100_000, names: 1_000_000 };
+
+/// The page size to ask for: the configured one, until the registry refuses it. docker-registry ignores it and gives all
+/// tags at once, Quay gives 100 whatever is asked; others would take their own default, often 100, as an answer.
+#[derive(Debug)]
+pub(crate) struct PageSize {
+    asked: AtomicU32,
+    /// Whether the registry was seen to give all tags at once, whatever size and place it is asked for.
+    whole: AtomicBool,
+}
+
+impl PageSize {
+    pub(crate) fn new(configured: u32) -> Self {
+        Self { asked: AtomicU32::new(configured), whole: AtomicBool::new(false) }
+    }
+
+    /// None: the registry's own. Never `n=0`, which is an empty page to some.
+    fn get(&self) -> Option<u32> {
+        Some(self.asked.load(Ordering::Relaxed)).filter(|size| *size > 0)
+    }
+
+    /// Notes that a size was refused, for all that follows: other requests may have learnt more meanwhile.
+    fn refused(&self, size: u32) {
+        let smaller = if size > MODEST { MODEST } else { 0 };
+        self.asked.fetch_min(smaller, Ordering::Relaxed);
+    }
+
+    fn are_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    fn note_whole(&self) {
+        self.whole.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    /// All tags of a repository whose name follows the grammar.
+    pub(crate) async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+        let step = Step::Tags(place.repository.clone());
+        let outcome = self.list_tags(place, &step).await;
+        if let Err(error) = &outcome {
+            // That a repository is gone is an answer, and no rare one.
+            let fault = Some(error.fault()).filter(|fault| *fault != Fault::Gone);
+            self.transport.meter.page(fault.map_or(Ok(()), Err));
+        }
+        outcome
+    }
+
+    async fn list_tags(&self, place: &Place, step: &Step) -> Result<Tags, RegistryError> {
+        let at_step = |problem| RegistryError::new(step.clone(), problem);
+        let mut listing = Listing::default();
+        // Most repositories have one page, and need no guard against circles.
+        let mut circle = None;
+        let mut ending = Ending::new(false);
+        let (mut url, mut answer) = self.first_page(place, step).await?;
+        for number in 1.. {
+            check(&answer, number).map_err(at_step)?;
+            let watched = |error| at_step(self.transport.watched(Problem::Link(error)));
+            let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(watched)?;
+            let page = read(Entries::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
+            let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
+            let following = match next {
+                Some(next) => {
+                    ending.linked(&page, &next);
+                    Following::Link(next)
+                }
+                None => self.unlinked(place, step, &mut ending, (&url, &page)).await?,
+            };
+            if let Following::Link(next) | Following::Page(next, _) = &following {
+                let circle = circle.get_or_insert_with(|| Circle::new(MOST));
+                circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;
+                circle.read(&page).map_err(at_step)?;
+            }
+            listing.null = number == 1 && page.null;
+            listing.invalid_count += page.invalid_count;
+            let room = INVALID_KEPT - listing.invalid.len();
+            listing.invalid.extend(page.invalid.into_iter().take(room).map(|tag| answer.sent.shown(tag)));
+            listing.pages.push(page.names);
+            self.transport.meter.page(Ok(()));
+            (url, answer) = match following {
+                Following::Nothing => break,
+                Following::Link(next) => {
+                    let answer = self.ask(place, &Ask { url: &next, wants: Wants::Listing, step }).await?.answer;
+                    (next, answer)
+                }
+                Following::Page(next, answer) => (next, answer),
+            };
+        }
+        Ok(listing.tags())
+    }
+
+    /// Whether links that leave the path of their list of tags are led back to it: only where a person said so.
+    fn repairs_tag_links(&self) -> bool {
+        self.settings.pagination == Pagination::Repair
+    }
+
+    /// What follows a page that has no link to a next one.
+    async fn unlinked(
+        &self,
+        place: &Place,
+        step: &Step,
+        ending: &mut Ending,
+        (url, page): (&Url, &Listed),
+    ) -> Result<Following, RegistryError> {
+        let size = self.tag_pages.get().map_or(0, |size| size as usize);
+        if self.tag_pages.are_whole() && page.entries() != size {
+            return Ok(Following::Nothing);
+        }
+        let list = List {
+            entries: Entries::Tags,
+            repairs: self.repairs_tag_links(),
+            fetch: |url: Url| {
+                async move { Ok(self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer) }
+                    .boxed()
+            },
+        };
+        match list.beyond(ending, (url, page)).await.map_err(|(_, error)| error)? {
+            Beyond::Nothing(Certainty::Sure | Certainty::Repeated) => Ok(Following::Nothing),
+            Beyond::Nothing(Certainty::AllAtOnce) => {
+                self.tag_pages.note_whole();
+                Ok(Following::Nothing)
+            }
+            // A list of tags is whole or not there at all.
+            Beyond::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
+            Beyond::Page(page) => Ok(Following::Page(page.0, page.1)),
+        }
+    }
+
+    async fn first_page(&self, place: &Place, step: &Step) -> Result<(Url, Answer), RegistryError> {
+        loop {
+            let size = self.tag_pages.get();
+            let mut url = self.api(&format!("/v2/{}/tags/list", place.repository));
+            if let Some(size) = size {
+                url.query_pairs_mut().append_pair("n", &size.to_string());
+            }
+            let answer = self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer;
+            let too_large = answer.status == StatusCode::BAD_REQUEST
+                && has_code(&answer.body, &["PAGINATION_NUMBER_INVALID", "UNSUPPORTED"]);
+            match size {
+                Some(size) if too_large => {
+                    debug!(size, "the registry refuses this page size");
+                    self.tag_pages.refused(size);
+                }
+                _ => return Ok((url, answer)),
+            }
+        }
+    }
+}
+
+fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
+    // docker-registry says so of a repository without tags, though it lists it. Later, the link leads astray.
+    if number == 1
+        && let Some(not_found) = NotFound::read(answer.status, &answer.body, false)
+    {
+        return Err(not_found.problem(said(answer)));
+    }
+    match answer.status {
+        StatusCode::OK => Ok(()),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
+        _ => Err(Problem::of_status(said(answer))),
+    }
+}
+
+/// What comes after a page.
+enum Following {
+    Nothing,
+    /// To be fetched.
+    Link(Url),
+    /// Fetched.
+    Page(Url, Answer),
+}
+
+/// The pages of one repository.
+#[derive(Default)]
+struct Listing {
+    pages: Vec<Names>,
+    invalid: Vec<String>,
+    invalid_count: u64,
+    null: bool,
+}
+
+impl Listing {
+    fn tags(mut self) -> Tags {
+        let first = if self.pages.len() == 1 { self.pages.pop() } else { None };
+        let names = match first {
+            // In order, as they are as a rule, all are seen to be different at a glance.
+            Some(page) if page.iter().is_sorted_by(|a, b| a < b) => page,
+            Some(page) => unique(&[page]),
+            None => unique(&self.pages),
+        };
+        Tags { names, invalid: self.invalid, invalid_count: self.invalid_count, null: self.null }
+    }
+}
+
+fn unique(pages: &[Names]) -> Names {
+    let mut met = HashSet::new();
+    pages.iter().flat_map(Names::iter).filter(|tag| met.insert(*tag)).collect()
+}

@@ -1,0 +1,24 @@
+//! One request and its answer: connection, TLS, bounds, pace, retries, and which hosts may be asked.
+
+pub(crate) mod admission;
+pub(crate) mod body;
+pub(crate) mod connect;
+pub(crate) mod flight;
+pub(crate) mod gate;
+pub(crate) mod line;
+pub(crate) mod not_found;
+pub(crate) mod observer;
+pub(crate) mod origin;
+pub(crate) mod pace;
+pub(crate) mod rate;
+pub(crate) mod reach;
+pub(crate) mod retry;
+pub(crate) mod said;
+pub(crate) mod sent;
+pub(crate) mod settle;
+pub(crate) mod site;
+pub(crate) mod slowed;
+pub(crate) mod stats;
+pub(crate) mod throttle;
+pub(crate) mod tls;
+pub(crate) mod transport;

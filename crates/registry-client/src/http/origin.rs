@@ -1,0 +1,183 @@
+//! Who may be sent credentials. Pure: compares URLs, resolves no names.
+
+use crate::problem::origin::Distrust;
+use url::Url;
+
+use crate::http::site::{is_known_pair, same_site};
+
+/// Whether two URLs have the same scheme, host and port.
+pub fn same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
+}
+
+/// The origin that a redirect leads to; no more of it, since a server may put there what it was sent.
+pub(crate) fn destination(url: &Url, location: &str) -> String {
+    url.join(location).map_or_else(|_| "nowhere".into(), |to| to.origin().ascii_serialization())
+}
+
+/// Whether a token may be asked for at `realm` on behalf of `registry`: its own host name on any port, the same
+/// registrable domain unless it is shared, a built-in pair, or one of `realm_hosts` (`host` for any port, or `host:port`).
+pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), Distrust> {
+    match realm.scheme() {
+        "https" => {}
+        "http" if registry.scheme() == "http" => {}
+        _ => return Err(Distrust::Plaintext),
+    }
+    let (Some(to), Some(from)) = (realm.host(), registry.host()) else { return Err(Distrust::Odd) };
+    if !realm.username().is_empty() || realm.password().is_some() {
+        return Err(Distrust::Odd);
+    }
+    if to == from
+        || same_site(&to, &from)
+        || is_known_pair(realm, registry)
+        || is_listed(realm, realm_hosts.iter().map(String::as_str))
+    {
+        Ok(())
+    } else {
+        Err(Distrust::OtherSite)
+    }
+}
+
+/// Whether the URL's host is one of these: `host` for any port, or `host:port`.
+pub(crate) fn is_listed<'h>(url: &Url, mut hosts: impl Iterator<Item = &'h str>) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
+    hosts.any(|listed| {
+        listed.eq_ignore_ascii_case(host) || with_port.as_ref().is_some_and(|own| listed.eq_ignore_ascii_case(own))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trust(realm: &str, registry: &str, listed: &[&str]) -> Result<(), Distrust> {
+        let listed: Vec<String> = listed.iter().map(|&host| host.to_owned()).collect();
+        trust_realm(&Url::parse(realm).expect("realm"), &Url::parse(registry).expect("registry"), &listed)
+    }
+
+    #[test]
+    fn credentials_go_to_the_same_host_the_same_site_or_a_known_pair() {
+        for (realm, registry) in [
+            ("https://quay.io/v2/auth", "https://quay.io"),
+            ("https://quay.io:8443/auth", "https://quay.io"),
+            ("https://auth.docker.io/token", "https://registry-1.docker.io"),
+            ("https://auth.docker.io/token", "https://docker.io"),
+            ("https://auth.docker.io/token", "https://index.docker.io"),
+            ("https://auth.docker.io/token", "https://registry.hub.docker.com"),
+            ("https://gitlab.com/jwt/auth", "https://registry.gitlab.com"),
+            ("https://auth.example.co.uk/t", "https://registry.example.co.uk"),
+            ("http://127.0.0.1:5001/auth", "http://127.0.0.1:5000"),
+            ("http://localhost:5001/auth", "http://localhost:5000"),
+            ("https://registry/auth", "http://registry"),
+            ("https://AUTH.Quay.IO:8443/auth#fragment", "https://quay.io"),
+            ("https://[::1]:5001/auth", "https://[::1]:5000"),
+        ] {
+            assert_eq!(trust(realm, registry, &[]), Ok(()), "{realm} for {registry}");
+        }
+    }
+
+    #[test]
+    fn credentials_go_nowhere_else() {
+        for (realm, registry) in [
+            ("https://evil.example.com/auth", "https://quay.io"),
+            ("https://quay.io.evil.com/auth", "https://quay.io"),
+            ("https://notquay.io/auth", "https://quay.io"),
+            ("https://b.co.uk/t", "https://a.co.uk"),
+            ("https://evil.github.io/t", "https://registry.github.io"),
+            ("https://evil.cluster.local/t", "https://registry.cluster.local"),
+            ("https://auth.lan/t", "https://registry.lan"),
+            ("http://127.0.0.1/auth", "http://localhost"),
+            ("http://10.0.0.1/auth", "http://10.0.0.2"),
+            ("https://169.254.169.254/latest", "https://quay.io"),
+            ("https://docker.io/t", "https://registry.hub.docker.com"),
+            // With a dot at its end, a name of one part is another host than without.
+            ("https://registry./t", "https://registry"),
+            ("https://b.co.uk./t", "https://a.co.uk."),
+            ("https://evil.com./t", "https://quay.io."),
+            ("https://xn--quay-5qa.io/t", "https://quay.io"),
+            ("https://quay.io.:443/t", "https://evil.com"),
+            ("https://[::1]/t", "https://[::2]"),
+            ("https://[::ffff:127.0.0.1]/t", "https://127.0.0.1"),
+        ] {
+            assert_eq!(trust(realm, registry, &[]), Err(Distrust::OtherSite), "{realm} for {registry}");
+        }
+        assert_eq!(trust("https://quay.io@evil.com/", "https://evil.com", &[]), Err(Distrust::Odd));
+    }
+
+    #[test]
+    fn token_services_of_clouds_are_known_by_name() {
+        for (realm, registry) in [
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.aliyuncs.com/auth", "https://registry.aliyuncs.com"),
+            ("https://dockerauth-vpc.cn-beijing.aliyuncs.com/auth", "https://registry-vpc.cn-beijing.aliyuncs.com"),
+            (
+                "https://dockerauth-ee.ap-southeast-1.aliyuncs.com/auth",
+                "https://me-registry.ap-southeast-1.cr.aliyuncs.com",
+            ),
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com/auth", "https://crpi-x.cn-hangzhou.personal.cr.aliyuncs.com"),
+            (
+                "https://dockerauth-cn-zhangjiakou.aliyuncs.com/auth",
+                "https://me-registry.cn-zhangjiakou.cr.aliyuncs.com",
+            ),
+            ("https://api.digitalocean.com/v2/registry/auth", "https://registry.digitalocean.com"),
+            ("https://api.scaleway.com/registry-internal/v1/regions/fr-par/tokens", "https://rg.fr-par.scw.cloud"),
+            ("https://sso.redhat.com/auth/realms/rhcc/protocol/redhat-docker-v2/auth", "https://registry.redhat.io"),
+            ("https://authn.nvidia.com/token", "https://nvcr.io"),
+            // These name themselves.
+            ("https://me.azurecr.io/oauth2/token", "https://me.azurecr.io"),
+            ("https://1.dkr.ecr.eu-west-1.amazonaws.com/", "https://1.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("https://swr.cn-north-4.myhuaweicloud.com/swr/auth", "https://swr.cn-north-4.myhuaweicloud.com"),
+            ("https://me.jfrog.io/artifactory/api/docker/x/v2/token", "https://me.jfrog.io"),
+            ("https://me.tencentcloudcr.com/service/token", "https://me.tencentcloudcr.com"),
+            // Inside a company's domain.
+            ("https://gitlab.example.com/jwt/auth", "https://registry.example.com"),
+        ] {
+            assert_eq!(trust(realm, registry, &[]), Ok(()), "{realm} for {registry}");
+        }
+    }
+
+    #[test]
+    fn another_customer_of_the_same_cloud_gets_nothing() {
+        for (realm, registry) in [
+            ("https://evil.azurecr.io/t", "https://me.azurecr.io"),
+            ("https://evil.jfrog.io/t", "https://me.jfrog.io"),
+            ("https://evil.x.eastus.azurecontainerapps.io/t", "https://me.y.eastus.azurecontainerapps.io"),
+            ("https://evil.eastus.cloudapp.azure.com/t", "https://me.eastus.cloudapp.azure.com"),
+            ("https://evil.apps.b.p1.openshiftapps.com/t", "https://me.apps.a.p1.openshiftapps.com"),
+            ("https://evil.10.0.0.2.nip.io/t", "https://me.10.0.0.1.nip.io"),
+            ("https://evil.10-0-0-2.sslip.io/t", "https://me.10-0-0-1.sslip.io"),
+            ("https://evil.tail2.ts.net/t", "https://me.tail1.ts.net"),
+            ("https://2.dkr.ecr.eu-west-1.amazonaws.com/", "https://1.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("https://evil.s3.amazonaws.com/t", "https://1.dkr.ecr.eu-west-1.amazonaws.com"),
+            ("https://dockerauth.oss-cn-hangzhou.aliyuncs.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.cn-beijing.aliyuncs.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com.evil.com/auth", "https://registry.cn-hangzhou.aliyuncs.com"),
+            ("https://dockerauth.cn-hangzhou.aliyuncs.com/auth", "https://evil.oss-cn-hangzhou.aliyuncs.com"),
+            ("https://api.scaleway.com/t", "https://evil.s3.fr-par.scw.cloud"),
+            ("https://evil.fly.dev/t", "https://me.fly.dev"),
+            ("https://evil.azurecr.io./t", "https://me.azurecr.io."),
+            ("https://EVIL.AzureCR.io/t", "https://me.azurecr.io"),
+        ] {
+            assert_eq!(trust(realm, registry, &[]), Err(Distrust::OtherSite), "{realm} for {registry}");
+        }
+        assert_eq!(trust("https://b.jfrog.io/t", "https://a.jfrog.io", &["b.jfrog.io"]), Ok(()), "unless it is listed");
+    }
+
+    #[test]
+    fn a_realm_is_https_unless_the_registry_is_http() {
+        assert_eq!(trust("http://quay.io/auth", "https://quay.io", &[]), Err(Distrust::Plaintext));
+        assert_eq!(trust("file:///etc/passwd", "http://quay.io", &[]), Err(Distrust::Plaintext));
+        assert_eq!(trust("http://auth.lan/t", "https://r.lan", &["auth.lan"]), Err(Distrust::Plaintext));
+        assert_eq!(trust("http://quay.io/auth", "http://quay.io", &[]), Ok(()));
+    }
+
+    #[test]
+    fn realm_hosts_name_a_host_or_a_host_and_port() {
+        assert_eq!(trust("https://sso.corp.net:9/t", "https://r.example.com", &["sso.corp.net"]), Ok(()));
+        assert_eq!(trust("https://sso.corp.net/t", "https://r.example.com", &["SSO.corp.net:443"]), Ok(()));
+        assert_eq!(trust("https://[::1]:5001/t", "https://r.example.com", &["[::1]:5001"]), Ok(()));
+        let other_port = trust("https://sso.corp.net:9/t", "https://r.example.com", &["sso.corp.net:443"]);
+        assert_eq!(other_port, Err(Distrust::OtherSite));
+    }
+}

@@ -1,0 +1,196 @@
+//! Where a server may send us, by name and by address; over the HTTP client where the address is what counts.
+
+use futures::FutureExt as _;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::http::tls::client_config;
+use crate::login::auth::Auth;
+use crate::tests::settings as of;
+
+/// What a server that means harm has put into its zone.
+fn zone(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    let addresses: &[&str] = match name {
+        "public.example" => &["93.184.215.14", "2606:2800:21f::1"],
+        "inside.example" => &["10.0.0.5", "fd00::5"],
+        "mixed.example" => &["10.0.0.5", "93.184.215.14"],
+        "mapped.example" => &["::ffff:169.254.169.254"],
+        "here.example" => &["127.0.0.1"],
+        _ => return async { Err(io::ErrorKind::NotFound.into()) }.boxed(),
+    };
+    let addresses = addresses.iter().map(|address| SocketAddr::new(address.parse().expect("an address"), 0));
+    let addresses = addresses.collect();
+    async { Ok(addresses) }.boxed()
+}
+
+fn settings(registry: &str, allowed: &[AllowedHost]) -> Settings {
+    Settings { allow_hosts: allowed.to_vec(), ..of(registry.parse().expect("a URL"), Auth::None) }
+}
+
+fn guard(registry: &str, allowed: &[AllowedHost]) -> Guard {
+    Guard::new(&settings(registry, allowed), Arc::default(), zone)
+}
+
+fn builder() -> ClientBuilder {
+    let tls = client_config(&settings("http://r.example", &[])).expect("a TLS configuration");
+    reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy()
+}
+
+fn reach(settings: &Settings) -> Reach {
+    let reach = Reach::new(settings, Arc::default(), builder).expect("clients");
+    let guard = Guard::new(settings, Arc::default(), zone);
+    let guarded = builder().dns_resolver(guard.clone()).build().expect("a client");
+    Reach { guard, guarded, proxies: None, ..reach }
+}
+
+fn host(name: &str) -> AllowedHost {
+    AllowedHost::Host(name.to_owned())
+}
+
+fn network(text: &str) -> AllowedHost {
+    AllowedHost::Network(text.parse().expect("a network"))
+}
+
+async fn found(guard: &Guard, name: &str) -> Result<Vec<String>, String> {
+    let found = guard.addresses(name).await.map_err(|error| error.to_string())?;
+    Ok(found.iter().map(|address| address.ip().to_string()).collect())
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_as_those_addresses_that_a_server_may_send_us_to() {
+    let guard = guard("https://r.example", &[]);
+    assert_eq!(found(&guard, "public.example").await, Ok(vec!["93.184.215.14".into(), "2606:2800:21f::1".into()]));
+    assert_eq!(found(&guard, "mixed.example").await, Ok(vec!["93.184.215.14".into()]));
+    for (name, words) in [
+        ("inside.example", "inside.example (10.0.0.5), a private address"),
+        ("mapped.example", "the address of a cloud's metadata service"),
+        ("here.example", "here.example (127.0.0.1), a loopback address"),
+    ] {
+        let error = found(&guard, name).await.expect_err("refused");
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_registry_itself_is_what_is_there_as_well_is_allowed_and_nothing_else() {
+    let guard = guard("https://r.example", &[]);
+    guard.note_home("10.9.9.9".parse().expect("an address"));
+    assert_eq!(found(&guard, "inside.example").await, Ok(vec!["10.0.0.5".into(), "fd00::5".into()]));
+    for name in ["mapped.example", "here.example"] {
+        found(&guard, name).await.expect_err("another kind of address");
+    }
+    guard.note_home("::1".parse().expect("an address"));
+    found(&guard, "here.example").await.expect("the registry is on this machine");
+    for name in ["mapped.example", "inside.example"] {
+        found(&guard, name).await.expect_err("another kind of address");
+    }
+    // A registry that moves out of the network takes the permission with it.
+    guard.note_home("93.184.215.14".parse().expect("an address"));
+    found(&guard, "inside.example").await.expect_err("refused");
+}
+
+#[test]
+fn an_address_in_a_url_is_judged_however_it_is_written() {
+    let reach = reach(&settings("https://r.example", &[]));
+    for url in [
+        "http://127.0.0.1/",
+        "http://0x7f.1/",
+        "http://2130706433/",
+        "http://127.1/",
+        "http://0/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://169.254.169.254./latest/",
+        "http://0251.0376.0251.0376/",
+        "http://[::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[64:ff9b::a00:1]/",
+        "http://[fd00:ec2::254]/",
+        "http://10.0.0.1:9000/",
+        "http://１０.0.0.1/",
+    ] {
+        for way in [Way::Realm, Way::Abroad] {
+            let refused = reach.client(&url.parse().expect("a URL"), way).err().map(|error| error.to_string());
+            assert!(refused.is_some_and(|words| words.ends_with("nothing was sent there")), "{url}");
+        }
+    }
+    reach.client(&"http://8.8.8.8/".parse().expect("a URL"), Way::Abroad).expect("a public address");
+}
+
+#[tokio::test]
+async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url: Url =
+        format!("http://here.example:{}/", listener.local_addr().expect("bound").port()).parse().expect("a URL");
+    let reach = reach(&settings("https://r.example", &[]));
+    for way in [Way::Realm, Way::Abroad] {
+        let sent = reach.client(&url, way).expect("a name").get(url.clone()).send().await;
+        let error = Forbidden::cause(&sent.expect_err("refused")).expect("by us");
+        assert_eq!(error.host, "here.example");
+    }
+    assert!(listener.accept().now_or_never().is_none(), "nobody has come");
+
+    // The same name, once the registry is on this machine.
+    reach.guard.note_home("127.0.0.1".parse().expect("an address"));
+    let client = reach.client(&url, Way::Abroad).expect("a name").clone();
+    let sent = tokio::spawn(client.get(url).send());
+    listener.accept().await.expect("somebody has come");
+    sent.abort();
+}
+
+#[test]
+fn hosts_that_stand_in_the_configuration_are_not_looked_at() {
+    let own = |reach: &Reach, url: &str, way| {
+        reach.client(&url.parse().expect("a URL"), way).is_ok_and(|client| std::ptr::eq(client, &raw const reach.own))
+    };
+    let plain = reach(&settings("https://10.0.0.1:5000", &[]));
+    assert!(own(&plain, "https://10.0.0.1:9000/x", Way::Abroad), "the registry's own host");
+    assert!(own(&plain, "https://169.254.1.1/", Way::Configured));
+    let plain = reach(&settings("https://r.example", &[]));
+    assert!(!own(&plain, "https://inside.example/", Way::Abroad));
+
+    let listed = [host("inside.example:9000"), network("10.2.0.0/16"), network("fd00::1")];
+    let named = reach(&Settings { realm_hosts: vec!["auth.example".into()], ..settings("https://r.example", &listed) });
+    for (url, way, allowed) in [
+        ("https://inside.example:9000/x", Way::Abroad, true),
+        ("https://inside.example:9001/x", Way::Abroad, false),
+        ("https://10.2.3.4/x", Way::Abroad, true),
+        ("https://10.3.3.4/x", Way::Abroad, false),
+        ("https://[fd00::1]/x", Way::Realm, true),
+        ("https://auth.example/t", Way::Realm, true),
+        // Hosts for credentials are no hosts for content.
+        ("https://auth.example/t", Way::Abroad, false),
+    ] {
+        assert_eq!(own(&named, url, way), allowed, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_may_lead_to_an_allowed_network() {
+    let guard = guard("https://r.example", &[network("10.0.0.0/24")]);
+    assert_eq!(found(&guard, "inside.example").await, Ok(vec!["10.0.0.5".into()]));
+    found(&guard, "here.example").await.expect_err("another network");
+}
+
+#[test]
+fn a_proxy_looks_names_up_and_addresses_are_judged_all_the_same() {
+    let proxied = |registry: &str| {
+        let proxies = Matcher::builder().all("http://proxy.example:3128").no("direct.example").build();
+        Reach { proxies: Some(proxies), ..reach(&settings(registry, &[])) }
+    };
+    let remote = proxied("https://r.example");
+    let client = |url: &str| remote.client(&url.parse().expect("a URL"), Way::Abroad);
+    assert!(client("https://inside.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.own)));
+    assert!(client("https://direct.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.guarded)));
+    for url in ["https://10.0.0.1/", "http://localhost/", "http://x.localhost./", "http://169.254.169.254/"] {
+        client(url).expect_err("refused");
+    }
+}
+
+#[test]
+fn a_secret_in_a_name_is_not_shown() {
+    let memory = Arc::<Memory>::default();
+    memory.note(None, Some("password=hunter2"));
+    let guard = Guard { sent: memory, ..guard("https://r.example", &[]) };
+    let error = guard.pass_by_proxy("hunter2.localhost").expect_err("refused").to_string();
+    assert!(error.contains("[secret].localhost"), "{error}");
+}

@@ -1,0 +1,89 @@
+//! What a server said in an answer: without what it was sent, escaped and cut.
+
+use crate::http::transport::Answer;
+use crate::problem::Said;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Reads what a server said, without what it was sent, escaped and cut.
+pub(crate) fn said(answer: &Answer) -> Said {
+    let text = String::from_utf8_lossy(&answer.body);
+    let text = match serde_json::from_str::<Value>(&text) {
+        Ok(json) => json_message(&json),
+        Err(_) if text.trim_start().starts_with('<') => "an HTML page".to_owned(),
+        Err(_) => text.trim().to_owned(),
+    };
+    let text = answer.sent.shown(text);
+    Said { status: answer.status, text: answer.in_vain.and_then(|it| in_vain(&text, it)).unwrap_or(text) }
+}
+
+/// What a server said that turned requests away until our patience ended.
+fn in_vain(text: &str, (time, asked): (Duration, Option<Duration>)) -> Option<String> {
+    let lasted = Some(time).filter(|time| time.as_secs() > 0).map(|time| format!("for {} s now", time.as_secs()));
+    let asks = asked.filter(|_| !time.is_zero()).map(|asked| format!("to come back in {} s", asked.as_secs()));
+    let told: Vec<_> =
+        [Some(text.to_owned()).filter(|text| !text.is_empty()), lasted, asks].into_iter().flatten().collect();
+    (told.len() > 1 || text.is_empty() && !told.is_empty()).then(|| told.join(", "))
+}
+
+fn json_message(json: &Value) -> String {
+    let first = &json["errors"][0];
+    let told: Vec<&str> = [&first["code"], &first["message"], &json["error"], &json["error_description"]]
+        .into_iter()
+        .chain([&json["message"], &json["details"], &json["detail"]])
+        .filter_map(Value::as_str)
+        .collect();
+    told.join(": ")
+}
+
+/// Whether the answer is one of these error codes of the distribution specification.
+pub(crate) fn has_code(body: &[u8], codes: &[&str]) -> bool {
+    let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
+    let errors = json["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    errors.iter().any(|error| error["code"].as_str().is_some_and(|code| codes.contains(&code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Version;
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    use reqwest::StatusCode;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::http::sent::Memory;
+
+    fn answer(body: &str, authorization: Option<&HeaderValue>) -> Answer {
+        let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
+        let sent = Arc::new(Memory::default());
+        sent.note(authorization, None);
+        Answer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent, in_vain: None }
+    }
+
+    #[test]
+    fn what_a_server_said_is_found_in_every_shape() {
+        let text = |body: &str| said(&answer(body, None)).text;
+        assert_eq!(text(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#), "DENIED: no");
+        assert_eq!(text(r#"{"error": "Invalid bearer token format"}"#), "Invalid bearer token format");
+        assert_eq!(text(r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+        assert_eq!(text("<!DOCTYPE html><p>x"), "an HTML page");
+        assert_eq!(text("plain\u{1b}[0m"), "plain\\u{1b}[0m");
+        assert_eq!(text(""), "");
+        assert!(text(&"x".repeat(100_000)).len() < 200);
+    }
+
+    #[test]
+    fn a_server_that_echoes_a_secret_does_not_get_it_into_the_message() {
+        let sent = HeaderValue::from_static("Bearer hunter2");
+        assert_eq!(said(&answer(r#"{"error":"hunter2 is wrong"}"#, Some(&sent))).text, "[secret] is wrong");
+    }
+
+    #[test]
+    fn codes_are_found_among_several() {
+        let body = br#"{"errors":[{"code":"X"},{"code":"PAGINATION_NUMBER_INVALID"}]}"#;
+        assert!(has_code(body, &["PAGINATION_NUMBER_INVALID"]));
+        assert!(!has_code(body, &["UNSUPPORTED"]));
+        assert!(!has_code(b"<html>", &["UNSUPPORTED"]));
+    }
+}

@@ -1,0 +1,152 @@
+//! What requests carried and nobody may read again, and how to take it out of what a server says: some answer with all
+//! they were sent. It decides nothing about an answer.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+use url::form_urlencoded;
+
+use crate::grammar::shown;
+use crate::login::secret::Secret;
+
+/// Requests remembered: the login, and the latest tokens.
+const REMEMBERED: usize = 8;
+
+/// What a client's latest requests carried. One server may say what another request brought it, or another server: the
+/// password that went for a token, the token that went for a page.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<VecDeque<Carried>>);
+
+struct Carried {
+    authorization: Option<HeaderValue>,
+    form: Option<Secret>,
+    sent: Sent,
+}
+
+impl Memory {
+    /// Remembers a request with this `Authorization` and this form.
+    pub(crate) fn note(&self, authorization: Option<&HeaderValue>, form: Option<&str>) {
+        if authorization.is_none() && form.is_none() {
+            return;
+        }
+        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = requests.iter().position(|one| {
+            one.authorization.as_ref() == authorization && one.form.as_ref().map(Secret::expose) == form
+        });
+        let carried = known.and_then(|at| requests.remove(at)).unwrap_or_else(|| Carried {
+            authorization: authorization.cloned(),
+            form: form.map(Secret::new),
+            sent: Sent::of(authorization, form),
+        });
+        requests.push_back(carried);
+        if requests.len() > REMEMBERED {
+            requests.pop_front();
+        }
+    }
+
+    /// The text without anything that was carried.
+    pub(crate) fn strike(&self, text: String) -> String {
+        let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.iter().fold(text, |text, one| one.sent.strike(text))
+    }
+
+    /// A text that a server chose, without anything that was carried, and safe to print.
+    pub(crate) fn shown(&self, text: impl Into<String>) -> String {
+        // Cut last: the beginning of a secret would not be found.
+        shown(&self.strike(text.into()))
+    }
+}
+
+/// The secrets of one request, in each form that a server may repeat.
+struct Sent(Vec<Secret>);
+
+impl Sent {
+    /// Those of a request with this `Authorization` and this form.
+    fn of(authorization: Option<&HeaderValue>, form: Option<&str>) -> Self {
+        // A configured token may be other than ASCII, and so may what a server makes of it.
+        let header = authorization.and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let header = header.and_then(|value| value.split_once(' '));
+        let basic = header.filter(|(scheme, _)| *scheme == "Basic").and_then(|(_, value)| STANDARD.decode(value).ok());
+        let login = basic.and_then(|login| String::from_utf8(login).ok());
+        let password =
+            login.as_deref().and_then(|login| login.split_once(':')).map(|(_, password)| password.to_owned());
+        let pairs = form.into_iter().flat_map(|form| form_urlencoded::parse(form.as_bytes()));
+        let passwords =
+            pairs.filter(|(key, _)| key == "password" || key == "refresh_token").map(|(_, value)| value.into_owned());
+
+        let plain = header.map(|(_, value)| value.to_owned()).into_iter().chain(password).chain(passwords);
+        let mut forms: Vec<_> = plain.filter(|secret| !secret.is_empty()).flat_map(forms).collect();
+        // A shorter one may be part of a longer one, which would then not be found whole.
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        Self(forms.into_iter().map(Secret::new).collect())
+    }
+
+    /// The text without them.
+    fn strike(&self, text: String) -> String {
+        self.0.iter().fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
+    }
+}
+
+/// A secret as it is, and as a form, a URL, JSON and a host name write it.
+fn forms(secret: String) -> [String; 5] {
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let url = form.replace('+', "%20");
+    let json = serde_json::Value::from(secret.as_str()).to_string();
+    let json = json[1..json.len() - 1].to_owned();
+    let host = secret.to_ascii_lowercase();
+    [secret, form, url, json, host]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::header::{basic, header};
+
+    #[test]
+    fn every_form_of_what_was_sent_is_struck() {
+        let login = basic("u", &Secret::new("p:/ \"+ö")).expect("a header");
+        let sent = Sent::of(Some(&login), None);
+        let text =
+            "dTpwOi8gIivDtg== dTpwOi8gIivDtg%3D%3D p:/ \"+ö p:/ \\\"+ö p%3A%2F+%22%2B%C3%B6 p%3A%2F%20%22%2B%C3%B6";
+        assert_eq!(sent.strike(text.into()), "[secret] [secret] [secret] [secret] [secret] [secret]");
+
+        let sent = Sent::of(None, Some("grant_type=refresh_token&refresh_token=a%2Bb"));
+        assert_eq!(sent.strike("a refresh_token, a%2Bb".into()), "a refresh_token, [secret]");
+
+        let sent = Sent::of(None, Some("grant_type=password&username=u&password=a%2Bb+c"));
+        assert_eq!(sent.strike("username=u&password=a%2Bb+c, a+b c".into()), "username=u&password=[secret], [secret]");
+
+        let sent = Sent::of(Some(&header("Bearer", "abc.def").expect("a header")), None);
+        assert_eq!(sent.strike("Bearer abc.def, abc".into()), "Bearer [secret], abc");
+    }
+
+    #[test]
+    fn nothing_sent_is_nothing_struck() {
+        assert_eq!(Sent::of(None, None).strike("as it is".into()), "as it is");
+        let empty = basic("u", &Secret::new("")).expect("a header");
+        assert_eq!(Sent::of(Some(&empty), None).strike("as it is".into()), "as it is");
+    }
+
+    #[test]
+    fn the_login_is_remembered_through_many_tokens_while_it_is_used() {
+        let memory = Memory::default();
+        let login = basic("u", &Secret::new("hunter2")).expect("a header");
+        for number in 0..100 {
+            memory.note(Some(&login), None);
+            memory.note(Some(&header("Bearer", &format!("token{number}!")).expect("a header")), None);
+        }
+        assert_eq!(memory.shown("hunter2 token99! token0!\n"), "[secret] [secret] token0!\\u{a}");
+        assert!(memory.0.lock().expect("unpoisoned").len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn a_long_secret_is_struck_before_the_text_is_cut() {
+        let memory = Memory::default();
+        let token = "x".repeat(1000);
+        memory.note(Some(&header("Bearer", &token).expect("a header")), None);
+        assert_eq!(memory.shown(format!("{token} {token}")), "[secret] [secret]");
+    }
+}

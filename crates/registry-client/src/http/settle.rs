@@ -1,0 +1,85 @@
+//! What becomes of one attempt: its answer, or another attempt after a pause. Tells those who count and those who slow
+//! down, and decides nothing by itself: that is the retry policy's.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+use crate::clock;
+use crate::http::admission::Tries;
+use crate::http::retry::{Attempt, Decision, Limited, Seen, asked_pause};
+use crate::http::transport::{Answer, Call, Failure, Transport, Wants};
+use crate::problem::Problem;
+
+impl Transport {
+    /// What to do about the outcome of the latest attempt: `None` says to send it again, the pause having passed.
+    pub(crate) async fn settle(
+        &self,
+        call: &Call<'_>,
+        tries: &mut Tries,
+        outcome: Result<Answer, Failure>,
+    ) -> Result<Option<Answer>, Problem> {
+        let (seen, asked) = match &outcome {
+            Ok(answer) => {
+                let stray = self.strays.most_attempts(call, answer).map(|most| Seen::Stray { most });
+                let asked = asked_pause(&answer.headers, clock::now().timestamp());
+                (stray.unwrap_or(Seen::Status(answer.status)), asked)
+            }
+            Err(Failure::Broken(_)) => (Seen::Broken, None),
+            Err(Failure::Unusable(_)) => (Seen::Unusable, None),
+        };
+        let limited = self.limited(call, tries, seen, asked);
+        let number = tries.charged + 1;
+        let repeatable = call.form.is_none() && call.wants != Wants::Head;
+        let attempt = Attempt { number, seen, asked, repeatable, dice: fastrand::f64(), limited };
+        let decision = self.retry.decide(&attempt);
+        self.strays.note(&attempt, decision);
+        match decision {
+            Decision::After { pause, all } => {
+                if limited.is_none_or(|limited| !limited.is_free(seen)) {
+                    tries.charged = number;
+                }
+                debug!(?seen, number, pause_ms = pause.as_millis(), "trying again");
+                if all && !pause.is_zero() {
+                    // Everybody waits, this request included, at the gate.
+                    self.gate.close(call.url, pause);
+                } else if !all {
+                    tokio::time::sleep(pause).await;
+                }
+                self.counters.retries.fetch_add(1, Ordering::Relaxed);
+                self.meter.retried(call.endpoint);
+                Ok(None)
+            }
+            Decision::Return | Decision::GiveUp => match outcome {
+                Ok(answer) => {
+                    let in_vain = limited.filter(|_| decision == Decision::GiveUp).map(|it| (it.in_vain, asked));
+                    Ok(Some(Answer { in_vain, ..answer }))
+                }
+                Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(problem),
+            },
+        }
+    }
+
+    /// Tells those who count and those who slow down whether the host has turned the request away, and how it stands.
+    fn limited(&self, call: &Call<'_>, tries: &mut Tries, seen: Seen, asked: Option<Duration>) -> Option<Limited> {
+        if !seen.is_limit(asked) {
+            if matches!(seen, Seen::Status(status) if !status.is_server_error()) {
+                self.throttles.passed(call.url, call.endpoint);
+                self.slowed.taken(call.endpoint);
+            }
+            return None;
+        }
+        let now = Instant::now();
+        let (since, times) = tries.turned_away.map_or((now, 1), |(since, times)| (since, times + 1));
+        tries.turned_away = Some((since, times));
+        let of_host = self.throttles.refused(call.url, call.endpoint, tries.sent, &self.retry);
+        if self.slowed.refused(call.endpoint, of_host.per_second) {
+            let (registry, endpoint) = (&self.registry, call.endpoint.as_str());
+            info!(%registry, endpoint, "the registry limits how often it may be asked: it is asked more slowly from now on");
+        }
+        let in_vain = of_host.in_vain.max(now.saturating_duration_since(since));
+        Some(Limited { times, in_vain, others_pass: of_host.others_pass })
+    }
+}

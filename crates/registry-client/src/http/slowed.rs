@@ -1,0 +1,77 @@
+//! What one client has to tell of limits that it met: how many of its requests were turned away, and how many a second
+//! were taken from then on. It slows nothing down.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::http::observer::Endpoint;
+
+/// Passed requests that say what a server takes; of fewer, the rate at the end says more.
+const ENOUGH: u32 = 10;
+
+/// Requests of one kind that were turned away with 429.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slowed {
+    /// What they were for.
+    pub endpoint: Endpoint,
+    /// How many were turned away.
+    pub refused: u64,
+    /// How many a second were taken from the first refusal on.
+    pub per_second: f64,
+}
+
+/// A client's account.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    any: AtomicBool,
+    kinds: Mutex<Vec<Kind>>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    endpoint: Endpoint,
+    refused: u64,
+    since: Instant,
+    taken: u32,
+    last: Instant,
+    /// The rate at the end.
+    rate: f64,
+}
+
+impl Account {
+    /// Notes a refusal, and the rate from now on; whether it is the first of its kind.
+    pub(crate) fn refused(&self, endpoint: Endpoint, rate: f64) -> bool {
+        self.any.store(true, Ordering::Release);
+        let (now, mut kinds) = (Instant::now(), self.kinds.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(kind) = kinds.iter_mut().find(|kind| kind.endpoint == endpoint) {
+            (kind.refused, kind.rate) = (kind.refused + 1, rate);
+            return false;
+        }
+        kinds.push(Kind { endpoint, refused: 1, since: now, taken: 0, last: now, rate });
+        true
+    }
+
+    /// Notes a request that was not turned away.
+    pub(crate) fn taken(&self, endpoint: Endpoint) {
+        if !self.any.load(Ordering::Acquire) {
+            return;
+        }
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kind) = kinds.iter_mut().find(|kind| kind.endpoint == endpoint) {
+            (kind.taken, kind.last) = (kind.taken.saturating_add(1), Instant::now());
+        }
+    }
+
+    pub(crate) fn read(&self) -> Vec<Slowed> {
+        let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = |kind: &Kind| {
+            let seconds = kind.last.saturating_duration_since(kind.since).max(Duration::from_millis(1)).as_secs_f64();
+            let per_second = if kind.taken < ENOUGH { kind.rate } else { f64::from(kind.taken) / seconds };
+            Slowed { endpoint: kind.endpoint, refused: kind.refused, per_second }
+        };
+        kinds.iter().map(told).collect()
+    }
+}

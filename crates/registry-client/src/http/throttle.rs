@@ -1,0 +1,124 @@
+//! Slowing down after 429: for each host and endpoint that has turned requests away, the rate at which they are sent,
+//! whichever client sends them, as with [`crate::http::gate`]. By endpoint, since limits are: Quay's proxy takes 5 lists of tags a
+//! second and 50 manifests. Where nothing has been turned away, all that it costs is a look at one flag.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use crate::http::gate::host;
+use crate::http::line::Line;
+use crate::http::observer::Endpoint;
+use crate::http::rate::Rate;
+use crate::http::retry::RetryPolicy;
+
+/// Hosts and endpoints remembered; of more than that, those go that are not in use.
+const MOST: usize = 256;
+
+/// The rates of all hosts.
+#[derive(Debug, Default)]
+pub(crate) struct Throttles {
+    any: AtomicBool,
+    all: Mutex<HashMap<(String, Endpoint), Arc<Throttle>>>,
+}
+
+/// Those of this process.
+static SHARED: LazyLock<Throttles> = LazyLock::new(Throttles::default);
+
+/// Requests to one host and endpoint.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    line: Line,
+    rate: Mutex<Rate>,
+}
+
+/// How a request stands that was turned away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TurnedAway {
+    /// How long nothing has passed.
+    pub(crate) in_vain: Duration,
+    /// Whether another request has passed since this one was sent.
+    pub(crate) others_pass: bool,
+    /// Requests a second from now on.
+    pub(crate) per_second: f64,
+}
+
+impl Throttles {
+    /// Those of this process.
+    pub(crate) fn shared() -> &'static Self {
+        &SHARED
+    }
+
+    /// Waits until one more request may begin, and says how long that was. One that goes `first` was turned away, or has
+    /// had a turn and no token.
+    pub(crate) async fn pass(&self, url: &Url, endpoint: Endpoint, first: bool) -> Duration {
+        match self.of(url, endpoint) {
+            Some(throttle) => throttle.pass(first).await,
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Notes that a request that was sent at `sent` was turned away.
+    pub(crate) fn refused(&self, url: &Url, endpoint: Endpoint, sent: Instant, policy: &RetryPolicy) -> TurnedAway {
+        let now = Instant::now();
+        let throttle = {
+            let mut all = locked(&self.all);
+            if all.len() >= MOST {
+                all.retain(|_, throttle| Arc::strong_count(throttle) > 1);
+            }
+            let new = || Arc::new(Throttle { line: Line::default(), rate: Mutex::new(Rate::new(policy, now)) });
+            all.entry((host(url), endpoint)).or_insert_with(new).clone()
+        };
+        self.any.store(true, Ordering::Release);
+        let mut rate = locked(&throttle.rate);
+        rate.refused(sent, now);
+        TurnedAway {
+            in_vain: rate.in_vain(now),
+            others_pass: rate.has_passed_since(sent),
+            per_second: rate.per_second(),
+        }
+    }
+
+    /// Notes that a request was not turned away.
+    pub(crate) fn passed(&self, url: &Url, endpoint: Endpoint) {
+        if let Some(throttle) = self.of(url, endpoint) {
+            locked(&throttle.rate).passed(Instant::now());
+        }
+    }
+
+    fn of(&self, url: &Url, endpoint: Endpoint) -> Option<Arc<Throttle>> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
+        locked(&self.all).get(&(host(url), endpoint)).cloned()
+    }
+}
+
+impl Throttle {
+    async fn pass(&self, first: bool) -> Duration {
+        let begun = Instant::now();
+        let _head = self.line.head(first).await;
+        let mut waited = false;
+        loop {
+            let (now, next) = (Instant::now(), locked(&self.rate).next());
+            if next <= now {
+                locked(&self.rate).begin(waited, now);
+                return begun.elapsed();
+            }
+            waited = true;
+            // Later meanwhile, if another request has been turned away.
+            sleep_until(next).await;
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

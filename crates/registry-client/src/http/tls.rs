@@ -1,0 +1,119 @@
+//! Whom to trust: the system's certificate authorities, those of `ca_file`, or anybody where the operator insists; and what
+//! to show of ourselves.
+//! The crypto provider is named here, so that nothing depends on a process-wide default.
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::login::pem;
+use crate::problem::Problem;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use crate::settings::Settings;
+
+/// The system's certificates, read once for all registries.
+static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
+    LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
+
+/// The TLS side of a registry's client. Where the registry is plain http, its token endpoint may still be https, but
+/// missing system certificates are no error.
+pub(crate) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(Problem::TlsSetup)?;
+    let builder = if settings.insecure_tls {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+    } else {
+        builder.with_root_certificates(roots(settings)?)
+    };
+    let mut config = match &settings.client_certificate {
+        None => builder.with_no_client_auth(),
+        Some(own) => own.present(builder).map_err(Problem::ClientCertificate)?,
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Reads the certificates and the key that the settings name; that the system has none of its own is no matter here.
+///
+/// # Errors
+/// As [`crate::client::Client::new`].
+pub fn certificates(settings: &Settings) -> Result<(), RegistryError> {
+    match client_config(settings) {
+        Ok(_) | Err(Problem::NoRoots) => Ok(()),
+        Err(problem) => Err(RegistryError::new(Step::Setup, problem)),
+    }
+}
+
+/// Whom a registry's settings trust.
+pub(crate) fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
+    let mut roots = RootCertStore::empty();
+    let own = settings.ca_file.as_deref().map(pem::certificates).transpose().map_err(Problem::CaFile)?;
+    for certificate in own.into_iter().flatten() {
+        roots.add(certificate).map_err(Problem::TlsSetup)?;
+    }
+    // One unreadable certificate among a hundred is no reason to trust none.
+    roots.add_parsable_certificates(SYSTEM.iter().cloned());
+    if roots.is_empty() && settings.url.scheme() == "https" {
+        return Err(Problem::NoRoots);
+    }
+    Ok(roots)
+}
+
+/// Accepts any certificate; what `insecure_tls` asks for.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::auth::Auth;
+    use crate::tests::settings;
+
+    #[test]
+    fn a_plain_http_registry_may_have_an_https_realm_and_trusts_the_system_for_it() {
+        let of = |url: &str| settings(url.parse().expect("a URL"), Auth::None);
+        let http = roots(&of("http://r.example")).expect("an absence is no error").len();
+        assert_eq!(http, roots(&of("https://r.example")).map_or(0, |roots| roots.len()));
+    }
+}

@@ -1,0 +1,280 @@
+//! A program that is run for a secret: without a shell, killed at a deadline with all that it started, with bounds on what
+//! it may say. It knows nothing of what the output means.
+//!
+//! What a program prints is a secret. What it complains of on standard error is shown, but only words of letters, and none
+//! that its output holds as well: programs have been seen to complain with the password in hand.
+
+use crate::problem::secret::CommandError;
+mod tree;
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStdin, Command};
+use tokio::time::timeout;
+
+use crate::grammar::shown;
+use crate::login::command::tree::Tree;
+use crate::login::secret::{Environment, LONGEST};
+
+/// Kept of standard error, in bytes; the rest is read and dropped, so that the program does not wait for us.
+const COMPLAINT: usize = 4 * 1024;
+/// How long output is still read after the program's end, where something that it started keeps it open.
+const GRACE: Duration = Duration::from_millis(250);
+/// Longest word of a complaint that is shown.
+const LONGEST_WORD: usize = 32;
+/// What systemd tells us alone. All else is inherited: the tools of cloud providers find their own credentials by `HOME`,
+/// `AWS_PROFILE`, `CLOUDSDK_CONFIG` and dozens more.
+const OURS: [&str; 6] =
+    ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
+/// A program that prints a secret, and how long that is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretCommand {
+    /// A name to be found on the `PATH`, or a path.
+    program: String,
+    /// Passed as they are; no shell reads them.
+    arguments: Vec<String>,
+    /// How old the output may become before the program is run again; none: until it is refused.
+    pub lifetime: Option<Duration>,
+    /// How long it may run before it is killed.
+    pub timeout: Duration,
+}
+
+impl SecretCommand {
+    /// How long a program may run unless the configuration says otherwise.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// A command whose output is good until it is refused.
+    pub fn new(program: impl Into<String>, arguments: Vec<String>) -> Self {
+        Self { program: program.into(), arguments, lifetime: None, timeout: Self::TIMEOUT }
+    }
+
+    /// The program's name, for messages.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+}
+
+/// One run of a program.
+pub(crate) struct Run<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) arguments: Vec<&'a str>,
+    /// For its standard input.
+    pub(crate) input: &'a str,
+    pub(crate) timeout: Duration,
+}
+
+/// A program that ended by itself.
+pub(crate) struct Ended {
+    program: String,
+    status: ExitStatus,
+    /// A secret.
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    /// A run of a configured command.
+    pub(crate) fn of(command: &'a SecretCommand) -> Self {
+        let arguments = command.arguments.iter().map(String::as_str).collect();
+        Self { program: &command.program, arguments, input: "", timeout: command.timeout }
+    }
+
+    /// Runs it to its end. Given up, or dropped, it is killed with all that it started.
+    pub(crate) async fn run(&self, environment: Environment<'_>) -> Result<Ended, CommandError> {
+        let program = || self.program.to_owned();
+        let path = find(self.program, environment("PATH").as_deref())
+            .ok_or_else(|| CommandError::NotFound { program: program() })?;
+        let broken = |source| CommandError::Start { program: program(), source };
+        let tree = Tree::start(&mut self.command(&path)).map_err(broken)?;
+        // On the heap: every request that may need a secret would else be as large as all this.
+        Box::pin(talk(tree, self.input, self.timeout)).await.map_or_else(
+            |trouble| {
+                Err(match trouble {
+                    Trouble::Broken(source) => broken(source),
+                    Trouble::TooLong => CommandError::TooLong { program: program() },
+                    Trouble::TimedOut => CommandError::TimedOut { program: program(), after: self.timeout },
+                })
+            },
+            |(status, Heard { stdout, stderr })| Ok(Ended { program: program(), status, stdout, stderr }),
+        )
+    }
+
+    fn command(&self, path: &Path) -> Command {
+        let mut command = Command::new(path);
+        command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
+        for name in OURS {
+            command.env_remove(name);
+        }
+        command
+    }
+}
+
+impl Ended {
+    /// What it printed, if it says that it succeeded.
+    pub(crate) fn successful(self) -> Result<Vec<u8>, CommandError> {
+        if self.status.success() { Ok(self.stdout) } else { Err(self.failed()) }
+    }
+
+    /// Its output, a secret, whatever its exit status.
+    pub(crate) fn stdout(&self) -> &[u8] {
+        &self.stdout
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.success()
+    }
+
+    /// Its failure, with what it said on standard error.
+    pub(crate) fn failed(self) -> CommandError {
+        let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
+        CommandError::Failed { program: self.program, status: self.status, complaint: complaint(&stderr, &stdout) }
+    }
+
+    /// The failure of a program that complains on standard output, as docker's helpers do, instead of answering in JSON.
+    pub(crate) fn failed_aloud(mut self) -> CommandError {
+        if !self.stdout.contains(&b'{') {
+            self.stderr.push(b'\n');
+            self.stderr.append(&mut self.stdout);
+        }
+        self.failed()
+    }
+}
+
+/// Why a program was not heard to its end.
+enum Trouble {
+    Broken(io::Error),
+    TooLong,
+    TimedOut,
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// What a program has said so far.
+#[derive(Default)]
+struct Heard {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Status, output and complaint. The first trouble ends it. The program's own end is what is waited for: what it has
+/// started and left behind may keep the output open, and is ended with it.
+async fn talk(mut tree: Tree, input: &str, deadline: Duration) -> Result<(ExitStatus, Heard), Trouble> {
+    let (stdin, stdout, stderr) = (tree.child.stdin.take(), tree.child.stdout.take(), tree.child.stderr.take());
+    let pipes = tree::pipes(stdout.as_ref(), stderr.as_ref());
+    let mut heard = Heard::default();
+    let status = {
+        let (said, complained) = (&mut heard.stdout, &mut heard.stderr);
+        let mut listening =
+            pin!(async { tokio::try_join!(tell(stdin, input), whole(stdout, said), beginning(stderr, complained)) });
+        let mut is_silent = false;
+        let ended = async {
+            loop {
+                tokio::select! {
+                    status = tree.wait() => return status.map_err(Trouble::Broken),
+                    all = &mut listening, if !is_silent => {
+                        all?;
+                        is_silent = true;
+                    }
+                }
+            }
+        };
+        let status = timeout(deadline, ended).await.unwrap_or(Err(Trouble::TimedOut))?;
+        if !is_silent && let Ok(all) = timeout(GRACE, listening).await {
+            all?;
+        }
+        status
+    };
+    tree.sweep(pipes).await;
+    Ok((status, heard))
+}
+
+async fn tell(stdin: Option<ChildStdin>, input: &str) -> Result<(), Trouble> {
+    if let Some(mut stdin) = stdin {
+        // A program may know its answer without listening; its output tells.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    Ok(())
+}
+
+async fn whole(stdout: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) -> Result<(), Trouble> {
+    let Some(mut stdout) = stdout else { return Ok(()) };
+    while stdout.read_buf(said).await? > 0 {
+        if said.len() as u64 > LONGEST {
+            return Err(Trouble::TooLong);
+        }
+    }
+    Ok(())
+}
+
+async fn beginning(stderr: Option<impl AsyncRead + Unpin>, complained: &mut Vec<u8>) -> Result<(), Trouble> {
+    let Some(mut stderr) = stderr else { return Ok(()) };
+    let mut bytes = Vec::with_capacity(COMPLAINT);
+    loop {
+        bytes.clear();
+        let read = stderr.read_buf(&mut bytes).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        let room = COMPLAINT - complained.len();
+        complained.extend_from_slice(&bytes[..read.min(room)]);
+    }
+}
+
+/// The program of this name: a path as it is, else the first on the `PATH` that may be run. Directories that are relative
+/// are passed over: what stands in the working directory is not a tool of the system.
+fn find(program: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(program.into());
+    }
+    let directories = std::env::split_paths(path?).filter(|directory| directory.is_absolute());
+    directories.map(|directory| directory.join(program)).find(|file| is_executable(file))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
+/// What may be shown of a text that a program wrote: words of letters, none of them part of `secret`; `***` for others.
+fn complaint(text: &str, secret: &str) -> String {
+    let secret: Vec<_> = secret.split(|c: char| c.is_whitespace() || c == '"').filter(|part| part.len() > 2).collect();
+    let mut words: Vec<&str> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_shown = is_plain(word) && !secret.iter().any(|part| word.contains(part));
+        match words.last() {
+            Some(&"***") if !is_shown => {}
+            _ => words.push(if is_shown { word } else { "***" }),
+        }
+    }
+    shown(&words.join(" "))
+}
+
+/// Letters, with points and hyphens between and other marks around them. Almost every generated secret has a digit.
+fn is_plain(word: &str) -> bool {
+    let bare = word.trim_matches(|c: char| c.is_ascii_punctuation());
+    let is_word = !bare.is_empty() || word.len() == 1;
+    is_word
+        && word.len() <= LONGEST_WORD
+        && bare.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '.' | '-' | '_' | '\''))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,348 @@
+//! The credentials that docker and podman have stored: which files, which entry, which helper program. By
+//! docker's `config.json` and containers-auth.json(5). It asks helpers and decides nothing about how a secret is used.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::grammar::shown;
+use crate::login::command::{Run, SecretCommand};
+use crate::login::credentials::Credential;
+use crate::login::secret::Secret;
+use crate::login::secret::{Environment, read_file};
+use crate::problem::secret::SecretError;
+
+/// Longest file that is read; people log in to dozens of registries, not to thousands.
+const LONGEST: u64 = 1024 * 1024;
+/// Docker Hub's key in docker's file, and what its helpers are asked for.
+const HUB: &str = "https://index.docker.io/v1/";
+/// All names of Docker Hub; docker and podman both take them for one.
+const HUB_HOSTS: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+/// What docker-credential-helpers print for what they do not have.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+/// The user name by which a helper says that its secret is an identity token.
+const IDENTITY: &str = "<token>";
+/// Padding is optional: some tools leave it out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Where docker or podman keep credentials, and which of them to take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerConfig {
+    /// The file; none: the first of docker's and podman's own that has credentials for the registry.
+    pub file: Option<PathBuf>,
+    /// The part of the registry whose credentials to take, as podman stores them (`my-org` for `quay.io/my-org`).
+    pub namespace: Option<String>,
+    /// How long a credential helper may run.
+    pub timeout: Duration,
+}
+
+impl Default for DockerConfig {
+    fn default() -> Self {
+        Self { file: None, namespace: None, timeout: SecretCommand::TIMEOUT }
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) credential: Credential,
+    /// Whether a helper gave it, rather than a file.
+    pub(crate) by_helper: bool,
+}
+
+impl DockerConfig {
+    /// The credentials stored for a registry, looked for anew.
+    pub(crate) async fn find(&self, registry: &Url, environment: Environment<'_>) -> Result<Stored, SecretError> {
+        let server = Server::of(registry, self.namespace.as_deref());
+        let files = match &self.file {
+            Some(file) => vec![file.clone()],
+            None => usual_files(environment),
+        };
+        if files.is_empty() {
+            return Err(SecretError::NoHome);
+        }
+        let mut others = Vec::new();
+        for path in &files {
+            // Of the usual files most are not there; one that is named is.
+            if self.file.is_none() && matches!(path.try_exists(), Ok(false)) {
+                continue;
+            }
+            let file = File::read(path)?;
+            if let Some(stored) = file.find(&server, self.timeout, environment).await? {
+                return Ok(stored);
+            }
+            others.extend(file.contents.auths.keys().filter(|key| server.is_within(key)).map(|key| shown(key)));
+        }
+        Err(SecretError::NotStored { server: server.to_string(), looked_at: files, others })
+    }
+}
+
+/// Docker's file, then podman's, each in its tool's own order: `$DOCKER_CONFIG` stands for `~/.docker`.
+fn usual_files(environment: Environment<'_>) -> Vec<PathBuf> {
+    let path = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = |below: &str| path("HOME").map(|home| home.join(below));
+    let files = [
+        path("DOCKER_CONFIG").or_else(|| home(".docker")).map(|directory| directory.join("config.json")),
+        path("REGISTRY_AUTH_FILE"),
+        path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
+        path("XDG_CONFIG_HOME").or_else(|| home(".config")).map(|directory| directory.join("containers/auth.json")),
+    ];
+    files.into_iter().flatten().collect()
+}
+
+/// The registry whose credentials are looked for.
+struct Server {
+    /// Host, and port unless it is the scheme's own.
+    host: String,
+    /// The same with the scheme's own port, which some write.
+    with_port: String,
+    namespace: Option<String>,
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let namespace = self.namespace.iter().map(|namespace| format!("/{namespace}"));
+        write!(f, "{}{}", self.host, namespace.collect::<String>())
+    }
+}
+
+impl Server {
+    fn of(registry: &Url, namespace: Option<&str>) -> Self {
+        let name = canonical(registry.host_str().unwrap_or_default());
+        let port = registry.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let own_port = registry.port_or_known_default().unwrap_or_default();
+        let namespace = namespace.map(|namespace| namespace.trim_matches('/').to_owned());
+        Self { host: format!("{name}{port}"), with_port: format!("{name}:{own_port}"), namespace }
+    }
+
+    /// How well an entry's key fits; none: not at all. The longest namespace first, then a bare host, then what older
+    /// versions of docker wrote.
+    fn fit(&self, key: &str) -> Option<usize> {
+        let key = Key::read(key);
+        if key.host != self.host && key.host != self.with_port {
+            return None;
+        }
+        match (key.namespace, &self.namespace) {
+            (None, _) => Some(usize::from(key.is_bare)),
+            (Some(of), Some(own)) => {
+                let rest = own.strip_prefix(of)?;
+                (rest.is_empty() || rest.starts_with('/')).then_some(1 + of.len())
+            }
+            (Some(_), None) => None,
+        }
+    }
+
+    /// Whether a key is for a part of this registry, though not for what is looked for.
+    fn is_within(&self, key: &str) -> bool {
+        let read = Key::read(key);
+        read.namespace.is_some() && self.fit(key).is_none() && (read.host == self.host || read.host == self.with_port)
+    }
+
+    /// What a `credsStore` is asked for: what `docker login` has told it.
+    fn for_store(&self) -> &str {
+        if self.host == HUB_HOSTS[0] { HUB } else { &self.host }
+    }
+}
+
+/// A key of `auths` or `credHelpers`.
+struct Key<'a> {
+    host: String,
+    namespace: Option<&'a str>,
+    /// A host and nothing else.
+    is_bare: bool,
+}
+
+impl<'a> Key<'a> {
+    fn read(key: &'a str) -> Self {
+        let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
+        let (host, path) = bare.unwrap_or(key).split_once('/').unwrap_or((bare.unwrap_or(key), ""));
+        let path = path.trim_matches('/');
+        // Docker ignores the path after a scheme, and has always written the API's version.
+        let is_namespace = bare.is_none() && !["", "v1", "v2"].contains(&path);
+        Self {
+            host: canonical(host),
+            namespace: is_namespace.then_some(path),
+            is_bare: bare.is_none() && path.is_empty(),
+        }
+    }
+}
+
+fn canonical(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    if HUB_HOSTS.contains(&&*host) { HUB_HOSTS[0].to_owned() } else { host }
+}
+
+/// A file of docker's or podman's.
+struct File<'a> {
+    path: &'a Path,
+    is_open_to_others: bool,
+    contents: Contents,
+}
+
+/// As much of it as is about credentials.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Contents {
+    #[serde(default, deserialize_with = "or_default")]
+    auths: BTreeMap<String, Option<Entry>>,
+    #[serde(default, deserialize_with = "or_default")]
+    cred_helpers: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "or_default")]
+    creds_store: String,
+}
+
+/// One entry of `auths`.
+#[derive(Deserialize)]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+}
+
+/// `null` is what is not there, as it is for Go.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+impl<'a> File<'a> {
+    fn read(path: &'a Path) -> Result<Self, SecretError> {
+        // Who can write it chooses the login, and the helper that is run.
+        let read = read_file(path, LONGEST)?.unchangeable(path)?;
+        // The parser's own words may quote what it met.
+        let contents = serde_json::from_str(&read.text).map_err(|error| SecretError::NotDockerConfig {
+            path: path.to_owned(),
+            line: error.line(),
+            column: error.column(),
+        })?;
+        Ok(Self { path, is_open_to_others: read.is_open_to_others, contents })
+    }
+
+    /// A helper for this very registry, else the store of all; what they do not know may stand in the file itself.
+    async fn find(
+        &self,
+        server: &Server,
+        deadline: Duration,
+        environment: Environment<'_>,
+    ) -> Result<Option<Stored>, SecretError> {
+        if let Some((helper, asked)) = self.helper(server)
+            && let Some(credential) = self.ask(helper, asked, deadline, environment).await?
+        {
+            return Ok(Some(Stored { credential, by_helper: true }));
+        }
+        Ok(self.entry(server)?.map(|credential| Stored { credential, by_helper: false }))
+    }
+
+    /// Which helper to ask, and for what. An empty name turns the store of all off for one registry, as in docker.
+    fn helper<'f>(&'f self, server: &'f Server) -> Option<(&'f str, &'f str)> {
+        let own = best(server, &self.contents.cred_helpers).into_iter().next();
+        let all = (self.contents.creds_store.as_str(), server.for_store());
+        let (helper, asked) = own.map_or(all, |(key, helper)| (helper.as_str(), key));
+        (!helper.is_empty()).then_some((helper, asked))
+    }
+
+    async fn ask(
+        &self,
+        helper: &str,
+        server: &str,
+        deadline: Duration,
+        environment: Environment<'_>,
+    ) -> Result<Option<Credential>, SecretError> {
+        // It becomes part of a program's name.
+        if !helper.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            return Err(SecretError::BadHelper { path: self.path.to_owned(), name: shown(helper) });
+        }
+        let program = format!("docker-credential-{helper}");
+        let run = Run { program: &program, arguments: vec!["get"], input: server, timeout: deadline };
+        let ended = run.run(environment).await?;
+        if !ended.is_success() {
+            let is_not_there = String::from_utf8_lossy(ended.stdout()).contains(NOT_FOUND);
+            return if is_not_there { Ok(None) } else { Err(ended.failed_aloud().into()) };
+        }
+        let answer = serde_json::from_slice::<Answer>(ended.stdout());
+        let answer = answer.map_err(|_| SecretError::HelperAnswer { program })?;
+        Ok(answer.credential())
+    }
+
+    /// The first entry that holds a secret, the best fit first. A file that others can read is refused only if it does
+    /// hold one: those that merely name a helper are often open to all.
+    fn entry(&self, server: &Server) -> Result<Option<Credential>, SecretError> {
+        for (key, entry) in best(server, &self.contents.auths) {
+            let bad = || SecretError::BadEntry { path: self.path.to_owned(), key: shown(key) };
+            if let Some(credential) = entry.as_ref().map(|entry| entry.credential(bad)).transpose()?.flatten() {
+                if self.is_open_to_others {
+                    return Err(SecretError::OpenToOthers { path: self.path.to_owned() });
+                }
+                return Ok(Some(credential));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What fits the server, the best first.
+fn best<'c, T>(server: &Server, entries: &'c BTreeMap<String, T>) -> Vec<(&'c str, &'c T)> {
+    let mut fitting: Vec<_> =
+        entries.iter().filter_map(|(key, value)| Some((server.fit(key)?, key.as_str(), value))).collect();
+    fitting.sort_by_key(|(fit, ..)| std::cmp::Reverse(*fit));
+    fitting.into_iter().map(|(_, key, value)| (key, value)).collect()
+}
+
+impl Entry {
+    /// The strongest that it holds: a token for the registry itself, an identity token, a password. `auth` goes before
+    /// `username` and `password`, as in docker.
+    fn credential(&self, bad: impl Fn() -> SecretError) -> Result<Option<Credential>, SecretError> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(token) = given(&self.registrytoken) {
+            return Ok(Some(Credential::Bearer(Secret::new(token))));
+        }
+        if let Some(token) = given(&self.identitytoken) {
+            return Ok(Some(Credential::Identity(Secret::new(token))));
+        }
+        let (username, password) = match given(&self.auth) {
+            Some(auth) => decoded(&auth).ok_or_else(bad)?,
+            None => (given(&self.username).unwrap_or_default(), given(&self.password).unwrap_or_default()),
+        };
+        // `auths: {"quay.io": {}}` only remembers that a helper has it.
+        Ok((!username.is_empty() && !password.is_empty()).then(|| Credential::login(username, Secret::new(password))))
+    }
+}
+
+/// User name and password of an `auth`. Passwords have colons; docker has padded them with NUL.
+fn decoded(auth: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
+    let (username, password) = text.split_once(':')?;
+    (!username.is_empty()).then(|| (username.to_owned(), password.trim_matches('\0').to_owned()))
+}
+
+/// What a helper prints.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
+}
+
+impl Answer {
+    fn credential(self) -> Option<Credential> {
+        let secret = Secret::new(self.secret);
+        match (self.username.as_str(), secret.expose()) {
+            (_, "") => None,
+            (IDENTITY, _) => Some(Credential::Identity(secret)),
+            _ => Some(Credential::login(self.username, secret)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! `Authorization` headers, which no log shows.
+
+use crate::login::secret::Secret;
+use crate::problem::Problem;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+
+/// `Basic` credentials by RFC 7617, in UTF-8.
+pub(crate) fn basic(username: &str, password: &Secret) -> Result<HeaderValue, Problem> {
+    header("Basic", &STANDARD.encode(format!("{username}:{}", password.expose())))
+}
+
+/// An `Authorization` that no log shows. Bearer is spelled so: Quay answers 401 to `bearer`.
+pub(crate) fn header(scheme: &str, credentials: &str) -> Result<HeaderValue, Problem> {
+    let mut value = HeaderValue::try_from(format!("{scheme} {credentials}")).map_err(|_| Problem::BadSecret)?;
+    value.set_sensitive(true);
+    Ok(value)
+}

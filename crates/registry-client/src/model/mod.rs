@@ -1,0 +1,9 @@
+//! What the client hands out: pages, tags, manifests, image configurations. Plain data.
+
+pub(crate) mod manifest;
+pub(crate) mod media_type;
+pub(crate) mod names;
+pub(crate) mod oddity;
+pub(crate) mod page;
+pub(crate) mod place;
+pub(crate) mod tags;

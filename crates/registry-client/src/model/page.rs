@@ -1,0 +1,57 @@
+//! One page of a list of names.
+
+use crate::model::names::Names;
+use chrono::DateTime;
+use chrono::Utc;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// Where a walk can be taken up again: what the source of a page wrote down about all that comes after it. Opaque to
+/// everybody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor(pub String);
+
+/// One page of a registry's catalog.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Which page this is, from 1.
+    pub number: u64,
+    /// The names on it that follow the specification's grammar, in the server's order.
+    pub names: Names,
+    /// The names that do not, without what the server was sent, escaped and cut; the first 100.
+    pub invalid: Vec<String>,
+    /// How many names do not.
+    pub invalid_count: u64,
+    /// When the whole page had been received.
+    pub received_at: DateTime<Utc>,
+    /// Whether the server says that no further page follows.
+    pub last: bool,
+    /// Where to go on after this page and all that were handed out before it; none where that cannot be told, and
+    /// after the last.
+    pub cursor: Option<Cursor>,
+    /// Whether nobody needs to check that the page brings a new name: the source sees to it itself that the list ends.
+    /// So it is with ranges of an ordered catalog, and with what is listed again after ranges did not fit.
+    pub proven_new: bool,
+    /// Why the list may not be whole, as far as this page shows it. They make `gaps` of a walk that else went well.
+    pub shortfalls: Vec<Shortfall>,
+    /// What else there is to say about how the list was read; the walk is as good as without it.
+    pub remarks: Vec<Remark>,
+}
+
+/// How a list was read, where that is not as usual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// A word of a closed list: `link_missing` or `list_end`.
+    pub code: &'static str,
+    /// One line for people, without secrets.
+    pub message: String,
+}
+
+/// Why a list of names may not be whole, though it was read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortfall {
+    /// A word of a closed list: `missing`, `unproven` or `shifting`.
+    pub code: &'static str,
+    /// What may be missing and why, in one line, without secrets.
+    pub message: String,
+}

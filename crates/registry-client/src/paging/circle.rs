@@ -1,0 +1,79 @@
+//! Whether a list ends: it may not come back to a page, nor grow beyond all bounds. For catalogs, tags, and what APIs list.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, RandomState};
+
+use url::Url;
+
+use crate::paging::page::Listed;
+use crate::problem::Problem;
+
+/// How long a list is believed to be; beyond, something is wrong with it or us.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) pages: u64,
+    pub(crate) names: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { pages: 1_000_000, names: 50_000_000 }
+    }
+}
+
+/// Notices a list that goes in circles: a bad Quay cursor silently restarts at page 1. Hashes are kept, not texts,
+/// so that memory does not grow with the registry's names; the keys are random, so nobody can aim at a collision.
+#[derive(Debug)]
+pub(crate) struct Circle {
+    bounds: Bounds,
+    hasher: RandomState,
+    urls: HashSet<u64>,
+    pages: HashSet<u64>,
+    names: u64,
+}
+
+impl Circle {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { bounds, hasher: RandomState::new(), urls: HashSet::new(), pages: HashSet::new(), names: 0 }
+    }
+
+    pub(crate) fn enter(&mut self, url: &Url, number: u64) -> Result<(), Problem> {
+        self.urls.insert(self.hasher.hash_one(url.as_str()));
+        self.within(number)
+    }
+
+    pub(crate) fn leads_on(&self, next: &Url) -> Result<(), Problem> {
+        if self.urls.contains(&self.hasher.hash_one(next.as_str())) { Err(Problem::SeenUrl) } else { Ok(()) }
+    }
+
+    /// Counts a page that needs no other watching.
+    pub(crate) fn count(&mut self, listed: &Listed, number: u64) -> Result<(), Problem> {
+        self.within(number)?;
+        self.count_names(listed)
+    }
+
+    pub(crate) fn count_names(&mut self, listed: &Listed) -> Result<(), Problem> {
+        self.names += listed.names.len() as u64 + listed.invalid_count;
+        if self.names > self.bounds.names { Err(Problem::TooManyNames(self.bounds.names)) } else { Ok(()) }
+    }
+
+    fn within(&self, number: u64) -> Result<(), Problem> {
+        if number > self.bounds.pages { Err(Problem::TooManyPages(self.bounds.pages)) } else { Ok(()) }
+    }
+
+    pub(crate) fn read(&mut self, listed: &Listed) -> Result<(), Problem> {
+        let Listed { names, invalid, invalid_count, .. } = listed;
+        self.count_names(listed)?;
+        // Empty pages may repeat: Pulp ends with one, and a filtered page may have nothing left on it.
+        match (names.is_empty(), invalid.is_empty()) {
+            (false, _) => self.is_new(names),
+            (true, false) => self.is_new((invalid, invalid_count)),
+            (true, true) => Ok(()),
+        }
+    }
+
+    /// Notes what stands on a page, which is not to have come before.
+    pub(crate) fn is_new(&mut self, content: impl Hash) -> Result<(), Problem> {
+        if self.pages.insert(self.hasher.hash_one(content)) { Ok(()) } else { Err(Problem::SeenPage) }
+    }
+}

@@ -1,0 +1,20 @@
+//! Why a body is not accepted.
+
+use std::io;
+
+/// Why a body is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// Over its cap.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// It would take much memory and says next to nothing.
+    #[error("the body is compressed to less than a {0}th of its size, as nothing is that says anything")]
+    Packed(usize),
+    /// A compression that was not offered.
+    #[error("the body is said to be compressed by `{0}`, which was not asked for")]
+    Encoding(String),
+    /// Damaged or cut short.
+    #[error("the body is not whole gzip")]
+    Gzip(#[source] io::Error),
+}

@@ -1,0 +1,255 @@
+//! The causes of trouble that we know by their symptoms, each with its one text for the operator: a run's errors and
+//! `check` speak of them in the same words. It recognises a cause in an error; it changes nothing about what is done.
+
+/// A known cause. Texts in it are fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownCause {
+    /// Basic credentials were sent where a token is wanted.
+    BasicOnApi,
+    /// A name that is no robot account's, on Quay.
+    RobotName,
+    /// Wrong password, deleted or disabled account.
+    CredentialsRefused,
+    /// The configured token was refused.
+    TokenRefused,
+    /// The token endpoint can read none of the scopes.
+    ScopeUnreadable {
+        /// The scopes, in the order in which they were tried.
+        tried: String,
+    },
+    /// The token is for another service.
+    WrongService {
+        /// For whom the token is.
+        token: String,
+        /// What the registry calls itself.
+        registry: String,
+    },
+    /// The token does not grant what was asked for.
+    MissingPermission {
+        /// What is missing, where it is told.
+        scope: Option<String>,
+    },
+    /// The configured scope is not granted.
+    ScopeNotGranted {
+        /// The scope.
+        scope: String,
+    },
+    /// The account sees no repository at all.
+    NothingListed,
+    /// The caller is nobody.
+    NoIdentity,
+    /// The catalog wants a scope that the account does not get.
+    CatalogScope {
+        /// The scope.
+        scope: String,
+    },
+    /// Harbor lists its catalog to system accounts only.
+    HarborRole,
+    /// No credentials are configured, and some are wanted.
+    LoginWanted,
+    /// A token dies earlier than it says.
+    TokenLifetime,
+    /// The server's clock is not ours.
+    Clock {
+        /// How far the server is ahead, in seconds.
+        ahead_s: i64,
+    },
+    /// The challenge leads to a token endpoint that may not have the credentials.
+    RealmElsewhere {
+        /// Its host, and its port where that is not the scheme's.
+        host: String,
+    },
+    /// There is no catalog.
+    NoCatalog,
+    /// There is no registry under this URL.
+    NoRegistry,
+    /// The certificate's issuer is not known here.
+    UnknownIssuer,
+    /// The certificate is not valid now.
+    CertificateExpired,
+    /// The certificate is for somebody else, or for something else.
+    CertificateUnfit,
+    /// What answers does not speak TLS, or none that we speak.
+    NoTls,
+    /// The server wants a certificate of ours, or another one.
+    ClientCertificate,
+    /// The API that names come from refuses its login.
+    ApiLogin {
+        /// What it needs.
+        needs: &'static str,
+    },
+    /// What an API would show a living login by cannot be asked for.
+    LoginUnproven,
+    /// A namespace, group, project or owner that is configured is not there.
+    OwnerMissing,
+    /// Turned away for asking too often.
+    RateLimited,
+    /// The host name is unknown.
+    UnknownHost,
+    /// Nothing accepts a connection.
+    Unreachable,
+}
+
+impl KnownCause {
+    /// A stable word for machines.
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::BasicOnApi => "basic_on_api",
+            Self::RobotName => "robot_name",
+            Self::CredentialsRefused => "credentials_refused",
+            Self::TokenRefused => "token_refused",
+            Self::ScopeUnreadable { .. } => "scope_unreadable",
+            Self::WrongService { .. } => "wrong_service",
+            Self::MissingPermission { .. } => "missing_permission",
+            Self::ScopeNotGranted { .. } => "scope_not_granted",
+            Self::NothingListed => "nothing_listed",
+            Self::NoIdentity => "no_identity",
+            Self::CatalogScope { .. } => "catalog_scope",
+            Self::HarborRole => "harbor_role",
+            Self::LoginWanted => "login_wanted",
+            Self::TokenLifetime => "token_lifetime",
+            Self::Clock { .. } => "clock",
+            Self::RealmElsewhere { .. } => "realm_elsewhere",
+            Self::NoCatalog => "no_catalog",
+            Self::NoRegistry => "no_registry",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateUnfit => "certificate_unfit",
+            Self::NoTls => "no_tls",
+            Self::ClientCertificate => "client_certificate",
+            Self::ApiLogin { .. } => "api_login",
+            Self::LoginUnproven => "login_unproven",
+            Self::OwnerMissing => "owner_missing",
+            Self::RateLimited => "rate_limited",
+            Self::UnknownHost => "unknown_host",
+            Self::Unreachable => "unreachable",
+        }
+    }
+
+    /// What lies behind the symptom, in one line.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::BasicOnApi => "Basic credentials were sent straight to an API that takes tokens only".into(),
+            Self::RobotName => "the user name is not a robot account's".into(),
+            Self::CredentialsRefused => "the password is wrong, or the account has been deleted or disabled".into(),
+            Self::TokenRefused => "the configured token has expired, was withdrawn, or lacks permission".into(),
+            Self::ScopeUnreadable { tried } => format!("the token endpoint cannot read {tried}"),
+            Self::WrongService { token, registry } => {
+                format!("the token is for `{token}`, the registry calls itself `{registry}`")
+            }
+            Self::MissingPermission { scope: Some(scope) } => format!("the account may not have `{scope}`"),
+            Self::MissingPermission { scope: None } => "the account may not read here".into(),
+            Self::ScopeNotGranted { scope } => {
+                format!(
+                    "the token service gives this account a token without `{scope}`, which is configured as `scope`"
+                )
+            }
+            Self::NothingListed => "the account may read no repository, so the registry lists none to it".into(),
+            Self::NoIdentity => "the credentials were not applied, or anonymous callers see no catalog".into(),
+            Self::CatalogScope { scope } => format!("the catalog needs `{scope}`, which the token does not have"),
+            Self::HarborRole => "Harbor lists its catalog to system accounts only".into(),
+            Self::LoginWanted => "the registry wants a login, and none is configured".into(),
+            Self::TokenLifetime => "the token dies earlier than its lifetime says".into(),
+            Self::Clock { ahead_s } => {
+                let way = if *ahead_s < 0 { "behind" } else { "ahead of" };
+                format!("the server's clock is {} s {way} ours", ahead_s.unsigned_abs())
+            }
+            Self::RealmElsewhere { host } => format!("a proxy, or an attack, sends us to {host} for a token"),
+            Self::NoCatalog => "the registry has no catalog".into(),
+            Self::NoRegistry => "there is no registry API under this address".into(),
+            Self::UnknownIssuer => "a private certificate authority issued the certificate".into(),
+            Self::CertificateExpired => "the certificate is not valid at this time".into(),
+            Self::CertificateUnfit => "the certificate does not fit this host".into(),
+            Self::NoTls => "what answers there may not speak TLS".into(),
+            Self::ClientCertificate => "the server asks for a client certificate that it trusts".into(),
+            Self::ApiLogin { .. } => "the API that `discovery` lists with refuses its login".into(),
+            Self::LoginUnproven => "what shows whether the login of `discovery` is alive is not answered".into(),
+            Self::OwnerMissing => "a name under `discovery` does not exist, or its login may not see it".into(),
+            Self::RateLimited => "the registry limits how often it may be asked".into(),
+            Self::UnknownHost => "no address is known for the host name".into(),
+            Self::Unreachable => "nothing accepts a connection there".into(),
+        }
+    }
+
+    /// What to do about it, in one line.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::BasicOnApi => "this registry wants tokens: set `auth: token` (the default)".into(),
+            Self::RobotName => "that is no robot account's name: did you mean `org+robot`?".into(),
+            Self::CredentialsRefused => {
+                "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
+                    .into()
+            }
+            Self::TokenRefused => "make a new token: this one has expired or lacks permission".into(),
+            Self::ScopeUnreadable { .. } => {
+                "write a scope such as `repository:ORG/REPO:pull`, without commas, wildcards or `registry:catalog:*` \
+                 on Quay, or none at all"
+                    .into()
+            }
+            Self::WrongService { token, registry } => format!(
+                "the token is for `{token}`, the registry is `{registry}`: leave `service` out, the challenge names it"
+            ),
+            Self::MissingPermission { scope: Some(scope) } => {
+                format!("grant Read to this account: it needs `{scope}`, and its token does not have that")
+            }
+            Self::MissingPermission { scope: None } => {
+                "the token grants nothing: grant Read on the repositories to this account".into()
+            }
+            Self::ScopeNotGranted { scope } => format!(
+                "grant this account what `{scope}` names (Read, to pull), or correct `scope`: the repository may not exist"
+            ),
+            Self::NothingListed => {
+                "grant this account Read (pull) on the repositories; if the registry really is empty, set \
+                 `allow_empty: true`"
+                    .into()
+            }
+            Self::NoIdentity => "the credentials were not applied: use an account's token, not an anonymous one".into(),
+            Self::CatalogScope { scope } => {
+                format!(
+                    "the registry wants the scope `{scope}`: the account may not have it; grant it, or list another way"
+                )
+            }
+            Self::HarborRole => {
+                "Harbor lists its catalog to system accounts only: use a system robot, or list by its own API".into()
+            }
+            Self::LoginWanted => "the registry wants a login: configure `auth` with a user name and a password".into(),
+            Self::TokenLifetime => {
+                "let the token endpoint state the lifetime that the token has; compare the clocks of both servers"
+                    .into()
+            }
+            Self::Clock { .. } => "synchronise this machine's clock and the server's (NTP)".into(),
+            Self::RealmElsewhere { host } => {
+                let host = if host.contains('[') { format!("\"{host}\"") } else { host.clone() };
+                format!(
+                    "a proxy, or an attack: only if it is yours, or your provider's by its documentation, and speaks https, \
+                     write `realm_hosts: [{host}]`"
+                )
+            }
+            Self::NoCatalog => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
+            Self::NoRegistry => "check `url`: there is no registry API under it (`/v2/` is added to it)".into(),
+            Self::UnknownIssuer => "a private certificate authority: give its certificate as `ca_file`".into(),
+            Self::CertificateExpired => "renew the registry's certificate, and check this machine's clock".into(),
+            Self::CertificateUnfit => "the certificate does not fit this host: check `url`".into(),
+            Self::NoTls => {
+                "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into()
+            }
+            Self::ClientCertificate => {
+                "the server asks for a client certificate that it trusts: set `client_cert_file` and \
+                 `client_key_file`, or renew them"
+                    .into()
+            }
+            Self::ApiLogin { needs } => {
+                format!("the API that `discovery` lists with wants {needs}: check the secret that it names")
+            }
+            Self::LoginUnproven => "let the proxy before the API pass the path that the symptom names".into(),
+            Self::OwnerMissing => "correct the name under `discovery`, or let its login see what it names".into(),
+            Self::RateLimited => {
+                "set `requests_per_second` below the registry's limit or lower `concurrency`, or run at a quieter time"
+                    .into()
+            }
+            Self::UnknownHost | Self::Unreachable => {
+                "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
+            }
+        }
+    }
+}

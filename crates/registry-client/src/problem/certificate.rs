@@ -1,0 +1,109 @@
+//! Why certificates or keys cannot be used. No text here holds a key.
+
+use crate::problem::secret::SecretError;
+use std::path::PathBuf;
+
+/// Why a text is no PEM, or has not in it what was looked for. It holds nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPem {
+    /// A line begins like one of PEM's and goes on.
+    #[error("its line breaks are missing: `-----BEGIN …-----` and `-----END …-----` are lines of their own")]
+    LineBreaks,
+    /// The text ends within a section.
+    #[error("a section has no `-----END …-----`")]
+    Unfinished,
+    /// What stands between the two lines.
+    #[error("what stands in a section is not base64")]
+    NotBase64,
+    /// No section of this kind.
+    #[error("it has no section of this kind")]
+    Nothing,
+}
+
+/// Why there are no certificates to trust or to show.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificatesError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] SecretError),
+    /// It is no PEM.
+    #[error("read the certificates in {path}")]
+    NotPem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: NoPem,
+    },
+    /// There are none in it.
+    #[error("there are no certificates in {path}")]
+    None {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Why a client certificate cannot be used. Never carries the key.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientCertificateError {
+    /// The key cannot be read, or others can.
+    #[error(transparent)]
+    File(#[from] SecretError),
+    /// There are no certificates to be had.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+    /// There is no key in the file; or one that a password protects, which nobody could type at night.
+    #[error("there is no unencrypted private key in PEM in {path}")]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: NoPem,
+    },
+    /// Two halves of different pairs.
+    #[error("the key in {key} is not the one of the first certificate in {certificate}")]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// The TLS library refuses the pair.
+    #[error("the certificate in {certificate} and the key in {key} cannot be used")]
+    Unusable {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+impl ClientCertificateError {
+    /// What the operator can do about it, in one line.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::File(_) | Self::Certificates(CertificatesError::File(_)) => {
+                "check `client_cert_file` and `client_key_file`, and that this user may read them".into()
+            }
+            Self::NoKey { source: NoPem::LineBreaks, .. }
+            | Self::Certificates(CertificatesError::NotPem { source: NoPem::LineBreaks, .. }) => {
+                "write the file anew with its line breaks: an environment variable or YAML's `>` has turned them into blanks"
+                    .into()
+            }
+            Self::Certificates(_) => {
+                "`client_cert_file` is to hold PEM certificates, the client's own first".into()
+            }
+            Self::NoKey { .. } => {
+                "`client_key_file` is to hold a PEM key: `openssl pkey -in KEY -out PLAIN` takes its password off"
+                    .into()
+            }
+            Self::Mismatch { .. } | Self::Unusable { .. } => {
+                "`client_cert_file` is to begin with the certificate that was issued for `client_key_file`".into()
+            }
+        }
+    }
+}

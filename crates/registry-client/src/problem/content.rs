@@ -1,0 +1,50 @@
+//! What is wrong with content that was received.
+
+/// What is wrong with content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Flaw {
+    /// Its bytes have another digest.
+    #[error("its digest is {found} and should be {wanted}")]
+    Digest { found: String, wanted: String },
+    /// `Docker-Content-Digest` is no digest.
+    #[error("the server calls its digest `{0}`")]
+    NoDigest(String),
+    /// Header and body name different kinds of things (CVE-2021-41190).
+    #[error("it was announced as `{announced}` and calls itself `{itself}`")]
+    MediaType { announced: String, itself: String },
+    /// Image and index at once, or neither (CVE-2021-41190).
+    #[error("it is both an image and an index, or neither")]
+    Ambiguous,
+    /// Not JSON, or not of this shape. Serde's own words would repeat the text.
+    #[error("it cannot be read, line {line}, column {column}")]
+    Json { line: usize, column: usize },
+    /// A member twice that decides what it is: two readers would take it for two things.
+    #[error("it has `{0}` twice")]
+    Twice(&'static str),
+    /// A value that no registry should send.
+    #[error("{0} is not as the specification has it")]
+    Field(&'static str),
+    /// More of something than anybody needs.
+    #[error("it has more than {most} {what}")]
+    TooMany { what: &'static str, most: usize },
+}
+
+impl From<&serde_json::Error> for Flaw {
+    fn from(error: &serde_json::Error) -> Self {
+        Self::Json { line: error.line(), column: error.column() }
+    }
+}
+
+/// Content that is right and that we cannot take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Foreign {
+    /// Another kind of manifest.
+    #[error("`{0}` is no media type of a manifest")]
+    MediaType(String),
+    /// Something that the registry has and does not hand out to those who ask as we do.
+    #[error("the registry has it in a form that was not asked for: {0}")]
+    NotAccepted(String),
+    /// A digest that cannot be verified.
+    #[error("digests by `{0}` cannot be verified")]
+    Algorithm(String),
+}

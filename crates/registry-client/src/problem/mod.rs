@@ -1,0 +1,154 @@
+//! What can go wrong, in one vocabulary: errors, their kinds, known causes, and what to do.
+
+use crate::problem::address::Forbidden;
+use crate::problem::body::BodyError;
+use crate::problem::cause::KnownCause;
+use crate::problem::certificate::CertificatesError;
+use crate::problem::certificate::ClientCertificateError;
+use crate::problem::content::Flaw;
+use crate::problem::content::Foreign;
+use crate::problem::link::LinkError;
+use crate::problem::origin::Distrust;
+use crate::problem::secret::SecretError;
+use crate::problem::token::NoToken;
+use reqwest::StatusCode;
+use std::fmt;
+use std::time::Duration;
+
+pub(crate) mod address;
+pub(crate) mod body;
+pub(crate) mod cause;
+pub(crate) mod certificate;
+pub(crate) mod chain;
+pub(crate) mod content;
+pub(crate) mod error;
+pub(crate) mod fault;
+pub(crate) mod link;
+pub(crate) mod origin;
+pub(crate) mod secret;
+pub(crate) mod table;
+pub(crate) mod token;
+
+/// The problem itself, as the step saw it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("the credentials were refused: {said}")]
+    Rejected { said: Said, cause: Option<KnownCause> },
+    #[error("the secret cannot be read")]
+    Secret(#[source] SecretError),
+    #[error("the secret has characters that no header can carry")]
+    BadSecret,
+    #[error("access denied: {said}")]
+    Denied { said: Said, cause: Option<KnownCause> },
+    #[error("the token endpoint accepts none of the scopes {tried}: {said}")]
+    Scope { said: Said, tried: String },
+    #[error("the scopes do not fit one token request")]
+    TooManyScopes,
+    #[error("the registry does not offer this: {0}")]
+    Unsupported(Said),
+    #[error("it does not exist, or this login may not see it: {0}")]
+    Absent(Said),
+    #[error("the registry keeps answering {0}")]
+    RateLimited(Said),
+    #[error("the server keeps failing: {0}")]
+    ServerError(Said),
+    #[error("unexpected answer: {0}")]
+    Unexpected(Said),
+    #[error("no whole answer")]
+    Broken(#[source] reqwest::Error),
+    #[error("no whole answer within {0:?}")]
+    Timeout(Duration),
+    #[error("no trusted TLS connection")]
+    Tls(#[source] reqwest::Error),
+    #[error("the certificates of `ca_file` cannot be used")]
+    CaFile(#[source] CertificatesError),
+    #[error("the client certificate cannot be used")]
+    ClientCertificate(#[source] ClientCertificateError),
+    #[error("no certificate authorities are known")]
+    NoRoots,
+    #[error("set up TLS")]
+    TlsSetup(#[source] rustls::Error),
+    #[error("set up HTTP")]
+    HttpSetup(#[source] reqwest::Error),
+    #[error("the answer cannot be read")]
+    Body(#[source] BodyError),
+    #[error("the answer is no list of names")]
+    Json(#[source] serde_json::Error),
+    #[error("the answer is not what this API gives: {0}")]
+    Listing(String),
+    #[error("the next page cannot be followed")]
+    Link(#[source] LinkError),
+    #[error("no token in the answer")]
+    NoToken(#[source] NoToken),
+    #[error("tokens die before the registry takes them, {lifetime:?} after they were received: {said}")]
+    ShortLived { said: Said, lifetime: Duration },
+    #[error("the challenge names no realm")]
+    NoRealm,
+    #[error("the credentials may not be sent to the realm {host}")]
+    Realm {
+        host: String,
+        #[source]
+        source: Distrust,
+    },
+    #[error("redirected to {to}")]
+    Redirect { to: String },
+    #[error(transparent)]
+    Forbidden(Forbidden),
+    #[error("redirected too often")]
+    Redirects,
+    #[error("the link to the next page leads to one that was fetched before")]
+    SeenUrl,
+    #[error("the page repeats an earlier one name by name")]
+    SeenPage,
+    #[error("more than {0} pages")]
+    TooManyPages(u64),
+    #[error("more than {0} names")]
+    TooManyNames(u64),
+    #[error("the page lists more than {0} names at once, 25 times as many as are ever asked for")]
+    TooManyOnPage(usize),
+    #[error(
+        "the list may not be whole: its page is full and has no link to the next, and asking on gives nothing more"
+    )]
+    NoWayOn,
+    #[error(
+        "what it names, with all that is being read beside it, is more than the {0} layers and entries there is room for"
+    )]
+    TooMuch(usize),
+    #[error("`{0}` cannot be asked for: it is against the specification's grammar")]
+    BadName(String),
+    #[error("it is not there: {0}")]
+    Gone(Said),
+    #[error("what answers is not the registry, as it gives no error code of one: {0}")]
+    Stray(Said),
+    #[error("what came is not what it should be")]
+    Corrupt(#[source] Flaw),
+    #[error("what came is of a kind that is not supported")]
+    Foreign(#[source] Foreign),
+    #[error("the storage behind the registry, {host}, answers {said}")]
+    Storage { host: String, said: Said },
+}
+
+impl Problem {
+    /// What an unexpected status means wherever it is met.
+    pub(crate) fn of_status(said: Said) -> Self {
+        match said.status {
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(said),
+            status if status.is_server_error() => Self::ServerError(said),
+            _ => Self::Unexpected(said),
+        }
+    }
+}
+
+/// What a server answered: its status and what it said, escaped, cut, and free of what we had sent it.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: StatusCode,
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status.as_u16())?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, " `{}`", self.text) }
+    }
+}

@@ -1,0 +1,15 @@
+//! Why a token service is not sent credentials.
+
+/// Why a realm is not sent credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// Neither https nor, where the registry itself is plain http, http.
+    #[error("the realm is not https")]
+    Plaintext,
+    /// The realm's URL carries a user name or has no host.
+    #[error("the realm is not a plain URL")]
+    Odd,
+    /// Another site (CVE-2020-15157, CVE-2026-33540, CVE-2026-48978).
+    #[error("the realm is on another site")]
+    OtherSite,
+}

@@ -1,0 +1,219 @@
+//! Why a secret could not be read, and what to do about it. No text here holds one.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// A secret could not be read. Never carries the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("read the secret file {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A directory, a pipe or a device.
+    #[error("{path} is no regular file: a secret is not read from anything else")]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// Group or others may read the file.
+    #[error("the secret file {path} can be read by its group or by others: run `chmod 600 {path}`")]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Group or others may write or run the file.
+    #[error(
+        "the secret file {path} can be changed or run by its group or by others (mode {mode:04o}): run `chmod 600 {path}`"
+    )]
+    Changeable {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// All users may put another file in the place of this one.
+    #[error(
+        "all users can exchange the secret file {path}, since they can write to {directory}: run `chmod o-w {directory}`"
+    )]
+    OpenDirectory {
+        /// The file.
+        path: PathBuf,
+        /// The directory, in the file's own path or that of a link to it.
+        directory: PathBuf,
+    },
+    /// The file is no secret: far too long.
+    #[error("the secret file {path} is longer than {kib} KiB")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        kib: u64,
+    },
+    /// The environment variable is not set.
+    #[error("the environment variable {name} is not set")]
+    Unset {
+        /// The variable.
+        name: String,
+    },
+    /// The secret is not UTF-8.
+    #[error("the secret in {from} is not UTF-8 text")]
+    NotText {
+        /// Where it was read from.
+        from: String,
+    },
+    /// There is nothing in it.
+    #[error("the secret in {from} is empty")]
+    Empty {
+        /// Where it was read from.
+        from: String,
+    },
+    /// A credential's name is a plain file name.
+    #[error("the credential name {name:?} is not a plain file name")]
+    BadCredential {
+        /// The name.
+        name: String,
+    },
+    /// A program that was to print it did not.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Neither docker nor podman has stored anything for this registry.
+    #[error("docker and podman have stored no credentials for {server}{}; looked at {}", beside(.others), list(.looked_at))]
+    NotStored {
+        /// The registry's host and port, or more.
+        server: String,
+        /// The files that were read, or were not there.
+        looked_at: Vec<PathBuf>,
+        /// Entries for parts of this registry alone.
+        others: Vec<String>,
+    },
+    /// No file of docker's or podman's is known: the environment has no home directory.
+    #[error("docker's and podman's files cannot be found: $HOME, $DOCKER_CONFIG and $REGISTRY_AUTH_FILE are not set")]
+    NoHome,
+    /// Not what docker and podman write. Where, and never what: the text is full of secrets.
+    #[error("{path} is no docker configuration: see line {line}, column {column}")]
+    NotDockerConfig {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1; 0 at the beginning of a line.
+        column: usize,
+    },
+    /// `auth` of an entry is not `user:password` in base64.
+    #[error("the entry `{key}` in {path} has an `auth` that is not `user:password` in base64")]
+    BadEntry {
+        /// The file.
+        path: PathBuf,
+        /// The entry's key.
+        key: String,
+    },
+    /// A credential helper's name would lead elsewhere.
+    #[error("the credential helper {name:?} in {path} is not a plain name")]
+    BadHelper {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A credential helper answered something else than its protocol says.
+    #[error("`{program}` printed something else than a user name and a secret in JSON")]
+    HelperAnswer {
+        /// The helper.
+        program: String,
+    },
+    /// An identity token buys tokens and is good for nothing else.
+    #[error("an identity token is stored, and this registry takes no tokens")]
+    IdentityAlone,
+}
+
+impl SecretError {
+    /// What the operator can do about it, in one line.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NotStored { others, .. } if !others.is_empty() => {
+                "name the part whose credentials to take: `namespace`, below `auth`".into()
+            }
+            Self::NotStored { server, .. } => {
+                format!(
+                    "as the user that stocktake runs as: `docker login {server}`; or name the file in `auth: {{file: PATH}}`"
+                )
+            }
+            Self::NoHome => "name the file in `auth: {file: PATH}`".into(),
+            Self::NotDockerConfig { .. } | Self::BadEntry { .. } | Self::BadHelper { .. } => {
+                "mend the file, or log out and log in again".into()
+            }
+            Self::Command(CommandError::TimedOut { .. }) => {
+                "run the program by hand as this user; if it only takes long, raise `command_timeout`".into()
+            }
+            Self::Command(_) | Self::HelperAnswer { .. } => {
+                "run the program by hand, as the user and with the environment that stocktake has".into()
+            }
+            Self::IdentityAlone => "store a user name and a password instead".into(),
+            _ => "check where the password is kept, and that this user may read it".into(),
+        }
+    }
+}
+
+/// Why a program gave no secret. Never carries its output.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No such program.
+    #[error("there is no program `{program}` on the PATH")]
+    NotFound {
+        /// The program.
+        program: String,
+    },
+    /// It could not be started.
+    #[error("run `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It was killed.
+    #[error("`{program}` was still running after {after:?} and was killed")]
+    TimedOut {
+        /// The program.
+        program: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// Too much for a secret.
+    #[error("`{program}` printed more than 64 KiB, and was killed")]
+    TooLong {
+        /// The program.
+        program: String,
+    },
+    /// It said itself that it failed.
+    #[error("`{program}` ended with {status}{}", quoted(.complaint))]
+    Failed {
+        /// The program.
+        program: String,
+        /// Its exit status.
+        status: ExitStatus,
+        /// What it said, as far as it is shown.
+        complaint: String,
+    },
+}
+
+fn quoted(complaint: &str) -> String {
+    if complaint.is_empty() { String::new() } else { format!(": `{complaint}`") }
+}
+
+fn beside(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!(" as a whole, only for {}", others.join(", ")) }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

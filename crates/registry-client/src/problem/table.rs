@@ -1,0 +1,218 @@
+//! The table: for each problem its kind, its known cause and its remedy.
+
+use reqwest::StatusCode;
+use rustls::{AlertDescription, CertificateError};
+
+use crate::problem::Problem;
+use crate::problem::body::BodyError;
+use crate::problem::cause::KnownCause;
+use crate::problem::content::{Flaw, Foreign};
+use crate::problem::error::Step;
+use crate::problem::fault::Fault;
+use crate::problem::link::LinkError;
+
+impl Problem {
+    /// The kind.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Rejected { .. } => Fault::CredentialsRejected,
+            Self::Secret(_) | Self::BadSecret => Fault::SecretUnreadable,
+            Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
+            Self::Unsupported(_) | Self::Absent(_) | Self::Foreign(_) => Fault::Unsupported,
+            Self::RateLimited(_) => Fault::RateLimited,
+            Self::ServerError(_) | Self::Stray(_) => Fault::ServerError,
+            Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
+            Self::Gone(_) => Fault::Gone,
+            Self::Corrupt(_) => Fault::Corrupt,
+            Self::Tls(_)
+            | Self::CaFile(_)
+            | Self::ClientCertificate(_)
+            | Self::NoRoots
+            | Self::TlsSetup(_)
+            | Self::HttpSetup(_) => Fault::Tls,
+            Self::Link(LinkError::OtherOrigin) | Self::Realm { .. } | Self::Redirect { .. } | Self::Forbidden(_) => {
+                Fault::Untrusted
+            }
+            Self::Unexpected(_)
+            | Self::Body(_)
+            | Self::Json(_)
+            | Self::Listing(_)
+            | Self::Link(_)
+            | Self::NoToken(_)
+            | Self::ShortLived { .. }
+            | Self::NoRealm
+            | Self::BadName(_)
+            | Self::NoWayOn
+            | Self::Redirects => Fault::Protocol,
+            Self::SeenUrl
+            | Self::SeenPage
+            | Self::TooManyPages(_)
+            | Self::TooManyNames(_)
+            | Self::TooManyOnPage(_)
+            | Self::TooMuch(_) => Fault::Endless,
+        }
+    }
+
+    /// The known cause that this problem of a step is a symptom of.
+    pub(crate) fn known_cause(&self, step: &Step) -> Option<KnownCause> {
+        match self {
+            Self::Rejected { cause, .. } | Self::Denied { cause, .. } => match cause {
+                Some(cause) => Some(cause.clone()),
+                None => matches!(self, Self::Rejected { .. }).then_some(KnownCause::CredentialsRefused),
+            },
+            Self::Scope { tried, .. } => Some(KnownCause::ScopeUnreadable { tried: tried.clone() }),
+            Self::Absent(_) => Some(KnownCause::OwnerMissing),
+            Self::Unsupported(_) if *step == Step::Ping => Some(KnownCause::NoRegistry),
+            Self::Unsupported(_) if matches!(step, Step::Page(_)) => Some(KnownCause::NoCatalog),
+            Self::ShortLived { .. } => Some(KnownCause::TokenLifetime),
+            Self::RateLimited(_) => Some(KnownCause::RateLimited),
+            Self::Broken(error) if error.is_connect() => Some(KnownCause::Unreachable),
+            Self::Tls(error) => Some(tls_cause(error).map_or(KnownCause::NoTls, cause_of_tls)),
+            Self::Realm { host, .. } => Some(KnownCause::RealmElsewhere { host: host.clone() }),
+            _ => None,
+        }
+    }
+
+    /// What the operator can do, in one line.
+    pub(crate) fn remedy(&self, step: &Step) -> String {
+        match self {
+            Self::Secret(error) => return error.remedy(),
+            Self::ClientCertificate(error) => return error.remedy(),
+            Self::Forbidden(to) => {
+                return format!(
+                    "if that host is yours, write `allow_hosts: [{}]`; otherwise the registry, or a proxy before it, reaches \
+                     into this network: ask its operator",
+                    to.listed()
+                );
+            }
+            Self::Storage { host, .. } => {
+                return format!(
+                    "look at the registry's storage settings, at its clock, and at the way from here to {host}"
+                );
+            }
+            _ => {}
+        }
+        if let Some(cause) = self.known_cause(step) {
+            return cause.remedy();
+        }
+        let words = match self {
+            Self::Denied { .. } if step.is_of_one_repository() => {
+                "grant this account Read (pull) on the repository, or exclude it; on Quay it may also have been deleted"
+            }
+            Self::Denied { .. } if *step == Step::Token => {
+                "the account may not have such a token: check its permissions"
+            }
+            Self::Denied { .. } => "check the account's permissions, and that this machine's clock is right",
+            Self::BadSecret => "check where the password is kept, and that this user may read it",
+            Self::TooManyScopes => "write fewer scopes, or none at all",
+            Self::ServerError(_) => "look at the registry's own logs, and run again later",
+            Self::Broken(_) => "run again; if it stays, look at the proxy before the registry",
+            Self::Timeout(_) => "raise `timeout`, or lower `page_size`",
+            Self::CaFile(_) => "`ca_file` is to hold PEM certificates, each line of them on a line of its own",
+            Self::NoRoots => "install the system's CA certificates, or set `ca_file`",
+            Self::TlsSetup(_) | Self::HttpSetup(_) => "check `ca_file` and the proxy variables",
+            Self::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {
+                "it is larger than registries take as a rule: push it again, smaller, or exclude the repository"
+            }
+            Self::Body(BodyError::TooLarge(_)) if matches!(step, Step::Api(_)) => {
+                "check `api_url` of `discovery`: no page of this API is as long"
+            }
+            Self::Body(BodyError::TooLarge(_)) => "lower `page_size`",
+            Self::Body(BodyError::Packed(_)) => {
+                "look at what answers there: it is no registry's answer, and meant to do harm"
+            }
+            Self::Unsupported(_) | Self::Listing(_) if matches!(step, Step::Api(_)) => {
+                "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
+            }
+            Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } if matches!(step, Step::Api(_)) => {
+                "if the new address is right, configure it as `api_url` of `discovery`; otherwise somebody interferes"
+            }
+            Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } => {
+                "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes"
+            }
+            Self::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
+                "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; \
+                 mend it there, or set `pagination: repair`"
+            }
+            Self::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
+                "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`"
+            }
+            Self::Stray(_) => {
+                "look at the proxy or load balancer before the registry: it answers in the registry's place, as it does while \
+                 no backend is there; then run again"
+            }
+            Self::SeenUrl | Self::SeenPage => {
+                "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor"
+            }
+            Self::Gone(_) => {
+                "nothing: it was deleted or has expired since it was listed; where it stays, run the registry's garbage collection"
+            }
+            Self::Corrupt(Flaw::Digest { .. }) => {
+                "push it again: the registry's storage is damaged, or a proxy changes what passes through it"
+            }
+            Self::Corrupt(_) => "push it again with a current client; what is stored is not sound",
+            Self::Foreign(Foreign::NotAccepted(_)) => {
+                "nothing, if it is no image: the inventory knows images, indexes and artifacts; else push it again with a current client"
+            }
+            Self::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512",
+            Self::BadName(_) => "correct the name where it is configured",
+            Self::TooManyPages(_) | Self::TooManyNames(_) | Self::TooManyOnPage(_) if step.is_of_one_repository() => {
+                "delete old tags, or exclude the repository: nobody can use so many"
+            }
+            Self::TooMuch(_) => "lower `concurrency`, or leave the repository out with `exclude`",
+            Self::TooManyOnPage(_) => {
+                "no registry's list is as long: look at what answers there; if the list is right, let the registry page it"
+            }
+            Self::NoWayOn => "let the registry, or the proxy before it, send `Link` headers: one is missing here",
+            Self::TooManyPages(_) | Self::TooManyNames(_) => "raise `page_size`, or split the registry",
+            _ => "check `url`: what answers there does not keep to the registry protocol",
+        };
+        words.into()
+    }
+}
+
+/// The cause behind a failed handshake.
+pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
+    match error {
+        // A bad signature is what an authority's new key under its old name looks like.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            KnownCause::UnknownIssuer
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => KnownCause::CertificateExpired,
+        rustls::Error::InvalidCertificate(_) => KnownCause::CertificateUnfit,
+        // What servers say that want a certificate, or another one.
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied,
+        ) => KnownCause::ClientCertificate,
+        _ => KnownCause::NoTls,
+    }
+}
+
+/// The TLS error within a request's error, through the layers that wrap it.
+pub(crate) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause: Option<&'a (dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // An io::Error gives its inner error by `get_ref` alone; its `source` skips it.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}

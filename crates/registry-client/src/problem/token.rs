@@ -1,0 +1,15 @@
+//! Why an answer holds no token.
+
+/// Why an answer holds no token. Never carries the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoToken {
+    /// Not a JSON object.
+    #[error("the token endpoint's answer is not a JSON object")]
+    NotJson,
+    /// Neither `token` nor `access_token`.
+    #[error("the token endpoint's answer has neither `token` nor `access_token`")]
+    Missing,
+    /// Characters that no header can carry.
+    #[error("the token has characters that no header can carry")]
+    BadCharacters,
+}

@@ -1,0 +1,131 @@
+//! Tokens for several repositories at once: which groups have been asked for, what their tokens grant, and when to stop
+//! asking so. Sends nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+use url::Url;
+
+use crate::model::place::Place;
+use crate::token::bearer::{Claims, Token};
+use crate::token::cache::Wanted;
+use crate::token::scope::ScopeSet;
+
+/// Groups in a row that must have failed before none is tried any more.
+const PATIENCE: u32 = 3;
+/// Groups remembered: more than are read at a time. A forgotten one is made again.
+const REMEMBERED: usize = 64;
+
+/// What a token says about a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// It may be pulled; or the token does not tell, and one has to try.
+    Given,
+    /// It was asked for and may not be pulled: Quay's `actions: []`. A token of its own would say the same.
+    Refused,
+    /// It is not mentioned.
+    Missing,
+}
+
+/// Repositories that share a token.
+#[derive(Debug)]
+pub(crate) struct Group {
+    members: Arc<[Arc<str>]>,
+    pub(crate) wanted: Arc<Wanted>,
+    unfit: AtomicBool,
+    read: Mutex<Option<Read>>,
+}
+
+/// What the latest token grants: read once, not for each request.
+#[derive(Debug)]
+struct Read {
+    received: Instant,
+    /// Whether each repository may be pulled; none where the token lists nothing.
+    pulls: Option<HashMap<String, bool>>,
+}
+
+impl Group {
+    /// What this token of the group says about a repository.
+    pub(crate) fn grant(&self, token: &Token, repository: &str) -> Grant {
+        let mut read = locked(&self.read);
+        let known = read.take().filter(|read| read.received == token.received);
+        let known = known.unwrap_or_else(|| Read { received: token.received, pulls: pulls(token) });
+        let grant = match &known.pulls {
+            None => Grant::Given,
+            Some(pulls) => match pulls.get(repository) {
+                Some(true) => Grant::Given,
+                Some(false) => Grant::Refused,
+                None => Grant::Missing,
+            },
+        };
+        *read = Some(known);
+        grant
+    }
+}
+
+fn pulls(token: &Token) -> Option<HashMap<String, bool>> {
+    Claims::read(token.secret.expose())?.pulls()
+}
+
+/// All groups of a client.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    recent: Mutex<VecDeque<Arc<Group>>>,
+    failed_in_a_row: AtomicU32,
+}
+
+impl Groups {
+    /// The group of a place, if it has one worth trying.
+    pub(crate) fn of(&self, place: &Place, realm: &Url, service: Option<&String>) -> Option<Arc<Group>> {
+        if place.group.len() < 2 || self.failed_in_a_row.load(Ordering::Relaxed) >= PATIENCE {
+            return None;
+        }
+        let mut recent = locked(&self.recent);
+        let same = |group: &&Arc<Group>| {
+            Arc::ptr_eq(&group.members, &place.group)
+                && group.wanted.realm == *realm
+                && group.wanted.service.as_ref() == service
+        };
+        let group = match recent.iter().find(same) {
+            Some(group) => group.clone(),
+            None if !place.is_shared() => return None,
+            None => {
+                let scopes = ScopeSet::pull(place.group.iter().map(|name| &**name));
+                let wanted = Wanted { realm: realm.clone(), service: service.cloned(), scopes };
+                let group = Arc::new(Group {
+                    members: place.group.clone(),
+                    wanted: Arc::new(wanted),
+                    unfit: AtomicBool::new(false),
+                    read: Mutex::default(),
+                });
+                recent.push_back(group.clone());
+                if recent.len() > REMEMBERED {
+                    recent.pop_front();
+                }
+                group
+            }
+        };
+        drop(recent);
+        (!group.unfit.load(Ordering::Relaxed)).then_some(group)
+    }
+
+    /// Notes that a group's token was good for something.
+    pub(crate) fn worked(&self) {
+        if self.failed_in_a_row.load(Ordering::Relaxed) < PATIENCE {
+            self.failed_in_a_row.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that a group got no token, or one that was not good where a repository's own was.
+    pub(crate) fn failed(&self, group: &Group) {
+        if !group.unfit.swap(true, Ordering::Relaxed) {
+            self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,9 @@
+//! Bearer tokens: challenges, scopes, the token service, and the cache that renews tokens ahead of their end.
+
+pub(crate) mod bearer;
+pub(crate) mod cache;
+pub(crate) mod challenge;
+pub(crate) mod grants;
+pub(crate) mod group;
+pub(crate) mod realm;
+pub(crate) mod scope;
