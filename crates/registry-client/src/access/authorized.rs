@@ -1,13 +1,10 @@
 //! A client of one registry that knows how to log in.
 
 use crate::access::ping::Ping;
-use crate::access::repository::Repositories;
-use crate::contents::heads::Heads;
-use crate::contents::tags::PageSize;
+use crate::concurrency::prove_first::ProveFirst;
 use crate::http::transport::Transport;
 use crate::login::credentials::Credentials;
 use crate::login::credentials::LoginKind;
-use crate::paging::circle::Bounds;
 use crate::settings::Pagination;
 use crate::settings::Settings;
 use crate::settings::kind::Kind;
@@ -17,42 +14,45 @@ use crate::token::realm::Realm;
 use reqwest::header::HeaderMap;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
-use tokio::sync::Mutex;
 use tracing::info;
 use url::Url;
 
+/// One registry with what it takes to log in to it, and what its first answers have taught.
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub(crate) struct Authorized {
     pub(crate) settings: Settings,
     pub(crate) transport: Arc<Transport>,
     pub(crate) credentials: Arc<Credentials>,
+    pub(crate) tokens: TokenCache<Realm>,
     /// How it logs in, once that has been looked up.
     pub(crate) login_kind: OnceLock<LoginKind>,
-    pub(crate) tokens: TokenCache<Realm>,
-    pub(crate) bounds: Bounds,
     pub(crate) ping: Ping,
-    pub(crate) repositories: Repositories,
-    /// Which page size for tags the registry takes.
-    pub(crate) tag_pages: PageSize,
-    /// Whether the configured password or token has been good for anything.
-    pub(crate) proven: AtomicBool,
-    /// Held by whoever sends it before that.
-    pub(crate) unproven: Arc<Mutex<()>>,
-    /// What HEAD is good for here.
-    pub(crate) heads: Heads,
+    /// Whether the configured password or token has been good for anything; before that it is sent once at a time.
+    pub(crate) proof: ProveFirst,
     /// The kind, once a ping was answered.
-    pub(crate) kind: OnceLock<Option<(Kind, &'static str)>>,
+    kind: OnceLock<Option<(Kind, &'static str)>>,
+    /// Whether the log says which kind was found.
+    announces_kind: bool,
 }
 
-impl Inner {
-    /// A URL of the API, below the registry's own path prefix.
+impl Authorized {
+    /// A URL of the registry's API, below its own path prefix.
     pub(crate) fn api(&self, path: &str) -> Url {
-        let mut url = self.settings.url.clone();
-        url.set_path(&format!("{}{path}", self.settings.url.path().trim_end_matches('/')));
-        url.set_query(None);
-        url.set_fragment(None);
-        url
+        self.settings.api(path)
+    }
+
+    /// Sends nothing yet.
+    pub(crate) fn new(settings: Settings, transport: Arc<Transport>, announces_kind: bool) -> Self {
+        let credentials = Arc::new(Credentials::new(settings.auth.clone(), settings.url.clone()));
+        let (url, realm_hosts) = (settings.url.clone(), settings.realm_hosts.clone());
+        let tokens = TokenCache::new(Realm::new(transport.clone(), url, realm_hosts, credentials.clone()));
+        let (login_kind, ping, proof, kind) = Default::default();
+        Self { settings, transport, credentials, tokens, login_kind, ping, proof, kind, announces_kind }
+    }
+
+    /// Whether the configured password or token has been good for anything.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proof.is_proven()
     }
 
     /// The kind: as configured, else as the address or this answer to a ping tells it. The first answer counts.
@@ -69,8 +69,7 @@ impl Inner {
             is_first = true;
             found()
         });
-        // Whoever examines the registry tells it among other facts.
-        if let Some((kind, why)) = found.filter(|_| is_first && !told && self.transport.tape.get().is_none()) {
+        if let Some((kind, why)) = found.filter(|_| is_first && !told && self.announces_kind) {
             info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
         }
     }
@@ -97,5 +96,12 @@ impl Inner {
             Pagination::Repair => true,
             Pagination::Auto => self.kind().is_some_and(|kind| kind.habits().breaks_links),
         }
+    }
+
+    /// Where a challenge's tokens are to be had, and the service to name there.
+    pub(crate) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
+        let realm = asked.join(bearer.param("realm")?).ok()?;
+        let service = self.settings.service.clone();
+        Some((realm, service.or_else(|| bearer.param("service").map(str::to_owned))))
     }
 }

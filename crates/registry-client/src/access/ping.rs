@@ -1,17 +1,16 @@
 //! What `/v2/` says to a caller, asked once per client: which logins the registry offers. What a path wants beyond
 //! that, its own answers tell.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::access::authorized::Authorized;
+use crate::concurrency::single_flight::SingleFlight;
 use std::sync::{Arc, OnceLock};
 
 use reqwest::StatusCode;
-use tokio::sync::Mutex;
 use url::Url;
 
-use crate::access::authorized::Inner;
 use crate::access::send::{Access, Ask, challenges, in_token};
+use crate::http::call::Wants;
 use crate::http::said::said;
-use crate::http::transport::Wants;
 use crate::login::credentials::LoginKind;
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
@@ -40,9 +39,7 @@ impl Welcome {
 #[derive(Debug, Default)]
 pub(crate) struct Ping {
     welcome: OnceLock<Arc<Welcome>>,
-    finished: AtomicU64,
-    /// Held by whoever pings; and the last failure, which those who waited for it share.
-    failed: Mutex<Option<RegistryError>>,
+    flight: SingleFlight<RegistryError>,
 }
 
 impl Ping {
@@ -52,29 +49,15 @@ impl Ping {
     }
 }
 
-impl Inner {
+impl Authorized {
     /// What `/v2/` said; asked now if nobody has asked before.
     pub(crate) async fn welcome(&self) -> Result<Arc<Welcome>, RegistryError> {
         if let Some(rejected) = self.tokens.source().rejected() {
             return Err(rejected.clone());
         }
-        if let Some(welcome) = self.ping.welcome.get() {
-            return Ok(welcome.clone());
-        }
-        let finished = self.ping.finished.load(Ordering::Acquire);
-        let mut failed = self.ping.failed.lock().await;
-        if let Some(welcome) = self.ping.welcome.get() {
-            return Ok(welcome.clone());
-        }
-        if let Some(error) = failed.as_ref().filter(|_| self.ping.finished.load(Ordering::Acquire) != finished) {
-            return Err(error.clone());
-        }
-        let outcome = self.ask_for_welcome().await;
-        self.ping.finished.fetch_add(1, Ordering::Release);
-        match outcome {
-            Ok(welcome) => Ok(self.ping.welcome.get_or_init(|| Arc::new(welcome)).clone()),
-            Err(error) => Err(failed.insert(error).clone()),
-        }
+        let Ping { welcome, flight } = &self.ping;
+        let ask = async || self.ask_for_welcome().await.map(|found| welcome.get_or_init(|| Arc::new(found)).clone());
+        flight.run(|| welcome.get().cloned(), ask).await
     }
 
     async fn ask_for_welcome(&self) -> Result<Welcome, RegistryError> {

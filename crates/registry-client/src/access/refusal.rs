@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use crate::access::authorized::Inner;
+use crate::access::authorized::Authorized;
 use crate::access::send::{Access, Sent, challenges};
 use crate::http::said::said;
 use crate::problem::Problem;
@@ -11,7 +11,7 @@ use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::token::grants::why_denied;
 
-impl Inner {
+impl Authorized {
     /// The error of a refused request. Credentials that were refused are not sent again.
     pub(crate) fn refusal(&self, step: &Step, sent: &Sent, access: &Access) -> RegistryError {
         self.tokens.source().note(RegistryError::new(step.clone(), self.denied(step, sent, access)))

@@ -1,25 +1,25 @@
 //! Asking about one repository with the access that it wants: nothing, Basic, or a token for its own scope, perhaps
 //! shared with its companions. The ping tells which; a refusal may teach better. What is asked is others' business.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::access::authorized::Authorized;
+use crate::concurrency::prove_first::ProveFirst;
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use reqwest::StatusCode;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::access::authorized::Inner;
 use crate::access::ping::Welcome;
 use crate::access::send::{Access, Ask, Renewal, Sent, challenges, is_refusal};
-use crate::http::transport::Answer;
+use crate::http::call::Answer;
 use crate::login::credentials::LoginKind;
 use crate::model::place::Place;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::problem::{Problem, Said};
 use crate::token::cache::Wanted;
-use crate::token::challenge::Challenge;
 use crate::token::group::{Grant, Group, Groups};
 use crate::token::scope::ScopeSet;
 
@@ -47,66 +47,73 @@ impl Way {
     }
 }
 
-/// What a client has learnt about its repositories.
-#[derive(Debug, Default)]
+/// The repositories of a registry, each asked with the access that it wants, and what their answers have taught.
+#[derive(Debug)]
 pub(crate) struct Repositories {
+    authorized: Arc<Authorized>,
     way: Mutex<Option<Arc<Way>>>,
     groups: Groups,
-    /// Requests go alone until one has had an answer: if the password is wrong it is to be sent once, not as often as
-    /// requests may be in flight, and if the registry has something to teach, once is enough as well.
-    first: tokio::sync::Mutex<()>,
-    settled: AtomicBool,
+    /// Requests go one at a time until one has had an answer: a wrong password is sent once, and what the registry has to
+    /// teach is learnt once.
+    first: ProveFirst,
 }
 
 impl Repositories {
+    pub(crate) fn new(authorized: Arc<Authorized>) -> Self {
+        let (way, groups, first) = Default::default();
+        Self { authorized, way, groups, first }
+    }
+
+    /// The registry that they are in.
+    pub(crate) fn authorized(&self) -> &Authorized {
+        &self.authorized
+    }
+
     fn way(&self) -> Option<Arc<Way>> {
-        self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.way.lock().clone()
     }
 
     fn learn(&self, way: Way) -> Arc<Way> {
         let way = Arc::new(way);
-        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way.clone());
+        *self.way.lock() = Some(way.clone());
         way
     }
-}
 
-impl Inner {
     /// Asks about a repository. Refusals are errors; every other answer is handed out.
     pub(crate) async fn ask(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
-        let settled = &self.repositories.settled;
-        if !settled.load(Ordering::Acquire) {
+        if !self.first.is_proven() {
             // Those who wait for one ping share its failure; those who wait for each other would ping one by one.
-            self.welcome().await?;
-            let first = self.repositories.first.lock().await;
-            if !settled.load(Ordering::Acquire) {
+            self.authorized.welcome().await?;
+            if let Some(_turn) = self.first.turn().await {
                 let outcome = self.knock(place, ask).await;
-                settled.store(self.is_proven() || is_answer(&outcome), Ordering::Release);
+                if self.authorized.is_proven() || is_answer(&outcome) {
+                    self.first.prove();
+                }
                 return outcome;
             }
-            drop(first);
         }
         self.knock(place, ask).await
     }
 
     async fn knock(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
-        let welcome = self.welcome().await?;
-        let way = match self.repositories.way() {
+        let welcome = self.authorized.welcome().await?;
+        let way = match self.way() {
             Some(way) => way,
-            None => self.repositories.learn(self.way_in(&welcome)?),
+            None => self.learn(self.way_in(&welcome)?),
         };
-        let groups = &self.repositories.groups;
+        let groups = &self.groups;
         let (mut in_vain, begun) = (None, Instant::now());
         if let Some((group, grant)) = self.shared(place, &way).await? {
             let access = Access::Token(group.wanted.clone());
             // A token that names the repository and grants nothing is not worth renewing for it.
             let renewal = if grant == Grant::Refused { Renewal::Never } else { Renewal::Since(begun) };
-            let sent = self.send_with(ask, &access, renewal).await?;
+            let sent = self.authorized.send_with(ask, &access, renewal).await?;
             if sent.abroad.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
                 groups.worked();
                 return Ok(sent);
             }
             if grant == Grant::Refused {
-                return Err(self.refusal(ask.step, &sent, &access));
+                return Err(self.authorized.refusal(ask.step, &sent, &access));
             }
             in_vain = Some(group);
         }
@@ -121,11 +128,11 @@ impl Inner {
     async fn alone(&self, repository: &str, ask: &Ask<'_>, mut access: Access) -> Result<Sent, RegistryError> {
         let (mut tried, mut learnt) = (Vec::new(), None);
         loop {
-            let sent = self.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
+            let sent = self.authorized.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
             if sent.abroad.is_some() || !is_refusal(sent.answer.status) {
                 // Only now: a proxy may hand on what the registry behind one repository wants.
                 if let Some(way) = learnt {
-                    self.repositories.learn(way);
+                    self.learn(way);
                 }
                 return Ok(sent);
             }
@@ -133,19 +140,19 @@ impl Inner {
             match self.other_access(repository, ask.url, &sent.answer, &tried) {
                 Some((other, way)) => (access, learnt) = (other, Some(way)),
                 // The same 401 to a fresh token: another round would be the same.
-                None => return Err(self.refusal(ask.step, &sent, &access)),
+                None => return Err(self.authorized.refusal(ask.step, &sent, &access)),
             }
         }
     }
 
     /// The way that the ping points out.
     fn way_in(&self, welcome: &Welcome) -> Result<Way, RegistryError> {
-        let kind = self.login_kind();
+        let kind = self.authorized.login_kind();
         if !kind.takes_tokens() {
             return Ok(Way::Plain(welcome.access.clone()));
         }
         let mut bearers = welcome.offered.iter().filter(|challenge| challenge.is("bearer"));
-        if let Some((realm, service)) = bearers.find_map(|bearer| self.realm(bearer, &welcome.url)) {
+        if let Some((realm, service)) = bearers.find_map(|bearer| self.authorized.realm(bearer, &welcome.url)) {
             return Ok(Way::Tokens { realm, service });
         }
         let basic = welcome.offers("basic");
@@ -160,9 +167,9 @@ impl Inner {
     /// The place's group, and what its token says about the place; where a token for all of them is worth trying.
     async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant)>, RegistryError> {
         let Way::Tokens { realm, service } = way else { return Ok(None) };
-        let groups = &self.repositories.groups;
+        let groups = &self.groups;
         let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
-        match self.tokens.get(&group.wanted).await {
+        match self.authorized.tokens.get(&group.wanted).await {
             Ok(token) => {
                 let grant = group.grant(&token, &place.repository);
                 if grant == Grant::Missing && place.group.iter().all(|one| group.grant(&token, one) == Grant::Missing) {
@@ -181,13 +188,13 @@ impl Inner {
     /// What a refusal offers that has not been tried, and the way that it would be for all. Challenges are per path, and
     /// later ones are nearer to the truth.
     fn other_access(&self, repository: &str, asked: &Url, answer: &Answer, tried: &[Access]) -> Option<(Access, Way)> {
-        let kind = self.login_kind();
+        let kind = self.authorized.login_kind();
         if !kind.takes_tokens() || tried.len() == TRIES {
             return None;
         }
         let offered = challenges(answer);
         for bearer in offered.iter().filter(|challenge| challenge.is("bearer")) {
-            let Some((realm, service)) = self.realm(bearer, asked) else { continue };
+            let Some((realm, service)) = self.authorized.realm(bearer, asked) else { continue };
             let named = ScopeSet::parse(bearer.param("scope"));
             let scopes = if named.is_empty() { ScopeSet::pull([repository]) } else { named };
             let access = Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }));
@@ -203,13 +210,6 @@ impl Inner {
             }
         }
         None
-    }
-
-    /// Where a challenge's tokens are to be had, and the service to name there.
-    pub(crate) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
-        let realm = asked.join(bearer.param("realm")?).ok()?;
-        let service = self.settings.service.clone();
-        Some((realm, service.or_else(|| bearer.param("service").map(str::to_owned))))
     }
 }
 

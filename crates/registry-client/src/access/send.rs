@@ -1,21 +1,20 @@
 //! One request until there is an answer: tried again as the retry policy says, along redirects, and once more with a
 //! new token where the old one had died. Which access a request deserves is its caller's to know.
 
+use crate::access::authorized::Authorized;
+use crate::concurrency::prove_first::FirstTurn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::access::authorized::Inner;
-use crate::http::admission::{Admission, Tries};
+use crate::http::call::{Answer, Call, Wants};
 use crate::http::origin::{destination, same_origin};
 use crate::http::reach::Way;
 use crate::http::said::said;
-use crate::http::transport::{Answer, Call, Wants};
+use crate::http::turn::{Admission, Tries};
 use crate::login::header::header;
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
@@ -70,10 +69,10 @@ pub(crate) struct Sent {
     /// The host that answered, where a redirect led to another origin.
     pub(crate) abroad: Option<String>,
     /// Kept until its receiver has judged the answer, where it is the first that judges the login.
-    _alone: Option<OwnedMutexGuard<()>>,
+    _alone: Option<FirstTurn>,
 }
 
-impl Inner {
+impl Authorized {
     /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects, and after a
     /// refusal repeats the request once with a new token, or with other credentials, if the old were not fresh. A token
     /// that was dead when it was refused has not been refused.
@@ -142,7 +141,7 @@ impl Inner {
                 _ => {
                     let carried = matches!(access, Access::Basic | Access::Fixed) && answer.status.is_success();
                     if carried || token.is_some() {
-                        self.proven.store(true, Ordering::Relaxed);
+                        self.proof.prove();
                     }
                     let host = || self.transport.sent.shown(route.url.host_str().unwrap_or_default());
                     return Ok(Sent { answer, token, abroad: route.abroad.then(host), _alone: alone });
@@ -153,14 +152,14 @@ impl Inner {
 
     /// Waits for its turn with a password or token that nobody has accepted yet: a wrong one is to be sent once. Tokens
     /// that are asked for are the realm's to watch.
-    async fn alone_until_proven(&self, access: &Access) -> Result<Option<OwnedMutexGuard<()>>, RegistryError> {
+    async fn alone_until_proven(&self, access: &Access) -> Result<Option<FirstTurn>, RegistryError> {
         if !matches!(access, Access::Basic | Access::Fixed) || self.is_proven() {
             return Ok(None);
         }
-        let alone = self.unproven.clone().lock_owned().await;
+        let turn = self.proof.turn().await;
         match self.tokens.source().rejected() {
             Some(rejected) => Err(rejected.clone()),
-            None => Ok((!self.is_proven()).then_some(alone)),
+            None => Ok(turn),
         }
     }
 
@@ -230,11 +229,6 @@ impl Inner {
         route.abroad |= !same_origin(&target, &route.url);
         route.url = target;
         Ok(())
-    }
-
-    /// Whether the configured password or token has been good for anything.
-    pub(crate) fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
     }
 }
 

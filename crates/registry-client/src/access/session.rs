@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::access::authorized::Inner;
+use crate::access::authorized::Authorized;
 use crate::access::ping::Welcome;
 use crate::access::send::{Access, Ask, Sent, challenges, in_token, is_refusal};
-use crate::http::transport::{Answer, Wants};
+use crate::http::call::{Answer, Wants};
 use crate::login::credentials::LoginKind;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
@@ -22,7 +22,7 @@ use crate::token::scope::Ladder;
 /// A walk's session with its registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Session<'a> {
-    client: &'a Inner,
+    client: &'a Authorized,
     kind: LoginKind,
     access: Access,
     ladder: Ladder,
@@ -32,7 +32,7 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Pings if nobody has, and prepares for what the ping asks for.
-    pub(crate) async fn open(client: &'a Inner) -> Result<Self, RegistryError> {
+    pub(crate) async fn open(client: &'a Authorized) -> Result<Self, RegistryError> {
         let welcome = client.welcome().await?;
         let kind = client.login_kind();
         let mut session = Self {

@@ -2,6 +2,9 @@
 //! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
 //! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
 
+use crate::access::authorized::Authorized;
+use crate::paging::circle::Bounds;
+use std::sync::Arc;
 pub(crate) mod page;
 pub(crate) mod questions;
 
@@ -14,13 +17,12 @@ pub(crate) use page::ApiAnswer;
 
 use crate::access::send::in_token;
 use crate::access::session::Session;
-use crate::client::Client;
 use crate::clock;
-use crate::http::admission::Tries;
+use crate::http::call::{Answer, Call, Posted, Wants};
 use crate::http::origin::{destination, same_origin};
 use crate::http::reach::Way;
 use crate::http::said::said;
-use crate::http::transport::{Answer, Call, Posted, Wants};
+use crate::http::turn::Tries;
 use crate::login::auth::Login;
 use crate::login::header::{basic, header};
 use crate::login::secret::{Secret, SecretSource};
@@ -63,7 +65,8 @@ pub enum ApiLogin {
 /// An API of a registry.
 #[derive(Clone, Debug)]
 pub struct Api {
-    client: Client,
+    authorized: Arc<Authorized>,
+    bounds: Bounds,
     base: Url,
     login: ApiLogin,
     /// What its login needs, as `a token with …`, for messages.
@@ -88,15 +91,12 @@ enum Access<'a> {
     Challenged(Box<Session<'a>>, bool),
 }
 
-impl Client {
-    /// An API of this registry; sends nothing. `needs` says what its login must be, for messages: `a token with …`.
-    pub fn api(&self, settings: ApiSettings, needs: &'static str) -> Api {
-        let base = settings.url.unwrap_or_else(|| self.0.settings.url.clone());
-        Api { client: self.clone(), base, login: settings.login, needs }
-    }
-}
-
 impl Api {
+    pub(crate) fn new(authorized: Arc<Authorized>, bounds: Bounds, settings: ApiSettings, needs: &'static str) -> Self {
+        let base = settings.url.unwrap_or_else(|| authorized.settings.url.clone());
+        Self { authorized, bounds, base, login: settings.login, needs }
+    }
+
     /// The URL of these path segments, each encoded whole: a `/` within one does not part it.
     pub fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
@@ -128,9 +128,9 @@ impl Api {
                 Access::Fixed(Some(basic(&login.username, &secret(&login.password).await?).map_err(in_token)?))
             }
             ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
-            ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.client.0).await?), false),
+            ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.authorized).await?), false),
         };
-        Ok(ApiSession { api: self, access, circle: Circle::new(self.client.0.bounds), asked: 0 })
+        Ok(ApiSession { api: self, access, circle: Circle::new(self.bounds), asked: 0 })
     }
 }
 
@@ -147,17 +147,17 @@ impl ApiSession<'_> {
     /// [`crate::problem::fault::Fault::Untrusted`] for a URL elsewhere, [`crate::problem::fault::Fault::Endless`] for one that was fetched before; and
     /// whatever the answer is, unless it is 200.
     pub async fn get(&mut self, url: &Url, what: &str, reading: u32) -> Result<ApiAnswer, RegistryError> {
-        let transport = &self.api.client.0.transport;
+        let transport = &self.api.authorized.transport;
         let answer = self.fetch(url, Step::Api(what.into()), reading).await;
         match &answer {
             Ok(_) => transport.page_received(),
-            Err(error) => transport.meter.page(Err(error.fault())),
+            Err(error) => transport.observer.page(Err(error.fault())),
         }
         answer
     }
 
     async fn fetch(&mut self, url: &Url, step: Step, reading: u32) -> Result<ApiAnswer, RegistryError> {
-        let transport = &self.api.client.0.transport;
+        let transport = &self.api.authorized.transport;
         let at_step = |problem| RegistryError::new(step.clone(), problem);
         let watched = |problem| at_step(transport.watched(problem));
         if !self.api.holds(url) {
@@ -227,7 +227,7 @@ impl ApiSession<'_> {
         let listed = listed.within_bounds().map_err(|unread| at_step(unread.into()))?;
         self.circle.count_names(&listed).map_err(at_step)?;
         let Listed { names, invalid, invalid_count, .. } = listed;
-        let sent = &self.api.client.0.transport.sent;
+        let sent = &self.api.authorized.transport.sent;
         let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
         let received_at = clock::now();
         let (proven_new, shortfalls, remarks) = (true, Vec::new(), Vec::new());
@@ -239,7 +239,7 @@ impl ApiSession<'_> {
         // serde's own text repeats what the server sent, all of it.
         let html = answer.body.trim_ascii_start().starts_with(b"<");
         let text =
-            if html { "an HTML page".to_owned() } else { self.api.client.0.transport.sent.shown(error.to_string()) };
+            if html { "an HTML page".to_owned() } else { self.api.authorized.transport.sent.shown(error.to_string()) };
         RegistryError::new(Step::Api(what.into()), Problem::Listing(text))
     }
 
@@ -250,7 +250,7 @@ impl ApiSession<'_> {
             StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { said, cause },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { said, cause },
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(said),
-            status if status.is_redirection() => self.api.client.0.transport.watched(redirect(url, answer)),
+            status if status.is_redirection() => self.api.authorized.transport.watched(redirect(url, answer)),
             _ => Problem::of_status(said),
         };
         RegistryError::new(step.clone(), problem)
@@ -265,7 +265,7 @@ impl Api {
         form: Option<Posted<'_>>,
         step: &Step,
     ) -> Result<Answer, RegistryError> {
-        let transport = &self.client.0.transport;
+        let transport = &self.authorized.transport;
         let wants = if *step == Step::Token { Wants::Token } else { Wants::Api };
         let call = Call { url, authorization, form, wants, endpoint: step.endpoint(), way: Way::Configured };
         let admission = transport.admit(url, call.endpoint, &Tries::none()).await;
@@ -275,17 +275,17 @@ impl Api {
     /// A token by exchange.
     async fn exchange(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
         let outcome = self.ask_for_token(login).await;
-        self.client.0.transport.meter.token(outcome.as_ref().map(drop).map_err(RegistryError::fault));
+        self.authorized.transport.observer.token(outcome.as_ref().map(drop).map_err(RegistryError::fault));
         outcome
     }
 
     /// `POST /v2/auth/token` of Docker Hub: `identifier` and `secret` in, `access_token` out.
     async fn ask_for_token(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
         let at_step = |problem| RegistryError::new(Step::Token, problem);
-        let inner = &self.client.0;
+
         let secret = secret(&login.password).await?;
         // What a JSON body carries is not looked for in it.
-        inner.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
+        self.authorized.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
         let body = credentials(&login.username, &secret);
         let url = self.url(&["v2", "auth", "token"]);
         let answer = self.send(&url, None, Some(Posted::Json(&body)), &Step::Token).await?;
@@ -295,7 +295,7 @@ impl Api {
             return Err(at_step(match answer.status {
                 StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { said, cause },
                 StatusCode::FORBIDDEN => Problem::Denied { said, cause },
-                status if status.is_redirection() => inner.transport.watched(redirect(&url, &answer)),
+                status if status.is_redirection() => self.authorized.transport.watched(redirect(&url, &answer)),
                 _ => Problem::of_status(said),
             }));
         }

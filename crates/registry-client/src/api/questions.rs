@@ -6,8 +6,8 @@ use serde::de::IgnoredAny;
 use url::Url;
 
 use crate::api::{ApiLogin, ApiSession};
+use crate::http::call::Answer;
 use crate::http::said::said;
-use crate::http::transport::Answer;
 use crate::model::page::Shortfall;
 use crate::problem::cause::KnownCause;
 use crate::problem::error::RegistryError;

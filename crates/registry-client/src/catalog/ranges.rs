@@ -12,7 +12,7 @@ use crate::catalog::split::plan::{Ask, Misfit, Plan, Sheet};
 use crate::catalog::split::saved::Rest;
 use crate::catalog::walk::{Walk, check, granted};
 use crate::clock;
-use crate::http::transport::Answer;
+use crate::http::call::Answer;
 use crate::model::page::{Cursor, Page};
 use crate::paging::ending::leads_nowhere;
 use crate::paging::key::{key_of, same_but_key, with_key};

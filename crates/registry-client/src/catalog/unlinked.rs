@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use url::Url;
 
 use crate::catalog::walk::{Received, Walk, granted};
-use crate::http::transport::Answer;
+use crate::http::call::Answer;
 use crate::model::page::{Remark, Shortfall};
 use crate::paging::beyond::{Beyond, List};
 use crate::paging::ending::Certainty;

@@ -2,6 +2,7 @@
 //! ahead. Where the first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
 //! registry does.
 
+use crate::paging::circle::Bounds;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +17,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use url::Url;
 
-use crate::access::authorized::Inner;
+use crate::access::authorized::Authorized;
 use crate::access::session::Session;
 use crate::catalog::ranges::{Ended, Ranges};
 use crate::catalog::split::saved::Rest;
 use crate::catalog::split::scout::Scout;
 use crate::catalog::unlinked::Doubts;
 use crate::clock;
+use crate::http::call::Answer;
 use crate::http::origin::same_origin;
 use crate::http::said::{has_code, said};
-use crate::http::transport::Answer;
 use crate::model::page::{Cursor, Page};
 use crate::paging::circle::Circle;
 use crate::paging::ending::{Ending, leads_nowhere};
@@ -42,14 +43,18 @@ pub(crate) type Fetched = Result<Page, RegistryError>;
 
 /// The stream of pages. Its task asks for a page only with leave: one is given ahead, and one more each time the
 /// consumer wants a page, so that exactly one page is fetched while another is looked at.
-pub(crate) fn pages(client: Arc<Inner>, from: Option<Cursor>) -> BoxStream<'static, Fetched> {
-    let start =
-        Reader { client: Some((client, from)), tasks: JoinSet::new(), pages: None, leave: Arc::new(Semaphore::new(1)) };
+pub(crate) fn pages(client: Arc<Authorized>, bounds: Bounds, from: Option<Cursor>) -> BoxStream<'static, Fetched> {
+    let start = Reader {
+        client: Some((client, bounds, from)),
+        tasks: JoinSet::new(),
+        pages: None,
+        leave: Arc::new(Semaphore::new(1)),
+    };
     unfold(start, |mut reader| async { reader.next().await.map(|page| (page, reader)) }).boxed()
 }
 
 struct Reader {
-    client: Option<(Arc<Inner>, Option<Cursor>)>,
+    client: Option<(Arc<Authorized>, Bounds, Option<Cursor>)>,
     /// The walk, and a keeper so that no page waits for a token; aborted when dropped.
     tasks: JoinSet<()>,
     pages: Option<mpsc::Receiver<Fetched>>,
@@ -58,13 +63,13 @@ struct Reader {
 
 impl Reader {
     async fn next(&mut self) -> Option<Fetched> {
-        if let Some((client, from)) = self.client.take() {
+        if let Some((client, bounds, from)) = self.client.take() {
             let (sender, receiver) = mpsc::channel(2);
             let keeper = client.clone();
             self.tasks.spawn(async move { keeper.tokens.keep_fresh(CancellationToken::new()).await });
             let leave = self.leave.clone();
             self.tasks.spawn(async move {
-                if let Err(error) = fetch_all(&client, from, &sender, &leave).await {
+                if let Err(error) = fetch_all(&client, bounds, from, &sender, &leave).await {
                     // Nobody listens any more: nobody needs to know.
                     let _ = sender.send(Err(error)).await;
                 }
@@ -90,7 +95,8 @@ impl Reader {
 }
 
 async fn fetch_all(
-    client: &Inner,
+    client: &Authorized,
+    bounds: Bounds,
     from: Option<Cursor>,
     sender: &mpsc::Sender<Fetched>,
     leave: &Semaphore,
@@ -99,17 +105,17 @@ async fn fetch_all(
     let begun = Instant::now();
     let session = Session::open(client).await?;
     let small = begun.elapsed();
-    let circle = Circle::new(client.bounds);
+    let circle = Circle::new(bounds);
     let ending = Ending::new(client.kind().is_some_and(|kind| kind.habits().pages_by_cursor));
     let walk = Walk { client, session, circle, ending, number: 0, sender, leave };
     let ended = walk.from(from, small).await;
     // It ends the walk, so there is one at most.
-    ended.inspect_err(|error| client.transport.meter.page(Err(error.fault())))
+    ended.inspect_err(|error| client.transport.observer.page(Err(error.fault())))
 }
 
 /// One walk under way.
 pub(crate) struct Walk<'a> {
-    pub(crate) client: &'a Inner,
+    pub(crate) client: &'a Authorized,
     pub(crate) session: Session<'a>,
     pub(crate) circle: Circle,
     pub(crate) ending: Ending,
@@ -270,7 +276,7 @@ pub(crate) struct Received<'p> {
 }
 
 impl Received<'_> {
-    pub(crate) fn read(self, client: &Inner, circle: &mut Circle) -> Result<Listed, RegistryError> {
+    pub(crate) fn read(self, client: &Authorized, circle: &mut Circle) -> Result<Listed, RegistryError> {
         let at_step = |problem| RegistryError::new(Step::Page(self.number), problem);
         let listed = read_page(&self.answer.body).map_err(|error| at_step(error.into()))?;
         circle.read(&listed).map_err(at_step)?;
@@ -321,7 +327,7 @@ pub(crate) async fn granted(leave: &Semaphore) {
 
 /// The first page, asked for in the configured size, then 100, then the server's own: docker-registry answers 400 to
 /// a size over its maximum. Never `n=0`, which is an empty page to some and one of a single name to others.
-async fn first_page(session: &mut Session<'_>, client: &Inner) -> Result<(Url, Answer), RegistryError> {
+async fn first_page(session: &mut Session<'_>, client: &Authorized) -> Result<(Url, Answer), RegistryError> {
     let asked = client.settings.page_size.get();
     let mut sizes = [Some(asked), (asked > MODEST).then_some(MODEST)].into_iter().flatten();
     loop {
@@ -342,7 +348,11 @@ async fn first_page(session: &mut Session<'_>, client: &Inner) -> Result<(Url, A
 
 /// The page that an earlier walk would have fetched next. A cursor is what we once wrote down ourselves; yet nothing but
 /// this registry is asked, whatever it says.
-async fn resumed_page(session: &mut Session<'_>, client: &Inner, cursor: &str) -> Result<(Url, Answer), RegistryError> {
+async fn resumed_page(
+    session: &mut Session<'_>,
+    client: &Authorized,
+    cursor: &str,
+) -> Result<(Url, Answer), RegistryError> {
     let url = Url::parse(cursor).ok().filter(|url| same_origin(url, &client.settings.url));
     let url = url.ok_or_else(|| RegistryError::new(Step::Page(1), Problem::Link(LinkError::OtherOrigin)))?;
     let answer = session.first(&url, &Step::Page(1)).await?;

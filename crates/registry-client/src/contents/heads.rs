@@ -1,20 +1,19 @@
 //! Where a tag leads, without the manifest itself. HEAD is the cheap way to ask and no more than that: whatever goes wrong
 //! with it, a GET decides. Proxies filter HEAD, some registries do not serve it, and some answer it amiss.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use crate::concurrency::prove_first::ProveFirst;
+use crate::contents::reading::RepositoryReader;
+use parking_lot::Mutex;
 
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use tokio::sync::MutexGuard;
 use tracing::debug;
 
-use crate::access::authorized::Inner;
 use crate::access::send::Ask;
 use crate::contents::reading::{text, told_digest};
+use crate::http::call::Wants;
 use crate::http::retry::is_passing;
 use crate::http::said::said;
-use crate::http::transport::Wants;
 use crate::model::manifest::{Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
 use crate::model::place::Place;
@@ -33,8 +32,7 @@ pub(crate) struct Heads {
     rest: Mutex<Rest>,
     /// The first tag goes alone: where HEAD is refused or meets silence, that is learnt once and not by as many requests as
     /// may be in flight.
-    first: tokio::sync::Mutex<()>,
-    tried: AtomicBool,
+    first: ProveFirst,
 }
 
 #[derive(Debug, Default)]
@@ -100,25 +98,18 @@ impl Heads {
         *self.rest() = Rest { left: u64::MAX, last: u64::MAX, probing: false };
     }
 
-    fn rest(&self) -> std::sync::MutexGuard<'_, Rest> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn alone_until_tried(&self) -> Option<MutexGuard<'_, ()>> {
-        if self.tried.load(Ordering::Acquire) {
-            return None;
-        }
-        Some(self.first.lock().await).filter(|_| !self.tried.load(Ordering::Acquire))
+    fn rest(&self) -> parking_lot::MutexGuard<'_, Rest> {
+        self.rest.lock()
     }
 }
 
-impl Inner {
+impl RepositoryReader {
     /// What a tag leads to: by HEAD where that is good for anything, else by GET.
-    pub(crate) async fn resolve(&self, place: &Place, tag: &str, step: &Step) -> Result<Resolved, RegistryError> {
-        let alone = self.heads.alone_until_tried().await;
+    pub(crate) async fn resolve_tag(&self, place: &Place, tag: &str, step: &Step) -> Result<Resolved, RegistryError> {
+        let turn = self.heads.first.turn().await;
         let resolved = self.head_or_get(place, tag, step).await;
-        self.heads.tried.store(true, Ordering::Release);
-        drop(alone);
+        self.heads.first.prove();
+        drop(turn);
         resolved
     }
 
@@ -137,7 +128,7 @@ impl Inner {
             }
             Some(Ok(Head::Unclear | Head::Vain)) | None => {}
         }
-        let manifest = self.manifest(place, tag, step).await;
+        let manifest = self.fetch_manifest(place, tag, step).await;
         match (&head, &manifest) {
             (Some(Ok(Head::Vain)), Ok(_)) => {
                 debug!("HEAD is good for nothing here: tags are asked for with GET");
@@ -153,8 +144,8 @@ impl Inner {
 
     /// What HEAD says. Errors are those that a GET would meet as well.
     async fn head(&self, place: &Place, tag: &str, step: &Step) -> Result<Head, RegistryError> {
-        let url = self.api(&format!("/v2/{}/manifests/{tag}", place.repository));
-        let answer = match self.ask(place, &Ask { url: &url, wants: Wants::Head, step }).await {
+        let url = self.repositories.authorized().api(&format!("/v2/{}/manifests/{tag}", place.repository));
+        let answer = match self.repositories.ask(place, &Ask { url: &url, wants: Wants::Head, step }).await {
             Ok(sent) => sent.answer,
             Err(error) if error.step() != *step => return Err(error),
             Err(error) if error.fault() == Fault::Unreachable => return Ok(Head::Failed),

@@ -1,25 +1,25 @@
 //! Manifests and configurations: asked for, verified, and handed to those who read them. Names become part of a path
 //! only after the grammar's word.
 
+use crate::access::authorized::Authorized;
+use crate::access::repository::Repositories;
+use crate::contents::heads::Heads;
+use crate::contents::tags::PageSize;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use crate::access::authorized::Inner;
 use crate::access::send::{Ask, Sent};
-use crate::client::Client;
 use crate::contents::digest::{sha256, verify};
 use crate::contents::image_config;
-use crate::contents::interface::Contents;
 use crate::contents::manifest_body;
 use crate::contents::signed;
 use crate::grammar::{is_digest, is_repository_name, is_tag, shown};
+use crate::http::call::{Answer, Wants};
 use crate::http::not_found::NotFound;
 use crate::http::said::said;
-use crate::http::transport::{Answer, Wants};
 use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
 use crate::model::oddity::Odd;
@@ -33,41 +33,55 @@ use crate::problem::error::Step;
 /// Where registries tell a manifest's digest.
 const DIGEST: &str = "docker-content-digest";
 
-#[async_trait]
-impl Contents for Client {
-    async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
-        sound(place, is_repository_name(&place.repository), "", || Step::Tags(place.repository.clone()))?;
-        self.inner().tags(place).await
+/// Reads what repositories hold, as [`crate::contents::interface::Contents`] promises.
+#[derive(Debug)]
+pub(crate) struct RepositoryReader {
+    pub(crate) repositories: Repositories,
+    /// Which page size for tags the registry takes.
+    pub(crate) tag_pages: PageSize,
+    /// What HEAD is good for here.
+    pub(crate) heads: Heads,
+}
+
+impl RepositoryReader {
+    pub(crate) fn new(authorized: Arc<Authorized>) -> Self {
+        let tag_pages = PageSize::new(authorized.settings.page_size.get());
+        Self { repositories: Repositories::new(authorized), tag_pages, heads: Heads::default() }
     }
 
-    async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
+    pub(crate) async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+        sound(place, is_repository_name(&place.repository), "", || Step::Tags(place.repository.clone()))?;
+        self.read_tags(place).await
+    }
+
+    pub(crate) async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
         let step = || Step::Manifest(reference(place, tag));
         sound(place, is_tag(tag), tag, step)?;
-        self.inner().resolve(place, tag, &step()).await
+        self.resolve_tag(place, tag, &step()).await
     }
 
-    async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
+    pub(crate) async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
         let step = || Step::Manifest(self::reference(place, reference));
         sound(place, is_tag(reference) || is_digest(reference), reference, step)?;
-        self.inner().manifest(place, reference, &step()).await
+        self.fetch_manifest(place, reference, &step()).await
     }
 
-    async fn config(&self, place: &Place, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
+    pub(crate) async fn config(&self, place: &Place, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
         let step = || Step::Config(reference(place, &config.digest));
         sound(place, is_digest(&config.digest), &config.digest, step)?;
-        self.inner().config(place, config, &step()).await
+        self.fetch_config(place, config, &step()).await
     }
 }
 
-impl Inner {
-    pub(crate) async fn manifest(
+impl RepositoryReader {
+    pub(crate) async fn fetch_manifest(
         &self,
         place: &Place,
         reference: &str,
         step: &Step,
     ) -> Result<Manifest, RegistryError> {
-        let url = self.api(&format!("/v2/{}/manifests/{reference}", place.repository));
-        let answer = self.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
+        let url = self.repositories.authorized().api(&format!("/v2/{}/manifests/{reference}", place.repository));
+        let answer = self.repositories.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
         let size = i64::try_from(answer.body.len()).ok();
         let proven = || {
             found(&answer, false)?;
@@ -93,9 +107,15 @@ impl Inner {
         }
     }
 
-    async fn config(&self, place: &Place, config: &Descriptor, step: &Step) -> Result<ImageConfig, RegistryError> {
-        let url = self.api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
-        let Sent { answer, abroad, .. } = self.ask(place, &Ask { url: &url, wants: Wants::Blob, step }).await?;
+    async fn fetch_config(
+        &self,
+        place: &Place,
+        config: &Descriptor,
+        step: &Step,
+    ) -> Result<ImageConfig, RegistryError> {
+        let url = self.repositories.authorized().api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
+        let Sent { answer, abroad, .. } =
+            self.repositories.ask(place, &Ask { url: &url, wants: Wants::Blob, step }).await?;
         let read = || {
             found(&answer, abroad.is_some()).map_err(|problem| match (problem, abroad) {
                 (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,

@@ -1,5 +1,6 @@
 //! The tags of a repository, page by page, until none follows. It asks; who may, is `repository`'s business.
 
+use crate::contents::reading::RepositoryReader;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -8,11 +9,10 @@ use reqwest::StatusCode;
 use tracing::debug;
 use url::Url;
 
-use crate::access::authorized::Inner;
 use crate::access::send::Ask;
+use crate::http::call::{Answer, Wants};
 use crate::http::not_found::NotFound;
 use crate::http::said::{has_code, said};
-use crate::http::transport::{Answer, Wants};
 use crate::model::names::Names;
 use crate::model::place::Place;
 use crate::model::tags::Tags;
@@ -65,15 +65,15 @@ impl PageSize {
     }
 }
 
-impl Inner {
+impl RepositoryReader {
     /// All tags of a repository whose name follows the grammar.
-    pub(crate) async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+    pub(crate) async fn read_tags(&self, place: &Place) -> Result<Tags, RegistryError> {
         let step = Step::Tags(place.repository.clone());
         let outcome = self.list_tags(place, &step).await;
         if let Err(error) = &outcome {
             // That a repository is gone is an answer, and no rare one.
             let fault = Some(error.fault()).filter(|fault| *fault != Fault::Gone);
-            self.transport.meter.page(fault.map_or(Ok(()), Err));
+            self.repositories.authorized().transport.observer.page(fault.map_or(Ok(()), Err));
         }
         outcome
     }
@@ -87,7 +87,7 @@ impl Inner {
         let (mut url, mut answer) = self.first_page(place, step).await?;
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
-            let watched = |error| at_step(self.transport.watched(Problem::Link(error)));
+            let watched = |error| at_step(self.repositories.authorized().transport.watched(Problem::Link(error)));
             let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(watched)?;
             let page = read(Entries::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
             let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
@@ -108,11 +108,12 @@ impl Inner {
             let room = INVALID_KEPT - listing.invalid.len();
             listing.invalid.extend(page.invalid.into_iter().take(room).map(|tag| answer.sent.shown(tag)));
             listing.pages.push(page.names);
-            self.transport.meter.page(Ok(()));
+            self.repositories.authorized().transport.observer.page(Ok(()));
             (url, answer) = match following {
                 Following::Nothing => break,
                 Following::Link(next) => {
-                    let answer = self.ask(place, &Ask { url: &next, wants: Wants::Listing, step }).await?.answer;
+                    let answer =
+                        self.repositories.ask(place, &Ask { url: &next, wants: Wants::Listing, step }).await?.answer;
                     (next, answer)
                 }
                 Following::Page(next, answer) => (next, answer),
@@ -123,7 +124,7 @@ impl Inner {
 
     /// Whether links that leave the path of their list of tags are led back to it: only where a person said so.
     fn repairs_tag_links(&self) -> bool {
-        self.settings.pagination == Pagination::Repair
+        self.repositories.authorized().settings.pagination == Pagination::Repair
     }
 
     /// What follows a page that has no link to a next one.
@@ -142,8 +143,10 @@ impl Inner {
             entries: Entries::Tags,
             repairs: self.repairs_tag_links(),
             fetch: |url: Url| {
-                async move { Ok(self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer) }
-                    .boxed()
+                async move {
+                    Ok(self.repositories.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer)
+                }
+                .boxed()
             },
         };
         match list.beyond(ending, (url, page)).await.map_err(|(_, error)| error)? {
@@ -161,11 +164,11 @@ impl Inner {
     async fn first_page(&self, place: &Place, step: &Step) -> Result<(Url, Answer), RegistryError> {
         loop {
             let size = self.tag_pages.get();
-            let mut url = self.api(&format!("/v2/{}/tags/list", place.repository));
+            let mut url = self.repositories.authorized().api(&format!("/v2/{}/tags/list", place.repository));
             if let Some(size) = size {
                 url.query_pairs_mut().append_pair("n", &size.to_string());
             }
-            let answer = self.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer;
+            let answer = self.repositories.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer;
             let too_large = answer.status == StatusCode::BAD_REQUEST
                 && has_code(&answer.body, &["PAGINATION_NUMBER_INVALID", "UNSUPPORTED"]);
             match size {

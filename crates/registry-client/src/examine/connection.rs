@@ -1,7 +1,8 @@
 //! The steps below HTTP: the name, the connection, the handshake. Each on its own, so that the one at fault is known.
 
+use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
@@ -125,7 +126,7 @@ pub(crate) async fn handshake(settings: &Settings, address: SocketAddr) -> Resul
     let shaken = timeout(PATIENCE, tokio::task::spawn_blocking(move || shake(connection, address))).await;
     let late = || (None, Some((KnownCause::NoTls, format!("no handshake within {} s", PATIENCE.as_secs()))));
     let (version, failure) = shaken.ok().and_then(Result::ok).unwrap_or_else(late);
-    let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let seen = witness.seen.lock().take();
     let (certificate, distrust) =
         seen.map_or((None, None), |seen| (Certificate::read(&seen.certificate), seen.distrust));
     let distrust = distrust.map(|error| (cause_of_tls(&error), error.to_string()));
@@ -189,7 +190,7 @@ impl ServerCertVerifier for Witness {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verdict = self.judge.as_ref().map(|judge| judge.verify_server_cert(certificate, chain, name, ocsp, now));
         let seen = Seen { certificate: certificate.clone().into_owned(), distrust: verdict.and_then(Result::err) };
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        *self.seen.lock() = Some(seen);
         Ok(ServerCertVerified::assertion())
     }
 

@@ -16,14 +16,13 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::contents::interface::Contents as _;
-use crate::http::admission::Tries;
+use crate::http::call::{Call, Failure, Wants};
 use crate::http::observer::Endpoint;
 use crate::http::reach::Way;
 use crate::http::retry::RetryPolicy;
 use crate::http::said::said;
-use crate::http::transport::{Call, Failure, Wants};
+use crate::http::turn::Tries;
 use crate::model::place::Place;
-use crate::paging::circle::Bounds;
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
@@ -57,10 +56,8 @@ impl Examination {
     /// # Errors
     /// As [`Client::new`].
     pub fn new(settings: Settings) -> Result<Self, RegistryError> {
-        let client = Client::with(settings, ONCE, Bounds::default())?;
-        let tape = Arc::new(Tape::new(client.inner()));
-        // Nobody has set it: the client is a moment old.
-        let _ = client.inner().transport.tape.set(tape.clone());
+        let tape = Arc::new(Tape::new(settings.api("/v2/")));
+        let client = Client::examined(settings, ONCE, tape.clone())?;
         Ok(Self { client, tape })
     }
 
@@ -72,7 +69,7 @@ impl Examination {
     /// The variable that sends this registry's requests through a proxy, if one is set; never its value, which may
     /// hold a password. Whether `NO_PROXY` exempts the registry is not looked at.
     pub fn proxy(&self) -> Option<&'static str> {
-        connection::proxy(&self.client.inner().settings.url)
+        connection::proxy(&self.client.authorized().settings.url)
     }
 
     /// The addresses of the registry's host.
@@ -80,7 +77,7 @@ impl Examination {
     /// # Errors
     /// If there are none.
     pub async fn resolve(&self) -> Result<Vec<SocketAddr>, NoConnection> {
-        connection::resolve(&self.client.inner().settings.url).await
+        connection::resolve(&self.client.authorized().settings.url).await
     }
 
     /// The first of these addresses that accepts a connection.
@@ -98,7 +95,7 @@ impl Examination {
     /// If the certificates to trust cannot be read.
     pub async fn handshake(&self, address: SocketAddr) -> Result<Handshake, RegistryError> {
         let at_setup = |problem| RegistryError::new(Step::Setup, problem);
-        connection::handshake(&self.client.inner().settings, address).await.map_err(at_setup)
+        connection::handshake(&self.client.authorized().settings, address).await.map_err(at_setup)
     }
 
     /// Asks `/v2/` without credentials, whatever is configured.
@@ -106,7 +103,7 @@ impl Examination {
     /// # Errors
     /// If there is no answer, or none of a registry: a refusal is one, being turned away for asking too often is not.
     pub async fn ping(&self) -> Result<(), RegistryError> {
-        let client = self.client.inner();
+        let client = self.client.authorized();
         let url = client.api("/v2/");
         let (wants, endpoint, way) = (Wants::Listing, Endpoint::Ping, Way::Configured);
         let call = Call { url: &url, authorization: None, form: None, wants, endpoint, way };
@@ -134,12 +131,12 @@ impl Examination {
 
     /// The registry's kind and how that is known, once a conversation has begun.
     pub fn kind(&self) -> Option<(Kind, &'static str)> {
-        self.client.inner().kind_and_why()
+        self.client.authorized().kind_and_why()
     }
 
     /// A text that the server chose, fit to be shown: without anything it was sent.
     pub fn shown(&self, text: &str) -> String {
-        self.client.inner().transport.sent.shown(text)
+        self.client.authorized().transport.sent.shown(text)
     }
 
     /// What went over the wire so far, in order.

@@ -1,20 +1,24 @@
 //! Overhears a client: every request and its answer, made fit to be shown at once, so that nothing else is ever kept.
 
-use std::sync::{Mutex, PoisonError};
+use crate::http::call::Posted;
+use crate::http::call::request;
+use crate::http::clock_skew::seconds_ahead;
+use crate::http::observer::Observer;
+use crate::http::observer::RawExchange;
+use parking_lot::Mutex;
+
 use std::time::Duration;
 
-use reqwest::Request;
-use reqwest::header::{AGE, DATE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::access::authorized::Inner;
 use crate::clock;
 use crate::examine::exchange::{About, ClaimFacts, Exchange, Reply, TokenFacts};
 use crate::examine::shown;
+use crate::http::call::{Answer, Failure};
 use crate::http::said::said;
 use crate::http::sent::Memory;
-use crate::http::transport::{Answer, Failure};
 use crate::problem::chain::chain;
 use crate::token::bearer::{Claims, lifetime};
 use crate::token::challenge::Challenge;
@@ -38,22 +42,42 @@ struct Heard {
 }
 
 impl Tape {
-    pub(crate) fn new(client: &Inner) -> Self {
-        Self { ping: client.api("/v2/"), heard: Mutex::default() }
+    /// Of the registry whose `/v2/` is here.
+    pub(crate) fn new(ping: Url) -> Self {
+        Self { ping, heard: Mutex::default() }
     }
 
+    /// All of it, in order.
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        self.heard.lock().exchanges.clone()
+    }
+
+    fn about(&self, url: &Url, realms: &[Url]) -> About {
+        let same = |a: &Url| a.origin() == url.origin() && a.path() == url.path();
+        if same(&self.ping) {
+            return About::Ping;
+        }
+        // Quay's token endpoint lies below `/v2/` as well.
+        if realms.iter().any(same) {
+            return About::Token;
+        }
+        let below = url.path().strip_prefix(self.ping.path()).filter(|_| url.origin() == self.ping.origin());
+        match below {
+            Some("_catalog") => About::Catalog,
+            Some(path) if path.ends_with("/tags/list") => About::Tags,
+            _ => About::Other,
+        }
+    }
+}
+
+impl Observer for Tape {
     /// Writes one exchange down.
-    pub(crate) fn record(
-        &self,
-        request: &Request,
-        form: Option<&str>,
-        outcome: &Result<Answer, Failure>,
-        took: Duration,
-        memory: &Memory,
-    ) {
+    fn exchanged(&self, exchange: &RawExchange<'_>) {
+        let RawExchange { call, outcome, took, sent: memory } = *exchange;
+        let (request, form) = (request(call), call.form.and_then(Posted::form));
         let url = request.url();
         let received_at = clock::now();
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock();
         let about = self.about(url, &heard.realms);
         if let Ok(answer) = outcome {
             heard.realms.extend(realms(&answer.headers, url));
@@ -76,28 +100,6 @@ impl Tape {
             });
         }
     }
-
-    /// All of it, in order.
-    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).exchanges.clone()
-    }
-
-    fn about(&self, url: &Url, realms: &[Url]) -> About {
-        let same = |a: &Url| a.origin() == url.origin() && a.path() == url.path();
-        if same(&self.ping) {
-            return About::Ping;
-        }
-        // Quay's token endpoint lies below `/v2/` as well.
-        if realms.iter().any(same) {
-            return About::Token;
-        }
-        let below = url.path().strip_prefix(self.ping.path()).filter(|_| url.origin() == self.ping.origin());
-        match below {
-            Some("_catalog") => About::Catalog,
-            Some(path) if path.ends_with("/tags/list") => About::Tags,
-            _ => About::Other,
-        }
-    }
 }
 
 fn realms(headers: &HeaderMap, base: &Url) -> Vec<Url> {
@@ -117,7 +119,7 @@ fn reply(answer: &Answer, about: About, url: &Url, took: Duration, unix_now: i64
         said: if success { String::new() } else { said(answer).text },
         bytes: answer.body.len(),
         token: (success && about == About::Token).then(|| token(&answer.body, unix_now, memory)).flatten(),
-        ahead_s: ahead(&answer.headers, took, unix_now),
+        ahead_s: seconds_ahead(&answer.headers, took, unix_now),
     }
 }
 
@@ -157,41 +159,9 @@ fn claim_facts(claims: &Claims, shown: &impl Fn(String) -> String) -> ClaimFacts
     }
 }
 
-/// How far a server's clock is ahead, as far as the time that the answer took does not explain it.
-fn ahead(headers: &HeaderMap, took: Duration, unix_now: i64) -> Option<i64> {
-    if headers.contains_key(AGE) {
-        return None;
-    }
-    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
-    let date = i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()?;
-    let began = unix_now.saturating_sub(i64::try_from(took.as_secs()).ok()?);
-    // A date is in whole seconds, and so is our own time.
-    Some(if date > unix_now + 1 {
-        date - unix_now
-    } else if date < began - 1 {
-        date - began
-    } else {
-        0
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_clock_is_off_only_beyond_what_the_answer_took() {
-        let of = |date: &'static str, took: u64| {
-            let mut headers = HeaderMap::new();
-            headers.insert(DATE, HeaderValue::from_static(date));
-            ahead(&headers, Duration::from_secs(took), 784_111_777)
-        };
-        assert_eq!(of("Sun, 06 Nov 1994 08:49:37 GMT", 0), Some(0));
-        assert_eq!(of("Sun, 06 Nov 1994 08:49:07 GMT", 30), Some(0));
-        assert_eq!(of("Sun, 06 Nov 1994 08:48:37 GMT", 30), Some(-30));
-        assert_eq!(of("Sun, 06 Nov 1994 08:50:37 GMT", 30), Some(60));
-        assert_eq!(of("yesterday", 0), None);
-    }
 
     #[test]
     fn of_a_token_only_what_is_known_to_be_harmless_is_kept() {

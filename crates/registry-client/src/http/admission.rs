@@ -4,71 +4,17 @@
 //! A request that waits for a token holds nothing that the request for the token needs. A token is asked for with the permit of the request
 //! that wants it, and permits are always taken before the lock of a token.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::http::turn::Admission;
+use crate::http::turn::Tries;
+use crate::http::turn::Turn;
+use parking_lot::Mutex;
 
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 use url::Url;
 
+use crate::http::call::{Answer, Call};
 use crate::http::observer::Endpoint;
-use crate::http::transport::{Answer, Call, Transport};
+use crate::http::transport::Transport;
 use crate::problem::Problem;
-
-/// The permission to have one request in flight, and perhaps the turn to begin it now.
-#[derive(Debug)]
-pub(crate) struct Admission {
-    _permit: OwnedSemaphorePermit,
-    turn: Mutex<Turn>,
-}
-
-/// What a request still has of its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// It may begin now.
-    Whole,
-    /// A request elsewhere may begin in its place, as far as the pace is concerned.
-    Pace,
-    /// It has been taken.
-    Over,
-}
-
-impl Admission {
-    /// Gives the turn to a request for a token.
-    pub(crate) fn give_way(&self) {
-        let mut turn = self.turn();
-        if *turn == Turn::Whole {
-            *turn = Turn::Pace;
-        }
-    }
-
-    /// Notes that the turn has passed while a token was waited for: those who waited for the same one are not to begin all
-    /// at once.
-    pub(crate) fn lose_turn(&self) {
-        *self.turn() = Turn::Over;
-    }
-
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// How often a request has been sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tries {
-    /// Attempts that count towards the policy's bound.
-    pub(crate) charged: u32,
-    /// When the latest was sent.
-    pub(crate) sent: Instant,
-    /// Since when, and how often, it has been turned away with 429.
-    pub(crate) turned_away: Option<(Instant, u32)>,
-}
-
-impl Tries {
-    /// Before the first attempt.
-    pub(crate) fn none() -> Self {
-        Self { charged: 0, sent: Instant::now(), turned_away: None }
-    }
-}
 
 impl Transport {
     /// Waits for the permission to have one more request in flight, without its turn.
@@ -136,7 +82,7 @@ impl Transport {
 
     fn tell_of_waiting(&self, waited: std::time::Duration) {
         if !waited.is_zero() {
-            self.meter.waited(waited);
+            self.observer.waited(waited);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! One gate per host: when a server says "not now" to one request, all requests to it wait, whichever client sends them:
 //! several registries of one configuration may stand on one host. It sends nothing itself.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -26,7 +27,7 @@ impl Gate {
     /// Leaves the URL's host (and port) alone for `pause`, or longer if that had been agreed before.
     pub(crate) fn close(&self, url: &Url, pause: Duration) {
         let until = Instant::now() + pause;
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = self.closed.lock();
         closed.entry(host(url)).and_modify(|agreed| *agreed = until.max(*agreed)).or_insert(until);
     }
 
@@ -47,7 +48,7 @@ impl Gate {
     }
 
     fn closed_until(&self, url: &Url) -> Option<Instant> {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = self.closed.lock();
         if closed.is_empty() {
             return None;
         }

@@ -2,9 +2,11 @@
 
 pub(crate) mod admission;
 pub(crate) mod body;
+pub(crate) mod call;
+pub(crate) mod clock_skew;
 pub(crate) mod connect;
-pub(crate) mod flight;
 pub(crate) mod gate;
+pub(crate) mod in_flight;
 pub(crate) mod line;
 pub(crate) mod not_found;
 pub(crate) mod observer;
@@ -22,3 +24,4 @@ pub(crate) mod stats;
 pub(crate) mod throttle;
 pub(crate) mod tls;
 pub(crate) mod transport;
+pub(crate) mod turn;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use crate::http::call::{Answer, Call, Wants};
 use crate::http::observer::Endpoint;
 use crate::http::retry::{Attempt, Decision, Seen};
-use crate::http::transport::{Answer, Call, Wants};
 use crate::problem::{Problem, Said};
 
 /// Codes with which registries say that something is not there.

@@ -1,10 +1,11 @@
-//! What is told about requests and tokens as they come and go, for whoever counts them. It counts nothing itself.
+//! What an observer is told about requests and tokens. It counts nothing itself.
 
 use std::fmt;
 use std::time::Duration;
 
+use crate::http::call::{Answer, Call, Failure};
+use crate::http::sent::Memory;
 use crate::problem::error::Step;
-
 use crate::problem::fault::Fault;
 
 /// What a request was for, as metrics tell requests apart.
@@ -90,7 +91,7 @@ impl Loss {
 
 /// A rule of safety.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rule {
+pub enum SafetyRule {
     /// Credentials go to hosts that belong to the registry.
     RealmHost,
     /// Nothing is followed to another origin but content.
@@ -101,7 +102,7 @@ pub enum Rule {
     Address,
 }
 
-impl Rule {
+impl SafetyRule {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::RealmHost, Self::Redirect, Self::Link, Self::Address];
 
@@ -118,7 +119,7 @@ impl Rule {
 
 /// One request that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Exchange {
+pub struct EndedRequest {
     /// What it was for.
     pub endpoint: Endpoint,
     /// The status of a whole answer.
@@ -131,35 +132,41 @@ pub struct Exchange {
     pub clock_skew: Option<f64>,
 }
 
-/// Somebody who counts. Called from many tasks at once, on the way of every request: it must be quick.
-pub trait Meter: fmt::Debug + Send + Sync {
-    /// A request goes out; [`Meter::ended`] follows in any case.
-    fn begun(&self, endpoint: Endpoint);
+/// Watches a client's requests and tokens as they come and go: to count them, or to show them. Called from many tasks at
+/// once, on the way of every request: it must be quick. Each method does nothing unless it is implemented.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// A request goes out; [`Observer::ended`] follows in any case.
+    fn begun(&self, _endpoint: Endpoint) {}
     /// A request has ended.
-    fn ended(&self, exchange: &Exchange);
+    fn ended(&self, _request: &EndedRequest) {}
+    /// A request and its answer, before it is decided what to do next.
+    fn exchanged(&self, _exchange: &RawExchange<'_>) {}
     /// A request is sent again after a failure.
-    fn retried(&self, endpoint: Endpoint);
+    fn retried(&self, _endpoint: Endpoint) {}
     /// The registry asked us to wait, and that is how long this request did, of several that may have waited at once.
-    fn waited(&self, pause: Duration);
+    fn waited(&self, _pause: Duration) {}
     /// A page of repositories or tags was asked for, however often it had to be tried; why it was given up. That a
     /// repository is gone is an answer.
-    fn page(&self, outcome: Result<(), Fault>);
+    fn page(&self, _outcome: Result<(), Fault>) {}
     /// A token was asked for; why there is none. A refusal that is only remembered is not told again.
-    fn token(&self, outcome: Result<(), Fault>);
+    fn token(&self, _outcome: Result<(), Fault>) {}
     /// An answer was refused by a rule of safety: it would have taken us, or the credentials, elsewhere.
-    fn refused_for_safety(&self, rule: Rule);
+    fn refused_for_safety(&self, _rule: SafetyRule) {}
 }
 
-/// Nobody counts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unmetered;
+/// Observes nothing.
+impl Observer for () {}
 
-impl Meter for Unmetered {
-    fn begun(&self, _: Endpoint) {}
-    fn ended(&self, _: &Exchange) {}
-    fn retried(&self, _: Endpoint) {}
-    fn waited(&self, _: Duration) {}
-    fn page(&self, _: Result<(), Fault>) {}
-    fn token(&self, _: Result<(), Fault>) {}
-    fn refused_for_safety(&self, _: Rule) {}
+/// One request and its answer as they went over the wire, secrets included; so only this crate can look into it.
+pub struct RawExchange<'a> {
+    pub(crate) call: &'a Call<'a>,
+    pub(crate) outcome: &'a Result<Answer, Failure>,
+    pub(crate) took: Duration,
+    pub(crate) sent: &'a Memory,
+}
+
+impl fmt::Debug for RawExchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawExchange").finish_non_exhaustive()
+    }
 }

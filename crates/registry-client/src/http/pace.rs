@@ -1,8 +1,9 @@
 //! No more requests begun in a second than asked for, whichever client sends them: what a host can bear, it bears from
 //! all registries of one configuration together, as with [`crate::http::gate`]. It sends nothing itself.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -38,7 +39,7 @@ impl Pace {
     pub(crate) fn new(registry: &Url, per_second: u32) -> Self {
         let interval = Duration::from_secs(1) / per_second.max(1);
         let slack = interval * (per_second / 10).saturating_sub(1);
-        let mut clocks = CLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clocks = CLOCKS.lock();
         clocks.retain(|_, clock| clock.strong_count() > 0);
         let shared = clocks.entry(host(registry)).or_default();
         let clock = shared.upgrade().unwrap_or_default();
@@ -51,7 +52,7 @@ impl Pace {
         let arrived = Instant::now();
         let _head = self.clock.line.head(first).await;
         let begins = {
-            let mut free = self.clock.free.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut free = self.clock.free.lock();
             // From its arrival on and not from now: timers are late by a millisecond, which would add up in the line.
             let begins = free.map_or(arrived, |free| free.max(arrived));
             *free = Some(begins + self.interval);

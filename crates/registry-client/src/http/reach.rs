@@ -3,9 +3,10 @@
 //! network or to a metadata service. What is checked are the very addresses that are connected to.
 
 use crate::problem::address::Forbidden;
+use parking_lot::Mutex;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -141,11 +142,11 @@ impl Guard {
     }
 
     fn home(&self) -> Kind {
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.home.lock()
     }
 
     fn note_home(&self, address: IpAddr) {
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Kind::of(address);
+        *self.home.lock() = Kind::of(address);
     }
 
     /// Where the registry is, what is there as well may be meant.

@@ -1,6 +1,6 @@
 //! What a server said in an answer: without what it was sent, escaped and cut.
 
-use crate::http::transport::Answer;
+use crate::http::call::Answer;
 use crate::problem::Said;
 use serde_json::Value;
 use std::time::Duration;

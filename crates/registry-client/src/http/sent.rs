@@ -1,8 +1,8 @@
 //! What requests carried and nobody may read again, and how to take it out of what a server says: some answer with all
 //! they were sent. It decides nothing about an answer.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,7 +32,7 @@ impl Memory {
         if authorization.is_none() && form.is_none() {
             return;
         }
-        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = self.0.lock();
         let known = requests.iter().position(|one| {
             one.authorization.as_ref() == authorization && one.form.as_ref().map(Secret::expose) == form
         });
@@ -49,7 +49,7 @@ impl Memory {
 
     /// The text without anything that was carried.
     pub(crate) fn strike(&self, text: String) -> String {
-        let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = self.0.lock();
         requests.iter().fold(text, |text, one| one.sent.strike(text))
     }
 
@@ -139,7 +139,7 @@ mod tests {
             memory.note(Some(&header("Bearer", &format!("token{number}!")).expect("a header")), None);
         }
         assert_eq!(memory.shown("hunter2 token99! token0!\n"), "[secret] [secret] token0!\\u{a}");
-        assert!(memory.0.lock().expect("unpoisoned").len() <= REMEMBERED);
+        assert!(memory.0.lock().len() <= REMEMBERED);
     }
 
     #[test]

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use crate::clock;
-use crate::http::admission::Tries;
+use crate::http::call::{Answer, Call, Failure, Wants};
 use crate::http::retry::{Attempt, Decision, Limited, Seen, asked_pause};
-use crate::http::transport::{Answer, Call, Failure, Transport, Wants};
+use crate::http::transport::Transport;
+use crate::http::turn::Tries;
 use crate::problem::Problem;
 
 impl Transport {
@@ -49,7 +50,7 @@ impl Transport {
                     tokio::time::sleep(pause).await;
                 }
                 self.counters.retries.fetch_add(1, Ordering::Relaxed);
-                self.meter.retried(call.endpoint);
+                self.observer.retried(call.endpoint);
                 Ok(None)
             }
             Decision::Return | Decision::GiveUp => match outcome {

@@ -1,8 +1,9 @@
 //! What one client has to tell of limits that it met: how many of its requests were turned away, and how many a second
 //! were taken from then on. It slows nothing down.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -45,7 +46,7 @@ impl Account {
     /// Notes a refusal, and the rate from now on; whether it is the first of its kind.
     pub(crate) fn refused(&self, endpoint: Endpoint, rate: f64) -> bool {
         self.any.store(true, Ordering::Release);
-        let (now, mut kinds) = (Instant::now(), self.kinds.lock().unwrap_or_else(PoisonError::into_inner));
+        let (now, mut kinds) = (Instant::now(), self.kinds.lock());
         if let Some(kind) = kinds.iter_mut().find(|kind| kind.endpoint == endpoint) {
             (kind.refused, kind.rate) = (kind.refused + 1, rate);
             return false;
@@ -59,14 +60,14 @@ impl Account {
         if !self.any.load(Ordering::Acquire) {
             return;
         }
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.kinds.lock();
         if let Some(kind) = kinds.iter_mut().find(|kind| kind.endpoint == endpoint) {
             (kind.taken, kind.last) = (kind.taken.saturating_add(1), Instant::now());
         }
     }
 
     pub(crate) fn read(&self) -> Vec<Slowed> {
-        let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let kinds = self.kinds.lock();
         let told = |kind: &Kind| {
             let seconds = kind.last.saturating_duration_since(kind.since).max(Duration::from_millis(1)).as_secs_f64();
             let per_second = if kind.taken < ENOUGH { kind.rate } else { f64::from(kind.taken) / seconds };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::http::transport::Wants;
+use crate::http::call::Wants;
 
 /// What has been sent and received so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 //! whichever client sends them, as with [`crate::http::gate`]. By endpoint, since limits are: Quay's proxy takes 5 lists of tags a
 //! second and 50 manifests. Where nothing has been turned away, all that it costs is a look at one flag.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -66,7 +67,7 @@ impl Throttles {
     pub(crate) fn refused(&self, url: &Url, endpoint: Endpoint, sent: Instant, policy: &RetryPolicy) -> TurnedAway {
         let now = Instant::now();
         let throttle = {
-            let mut all = locked(&self.all);
+            let mut all = self.all.lock();
             if all.len() >= MOST {
                 all.retain(|_, throttle| Arc::strong_count(throttle) > 1);
             }
@@ -74,7 +75,7 @@ impl Throttles {
             all.entry((host(url), endpoint)).or_insert_with(new).clone()
         };
         self.any.store(true, Ordering::Release);
-        let mut rate = locked(&throttle.rate);
+        let mut rate = throttle.rate.lock();
         rate.refused(sent, now);
         TurnedAway {
             in_vain: rate.in_vain(now),
@@ -86,7 +87,7 @@ impl Throttles {
     /// Notes that a request was not turned away.
     pub(crate) fn passed(&self, url: &Url, endpoint: Endpoint) {
         if let Some(throttle) = self.of(url, endpoint) {
-            locked(&throttle.rate).passed(Instant::now());
+            throttle.rate.lock().passed(Instant::now());
         }
     }
 
@@ -94,7 +95,7 @@ impl Throttles {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        locked(&self.all).get(&(host(url), endpoint)).cloned()
+        self.all.lock().get(&(host(url), endpoint)).cloned()
     }
 }
 
@@ -104,9 +105,9 @@ impl Throttle {
         let _head = self.line.head(first).await;
         let mut waited = false;
         loop {
-            let (now, next) = (Instant::now(), locked(&self.rate).next());
+            let (now, next) = (Instant::now(), self.rate.lock().next());
             if next <= now {
-                locked(&self.rate).begin(waited, now);
+                self.rate.lock().begin(waited, now);
                 return begun.elapsed();
             }
             waited = true;
@@ -114,10 +115,6 @@ impl Throttle {
             sleep_until(next).await;
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,27 +1,30 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
+use crate::http::call::Answer;
+use crate::http::call::Call;
+use crate::http::call::Failure;
+use crate::http::call::Posted;
+use crate::http::call::Wants;
+use crate::http::call::request;
+use crate::http::observer::Observer;
+use crate::http::observer::RawExchange;
+use crate::http::observer::SafetyRule;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
-};
-use reqwest::{Method, Request, StatusCode, Version, redirect};
+use reqwest::header::{CONTENT_ENCODING, HeaderValue};
+use reqwest::redirect;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use url::Url;
 
 use crate::clock;
-use crate::examine::tape::Tape;
-use crate::http::admission::{Admission, Tries};
 use crate::http::body::{Body, Cap};
 use crate::http::connect::{Patience, asking};
-use crate::http::flight::Flight;
 use crate::http::gate::Gate;
+use crate::http::in_flight::InFlightRequest;
 use crate::http::not_found::{Strays, told_by_storage};
-use crate::http::observer::{Endpoint, Meter, Rule};
 use crate::http::pace::Pace;
 use crate::http::reach::{Reach, Way};
 use crate::http::retry::RetryPolicy;
@@ -30,7 +33,7 @@ use crate::http::slowed::{Account, Slowed};
 use crate::http::stats::Counters;
 use crate::http::throttle::Throttles;
 use crate::http::tls::client_config;
-use crate::model::media_type::ACCEPTED;
+use crate::http::turn::{Admission, Tries};
 use crate::problem::Problem;
 use crate::problem::address::Forbidden;
 use crate::problem::body::BodyError;
@@ -40,106 +43,6 @@ use crate::settings::Settings;
 
 /// Bound on connecting alone; within the bound on the whole request.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wants {
-    /// A page of names or tags, the ping.
-    Listing,
-    /// An answer of a registry's own API.
-    Api,
-    /// A token.
-    Token,
-    /// A manifest's digest and media type alone.
-    Head,
-    /// A manifest.
-    Manifest,
-    /// A configuration.
-    Blob,
-}
-
-impl Wants {
-    fn accept(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Listing | Self::Api | Self::Token => "application/json",
-            Self::Head | Self::Manifest => ACCEPTED,
-            Self::Blob => "*/*",
-        })
-    }
-
-    fn cap(self) -> Cap {
-        match self {
-            Self::Listing => Cap::PAGE,
-            Self::Api => Cap::API,
-            Self::Token | Self::Head => Cap::SMALL,
-            Self::Manifest => Cap::MANIFEST,
-            Self::Blob => Cap::CONFIG,
-        }
-    }
-}
-
-/// What a POST carries.
-#[derive(Clone, Copy)]
-pub(crate) enum Posted<'a> {
-    /// `application/x-www-form-urlencoded`.
-    Form(&'a str),
-    /// `application/json`. Secrets in it are to be noted by whoever sends it.
-    Json(&'a str),
-}
-
-/// A request to send: a GET, for [`Wants::Head`] a HEAD, or with something to post a POST.
-pub(crate) struct Call<'a> {
-    pub(crate) url: &'a Url,
-    pub(crate) authorization: Option<&'a HeaderValue>,
-    pub(crate) form: Option<Posted<'a>>,
-    pub(crate) wants: Wants,
-    /// As whose it is counted.
-    pub(crate) endpoint: Endpoint,
-    /// Who has said that it goes there.
-    pub(crate) way: Way,
-}
-
-impl<'a> Posted<'a> {
-    fn form(self) -> Option<&'a str> {
-        match self {
-            Self::Form(form) => Some(form),
-            Self::Json(_) => None,
-        }
-    }
-}
-
-/// An answer received whole.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) version: Version,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-    /// What requests carried: an answer that is shown is shown without it.
-    pub(crate) sent: Arc<Memory>,
-    /// The 429 with which a request was given up: for how long all answers had been like it, and the pause that was
-    /// asked for.
-    pub(crate) in_vain: Option<(Duration, Option<Duration>)>,
-}
-
-impl Answer {
-    /// Whether the server ends the connection with it.
-    fn is_the_last(&self) -> bool {
-        let says = |option| {
-            let values = self.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-            values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(option))
-        };
-        says("close") || (self.version == Version::HTTP_10 && !says("keep-alive"))
-    }
-}
-
-/// No answer to speak of.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Another try may fare better.
-    Broken(Problem),
-    /// It would come out the same.
-    Unusable(Problem),
-}
 
 /// The way to one registry and its token endpoint.
 pub(crate) struct Transport {
@@ -155,10 +58,8 @@ pub(crate) struct Transport {
     timeout: Duration,
     pub(crate) strays: Strays,
     pub(crate) counters: Counters,
-    pub(crate) meter: Arc<dyn Meter>,
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) sent: Arc<Memory>,
-    /// Where an examination listens in.
-    pub(crate) tape: OnceLock<Arc<Tape>>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -169,7 +70,7 @@ impl std::fmt::Debug for Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: &Settings, retry: RetryPolicy, meter: Arc<dyn Meter>) -> Result<Self, Problem> {
+    pub(crate) fn new(settings: &Settings, retry: RetryPolicy, observer: Arc<dyn Observer>) -> Result<Self, Problem> {
         let patience = Patience::new(settings.concurrency.get());
         let tls = client_config(settings)?;
         let builder = || {
@@ -199,9 +100,8 @@ impl Transport {
             timeout: settings.timeout,
             strays: Strays::default(),
             counters: Counters::default(),
-            meter,
+            observer,
             sent,
-            tape: OnceLock::new(),
         })
     }
 
@@ -219,13 +119,11 @@ impl Transport {
         self.sent.note(call.authorization, call.form.and_then(Posted::form));
         let begun = Instant::now();
         tries.sent = begun;
-        let mut flight = Flight::begin(&*self.meter, call.endpoint);
+        let mut flight = InFlightRequest::begin(&*self.observer, call.endpoint);
         let outcome = timeout(self.timeout, self.exchange(http, call, &mut flight)).await;
         let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
         flight.end(&outcome);
-        if let Some(tape) = self.tape.get() {
-            tape.record(&request(call), call.form.and_then(Posted::form), &outcome, begun.elapsed(), &self.sent);
-        }
+        self.observer.exchanged(&RawExchange { call, outcome: &outcome, took: begun.elapsed(), sent: &self.sent });
         if outcome.as_ref().map_or(true, Answer::is_the_last) {
             self.patience.ended();
         }
@@ -235,20 +133,20 @@ impl Transport {
     /// Notes a page of repositories that can be read.
     pub(crate) fn page_received(&self) {
         self.counters.pages.fetch_add(1, Ordering::Relaxed);
-        self.meter.page(Ok(()));
+        self.observer.page(Ok(()));
     }
 
     /// Tells of an answer that a rule of safety refuses; to be called where the problem arises, and only there.
     pub(crate) fn watched(&self, problem: Problem) -> Problem {
         let rule = match &problem {
-            Problem::Realm { .. } => Some(Rule::RealmHost),
-            Problem::Redirect { .. } => Some(Rule::Redirect),
-            Problem::Link(LinkError::OtherOrigin) => Some(Rule::Link),
-            Problem::Forbidden(_) => Some(Rule::Address),
+            Problem::Realm { .. } => Some(SafetyRule::RealmHost),
+            Problem::Redirect { .. } => Some(SafetyRule::Redirect),
+            Problem::Link(LinkError::OtherOrigin) => Some(SafetyRule::Link),
+            Problem::Forbidden(_) => Some(SafetyRule::Address),
             _ => None,
         };
         if let Some(rule) = rule {
-            self.meter.refused_for_safety(rule);
+            self.observer.refused_for_safety(rule);
         }
         problem
     }
@@ -262,7 +160,7 @@ impl Transport {
         &self,
         http: &reqwest::Client,
         call: &Call<'_>,
-        flight: &mut Flight<'_>,
+        flight: &mut InFlightRequest<'_>,
     ) -> Result<Answer, Failure> {
         let mut response =
             asking(http.execute(request(call))).await.map_err(|error| match Forbidden::cause(&error) {
@@ -297,32 +195,6 @@ impl Transport {
         };
         Ok(Answer { status, version, headers, body, sent: self.sent.clone(), in_vain: None })
     }
-}
-
-fn request(call: &Call<'_>) -> Request {
-    let method = match (call.form, call.wants) {
-        (Some(_), _) => Method::POST,
-        (None, Wants::Head) => Method::HEAD,
-        (None, _) => Method::GET,
-    };
-    let mut request = Request::new(method, call.url.clone());
-    let headers = request.headers_mut();
-    headers.insert(ACCEPT, call.wants.accept());
-    // A HEAD is to tell the manifest's own length, not that of its compressed form.
-    let encoding = if call.wants == Wants::Head { "identity" } else { "gzip" };
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
-    if let Some(authorization) = call.authorization {
-        headers.insert(AUTHORIZATION, authorization.clone());
-    }
-    if let Some(posted) = call.form {
-        let (media_type, body) = match posted {
-            Posted::Form(form) => ("application/x-www-form-urlencoded", form),
-            Posted::Json(json) => ("application/json", json),
-        };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        *request.body_mut() = Some(body.to_owned().into());
-    }
-    request
 }
 
 fn broken(error: reqwest::Error) -> Failure {

@@ -19,7 +19,6 @@ use crate::login::secret::Variables;
 use crate::login::secret::{Secret, SecretSource};
 use crate::problem::Problem;
 use crate::problem::secret::SecretError;
-use crate::settings::Settings;
 
 /// A refusal by 403 may mean that a credential has expired (ECR) as well as that one repository is not for us. Programs
 /// are not run again for each such repository.
@@ -157,8 +156,8 @@ impl Current {
 }
 
 impl Credentials {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self::within(settings.auth.clone(), settings.url.clone(), |name: &str| std::env::var_os(name))
+    pub(crate) fn new(auth: Auth, registry: Url) -> Self {
+        Self::within(auth, registry, |name: &str| std::env::var_os(name))
     }
 
     /// The same in another environment than the process's.

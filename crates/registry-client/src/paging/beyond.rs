@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use tracing::debug;
 use url::Url;
 
-use crate::http::transport::Answer;
+use crate::http::call::Answer;
 use crate::paging::ending::{Certainty, Ending, Heard, Told, has_more_than, leads_nowhere};
 use crate::paging::link::following;
 use crate::paging::page::{Entries, Listed, read};

@@ -55,6 +55,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// A URL of the API, below the registry's own path prefix.
+    pub(crate) fn api(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
+        url.set_query(None);
+        url.set_fragment(None);
+        url
+    }
+
     /// The defaults: the token flow without a login, pages of 1000, 16 requests in flight, 30 s for each.
     ///
     /// # Panics

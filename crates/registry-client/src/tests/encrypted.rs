@@ -7,7 +7,7 @@ use super::*;
 async fn outcome(change: impl FnOnce(&mut Settings)) -> Walked {
     let mut settings = settings(serve(), Auth::None);
     change(&mut settings);
-    walk(&Client::with(settings, QUICK, Bounds::default()).expect("a client")).await
+    walk(&Client::build(settings, QUICK, Bounds::default(), Arc::new(())).expect("a client")).await
 }
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn an_unknown_issuer_or_one_with_another_key_is_refused_at_once_and_ca_fil
     for name in ["elsewhere", NAME] {
         let file = secret_file(&KeyPair::new(name).certificate);
         let trusting = Settings { ca_file: Some(file.path().to_owned()), ..settings(serve(), Auth::None) };
-        let client = Client::with(trusting, QUICK, Bounds::default()).expect("a client");
+        let client = Client::build(trusting, QUICK, Bounds::default(), Arc::new(())).expect("a client");
         let error = walk(&client).await.error.expect("refused");
         assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
         assert!(error.remedy().contains("ca_file"), "{}", error.remedy());
@@ -64,7 +64,8 @@ async fn a_server_that_wants_to_know_us_is_shown_our_certificate() {
             settings.client_certificate = shown.as_ref().map(Shown::settings);
             settings.insecure_tls = insecure_tls;
             settings.ca_file = (!insecure_tls).then(|| authority.path().to_owned());
-            let walked = walk(&Client::with(settings, QUICK, Bounds::default()).expect("a client")).await;
+            let walked =
+                walk(&Client::build(settings, QUICK, Bounds::default(), Arc::new(())).expect("a client")).await;
             match walked.error {
                 None => assert!(welcome && walked.names() == ["a"]),
                 Some(error) => {

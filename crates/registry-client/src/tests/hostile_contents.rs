@@ -144,7 +144,7 @@ async fn a_blob_is_not_fetched_from_within_the_network_or_a_metadata_service() {
         let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
         assert_eq!((error.fault(), rig.client.stats().retries), (Fault::Untrusted, 0), "{host}");
         assert!(error.remedy().contains("write `allow_hosts: ["), "{}", error.remedy());
-        assert_eq!(rig.meter.refused(), [Rule::Address], "{host}");
+        assert_eq!(rig.meter.refused(), [SafetyRule::Address], "{host}");
     }
 }
 

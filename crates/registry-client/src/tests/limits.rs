@@ -28,7 +28,7 @@ async fn a_429_charges_no_attempt_while_others_pass() {
     let server = FakeRegistry::start(script).await.expect("a port");
     let policy = RetryPolicy { patience: Duration::from_mins(1), ..QUICK };
     let settings = settings(server.url(), Auth::None);
-    let client = Client::build(settings, policy, Bounds::default(), Arc::new(Unmetered)).expect("a client");
+    let client = Client::build(settings, policy, Bounds::default(), Arc::new(())).expect("a client");
     let places = together(12);
     let all = join_all(places.iter().map(|place| client.tags(place))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");

@@ -13,24 +13,24 @@ use fake_registry::{Endpoint as At, Fault as Goes, LinkStyle, OverMax, TagPages}
 #[derive(Clone, Copy, Debug)]
 enum Told {
     Begun(Endpoint),
-    Ended(Exchange),
+    Ended(EndedRequest),
     Retried(Endpoint),
     Waited(Duration),
     Page(Result<(), Fault>),
     Token(Result<(), Fault>),
-    Refused(Rule),
+    Refused(SafetyRule),
 }
 
 /// Remembers what it is told.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder(Mutex<Vec<Told>>);
 
-impl Meter for Recorder {
+impl Observer for Recorder {
     fn begun(&self, endpoint: Endpoint) {
         self.note(Told::Begun(endpoint));
     }
 
-    fn ended(&self, exchange: &Exchange) {
+    fn ended(&self, exchange: &EndedRequest) {
         self.note(Told::Ended(*exchange));
     }
 
@@ -50,7 +50,7 @@ impl Meter for Recorder {
         self.note(Told::Token(outcome));
     }
 
-    fn refused_for_safety(&self, rule: Rule) {
+    fn refused_for_safety(&self, rule: SafetyRule) {
         self.note(Told::Refused(rule));
     }
 }
@@ -68,7 +68,7 @@ impl Recorder {
         self.all(|told| if let Told::Begun(endpoint) = told { Some(endpoint) } else { None })
     }
 
-    fn ended(&self) -> Vec<Exchange> {
+    fn ended(&self) -> Vec<EndedRequest> {
         self.all(|told| if let Told::Ended(exchange) = told { Some(exchange) } else { None })
     }
 
@@ -93,7 +93,7 @@ impl Recorder {
         self.all(|told| if let Told::Token(outcome) = told { Some(outcome) } else { None })
     }
 
-    pub(crate) fn refused(&self) -> Vec<Rule> {
+    pub(crate) fn refused(&self) -> Vec<SafetyRule> {
         self.all(|told| if let Told::Refused(rule) = told { Some(rule) } else { None })
     }
 
@@ -255,23 +255,23 @@ async fn what_leads_elsewhere_is_told_by_its_rule() {
     let realm = Script::distribution_like(["a"]).with_token(|token| token.realm = Some(elsewhere.clone()));
     let rig = Rig::new(realm).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
-    assert_eq!((rig.meter.refused(), rig.meter.tokens()), (vec![Rule::RealmHost], vec![Err(Fault::Untrusted)]));
+    assert_eq!((rig.meter.refused(), rig.meter.tokens()), (vec![SafetyRule::RealmHost], vec![Err(Fault::Untrusted)]));
 
     let away = Goes::status(307).header("location", &elsewhere);
     let rig = anonymous(Script::open(["a"]).with_faults(at(At::Catalog, away.clone()))).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
-    assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![Rule::Redirect], vec![Err(Fault::Untrusted)]));
+    assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![SafetyRule::Redirect], vec![Err(Fault::Untrusted)]));
 
     let rig = Rig::new(Script::distribution_like(["a"]).with_faults(at(At::Token, away))).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
-    assert_eq!(rig.meter.refused(), [Rule::Redirect]);
+    assert_eq!(rig.meter.refused(), [SafetyRule::Redirect]);
 
     let link = LinkStyle::Written(Arc::new(move |_| vec![format!("<{elsewhere}>; rel=\"next\"")]));
     let contents = fake_registry::Contents::uniform(20);
     let tag_pages = TagPages::Last { max: 10 };
     let rig = anonymous(Script { link, contents, tag_pages, ..paged(Script::open(numbered(20).as_slice())) }).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
-    assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![Rule::Link], vec![Err(Fault::Untrusted)]));
+    assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![SafetyRule::Link], vec![Err(Fault::Untrusted)]));
     let tags = rig.client.tags(&Place::alone(numbered(1)[0].as_str())).await;
     assert_eq!(tags.expect_err("refused").fault(), Fault::Untrusted);
     assert_eq!((rig.meter.refused().len(), rig.meter.pages().len()), (2, 2));
@@ -320,7 +320,7 @@ async fn pages_of_another_api_are_pages_too() {
     assert!(!asked.is_empty() && rig.meter.begun().iter().all(|endpoint| *endpoint != Catalog));
     let elsewhere = "http://elsewhere.example/".parse().expect("a URL");
     assert_eq!(session.get(&elsewhere, "names", 1).await.expect_err("refused").fault(), Fault::Untrusted);
-    assert_eq!((rig.meter.pages().len(), rig.meter.refused()), (2, vec![Rule::Link]));
+    assert_eq!((rig.meter.pages().len(), rig.meter.refused()), (2, vec![SafetyRule::Link]));
 }
 
 #[tokio::test]
@@ -353,6 +353,6 @@ async fn a_split_walk_tells_each_page_once() {
     let requests = rig.meter.outcomes(Catalog).len();
     // One of them was the probe.
     assert_eq!(rig.meter.pages(), vec![Ok(()); requests - 1]);
-    assert_eq!(rig.client.inner().transport.counters.pages.load(Ordering::Relaxed), requests as u64 - 1);
+    assert_eq!(rig.client.authorized().transport.counters.pages.load(Ordering::Relaxed), requests as u64 - 1);
     assert_eq!(rig.meter.in_flight(), 0);
 }

@@ -73,7 +73,7 @@ async fn latency_alone_is_reason_to_split() {
     let walked = far.walk().await;
     all(&far, &walked);
     assert!(was_split(&walked) && far.server.most_in_flight() > 4, "{}", far.server.most_in_flight());
-    let mut known = far.client.inner().settings.clone();
+    let mut known = far.client.authorized().settings.clone();
     known.kind = Some(Kind::Distribution);
     let walked = Rig { client: Client::new(known).expect("a client"), ..far }.walk().await;
     assert!(!was_split(&walked), "docker-registry walks the tree for each page");
@@ -167,7 +167,7 @@ async fn a_walk_goes_on_from_the_cursor_of_any_page_split_or_not() {
     let again = |split| {
         let mut settings = settings(rig.server.url(), Auth::None);
         settings.split = split;
-        Client::with(settings, QUICK, Bounds::default()).expect("a client")
+        Client::build(settings, QUICK, Bounds::default(), Arc::new(())).expect("a client")
     };
     for taken in (1..whole.pages.len()).step_by(9) {
         for split in [Split::Always, Split::Auto, Split::Off] {

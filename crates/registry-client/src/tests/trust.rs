@@ -115,7 +115,8 @@ async fn an_answer_that_is_no_http_and_one_that_never_ends_are_errors() {
     for (answer, fault) in [(b"SSH-2.0-OpenSSH\r\n".to_vec(), Fault::Unreachable), (endless, Fault::Protocol)] {
         let address = raw(answer).await;
         let url = format!("http://{address}").parse().expect("a URL");
-        let client = Client::with(settings(url, Auth::None), QUICK, Bounds::default()).expect("a client");
+        let client =
+            Client::build(settings(url, Auth::None), QUICK, Bounds::default(), Arc::new(())).expect("a client");
         assert_eq!(walk(&client).await.error.expect("an error").fault(), fault);
     }
 }
@@ -124,7 +125,8 @@ async fn an_answer_that_is_no_http_and_one_that_never_ends_are_errors() {
 async fn of_raw(answer: Vec<u8>) -> Walked {
     let url = format!("http://{}", raw(answer).await).parse().expect("a URL");
     let timeout = Duration::from_millis(500);
-    let client = Client::with(Settings { timeout, ..settings(url, Auth::None) }, QUICK, Bounds::default());
+    let client =
+        Client::build(Settings { timeout, ..settings(url, Auth::None) }, QUICK, Bounds::default(), Arc::new(()));
     walk(&client.expect("a client")).await
 }
 
@@ -176,7 +178,12 @@ async fn many_gzip_members_end_in_time() {
 async fn https_to_a_server_that_speaks_none_is_a_tls_error() {
     let server = FakeRegistry::start(Script::open(["a"])).await.expect("a port");
     let url = format!("https://127.0.0.1:{}", server.url().port().expect("a port")).parse().expect("a URL");
-    let client = Client::with(Settings { insecure_tls: true, ..settings(url, Auth::None) }, QUICK, Bounds::default());
+    let client = Client::build(
+        Settings { insecure_tls: true, ..settings(url, Auth::None) },
+        QUICK,
+        Bounds::default(),
+        Arc::new(()),
+    );
     let error = walk(&client.expect("a client")).await.error.expect("an error");
     assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
     assert!(error.remedy().contains("may not speak TLS"), "{}", error.remedy());

@@ -1,10 +1,12 @@
 //! Tokens kept while they live: one fetch at a time per token, renewed ahead of their end. Knows no HTTP; where tokens
 //! come from is a [`TokenSource`].
 
+use crate::concurrency::single_flight::SingleFlight;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -84,8 +86,8 @@ type Kept = (Arc<Wanted>, Arc<Entry>);
 #[derive(Debug, Default)]
 struct Entry {
     state: Mutex<State>,
-    /// Held by whoever fetches this token.
-    flight: tokio::sync::Mutex<()>,
+    /// The fetches of this token.
+    flight: SingleFlight<RegistryError>,
 }
 
 #[derive(Debug, Default)]
@@ -98,9 +100,6 @@ struct State {
     used: Option<Instant>,
     /// Whether there ever was a token.
     known: bool,
-    /// Fetches finished so far, and the error if the last one failed: whoever waited for it shares its outcome.
-    finished: u64,
-    failed: Option<RegistryError>,
 }
 
 impl State {
@@ -127,7 +126,7 @@ impl State {
 
 impl Entry {
     fn state(&self) -> MutexGuard<'_, State> {
-        locked(&self.state)
+        self.state.lock()
     }
 }
 
@@ -155,33 +154,20 @@ impl<S: TokenSource> TokenCache<S> {
     /// The same for a caller that has a permit.
     pub async fn get_with(&self, wanted: &Wanted, permit: &S::Permit) -> Result<Token, RegistryError> {
         let entry = self.entry(wanted);
-        let finished = match self.look(&entry) {
-            Ok(token) => return Ok(token),
-            Err(finished) => finished,
-        };
-        let _flight = entry.flight.lock().await;
-        let outcome = {
-            let state = entry.state();
-            let fetched_meanwhile = state.finished != finished;
-            state.living(Instant::now()).map(Ok).or_else(|| fetched_meanwhile.then(|| state.failed.clone())?.map(Err))
-        };
-        match outcome {
-            Some(outcome) => outcome,
-            None => self.fetch(wanted, &entry, permit).await,
-        }
+        entry.flight.run(|| self.look(&entry), async || self.fetch(wanted, &entry, permit).await).await
     }
 
     /// A token, if there is a living one.
     pub fn living(&self, wanted: &Wanted) -> Option<Token> {
-        self.look(&self.entry(wanted)).ok()
+        self.look(&self.entry(wanted))
     }
 
-    /// A living token, or how many fetches have finished so far.
-    fn look(&self, entry: &Entry) -> Result<Token, u64> {
+    /// A living token, which is in use from here on.
+    fn look(&self, entry: &Entry) -> Option<Token> {
         let mut state = entry.state();
         let now = Instant::now();
         state.used = Some(now);
-        let Some(token) = state.living(now) else { return Err(state.finished) };
+        let token = state.living(now)?;
         // Passed over by the keepers while it was not in use.
         let overdue = state.renew_at.is_none();
         if overdue {
@@ -191,7 +177,7 @@ impl<S: TokenSource> TokenCache<S> {
         if overdue {
             self.expect(now);
         }
-        Ok(token)
+        Some(token)
     }
 
     /// Forgets a token that the registry refused; not one that has taken its place meanwhile.
@@ -207,7 +193,7 @@ impl<S: TokenSource> TokenCache<S> {
     /// How the tokens stand. [`TokenState::Rejected`] is the source's to know and never given here.
     pub fn state(&self) -> TokenState {
         let now = Instant::now();
-        let entries = locked(&self.entries);
+        let entries = self.entries.lock();
         let is_kept = self.keepers.load(Ordering::Relaxed) > 0;
         let times = |entry: &Arc<Entry>| {
             let state = entry.state();
@@ -254,9 +240,9 @@ impl<S: TokenSource> TokenCache<S> {
     /// The tokens to renew now, and when to look again. Those that are due and not in use are passed over for good,
     /// until somebody uses them.
     fn plan(&self, now: Instant) -> (Vec<Kept>, Option<Instant>) {
-        let mut soonest = locked(&self.soonest);
+        let mut soonest = self.soonest.lock();
         let (mut due, mut next) = (Vec::new(), None::<Instant>);
-        for (wanted, entry) in locked(&self.entries).iter() {
+        for (wanted, entry) in self.entries.lock().iter() {
             let mut state = entry.state();
             match state.renewal(now) {
                 None => {}
@@ -271,7 +257,7 @@ impl<S: TokenSource> TokenCache<S> {
 
     /// Wakes the keepers if this renewal is sooner than what they wait for.
     fn expect(&self, renewal: Instant) {
-        let mut soonest = locked(&self.soonest);
+        let mut soonest = self.soonest.lock();
         if soonest.is_none_or(|soonest| renewal < soonest) {
             *soonest = Some(renewal);
             self.sooner.notify_waiters();
@@ -280,19 +266,16 @@ impl<S: TokenSource> TokenCache<S> {
 
     async fn renew(&self, wanted: &Wanted, entry: &Entry) {
         let permit = self.source.permit().await;
-        let _flight = entry.flight.lock().await;
-        let now = Instant::now();
-        if entry.state().renewal(now).is_some_and(|at| at <= now) {
-            // Its user learns of a failure when the token has died.
-            let _ = self.fetch(wanted, entry, &permit).await;
-        }
+        let is_due = || entry.state().renewal(Instant::now()).is_some_and(|at| at <= Instant::now());
+        let renew = async || self.fetch(wanted, entry, &permit).await.map(drop);
+        // A failure is told to the user of the token, when the token has died.
+        let _ = entry.flight.run(|| (!is_due()).then_some(()), renew).await;
     }
 
-    /// Fetches and notes the outcome; the caller holds the entry's flight.
+    /// Fetches and notes the outcome, within the entry's flight.
     async fn fetch(&self, wanted: &Wanted, entry: &Entry, permit: &S::Permit) -> Result<Token, RegistryError> {
         let outcome = self.source.fetch(wanted, permit).await;
         let mut state = entry.state();
-        state.finished += 1;
         let now = Instant::now();
         match &outcome {
             Ok(token) => {
@@ -301,13 +284,11 @@ impl<S: TokenSource> TokenCache<S> {
                 state.renew_at = state.due;
                 state.token = Some(token.clone());
                 state.known = true;
-                state.failed = None;
             }
-            Err(error) => {
+            Err(_) => {
                 // Once more before it dies, but not at every page.
                 let pause = state.token.as_ref().map(|token| token.lifetime / 20);
                 state.renew_at = pause.map(|pause| now + pause.max(Duration::from_millis(250)));
-                state.failed = Some(error.clone());
             }
         }
         let renewal = state.renewal(now);
@@ -319,7 +300,7 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     fn entry(&self, wanted: &Wanted) -> Arc<Entry> {
-        let mut entries = locked(&self.entries);
+        let mut entries = self.entries.lock();
         if let Some(entry) = entries.get(wanted) {
             return entry.clone();
         }
@@ -364,10 +345,6 @@ fn evict(entries: &mut HashMap<Arc<Wanted>, Arc<Entry>>) {
         let median = *median;
         entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().used > median);
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Tokens for several repositories at once: which groups have been asked for, what their tokens grant, and when to stop
 //! asking so. Sends nothing.
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 use url::Url;
@@ -49,7 +50,7 @@ struct Read {
 impl Group {
     /// What this token of the group says about a repository.
     pub(crate) fn grant(&self, token: &Token, repository: &str) -> Grant {
-        let mut read = locked(&self.read);
+        let mut read = self.read.lock();
         let known = read.take().filter(|read| read.received == token.received);
         let known = known.unwrap_or_else(|| Read { received: token.received, pulls: pulls(token) });
         let grant = match &known.pulls {
@@ -82,7 +83,7 @@ impl Groups {
         if place.group.len() < 2 || self.failed_in_a_row.load(Ordering::Relaxed) >= PATIENCE {
             return None;
         }
-        let mut recent = locked(&self.recent);
+        let mut recent = self.recent.lock();
         let same = |group: &&Arc<Group>| {
             Arc::ptr_eq(&group.members, &place.group)
                 && group.wanted.realm == *realm
@@ -124,8 +125,4 @@ impl Groups {
             self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

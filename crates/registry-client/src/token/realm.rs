@@ -2,26 +2,27 @@
 //! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET); identity tokens by the
 //! `refresh_token` grant, for which there is only POST. It caches nothing.
 
+use crate::concurrency::prove_first::ProveFirst;
 use crate::login::header::basic;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION};
 use serde_json::Value;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use crate::clock;
-use crate::http::admission::Admission;
+use crate::http::call::{Answer, Call, Posted, Wants};
 use crate::http::observer::Endpoint;
 use crate::http::origin::{destination, trust_realm};
 use crate::http::reach::Way;
 use crate::http::said::{has_code, said};
-use crate::http::transport::{Answer, Call, Posted, Transport, Wants};
+use crate::http::transport::Transport;
+use crate::http::turn::Admission;
 use crate::login::credentials::{Credential, Credentials};
 use crate::login::secret::Secret;
 use crate::problem::Problem;
@@ -47,8 +48,7 @@ pub(crate) struct Realm {
     rejected: OnceLock<RegistryError>,
     /// Whether a realm has given a token for them. Until then one is asked at a time: the catalog and each repository want
     /// tokens of their own, and a wrong password is to be sent once.
-    proven: AtomicBool,
-    first: Mutex<()>,
+    proof: ProveFirst,
     /// Whether tokens are posted for: known by the first that was given, and no refusal changes it. Quay answers 405 to a
     /// GET whose scopes name a repository of a disabled account.
     posting: OnceLock<bool>,
@@ -63,9 +63,8 @@ impl Realm {
         further_hosts: Vec<String>,
         credentials: Arc<Credentials>,
     ) -> Self {
-        let (rejected, proven) = (OnceLock::new(), AtomicBool::new(false));
-        let (first, posting, doubts) = (Mutex::default(), OnceLock::new(), AtomicU32::new(0));
-        Self { transport, registry, further_hosts, credentials, rejected, proven, first, posting, doubts }
+        let (rejected, proof, posting, doubts) = Default::default();
+        Self { transport, registry, further_hosts, credentials, rejected, proof, posting, doubts }
     }
 
     /// The refusal of the credentials, once there has been one, by a realm or by the registry itself.
@@ -75,7 +74,7 @@ impl Realm {
 
     /// Whether a realm has given a token.
     pub(crate) fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Acquire)
+        self.proof.is_proven()
     }
 
     /// Notes a refusal of the credentials; other errors pass through.
@@ -244,10 +243,7 @@ impl TokenSource for Realm {
     }
 
     async fn fetch(&self, wanted: &Wanted, admission: &Admission) -> Result<Token, RegistryError> {
-        let mut alone = if self.is_proven() { None } else { Some(self.first.lock().await) };
-        if self.is_proven() {
-            alone = None;
-        }
+        let turn = self.proof.turn().await;
         if let Some(rejected) = self.rejected.get() {
             return Err(rejected.clone());
         }
@@ -255,10 +251,10 @@ impl TokenSource for Realm {
             let problem = self.transport.watched(problem);
             self.note(RegistryError::new(Step::Token, problem))
         });
-        self.transport.meter.token(asked.as_ref().map(drop).map_err(RegistryError::fault));
+        self.transport.observer.token(asked.as_ref().map(drop).map_err(RegistryError::fault));
         let token = asked?;
-        self.proven.store(true, Ordering::Release);
-        drop(alone);
+        self.proof.prove();
+        drop(turn);
         let scope = self.transport.sent.shown(wanted.scopes.to_string());
         debug!(%scope, lifetime_s = token.lifetime.as_secs(), "token received");
         Ok(token)

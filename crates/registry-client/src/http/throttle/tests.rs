@@ -92,7 +92,7 @@ async fn crawl(limit: Limit, count: usize, latency: Duration) -> Crawl {
             throttles.pass(&url, Endpoint::Tags, times > 1).await;
             let sent = Instant::now();
             sleep(latency.mul_f64(0.4 + 0.2 * dice.f64())).await;
-            let passes = locked(&limit).take(begun.elapsed());
+            let passes = limit.lock().take(begun.elapsed());
             sleep(latency.mul_f64(0.4 + 0.2 * dice.f64())).await;
             drop(permit);
             if passes {

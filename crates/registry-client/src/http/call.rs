@@ -1,0 +1,148 @@
+//! A request as it is sent, and its answer as it came: whole and bounded.
+
+use crate::http::body::Cap;
+use crate::http::observer::Endpoint;
+use crate::http::reach::Way;
+use crate::http::sent::Memory;
+use crate::model::media_type::ACCEPTED;
+use crate::problem::Problem;
+use reqwest::Method;
+use reqwest::Request;
+use reqwest::StatusCode;
+use reqwest::Version;
+use reqwest::header::ACCEPT;
+use reqwest::header::ACCEPT_ENCODING;
+use reqwest::header::AUTHORIZATION;
+use reqwest::header::CONNECTION;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::header::HeaderMap;
+use reqwest::header::HeaderValue;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// A page of names or tags, the ping.
+    Listing,
+    /// An answer of a registry's own API.
+    Api,
+    /// A token.
+    Token,
+    /// A manifest's digest and media type alone.
+    Head,
+    /// A manifest.
+    Manifest,
+    /// A configuration.
+    Blob,
+}
+
+impl Wants {
+    pub(crate) fn accept(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Listing | Self::Api | Self::Token => "application/json",
+            Self::Head | Self::Manifest => ACCEPTED,
+            Self::Blob => "*/*",
+        })
+    }
+
+    pub(crate) fn cap(self) -> Cap {
+        match self {
+            Self::Listing => Cap::PAGE,
+            Self::Api => Cap::API,
+            Self::Token | Self::Head => Cap::SMALL,
+            Self::Manifest => Cap::MANIFEST,
+            Self::Blob => Cap::CONFIG,
+        }
+    }
+}
+
+/// What a POST carries.
+#[derive(Clone, Copy)]
+pub(crate) enum Posted<'a> {
+    /// `application/x-www-form-urlencoded`.
+    Form(&'a str),
+    /// `application/json`. Secrets in it are to be noted by whoever sends it.
+    Json(&'a str),
+}
+
+impl<'a> Posted<'a> {
+    pub(crate) fn form(self) -> Option<&'a str> {
+        match self {
+            Self::Form(form) => Some(form),
+            Self::Json(_) => None,
+        }
+    }
+}
+
+/// A request to send: a GET, for [`Wants::Head`] a HEAD, or with something to post a POST.
+pub(crate) struct Call<'a> {
+    pub(crate) url: &'a Url,
+    pub(crate) authorization: Option<&'a HeaderValue>,
+    pub(crate) form: Option<Posted<'a>>,
+    pub(crate) wants: Wants,
+    /// As whose it is counted.
+    pub(crate) endpoint: Endpoint,
+    /// Who has said that it goes there.
+    pub(crate) way: Way,
+}
+
+/// An answer received whole.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// What requests carried: an answer that is shown is shown without it.
+    pub(crate) sent: Arc<Memory>,
+    /// The 429 with which a request was given up: for how long all answers had been like it, and the pause that was
+    /// asked for.
+    pub(crate) in_vain: Option<(Duration, Option<Duration>)>,
+}
+
+impl Answer {
+    /// Whether the server ends the connection with it.
+    pub(crate) fn is_the_last(&self) -> bool {
+        let says = |option| {
+            let values = self.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(option))
+        };
+        says("close") || (self.version == Version::HTTP_10 && !says("keep-alive"))
+    }
+}
+
+/// No answer to speak of.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Another try may fare better.
+    Broken(Problem),
+    /// It would come out the same.
+    Unusable(Problem),
+}
+
+pub(crate) fn request(call: &Call<'_>) -> Request {
+    let method = match (call.form, call.wants) {
+        (Some(_), _) => Method::POST,
+        (None, Wants::Head) => Method::HEAD,
+        (None, _) => Method::GET,
+    };
+    let mut request = Request::new(method, call.url.clone());
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, call.wants.accept());
+    // A HEAD is to tell the manifest's own length, not that of its compressed form.
+    let encoding = if call.wants == Wants::Head { "identity" } else { "gzip" };
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
+    if let Some(authorization) = call.authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
+    }
+    if let Some(posted) = call.form {
+        let (media_type, body) = match posted {
+            Posted::Form(form) => ("application/x-www-form-urlencoded", form),
+            Posted::Json(json) => ("application/json", json),
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        *request.body_mut() = Some(body.to_owned().into());
+    }
+    request
+}

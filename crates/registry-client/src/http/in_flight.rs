@@ -1,0 +1,66 @@
+//! One request on its way. The observer is told of its end in any case, also when the task that sent it is cancelled.
+
+use crate::http::clock_skew::clock_skew;
+use chrono::{DateTime, Utc};
+use reqwest::header::HeaderMap;
+use tokio::time::Instant;
+
+use crate::http::call::{Answer, Failure};
+use crate::http::observer::{EndedRequest, Endpoint, Loss, Observer};
+use crate::problem::Problem;
+
+/// A request on its way.
+pub(crate) struct InFlightRequest<'m> {
+    observer: &'m dyn Observer,
+    begun: Instant,
+    /// What is told at the end.
+    request: EndedRequest,
+}
+
+impl<'m> InFlightRequest<'m> {
+    pub(crate) fn begin(observer: &'m dyn Observer, endpoint: Endpoint) -> Self {
+        observer.begun(endpoint);
+        let request = EndedRequest {
+            endpoint,
+            outcome: Err(Loss::Dropped),
+            bytes: 0,
+            took: std::time::Duration::ZERO,
+            clock_skew: None,
+        };
+        Self { observer, begun: Instant::now(), request }
+    }
+
+    /// Notes the head of an answer that came at `now`.
+    pub(crate) fn answered(&mut self, headers: &HeaderMap, now: DateTime<Utc>) {
+        self.request.clock_skew = clock_skew(headers, now);
+    }
+
+    /// Notes that so many bytes of the body came.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.request.bytes += bytes as u64;
+    }
+
+    /// Tells how it ended.
+    pub(crate) fn end(mut self, outcome: &Result<Answer, Failure>) {
+        self.request.outcome = match outcome {
+            Ok(answer) => Ok(answer.status.as_u16()),
+            Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(loss(problem)),
+        };
+    }
+}
+
+impl Drop for InFlightRequest<'_> {
+    fn drop(&mut self) {
+        self.request.took = self.begun.elapsed();
+        self.observer.ended(&self.request);
+    }
+}
+
+fn loss(problem: &Problem) -> Loss {
+    match problem {
+        Problem::Timeout(_) => Loss::Timeout,
+        Problem::Tls(_) => Loss::Connect,
+        Problem::Broken(error) if error.is_connect() => Loss::Connect,
+        _ => Loss::Broken,
+    }
+}
