@@ -4,7 +4,7 @@ use crate::access::authorized::Authorized;
 use crate::api::Api;
 use crate::api::ApiSettings;
 use crate::contents::interface::Contents;
-use crate::contents::reading::RepositoryReader;
+use crate::contents::reader::RepositoryReader;
 use crate::http::observer::Observer;
 use crate::model::manifest::Descriptor;
 use crate::model::manifest::ImageConfig;
@@ -56,7 +56,7 @@ impl Client {
     /// Reads certificates and prepares the HTTP client; sends nothing.
     ///
     /// # Errors
-    /// [`Fault::Tls`](crate::Fault::Tls) if certificates cannot be read, or if none are known and the registry is https.
+    /// [`Fault::Tls`](crate::problem::fault::Fault::Tls) if certificates cannot be read, or if none are known and the registry is https.
     pub fn new(settings: Settings) -> Result<Self, RegistryError> {
         Self::observed(settings, Arc::new(()))
     }

@@ -8,6 +8,7 @@
 //! configurations (`reading`). Every request goes through `send` and passes `transport`. The rest is pure.
 
 mod access;
+mod address;
 mod api;
 mod catalog;
 mod client;
@@ -26,13 +27,15 @@ mod settings;
 mod tests;
 mod token;
 
+pub use address::{Network, NotANetwork};
 pub use api::page::{ApiAnswer, NextPage, with_query};
 pub use api::questions::{Absence, Proof};
 pub use api::{Api, ApiLogin, ApiSession, ApiSettings};
 pub use client::{Client, Standing};
 pub use contents::interface::Contents;
 pub use grammar::{is_digest, is_repository_name, is_tag, shown};
-pub use http::observer::{EndedRequest, Endpoint, Loss, Observer, RawExchange, SafetyRule};
+pub use http::endpoint::Endpoint;
+pub use http::observer::{EndedRequest, Loss, Observer, RawExchange, SafetyRule};
 pub use http::origin::{same_origin, trust_realm};
 pub use http::retry::{Attempt, Decision, Limited, RetryPolicy, Seen, asked_pause};
 pub use http::slowed::Slowed;
@@ -61,7 +64,6 @@ pub use problem::origin::Distrust;
 pub use problem::secret::CommandError;
 pub use problem::secret::SecretError;
 pub use problem::token::NoToken;
-pub use settings::address::{Network, NotANetwork};
 pub use settings::kind::{CATALOG_SCOPE, Habits, Kind};
 pub use settings::{AllowedHost, Pagination, Settings, Split};
 pub use token::bearer::{Claims, LifetimeSource, Token, read_answer};

@@ -1,6 +1,7 @@
 //! A client of one registry that knows how to log in.
 
-use crate::access::ping::Ping;
+use crate::access::recognise::kind_of_ping;
+use crate::access::welcome::Ping;
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::transport::Transport;
 use crate::login::credentials::Credentials;
@@ -62,7 +63,7 @@ impl Authorized {
                 return Some((kind, "the configuration says so"));
             }
             let by_host = Kind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
-            by_host.or_else(|| Kind::of_ping(headers, body, challenges))
+            by_host.or_else(|| kind_of_ping(headers, body, challenges))
         };
         let (mut is_first, told) = (false, self.settings.kind.is_some());
         let found = self.kind.get_or_init(|| {

@@ -2,52 +2,20 @@
 //! that, its own answers tell.
 
 use crate::access::authorized::Authorized;
-use crate::concurrency::single_flight::SingleFlight;
-use std::sync::{Arc, OnceLock};
+use crate::access::welcome::Ping;
+use crate::access::welcome::Welcome;
+use std::sync::Arc;
 
 use reqwest::StatusCode;
-use url::Url;
 
-use crate::access::send::{Access, Ask, challenges, in_token};
+use crate::access::authorization::Access;
+use crate::access::send::{Ask, challenges, in_token};
 use crate::http::call::Wants;
 use crate::http::said::said;
 use crate::login::credentials::LoginKind;
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
-use crate::token::challenge::Challenge;
-
-/// What the ping brought.
-#[derive(Debug)]
-pub(crate) struct Welcome {
-    pub(crate) url: Url,
-    /// The logins on offer; used where a path offers none of its own.
-    pub(crate) offered: Vec<Challenge>,
-    /// What the ping was authorized with.
-    pub(crate) access: Access,
-    /// Whether it was turned away; a registry may do that without saying which logins there are.
-    refused: bool,
-}
-
-impl Welcome {
-    pub(crate) fn offers(&self, scheme: &str) -> bool {
-        self.offered.iter().any(|challenge| challenge.is(scheme))
-    }
-}
-
-/// The client's one ping.
-#[derive(Debug, Default)]
-pub(crate) struct Ping {
-    welcome: OnceLock<Arc<Welcome>>,
-    flight: SingleFlight<RegistryError>,
-}
-
-impl Ping {
-    /// Whether the answer asked for a login; not before it came.
-    pub(crate) fn wants_login(&self) -> bool {
-        self.welcome.get().is_some_and(|welcome| welcome.refused || !welcome.offered.is_empty())
-    }
-}
 
 impl Authorized {
     /// What `/v2/` said; asked now if nobody has asked before.

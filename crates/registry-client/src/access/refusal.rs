@@ -2,8 +2,9 @@
 
 use reqwest::StatusCode;
 
+use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
-use crate::access::send::{Access, Sent, challenges};
+use crate::access::send::{Sent, challenges};
 use crate::http::said::said;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;

@@ -11,8 +11,9 @@ use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::access::ping::Welcome;
-use crate::access::send::{Access, Ask, Renewal, Sent, challenges, is_refusal};
+use crate::access::authorization::Access;
+use crate::access::send::{Ask, Renewal, Sent, challenges, is_refusal};
+use crate::access::welcome::Welcome;
 use crate::http::call::Answer;
 use crate::login::credentials::LoginKind;
 use crate::model::place::Place;

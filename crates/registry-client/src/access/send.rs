@@ -1,9 +1,9 @@
 //! One request until there is an answer: tried again as the retry policy says, along redirects, and once more with a
 //! new token where the old one had died. Which access a request deserves is its caller's to know.
 
+use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
 use crate::concurrency::prove_first::FirstTurn;
-use std::sync::Arc;
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
@@ -20,7 +20,6 @@ use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::token::bearer::Token;
-use crate::token::cache::Wanted;
 use crate::token::challenge::Challenge;
 
 /// Redirects followed on one request.
@@ -38,19 +37,6 @@ pub(crate) enum Renewal {
     Since(Instant),
     /// It says itself that it grants nothing.
     Never,
-}
-
-/// What a request is authorized with.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Access {
-    /// Nothing.
-    Anonymous,
-    /// The login's Basic credentials.
-    Basic,
-    /// The configured token.
-    Fixed,
-    /// A token of the cache.
-    Token(Arc<Wanted>),
 }
 
 /// A request.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
-use crate::access::ping::Welcome;
-use crate::access::send::{Access, Ask, Sent, challenges, in_token, is_refusal};
+use crate::access::send::{Ask, Sent, challenges, in_token, is_refusal};
+use crate::access::welcome::Welcome;
 use crate::http::call::{Answer, Wants};
 use crate::login::credentials::LoginKind;
 use crate::problem::error::RegistryError;

@@ -25,7 +25,9 @@ use crate::http::said::said;
 use crate::http::turn::Tries;
 use crate::login::auth::Login;
 use crate::login::header::{basic, header};
-use crate::login::secret::{Secret, SecretSource};
+use crate::login::secret::Secret;
+use crate::login::secret::SecretSource;
+
 use crate::model::page::{Cursor, Page};
 use crate::paging::circle::Circle;
 use crate::paging::page::{Entries, Listed};

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::catalog::split::plan::{Ask, Misfit, Plan, Sheet};
 use crate::catalog::split::saved::Rest;
-use crate::catalog::walk::{Walk, check, granted};
+use crate::catalog::state::{Walk, check, granted};
 use crate::clock;
 use crate::http::call::Answer;
 use crate::model::page::{Cursor, Page};

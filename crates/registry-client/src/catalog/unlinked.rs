@@ -1,15 +1,14 @@
 //! A page of the catalog that has no link to a next one: the last, or one whose link is missing. What is asked to tell the one
 //! from the other, `beyond` and `ending` know.
 
+use crate::catalog::doubts::Doubts;
 use futures::future::FutureExt;
 use reqwest::StatusCode;
 use url::Url;
 
-use crate::catalog::walk::{Received, Walk, granted};
+use crate::catalog::state::{Received, Walk, granted};
 use crate::http::call::Answer;
-use crate::model::page::{Remark, Shortfall};
 use crate::paging::beyond::{Beyond, List};
-use crate::paging::ending::Certainty;
 use crate::paging::page::Entries;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
@@ -51,42 +50,5 @@ impl Walk<'_> {
                 Err(error)
             }
         }
-    }
-}
-
-/// What there is to say about a page without a link.
-#[derive(Default)]
-pub(crate) struct Doubts {
-    pub(crate) shortfalls: Vec<Shortfall>,
-    pub(crate) remarks: Vec<Remark>,
-}
-
-impl Doubts {
-    fn of(certainty: Certainty, number: u64) -> Self {
-        match certainty {
-            Certainty::Sure | Certainty::AllAtOnce => Self::default(),
-            Certainty::Repeated => {
-                let message = format!(
-                    "catalog page {number} is full and has no Link to a next one; asked for it again, the registry gave \
-                     no other and no Link, so it is taken for the last"
-                );
-                Self { remarks: vec![Remark { code: "list_end", message }], ..Self::default() }
-            }
-            Certainty::Unknown => {
-                let message = format!(
-                    "catalog page {number} is full and has no Link to a next one, and the registry does not tell \
-                     what follows its last name: let it, or the proxy before it, send `Link` headers"
-                );
-                Self { shortfalls: vec![Shortfall { code: "unproven", message }], ..Self::default() }
-            }
-        }
-    }
-
-    fn link_missing(number: u64) -> Self {
-        let message = format!(
-            "catalog page {number} is full and had no Link to a next one, but there was more when the registry was asked: \
-             it, or a proxy before it, does not always send `Link` headers; the list was read on without"
-        );
-        Self { remarks: vec![Remark { code: "link_missing", message }], ..Self::default() }
     }
 }

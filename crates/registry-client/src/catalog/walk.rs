@@ -2,6 +2,11 @@
 //! ahead. Where the first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
 //! registry does.
 
+use crate::catalog::state::Fetched;
+use crate::catalog::state::Received;
+use crate::catalog::state::Walk;
+use crate::catalog::state::check;
+use crate::catalog::state::granted;
 use crate::paging::circle::Bounds;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -19,27 +24,24 @@ use url::Url;
 
 use crate::access::authorized::Authorized;
 use crate::access::session::Session;
+use crate::catalog::doubts::Doubts;
 use crate::catalog::ranges::{Ended, Ranges};
 use crate::catalog::split::saved::Rest;
 use crate::catalog::split::scout::Scout;
-use crate::catalog::unlinked::Doubts;
-use crate::clock;
 use crate::http::call::Answer;
 use crate::http::origin::same_origin;
-use crate::http::said::{has_code, said};
-use crate::model::page::{Cursor, Page};
+use crate::http::said::has_code;
+use crate::model::page::Cursor;
 use crate::paging::circle::Circle;
 use crate::paging::ending::{Ending, leads_nowhere};
 use crate::paging::key::{with_key, with_size};
 use crate::paging::link::following;
-use crate::paging::page::{Listed, MODEST, read_page};
+use crate::paging::page::{MODEST, read_page};
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::problem::link::LinkError;
 use crate::settings::Split;
-
-pub(crate) type Fetched = Result<Page, RegistryError>;
 
 /// The stream of pages. Its task asks for a page only with leave: one is given ahead, and one more each time the
 /// consumer wants a page, so that exactly one page is fetched while another is looked at.
@@ -111,18 +113,6 @@ async fn fetch_all(
     let ended = walk.from(from, small).await;
     // It ends the walk, so there is one at most.
     ended.inspect_err(|error| client.transport.observer.page(Err(error.fault())))
-}
-
-/// One walk under way.
-pub(crate) struct Walk<'a> {
-    pub(crate) client: &'a Authorized,
-    pub(crate) session: Session<'a>,
-    pub(crate) circle: Circle,
-    pub(crate) ending: Ending,
-    /// Pages handed on.
-    pub(crate) number: u64,
-    pub(crate) sender: &'a mpsc::Sender<Fetched>,
-    pub(crate) leave: &'a Semaphore,
 }
 
 impl Walk<'_> {
@@ -266,46 +256,6 @@ fn ends_with(answer: &Answer, next: &Url, requested: &Url) -> bool {
     leads_nowhere(next, requested) && read_page(&answer.body).is_ok_and(|listed| listed.entries() == 0)
 }
 
-/// A page received.
-#[derive(Clone, Copy)]
-pub(crate) struct Received<'p> {
-    answer: &'p Answer,
-    pub(crate) number: u64,
-    /// Whether names may be listed again.
-    again: bool,
-}
-
-impl Received<'_> {
-    pub(crate) fn read(self, client: &Authorized, circle: &mut Circle) -> Result<Listed, RegistryError> {
-        let at_step = |problem| RegistryError::new(Step::Page(self.number), problem);
-        let listed = read_page(&self.answer.body).map_err(|error| at_step(error.into()))?;
-        circle.read(&listed).map_err(at_step)?;
-        client.transport.page_received();
-        Ok(listed)
-    }
-
-    pub(crate) async fn hand_on(
-        self,
-        listed: Listed,
-        next: Option<&Url>,
-        doubts: Doubts,
-        sender: &mpsc::Sender<Fetched>,
-    ) {
-        let Self { answer, number, again } = self;
-        let received_at = clock::now();
-        let Listed { names, invalid, invalid_count, .. } = listed;
-        let last = next.is_none();
-        debug!(page = number, names = names.len() as u64 + invalid_count, last, "page received");
-        let invalid = invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
-        let cursor = next.map(|next| Cursor(next.to_string()));
-        let (proven_new, Doubts { shortfalls, remarks }) = (again, doubts);
-        let page =
-            Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks };
-        // Nobody listens any more: the task is about to be aborted.
-        let _ = sender.send(Ok(page)).await;
-    }
-}
-
 /// Whether the server knows where a key belongs that is no name, and answers as fast as it answers anything.
 async fn probe(session: &Session<'_>, link: &Url, scout: &Scout, page: Duration) -> bool {
     let Some(probe) = scout.probe() else { return false };
@@ -319,10 +269,6 @@ async fn probe(session: &Session<'_>, link: &Url, scout: &Scout, page: Duration)
     let pays = scout.pays(page, small);
     debug!(knows, pays, page_ms = page.as_millis(), small_ms = small.as_millis(), "whether to split the catalog");
     knows && pays
-}
-
-pub(crate) async fn granted(leave: &Semaphore) {
-    leave.acquire().await.expect("never closed").forget();
 }
 
 /// The first page, asked for in the configured size, then 100, then the server's own: docker-registry answers 400 to
@@ -357,16 +303,4 @@ async fn resumed_page(
     let url = url.ok_or_else(|| RegistryError::new(Step::Page(1), Problem::Link(LinkError::OtherOrigin)))?;
     let answer = session.first(&url, &Step::Page(1)).await?;
     Ok((url, answer))
-}
-
-pub(crate) fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
-    if answer.status == StatusCode::OK {
-        return Ok(());
-    }
-    let said = said(answer);
-    let first = number == 1;
-    let no_catalog = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
-        || has_code(&answer.body, &["UNSUPPORTED"]);
-    // Later, the catalog is known to be there: the link leads astray.
-    Err(if first && no_catalog { Problem::Unsupported(said) } else { Problem::of_status(said) })
 }

@@ -1,16 +1,14 @@
 //! Where a tag leads, without the manifest itself. HEAD is the cheap way to ask and no more than that: whatever goes wrong
 //! with it, a GET decides. Proxies filter HEAD, some registries do not serve it, and some answer it amiss.
 
-use crate::concurrency::prove_first::ProveFirst;
-use crate::contents::reading::RepositoryReader;
-use parking_lot::Mutex;
+use crate::contents::reader::RepositoryReader;
 
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use tracing::debug;
 
 use crate::access::send::Ask;
-use crate::contents::reading::{text, told_digest};
+use crate::contents::headers::{text, told_digest};
 use crate::http::call::Wants;
 use crate::http::retry::is_passing;
 use crate::http::said::said;
@@ -21,29 +19,6 @@ use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::problem::fault::Fault;
-
-/// For how many tags HEAD is left alone after a failure that may pass. The next time it fails, for so many times as
-/// many: a server that keeps silent about HEAD costs the time limit of a request each time.
-const REST: u64 = 16;
-
-/// What HEAD has been good for in this run.
-#[derive(Debug, Default)]
-pub(crate) struct Heads {
-    rest: Mutex<Rest>,
-    /// The first tag goes alone: where HEAD is refused or meets silence, that is learnt once and not by as many requests as
-    /// may be in flight.
-    first: ProveFirst,
-}
-
-#[derive(Debug, Default)]
-struct Rest {
-    /// For how many further tags HEAD is left alone.
-    left: u64,
-    /// How long the last rest was; 0 before the first.
-    last: u64,
-    /// Whether one HEAD is under way to see whether it works again.
-    probing: bool,
-}
 
 /// What a HEAD brought.
 #[derive(Debug)]
@@ -56,51 +31,6 @@ enum Head {
     Failed,
     /// A refusal, or an answer that says too little: the next one would be the same.
     Vain,
-}
-
-impl Heads {
-    /// Whether to ask for the next tag with HEAD.
-    fn are_wanted(&self) -> bool {
-        let mut rest = self.rest();
-        if rest.last == 0 {
-            return true;
-        }
-        if rest.left > 0 {
-            rest.left -= 1;
-            return false;
-        }
-        !std::mem::replace(&mut rest.probing, true)
-    }
-
-    fn worked(&self) {
-        let mut rest = self.rest();
-        if rest.last != u64::MAX {
-            *rest = Rest::default();
-        }
-    }
-
-    /// Leaves HEAD alone for a while. Those that were under way at the same time failed together, and count once.
-    fn failed(&self) {
-        let mut rest = self.rest();
-        if rest.last == 0 || rest.probing {
-            let length = rest.last.max(1).saturating_mul(REST);
-            *rest = Rest { left: length, last: length, probing: false };
-        }
-    }
-
-    /// Notes that a HEAD has taught nothing.
-    fn unsettled(&self) {
-        self.rest().probing = false;
-    }
-
-    /// Leaves HEAD alone for good.
-    fn give_up(&self) {
-        *self.rest() = Rest { left: u64::MAX, last: u64::MAX, probing: false };
-    }
-
-    fn rest(&self) -> parking_lot::MutexGuard<'_, Rest> {
-        self.rest.lock()
-    }
 }
 
 impl RepositoryReader {
@@ -172,41 +102,5 @@ impl RepositoryReader {
         let length = text(&answer.headers, CONTENT_LENGTH.as_str()).filter(|_| plain);
         let size = length.and_then(|length| length.parse().ok()).filter(|size: &i64| *size > 0);
         Ok(Head::Leads(Resolved { digest, media_type, size }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tags_until_wanted(heads: &Heads) -> u64 {
-        (0..100_000).take_while(|_| !heads.are_wanted()).count() as u64
-    }
-
-    #[test]
-    fn after_a_failure_head_is_left_alone_for_longer_each_time_until_it_works() {
-        let heads = Heads::default();
-        assert!(heads.are_wanted());
-        for rest in [16, 256, 4096] {
-            heads.failed();
-            // Those that were in flight with it.
-            heads.failed();
-            assert_eq!(tags_until_wanted(&heads), rest);
-            assert!(!heads.are_wanted(), "one looks whether it works again");
-        }
-        heads.worked();
-        assert!(heads.are_wanted());
-        heads.failed();
-        assert_eq!(tags_until_wanted(&heads), 16);
-        heads.unsettled();
-        assert!(heads.are_wanted(), "that one found nothing out");
-    }
-
-    #[test]
-    fn a_head_that_is_given_up_is_not_tried_again() {
-        let heads = Heads::default();
-        heads.give_up();
-        heads.failed();
-        assert!((0..100_000).all(|_| !heads.are_wanted()));
     }
 }

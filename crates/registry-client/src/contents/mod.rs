@@ -1,12 +1,16 @@
 //! What a repository holds: tags, manifests and image configurations.
 
 pub(crate) mod digest;
+pub(crate) mod head_use;
+pub(crate) mod headers;
 pub(crate) mod heads;
 pub(crate) mod image_config;
 pub(crate) mod interface;
 pub(crate) mod lenient;
 pub(crate) mod manifest_body;
+pub(crate) mod page_size;
 pub(crate) mod parts;
+pub(crate) mod reader;
 pub(crate) mod reading;
 pub(crate) mod signed;
 pub(crate) mod tags;

@@ -3,13 +3,16 @@
 
 use crate::access::authorized::Authorized;
 use crate::access::repository::Repositories;
-use crate::contents::heads::Heads;
-use crate::contents::tags::PageSize;
+use crate::contents::head_use::Heads;
+use crate::contents::headers::text;
+use crate::contents::headers::told_digest;
+use crate::contents::page_size::PageSize;
+use crate::contents::reader::RepositoryReader;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::CONTENT_TYPE;
 
 use crate::access::send::{Ask, Sent};
 use crate::contents::digest::{sha256, verify};
@@ -26,22 +29,9 @@ use crate::model::oddity::Odd;
 use crate::model::place::Place;
 use crate::model::tags::Tags;
 use crate::problem::Problem;
-use crate::problem::content::{Flaw, Foreign};
+use crate::problem::content::Foreign;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
-
-/// Where registries tell a manifest's digest.
-const DIGEST: &str = "docker-content-digest";
-
-/// Reads what repositories hold, as [`crate::contents::interface::Contents`] promises.
-#[derive(Debug)]
-pub(crate) struct RepositoryReader {
-    pub(crate) repositories: Repositories,
-    /// Which page size for tags the registry takes.
-    pub(crate) tag_pages: PageSize,
-    /// What HEAD is good for here.
-    pub(crate) heads: Heads,
-}
 
 impl RepositoryReader {
     pub(crate) fn new(authorized: Arc<Authorized>) -> Self {
@@ -175,19 +165,4 @@ fn proven<'a>(body: &'a [u8], digests: &[Option<&str>]) -> Result<Cow<'a, [u8]>,
         Some(payload) if all(&payload).is_ok() => Ok(Cow::Owned(payload)),
         _ => Err(problem),
     }
-}
-
-pub(crate) fn told_digest(answer: &Answer) -> Result<Option<String>, Problem> {
-    let Some(told) = answer.headers.get(DIGEST) else { return Ok(None) };
-    // Some proxies quote it, as they do with ETags.
-    let told = String::from_utf8_lossy(told.as_bytes()).trim().trim_matches('"').to_owned();
-    match told.as_str() {
-        "" => Ok(None),
-        digest if is_digest(digest) => Ok(Some(told)),
-        _ => Err(Problem::Corrupt(Flaw::NoDigest(answer.sent.shown(told)))),
-    }
-}
-
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

@@ -1,8 +1,7 @@
 //! The tags of a repository, page by page, until none follows. It asks; who may, is `repository`'s business.
 
-use crate::contents::reading::RepositoryReader;
+use crate::contents::reader::RepositoryReader;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures::future::FutureExt;
 use reqwest::StatusCode;
@@ -20,7 +19,7 @@ use crate::paging::beyond::{Beyond, List};
 use crate::paging::circle::{Bounds, Circle};
 use crate::paging::ending::{Certainty, Ending, leads_nowhere};
 use crate::paging::link::following;
-use crate::paging::page::{Entries, INVALID_KEPT, Listed, MODEST, read};
+use crate::paging::page::{Entries, INVALID_KEPT, Listed, read};
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
@@ -30,40 +29,6 @@ use crate::settings::Pagination;
 /// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
 /// largest repositories of public registries have.
 const MOST: Bounds = Bounds { pages: 100_000, names: 1_000_000 };
-
-/// The page size to ask for: the configured one, until the registry refuses it. docker-registry ignores it and gives all
-/// tags at once, Quay gives 100 whatever is asked; others would take their own default, often 100, as an answer.
-#[derive(Debug)]
-pub(crate) struct PageSize {
-    asked: AtomicU32,
-    /// Whether the registry was seen to give all tags at once, whatever size and place it is asked for.
-    whole: AtomicBool,
-}
-
-impl PageSize {
-    pub(crate) fn new(configured: u32) -> Self {
-        Self { asked: AtomicU32::new(configured), whole: AtomicBool::new(false) }
-    }
-
-    /// None: the registry's own. Never `n=0`, which is an empty page to some.
-    fn get(&self) -> Option<u32> {
-        Some(self.asked.load(Ordering::Relaxed)).filter(|size| *size > 0)
-    }
-
-    /// Notes that a size was refused, for all that follows: other requests may have learnt more meanwhile.
-    fn refused(&self, size: u32) {
-        let smaller = if size > MODEST { MODEST } else { 0 };
-        self.asked.fetch_min(smaller, Ordering::Relaxed);
-    }
-
-    fn are_whole(&self) -> bool {
-        self.whole.load(Ordering::Relaxed)
-    }
-
-    fn note_whole(&self) {
-        self.whole.store(true, Ordering::Relaxed);
-    }
-}
 
 impl RepositoryReader {
     /// All tags of a repository whose name follows the grammar.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::contents::interface::Contents as _;
 use crate::http::call::{Call, Failure, Wants};
-use crate::http::observer::Endpoint;
+use crate::http::endpoint::Endpoint;
 use crate::http::reach::Way;
 use crate::http::retry::RetryPolicy;
 use crate::http::said::said;

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use url::Url;
 
 use crate::http::call::{Answer, Call};
-use crate::http::observer::Endpoint;
+use crate::http::endpoint::Endpoint;
 use crate::http::transport::Transport;
 use crate::problem::Problem;
 

@@ -1,7 +1,7 @@
 //! A request as it is sent, and its answer as it came: whole and bounded.
 
 use crate::http::body::Cap;
-use crate::http::observer::Endpoint;
+use crate::http::endpoint::Endpoint;
 use crate::http::reach::Way;
 use crate::http::sent::Memory;
 use crate::model::media_type::ACCEPTED;

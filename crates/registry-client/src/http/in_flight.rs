@@ -6,7 +6,8 @@ use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
 use crate::http::call::{Answer, Failure};
-use crate::http::observer::{EndedRequest, Endpoint, Loss, Observer};
+use crate::http::endpoint::Endpoint;
+use crate::http::observer::{EndedRequest, Loss, Observer};
 use crate::problem::Problem;
 
 /// A request on its way.

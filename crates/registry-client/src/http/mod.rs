@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod call;
 pub(crate) mod clock_skew;
 pub(crate) mod connect;
+pub(crate) mod endpoint;
 pub(crate) mod gate;
 pub(crate) mod in_flight;
 pub(crate) mod line;

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::http::call::{Answer, Call, Wants};
-use crate::http::observer::Endpoint;
+use crate::http::endpoint::Endpoint;
 use crate::http::retry::{Attempt, Decision, Seen};
 use crate::problem::{Problem, Said};
 

@@ -15,9 +15,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use url::{Host, Url};
 
+use crate::address::Kind;
 use crate::http::origin::is_listed;
 use crate::http::sent::Memory;
-use crate::settings::address::Kind;
 use crate::settings::{AllowedHost, Settings};
 
 /// Who has said where a request goes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::http::observer::Endpoint;
+use crate::http::endpoint::Endpoint;
 
 /// Passed requests that say what a server takes; of fewer, the rate at the end says more.
 const ENOUGH: u32 = 10;

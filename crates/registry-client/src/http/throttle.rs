@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
+use crate::http::endpoint::Endpoint;
 use crate::http::gate::host;
 use crate::http::line::Line;
-use crate::http::observer::Endpoint;
 use crate::http::rate::Rate;
 use crate::http::retry::RetryPolicy;
 

@@ -20,7 +20,8 @@ use tokio::time::timeout;
 
 use crate::grammar::shown;
 use crate::login::command::tree::Tree;
-use crate::login::secret::{Environment, LONGEST};
+use crate::login::environment::Environment;
+use crate::login::environment::LONGEST;
 
 /// Kept of standard error, in bytes; the rest is read and dropped, so that the program does not wait for us.
 const COMPLAINT: usize = 4 * 1024;

@@ -1,77 +1,28 @@
 //! What a registry's client logs in with: read when it is needed, kept where reading costs a program's run, and read once
 //! more when the registry or its token service refuses it. It sends nothing.
 
+use crate::login::credential::AZURE;
+use crate::login::credential::Credential;
 use std::ffi::OsString;
 use std::fmt;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
-use ring::pbkdf2;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::login::auth::Auth;
-use crate::login::header::{basic, header};
-use crate::login::secret::Variables;
-use crate::login::secret::{Secret, SecretSource};
+use crate::login::environment::Variables;
+use crate::login::secret::Secret;
+use crate::login::secret::SecretSource;
+
 use crate::problem::Problem;
-use crate::problem::secret::SecretError;
 
 /// A refusal by 403 may mean that a credential has expired (ECR) as well as that one repository is not for us. Programs
 /// are not run again for each such repository.
 const FORBIDDEN_AFTER: Duration = Duration::from_mins(5);
-/// What OWASP's Password Storage Cheat Sheet asks for with HMAC-SHA-256.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("is not zero");
-/// Azure's user name for a password that is an identity token.
-const AZURE: &str = "00000000-0000-0000-0000-000000000000";
-
-/// Something to log in with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Credential {
-    /// For the token service, or for the registry as Basic credentials.
-    Login { username: String, password: Secret },
-    /// For the token service alone, by the `refresh_token` grant of `OAuth2`.
-    Identity(Secret),
-    /// For the registry as it is.
-    Bearer(Secret),
-}
-
-impl Credential {
-    /// A user name and a password, or what some user names say that the password is.
-    pub(crate) fn login(username: String, password: Secret) -> Self {
-        if username == AZURE { Self::Identity(password) } else { Self::Login { username, password } }
-    }
-
-    /// What tells it from another one and cannot be turned back into it: PBKDF2, as it is kept on disk. It takes tenths
-    /// of a second, on a thread aside.
-    async fn fingerprint(&self, salt: &[u8]) -> [u8; 32] {
-        // The user name cannot hold a NUL, so that two logins never run together.
-        let text = match self {
-            Self::Login { username, password } => format!("login\0{username}\0{}", password.expose()),
-            Self::Identity(token) => format!("identity\0{}", token.expose()),
-            Self::Bearer(token) => format!("bearer\0{}", token.expose()),
-        };
-        let salt = salt.to_owned();
-        let derive = move || {
-            let mut fingerprint = [0; 32];
-            pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, &salt, text.as_bytes(), &mut fingerprint);
-            fingerprint
-        };
-        tokio::task::spawn_blocking(derive).await.expect("deriving a key does not panic")
-    }
-
-    /// The `Authorization` for the registry itself.
-    fn header(&self) -> Result<HeaderValue, Problem> {
-        match self {
-            Self::Login { username, password } => basic(username, password),
-            Self::Bearer(token) => header("Bearer", token.expose()),
-            Self::Identity(_) => Err(Problem::Secret(SecretError::IdentityAlone)),
-        }
-    }
-}
 
 /// How a client logs in, as far as a session has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

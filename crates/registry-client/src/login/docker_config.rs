@@ -13,9 +13,11 @@ use url::Url;
 
 use crate::grammar::shown;
 use crate::login::command::{Run, SecretCommand};
-use crate::login::credentials::Credential;
+use crate::login::credential::Credential;
+use crate::login::environment::Environment;
 use crate::login::secret::Secret;
-use crate::login::secret::{Environment, read_file};
+use crate::login::secret::read_file;
+
 use crate::problem::secret::SecretError;
 
 /// Longest file that is read; people log in to dozens of registries, not to thousands.

@@ -1,6 +1,6 @@
 //! Secrets: where they come from, and a type that cannot be printed.
 
-use std::ffi::OsString;
+use crate::login::environment::{Environment, LONGEST};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -11,14 +11,6 @@ use rustix::fs::OFlags;
 
 use crate::login::command::{Run, SecretCommand};
 use crate::problem::secret::SecretError;
-
-/// Longest secret that is read, in bytes; robot tokens and JWTs stay far below.
-pub(crate) const LONGEST: u64 = 64 * 1024;
-
-/// The environment's variables by name. The process's own but in tests, which run at once and must not change it.
-pub(crate) type Variables = dyn Fn(&str) -> Option<OsString> + Send + Sync;
-/// The same, borrowed.
-pub(crate) type Environment<'a> = &'a (dyn Fn(&str) -> Option<OsString> + Send + Sync);
 
 /// A password or token. It has no `Display` and no `Serialize`, and its `Debug` is redacted.
 #[derive(Clone, PartialEq, Eq)]
@@ -184,6 +176,7 @@ fn open_directory(path: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
 

@@ -1,6 +1,6 @@
 //! Why a host that a server names is not connected to.
 
-use crate::settings::address::Kind;
+use crate::address::Kind;
 use std::net::IpAddr;
 
 /// A server sent us where it may not.

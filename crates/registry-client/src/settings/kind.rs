@@ -3,11 +3,7 @@
 
 use std::fmt;
 
-use reqwest::header::{HeaderMap, HeaderValue, SERVER};
-use serde_json::Value;
 use url::Url;
-
-use crate::token::challenge::Challenge;
 
 /// The scope that most registries want for their catalog, and that Quay answers 400 to.
 pub const CATALOG_SCOPE: &str = "registry:catalog:*";
@@ -131,14 +127,6 @@ impl Kind {
             _ => None,
         }
     }
-
-    /// The kind of whatever answered to `/v2/`, and why, as `it says so` in `kind: quay, because it says so`. `None`
-    /// where nothing tells it.
-    pub fn of_ping(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<(Self, &'static str)> {
-        of_headers(headers)
-            .or_else(|| challenges.iter().find_map(of_challenge))
-            .or_else(|| of_both(headers, body, challenges))
-    }
 }
 
 impl fmt::Display for Kind {
@@ -151,160 +139,9 @@ fn is_amazons(host: &str) -> bool {
     host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") || host.ends_with(".on.aws")
 }
 
-fn of_headers(headers: &HeaderMap) -> Option<(Kind, &'static str)> {
-    let server = headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    if headers.contains_key("x-jfrog-version") || headers.contains_key("x-artifactory-id") {
-        return Some((Kind::Artifactory, "its answer bears JFrog's headers"));
-    }
-    if server.starts_with("artifactory") {
-        return Some((Kind::Artifactory, "its `Server` header says so"));
-    }
-    if server.starts_with("nexus") {
-        return Some((Kind::Nexus, "its `Server` header says so"));
-    }
-    None
-}
-
-/// What a challenge alone gives away: the address of the token service, its name, the realm of Basic.
-fn of_challenge(challenge: &Challenge) -> Option<(Kind, &'static str)> {
-    let realm = challenge.param("realm").unwrap_or_default();
-    let service = challenge.param("service").unwrap_or_default();
-    if challenge.is("basic") {
-        let realm = realm.to_ascii_lowercase();
-        return match () {
-            () if service == "ecr.amazonaws.com" => Some((Kind::Ecr, "its service is `ecr.amazonaws.com`")),
-            () if realm.starts_with("sonatype nexus") => Some((Kind::Nexus, "its realm says so")),
-            () if realm.starts_with("artifactory") => Some((Kind::Artifactory, "its realm says so")),
-            () if realm.starts_with("harbor") => Some((Kind::Harbor, "its realm says so")),
-            () => None,
-        };
-    }
-    let realm = Url::parse(realm).ok();
-    let path = realm.as_ref().map_or("", Url::path);
-    let host = realm.as_ref().and_then(Url::host_str).unwrap_or_default();
-    match () {
-        () if host == "auth.docker.io" => Some((Kind::DockerHub, "its token service is auth.docker.io")),
-        () if host == "ghcr.io" => Some((Kind::Ghcr, "its token service is on ghcr.io")),
-        () if host == "public.ecr.aws" => Some((Kind::Ecr, "its token service is on public.ecr.aws")),
-        () if host.ends_with(".azurecr.io") => Some((Kind::Acr, "its token service is on azurecr.io")),
-        () if service == "harbor-registry" || path.ends_with("/service/token") => {
-            Some((Kind::Harbor, "its token service is `/service/token`"))
-        }
-        () if path.contains("/api/docker/") => Some((Kind::Artifactory, "its token service is under `/api/docker/`")),
-        () if path.ends_with("/jwt/auth") => Some((Kind::Gitlab, "its token service is `/jwt/auth`")),
-        () if path.ends_with("/v2/auth") => Some((Kind::Quay, "its token service is `/v2/auth`")),
-        () => None,
-    }
-}
-
-/// What only several signs together give away.
-fn of_both(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<(Kind, &'static str)> {
-    let bearer = challenges.iter().find(|challenge| challenge.is("bearer"));
-    let realm = bearer.and_then(|bearer| bearer.param("realm")).and_then(|realm| Url::parse(realm).ok());
-    let path = realm.as_ref().map_or("", Url::path);
-    let basic = challenges.iter().any(|challenge| challenge.is("basic"));
-    // Both of its challenges at once: routers/api/packages/container/container.go.
-    if path.ends_with("/v2/token") && basic {
-        return Some((Kind::Gitea, "its token service is `/v2/token` and it takes Basic as well"));
-    }
-    if path.ends_with("/token/") && headers.contains_key("correlation-id") {
-        return Some((Kind::Pulp, "its token service is `/token/` and it numbers its answers"));
-    }
-    let html = headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    if html && body.trim_ascii() == b"true" {
-        return Some((Kind::Quay, "it answers `true` as HTML"));
-    }
-    // What others send as well, so it comes last; where the body is the empty object, or a refusal in its own words, it is
-    // distribution's.
-    let version = headers.get("docker-distribution-api-version").map(HeaderValue::as_bytes);
-    let open = body.trim_ascii() == b"{}" && challenges.is_empty();
-    let is_its_own = version == Some(b"registry/2.0") && (open || refuses_as_distribution(body));
-    is_its_own.then_some((Kind::Distribution, "it answers as distribution does"))
-}
-
-/// `authentication required` with a detail that is null, as no other kind writes it (registry/handlers/app.go).
-fn refuses_as_distribution(body: &[u8]) -> bool {
-    let refusal = serde_json::from_slice::<Value>(body).unwrap_or_default();
-    let first = &refusal["errors"][0];
-    first["message"] == "authentication required" && first.get("detail").is_some_and(Value::is_null)
-}
-
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderName;
-
     use super::*;
-
-    fn of_ping(headers: &[(&str, &str)], body: &str) -> Option<Kind> {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value"));
-        }
-        let challenges = Challenge::parse_all(map.get_all("www-authenticate").iter().map(HeaderValue::as_bytes));
-        let found = Kind::of_ping(&map, body.as_bytes(), &challenges);
-        assert!(found.is_none_or(|(_, why)| why.starts_with("it")), "`because` stands before the reason");
-        found.map(|(kind, _)| kind)
-    }
-
-    /// The challenges are those of the real services.
-    #[test]
-    fn each_kind_is_told_by_what_it_answers() {
-        let challenge = |value| of_ping(&[("www-authenticate", value)], "");
-        for (value, kind) in [
-            (r#"Bearer realm="https://quay.io/v2/auth",service="quay.io""#, Kind::Quay),
-            (r#"Bearer realm="https://h.example/service/token",service="harbor-registry""#, Kind::Harbor),
-            (r#"Basic realm="harbor""#, Kind::Harbor),
-            (r#"Bearer realm="https://gitlab.com/jwt/auth",service="container_registry""#, Kind::Gitlab),
-            (r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io""#, Kind::DockerHub),
-            (
-                r#"Bearer realm="https://ghcr.io/token",service="ghcr.io",scope="repository:user/image:pull""#,
-                Kind::Ghcr,
-            ),
-            (r#"Basic realm="https://1.dkr.ecr.eu-west-1.amazonaws.com/",service="ecr.amazonaws.com""#, Kind::Ecr),
-            (r#"Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#, Kind::Ecr),
-            (r#"Bearer realm="https://x.azurecr.io/oauth2/token",service="x.azurecr.io""#, Kind::Acr),
-            (r#"Bearer realm="https://a.example/artifactory/api/docker/d/v2/token",service="a""#, Kind::Artifactory),
-            (r#"Basic realm="Artifactory Realm""#, Kind::Artifactory),
-            (r#"BASIC realm="Sonatype Nexus Repository Manager""#, Kind::Nexus),
-        ] {
-            assert_eq!(challenge(value), Some(kind), "{value}");
-        }
-        let gitea = [
-            ("www-authenticate", r#"Bearer realm="https://g.example/v2/token",service="container_registry",scope="*""#),
-            ("www-authenticate", "Basic realm=\"Gitea Container Registry\""),
-        ];
-        assert_eq!(of_ping(&gitea, ""), Some(Kind::Gitea));
-        let pulp = [
-            ("www-authenticate", r#"Bearer realm="https://p.example/token/",service="p.example""#),
-            ("correlation-id", "4f7a"),
-        ];
-        assert_eq!(of_ping(&pulp, ""), Some(Kind::Pulp));
-        assert_eq!(of_ping(&[("x-jfrog-version", "Artifactory/7")], ""), Some(Kind::Artifactory));
-        assert_eq!(of_ping(&[("server", "Nexus/3.70")], ""), Some(Kind::Nexus));
-        assert_eq!(of_ping(&[("content-type", "text/html; charset=utf-8")], "true"), Some(Kind::Quay));
-        let version = ("docker-distribution-api-version", "registry/2.0");
-        assert_eq!(of_ping(&[version], "{}"), Some(Kind::Distribution));
-        // Behind tokens, from docker-registry 2.8.2.
-        let bearer = ("www-authenticate", r#"Bearer realm="https://r.example/token",service="r""#);
-        let refusal = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#;
-        assert_eq!(of_ping(&[version, bearer], refusal), Some(Kind::Distribution));
-        assert_eq!(of_ping(&[bearer], refusal), None);
-        assert_eq!(of_ping(&[version, bearer], &refusal.replace(",\"detail\":null", "")), None);
-    }
-
-    #[test]
-    fn what_several_kinds_answer_tells_none() {
-        for (headers, body) in [
-            (&[][..], ""),
-            (&[("docker-distribution-api-version", "registry/2.0")], "{\"errors\":[]}"),
-            (&[("www-authenticate", r#"Bearer realm="https://r.example/token",service="r""#)], ""),
-            (&[("www-authenticate", "Basic realm=\"registry\"")], ""),
-            (&[("www-authenticate", r#"Bearer realm="not a url",service="r""#)], "true"),
-            (&[("www-authenticate", r#"Bearer realm="https://auth.docker.io.evil.example/token""#)], ""),
-        ] {
-            assert_eq!(of_ping(headers, body), None, "{headers:?} {body}");
-        }
-    }
 
     #[test]
     fn well_known_hosts_are_known_and_their_lookalikes_are_not() {

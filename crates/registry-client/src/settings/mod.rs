@@ -1,7 +1,6 @@
 //! What the protocol needs to know about one registry. The configuration translates into this.
 
 use crate::login::auth::Auth;
-pub(crate) mod address;
 pub(crate) mod kind;
 
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -11,8 +10,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::address::Network;
 use crate::login::client_certificate::ClientCertificate;
-use crate::settings::address::Network;
 use crate::settings::kind::Kind;
 
 /// One registry, as the protocol sees it.

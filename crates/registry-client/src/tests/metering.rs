@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use futures::FutureExt;
 
 use super::*;
-use crate::http::observer::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
+use crate::http::endpoint::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
 use fake_registry::{Endpoint as At, Fault as Goes, LinkStyle, OverMax, TagPages};
 
 /// What the meter was told.

@@ -17,13 +17,14 @@ use url::{Url, form_urlencoded};
 
 use crate::clock;
 use crate::http::call::{Answer, Call, Posted, Wants};
-use crate::http::observer::Endpoint;
+use crate::http::endpoint::Endpoint;
 use crate::http::origin::{destination, trust_realm};
 use crate::http::reach::Way;
 use crate::http::said::{has_code, said};
 use crate::http::transport::Transport;
 use crate::http::turn::Admission;
-use crate::login::credentials::{Credential, Credentials};
+use crate::login::credential::Credential;
+use crate::login::credentials::Credentials;
 use crate::login::secret::Secret;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;

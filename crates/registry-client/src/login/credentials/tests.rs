@@ -5,6 +5,7 @@ use crate::login::auth::Login;
 use crate::login::command::SecretCommand;
 use crate::login::command::tests::Programs;
 use crate::login::docker_config::DockerConfig;
+use crate::problem::secret::SecretError;
 
 /// A program that prints `secret1`, `secret2` and so on, a new one each `every` runs.
 struct Counting(Programs);

@@ -1,0 +1,93 @@
+//! One walk of a catalog under way, and its pages as they are received.
+
+use crate::access::authorized::Authorized;
+use crate::access::session::Session;
+use crate::catalog::doubts::Doubts;
+use crate::clock;
+use crate::http::call::Answer;
+use crate::http::said::has_code;
+use crate::http::said::said;
+use crate::model::page::Cursor;
+use crate::model::page::Page;
+use crate::paging::circle::Circle;
+use crate::paging::ending::Ending;
+use crate::paging::page::Listed;
+use crate::paging::page::read_page;
+use crate::problem::Problem;
+use crate::problem::error::RegistryError;
+use crate::problem::error::Step;
+use reqwest::StatusCode;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tracing::debug;
+use url::Url;
+
+pub(crate) type Fetched = Result<Page, RegistryError>;
+
+/// A page received.
+#[derive(Clone, Copy)]
+pub(crate) struct Received<'p> {
+    pub(crate) answer: &'p Answer,
+    pub(crate) number: u64,
+    /// Whether names may be listed again.
+    pub(crate) again: bool,
+}
+
+impl Received<'_> {
+    pub(crate) fn read(self, client: &Authorized, circle: &mut Circle) -> Result<Listed, RegistryError> {
+        let at_step = |problem| RegistryError::new(Step::Page(self.number), problem);
+        let listed = read_page(&self.answer.body).map_err(|error| at_step(error.into()))?;
+        circle.read(&listed).map_err(at_step)?;
+        client.transport.page_received();
+        Ok(listed)
+    }
+
+    pub(crate) async fn hand_on(
+        self,
+        listed: Listed,
+        next: Option<&Url>,
+        doubts: Doubts,
+        sender: &mpsc::Sender<Fetched>,
+    ) {
+        let Self { answer, number, again } = self;
+        let received_at = clock::now();
+        let Listed { names, invalid, invalid_count, .. } = listed;
+        let last = next.is_none();
+        debug!(page = number, names = names.len() as u64 + invalid_count, last, "page received");
+        let invalid = invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
+        let cursor = next.map(|next| Cursor(next.to_string()));
+        let (proven_new, Doubts { shortfalls, remarks }) = (again, doubts);
+        let page =
+            Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks };
+        // Nobody listens any more: the task is about to be aborted.
+        let _ = sender.send(Ok(page)).await;
+    }
+}
+
+pub(crate) fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
+    if answer.status == StatusCode::OK {
+        return Ok(());
+    }
+    let said = said(answer);
+    let first = number == 1;
+    let no_catalog = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+        || has_code(&answer.body, &["UNSUPPORTED"]);
+    // Later, the catalog is known to be there: the link leads astray.
+    Err(if first && no_catalog { Problem::Unsupported(said) } else { Problem::of_status(said) })
+}
+
+pub(crate) async fn granted(leave: &Semaphore) {
+    leave.acquire().await.expect("never closed").forget();
+}
+
+/// One walk under way.
+pub(crate) struct Walk<'a> {
+    pub(crate) client: &'a Authorized,
+    pub(crate) session: Session<'a>,
+    pub(crate) circle: Circle,
+    pub(crate) ending: Ending,
+    /// Pages handed on.
+    pub(crate) number: u64,
+    pub(crate) sender: &'a mpsc::Sender<Fetched>,
+    pub(crate) leave: &'a Semaphore,
+}
