@@ -19,6 +19,7 @@ mod foreign_entries;
 mod full_disk;
 mod hostile;
 mod hostile_contents;
+mod house;
 mod kills;
 mod layers;
 mod limits;
