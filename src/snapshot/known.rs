@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
+use parking_lot::Mutex;
 use stocktake_sink::Table;
 
 use super::columns::spooled_schema;
@@ -83,7 +83,7 @@ struct Index {
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decoded = self.batches.lock().unwrap_or_else(PoisonError::into_inner).decoded;
+        let decoded = self.batches.lock().decoded;
         let batches = self.first_repositories.len();
         f.debug_struct("Index").field("path", &self.path).field("batches", &batches).field("decoded", &decoded).finish()
     }
@@ -114,7 +114,7 @@ impl Index {
         let end = self.first_repositories.partition_point(|first| first.as_str() <= repository);
         let mut all = || -> Result<(), ArrowError> {
             for number in begin..end {
-                let batch = self.batches.lock().unwrap_or_else(PoisonError::into_inner).get(number)?;
+                let batch = self.batches.lock().get(number)?;
                 for at in rows_of(repository, &batch)? {
                     row(&batch, at)?;
                 }

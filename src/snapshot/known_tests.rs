@@ -97,7 +97,7 @@ fn a_walk_in_order_decodes_each_batch_once_whoever_asks() {
             });
         }
     });
-    let decoded = known.manifests.batches.lock().unwrap().decoded;
+    let decoded = known.manifests.batches.lock().decoded;
     assert_eq!(decoded, known.manifests.first_repositories.len());
 }
 
@@ -114,7 +114,7 @@ fn what_is_kept_in_memory_is_bounded() {
     let known = Known::open(&sealed(directory.path(), spool, &[])).unwrap().unwrap();
     for at in 0..100 {
         assert_eq!(known.of(&format!("app{at:03}")).unwrap().manifests.len(), 1);
-        let batches = known.manifests.batches.lock().unwrap();
+        let batches = known.manifests.batches.lock();
         let kept: usize = batches.kept.iter().map(|kept| kept.bytes).sum();
         assert_eq!(kept, batches.kept_bytes);
         assert!(kept <= KEPT_BYTES || batches.kept.len() <= 2, "{kept}");

@@ -3,10 +3,10 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use arrow::array::AsArray;
 use arrow::error::ArrowError;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use stocktake_sink::Table;
 
@@ -174,7 +174,7 @@ impl Segments {
     fn drain_into(&mut self, writer: &mut SegmentWriter) -> Result<(), ArrowError> {
         let paths: Vec<_> = self.closed.iter().map(|segment| self.path(segment.number)).collect();
         let is_wide = paths.len() > NARROW;
-        let _turn = is_wide.then(|| WIDE_MERGE.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = is_wide.then(|| WIDE_MERGE.lock());
         let open = || Merge::open(self.table, paths.iter().map(PathBuf::as_path));
         for batch in self.patience.during(&self.directory, open)? {
             writer.append(&batch?)?;

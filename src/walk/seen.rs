@@ -6,6 +6,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use fastbloom::BloomFilter;
+
 use super::monitored::MonitoredNames;
 use crate::registry::Names;
 use crate::snapshot::{Spool, SpoolError};
@@ -15,7 +17,7 @@ const FIRST_LAYER: usize = 16 * 1024;
 const BITS_PER_NAME: usize = 10;
 /// The number of bits set per name; with 10 bits a name about one in a hundred unknown names looks known to a full layer,
 /// of which ten million names fill ten.
-const PROBES: u64 = 6;
+const PROBES: u32 = 6;
 
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -75,7 +77,9 @@ struct Filter {
 
 #[derive(Debug)]
 struct Layer {
-    bits: Vec<u64>,
+    /// Takes the hashes of our own hasher; its own one is not used.
+    bits: BloomFilter,
+    /// Names that still fit.
     room: usize,
 }
 
@@ -95,43 +99,20 @@ impl Filter {
     /// Adds a name; false if it was certainly not met before.
     fn insert(&mut self, name: &str) -> bool {
         let hash = self.hasher.hash_one(name);
-        if self.layers.iter().rev().any(|layer| layer.holds(hash)) {
+        if self.layers.iter().rev().any(|layer| layer.bits.contains_hash(hash)) {
             return true;
         }
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
             let names = FIRST_LAYER << self.layers.len();
-            self.layers.push(Layer { bits: vec![0; names * BITS_PER_NAME / 64], room: names });
+            let bits = BloomFilter::with_num_bits(names * BITS_PER_NAME).hashes(PROBES);
+            self.layers.push(Layer { bits, room: names });
         }
         if let Some(layer) = self.layers.last_mut() {
-            layer.insert(hash);
+            layer.bits.insert_hash(hash);
+            layer.room -= 1;
         }
         false
     }
-}
-
-impl Layer {
-    fn holds(&self, hash: u64) -> bool {
-        probes(hash, self.bits.len()).all(|(word, bit)| self.bits[word] & bit != 0)
-    }
-
-    fn insert(&mut self, hash: u64) {
-        for (word, bit) in probes(hash, self.bits.len()) {
-            self.bits[word] |= bit;
-        }
-        self.room -= 1;
-    }
-}
-
-/// Double hashing (Kirsch and Mitzenmacher): the halves of one hash make all probes.
-fn probes(hash: u64, words: usize) -> impl Iterator<Item = (usize, u64)> {
-    let bits = words as u64 * 64;
-    let (start, step) = (hash & 0xffff_ffff, (hash >> 32) | 1);
-    (0..PROBES).map(move |n| {
-        let bit = (start + n * step) % bits;
-        #[allow(clippy::cast_possible_truncation)] // below the number of bits of a Vec
-        let word = (bit / 64) as usize;
-        (word, 1 << (bit % 64))
-    })
 }
 
 #[cfg(test)]
