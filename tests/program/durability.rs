@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use crate::support::crash_point::{CrashAt, Library};
-use crate::support::site::Site;
+use crate::support::site::Installation;
 
 /// The steps of a run on a site that has one snapshot, each with its path.
 async fn steps() -> Vec<(String, String)> {
-    let site = Site::in_memory(600);
+    let site = Installation::in_memory(600);
     site.must_run(0).await;
     let _registry = site.serve(1).await;
     let (ended, steps) = Library::build().run(&site, CrashAt::Never);

@@ -12,10 +12,10 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use stocktake::fake::{Endpoint, Fault, Repositories, Script};
 
-use crate::support::fail_point::{Errno, FailPoint, Failure};
+use crate::support::fail_point::{Errno, FailPoint, InjectedFailure};
 use crate::support::inventory::manifests;
 use crate::support::program::{Finished, Workplace};
-use crate::support::site::{Site, copy_tree, names, start};
+use crate::support::site::{Installation, copy_tree, names, start};
 use crate::support::stage::{Stage, content, content_of, script};
 
 /// Ten seconds, after which a checkpoint is due, take 50 ms.
@@ -49,7 +49,7 @@ impl Ground {
     }
 
     /// A run of a copy of this base in which these operations fail, and the operations that would count.
-    async fn run(&self, base: &Workplace, failure: Failure) -> (Workplace, Finished, Vec<String>) {
+    async fn run(&self, base: &Workplace, failure: InjectedFailure) -> (Workplace, Finished, Vec<String>) {
         let place = Workplace::with(&self.stage.yaml);
         for directory in ["state", "inventory"] {
             if base.path(directory).exists() {
@@ -67,7 +67,7 @@ impl Ground {
 
     /// How many operations may fail with this error in a run from this base; such a run has checkpoints.
     async fn operations(&self, base: &Workplace, errno: Errno) -> usize {
-        let (place, ended, operations) = self.run(base, Failure::none(errno)).await;
+        let (place, ended, operations) = self.run(base, InjectedFailure::none(errno)).await;
         ended.exits(0);
         assert!(content(&place) == self.expected);
         let checkpoints = operations.iter().filter(|operation| operation.contains("-checkpoint.json")).count();
@@ -76,7 +76,7 @@ impl Ground {
     }
 
     /// Lets it happen; what is published must be true, and the next run must mend the rest. What the run said, if not.
-    async fn survives(&self, at: usize, failure: Failure) -> Outcome {
+    async fn survives(&self, at: usize, failure: InjectedFailure) -> TrialOutcome {
         let (described, base) = &self.bases[at];
         let (place, ended, operations) = self.run(base, failure).await;
         let failed = operations.get(failure.from.saturating_sub(1)).cloned().unwrap_or_default();
@@ -99,10 +99,10 @@ impl Ground {
         assert!(content(&place) == self.expected, "the next run publishes something else: {told}");
         let left = place.tree("state/quay");
         assert!(!left.keys().any(|name| name.starts_with("walk")), "{told}: {:?}", left.keys());
-        if published > earlier { Outcome::Published } else { Outcome::Failed }
+        if published > earlier { TrialOutcome::Published } else { TrialOutcome::Failed }
     }
 
-    async fn survives_all(&self, trials: Vec<(usize, Failure)>) -> BTreeMap<Outcome, usize> {
+    async fn survives_all(&self, trials: Vec<(usize, InjectedFailure)>) -> BTreeMap<TrialOutcome, usize> {
         let outcomes = stream::iter(trials).map(|(at, failure)| self.survives(at, failure)).buffer_unordered(4);
         let count = |mut counts: BTreeMap<_, _>, outcome| async move {
             *counts.entry(outcome).or_insert(0) += 1;
@@ -113,7 +113,7 @@ impl Ground {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
+enum TrialOutcome {
     Published,
     Failed,
 }
@@ -126,7 +126,9 @@ async fn whatever_operation_on_a_file_fails_what_is_published_is_true_and_whole(
     for at in 0..ground.bases.len() {
         for errno in [Errno::NoSpace, Errno::NoDescriptor, Errno::Io] {
             let operations = ground.operations(&ground.bases[at].1, errno).await;
-            trials.extend(HOW_OFTEN.map(|times| (at, Failure { from: random.usize(1..=operations), times, errno })));
+            trials.extend(
+                HOW_OFTEN.map(|times| (at, InjectedFailure { from: random.usize(1..=operations), times, errno })),
+            );
         }
     }
     let outcomes = ground.survives_all(trials).await;
@@ -141,7 +143,7 @@ async fn each_operation(at: usize) {
         // Runs differ a little.
         let operations = ground.operations(&ground.bases[at].1, errno).await + 5;
         for times in HOW_OFTEN {
-            let trials = (1..=operations).map(|from| (at, Failure { from, times, errno })).collect();
+            let trials = (1..=operations).map(|from| (at, InjectedFailure { from, times, errno })).collect();
             let outcomes = ground.survives_all(trials).await;
             println!("{}, {errno:?}, {times:?}: {operations} operations, {outcomes:?}", ground.bases[at].0);
         }
@@ -171,7 +173,7 @@ async fn each_operation_on_a_file_that_fails_on_a_second_night_publishes_nothing
 /// Somebody else's file takes all the room, and goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_disk_that_is_full_for_a_moment_at_a_checkpoint_loses_no_row() {
-    let site = Site::on_small_disk(3000, "state", 2048);
+    let site = Installation::on_small_disk(3000, "state", 2048);
     let library = FailPoint::build();
     site.must_run(0).await;
     let (sender, fifth_page_is_asked_for) = mpsc::channel();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use stocktake::fake::{Endpoint, Fault, Script};
 
 use crate::support::fail_point::FailPoint;
-use crate::support::site::{Ended, Site, names, start};
+use crate::support::site::{FinishedProcess, Installation, names, start};
 
 /// Everything below a directory that is not a file, and the content of everything that is.
 fn tree(directory: &Path) -> Vec<(PathBuf, String)> {
@@ -33,7 +33,7 @@ fn plant(path: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn foreign_entries_in_the_state_and_at_the_sinks_block_nothing_and_stay() {
-    let site = Site::in_memory(600);
+    let site = Installation::in_memory(600);
     site.must_run(0).await;
     let state = site.state();
     let date = fs::read_dir(site.path().join("inventory/v1/repositories/registry=quay")).unwrap().next().unwrap();
@@ -79,7 +79,7 @@ async fn foreign_entries_in_the_state_and_at_the_sinks_block_nothing_and_stay() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_entry_that_comes_while_the_walk_goes_on_is_not_moved_with_it() {
-    let site = Site::in_memory(600);
+    let site = Installation::in_memory(600);
     let walk = site.state().join("walk");
     let planted = walk.clone();
     let script = Script::open(&*names(0, site.count)).with_faults(move |request, nth| {
@@ -100,7 +100,7 @@ async fn an_entry_that_comes_while_the_walk_goes_on_is_not_moved_with_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn links_in_the_state_lose_what_they_lead_to_nothing() {
     for (name, is_refused) in [("lock", true), ("state.json", false), ("walk", false), ("sealed-x", false)] {
-        let site = Site::in_memory(600);
+        let site = Installation::in_memory(600);
         site.must_run(0).await;
         let theirs = site.path().join("theirs");
         let link = site.state().join(name);
@@ -132,7 +132,7 @@ async fn links_in_the_state_lose_what_they_lead_to_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_lock_file_with_a_second_name_keeps_its_content() {
-    let site = Site::in_memory(600);
+    let site = Installation::in_memory(600);
     site.must_run(0).await;
     let (lock, theirs) = (site.state().join("lock"), site.path().join("backup"));
     plant(&theirs);
@@ -151,17 +151,17 @@ async fn a_directory_that_cannot_be_synced_is_passed_over_and_one_that_fails_to_
     let library = FailPoint::build();
     // EINVAL and ENOTSUP: there is no such thing on this file system. EIO: it went wrong.
     for (errno, code) in [("22", 0), ("95", 0), ("5", 1)] {
-        let site = Site::in_memory(600);
+        let site = Installation::in_memory(600);
         let _registry = site.serve(0).await;
         let mut command = site.command();
         command.env("LD_PRELOAD", library.path()).env("FAIL_ONLY", "syncdir").env("FAIL_FROM", "1");
-        let ended = Ended::of(command.env("FAIL_ERRNO", errno));
+        let ended = FinishedProcess::of(command.env("FAIL_ERRNO", errno));
         assert_eq!(ended.status.code(), Some(code), "{errno}: {}", ended.told);
     }
     // A file that cannot be synced is another matter.
-    let site = Site::in_memory(600);
+    let site = Installation::in_memory(600);
     let _registry = site.serve(0).await;
     let mut command = site.command();
     command.env("LD_PRELOAD", library.path()).env("FAIL_ONLY", "fsync").env("FAIL_FROM", "1");
-    assert_eq!(Ended::of(command.env("FAIL_ERRNO", "22")).status.code(), Some(1));
+    assert_eq!(FinishedProcess::of(command.env("FAIL_ERRNO", "22")).status.code(), Some(1));
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 
-use crate::support::site::{Ended, Site};
+use crate::support::site::{FinishedProcess, Installation};
 use crate::support::stranger::Stranger;
 
 /// More pages than a run needs; a test that gets there would go on for ever.
@@ -14,7 +14,7 @@ fn published(strangers: &mut [Stranger; 2]) -> [BTreeSet<usize>; 2] {
     strangers.each_mut().map(Stranger::look)
 }
 
-fn assert_told(ended: &Ended, words: &[&str]) {
+fn assert_told(ended: &FinishedProcess, words: &[&str]) {
     assert_eq!(ended.status.code(), Some(1), "{}", ended.told);
     for word in words {
         assert!(ended.told.contains(word), "{word:?} in:\n{}", ended.told);
@@ -23,7 +23,7 @@ fn assert_told(ended: &Ended, words: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_full_disk_under_a_sink_leaves_it_as_it_was_until_there_is_room() {
-    let site = Site::on_small_disk(3000, "inventory", 2048);
+    let site = Installation::on_small_disk(3000, "inventory", 2048);
     let mut strangers = site.strangers();
     site.must_run(0).await;
     published(&mut strangers);
@@ -69,7 +69,7 @@ async fn a_full_disk_under_a_sink_leaves_it_as_it_was_until_there_is_room() {
 /// One sealed snapshot is kept, the last: what a sink missed before that is not made up for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_sink_that_was_full_for_two_nights_gets_the_second() {
-    let site = Site::on_small_disk(600, "inventory", 1024);
+    let site = Installation::on_small_disk(600, "inventory", 1024);
     let mut strangers = site.strangers();
     site.must_run(0).await;
     site.disk().fill(0);
@@ -85,7 +85,7 @@ async fn a_sink_that_was_full_for_two_nights_gets_the_second() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_full_disk_under_the_state_publishes_nothing_until_there_is_room() {
-    let site = Site::on_small_disk(3000, "state", 2048);
+    let site = Installation::on_small_disk(3000, "state", 2048);
     let mut strangers = site.strangers();
     site.must_run(0).await;
     published(&mut strangers);
@@ -127,7 +127,7 @@ async fn a_full_disk_under_the_state_publishes_nothing_until_there_is_room() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_state_disk_that_a_killed_run_filled_is_emptied_by_the_next_run() {
-    let site = Site::on_small_disk(3000, "state", 2048);
+    let site = Installation::on_small_disk(3000, "state", 2048);
     let mut strangers = site.strangers();
     site.must_run(0).await;
     // As a run leaves it that is killed while it walks with the disk full, before it could write itself into the lock.
@@ -143,7 +143,7 @@ async fn a_state_disk_that_a_killed_run_filled_is_emptied_by_the_next_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_state_disk_that_fills_up_in_mid_walk_is_a_failure_and_not_a_partial_walk() {
     // More rows than are buffered: they are written while the walk goes on.
-    let site = Site::on_small_disk(70_000, "state", 64);
+    let site = Installation::on_small_disk(70_000, "state", 64);
     let _registry = site.serve(0).await;
     let ended = site.run();
     assert_told(&ended, &["spool rows in ", "No space left on device", "look at the state directory's disk"]);

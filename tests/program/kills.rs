@@ -9,8 +9,8 @@ use stocktake::fake::{Endpoint, Fault, Script};
 use tokio::time::{Instant, sleep};
 
 use crate::support::crash_point::{CrashAt, Library};
-use crate::support::site::{Running, Site, names, start};
-use crate::support::stranger::{Progress, Stranger, is_hidden};
+use crate::support::site::{Installation, RunningChild, names, start};
+use crate::support::stranger::{ExportProgress, Stranger, is_hidden};
 
 /// Where a run was when it was killed, told from what it left on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ enum Phase {
 
 impl Phase {
     /// `before` is the content of `state.json` when the run began.
-    fn of(site: &Site, before: &Value, strangers: &[Stranger; 2]) -> Self {
+    fn of(site: &Installation, before: &Value, strangers: &[Stranger; 2]) -> Self {
         let now = site.pointer();
         let id = &now["last"]["id"];
         if id != &before["last"]["id"] {
@@ -51,12 +51,12 @@ impl Phase {
             let run_id = site.kept_run();
             let [one, other] = [0, 1].map(|sink| strangers[sink].progress(&run_id));
             return match (one.min(other), one.max(other)) {
-                (Progress::Pointed, _) => Self::Delivered,
-                (Progress::Committed, _) => Self::Committed,
-                (_, Progress::Committed | Progress::Pointed) => Self::OneSink,
-                (_, Progress::Visible) => Self::Visible,
-                (_, Progress::Staged) => Self::Staged,
-                (_, Progress::Nothing) => Self::Kept,
+                (ExportProgress::Pointed, _) => Self::Delivered,
+                (ExportProgress::Committed, _) => Self::Committed,
+                (_, ExportProgress::Committed | ExportProgress::Pointed) => Self::OneSink,
+                (_, ExportProgress::Visible) => Self::Visible,
+                (_, ExportProgress::Staged) => Self::Staged,
+                (_, ExportProgress::Nothing) => Self::Kept,
             };
         }
         let is_there = |name: &str| site.state().join("walk").join(name).exists();
@@ -89,7 +89,7 @@ fn published(strangers: &mut [Stranger; 2]) -> [BTreeSet<usize>; 2] {
 }
 
 /// A clean run of this round, after which both sinks have exactly these rounds and nothing else lies about.
-async fn assert_repaired(site: &Site, strangers: &mut [Stranger; 2], round: usize, rounds: &BTreeSet<usize>) {
+async fn assert_repaired(site: &Installation, strangers: &mut [Stranger; 2], round: usize, rounds: &BTreeSet<usize>) {
     site.must_run(round).await;
     assert_eq!(published(strangers), [rounds.clone(), rounds.clone()]);
     for stranger in strangers {
@@ -103,7 +103,7 @@ async fn a_hundred_kills_at_random_moments_lose_nothing() {
     const KILLS: usize = 110;
     const ROUNDS_MAX: usize = 400;
     // On a disk, where syncing takes its time: in memory a run would be nearly all walk.
-    let site = Site::new(3000);
+    let site = Installation::new(3000);
     let mut strangers = site.strangers();
     site.must_run(0).await;
     let begun = Instant::now();
@@ -120,7 +120,7 @@ async fn a_hundred_kills_at_random_moments_lose_nothing() {
         let share = ((round * 37 % 100) as f64 + random.f64()) / 100.0;
         let before = site.pointer();
         let _registry = site.serve(round).await;
-        let running = Running::start(site.command());
+        let running = RunningChild::start(site.command());
         sleep(whole_run.mul_f64(share)).await;
         let killed = running.kill();
         for rounds in published(&mut strangers) {
@@ -153,7 +153,7 @@ async fn a_hundred_kills_at_random_moments_lose_nothing() {
 async fn a_kill_at_any_step_of_mending_and_running_loses_nothing() {
     let library = Library::build();
     // The first snapshot is published; the second is sealed, at the feed, and torn at the warehouse.
-    let base = Site::in_memory(600);
+    let base = Installation::in_memory(600);
     base.must_run(0).await;
     let _second = base.serve(1).await;
     let torn = CrashAt::PointAfter("half write 1 inventory/v1/repositories", "rename inventory-json/v1/_latest");
@@ -168,13 +168,13 @@ async fn a_kill_at_any_step_of_mending_and_running_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_kill_at_any_step_of_the_first_run_of_all_loses_nothing() {
-    let phases = killed_at_every_step(&Library::build(), &Site::in_memory(600), &BTreeSet::new()).await;
+    let phases = killed_at_every_step(&Library::build(), &Installation::in_memory(600), &BTreeSet::new()).await;
     assert!(phases.len() >= 11, "{phases:?}");
 }
 
 /// A copy of the site whose run was killed at this step, and the readers that knew it before.
 #[expect(clippy::print_stdout, reason = "shown where a test fails: which step it was")]
-fn killed_at_step(step: usize, library: &Library, base: &Site) -> (Site, [Stranger; 2]) {
+fn killed_at_step(step: usize, library: &Library, base: &Installation) -> (Installation, [Stranger; 2]) {
     let site = base.copy();
     let mut strangers = site.strangers();
     published(&mut strangers);
@@ -187,7 +187,11 @@ fn killed_at_step(step: usize, library: &Library, base: &Site) -> (Site, [Strang
 /// Kills the run of round 2 at each of its steps, always from the same beginning, and lets round 3 mend it; then there
 /// is the content of these rounds, of round 2 if it was kept, and of round 3.
 #[expect(clippy::print_stdout, reason = "shown where a test fails: which step it was")]
-async fn killed_at_every_step(library: &Library, base: &Site, earlier: &BTreeSet<usize>) -> BTreeMap<Phase, usize> {
+async fn killed_at_every_step(
+    library: &Library,
+    base: &Installation,
+    earlier: &BTreeSet<usize>,
+) -> BTreeMap<Phase, usize> {
     let _registry = base.serve(2).await;
     let before = base.pointer();
     let (ended, steps) = library.run(&base.copy(), CrashAt::Never);
@@ -210,7 +214,7 @@ async fn killed_at_every_step(library: &Library, base: &Site, earlier: &BTreeSet
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_kill_at_any_step_of_a_run_that_may_not_be_published_touches_nothing() {
     let library = Library::build();
-    let base = Site::in_memory(600);
+    let base = Installation::in_memory(600);
     base.must_run(0).await;
     let script = Script::open(&*names(1, base.count));
     let script = script.with_faults(|request, _| {
@@ -240,8 +244,8 @@ async fn a_kill_at_any_step_of_a_run_that_may_not_be_published_touches_nothing()
 }
 
 /// One kill at a named point after a published round 0, what it leaves, and the repair by round 2.
-async fn killed_at(library: &Library, at: CrashAt<'_>, check: impl Fn(Phase, &Site, &[Stranger; 2])) {
-    let site = Site::in_memory(600);
+async fn killed_at(library: &Library, at: CrashAt<'_>, check: impl Fn(Phase, &Installation, &[Stranger; 2])) {
+    let site = Installation::in_memory(600);
     site.must_run(0).await;
     let mut strangers = site.strangers();
     published(&mut strangers);
@@ -262,7 +266,7 @@ async fn killed_at(library: &Library, at: CrashAt<'_>, check: impl Fn(Phase, &Si
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_kill_in_mid_walk_leaves_the_earlier_snapshot() {
-    let site = Site::new(2000);
+    let site = Installation::new(2000);
     site.must_run(0).await;
     let mut strangers = site.strangers();
     published(&mut strangers);
@@ -277,7 +281,7 @@ async fn a_kill_in_mid_walk_leaves_the_earlier_snapshot() {
     });
     let registry = start(script).await;
     site.point_at(&registry);
-    let running = Running::start(site.command());
+    let running = RunningChild::start(site.command());
     fourth_page_is_asked_for.recv_timeout(Duration::from_secs(30)).expect("the walk gets as far as that");
     assert!(running.kill());
     assert_eq!(Phase::of(&site, &before, &strangers), Phase::Walk);
@@ -302,7 +306,7 @@ async fn a_kill_before_the_snapshot_is_kept_leaves_the_earlier_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_kill_after_the_snapshot_is_kept_is_mended_by_the_next_run() {
-    use Progress::{Committed, Nothing, Pointed, Staged, Visible};
+    use ExportProgress::{Committed, Nothing, Pointed, Staged, Visible};
     let library = Library::build();
     // What is left at the warehouse and at the feed; none where it depends on the other thread.
     for (point, awaited, warehouse, feed) in [
@@ -319,7 +323,7 @@ async fn a_kill_after_the_snapshot_is_kept_is_mended_by_the_next_run() {
         ("before rename 3 state/quay/state.json", None, Some(Pointed), Some(Pointed)),
     ] {
         let at = awaited.map_or(CrashAt::Point(point), |awaited| CrashAt::PointAfter(point, awaited));
-        let check = |hit: Phase, site: &Site, strangers: &[Stranger; 2]| {
+        let check = |hit: Phase, site: &Installation, strangers: &[Stranger; 2]| {
             assert!(Phase::Kept <= hit && hit < Phase::Receipts, "{at:?}: {hit:?}");
             for (stranger, expected) in strangers.iter().zip([warehouse, feed]) {
                 let found = stranger.progress(&site.kept_run());

@@ -90,7 +90,7 @@ fn every_alert_has_a_runbook_with_a_command_and_every_runbook_an_alert() {
 
 /// Whether an alert's tests see it fire, and in the same group silent before and after.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Seen {
+struct AlertTested {
     firing: bool,
     silent_before: bool,
     resolved: bool,
@@ -99,7 +99,8 @@ struct Seen {
 #[test]
 fn every_alert_is_seen_silent_then_firing_then_resolved() {
     let tests = yaml("config/monitoring/alerts_test.yml");
-    let mut seen: BTreeMap<String, Seen> = alerts().into_keys().map(|name| (name, Seen::default())).collect();
+    let mut seen: BTreeMap<String, AlertTested> =
+        alerts().into_keys().map(|name| (name, AlertTested::default())).collect();
     for group in list(&tests, "tests") {
         let mut looks: BTreeMap<&str, BTreeMap<u64, bool>> = BTreeMap::new();
         for look in list(group, "alert_rule_test") {
@@ -118,7 +119,7 @@ fn every_alert_is_seen_silent_then_firing_then_resolved() {
         }
     }
     for (name, seen) in seen {
-        assert_eq!(seen, Seen { firing: true, silent_before: true, resolved: true }, "{name}");
+        assert_eq!(seen, AlertTested { firing: true, silent_before: true, resolved: true }, "{name}");
     }
 }
 

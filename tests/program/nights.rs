@@ -15,7 +15,7 @@ use serde_json::Value;
 use stocktake::fake::{OCI_IMAGE, OCI_INDEX};
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
-use crate::support::faulty_proxy::{Fault, FaultyProxy, Weather};
+use crate::support::faulty_proxy::{FaultyProxy, ProxyFault, Weather};
 use crate::support::held::{expected_manifest, expected_tag, reachable, told};
 use crate::support::inventory::{latest, manifests};
 use crate::support::program::{LOGIN, Workplace};
@@ -284,10 +284,11 @@ async fn push_one(registry: &DockerRegistry, rng: &mut Rng, truth: &mut Pushed, 
 /// The weather of a night: mostly a little of everything, at times much of one thing, or something that lasts. There is
 /// little of 429 at any time: whoever is told it at random learns to ask ever more slowly, as is right.
 fn weather(rng: &mut Rng) -> Weather {
-    let share = |fault| if fault == Fault::RateLimited { 0.002 } else { 0.02 };
-    let mut passing: Vec<_> = Fault::ALL.iter().map(|fault| (*fault, share(*fault))).collect();
+    let share = |fault| if fault == ProxyFault::RateLimited { 0.002 } else { 0.02 };
+    let mut passing: Vec<_> = ProxyFault::ALL.iter().map(|fault| (*fault, share(*fault))).collect();
     let mut lasting = Vec::new();
-    let others: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| *fault != Fault::RateLimited).collect();
+    let others: Vec<ProxyFault> =
+        ProxyFault::ALL.into_iter().filter(|fault| *fault != ProxyFault::RateLimited).collect();
     let fault = others[rng.usize(..others.len())];
     match rng.u8(..4) {
         0 => {}

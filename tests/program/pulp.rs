@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::held::{assert_is_what_was_pushed, told};
 use crate::support::inventory::{RunRow, last_run, repositories};
 use crate::support::program::{Finished, Workplace, one_registry};
-use crate::support::pulp::{Account, Pulp, Token, body};
+use crate::support::pulp::{Account, Pulp, TokenAnswer, body};
 
 const CATALOG: &str = "registry:catalog:*";
 const APP: &str = "repository:acme/app:pull";
@@ -295,7 +295,7 @@ async fn a_request_line_has_4094_bytes_at_most() {
         let (status, target) = (answer.status(), answer.url().as_str().len());
         assert_eq!(status.is_success(), fits, "{status} for {target} bytes");
         if fits {
-            assert_eq!(Token(body(answer).await).access().len(), count);
+            assert_eq!(TokenAnswer(body(answer).await).access().len(), count);
         }
     }
 }

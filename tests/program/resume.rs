@@ -13,7 +13,7 @@ use crate::support::docker_registry::{DockerRegistry, Mode};
 use crate::support::inventory::{last_run, manifests, repositories};
 use crate::support::program::{Finished, LOGIN, Workplace, one_registry};
 use crate::support::push::Pusher;
-use crate::support::site::Site;
+use crate::support::site::Installation;
 use crate::support::stage::{NAMES, Stage, WIDTH, asked_again, content, names, script, targets};
 
 #[tokio::test]
@@ -323,7 +323,7 @@ async fn credentials_refused_on_the_way_on_are_4_and_what_was_published_stays() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fills_the_disk_and_is_of_no_use_is_removed_before_anything_is_written() {
-    let site = Site::on_small_disk(3000, "state", 2048);
+    let site = Installation::on_small_disk(3000, "state", 2048);
     site.must_run(0).await;
     let walk = site.state().join("walk");
     fs::create_dir(&walk).unwrap();

@@ -39,7 +39,7 @@ fn the_canary_is_found_in_every_base64() {
 
 /// How the program logs in.
 #[derive(Clone, Copy, Debug)]
-enum Login {
+enum LoginMethod {
     Token,
     Basic,
     Bearer,
@@ -58,7 +58,7 @@ enum Login {
 /// Where the password is kept.
 const KEPT: [&str; 3] = ["password", "docker.json", "answer.json"];
 
-impl Login {
+impl LoginMethod {
     fn lines(self) -> String {
         match self {
             Self::Token => format!("    auth: {{username: {USERNAME}, password_env: CANARY}}\n"),
@@ -86,12 +86,12 @@ impl Login {
 }
 
 /// Runs against a registry, and looks for every secret in everything there is to see.
-async fn keeps_its_secrets(case: &str, script: Script, login: Login, code: i32) {
+async fn keeps_its_secrets(case: &str, script: Script, login: LoginMethod, code: i32) {
     let registry = FakeRegistry::start(script).await.unwrap();
     for format in ["text", "json"] {
         let console = "  feed: {type: json, url: ./feed}\n  console: {type: stdout, format: jsonl}\nregistries:";
         let place = Workplace::with(&one_registry(&registry.url(), &login.lines()).replace("registries:", console));
-        Login::furnish(&place, &registry.url());
+        LoginMethod::furnish(&place, &registry.url());
         let environment = [
             ("CANARY", password()),
             ("FIXED", FIXED.to_owned()),
@@ -150,22 +150,22 @@ fn echo(script: Script, endpoint: Endpoint, status: u16) -> Script {
 
 #[tokio::test]
 async fn where_all_goes_well() {
-    keeps_its_secrets("quay", mine(Script::quay_like(["a"])), Login::Token, 0).await;
+    keeps_its_secrets("quay", mine(Script::quay_like(["a"])), LoginMethod::Token, 0).await;
     let post = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
-    keeps_its_secrets("a token by POST", mine(post), Login::Token, 0).await;
-    keeps_its_secrets("basic", mine(Script::basic(["a"])), Login::Basic, 0).await;
-    keeps_its_secrets("bearer", Script::open(["a"]), Login::Bearer, 0).await;
+    keeps_its_secrets("a token by POST", mine(post), LoginMethod::Token, 0).await;
+    keeps_its_secrets("basic", mine(Script::basic(["a"])), LoginMethod::Basic, 0).await;
+    keeps_its_secrets("bearer", Script::open(["a"]), LoginMethod::Bearer, 0).await;
 }
 
 #[tokio::test]
 async fn where_credentials_come_from_programs_and_from_docker() {
     let identity = || Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
-    keeps_its_secrets("an identity token", mine(identity()), Login::Identity, 0).await;
-    keeps_its_secrets("an identity token refused", identity(), Login::Identity, 4).await;
-    keeps_its_secrets("a command", mine(Script::basic(["a"])), Login::Command, 0).await;
-    keeps_its_secrets("a command's password refused", Script::basic(["a"]), Login::Command, 4).await;
-    keeps_its_secrets("a command that fails", mine(Script::quay_like(["a"])), Login::Failing, 4).await;
-    for login in [Login::Docker, Login::Helper] {
+    keeps_its_secrets("an identity token", mine(identity()), LoginMethod::Identity, 0).await;
+    keeps_its_secrets("an identity token refused", identity(), LoginMethod::Identity, 4).await;
+    keeps_its_secrets("a command", mine(Script::basic(["a"])), LoginMethod::Command, 0).await;
+    keeps_its_secrets("a command's password refused", Script::basic(["a"]), LoginMethod::Command, 4).await;
+    keeps_its_secrets("a command that fails", mine(Script::quay_like(["a"])), LoginMethod::Failing, 4).await;
+    for login in [LoginMethod::Docker, LoginMethod::Helper] {
         keeps_its_secrets(&format!("{login:?}"), mine(Script::quay_like(["a"])), login, 0).await;
         keeps_its_secrets(&format!("{login:?}, refused"), Script::quay_like(["a"]), login, 4).await;
     }
@@ -181,17 +181,17 @@ async fn where_the_token_endpoint_says_which_identity_token_it_was_sent() {
             (seen.endpoint == Endpoint::Token)
                 .then(|| Fault::status(status).body(json!({"error": "X", "error_description": told}).to_string()))
         });
-        keeps_its_secrets(&format!("echo of a grant, {status}"), script, Login::Identity, code).await;
+        keeps_its_secrets(&format!("echo of a grant, {status}"), script, LoginMethod::Identity, code).await;
     }
 }
 
 #[tokio::test]
 async fn where_the_registry_refuses() {
-    keeps_its_secrets("a wrong password", Script::quay_like(["a"]), Login::Token, 4).await;
-    keeps_its_secrets("a wrong password by Basic", Script::basic(["a"]), Login::Basic, 4).await;
-    keeps_its_secrets("a wrong token", Script::quay_like(["a"]), Login::Bearer, 4).await;
+    keeps_its_secrets("a wrong password", Script::quay_like(["a"]), LoginMethod::Token, 4).await;
+    keeps_its_secrets("a wrong password by Basic", Script::basic(["a"]), LoginMethod::Basic, 4).await;
+    keeps_its_secrets("a wrong token", Script::quay_like(["a"]), LoginMethod::Bearer, 4).await;
     let denied = Script::distribution_like(["a"]).with_token(|token| token.grants = Grants::Nothing);
-    keeps_its_secrets("denied", mine(denied), Login::Token, 4).await;
+    keeps_its_secrets("denied", mine(denied), LoginMethod::Token, 4).await;
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn where_the_realm_is_hostile() {
         ["http://evil.example/token", "http://127.0.0.2:1/token", "file:///etc/passwd", "http://u:p@evil.example/"]
     {
         let script = mine(Script::quay_like(["a"])).with_token(|token| token.realm = Some(realm.to_owned()));
-        keeps_its_secrets(realm, script, Login::Token, 1).await;
+        keeps_its_secrets(realm, script, LoginMethod::Token, 1).await;
     }
 }
 
@@ -210,7 +210,7 @@ async fn where_the_token_endpoint_says_what_it_was_sent() {
         keeps_its_secrets(
             "echo of a token request",
             echo(Script::quay_like(["a"]), Endpoint::Token, status),
-            Login::Token,
+            LoginMethod::Token,
             code,
         )
         .await;
@@ -220,16 +220,16 @@ async fn where_the_token_endpoint_says_what_it_was_sent() {
         let encoded: String = form_urlencoded::byte_serialize(password().as_bytes()).collect();
         (seen.method == "POST").then(|| Fault::status(400).body(format!("bad form: username=u&password={encoded}")))
     });
-    keeps_its_secrets("echo of a form", post, Login::Token, 4).await;
+    keeps_its_secrets("echo of a form", post, LoginMethod::Token, 4).await;
 }
 
 #[tokio::test]
 async fn where_the_catalog_says_what_it_was_sent() {
     for (status, code) in [(400, 1), (401, 4), (403, 4), (404, 1), (501, 1)] {
         for (script, login) in [
-            (Script::quay_like(["a"]), Login::Token),
-            (Script::basic(["a"]), Login::Basic),
-            (Script::open(["a"]), Login::Bearer),
+            (Script::quay_like(["a"]), LoginMethod::Token),
+            (Script::basic(["a"]), LoginMethod::Basic),
+            (Script::open(["a"]), LoginMethod::Bearer),
         ] {
             let case = format!("echo of a catalog request, {status}, {login:?}");
             keeps_its_secrets(&case, echo(script, Endpoint::Catalog, status), login, code).await;
@@ -240,12 +240,12 @@ async fn where_the_catalog_says_what_it_was_sent() {
 #[tokio::test]
 async fn where_the_catalog_lists_what_it_was_sent() {
     for (script, login) in [
-        (Script::quay_like(["a"]), Login::Token),
-        (Script::basic(["a"]), Login::Basic),
-        (Script::open(["a"]), Login::Bearer),
+        (Script::quay_like(["a"]), LoginMethod::Token),
+        (Script::basic(["a"]), LoginMethod::Basic),
+        (Script::open(["a"]), LoginMethod::Bearer),
     ] {
         // The token endpoint has told the catalog which password it was sent.
-        let known = if matches!(login, Login::Bearer) { FIXED.to_owned() } else { password() };
+        let known = if matches!(login, LoginMethod::Bearer) { FIXED.to_owned() } else { password() };
         let script = mine(script).with_faults(move |seen, _| {
             let told = sent(seen).filter(|_| seen.endpoint == Endpoint::Catalog)?;
             let names = ["a".to_owned(), told.clone(), format!("a/{told}"), known.clone(), "Plain".to_owned()];
@@ -263,7 +263,7 @@ async fn where_a_challenge_repeats_what_was_sent() {
                 let told = sent(seen).filter(|_| seen.endpoint == Endpoint::Catalog)?;
                 Some(Fault::status(status).header("www-authenticate", &challenge.replace('X', &told)))
             });
-            keeps_its_secrets(&format!("{status} {challenge}"), script, Login::Token, 4).await;
+            keeps_its_secrets(&format!("{status} {challenge}"), script, LoginMethod::Token, 4).await;
         }
     }
 }
@@ -271,7 +271,8 @@ async fn where_a_challenge_repeats_what_was_sent() {
 #[tokio::test]
 async fn where_the_ping_says_what_it_was_sent() {
     for (status, code) in [(400, 1), (401, 4), (404, 1), (501, 1)] {
-        for (script, login) in [(Script::basic(["a"]), Login::Basic), (Script::open(["a"]), Login::Bearer)] {
+        for (script, login) in [(Script::basic(["a"]), LoginMethod::Basic), (Script::open(["a"]), LoginMethod::Bearer)]
+        {
             let case = format!("echo of a ping, {status}, {login:?}");
             keeps_its_secrets(&case, echo(script, Endpoint::Ping, status), login, code).await;
         }
@@ -285,6 +286,6 @@ async fn where_a_redirect_carries_what_was_sent() {
             let sent = sent(seen).filter(|_| seen.endpoint == endpoint)?;
             Some(Fault::status(302).header("location", &format!("http://evil.example/?sent={sent}")))
         });
-        keeps_its_secrets("a redirect", script, Login::Token, 1).await;
+        keeps_its_secrets("a redirect", script, LoginMethod::Token, 1).await;
     }
 }

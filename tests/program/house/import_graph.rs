@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::layers::{root, rust_files};
-use super::imports::{Import, Names, code, imports, paths};
+use super::imports::{Import, ModulePath, code, imports, paths};
 
 /// Rooms of `src/`, and other crates, whose files still import each other in circles. One that has none any more is taken
 /// off.
@@ -19,7 +19,7 @@ const STILL_CIRCLES: &[&str] =
 /// The files of one crate, by their module paths: `snapshot::merge` is `["snapshot", "merge"]`, `lib.rs` is `[]`.
 #[derive(Default)]
 struct CrateGraph {
-    files: BTreeMap<Names, SourceFile>,
+    files: BTreeMap<ModulePath, SourceFile>,
 }
 
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl CrateGraph {
         let mut graph = Self::default();
         for path in rust_files(source) {
             let module = path.strip_prefix(source).unwrap().with_extension("");
-            let mut module: Names = module.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            let mut module: ModulePath = module.iter().map(|part| part.to_string_lossy().into_owned()).collect();
             if !module.iter().any(|part| part == "tests" || part.ends_with("_tests")) {
                 let is_folder = module.last().is_some_and(|name| ["mod", "lib", "main"].contains(&name.as_str()));
                 // `main.rs` is a crate of its own, which imports `lib.rs` by the crate's name.
@@ -47,7 +47,7 @@ impl CrateGraph {
         graph
     }
 
-    fn add(&mut self, module: Names, is_folder: bool, text: &str) {
+    fn add(&mut self, module: ModulePath, is_folder: bool, text: &str) {
         let (imports, code) = imports(&code(text));
         self.files.insert(module, SourceFile { is_folder, code, imports });
     }
@@ -64,10 +64,10 @@ impl CrateGraph {
     }
 
     /// The file that a path means, seen from `module`; none where it leads out of the crate.
-    fn resolve(&self, module: &Names, path: &[String], depth: u32) -> Option<Names> {
+    fn resolve(&self, module: &ModulePath, path: &[String], depth: u32) -> Option<ModulePath> {
         let supers = path.iter().take_while(|part| *part == "super").count();
         let (mut here, mut rest) = match path.first()?.as_str() {
-            "crate" => (Names::new(), &path[1..]),
+            "crate" => (ModulePath::new(), &path[1..]),
             "self" => (module.clone(), &path[1..]),
             "super" => (module[..module.len().checked_sub(supers)?].to_vec(), &path[supers..]),
             // A child module, or a name that was imported: its own import tells where from.
@@ -84,13 +84,13 @@ impl CrateGraph {
         Some(handed_on.unwrap_or(here)).filter(|file| self.files.contains_key(file))
     }
 
-    fn child(&self, module: &Names, name: &str) -> Option<Names> {
-        let child: Names = module.iter().cloned().chain([name.to_owned()]).collect();
+    fn child(&self, module: &ModulePath, name: &str) -> Option<ModulePath> {
+        let child: ModulePath = module.iter().cloned().chain([name.to_owned()]).collect();
         self.files.contains_key(&child).then_some(child)
     }
 
     /// The file from which a module has a name that it does not declare itself.
-    fn handed_on(&self, module: &Names, name: &str, depth: u32) -> Option<Names> {
+    fn handed_on(&self, module: &ModulePath, name: &str, depth: u32) -> Option<ModulePath> {
         let file = self.files.get(module).filter(|file| !declares(&file.code, name))?;
         let by_name = file.imports.iter().find(|import| import.name == name);
         if let Some(import) = by_name {
@@ -105,7 +105,7 @@ impl CrateGraph {
     }
 
     /// The files that a file imports.
-    fn needs(&self, module: &Names) -> BTreeSet<Names> {
+    fn needs(&self, module: &ModulePath) -> BTreeSet<ModulePath> {
         let file = &self.files[module];
         let used = file.imports.iter().filter(|import| !(file.is_folder && import.is_exported));
         let children: Vec<_> = self.files.keys().filter(|other| is_child(module, other)).collect();
@@ -115,19 +115,20 @@ impl CrateGraph {
         all.filter_map(|path| self.resolve(module, path, 0)).filter(|other| other != module).collect()
     }
 
-    fn edges(&self) -> BTreeMap<Names, BTreeSet<Names>> {
+    fn edges(&self) -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
         self.files.keys().map(|module| (module.clone(), self.needs(module))).collect()
     }
 
     /// Imports between folders that lie beside each other. `src/` of the program itself is a list of rooms, each a folder or a
     /// file.
-    fn folder_edges(&self, has_rooms: bool) -> BTreeMap<Names, BTreeSet<Names>> {
-        let mut folders: BTreeMap<Names, BTreeSet<Names>> = BTreeMap::new();
+    fn folder_edges(&self, has_rooms: bool) -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
+        let mut folders: BTreeMap<ModulePath, BTreeSet<ModulePath>> = BTreeMap::new();
         for (from, others) in self.edges() {
             for to in others {
                 let shared = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
-                let is_folder =
-                    |file: &Names| file.len() > shared + 1 || has_rooms && shared == 0 || self.files[file].is_folder;
+                let is_folder = |file: &ModulePath| {
+                    file.len() > shared + 1 || has_rooms && shared == 0 || self.files[file].is_folder
+                };
                 if from.len() > shared && to.len() > shared && is_folder(&from) && is_folder(&to) {
                     folders.entry(from[..=shared].to_vec()).or_default().insert(to[..=shared].to_vec());
                 }
@@ -137,7 +138,7 @@ impl CrateGraph {
     }
 }
 
-fn is_child(module: &Names, other: &Names) -> bool {
+fn is_child(module: &ModulePath, other: &ModulePath) -> bool {
     other.len() == module.len() + 1 && other.starts_with(module)
 }
 
@@ -152,11 +153,12 @@ fn declares(code: &str, name: &str) -> bool {
 }
 
 /// The nodes that reach each other, of those that reach any but themselves.
-fn circles(edges: &BTreeMap<Names, BTreeSet<Names>>) -> Vec<Vec<Names>> {
-    let reached: BTreeMap<&Names, BTreeSet<&Names>> = edges.keys().map(|from| (from, reachable(edges, from))).collect();
-    let mut circles: Vec<Vec<Names>> = Vec::new();
+fn circles(edges: &BTreeMap<ModulePath, BTreeSet<ModulePath>>) -> Vec<Vec<ModulePath>> {
+    let reached: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> =
+        edges.keys().map(|from| (from, reachable(edges, from))).collect();
+    let mut circles: Vec<Vec<ModulePath>> = Vec::new();
     for (from, others) in &reached {
-        let circle: Vec<Names> = others
+        let circle: Vec<ModulePath> = others
             .iter()
             .filter(|to| reached.get(*to).is_some_and(|back| back.contains(*from)))
             .map(|&to| to.clone())
@@ -168,7 +170,7 @@ fn circles(edges: &BTreeMap<Names, BTreeSet<Names>>) -> Vec<Vec<Names>> {
     circles
 }
 
-fn reachable<'a>(edges: &'a BTreeMap<Names, BTreeSet<Names>>, from: &Names) -> BTreeSet<&'a Names> {
+fn reachable<'a>(edges: &'a BTreeMap<ModulePath, BTreeSet<ModulePath>>, from: &ModulePath) -> BTreeSet<&'a ModulePath> {
     let (mut reached, mut waiting) = (BTreeSet::new(), edges.get(from).into_iter().flatten().collect::<Vec<_>>());
     while let Some(next) = waiting.pop() {
         if reached.insert(next) {
@@ -178,8 +180,8 @@ fn reachable<'a>(edges: &'a BTreeMap<Names, BTreeSet<Names>>, from: &Names) -> B
     reached
 }
 
-fn shown<'a>(files: impl IntoIterator<Item = &'a Names>) -> String {
-    let shown = |file: &Names| if file.is_empty() { "lib".to_owned() } else { file.join("/") };
+fn shown<'a>(files: impl IntoIterator<Item = &'a ModulePath>) -> String {
+    let shown = |file: &ModulePath| if file.is_empty() { "lib".to_owned() } else { file.join("/") };
     files.into_iter().map(shown).collect::<Vec<_>>().join(" ")
 }
 

@@ -2,13 +2,13 @@
 //! none: paths that begin with `crate`, `self`, `super` or a child module tell which file is meant.
 
 /// A path that a file names: `["super", "known", "Known"]`.
-pub(super) type Names = Vec<String>;
+pub(super) type ModulePath = Vec<String>;
 
 /// One name that a `use` declaration brings in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Import {
     /// Where the name comes from. `use a::b::{self}` gives `a::b`; a glob ends with `*`.
-    pub(super) path: Names,
+    pub(super) path: ModulePath,
     /// What it is called from here on: its alias, or the last part of its path.
     pub(super) name: String,
     /// Whether others may import it from here, which `pub use` of any visibility allows.
@@ -137,7 +137,7 @@ fn next_word(code: &str, word: &str) -> Option<usize> {
 }
 
 /// The paths of a tree, with their aliases: `a::{b, c::{self, D as E}}` gives `a::b`, `a::c` and `a::c::D` as `E`.
-fn leaves(tree: &str) -> Vec<(Names, Option<String>)> {
+fn leaves(tree: &str) -> Vec<(ModulePath, Option<String>)> {
     let tree = tree.trim();
     let Some((prefix, inner)) = tree.split_once('{') else {
         let (path, alias) = tree.split_once(" as ").map_or((tree, None), |(path, alias)| (path, Some(alias.trim())));
@@ -160,18 +160,18 @@ fn leaves(tree: &str) -> Vec<(Names, Option<String>)> {
     let of_part = |part: &&str| {
         leaves(part).into_iter().map(|(path, alias)| {
             let own = path.into_iter().filter(|name| name != "self" || prefix.is_empty());
-            (prefix.iter().cloned().chain(own).collect::<Names>(), alias)
+            (prefix.iter().cloned().chain(own).collect::<ModulePath>(), alias)
         })
     };
     parts.iter().filter(|part| !part.trim().is_empty()).flat_map(of_part).collect()
 }
 
-fn names(path: &str) -> Names {
+fn names(path: &str) -> ModulePath {
     path.split("::").map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// The paths in code that begin with `crate`, `self`, `super` or one of these modules: `super::x::y()`, `child::f()`.
-pub(super) fn paths(code: &str, modules: &[String]) -> Vec<Names> {
+pub(super) fn paths(code: &str, modules: &[String]) -> Vec<ModulePath> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
     let mut here = 0;

@@ -10,7 +10,7 @@ use crate::snapshot::ManifestRow;
 
 /// What a repository holds.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct RepositoryContents {
     pub(super) tags: Names,
     /// Whether the server wrote `null` instead of a list of tags.
     pub(super) null: bool,
@@ -28,7 +28,7 @@ pub(super) struct Found {
     pub(super) memory: ReservedMemory,
 }
 
-impl Found {
+impl RepositoryContents {
     /// Notes something about this repository.
     pub(super) fn note(&mut self, place: &Place, note: RunError) {
         debug!(repository = %place.repository, code = note.code, "noted: {}", note.message);

@@ -7,19 +7,19 @@ use crate::registry::{Api, ApiSettings, Client, Cursor, Page, RegistryError};
 
 /// A fixed list of repositories.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct ConfiguredDiscovery {
     api: Api,
     names: Vec<String>,
 }
 
-impl Listed {
+impl ConfiguredDiscovery {
     /// A source of these names.
     pub fn new(client: &Client, names: Vec<String>) -> Self {
         Self { api: client.api(ApiSettings::default(), ""), names }
     }
 }
 
-impl Discovery for Listed {
+impl Discovery for ConfiguredDiscovery {
     fn pages(&self, _: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
         once(async {
             let mut session = self.api.open().await?;

@@ -7,9 +7,9 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 
 use super::Discovery;
-use super::listing::{Ask, Found, Listing};
-use super::met::Met;
-use super::numbered::{End, Readings};
+use super::listing::{ApiListing, ListAnswer, PageRequest};
+use super::numbered::{ListReadings, ReadingEnd};
+use super::seen_texts::SeenTexts;
 use crate::registry::{Api, ApiAnswer, ApiSession, Cursor, Fault, NextPage, Page, RegistryError, Shortfall};
 
 /// How many of the configured lists a probe looks at.
@@ -17,26 +17,26 @@ const MOST_PROBED: usize = 100;
 
 /// A discovery over an API.
 #[derive(Debug)]
-pub(super) struct OverApi {
+pub(super) struct ApiDiscovery {
     api: Api,
-    listing: Box<dyn Listing>,
+    listing: Box<dyn ApiListing>,
 }
 
-impl OverApi {
-    pub(super) fn new(api: Api, listing: Box<dyn Listing>) -> Self {
+impl ApiDiscovery {
+    pub(super) fn new(api: Api, listing: Box<dyn ApiListing>) -> Self {
         Self { api, listing }
     }
 
-    fn walk(&self, queue: impl IntoIterator<Item = Ask>) -> Walk<'_> {
+    fn walk(&self, queue: impl IntoIterator<Item = PageRequest>) -> ApiWalk<'_> {
         let queue = queue.into_iter().map(|ask| self.reading(ask)).collect();
-        Walk {
+        ApiWalk {
             source: self,
             session: None,
             queue,
             number: 0,
             requests: 0,
-            met: Met::default(),
-            begun: Met::default(),
+            met: SeenTexts::default(),
+            begun: SeenTexts::default(),
             shortfalls: Vec::new(),
             absent: None,
             is_over: false,
@@ -46,13 +46,13 @@ impl OverApi {
 
     /// A list of which nothing is read yet. Lists that are listed by a key need no second reading: it follows no
     /// matter what was deleted before it.
-    fn reading(&self, first: Ask) -> Reading {
-        let readings = (!self.listing.keeps_place()).then(|| Box::new((first.clone(), Readings::default())));
-        Reading { ask: first, readings }
+    fn reading(&self, first: PageRequest) -> QueuedList {
+        let readings = (!self.listing.keeps_place()).then(|| Box::new((first.clone(), ListReadings::default())));
+        QueuedList { ask: first, readings }
     }
 }
 
-impl Discovery for OverApi {
+impl Discovery for ApiDiscovery {
     fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
         let queue = from.and_then(|cursor| resumed(&self.api, cursor));
         let walk = self.walk(queue.unwrap_or_else(|| self.listing.begin(&self.api)));
@@ -67,26 +67,26 @@ impl Discovery for OverApi {
 
 /// A list that is being read: the page to be fetched next; where its pages are numbered, its first one and what was seen.
 #[derive(Debug)]
-struct Reading {
-    ask: Ask,
-    readings: Option<Box<(Ask, Readings)>>,
+struct QueuedList {
+    ask: PageRequest,
+    readings: Option<Box<(PageRequest, ListReadings)>>,
 }
 
 /// Where a walk stands.
-struct Walk<'a> {
-    source: &'a OverApi,
+struct ApiWalk<'a> {
+    source: &'a ApiDiscovery,
     session: Option<ApiSession<'a>>,
     /// What is still to be asked, the next first.
-    queue: VecDeque<Reading>,
+    queue: VecDeque<QueuedList>,
     /// Pages handed out.
     number: u64,
     /// Pages asked for.
     requests: u64,
     /// The names that were handed out. Lists overlap, numbered pages shift, and a list may be read again; whoever
     /// walks takes a page without a new name for a server that has lost its place.
-    met: Met,
+    met: SeenTexts,
     /// The lists that the API named, each read once.
-    begun: Met,
+    begun: SeenTexts,
     /// What is to be told with the next page.
     shortfalls: Vec<Shortfall>,
     /// The first owner that is not there.
@@ -97,12 +97,12 @@ struct Walk<'a> {
     is_over: bool,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ApiWalk<'a> {
     async fn step(&mut self) -> Result<Option<Page>, RegistryError> {
         if self.is_over {
             return Ok(None);
         }
-        while let Some(Reading { ask, mut readings }) = self.queue.pop_front() {
+        while let Some(QueuedList { ask, mut readings }) = self.queue.pop_front() {
             let reading = readings.as_ref().map_or(1, |readings| readings.1.number());
             let Some((found, answer)) = self.ask(&ask, reading).await? else { continue };
             let next = match &mut readings {
@@ -121,7 +121,7 @@ impl<'a> Walk<'a> {
             }
             self.was_read = true;
             let more = match (next, readings) {
-                (Some(url), readings) => Some(Reading { ask: ask.next(url, found.entries.len()), readings }),
+                (Some(url), readings) => Some(QueuedList { ask: ask.next(url, found.entries.len()), readings }),
                 (None, readings) => self.ended(&ask, readings),
             };
             // The lists that a page names come before its next page, so that few of them wait.
@@ -140,8 +140,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Asks for a page. None if it is of an owner that is not there, which is noted.
-    async fn ask(&mut self, ask: &Ask, reading: u32) -> Result<Option<(Found, ApiAnswer)>, RegistryError> {
-        let OverApi { api, listing } = self.source;
+    async fn ask(&mut self, ask: &PageRequest, reading: u32) -> Result<Option<(ListAnswer, ApiAnswer)>, RegistryError> {
+        let ApiDiscovery { api, listing } = self.source;
         let what = ask.what();
         self.requests += 1;
         let session = self.session().await?;
@@ -179,8 +179,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a list is empty because its owner is not there.
-    async fn is_absent(&mut self, ask: &Ask) -> Result<bool, RegistryError> {
-        let OverApi { api, listing } = self.source;
+    async fn is_absent(&mut self, ask: &PageRequest) -> Result<bool, RegistryError> {
+        let ApiDiscovery { api, listing } = self.source;
         let (owners, hides) = (listing.owners(api, ask), listing.hides_owners());
         let absence = self.session().await?.absence(&owners, hides, &ask.list).await?;
         Ok(absence.is_some_and(|absence| {
@@ -190,8 +190,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a list was refused because its owner is not there. A proxy's own answer is no reason to go on without.
-    async fn is_absent_by(&mut self, ask: &Ask, error: &RegistryError) -> Result<bool, RegistryError> {
-        let OverApi { api, listing } = self.source;
+    async fn is_absent_by(&mut self, ask: &PageRequest, error: &RegistryError) -> Result<bool, RegistryError> {
+        let ApiDiscovery { api, listing } = self.source;
         let hides = listing.hides_owners();
         if ask.number > 1 || !(error.fault() == Fault::Unsupported || hides && error.fault() == Fault::Denied) {
             return Ok(false);
@@ -210,12 +210,12 @@ impl<'a> Walk<'a> {
     }
 
     /// After the last page of a reading: the list again, if it has to be.
-    fn ended(&mut self, ask: &Ask, readings: Option<Box<(Ask, Readings)>>) -> Option<Reading> {
+    fn ended(&mut self, ask: &PageRequest, readings: Option<Box<(PageRequest, ListReadings)>>) -> Option<QueuedList> {
         let mut readings = readings?;
         match readings.1.end() {
-            End::Whole => None,
-            End::Again => Some(Reading { ask: readings.0.clone(), readings: Some(readings) }),
-            End::Short(why) => {
+            ReadingEnd::Whole => None,
+            ReadingEnd::Again => Some(QueuedList { ask: readings.0.clone(), readings: Some(readings) }),
+            ReadingEnd::Short(why) => {
                 let message = format!("{}: {why}", ask.list);
                 self.shortfalls.push(Shortfall { code: "shifting", message });
                 None
@@ -242,7 +242,7 @@ impl<'a> Walk<'a> {
     }
 
     async fn probe(mut self) -> Result<Page, RegistryError> {
-        let OverApi { api, listing } = self.source;
+        let ApiDiscovery { api, listing } = self.source;
         let mut names = Vec::new();
         for ask in listing.begin(api).into_iter().take(MOST_PROBED) {
             let Some((found, _)) = self.ask(&ask, 1).await? else { continue };
@@ -265,13 +265,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn cursor(queue: &VecDeque<Reading>) -> Option<Cursor> {
+fn cursor(queue: &VecDeque<QueuedList>) -> Option<Cursor> {
     let asks: Vec<_> = queue.iter().map(|reading| &reading.ask).collect();
     serde_json::to_string(&asks).ok().map(Cursor)
 }
 
 /// What a cursor says is still to be asked; `None` where it is not ours, and the walk begins at the beginning.
-fn resumed(api: &Api, cursor: &Cursor) -> Option<Vec<Ask>> {
-    let asks: Vec<Ask> = serde_json::from_str(&cursor.0).ok()?;
+fn resumed(api: &Api, cursor: &Cursor) -> Option<Vec<PageRequest>> {
+    let asks: Vec<PageRequest> = serde_json::from_str(&cursor.0).ok()?;
     asks.iter().all(|ask| api.holds(&ask.url)).then_some(asks)
 }

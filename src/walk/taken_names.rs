@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::snapshot::{Spool, SpoolError};
 
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenNames {
     /// The latest name.
     latest: Option<String>,
     /// Whether all names so far came in the order of bytes, and in that of paths.
@@ -25,14 +25,14 @@ pub(super) struct Taken {
     hasher: RandomState,
 }
 
-impl Default for Taken {
+impl Default for TakenNames {
     fn default() -> Self {
         let (latest, pending, met, hasher) = (None, HashSet::new(), None, RandomState::new());
         Self { latest, by_byte: true, by_path: true, pending, met, hasher }
     }
 }
 
-impl Taken {
+impl TakenNames {
     /// What an earlier walk had taken: the rows that it left, and the repositories that it did not come to read.
     pub(super) fn resumed<'a>(
         spool: &mut Spool,
@@ -110,7 +110,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let mut spool = spool(&directory);
         for names in [&["a", "a-b", "a.b/z", "a/x", "ab"][..], &["a", "a/x", "a-b", "a.b/z", "ab"][..]] {
-            let mut taken = Taken::default();
+            let mut taken = TakenNames::default();
             for name in names {
                 assert!(taken.take(name, &mut spool).expect("taken"), "{name}");
                 assert!(!taken.take(name, &mut spool).expect("taken"), "{name} again");
@@ -123,7 +123,7 @@ mod tests {
     fn a_name_is_taken_once_wherever_it_comes_again() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut spool = spool(&directory);
-        let mut taken = Taken::default();
+        let mut taken = TakenNames::default();
         for name in ["a", "b", "c"] {
             assert!(taken.take(name, &mut spool).expect("taken"));
             taken.wait(name);

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use stocktake_sink::RunError;
 use tracing::debug;
 
-use super::found::Found;
 use super::monitored::MonitoredNames;
 use super::notes::Notes;
-use super::reading::Reading;
-use super::seen::Seen;
-use super::taken::Taken;
+use super::reading::RepositoryReading;
+use super::repository_contents::RepositoryContents;
+use super::seen_names::SeenNames;
+use super::taken_names::TakenNames;
 use super::{Depth, WalkError, WalkSettings};
 use crate::registry::{Fault, Page, RegistryError, chain};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
@@ -43,7 +43,7 @@ const FIRST_NAMES: usize = 16;
 /// everything.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Books {
+pub struct WalkCounts {
     /// Catalog pages handled.
     pub pages: u64,
     /// Names listed, before include and exclude; a name listed twice counts twice.
@@ -98,40 +98,40 @@ pub struct Unlisted {
 
 /// The books, and the spool that they are about.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct WalkRecorder {
     pub(super) spool: Spool,
-    pub(super) books: Books,
+    pub(super) counts: WalkCounts,
     settings: WalkSettings,
     monitored: MonitoredNames,
-    seen: Seen,
-    taken: Taken,
+    seen: SeenNames,
+    taken: TakenNames,
     /// Whether a repository was left out as there are to be no more: a page that comes later must not make it unsaid.
     limited: bool,
     /// Of a walk that goes on: what is still to be read, until a page has shown that its cursor works.
     unproven: Option<HashSet<String>>,
     /// Repositories for which some answer did not come, since all came last: rows once it is clear that the server is
     /// still there.
-    silent: Vec<Reading>,
+    silent: Vec<RepositoryReading>,
 }
 
 /// A page that was entered.
 #[derive(Debug)]
-pub(super) struct Entered {
+pub(super) struct EnteredPage {
     /// The repositories on it that are to be read.
     pub(super) to_read: Vec<Arc<str>>,
     /// Whether the configured number of repositories is reached and there would be more.
     pub(super) limited: bool,
 }
 
-impl Ledger {
+impl WalkRecorder {
     /// Empty books.
     pub(super) fn new(spool: Spool, settings: WalkSettings) -> Self {
         let count = settings.monitored.len() as u64;
-        let books = Books { kept: count, monitored: count, ..Books::default() };
-        let (seen, monitored) = (Seen::default(), MonitoredNames::of(&settings));
-        let taken = Taken::default();
+        let counts = WalkCounts { kept: count, monitored: count, ..WalkCounts::default() };
+        let (seen, monitored) = (SeenNames::default(), MonitoredNames::of(&settings));
+        let taken = TakenNames::default();
         let (limited, unproven, silent) = (false, None, Vec::new());
-        Self { spool, books, settings, monitored, seen, taken, limited, unproven, silent }
+        Self { spool, counts, settings, monitored, seen, taken, limited, unproven, silent }
     }
 
     /// The books of a walk that was cut off.
@@ -140,48 +140,48 @@ impl Ledger {
     /// If its rows cannot be read back; with what is left.
     pub(super) fn resumed(
         mut spool: Spool,
-        books: Books,
+        counts: WalkCounts,
         pending: &[String],
         settings: WalkSettings,
     ) -> Result<Self, (Box<Self>, SpoolError)> {
         let monitored = MonitoredNames::of(&settings);
         let names = || pending.iter().map(String::as_str);
-        let before = Seen::resumed(&mut spool, names(), &monitored)
-            .and_then(|seen| Ok((seen, Taken::resumed(&mut spool, names())?)));
+        let before = SeenNames::resumed(&mut spool, names(), &monitored)
+            .and_then(|seen| Ok((seen, TakenNames::resumed(&mut spool, names())?)));
         let ((seen, taken), error) = match before {
             Ok(before) => (before, None),
             Err(error) => (Default::default(), Some(error)),
         };
-        let unproven = (books.pages > 0).then(|| pending.iter().cloned().collect());
+        let unproven = (counts.pages > 0).then(|| pending.iter().cloned().collect());
         let (limited, silent) = (false, Vec::new());
-        let ledger = Self { spool, books, settings, monitored, seen, taken, limited, unproven, silent };
+        let recorder = Self { spool, counts, settings, monitored, seen, taken, limited, unproven, silent };
         match error {
-            Some(error) => Err((Box::new(ledger), error)),
-            None => Ok(ledger),
+            Some(error) => Err((Box::new(recorder), error)),
+            None => Ok(recorder),
         }
     }
 
     /// Enters a page.
-    pub(super) fn enter(&mut self, mut page: Page) -> Result<Entered, WalkError> {
+    pub(super) fn enter(&mut self, mut page: Page) -> Result<EnteredPage, WalkError> {
         if self.is_astray(&page)? {
             return Err(WalkError::Astray);
         }
-        let books = &mut self.books;
-        if books.pages == 0 {
-            books.first = page.names.iter().take(FIRST_NAMES).map(str::to_owned).collect();
+        let counts = &mut self.counts;
+        if counts.pages == 0 {
+            counts.first = page.names.iter().take(FIRST_NAMES).map(str::to_owned).collect();
         }
-        books.pages += 1;
-        books.listed += page.names.len() as u64 + page.invalid_count;
-        books.invalid += page.invalid_count;
-        let room = INVALID_EXAMPLES.saturating_sub(books.invalid_examples.len());
-        books.invalid_examples.extend(page.invalid.drain(..).take(room));
-        let room = SHORTFALLS.saturating_sub(books.shortfalls.len());
-        books.shortfall_count += page.shortfalls.len() as u64;
+        counts.pages += 1;
+        counts.listed += page.names.len() as u64 + page.invalid_count;
+        counts.invalid += page.invalid_count;
+        let room = INVALID_EXAMPLES.saturating_sub(counts.invalid_examples.len());
+        counts.invalid_examples.extend(page.invalid.drain(..).take(room));
+        let room = SHORTFALLS.saturating_sub(counts.shortfalls.len());
+        counts.shortfall_count += page.shortfalls.len() as u64;
         let shortfalls = page.shortfalls.drain(..).take(room);
-        books.shortfalls.extend(shortfalls.map(|one| RunError::of_run(one.code, one.message)));
+        counts.shortfalls.extend(shortfalls.map(|one| RunError::of_run(one.code, one.message)));
 
         for remark in page.remarks.drain(..) {
-            books.notes.add(RunError::of_run(remark.code, remark.message));
+            counts.notes.add(RunError::of_run(remark.code, remark.message));
         }
 
         let progressed = page.proven_new || self.seen.note(&page.names, &mut self.spool, &self.monitored)?;
@@ -202,11 +202,11 @@ impl Ledger {
             if (reads || max > 0) && !self.taken.take(name, &mut self.spool)? {
                 continue;
             }
-            if max > 0 && self.books.kept >= max {
+            if max > 0 && self.counts.kept >= max {
                 self.limited = true;
                 break;
             }
-            self.books.kept += 1;
+            self.counts.kept += 1;
             if reads {
                 self.taken.wait(name);
                 to_read.push(name.into());
@@ -214,8 +214,8 @@ impl Ledger {
                 self.spool.push(&listed(name, page.received_at))?;
             }
         }
-        let limited = self.limited || (max > 0 && self.books.kept >= max && !page.last);
-        Ok(Entered { to_read, limited })
+        let limited = self.limited || (max > 0 && self.counts.kept >= max && !page.last);
+        Ok(EnteredPage { to_read, limited })
     }
 
     /// Whether the first page after an earlier walk's cursor does not come after what that walk listed. One met name is
@@ -228,7 +228,7 @@ impl Ledger {
         }
         // Monitored ones have rows before they are listed.
         let names: HashSet<&str> = page.names.iter().filter(|name| !self.monitored.contains(name)).collect();
-        let first = self.books.first.iter();
+        let first = self.counts.first.iter();
         let mut met = first.chain(&pending).any(|name| names.contains(name.as_str()));
         if !met {
             self.spool.visit(|name| met |= names.contains(name))?;
@@ -248,7 +248,7 @@ impl Ledger {
     }
 
     /// Enters what became of one repository. An error here ends the walk.
-    pub(super) fn absorb(&mut self, reading: Reading) -> Result<(), WalkError> {
+    pub(super) fn absorb(&mut self, reading: RepositoryReading) -> Result<(), WalkError> {
         if let Some(fatal) = reading.fatal() {
             return Err(WalkError::Registry(fatal.clone()));
         }
@@ -282,14 +282,14 @@ impl Ledger {
         self.silent.iter().map(|reading| reading.repository.clone()).collect()
     }
 
-    fn write(&mut self, reading: Reading) -> Result<(), SpoolError> {
+    fn write(&mut self, reading: RepositoryReading) -> Result<(), SpoolError> {
         let (state, error_code) = reading.state();
         match state {
-            RepositoryState::Complete => self.books.read += 1,
-            RepositoryState::Gone => self.books.gone += 1,
-            RepositoryState::Denied | RepositoryState::Error => self.books.unreadable += 1,
+            RepositoryState::Complete => self.counts.read += 1,
+            RepositoryState::Gone => self.counts.gone += 1,
+            RepositoryState::Denied | RepositoryState::Error => self.counts.unreadable += 1,
         }
-        let Reading { repository, monitored, observed_at, found } = reading;
+        let RepositoryReading { repository, monitored, observed_at, found } = reading;
         // A list of tags is whole or not there at all.
         let tag_count = found.as_ref().ok().map(|found| i64::try_from(found.tags.len()).unwrap_or(i64::MAX));
         self.spool.push(&RepositoryRow {
@@ -305,15 +305,20 @@ impl Ledger {
             Ok(found) => self.write_found(&repository, observed_at, found),
             Err(error) => {
                 debug!(%repository, "not read: {}", chain(&error));
-                self.books.could_not_list(&error);
+                self.counts.could_not_list(&error);
                 let note = RunError::of_run(error.fault().as_str(), chain(&error));
-                self.books.notes.add(RunError { repository: Some(repository.to_string()), ..note });
+                self.counts.notes.add(RunError { repository: Some(repository.to_string()), ..note });
                 Ok(())
             }
         }
     }
 
-    fn write_found(&mut self, repository: &str, observed_at: DateTime<Utc>, found: Found) -> Result<(), SpoolError> {
+    fn write_found(
+        &mut self,
+        repository: &str,
+        observed_at: DateTime<Utc>,
+        found: RepositoryContents,
+    ) -> Result<(), SpoolError> {
         for (at, tag) in found.tags.iter().enumerate() {
             let target = found.targets.get(at).and_then(Option::as_ref);
             self.spool.push_tag(&TagRow {
@@ -328,17 +333,17 @@ impl Ledger {
         for manifest in &found.manifests {
             self.spool.push_manifest(manifest)?;
         }
-        self.books.null += u64::from(found.null);
-        self.books.tagged += u64::from(!found.tags.is_empty());
-        self.books.digests += found.targets.iter().flatten().count() as u64;
-        self.books.missing += found.missing;
-        self.books.saved += found.saved;
-        self.books.notes.append(found.notes);
+        self.counts.null += u64::from(found.null);
+        self.counts.tagged += u64::from(!found.tags.is_empty());
+        self.counts.digests += found.targets.iter().flatten().count() as u64;
+        self.counts.missing += found.missing;
+        self.counts.saved += found.saved;
+        self.counts.notes.append(found.notes);
         Ok(())
     }
 }
 
-impl Books {
+impl WalkCounts {
     /// Counts a repository whose tags could not be listed. That it is gone is an answer.
     fn could_not_list(&mut self, error: &RegistryError) {
         if error.fault() == Fault::Gone {

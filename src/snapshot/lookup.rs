@@ -22,9 +22,9 @@ const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a sealed snapshot knows. Lookups wait for the disk.
 #[derive(Debug)]
-pub struct Known {
-    tags: Option<Index>,
-    manifests: Index,
+pub struct SnapshotLookup {
+    tags: Option<TableIndex>,
+    manifests: TableIndex,
 }
 
 /// What a snapshot knows of one repository; nothing, where it does not list it.
@@ -36,7 +36,7 @@ pub struct KnownRepository {
     pub manifests: HashMap<String, ManifestRow>,
 }
 
-impl Known {
+impl SnapshotLookup {
     /// Opens what a snapshot knows; `None` if it has no manifests, or was written by a version whose files cannot be
     /// looked up in, or one that read less of a manifest and did not say so: it had no notes.
     ///
@@ -46,7 +46,7 @@ impl Known {
         let index = |table| {
             let is_there = sealed.snapshot.tables().any(|sealed| sealed == table);
             let path = is_there.then(|| sealed.directory.join(table_file(table)));
-            path.map_or(Ok(None), |path| Index::open(table, path))
+            path.map_or(Ok(None), |path| TableIndex::open(table, path))
         };
         let Some(manifests) = index(Table::Manifests)? else { return Ok(None) };
         Ok(Some(Self { tags: index(Table::Tags)?, manifests }))
@@ -74,22 +74,26 @@ impl Known {
 }
 
 /// One table's file, and where in it a repository is found.
-struct Index {
+struct TableIndex {
     path: PathBuf,
     /// What each batch begins with.
     first_repositories: Vec<String>,
     batches: Mutex<Batches>,
 }
 
-impl fmt::Debug for Index {
+impl fmt::Debug for TableIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decoded = self.batches.lock().decoded;
         let batches = self.first_repositories.len();
-        f.debug_struct("Index").field("path", &self.path).field("batches", &batches).field("decoded", &decoded).finish()
+        f.debug_struct("TableIndex")
+            .field("path", &self.path)
+            .field("batches", &batches)
+            .field("decoded", &decoded)
+            .finish()
     }
 }
 
-impl Index {
+impl TableIndex {
     fn open(table: Table, path: PathBuf) -> Result<Option<Self>, SealError> {
         let reader = match segment::read(&path) {
             Ok(reader) => reader,
@@ -143,13 +147,13 @@ fn rows_of(repository: &str, batch: &RecordBatch) -> Result<std::ops::Range<usiz
 struct Batches {
     reader: SegmentReader,
     /// The least lately used first.
-    kept: VecDeque<Kept>,
+    kept: VecDeque<KeptBatch>,
     kept_bytes: usize,
     /// How many were decoded so far.
     decoded: usize,
 }
 
-struct Kept {
+struct KeptBatch {
     number: usize,
     batch: RecordBatch,
     bytes: usize,
@@ -173,17 +177,17 @@ impl Batches {
         Ok(batch)
     }
 
-    fn read(&mut self, number: usize) -> Result<Kept, ArrowError> {
+    fn read(&mut self, number: usize) -> Result<KeptBatch, ArrowError> {
         self.reader.set_index(number)?;
         let missing = || ArrowError::IpcError(format!("there is no batch {number}"));
         let batch = self.reader.next().ok_or_else(missing)??;
         let bytes = segment::size(&batch)?;
         self.kept_bytes += bytes;
         self.decoded += 1;
-        Ok(Kept { number, batch, bytes })
+        Ok(KeptBatch { number, batch, bytes })
     }
 }
 
 #[cfg(test)]
-#[path = "known_tests.rs"]
+#[path = "lookup_tests.rs"]
 mod tests;

@@ -53,8 +53,8 @@ fn expected(rows: &[Row]) -> BTreeMap<String, KnownRepository> {
     all
 }
 
-fn small(rows: usize) -> impl Fn(Table) -> super::super::limit::Limit {
-    move |_| super::super::limit::Limit { rows, bytes: usize::MAX }
+fn small(rows: usize) -> impl Fn(Table) -> super::super::limit::BatchLimit {
+    move |_| super::super::limit::BatchLimit { rows, bytes: usize::MAX }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn every_repository_is_known_as_it_was_and_absent_ones_are_not() {
         let rows = sorted_rows(&mut random, count);
         let buffer = small(random.usize(1..30));
         let spool = Spool::create_with(&directory.path().join("walk"), &WALKED, buffer).unwrap();
-        let known = Known::open(&sealed(directory.path(), spool, &rows)).unwrap().unwrap();
+        let known = SnapshotLookup::open(&sealed(directory.path(), spool, &rows)).unwrap().unwrap();
         let expected = expected(&rows);
         // In any order, and those between, before and after them too.
         let mut asked: Vec<_> = (0..=2 * count).map(|at| format!("team/app{at:03}")).collect();
@@ -84,7 +84,7 @@ fn a_walk_in_order_decodes_each_batch_once_whoever_asks() {
     let directory = tempfile::tempdir().unwrap();
     let rows = sorted_rows(&mut fastrand::Rng::with_seed(3), 200);
     let spool = Spool::create_with(&directory.path().join("walk"), &WALKED, small(10)).unwrap();
-    let known = Known::open(&sealed(directory.path(), spool, &rows)).unwrap().unwrap();
+    let known = SnapshotLookup::open(&sealed(directory.path(), spool, &rows)).unwrap().unwrap();
     let expected = expected(&rows);
     assert!(known.manifests.first_repositories.len() > 50, "the test has batches");
     std::thread::scope(|scope| {
@@ -111,7 +111,7 @@ fn what_is_kept_in_memory_is_bounded() {
         manifest.labels_json = Some("x".repeat(KEPT_BYTES / 20));
         spool.push_manifest(&manifest).unwrap();
     }
-    let known = Known::open(&sealed(directory.path(), spool, &[])).unwrap().unwrap();
+    let known = SnapshotLookup::open(&sealed(directory.path(), spool, &[])).unwrap().unwrap();
     for at in 0..100 {
         assert_eq!(known.of(&format!("app{at:03}")).unwrap().manifests.len(), 1);
         let batches = known.manifests.batches.lock();
@@ -125,7 +125,7 @@ fn what_is_kept_in_memory_is_bounded() {
 fn a_snapshot_without_manifests_or_without_an_index_is_not_known() {
     let directory = tempfile::tempdir().unwrap();
     let spool = Spool::create(&directory.path().join("walk"), &WALKED[..2]).unwrap();
-    assert!(Known::open(&sealed(directory.path(), spool, &[])).unwrap().is_none());
+    assert!(SnapshotLookup::open(&sealed(directory.path(), spool, &[])).unwrap().is_none());
 
     let directory = tempfile::tempdir().unwrap();
     let rows = sorted_rows(&mut fastrand::Rng::with_seed(5), 20);
@@ -138,7 +138,7 @@ fn a_snapshot_without_manifests_or_without_an_index_is_not_known() {
         writer.write(batch).unwrap();
     }
     writer.finish().unwrap();
-    assert!(Known::open(&sealed).unwrap().is_none());
+    assert!(SnapshotLookup::open(&sealed).unwrap().is_none());
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_snapshot_of_a_version_that_made_no_notes_is_delivered_and_not_relied_on() {
     let sealed = sealed(directory.path(), spool, &[]);
     let all = || -> Vec<_> { sealed.snapshot.batches(Table::Manifests).map(Result::unwrap).collect() };
     let (path, expected) = (sealed.directory.join(table_file(Table::Manifests)), all());
-    assert!(Known::open(&sealed).unwrap().is_some());
+    assert!(SnapshotLookup::open(&sealed).unwrap().is_some());
 
     // As that version wrote it: no notes, and layers whose sizes are never null.
     let batches: Vec<_> = segment::read(&path).unwrap().map(Result::unwrap).collect();
@@ -170,7 +170,8 @@ fn a_snapshot_of_a_version_that_made_no_notes_is_delivered_and_not_relied_on() {
     fields.pop();
     let old = Arc::new(Schema::new(fields));
     std::fs::remove_file(&path).unwrap();
-    let mut writer = segment::SegmentWriter::create(&path, &old, &super::super::patience::Patience::default()).unwrap();
+    let mut writer =
+        segment::SegmentWriter::create(&path, &old, &super::super::disk_retry::DiskRetry::default()).unwrap();
     for batch in &batches {
         let columns = batch
             .columns()
@@ -180,7 +181,7 @@ fn a_snapshot_of_a_version_that_made_no_notes_is_delivered_and_not_relied_on() {
         writer.append(&RecordBatch::try_new(old.clone(), columns.collect()).unwrap()).unwrap();
     }
     writer.finish().unwrap();
-    assert!(Known::open(&sealed).unwrap().is_none());
+    assert!(SnapshotLookup::open(&sealed).unwrap().is_none());
     assert_eq!(all(), expected);
 }
 
@@ -191,12 +192,12 @@ fn a_damaged_file_is_an_error_that_names_it() {
     let spool = Spool::create(&directory.path().join("walk"), &WALKED).unwrap();
     let sealed = sealed(directory.path(), spool, &rows);
     let path = sealed.directory.join(table_file(Table::Manifests));
-    let known = Known::open(&sealed).unwrap().unwrap();
+    let known = SnapshotLookup::open(&sealed).unwrap().unwrap();
     let length = std::fs::metadata(&path).unwrap().len();
     std::fs::write(&path, vec![0; usize::try_from(length).unwrap()]).unwrap();
     let error = known.of("team/app000").unwrap_err().to_string();
     assert!(error.contains("manifests.arrow"), "{error}");
-    assert!(Known::open(&sealed).is_err());
+    assert!(SnapshotLookup::open(&sealed).is_err());
 }
 
 #[test]

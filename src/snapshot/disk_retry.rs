@@ -21,22 +21,22 @@ const PAUSES: [Duration; 6] = {
 
 /// The patience of one spool. Once it is at its end, whatever is refused stays refused.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct DiskRetry {
     spent: Arc<AtomicBool>,
 }
 
 /// Something that may have failed for want of room alone.
-pub(super) trait Refusal {
+pub(super) trait DiskError {
     fn io(&self) -> Option<&io::Error>;
 }
 
-impl Refusal for io::Error {
+impl DiskError for io::Error {
     fn io(&self) -> Option<&io::Error> {
         Some(self)
     }
 }
 
-impl Refusal for ArrowError {
+impl DiskError for ArrowError {
     fn io(&self) -> Option<&io::Error> {
         match self {
             Self::IoError(_, source) => Some(source),
@@ -45,9 +45,9 @@ impl Refusal for ArrowError {
     }
 }
 
-impl Patience {
+impl DiskRetry {
     /// Does some work on the file or directory `at`, again while there is no room for it. Sleeps on this very thread.
-    pub(super) fn during<T, E: Refusal>(&self, at: &Path, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    pub(super) fn during<T, E: DiskError>(&self, at: &Path, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         for (nth, pause) in PAUSES.into_iter().enumerate() {
             let refused = match work() {
                 Err(e) if e.io().is_some_and(is_want_of_room) => e,
@@ -83,17 +83,17 @@ fn is_want_of_room(error: &io::Error) -> bool {
 
 /// A file whose writes are tried again.
 #[derive(Debug)]
-pub(super) struct PatientFile {
+pub(super) struct RetryingFile {
     file: File,
-    patience: Patience,
+    disk_retry: DiskRetry,
     path: Box<Path>,
 }
 
-impl PatientFile {
+impl RetryingFile {
     /// A new file. There must be none, so that a link is not followed.
-    pub(super) fn create(path: &Path, patience: &Patience) -> io::Result<Self> {
-        let file = patience.during(path, || File::create_new(path))?;
-        Ok(Self { file, patience: patience.clone(), path: path.into() })
+    pub(super) fn create(path: &Path, disk_retry: &DiskRetry) -> io::Result<Self> {
+        let file = disk_retry.during(path, || File::create_new(path))?;
+        Ok(Self { file, disk_retry: disk_retry.clone(), path: path.into() })
     }
 
     pub(super) fn into_file(self) -> File {
@@ -101,10 +101,10 @@ impl PatientFile {
     }
 }
 
-impl Write for PatientFile {
+impl Write for RetryingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Self { file, patience, path } = self;
-        patience.during(path, || file.write(bytes))
+        let Self { file, disk_retry, path } = self;
+        disk_retry.during(path, || file.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -126,7 +126,7 @@ mod tests {
             [(Errno::NOSPC, 3), (Errno::DQUOT, 3), (Errno::MFILE, 3), (Errno::NFILE, 3), (Errno::IO, 1)]
         {
             let mut tried = 0;
-            let done: io::Result<()> = Patience::default().during(Path::new("x"), || {
+            let done: io::Result<()> = DiskRetry::default().during(Path::new("x"), || {
                 tried += 1;
                 if tried < 3 { Err(refused(errno)) } else { Ok(()) }
             });
@@ -136,10 +136,10 @@ mod tests {
 
     #[test]
     fn a_patience_that_has_ended_waits_no_more() {
-        let patience = Patience::default();
-        patience.end();
+        let disk_retry = DiskRetry::default();
+        disk_retry.end();
         let mut tried = 0;
-        let done: Result<(), ArrowError> = patience.during(Path::new("x"), || {
+        let done: Result<(), ArrowError> = disk_retry.during(Path::new("x"), || {
             tried += 1;
             Err(refused(Errno::NOSPC).into())
         });

@@ -20,19 +20,19 @@ const BITS_PER_NAME: usize = 10;
 const PROBES: u32 = 6;
 
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct SeenNames {
     greatest: String,
-    filter: Option<Filter>,
+    filter: Option<GrowingBloomFilter>,
 }
 
-impl Seen {
+impl SeenNames {
     /// What an earlier walk had seen: the rows that it left, and the repositories that it did not come to read.
     pub(super) fn resumed<'a>(
         spool: &mut Spool,
         pending: impl IntoIterator<Item = &'a str>,
         monitored: &MonitoredNames,
     ) -> Result<Self, SpoolError> {
-        let mut filter = Filter::of(spool, monitored)?;
+        let mut filter = GrowingBloomFilter::of(spool, monitored)?;
         for name in pending.into_iter().filter(|name| !monitored.contains(name)) {
             filter.insert(name);
         }
@@ -58,7 +58,7 @@ impl Seen {
         }
         let filter = match &mut self.filter {
             Some(filter) => filter,
-            none => none.insert(Filter::of(spool, monitored)?),
+            none => none.insert(GrowingBloomFilter::of(spool, monitored)?),
         };
         let mut progressed = names.is_empty();
         for name in names.iter() {
@@ -69,21 +69,21 @@ impl Seen {
 }
 
 #[derive(Debug, Default)]
-struct Filter {
+struct GrowingBloomFilter {
     /// Keyed at random, so that no server can choose names that collide.
     hasher: RandomState,
-    layers: Vec<Layer>,
+    layers: Vec<FilterLayer>,
 }
 
 #[derive(Debug)]
-struct Layer {
+struct FilterLayer {
     /// Takes the hashes of our own hasher; its own one is not used.
     bits: BloomFilter,
     /// Names that still fit.
     room: usize,
 }
 
-impl Filter {
+impl GrowingBloomFilter {
     /// A filter that holds the repositories of the spool but for monitored ones, which have rows whether they were
     /// listed or not.
     fn of(spool: &mut Spool, monitored: &MonitoredNames) -> Result<Self, SpoolError> {
@@ -105,7 +105,7 @@ impl Filter {
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
             let names = FIRST_LAYER << self.layers.len();
             let bits = BloomFilter::with_num_bits(names * BITS_PER_NAME).hashes(PROBES);
-            self.layers.push(Layer { bits, room: names });
+            self.layers.push(FilterLayer { bits, room: names });
         }
         if let Some(layer) = self.layers.last_mut() {
             layer.bits.insert_hash(hash);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_met_name_is_never_denied_and_few_unknown_ones_look_met() {
-        let mut filter = Filter::default();
+        let mut filter = GrowingBloomFilter::default();
         let count = 100_000;
         let wrongly = (0..count).filter(|n| filter.insert(&format!("team/{n}"))).count();
         assert!(wrongly < count / 20, "{wrongly} of {count} unknown names looked met");

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use futures::{StreamExt, stream};
 use stocktake_sink::{ManifestKind, RunError};
 
-use super::found::Found;
 use super::memory::{MOST_PARTS, MemoryBudget, ReservedMemory};
+use super::repository_contents::RepositoryContents;
 use crate::clock;
 use crate::registry::{
     Child, Contents, Descriptor, Fault, ImageConfig, Manifest, Odd, Place, Platform, RegistryError, Resolved, chain,
@@ -18,18 +18,18 @@ use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 const DEEPEST: u32 = 4;
 
 /// Where a tag leads.
-enum Target {
+enum TagTarget {
     /// To a manifest of the last snapshot.
-    Known(Resolved),
+    Reused(Resolved),
     /// To one that was fetched.
     Fetched(Box<Manifest>, ReservedMemory),
 }
 
 /// A fetched manifest, and the platform for which an index lists it.
-type Fetched = (Manifest, Platform);
+type FetchedManifest = (Manifest, Platform);
 
 /// The manifests of one repository while they are gathered.
-pub(super) struct Images<'a> {
+pub(super) struct ManifestReader<'a> {
     contents: &'a dyn Contents,
     /// Requests under way at once.
     width: usize,
@@ -38,10 +38,10 @@ pub(super) struct Images<'a> {
     known: KnownRepository,
     /// By digest.
     rows: BTreeMap<String, ManifestRow>,
-    found: Found,
+    found: RepositoryContents,
 }
 
-impl<'a> Images<'a> {
+impl<'a> ManifestReader<'a> {
     /// `found` has the tags.
     pub(super) fn new(
         contents: &'a dyn Contents,
@@ -49,13 +49,13 @@ impl<'a> Images<'a> {
         memory: &'a MemoryBudget,
         place: &'a Place,
         known: KnownRepository,
-        found: Found,
+        found: RepositoryContents,
     ) -> Self {
         Self { contents, width, memory, place, known, rows: BTreeMap::new(), found }
     }
 
     /// Reads all that the tags lead to, level by level.
-    pub(super) async fn read(mut self) -> Found {
+    pub(super) async fn read(mut self) -> RepositoryContents {
         let mut fetched = self.targets().await;
         for _ in 0..DEEPEST {
             let configs = self.configs(&fetched).await;
@@ -74,7 +74,7 @@ impl<'a> Images<'a> {
     }
 
     /// Finds out where all tags lead; returns the manifests that had to be fetched, each once.
-    async fn targets(&mut self) -> Vec<Fetched> {
+    async fn targets(&mut self) -> Vec<FetchedManifest> {
         let this = &*self;
         let asked = stream::iter(0..this.found.tags.len()).map(|at| async move { (at, this.target(at).await) });
         let mut outcomes: Vec<_> = asked.buffer_unordered(this.width).collect().await;
@@ -82,11 +82,11 @@ impl<'a> Images<'a> {
         let mut fetched = BTreeMap::new();
         for (_, outcome) in outcomes {
             let target = match outcome {
-                Ok(Target::Known(resolved)) => {
+                Ok(TagTarget::Reused(resolved)) => {
                     self.reuse(&resolved.digest);
                     Some(resolved)
                 }
-                Ok(Target::Fetched(manifest, memory)) => {
+                Ok(TagTarget::Fetched(manifest, memory)) => {
                     self.found.memory.merge(memory);
                     let (digest, media_type) = (manifest.digest.clone(), manifest.media_type.clone());
                     let resolved = Resolved { digest, media_type, size: Some(manifest.size) };
@@ -106,7 +106,7 @@ impl<'a> Images<'a> {
     }
 
     /// A tag that the last snapshot has very probably leads where it led: its digest alone is asked for.
-    async fn target(&self, at: usize) -> Result<Target, RegistryError> {
+    async fn target(&self, at: usize) -> Result<TagTarget, RegistryError> {
         let (contents, tag) = (self.contents, &self.found.tags[at]);
         let mut reference = tag.to_owned();
         if self.known.tags.get(tag).is_some_and(|known| self.is_known(&known.digest, DEEPEST)) {
@@ -116,12 +116,12 @@ impl<'a> Images<'a> {
                 // The manifest's own, which counts more than what a header announces.
                 let own = self.known.manifests.get(&resolved.digest).map(|row| row.media_type.clone());
                 let media_type = own.unwrap_or(resolved.media_type);
-                return Ok(Target::Known(Resolved { size, media_type, digest: resolved.digest }));
+                return Ok(TagTarget::Reused(Resolved { size, media_type, digest: resolved.digest }));
             }
             reference = resolved.digest;
         }
         let (manifest, memory) = self.fetch(&reference).await?;
-        Ok(Target::Fetched(Box::new(manifest), memory))
+        Ok(TagTarget::Fetched(Box::new(manifest), memory))
     }
 
     /// Fetches a manifest, if there is room for what it names. Where there is none for its annotations, they are left to
@@ -179,7 +179,7 @@ impl<'a> Images<'a> {
     }
 
     /// The configurations of the images among these, by digest; each is fetched once.
-    async fn configs(&mut self, fetched: &[Fetched]) -> HashMap<String, ImageConfig> {
+    async fn configs(&mut self, fetched: &[FetchedManifest]) -> HashMap<String, ImageConfig> {
         let images = fetched.iter().filter(|(manifest, _)| manifest.kind == ManifestKind::Image);
         let wanted: BTreeMap<&str, &Descriptor> =
             images.filter_map(|(manifest, _)| manifest.config.as_ref()).map(|c| (c.digest.as_str(), c)).collect();
@@ -204,7 +204,11 @@ impl<'a> Images<'a> {
 
     /// Makes rows of fetched manifests; returns the children that are neither there yet nor in the last snapshot, each
     /// once.
-    fn enter(&mut self, fetched: Vec<Fetched>, configs: &HashMap<String, ImageConfig>) -> Vec<(String, Platform)> {
+    fn enter(
+        &mut self,
+        fetched: Vec<FetchedManifest>,
+        configs: &HashMap<String, ImageConfig>,
+    ) -> Vec<(String, Platform)> {
         let mut listed = Vec::new();
         for (manifest, listed_for) in fetched {
             let config = manifest.config.as_ref().and_then(|config| configs.get(&config.digest));
@@ -225,7 +229,7 @@ impl<'a> Images<'a> {
         missing.into_iter().collect()
     }
 
-    async fn children(&mut self, wanted: Vec<(String, Platform)>) -> Vec<Fetched> {
+    async fn children(&mut self, wanted: Vec<(String, Platform)>) -> Vec<FetchedManifest> {
         let this = &*self;
         let read = |(digest, platform): (String, Platform)| async move {
             this.fetch(&digest).await.map(|(manifest, memory)| (manifest, platform, memory))
