@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::layers::{root, rust_files};
 use super::imports::{Import, ModulePath, code, imports, paths};
+use super::layers::{root, rust_files};
 
 /// Rooms of `src/`, and other crates, whose files still import each other in circles. One that has none any more is taken
 /// off.

@@ -7,7 +7,7 @@ use std::process::Command;
 use stocktake::fake::{FakeRegistry, Repositories, Script};
 use tokio::time::{Instant, timeout};
 
-use crate::daemon::{EVERY_SECOND, NEVER, PROMPTLY, configuration};
+use super::scheduled_runs::{EVERY_SECOND, NEVER, PROMPTLY, configuration};
 use crate::support::client;
 use crate::support::clock::Clock;
 use crate::support::daemon::Daemon;

@@ -1,6 +1,6 @@
 //! What the units promise. That they are well-formed and how tight their sandbox is, `tests/systemd.sh` asks systemd.
 
-use super::monitoring::read;
+use crate::monitoring::files::read;
 
 const DAEMON: &str = "stocktake-daemon.service";
 const ONESHOT: &str = "stocktake.service";

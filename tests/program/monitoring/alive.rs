@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::daemon::configuration;
+use crate::daemon::scheduled_runs::configuration;
 use crate::support::client;
 use crate::support::docker_registry::{DockerRegistry, Mode};
 use crate::support::program::Workplace;

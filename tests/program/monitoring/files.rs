@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::layers::root;
+use crate::house::layers::root;
 use crate::support::prometheus::promtool;
 
 pub(crate) const RULES: &str = "config/monitoring/alerts.yml";

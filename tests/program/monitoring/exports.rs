@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stocktake::metrics::{Kind, families};
 
-use super::layers::{root, rust_files};
-use super::monitoring::{RUNBOOKS, alerts, queries, read};
+use super::files::{RUNBOOKS, alerts, queries, read};
+use crate::house::layers::{root, rust_files};
 
 /// What Prometheus itself adds: to each target, to each sample, and for each alert.
 const OF_PROMETHEUS: &[(&str, &[&str])] =

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stocktake::clock;
 use stocktake::fake::{Endpoint, FakeRegistry, Fault, Repositories, Script};
 
-use crate::daemon::configuration;
+use super::scheduled_runs::configuration;
 use crate::support::daemon::Daemon;
 use crate::support::program::Workplace;
 
