@@ -6,7 +6,6 @@ use std::sync::Arc;
 use stocktake_sink::{Sink, SinkError};
 
 use crate::config::{Config, RegistryConfig};
-use crate::registry::Unmetered;
 use crate::run::Plan;
 use crate::yaml::suggest;
 
@@ -73,6 +72,6 @@ fn plan(config: &Config, registry: &RegistryConfig, sinks: &BTreeMap<&str, Arc<d
         sinks: registry.sinks.iter().filter_map(shared).collect(),
         state: config.state.clone(),
         config_sha256: config.sha256.clone(),
-        meter: Arc::new(Unmetered),
+        meter: Arc::new(()),
     }
 }

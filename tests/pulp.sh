@@ -48,4 +48,4 @@ read -r -t 600 STOCKTAKE_TEST_PULP <&"$says" || { echo "Pulp did not start" >&2;
 export STOCKTAKE_TEST_PULP
 echo "Pulp is up after $SECONDS s"
 
-"${tests[@]}" --run-ignored only -E 'test(/^pulp::/)' "$@"
+"${tests[@]}" --run-ignored only -E 'test(/^registries::pulp::/)' "$@"

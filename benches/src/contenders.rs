@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use stocktake::config;
 use stocktake::plans::plans;
 use stocktake::registry::Split;
-use stocktake::run::{Outcome, Run};
+use stocktake::run::{Run, RunOutcome};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -112,7 +112,7 @@ async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) 
     let plan = plans(&config, &[])?.into_iter().next().ok_or("no plan")?;
     let report = Run::new(&plan).publish(&CancellationToken::new()).await;
     match (&report.outcome, report.sinks.first().map(|outcome| outcome.result.is_ok())) {
-        (Outcome::Judged(judged), Some(true)) => {
+        (RunOutcome::Judged(judged), Some(true)) => {
             let record = &judged.record;
             *requests = record.requests;
             Ok(match task.depth {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use stocktake::metrics::Metrics;
-use stocktake::registry::{Endpoint, Exchange, Meter};
+use stocktake::registry::{EndedRequest, Endpoint, Observer};
 use stocktake::state::{History, Inventory};
 use stocktake::status::{Activity, ConfigurationStatus, RegistryStatus, Status, TokenStatus};
 use tokio::time::Instant;
@@ -49,11 +49,11 @@ pub(crate) fn rows() -> Result<(), Failure> {
     Ok(())
 }
 
-fn count(meters: &[Arc<dyn Meter>], stop: &AtomicBool) {
+fn count(meters: &[Arc<dyn Observer>], stop: &AtomicBool) {
     let (took, bytes) = (Duration::from_millis(20), 1000);
     for meter in meters.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
         meter.begun(Endpoint::Tags);
-        meter.ended(&Exchange { endpoint: Endpoint::Tags, outcome: Ok(200), bytes, took, clock_skew: Some(-0.4) });
+        meter.ended(&EndedRequest { endpoint: Endpoint::Tags, outcome: Ok(200), bytes, took, clock_skew: Some(-0.4) });
         meter.page(Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! What the rules look at: everything that was seen, as plain data.
 
 use crate::registry::examine::{About, Exchange, Offer, Reply, TokenFacts};
-use crate::registry::{ApiLogin, Auth, Finding, Kind, RegistryError, Settings, Step as At};
+use crate::registry::{ApiLogin, Auth, Kind, KnownCause, RegistryError, Settings, Step as At};
 use crate::run::{Plan, chain};
 
 use super::report::{Severity, Step};
@@ -48,7 +48,7 @@ pub struct Failure {
     /// What happened, in one line.
     pub symptom: String,
     /// The cause, where it is a known one.
-    pub finding: Option<Finding>,
+    pub finding: Option<KnownCause>,
     /// The kind.
     pub code: &'static str,
     /// What a run would print.
@@ -125,7 +125,7 @@ impl Evidence {
 impl Failure {
     /// A client's error. It is told at the step that is to blame, which need not be the one that noticed.
     pub fn of(error: &RegistryError) -> Self {
-        let (finding, fault) = (error.finding(), error.fault());
+        let (finding, fault) = (error.known_cause(), error.fault());
         let step = match error.step() {
             At::Setup => Step::Configuration,
             At::Tags(_) | At::Manifest(_) | At::Config(_) => Step::Tags,
@@ -145,25 +145,25 @@ impl Failure {
     }
 
     /// A known cause that no error tells.
-    pub fn known(step: Step, finding: Finding, symptom: String) -> Self {
+    pub fn known(step: Step, finding: KnownCause, symptom: String) -> Self {
         let (code, remedy) = (finding.id(), finding.remedy());
         Self { step, symptom, finding: Some(finding), code, remedy, severity: Severity::Failed }
     }
 }
 
 /// The step at which a cause is told, wherever it was noticed.
-fn to_blame(finding: Option<&Finding>) -> Option<Step> {
+fn to_blame(finding: Option<&KnownCause>) -> Option<Step> {
     match finding? {
-        Finding::BasicOnApi
-        | Finding::RobotName
-        | Finding::CredentialsRefused
-        | Finding::TokenRefused
-        | Finding::WrongService { .. }
-        | Finding::NoIdentity
-        | Finding::LoginWanted
-        | Finding::TokenLifetime
-        | Finding::RealmElsewhere { .. } => Some(Step::Login),
-        Finding::ScopeUnreadable { .. } | Finding::MissingPermission { .. } | Finding::CatalogScope { .. } => {
+        KnownCause::BasicOnApi
+        | KnownCause::RobotName
+        | KnownCause::CredentialsRefused
+        | KnownCause::TokenRefused
+        | KnownCause::WrongService { .. }
+        | KnownCause::NoIdentity
+        | KnownCause::LoginWanted
+        | KnownCause::TokenLifetime
+        | KnownCause::RealmElsewhere { .. } => Some(Step::Login),
+        KnownCause::ScopeUnreadable { .. } | KnownCause::MissingPermission { .. } | KnownCause::CatalogScope { .. } => {
             Some(Step::Scope)
         }
         _ => None,

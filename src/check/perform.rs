@@ -9,7 +9,7 @@ use super::report::{Fact, Outcome, Severity, Step, StepReport};
 use super::{facts, rules};
 use crate::discovery;
 use crate::registry::examine::{About, Examination, Exchange, NoConnection};
-use crate::registry::{Auth, Fault, Finding, Page, RegistryError};
+use crate::registry::{Auth, Fault, KnownCause, Page, RegistryError};
 use crate::run::{Plan, chain};
 
 /// Bound on a sink's dry write.
@@ -104,7 +104,7 @@ impl<'a> Performance<'a> {
     }
 
     fn no_connection(&mut self, step: Step, took: Duration, error: &NoConnection) -> Result<(), Stopped> {
-        let finding = if step == Step::Dns { Finding::UnknownHost } else { Finding::Unreachable };
+        let finding = if step == Step::Dns { KnownCause::UnknownHost } else { KnownCause::Unreachable };
         self.fail(took, Vec::new(), Failure::known(step, finding, chain(error)))
     }
 
@@ -213,7 +213,7 @@ impl<'a> Performance<'a> {
         }
         let unseen = rules::diagnose(&self.evidence).into_iter().find(|diagnosis| diagnosis.step == Step::Page);
         if let Some(unseen) = unseen {
-            let is_failure = unseen.rule == Finding::NothingListed.id();
+            let is_failure = unseen.rule == KnownCause::NothingListed.id();
             let severity = if is_failure { Severity::Failed } else { Severity::Authentication };
             if !self.plan.walk.monitored.is_empty() {
                 return Ok(Some(severity));
@@ -350,7 +350,7 @@ impl<'a> Performance<'a> {
 /// Why the list of names would not be whole.
 fn shortfall(page: &Page) -> Option<Failure> {
     let first = page.shortfalls.first()?;
-    let finding = if first.code == "missing" { Finding::OwnerMissing } else { Finding::LoginUnproven };
+    let finding = if first.code == "missing" { KnownCause::OwnerMissing } else { KnownCause::LoginUnproven };
     let told = page.shortfalls.iter().filter(|shortfall| shortfall.code == first.code);
     let symptom = told.map(|shortfall| shortfall.message.as_str()).collect::<Vec<_>>().join("; ");
     Some(Failure::known(Step::Page, finding, symptom))

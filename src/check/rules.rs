@@ -5,7 +5,7 @@
 //! nobody, a scope that was refused on the way.
 
 use crate::registry::examine::{About, Exchange, TokenFacts};
-use crate::registry::{Finding, ScopeSet, grants_cover, shown};
+use crate::registry::{KnownCause, ScopeSet, grants_cover, shown};
 
 use super::evidence::{Evidence, Failure, Login};
 use super::report::{Diagnosis, Fact, Step};
@@ -80,12 +80,12 @@ fn recognised(evidence: &Evidence, rule: &'static str) -> Option<Diagnosis> {
     let failure = evidence.failure(rule)?;
     let finding = failure.finding.as_ref()?;
     // What follows the list says nothing of these.
-    let is_of_list = matches!(finding, Finding::OwnerMissing | Finding::LoginUnproven);
+    let is_of_list = matches!(finding, KnownCause::OwnerMissing | KnownCause::LoginUnproven);
     let evidence = if is_of_list { Vec::new() } else { conversation(evidence, failure.step) };
     Some(Diagnosis { symptom: failure.symptom.clone(), evidence, ..of(finding, failure.step) })
 }
 
-fn of(finding: &Finding, step: Step) -> Diagnosis {
+fn of(finding: &KnownCause, step: Step) -> Diagnosis {
     let (symptom, evidence) = (String::new(), Vec::new());
     Diagnosis { rule: finding.id(), step, symptom, cause: finding.cause(), remedy: finding.remedy(), evidence }
 }
@@ -93,20 +93,20 @@ fn of(finding: &Finding, step: Step) -> Diagnosis {
 /// A `/` stands in no account's name of Quay: nothing is sent. A name without `+` may be a person's, and is only told of
 /// once it has been refused.
 fn robot_name(evidence: &Evidence) -> Option<Diagnosis> {
-    let refused = recognised(evidence, Finding::RobotName.id());
+    let refused = recognised(evidence, KnownCause::RobotName.id());
     let name = evidence.username.as_deref().filter(|name| evidence.is_quay && name.contains('/'));
     refused.or_else(|| {
         Some(Diagnosis {
             symptom: format!("the user name `{}` has a `/`", shown(name?)),
             evidence: vec![Fact::new("did you mean", shown(&name?.replacen('/', "+", 1)))],
-            ..of(&Finding::RobotName, Step::Configuration)
+            ..of(&KnownCause::RobotName, Step::Configuration)
         })
     })
 }
 
 /// An empty page for nobody, where the registry does know accounts: Quay answers so to anonymous callers.
 fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
-    let finding = Finding::NoIdentity;
+    let finding = KnownCause::NoIdentity;
     if let Some(refused) = recognised(evidence, finding.id()) {
         return Some(refused);
     }
@@ -153,7 +153,7 @@ fn scope_not_granted(evidence: &Evidence) -> Option<Diagnosis> {
             if nothing { "; no repository is listed" } else { "" }
         ),
         evidence: [vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))], granted].concat(),
-        ..of(&Finding::ScopeNotGranted { scope }, if nothing { Step::Page } else { Step::Scope })
+        ..of(&KnownCause::ScopeNotGranted { scope }, if nothing { Step::Page } else { Step::Scope })
     })
 }
 
@@ -170,7 +170,7 @@ fn nothing_listed(evidence: &Evidence) -> Option<Diagnosis> {
     Some(Diagnosis {
         symptom: format!("the registry lists no repository{account}"),
         evidence: asked.into_iter().chain(claims).collect(),
-        ..of(&Finding::NothingListed, Step::Page)
+        ..of(&KnownCause::NothingListed, Step::Page)
     })
 }
 
@@ -182,11 +182,11 @@ fn clock(evidence: &Evidence) -> Option<Diagnosis> {
     }
     // Where a login failed for no known reason, this is the reason.
     let unexplained = |failure: &&Failure| {
-        let open = failure.finding.is_none() || failure.finding == Some(Finding::TokenLifetime);
+        let open = failure.finding.is_none() || failure.finding == Some(KnownCause::TokenLifetime);
         open && matches!(failure.step, Step::Login | Step::Page | Step::Tags)
     };
     let step = evidence.failures.iter().find(unexplained).map_or(Step::Login, |failure| failure.step);
-    let finding = Finding::Clock { ahead_s };
+    let finding = KnownCause::Clock { ahead_s };
     Some(Diagnosis { symptom: finding.cause(), evidence: vec![Fact::new("by", seen)], ..of(&finding, step) })
 }
 
@@ -219,7 +219,7 @@ fn token_lifetime(evidence: &Evidence) -> Option<Diagnosis> {
     if clock(evidence).is_some() {
         return None;
     }
-    let refused = recognised(evidence, Finding::TokenLifetime.id());
+    let refused = recognised(evidence, KnownCause::TokenLifetime.id());
     refused.or_else(|| {
         evidence.tokens().find_map(|(exchange, token)| {
             let claims = token.claims.as_ref()?;
@@ -231,7 +231,7 @@ fn token_lifetime(evidence: &Evidence) -> Option<Diagnosis> {
                     Fact::new("expires_in", token.expires_in.clone().unwrap_or_default()),
                     Fact::new("exp - iat", claimed.to_string()),
                 ],
-                ..of(&Finding::TokenLifetime, Step::Login)
+                ..of(&KnownCause::TokenLifetime, Step::Login)
             })
         })
     })
@@ -253,7 +253,7 @@ fn scope_unreadable(evidence: &Evidence) -> Option<Diagnosis> {
             Fact::new("configured", tried.clone()),
             Fact::new("sent", first.asked("scope").collect::<Vec<_>>().join(" ")),
         ],
-        ..of(&Finding::ScopeUnreadable { tried }, Step::Scope)
+        ..of(&KnownCause::ScopeUnreadable { tried }, Step::Scope)
     })
 }
 

@@ -50,7 +50,7 @@ impl Rig {
             sinks: Vec::new(),
             state: PathBuf::new(),
             config_sha256: String::new(),
-            meter: std::sync::Arc::new(crate::registry::Unmetered),
+            meter: std::sync::Arc::new(()),
         };
         Self { server: None, plan, secret }
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::run::{RunReport, Severity};
+use crate::run::{RunReport, RunSeverity};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,12 @@ pub enum Exit {
 impl Exit {
     /// Of several runs the worst decides; no run at all is good.
     pub fn of(reports: &[RunReport]) -> Self {
-        match reports.iter().map(RunReport::severity).max().unwrap_or(Severity::Good) {
-            Severity::Good => Self::Good,
-            Severity::Partial => Self::Partial,
-            Severity::Failed => Self::Failed,
-            Severity::Authentication => Self::Authentication,
-            Severity::Interrupted => Self::Interrupted,
+        match reports.iter().map(RunReport::severity).max().unwrap_or(RunSeverity::Good) {
+            RunSeverity::Good => Self::Good,
+            RunSeverity::Partial => Self::Partial,
+            RunSeverity::Failed => Self::Failed,
+            RunSeverity::Authentication => Self::Authentication,
+            RunSeverity::Interrupted => Self::Interrupted,
         }
     }
 

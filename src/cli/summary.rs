@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::run::{JudgedRun, Outcome, RunReport};
+use crate::run::{JudgedRun, RunOutcome, RunReport};
 
 /// A table with a line per registry; below it what went wrong, what to do, and where everything is.
 pub(super) fn of(reports: &[RunReport]) -> String {
@@ -63,11 +63,11 @@ impl Column {
 
     fn cell(&self, report: &RunReport) -> String {
         let word = match &report.outcome {
-            Outcome::Judged(judged) => return (self.of)(report, judged),
-            Outcome::Skipped(_) => "skipped",
-            Outcome::Suspended(_) => "not asked",
-            Outcome::NotBegun(_) => "not begun",
-            Outcome::Interrupted { .. } => "interrupted",
+            RunOutcome::Judged(judged) => return (self.of)(report, judged),
+            RunOutcome::Skipped(_) => "skipped",
+            RunOutcome::Suspended(_) => "not asked",
+            RunOutcome::NotBegun(_) => "not begun",
+            RunOutcome::Interrupted { .. } => "interrupted",
         };
         match self.name {
             "registry" => report.registry.to_string(),
@@ -107,7 +107,7 @@ fn details(report: &RunReport, text: &mut String) {
             let _ = write!(text, "\n  what to do: {remedy}");
         }
     }
-    if let Outcome::Judged(judged) = &report.outcome {
+    if let RunOutcome::Judged(judged) = &report.outcome {
         let told = report.cause().map(|cause| cause.message.as_str());
         for error in judged.record.errors.iter().filter(|e| Some(e.message.as_str()) != told) {
             let _ = write!(text, "\n{registry}: {} [{}]", error.message, error.code);

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::roster::described;
-use crate::schedule::{Past, Schedule};
+use crate::schedule::{Schedule, SlotHistory};
 use crate::state::lock_file;
 
 /// Pages are small; the disk that takes longer hangs.
@@ -51,13 +51,13 @@ pub enum MemoryError {
 struct Page {
     /// The schedule that `past` is of.
     schedule: Option<String>,
-    past: Past,
+    past: SlotHistory,
 }
 
 /// What was found of one registry.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) past: Past,
+    pub(super) past: SlotHistory,
     /// Nothing: it is met for the first time.
     pub(super) is_new: bool,
     /// It was of another schedule.
@@ -115,13 +115,13 @@ impl Memory {
                 if e.kind() != io::ErrorKind::NotFound {
                     warn!(%registry, "what is remembered of the schedule of {registry} is lost: {}: {e}", path.display());
                 }
-                Found { past: Past::new(now), is_new: true, is_rescheduled: false }
+                Found { past: SlotHistory::new(now), is_new: true, is_rescheduled: false }
             }
         }
     }
 
     /// Writes down what is to be remembered of it, soon.
-    pub(super) fn keep(&self, registry: &RegistryName, schedule: Option<&Schedule>, past: &Past) {
+    pub(super) fn keep(&self, registry: &RegistryName, schedule: Option<&Schedule>, past: &SlotHistory) {
         let page = Page { schedule: schedule.map(described), past: past.clone() };
         // The scribe ends after us.
         let _ = self.pages.send((registry.clone(), page));

@@ -29,7 +29,7 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::run::{Plan, Run, RunReport, Severity};
+use crate::run::{Plan, Run, RunReport, RunSeverity};
 use crate::web::{NotRequested, Requested};
 use loaded::Loaded;
 use memory::Memory;
@@ -177,7 +177,7 @@ impl Daemon {
         };
         let Some(Order { registry, slot }) = self.orders.remove(&id) else { return };
         // One that was told to stop, as it walked or as sinks took it, takes its slot again when the daemon is back.
-        let is_over = report.as_ref().is_none_or(|report| report.severity() != Severity::Interrupted);
+        let is_over = report.as_ref().is_none_or(|report| report.severity() != RunSeverity::Interrupted);
         self.roster.ended(&registry, slot.filter(|_| is_over));
         self.keep(std::slice::from_ref(&registry));
         let Some(report) = report else {

@@ -9,7 +9,7 @@ use stocktake_sink::RegistryName;
 use tracing::{info, warn};
 
 use crate::metrics::Skip;
-use crate::schedule::{Decision, Past, Schedule, Slot};
+use crate::schedule::{Schedule, ScheduleDecision, Slot, SlotHistory};
 
 /// A run that is to take place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct Turn {
 #[derive(Debug)]
 struct Entry {
     schedule: Option<Schedule>,
-    past: Past,
+    past: SlotHistory,
     wait: Wait,
 }
 
@@ -62,7 +62,7 @@ impl From<Option<Slot>> for Wait {
 }
 
 impl Entry {
-    fn decide(&self, schedule: &Schedule, now: DateTime<Utc>, unwatched: Duration) -> Decision {
+    fn decide(&self, schedule: &Schedule, now: DateTime<Utc>, unwatched: Duration) -> ScheduleDecision {
         match self.wait {
             Wait::Unmet => schedule.decide_at_start(&self.past, now),
             _ => schedule.decide(&self.past, now, unwatched),
@@ -76,7 +76,7 @@ pub(super) struct Entrant {
     pub(super) registry: RegistryName,
     pub(super) schedule: Option<Schedule>,
     /// What is remembered of it.
-    pub(super) past: Past,
+    pub(super) past: SlotHistory,
     /// Nothing: it is met for the first time.
     pub(super) is_new: bool,
     /// Whether that was of another schedule.
@@ -107,7 +107,7 @@ impl Roster {
                 }
             };
             if is_rescheduled {
-                past = Past::new(now);
+                past = SlotHistory::new(now);
             }
             if is_new || is_rescheduled {
                 changed.push(registry.clone());
@@ -133,26 +133,26 @@ impl Roster {
                 continue;
             }
             let mut decision = entry.decide(schedule, now, unwatched);
-            if let Decision::Forget { ahead } = decision {
+            if let ScheduleDecision::Forget { ahead } = decision {
                 warn!(registry = %name, "{name}: the slot of {ahead} is taken, which lies far ahead: the clock was wrong then, or is now; slots count from now on");
-                entry.past = Past::new(now);
+                entry.past = SlotHistory::new(now);
                 turn.changed.push(name.clone());
                 decision = entry.decide(schedule, now, unwatched);
             }
             let mut skip = |why, count| turn.skipped.push(Skipped { registry: name.clone(), why, count });
             match decision {
-                Decision::Wait { next } => {
+                ScheduleDecision::Wait { next } => {
                     entry.wait = next.into();
                     continue;
                 }
                 // Not of a past that begins now.
-                Decision::Forget { .. } => continue,
-                Decision::Missed { last, count } => {
+                ScheduleDecision::Forget { .. } => continue,
+                ScheduleDecision::Missed { last, count } => {
                     warn!(registry = %name, count, "{name}: {count} slots went by, the last at {last}, and are not caught up");
                     skip(Skip::Missed, count);
                     entry.past.end(last);
                 }
-                Decision::Run { slot, missed, late } => {
+                ScheduleDecision::Run { slot, missed, late } => {
                     if missed > 0 {
                         skip(Skip::Missed, missed);
                     }
@@ -202,7 +202,7 @@ impl Roster {
     }
 
     /// What is to be remembered of it.
-    pub(super) fn past(&self, registry: &RegistryName) -> Option<&Past> {
+    pub(super) fn past(&self, registry: &RegistryName) -> Option<&SlotHistory> {
         self.entries.get(registry).map(|entry| &entry.past)
     }
 

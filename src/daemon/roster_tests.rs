@@ -13,7 +13,7 @@ fn name(text: &str) -> RegistryName {
 /// Every ten seconds of the minute; the first slot is at 10.
 fn entrant(registry: &str) -> Entrant {
     let settings = ScheduleSettings::new("*/10 * * * * *".parse().unwrap());
-    let (registry, past) = (name(registry), Past::new(at(0)));
+    let (registry, past) = (name(registry), SlotHistory::new(at(0)));
     let schedule = Some(Schedule::new(&settings, registry.as_str()));
     Entrant { registry, schedule, past, is_new: true, is_rescheduled: false }
 }
@@ -108,7 +108,11 @@ fn a_reload_keeps_what_was_taken_and_forgets_who_has_gone() {
     assert_eq!(roster.replace(vec![kept, rescheduled], at(15)), [name("pulp")]);
     assert_eq!(roster.next(), None, "quay was queued, and is not configured any more");
     assert!(roster.past(&name("quay")).is_none());
-    assert_eq!(roster.past(&name("pulp")), Some(&Past::new(at(15))), "slots of another schedule were never promised");
+    assert_eq!(
+        roster.past(&name("pulp")),
+        Some(&SlotHistory::new(at(15))),
+        "slots of another schedule were never promised"
+    );
     assert_eq!(turn(&mut roster, 16).skipped, [skipped("pulp", Skip::Overlap, 1)], "the new slots count at once");
     assert!(!roster.order_now(&name("harbor")), "its run goes on");
     roster.ended(&name("harbor"), Some(at(10)));
@@ -149,7 +153,7 @@ fn the_clock_may_be_set_an_hour_back_or_forth() {
 #[test]
 fn what_was_taken_in_a_wrong_future_is_forgotten() {
     let mut roster = Roster::default();
-    let mut past = Past::new(at(0));
+    let mut past = SlotHistory::new(at(0));
     past.begin(at(40 * 86_400));
     past.end(at(40 * 86_400));
     roster.replace(vec![Entrant { past, is_new: false, ..entrant("quay") }], at(0));
@@ -163,7 +167,7 @@ fn slots_that_a_clock_far_ahead_took_do_not_stop_the_schedule_once_it_is_right()
     const YEAR: i64 = 365 * 24 * 3600;
     for served in [false, true] {
         let mut roster = Roster::default();
-        roster.replace(vec![Entrant { past: Past::new(at(YEAR)), ..entrant("quay") }], at(YEAR));
+        roster.replace(vec![Entrant { past: SlotHistory::new(at(YEAR)), ..entrant("quay") }], at(YEAR));
         turn(&mut roster, YEAR);
         if served {
             turn(&mut roster, YEAR + 10);
@@ -188,7 +192,7 @@ fn a_schedule_that_was_over_while_the_clock_was_ahead_begins_again() {
     let entrant = Entrant {
         registry: name("quay"),
         schedule: Some(schedule),
-        past: Past::new(in_2040),
+        past: SlotHistory::new(in_2040),
         is_new: true,
         is_rescheduled: false,
     };

@@ -13,7 +13,7 @@ use super::loaded::Loaded;
 use super::roster::Roster;
 use crate::clock;
 use crate::registry::TokenState;
-use crate::run::{Outcome, Progress, RunReport, Watch};
+use crate::run::{RunOutcome, RunReport, WalkProgress, Watch};
 use crate::schedule::Schedule;
 use crate::state::{History, Reason};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, Status, TokenStatus};
@@ -146,7 +146,9 @@ impl Tower {
         }
         post.trouble = match report {
             None => Some(broken()),
-            Some(report) => report.cause().filter(|_| matches!(report.outcome, Outcome::NotBegun(_))).map(Reason::from),
+            Some(report) => {
+                report.cause().filter(|_| matches!(report.outcome, RunOutcome::NotBegun(_))).map(Reason::from)
+            }
         };
         post.unwritten += u32::from(post.trouble.is_some());
     }
@@ -247,8 +249,8 @@ impl Post {
 
 impl Running {
     fn activity(&self) -> Activity {
-        let seen = |of: fn(&Progress) -> u64| self.watch.as_ref().map_or(0, |watch| of(&watch.progress));
-        let (pages, listed, read) = (seen(Progress::pages), seen(Progress::listed), seen(Progress::read));
+        let seen = |of: fn(&WalkProgress) -> u64| self.watch.as_ref().map_or(0, |watch| of(&watch.progress));
+        let (pages, listed, read) = (seen(WalkProgress::pages), seen(WalkProgress::listed), seen(WalkProgress::read));
         Activity::Running { since: self.since, pages, listed, read }
     }
 

@@ -3,7 +3,7 @@ use stocktake_sink::Trigger;
 use super::*;
 use crate::daemon::roster::Entrant;
 use crate::run::Cause;
-use crate::schedule::Past;
+use crate::schedule::SlotHistory;
 use crate::state::SinkHistory;
 
 const YAML: &str = "sinks:
@@ -27,14 +27,14 @@ fn tower(loaded: &Loaded) -> (Tower, Roster) {
     let mut roster = Roster::default();
     let schedule = loaded.schedules.get(&quay()).cloned();
     let entrant =
-        Entrant { registry: quay(), schedule, past: Past::new(loaded.at), is_new: true, is_rescheduled: false };
+        Entrant { registry: quay(), schedule, past: SlotHistory::new(loaded.at), is_new: true, is_rescheduled: false };
     roster.replace(vec![entrant], loaded.at);
     let tower = Tower::new(String::new(), loaded.at);
     tower.replace(loaded, &roster, HashMap::new());
     (tower, roster)
 }
 
-fn report(outcome: Outcome, history: Option<History>) -> RunReport {
+fn report(outcome: RunOutcome, history: Option<History>) -> RunReport {
     let (started_at, finished_at) = (clock::now(), clock::now());
     let (sinks, redelivered) = (Vec::new(), Vec::new());
     let (registry, trigger) = (quay(), Trigger::Schedule);
@@ -43,7 +43,7 @@ fn report(outcome: Outcome, history: Option<History>) -> RunReport {
 
 fn not_begun() -> RunReport {
     let cause = Cause { code: "state", message: "read-only".into(), remedy: None, is_authentication: false };
-    report(Outcome::NotBegun(cause), None)
+    report(RunOutcome::NotBegun(cause), None)
 }
 
 fn seen(tower: &Tower) -> RegistryStatus {
@@ -68,7 +68,7 @@ fn a_run_that_could_not_begin_and_one_that_panicked_are_failures_until_one_is_wr
     assert_eq!(seen(&tower).history.failures, 2, "a reload mends nothing");
 
     let history = History { failures: 3, ..History::default() };
-    tower.ended(&quay(), Some(&report(Outcome::Interrupted { resumable: true }, Some(history))));
+    tower.ended(&quay(), Some(&report(RunOutcome::Interrupted { resumable: true }, Some(history))));
     let status = seen(&tower);
     assert_eq!((status.history.failures, status.trouble), (3, None));
 }
@@ -82,7 +82,7 @@ fn what_somebody_else_ran_is_seen_and_sinks_that_are_not_configured_are_not() {
     let history = History { sinks: [("gone".to_owned(), lagging.clone())].into(), ..History::default() };
     tower.observed(&quay(), history.clone());
     assert_eq!((seen(&tower).history.failures, seen(&tower).history.sinks.len()), (0, 0));
-    tower.ended(&quay(), Some(&report(Outcome::Interrupted { resumable: true }, None)));
+    tower.ended(&quay(), Some(&report(RunOutcome::Interrupted { resumable: true }, None)));
     assert!(tower.summary().starts_with("1 registry, 0 running, 0 need attention"), "{}", tower.summary());
     tower.observed(&quay(), History { sinks: [("warehouse".to_owned(), lagging)].into(), ..history });
     assert!(tower.summary().contains("1 needs attention"), "{}", tower.summary());

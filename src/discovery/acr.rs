@@ -8,7 +8,7 @@
 
 use serde::Deserialize;
 
-use super::listing::{Ask, Found, Listing, nullable};
+use super::listing::{ApiListing, ListAnswer, PageRequest, nullable};
 use crate::registry::{Api, ApiAnswer, NextPage, with_query};
 
 pub(super) const NEEDS: &str =
@@ -21,24 +21,27 @@ const PAGE: usize = 100;
 pub(super) struct Acr;
 
 #[derive(Deserialize)]
-struct Answer {
+struct AcrAnswer {
     #[serde(deserialize_with = "nullable")]
     repositories: Vec<String>,
 }
 
-impl Listing for Acr {
-    fn begin(&self, api: &Api) -> Vec<Ask> {
-        vec![Ask::first(with_query(&api.url(&["acr", "v1", "_catalog"]), "n", &PAGE.to_string()), "catalog of Azure")]
+impl ApiListing for Acr {
+    fn begin(&self, api: &Api) -> Vec<PageRequest> {
+        vec![PageRequest::first(
+            with_query(&api.url(&["acr", "v1", "_catalog"]), "n", &PAGE.to_string()),
+            "catalog of Azure",
+        )]
     }
 
-    fn read(&self, _: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let Answer { repositories: names } = serde_json::from_slice(&answer.body)?;
+    fn read(&self, _: &Api, ask: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error> {
+        let AcrAnswer { repositories: names } = serde_json::from_slice(&answer.body)?;
         let next = match (&answer.next, names.last()) {
             // A full page whose link got lost: what comes after its last name is asked for.
             (NextPage::Unsaid, Some(last)) if names.len() >= PAGE => NextPage::At(with_query(&ask.url, "last", last)),
             (next, _) => next.clone(),
         };
-        Ok(Found { entries: names.clone(), names, next, ..Found::default() })
+        Ok(ListAnswer { entries: names.clone(), names, next, ..ListAnswer::default() })
     }
 
     fn keeps_place(&self) -> bool {

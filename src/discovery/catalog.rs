@@ -8,9 +8,9 @@ use futures::stream::{BoxStream, StreamExt, try_unfold};
 use url::Url;
 
 use super::Discovery;
-use super::listing::Found;
-use super::met::Met;
-use super::numbered::{End, Readings};
+use super::listing::ListAnswer;
+use super::numbered::{ListReadings, ReadingEnd};
+use super::seen_texts::SeenTexts;
 use crate::registry::{Client, Cursor, Page, RegistryError, Shortfall};
 
 /// Parameters of a link that say how large a page is.
@@ -18,17 +18,17 @@ const SIZES: [&str; 5] = ["n", "limit", "page_size", "per_page", "size"];
 
 /// The catalog of a registry.
 #[derive(Clone, Debug)]
-pub struct Catalog(pub Client);
+pub struct CatalogDiscovery(pub Client);
 
-impl Discovery for Catalog {
+impl Discovery for CatalogDiscovery {
     fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
         let (client, pages) = (&self.0, self.0.catalog(from));
-        let walk = Walk { client, pages, number: 0, by_number: None, is_over: false };
+        let walk = CatalogWalk { client, pages, number: 0, by_number: None, is_over: false };
         try_unfold(walk, |mut walk| async { Ok(walk.step().await?.map(|page| (page, walk))) }).boxed()
     }
 }
 
-struct Walk<'a> {
+struct CatalogWalk<'a> {
     client: &'a Client,
     pages: BoxStream<'a, Result<Page, RegistryError>>,
     number: u64,
@@ -39,11 +39,11 @@ struct Walk<'a> {
 
 #[derive(Default)]
 struct ByNumber {
-    readings: Readings,
-    met: Met,
+    readings: ListReadings,
+    met: SeenTexts,
 }
 
-impl Walk<'_> {
+impl CatalogWalk<'_> {
     async fn step(&mut self) -> Result<Option<Page>, RegistryError> {
         if self.is_over {
             return Ok(None);
@@ -60,7 +60,7 @@ impl Walk<'_> {
             return Ok(Some(page));
         };
         let entries = page.names.iter().map(str::to_owned).collect();
-        by_number.readings.take(&Found { entries, ..Found::default() }, None);
+        by_number.readings.take(&ListAnswer { entries, ..ListAnswer::default() }, None);
         let is_again = by_number.readings.number() > 1;
         // A number means another place tomorrow.
         let mut page = Page { number, cursor: None, ..page };
@@ -70,9 +70,9 @@ impl Walk<'_> {
         }
         if page.last {
             match by_number.readings.end() {
-                End::Whole => self.is_over = true,
-                End::Again => self.pages = self.client.catalog(None),
-                End::Short(why) => {
+                ReadingEnd::Whole => self.is_over = true,
+                ReadingEnd::Again => self.pages = self.client.catalog(None),
+                ReadingEnd::Short(why) => {
                     self.is_over = true;
                     page.shortfalls.push(Shortfall { code: "shifting", message: format!("catalog: {why}") });
                 }

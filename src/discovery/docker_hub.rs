@@ -16,7 +16,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::listing::{Ask, Found, Listing, Moment, newest, nullable};
+use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, newest, nullable};
 use crate::registry::{Api, ApiAnswer, NextPage, with_query};
 
 pub(super) const NEEDS: &str = "a user name and a personal access token that may read the namespaces";
@@ -30,47 +30,47 @@ pub(super) struct DockerHub {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct DockerHubAnswer {
     #[serde(deserialize_with = "nullable")]
-    results: Vec<Repository>,
+    results: Vec<DockerHubRepository>,
     next: Option<String>,
     #[serde(default)]
     count: Option<u64>,
 }
 
 #[derive(Deserialize)]
-struct Repository {
+struct DockerHubRepository {
     namespace: String,
     name: String,
     #[serde(default)]
     date_registered: Moment,
 }
 
-impl Listing for DockerHub {
-    fn begin(&self, api: &Api) -> Vec<Ask> {
+impl ApiListing for DockerHub {
+    fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |namespace: &String| {
             let url = with_query(&api.url(&["v2", "namespaces", namespace, "repositories"]), "page_size", PAGE);
-            Ask::of_owner(url, format!("repositories of {namespace}"), namespace)
+            PageRequest::of_owner(url, format!("repositories of {namespace}"), namespace)
         };
         self.namespaces.iter().map(first).collect()
     }
 
-    fn read(&self, _: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let Answer { results, next, count: total } = serde_json::from_slice(&answer.body)?;
+    fn read(&self, _: &Api, ask: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error> {
+        let DockerHubAnswer { results, next, count: total } = serde_json::from_slice(&answer.body)?;
         let next = next.filter(|url| !url.is_empty()).map(|url| absolute(ask, &url)).transpose()?;
         let next = next.map_or(NextPage::None, NextPage::At);
         let newest = newest(results.iter().map(|one| one.date_registered));
         let names: Vec<_> = results.into_iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
-        Ok(Found { entries: names.clone(), names, next, total, newest, ..Found::default() })
+        Ok(ListAnswer { entries: names.clone(), names, next, total, newest, ..ListAnswer::default() })
     }
 
-    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+    fn owners(&self, api: &Api, ask: &PageRequest) -> Vec<Url> {
         let owner = ask.owner.iter();
         owner.flat_map(|owner| [api.url(&["v2", "users", owner]), api.url(&["v2", "orgs", owner])]).collect()
     }
 }
 
 /// Where it leads is looked at before it is asked.
-fn absolute(ask: &Ask, next: &str) -> Result<Url, serde_json::Error> {
+fn absolute(ask: &PageRequest, next: &str) -> Result<Url, serde_json::Error> {
     ask.url.join(next).map_err(|_| serde::de::Error::custom("`next` is no URL"))
 }

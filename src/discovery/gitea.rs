@@ -17,7 +17,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::listing::{Ask, Found, Listing, Moment, list, newest};
+use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, list, newest};
 use crate::registry::{Api, ApiAnswer, Proof, with_query};
 
 pub(super) const NEEDS: &str = "an access token with `read:package`";
@@ -31,8 +31,8 @@ pub(super) struct Gitea {
 }
 
 #[derive(Deserialize)]
-struct Version {
-    owner: Owner,
+struct GiteaVersion {
+    owner: GiteaOwner,
     name: String,
     #[serde(rename = "type")]
     kind: String,
@@ -43,23 +43,23 @@ struct Version {
 }
 
 #[derive(Deserialize)]
-struct Owner {
+struct GiteaOwner {
     login: String,
 }
 
-impl Listing for Gitea {
-    fn begin(&self, api: &Api) -> Vec<Ask> {
+impl ApiListing for Gitea {
+    fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |owner: &String| {
             let url = with_query(&api.url(&["api", "v1", "packages", owner]), "type", "container");
             let url = with_query(&with_query(&url, "page", "1"), "limit", &PAGE.to_string());
-            Ask::of_owner(url, format!("packages of {owner}"), owner)
+            PageRequest::of_owner(url, format!("packages of {owner}"), owner)
         };
         self.owners.iter().map(first).collect()
     }
 
-    fn read(&self, _: &Api, _: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let versions: Vec<Version> = list(answer)?;
-        let told_apart = |one: &Version| {
+    fn read(&self, _: &Api, _: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error> {
+        let versions: Vec<GiteaVersion> = list(answer)?;
+        let told_apart = |one: &GiteaVersion| {
             let version = one.label.as_deref().unwrap_or_default();
             format!("{} {}/{} {version}", one.kind, one.owner.login, one.name)
         };
@@ -68,14 +68,14 @@ impl Listing for Gitea {
         let containers = versions.into_iter().filter(|version| version.kind == "container");
         let names = containers.map(|one| format!("{}/{}", one.owner.login, one.name).to_lowercase()).collect();
         let (next, total) = (answer.next.clone(), answer.total);
-        Ok(Found { entries, names, next, total, newest, ..Found::default() })
+        Ok(ListAnswer { entries, names, next, total, newest, ..ListAnswer::default() })
     }
 
     fn proofs(&self, api: &Api) -> Vec<Proof> {
         vec![Proof { url: api.url(&["api", "v1", "user"]), alive: &[403], dead: &[] }]
     }
 
-    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+    fn owners(&self, api: &Api, ask: &PageRequest) -> Vec<Url> {
         ask.owner.iter().map(|owner| api.url(&["api", "v1", "users", owner])).collect()
     }
 }

@@ -21,7 +21,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::listing::{Ask, Found, Listing, Moment, list, newest};
+use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, list, newest};
 use crate::registry::{Api, ApiAnswer, Proof, with_query};
 
 pub(super) const NEEDS: &str = "an access token with `read_api`, of a member of the groups and projects";
@@ -36,29 +36,29 @@ pub(super) struct Gitlab {
 }
 
 #[derive(Deserialize)]
-struct Repository {
+struct GitlabRepository {
     path: String,
     #[serde(default)]
     created_at: Moment,
 }
 
-impl Listing for Gitlab {
-    fn begin(&self, api: &Api) -> Vec<Ask> {
+impl ApiListing for Gitlab {
+    fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |of: &str, name: &String| {
             let url = api.url(&["api", "v4", of, name, "registry", "repositories"]);
             let url = with_query(&with_query(&url, "per_page", &PAGE.to_string()), "page", "1");
-            Ask::of_owner(url, format!("repositories of {name}"), name)
+            PageRequest::of_owner(url, format!("repositories of {name}"), name)
         };
         let groups = self.groups.iter().map(|name| first("groups", name));
         groups.chain(self.projects.iter().map(|name| first("projects", name))).collect()
     }
 
-    fn read(&self, _: &Api, _: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let repositories: Vec<Repository> = list(answer)?;
+    fn read(&self, _: &Api, _: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error> {
+        let repositories: Vec<GitlabRepository> = list(answer)?;
         let newest = newest(repositories.iter().map(|one| one.created_at));
         let names: Vec<_> = repositories.into_iter().map(|one| one.path).collect();
         let (next, total) = (answer.next.clone(), answer.total);
-        Ok(Found { entries: names.clone(), names, next, total, newest, ..Found::default() })
+        Ok(ListAnswer { entries: names.clone(), names, next, total, newest, ..ListAnswer::default() })
     }
 
     fn proofs(&self, api: &Api) -> Vec<Proof> {
@@ -70,7 +70,7 @@ impl Listing for Gitlab {
         ]
     }
 
-    fn owners(&self, _: &Api, ask: &Ask) -> Vec<Url> {
+    fn owners(&self, _: &Api, ask: &PageRequest) -> Vec<Url> {
         // The list's own address without `/registry/repositories`.
         let mut url = ask.url.clone();
         url.set_query(None);

@@ -17,7 +17,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::listing::{Ask, Found, Listing, Moment, list, newest};
+use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, list, newest};
 use crate::registry::{Api, ApiAnswer, Proof, with_query};
 
 pub(super) const NEEDS: &str = "a user or robot account that may list projects and repositories";
@@ -33,51 +33,51 @@ pub(super) struct Harbor {
 
 /// A project, or a repository.
 #[derive(Deserialize)]
-struct Named {
+struct HarborEntry {
     name: String,
     #[serde(default)]
     creation_time: Moment,
 }
 
-fn projects(api: &Api) -> Ask {
-    Ask::first(paged(&api.url(&["api", "v2.0", "projects"])), "projects")
+fn projects(api: &Api) -> PageRequest {
+    PageRequest::first(paged(&api.url(&["api", "v2.0", "projects"])), "projects")
 }
 
-fn repositories(api: &Api, project: &str) -> Ask {
+fn repositories(api: &Api, project: &str) -> PageRequest {
     let url = paged(&api.url(&["api", "v2.0", "projects", project, "repositories"]));
-    Ask::of_owner(url, format!("repositories of {project}"), project)
+    PageRequest::of_owner(url, format!("repositories of {project}"), project)
 }
 
 fn paged(url: &Url) -> Url {
     with_query(&with_query(url, "page", "1"), "page_size", &PAGE.to_string())
 }
 
-impl Listing for Harbor {
-    fn begin(&self, api: &Api) -> Vec<Ask> {
+impl ApiListing for Harbor {
+    fn begin(&self, api: &Api) -> Vec<PageRequest> {
         if self.projects.is_empty() {
             return vec![projects(api)];
         }
         self.projects.iter().map(|project| repositories(api, project)).collect()
     }
 
-    fn read(&self, api: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let entries: Vec<Named> = list(answer)?;
+    fn read(&self, api: &Api, ask: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error> {
+        let entries: Vec<HarborEntry> = list(answer)?;
         let newest = newest(entries.iter().map(|one| one.creation_time));
         let names: Vec<_> = entries.into_iter().map(|one| one.name).collect();
         let (entries, next, total) = (names.clone(), answer.next.clone(), answer.total);
-        let found = Found { entries, next, total, newest, ..Found::default() };
+        let found = ListAnswer { entries, next, total, newest, ..ListAnswer::default() };
         if ask.owner.is_some() {
-            return Ok(Found { names, ..found });
+            return Ok(ListAnswer { names, ..found });
         }
-        let of_project = |project: &String| Ask { is_configured: false, ..repositories(api, project) };
-        Ok(Found { lists: names.iter().map(of_project).collect(), ..found })
+        let of_project = |project: &String| PageRequest { is_configured: false, ..repositories(api, project) };
+        Ok(ListAnswer { lists: names.iter().map(of_project).collect(), ..found })
     }
 
     fn proofs(&self, api: &Api) -> Vec<Proof> {
         vec![Proof { url: api.url(&["api", "v2.0", "users", "current"]), alive: &[412], dead: &[] }]
     }
 
-    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+    fn owners(&self, api: &Api, ask: &PageRequest) -> Vec<Url> {
         ask.owner.iter().map(|project| api.url(&["api", "v2.0", "projects", project])).collect()
     }
 

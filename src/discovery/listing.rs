@@ -1,5 +1,5 @@
 //! What an API's own way of listing is: where its lists begin, how an answer is read, and which questions show that its
-//! login is alive and that an owner is there. All of it is pure: what is sent, bounded and checked is in `over_api`.
+//! login is alive and that an owner is there. All of it is pure: what is sent, bounded and checked is in `api`.
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -10,12 +10,12 @@ use url::Url;
 use crate::registry::{Api, ApiAnswer, NextPage, Proof};
 
 /// One API's way of listing.
-pub(super) trait Listing: std::fmt::Debug + Send + Sync {
+pub(super) trait ApiListing: std::fmt::Debug + Send + Sync {
     /// The first page of each list.
-    fn begin(&self, api: &Api) -> Vec<Ask>;
+    fn begin(&self, api: &Api) -> Vec<PageRequest>;
 
     /// Reads one answer.
-    fn read(&self, api: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error>;
+    fn read(&self, api: &Api, ask: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error>;
 
     /// Whether its next page can still be asked for tomorrow and then follows this one: a key, and not a number, under
     /// which everything moves when a repository is removed.
@@ -29,7 +29,7 @@ pub(super) trait Listing: std::fmt::Debug + Send + Sync {
     }
 
     /// All the places where the owner of a list can be. None where an owner that is not there cannot be told.
-    fn owners(&self, _: &Api, _: &Ask) -> Vec<Url> {
+    fn owners(&self, _: &Api, _: &PageRequest) -> Vec<Url> {
         Vec::new()
     }
 
@@ -41,7 +41,7 @@ pub(super) trait Listing: std::fmt::Debug + Send + Sync {
 
 /// A page to be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ask {
+pub(super) struct PageRequest {
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub(super) url: Url,
     /// Which list, for messages: `repositories of my-org`.
@@ -58,7 +58,7 @@ pub(super) struct Ask {
     pub(super) is_configured: bool,
 }
 
-impl Ask {
+impl PageRequest {
     pub(super) fn first(url: Url, list: impl Into<String>) -> Self {
         Self { url, list: list.into(), number: 1, before: 0, owner: None, is_configured: false }
     }
@@ -87,7 +87,7 @@ fn from_text<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Url, D::Error>
 
 /// What an answer holds.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ListAnswer {
     /// The entries, of whatever they are, by what tells one from another.
     pub(super) entries: Vec<String>,
     /// The repositories among them.
@@ -99,7 +99,7 @@ pub(super) struct Found {
     /// When the newest of the entries was created, where that is told.
     pub(super) newest: Option<DateTime<Utc>>,
     /// Further lists that it names.
-    pub(super) lists: Vec<Ask>,
+    pub(super) lists: Vec<PageRequest>,
 }
 
 /// A list of JSON; `null` is an empty one, as Go's servers write it.

@@ -2,39 +2,39 @@
 //! has beside the protocol. A walk does not know the difference. Knows no HTTP: requests go through the registry's client.
 
 mod acr;
+mod api;
 mod catalog;
+mod configured;
 mod docker_hub;
 mod gitea;
 mod gitlab;
 mod harbor;
-mod listed;
 mod listing;
-mod met;
 mod numbered;
-mod over_api;
 mod quay;
+mod seen_texts;
 mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::Catalog;
-pub use listed::Listed;
+pub use catalog::CatalogDiscovery;
+pub use configured::ConfiguredDiscovery;
 pub use settings::DiscoverySettings;
 pub use source::Discovery;
 
 use crate::registry::{ApiLogin, ApiSettings, Client};
-use listing::Listing;
-use over_api::OverApi;
+use api::ApiDiscovery;
+use listing::ApiListing;
 
 /// The discovery that these settings ask for.
 pub fn of(settings: &DiscoverySettings, client: &Client) -> Box<dyn Discovery> {
-    let over_api = |api: &ApiSettings, needs, listing: Box<dyn Listing>| -> Box<dyn Discovery> {
-        Box::new(OverApi::new(client.api(api.clone(), needs), listing))
+    let over_api = |api: &ApiSettings, needs, listing: Box<dyn ApiListing>| -> Box<dyn Discovery> {
+        Box::new(ApiDiscovery::new(client.api(api.clone(), needs), listing))
     };
     match settings.clone() {
-        DiscoverySettings::Catalog => Box::new(Catalog(client.clone())),
-        DiscoverySettings::Listed(names) => Box::new(Listed::new(client, names)),
+        DiscoverySettings::Catalog => Box::new(CatalogDiscovery(client.clone())),
+        DiscoverySettings::Listed(names) => Box::new(ConfiguredDiscovery::new(client, names)),
         DiscoverySettings::Quay { api, namespaces } => over_api(&api, quay::NEEDS, Box::new(quay::Quay { namespaces })),
         DiscoverySettings::Harbor { api, projects } => {
             over_api(&api, harbor::NEEDS, Box::new(harbor::Harbor { projects }))

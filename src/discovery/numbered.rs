@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, RandomState};
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::listing::{Ask, Found};
+use super::listing::{ListAnswer, PageRequest};
 use crate::registry::{NextPage, with_query};
 
 /// How often a list is read that keeps changing meanwhile.
@@ -28,14 +28,14 @@ const MOST_EMPTY: u32 = 2;
 
 /// The readings of one list.
 #[derive(Debug, Default)]
-pub(super) struct Readings {
+pub(super) struct ListReadings {
     /// Keyed at random, so that no server can choose entries that collide.
     hashers: (RandomState, RandomState),
     /// How many there were before this one.
     before: u32,
     /// What the one before had.
     last: Option<Entries>,
-    now: Reading,
+    now: ListReading,
 }
 
 /// Which entries a reading had: how many, and a sum of their hashes in whatever order.
@@ -46,7 +46,7 @@ struct Entries {
 }
 
 #[derive(Debug, Default)]
-struct Reading {
+struct ListReading {
     pages: u64,
     /// Entries, those that came twice counted twice.
     shown: u64,
@@ -73,7 +73,7 @@ enum Total {
 
 /// What the end of a reading means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ReadingEnd {
     /// Every entry that was there throughout was seen.
     Whole,
     /// The list is to be read again from its first page.
@@ -82,14 +82,14 @@ pub(super) enum End {
     Short(String),
 }
 
-impl Readings {
+impl ListReadings {
     /// Which reading this is, from 1.
     pub(super) fn number(&self) -> u32 {
         self.before + 1
     }
 
     /// Takes a page of it, which was answered at this time by the server's clock.
-    pub(super) fn take(&mut self, found: &Found, date: Option<DateTime<Utc>>) {
+    pub(super) fn take(&mut self, found: &ListAnswer, date: Option<DateTime<Utc>>) {
         let now = &mut self.now;
         now.pages += 1;
         if now.pages == 1 {
@@ -116,7 +116,7 @@ impl Readings {
 
     /// The page after the one that was taken last. A short page is no proof of the end, since a server may cap pages
     /// lower than we ask, and an empty one is none where the total says that there is more.
-    pub(super) fn next(&self, ask: &Ask, found: &Found) -> Option<Url> {
+    pub(super) fn next(&self, ask: &PageRequest, found: &ListAnswer) -> Option<Url> {
         let is_more = found.total.map(|total| total > self.now.shown);
         let goes_on = match found.next {
             NextPage::At(ref url) => return Some(url.clone()),
@@ -127,35 +127,35 @@ impl Readings {
     }
 
     /// After the last page of a reading.
-    pub(super) fn end(&mut self) -> End {
+    pub(super) fn end(&mut self) -> ReadingEnd {
         let now = std::mem::take(&mut self.now);
         let last = self.last.replace(now.entries);
         if now.is_sound() {
-            return End::Whole;
+            return ReadingEnd::Whole;
         }
         if last == Some(now.entries) {
             match now.total {
                 Total::Told(total) if total > now.shown => {
-                    return End::Short(format!(
+                    return ReadingEnd::Short(format!(
                         "the API counts {total} entries and shows {}, however often it is asked",
                         now.shown
                     ));
                 }
-                Total::Told(_) | Total::Untold => return End::Whole,
+                Total::Told(_) | Total::Untold => return ReadingEnd::Whole,
                 Total::Moved => {}
             }
         }
         self.before += 1;
         if self.before < MOST_READINGS {
-            return End::Again;
+            return ReadingEnd::Again;
         }
-        End::Short(format!(
+        ReadingEnd::Short(format!(
             "the list changed each of the {MOST_READINGS} times that it was read: what was there throughout may be missing"
         ))
     }
 }
 
-impl Reading {
+impl ListReading {
     /// Whether nothing can have moved while it was read.
     fn is_sound(&self) -> bool {
         self.pages <= 1 || (self.total == Total::Told(self.entries.count) && !self.has_grown)
@@ -166,11 +166,15 @@ impl Reading {
 mod tests {
     use super::*;
 
-    fn page(entries: impl IntoIterator<Item = u32>, total: Option<u64>) -> Found {
-        Found { entries: entries.into_iter().map(|entry| entry.to_string()).collect(), total, ..Found::default() }
+    fn page(entries: impl IntoIterator<Item = u32>, total: Option<u64>) -> ListAnswer {
+        ListAnswer {
+            entries: entries.into_iter().map(|entry| entry.to_string()).collect(),
+            total,
+            ..ListAnswer::default()
+        }
     }
 
-    fn take(readings: &mut Readings, pages: &[Found]) -> End {
+    fn take(readings: &mut ListReadings, pages: &[ListAnswer]) -> ReadingEnd {
         for page in pages {
             readings.take(page, None);
         }
@@ -180,8 +184,8 @@ mod tests {
     /// What follows the second page, after a first with `before` entries.
     fn next(total: Option<u64>, before: u32, entries: u32) -> Option<String> {
         let url = Url::parse("https://a/x?page=2&q=%2F").expect("a URL");
-        let ask = Ask { number: 2, ..Ask::first(url, "") };
-        let mut readings = Readings::default();
+        let ask = PageRequest { number: 2, ..PageRequest::first(url, "") };
+        let mut readings = ListReadings::default();
         readings.take(&page(0..before, total), None);
         let second = page(1000..1000 + entries, total);
         readings.take(&second, None);
@@ -204,8 +208,8 @@ mod tests {
 
     #[test]
     fn empty_pages_are_passed_over_two_in_a_row_and_no_more() {
-        let ask = Ask::first(Url::parse("https://a/x?page=1").expect("a URL"), "");
-        let mut readings = Readings::default();
+        let ask = PageRequest::first(Url::parse("https://a/x?page=1").expect("a URL"), "");
+        let mut readings = ListReadings::default();
         let goes_on: Vec<_> = (0..4)
             .map(|_| {
                 let empty = page([], Some(u64::MAX));
@@ -218,73 +222,73 @@ mod tests {
 
     #[test]
     fn a_total_counts_before_a_link_that_is_missing() {
-        let ask = Ask::first(Url::parse("https://a/x?page=1").expect("a URL"), "");
-        let mut readings = Readings::default();
-        let found = Found { next: NextPage::None, ..page(0..100, Some(101)) };
+        let ask = PageRequest::first(Url::parse("https://a/x?page=1").expect("a URL"), "");
+        let mut readings = ListReadings::default();
+        let found = ListAnswer { next: NextPage::None, ..page(0..100, Some(101)) };
         readings.take(&found, None);
         assert!(readings.next(&ask, &found).is_some());
     }
 
     #[test]
     fn one_reading_is_enough_where_totals_stay_and_are_met() {
-        assert_eq!(take(&mut Readings::default(), &[page(0..3, Some(5)), page(3..5, Some(5))]), End::Whole);
-        assert_eq!(take(&mut Readings::default(), &[page(0..3, None)]), End::Whole);
-        assert_eq!(take(&mut Readings::default(), &[page([], None)]), End::Whole);
+        assert_eq!(take(&mut ListReadings::default(), &[page(0..3, Some(5)), page(3..5, Some(5))]), ReadingEnd::Whole);
+        assert_eq!(take(&mut ListReadings::default(), &[page(0..3, None)]), ReadingEnd::Whole);
+        assert_eq!(take(&mut ListReadings::default(), &[page([], None)]), ReadingEnd::Whole);
     }
 
     #[test]
     fn a_total_that_changes_has_the_list_read_again() {
-        let mut readings = Readings::default();
-        // 0 is deleted after the first page: 3 moves to a page that has been read.
-        assert_eq!(take(&mut readings, &[page(0..3, Some(6)), page(4..6, Some(5))]), End::Again);
+        let mut readings = ListReadings::default();
+        // 0 is deleted after the first page: 3 moves to where nobody looks any more.
+        assert_eq!(take(&mut readings, &[page(0..3, Some(6)), page(4..6, Some(5))]), ReadingEnd::Again);
         assert_eq!(readings.number(), 2);
-        assert_eq!(take(&mut readings, &[page(1..4, Some(5)), page(4..6, Some(5))]), End::Whole);
+        assert_eq!(take(&mut readings, &[page(1..4, Some(5)), page(4..6, Some(5))]), ReadingEnd::Whole);
     }
 
     #[test]
     fn fewer_entries_than_the_total_have_the_list_read_again() {
         // Deleted and created between pages: the total stays, and one of 6 came twice.
-        let mut readings = Readings::default();
-        assert_eq!(take(&mut readings, &[page(0..3, Some(6)), page([2, 4, 5], Some(6))]), End::Again);
+        let mut readings = ListReadings::default();
+        assert_eq!(take(&mut readings, &[page(0..3, Some(6)), page([2, 4, 5], Some(6))]), ReadingEnd::Again);
     }
 
     #[test]
     fn an_entry_created_meanwhile_has_the_list_read_again() {
         let at = |second: i64| DateTime::from_timestamp(1_700_000_000 + second, 0);
-        let reading = |readings: &mut Readings, begun, newest| {
-            readings.take(&Found { newest: at(-900), ..page(0..3, Some(6)) }, at(begun));
-            readings.take(&Found { newest: at(newest), ..page(4..7, Some(6)) }, at(begun + 1));
+        let reading = |readings: &mut ListReadings, begun, newest| {
+            readings.take(&ListAnswer { newest: at(-900), ..page(0..3, Some(6)) }, at(begun));
+            readings.take(&ListAnswer { newest: at(newest), ..page(4..7, Some(6)) }, at(begun + 1));
             readings.end()
         };
-        assert_eq!(reading(&mut Readings::default(), 0, -1), End::Whole);
-        let mut readings = Readings::default();
-        assert_eq!(reading(&mut readings, 0, 0), End::Again);
-        assert_eq!(reading(&mut readings, 2, 0), End::Whole);
+        assert_eq!(reading(&mut ListReadings::default(), 0, -1), ReadingEnd::Whole);
+        let mut readings = ListReadings::default();
+        assert_eq!(reading(&mut readings, 0, 0), ReadingEnd::Again);
+        assert_eq!(reading(&mut readings, 2, 0), ReadingEnd::Whole);
     }
 
     #[test]
     fn without_a_total_two_readings_have_to_agree() {
-        let mut readings = Readings::default();
-        assert_eq!(take(&mut readings, &[page(0..3, None), page(4..6, None)]), End::Again);
-        assert_eq!(take(&mut readings, &[page(1..4, None), page(4..6, None)]), End::Again);
-        assert_eq!(take(&mut readings, &[page(1..4, None), page([5, 4], None)]), End::Whole);
+        let mut readings = ListReadings::default();
+        assert_eq!(take(&mut readings, &[page(0..3, None), page(4..6, None)]), ReadingEnd::Again);
+        assert_eq!(take(&mut readings, &[page(1..4, None), page(4..6, None)]), ReadingEnd::Again);
+        assert_eq!(take(&mut readings, &[page(1..4, None), page([5, 4], None)]), ReadingEnd::Whole);
     }
 
     #[test]
     fn a_list_that_never_rests_is_read_four_times() {
-        let mut readings = Readings::default();
+        let mut readings = ListReadings::default();
         let ends: Vec<_> = (0..4).map(|n| take(&mut readings, &[page(0..3, None), page([10 + n], None)])).collect();
-        assert_eq!(ends[..3], [End::Again, End::Again, End::Again]);
-        let End::Short(why) = &ends[3] else { panic!("{ends:?}") };
+        assert_eq!(ends[..3], [ReadingEnd::Again, ReadingEnd::Again, ReadingEnd::Again]);
+        let ReadingEnd::Short(why) = &ends[3] else { panic!("{ends:?}") };
         assert!(why.contains("4 times"), "{why}");
     }
 
     #[test]
     fn a_total_that_is_never_met_is_told() {
-        let mut readings = Readings::default();
+        let mut readings = ListReadings::default();
         let pages = || [page(0..3, Some(9)), page([], Some(9))];
-        assert_eq!(take(&mut readings, &pages()), End::Again);
-        let End::Short(why) = take(&mut readings, &pages()) else { panic!("whole") };
+        assert_eq!(take(&mut readings, &pages()), ReadingEnd::Again);
+        let ReadingEnd::Short(why) = take(&mut readings, &pages()) else { panic!("whole") };
         assert!(why.contains("counts 9 entries and shows 3"), "{why}");
     }
 }

@@ -18,7 +18,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::listing::{Ask, Found, Listing, nullable};
+use super::listing::{ApiListing, ListAnswer, PageRequest, nullable};
 use crate::registry::{Api, ApiAnswer, NextPage, Proof, with_query};
 
 pub(super) const NEEDS: &str =
@@ -30,42 +30,42 @@ pub(super) struct Quay {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct QuayAnswer {
     #[serde(deserialize_with = "nullable")]
-    repositories: Vec<Repository>,
+    repositories: Vec<QuayRepository>,
     next_page: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Repository {
+struct QuayRepository {
     namespace: String,
     name: String,
     /// `image` or `application`; the latter is no repository of the protocol.
     kind: Option<String>,
 }
 
-impl Listing for Quay {
-    fn begin(&self, api: &Api) -> Vec<Ask> {
+impl ApiListing for Quay {
+    fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |namespace: &String| {
             let url = with_query(&api.url(&["api", "v1", "repository"]), "namespace", namespace);
             // Without it, repositories that are public are left out where the token has no part in them.
             let url = with_query(&url, "public", "true");
-            Ask::of_owner(url, format!("repositories of {namespace}"), namespace)
+            PageRequest::of_owner(url, format!("repositories of {namespace}"), namespace)
         };
         self.namespaces.iter().map(first).collect()
     }
 
-    fn read(&self, _: &Api, ask: &Ask, answer: &ApiAnswer) -> Result<Found, serde_json::Error> {
-        let Answer { repositories, next_page } = serde_json::from_slice(&answer.body)?;
+    fn read(&self, _: &Api, ask: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error> {
+        let QuayAnswer { repositories, next_page } = serde_json::from_slice(&answer.body)?;
         let next = next_page.filter(|key| !key.is_empty());
         let next = next.map(|key| with_query(&ask.url, "next_page", &key));
-        let name = |one: &Repository| format!("{}/{}", one.namespace, one.name);
+        let name = |one: &QuayRepository| format!("{}/{}", one.namespace, one.name);
         let images = repositories.iter().filter(|one| one.kind.as_deref().is_none_or(|kind| kind == "image"));
-        Ok(Found {
+        Ok(ListAnswer {
             names: images.map(name).collect(),
             entries: repositories.iter().map(name).collect(),
             next: next.map_or(NextPage::None, NextPage::At),
-            ..Found::default()
+            ..ListAnswer::default()
         })
     }
 
@@ -74,7 +74,7 @@ impl Listing for Quay {
         vec![Proof { url, alive: &[], dead: &[400] }]
     }
 
-    fn owners(&self, api: &Api, ask: &Ask) -> Vec<Url> {
+    fn owners(&self, api: &Api, ask: &PageRequest) -> Vec<Url> {
         let owner = ask.owner.iter();
         owner
             .flat_map(|name| [["organization", name], ["users", name]])

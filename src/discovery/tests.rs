@@ -32,7 +32,7 @@ fn is_proof(target: &str) -> bool {
 }
 
 /// A server, and a client that has never logged in to it.
-struct Rig {
+struct DiscoveryRig {
     server: FakeRegistry,
     client: Client,
     secret: NamedTempFile,
@@ -43,7 +43,7 @@ fn body(text: &str) -> Goes {
     Goes::status(200).body(text)
 }
 
-impl Rig {
+impl DiscoveryRig {
     /// Answers each target, a path with its query, in its own way; one that stands here several times, in turn, the last
     /// for ever; every other with 404, but for proofs of a living login.
     async fn new(answers: Vec<(&'static str, Goes)>) -> Self {
@@ -57,7 +57,7 @@ impl Rig {
                 if is_proof(&seen.target) {
                     return Some(body("{}"));
                 }
-                return Some(Goes::status(404).body(r#"{"message":"404 Not Found"}"#));
+                return Some(Goes::status(404).body(r#"{"message":"404 Not ListAnswer"}"#));
             };
             Some(at_home(goes.clone(), seen.header("host").unwrap_or_default()))
         };
@@ -186,13 +186,13 @@ fn owned(names: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn a_list_is_one_page_and_no_request() {
-    let rig = Rig::new(Vec::new()).await;
+    let rig = DiscoveryRig::new(Vec::new()).await;
     assert_eq!(rig.names(&DiscoverySettings::Listed(owned(&["a/b", "c"]))).await, ["a/b", "c"]);
     assert!(rig.targets().is_empty());
 }
 
 #[tokio::test]
 async fn the_catalog_is_a_discovery_too() {
-    let rig = Rig::with(Script::open(owned(&["a", "b"]).as_slice()), |_| Auth::None).await;
+    let rig = DiscoveryRig::with(Script::open(owned(&["a", "b"]).as_slice()), |_| Auth::None).await;
     assert_eq!(rig.names(&DiscoverySettings::Catalog).await, ["a", "b"]);
 }

@@ -7,8 +7,8 @@ use stocktake_sink::Trigger;
 
 use super::numbers::{Counter, Histogram, Latest, Level, OF_REQUESTS, Stopwatch};
 use super::words::{self, CODES, OF_PAGES, OF_RUNS, OF_SINKS, OF_TOKENS, Skip, TRIGGERS};
-use crate::registry::{Endpoint, Exchange, Fault, Loss, Meter, Rule};
-use crate::run::{Outcome, RunReport, SinkOutcome};
+use crate::registry::{EndedRequest, Endpoint, Fault, Loss, Observer, SafetyRule};
+use crate::run::{RunOutcome, RunReport, SinkOutcome};
 
 /// The counters of one registry: as many for ten repositories as for a hundred thousand.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Counts {
     pub(super) tokens: Counter,
     pub(super) token_failures: [Counter; OF_TOKENS.len()],
     pub(super) tokens_in_vain: Counter,
-    pub(super) refused_for_safety: [Counter; Rule::ALL.len()],
+    pub(super) refused_for_safety: [Counter; SafetyRule::ALL.len()],
     pub(super) runs: [Counter; TRIGGERS.len()],
     pub(super) run_failures: [Counter; OF_RUNS.len()],
     pub(super) skipped: [Counter; Skip::ALL.len()],
@@ -131,14 +131,16 @@ impl Counts {
         }
         self.published(&report.redelivered);
         let reason = match &report.outcome {
-            Outcome::Skipped(cause) if is_of_schedule && cause.code == "locked" => return self.skip(Skip::Overlap, 1),
+            RunOutcome::Skipped(cause) if is_of_schedule && cause.code == "locked" => {
+                return self.skip(Skip::Overlap, 1);
+            }
             // A person is told why; and of a slot that was served before, there is nothing to tell.
-            Outcome::Skipped(_) => return,
-            Outcome::Suspended(_) => return self.skip(Skip::Suspended, 1),
-            Outcome::NotBegun(cause) => Some(cause.code),
-            Outcome::Interrupted { .. } => Some("interrupted"),
-            Outcome::Judged(judged) if judged.record.verdict.is_publishable() => None,
-            Outcome::Judged(judged) => {
+            RunOutcome::Skipped(_) => return,
+            RunOutcome::Suspended(_) => return self.skip(Skip::Suspended, 1),
+            RunOutcome::NotBegun(cause) => Some(cause.code),
+            RunOutcome::Interrupted { .. } => Some("interrupted"),
+            RunOutcome::Judged(judged) if judged.record.verdict.is_publishable() => None,
+            RunOutcome::Judged(judged) => {
                 Some(judged.cause.as_ref().map_or(judged.record.verdict.as_str(), |cause| cause.code))
             }
         };
@@ -159,14 +161,14 @@ impl Counts {
     }
 }
 
-impl Meter for Counts {
+impl Observer for Counts {
     fn begun(&self, _: Endpoint) {
         self.in_flight.add(1);
     }
 
-    fn ended(&self, exchange: &Exchange) {
+    fn ended(&self, exchange: &EndedRequest) {
         self.in_flight.add(-1);
-        let Exchange { endpoint, outcome, bytes, took, clock_skew } = *exchange;
+        let EndedRequest { endpoint, outcome, bytes, took, clock_skew } = *exchange;
         let requests = &self.http[endpoint as usize];
         requests.bytes.add(bytes);
         match outcome {
@@ -214,7 +216,7 @@ impl Meter for Counts {
         }
     }
 
-    fn refused_for_safety(&self, rule: Rule) {
+    fn refused_for_safety(&self, rule: SafetyRule) {
         self.refused_for_safety[rule as usize].add(1);
     }
 }

@@ -9,7 +9,7 @@ use stocktake_sink::Verdict;
 use super::family::Values::{Each, Once};
 use super::family::{Family, Kind, Place};
 use super::words::{CODES, LEVELS, LIMITED, OF_PAGES, OF_RUNS, OF_SINKS, OF_TOKENS, OUTCOMES, Skip, TRIGGERS};
-use crate::registry::{Endpoint, Loss, Rule};
+use crate::registry::{Endpoint, Loss, SafetyRule};
 use crate::status::{Activity, TokenStatus};
 
 /// `/// help`, kind, name, labels, who has something to say about it, values.
@@ -249,7 +249,7 @@ families! {
 
     /// Answers refused by a safety rule.
     counter stocktake_security_rejections_total[registry, reason] of all =>
-    Each(|out, it| for (word, count) in Rule::ALL.iter().zip(&it.counts.refused_for_safety) {
+    Each(|out, it| for (word, count) in SafetyRule::ALL.iter().zip(&it.counts.refused_for_safety) {
         out.put(&[word.as_str()], count.get());
     });
 

@@ -21,7 +21,7 @@ pub use family::{Family, Kind};
 pub use textfile::write_textfile;
 pub use words::Skip;
 
-use crate::registry::Meter;
+use crate::registry::Observer;
 use crate::run::RunReport;
 use crate::status::{RegistryStatus, Status};
 use counts::Counts;
@@ -71,7 +71,7 @@ impl Metrics {
     /// Makes a registry known, with its sinks in their order: from now on all its series are there, at 0 where nothing has
     /// happened. Made known again, as by a reload, it keeps what was counted; sinks that it no longer has lose their
     /// series. Returns who counts its requests.
-    pub fn registry(&self, name: &RegistryName, sinks: &[String]) -> Arc<dyn Meter> {
+    pub fn registry(&self, name: &RegistryName, sinks: &[String]) -> Arc<dyn Observer> {
         let mut books = self.books();
         let Books { registries, commits } = &mut *books;
         let counts = Arc::clone(registries.entry(name.clone()).or_insert_with(|| Arc::new(Counts::new())));

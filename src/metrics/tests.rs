@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
-use crate::registry::{Endpoint, Exchange, Fault, Loss, Rule};
+use crate::registry::{EndedRequest, Endpoint, Fault, Loss, SafetyRule};
 use crate::state::{History, Inventory};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, TokenStatus};
 use parsed::{Parsed, parse};
@@ -73,12 +73,12 @@ fn sinks(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn exchange(endpoint: Endpoint, outcome: Result<u16, Loss>) -> Exchange {
-    Exchange { endpoint, outcome, bytes: 100, took: Duration::from_millis(250), clock_skew: Some(-0.5) }
+fn exchange(endpoint: Endpoint, outcome: Result<u16, Loss>) -> EndedRequest {
+    EndedRequest { endpoint, outcome, bytes: 100, took: Duration::from_millis(250), clock_skew: Some(-0.5) }
 }
 
 /// One of everything that a run may tell.
-fn told(meter: &dyn Meter) {
+fn told(meter: &dyn Observer) {
     for endpoint in Endpoint::ALL {
         for status in [200, 307, 401, 403, 404, 429, 400, 502] {
             meter.begun(endpoint);
@@ -96,7 +96,7 @@ fn told(meter: &dyn Meter) {
     }
     meter.page(Ok(()));
     meter.waited(Duration::from_millis(1500));
-    for rule in Rule::ALL {
+    for rule in SafetyRule::ALL {
         meter.refused_for_safety(rule);
     }
 }

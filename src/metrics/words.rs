@@ -150,7 +150,7 @@ mod tests {
     use stocktake_sink::Verdict;
 
     use super::*;
-    use crate::registry::{Endpoint, Loss, Rule};
+    use crate::registry::{Endpoint, Loss, SafetyRule};
 
     #[test]
     fn every_status_has_its_word() {
@@ -177,7 +177,7 @@ mod tests {
     fn what_is_counted_by_its_number_stands_in_that_order() {
         assert!(Endpoint::ALL.iter().enumerate().all(|(at, endpoint)| *endpoint as usize == at));
         assert!(Loss::ALL.iter().enumerate().all(|(at, loss)| *loss as usize == at));
-        assert!(Rule::ALL.iter().enumerate().all(|(at, rule)| *rule as usize == at));
+        assert!(SafetyRule::ALL.iter().enumerate().all(|(at, rule)| *rule as usize == at));
         assert!(Skip::ALL.iter().enumerate().all(|(at, skip)| *skip as usize == at));
         assert_eq!(TRIGGERS[of_trigger(Trigger::Schedule)], Trigger::Schedule.to_string());
         assert_eq!(TRIGGERS[of_trigger(Trigger::Manual)], Trigger::Manual.to_string());

@@ -25,7 +25,7 @@ pub(super) struct RunContext<'a> {
 
 impl<'a> RunContext<'a> {
     pub(super) fn new(plan: &'a Plan, slot: Option<DateTime<Utc>>) -> Self {
-        let client = Client::metered(plan.registry.clone(), Arc::clone(&plan.meter));
+        let client = Client::observed(plan.registry.clone(), Arc::clone(&plan.meter));
         Self { plan, slot, client, started_at: clock::now(), begun: Instant::now() }
     }
 

@@ -23,19 +23,19 @@ use tracing::{info, warn};
 pub use cause::Cause;
 pub use deliver::{DeliveryError, SinkOutcome};
 pub use plan::Plan;
-pub use report::{JudgedRun, Outcome, RunReport, Severity};
+pub use report::{JudgedRun, RunOutcome, RunReport, RunSeverity};
 
 use crate::discovery;
 use crate::registry::Client;
 pub use crate::registry::chain;
-use crate::snapshot::{Known, Spool};
+use crate::snapshot::{SnapshotLookup, Spool};
 use crate::state::{self, RegistryState, StateError};
-pub use crate::walk::Progress;
-use crate::walk::{Depth, Ended, NotResumed, Sources, Start, Unfinished, walk};
+pub use crate::walk::WalkProgress;
+use crate::walk::{Depth, NotResumed, Unfinished, WalkEnd, WalkSources, WalkStart, walk};
 use blocking::on_disk;
 use context::RunContext;
 use seal::{seal, sealed_before};
-use verdict::Walk;
+use verdict::WalkAttempt;
 
 /// Runs by hand in quick succession, which are named after whole seconds, may stand so far ahead of the clock; the next
 /// one waits. One that would stand ahead of it by more than twice that does not: then the clock was set back.
@@ -45,7 +45,7 @@ const AHEAD: TimeDelta = TimeDelta::minutes(1);
 #[derive(Clone, Debug)]
 pub struct Watch {
     /// Pages and names.
-    pub progress: Arc<Progress>,
+    pub progress: Arc<WalkProgress>,
     /// The protocol's counters and token; none if the registry's settings do not make a client.
     pub client: Option<Client>,
 }
@@ -54,7 +54,7 @@ pub struct Watch {
 #[derive(Debug)]
 pub struct Run<'a> {
     context: RunContext<'a>,
-    progress: Arc<Progress>,
+    progress: Arc<WalkProgress>,
 }
 
 impl<'a> Run<'a> {
@@ -78,8 +78,8 @@ impl<'a> Run<'a> {
         let (root, name) = (self.context.plan.state.clone(), self.context.plan.name.clone());
         match on_disk(move || RegistryState::lock(&root, &name)).await {
             Ok(state) => self.publish_locked(state, stop).await,
-            Err(e @ StateError::Locked { .. }) => self.report(Outcome::Skipped(Cause::of_state(&e))),
-            Err(e) => self.report(Outcome::NotBegun(Cause::of_state(&e))),
+            Err(e @ StateError::Locked { .. }) => self.report(RunOutcome::Skipped(Cause::of_state(&e))),
+            Err(e) => self.report(RunOutcome::NotBegun(Cause::of_state(&e))),
         }
     }
 
@@ -99,17 +99,17 @@ impl<'a> Run<'a> {
         stop: &CancellationToken,
     ) -> RunReport {
         match stop.run_until_cancelled(self.hold_back(&state)).await {
-            None => return self.report(Outcome::Interrupted { resumable: unfinished.is_some() }),
+            None => return self.report(RunOutcome::Interrupted { resumable: unfinished.is_some() }),
             Some(Some(report)) => return report,
             Some(None) => {}
         }
         if self.waits_for_the_clock(&state, stop).await.is_none() {
-            return self.report(Outcome::Interrupted { resumable: unfinished.is_some() });
+            return self.report(RunOutcome::Interrupted { resumable: unfinished.is_some() });
         }
         let id = match self.take_slot(&mut state) {
             Ok(Some(slot)) => self.identity(slot),
-            Ok(None) => return self.report(Outcome::Skipped(Cause::of_served_slot())),
-            Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
+            Ok(None) => return self.report(RunOutcome::Skipped(Cause::of_served_slot())),
+            Err(e) => return self.report(RunOutcome::NotBegun(Cause::of_state(&e))),
         };
         if let Some(judged) = sealed_before(&state, &id) {
             return self.end(state, judged, std::mem::take(redelivered)).await;
@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
                 if !interrupted.resumable {
                     state.discard_walk();
                 }
-                return self.report(Outcome::Interrupted { resumable: interrupted.resumable });
+                return self.report(RunOutcome::Interrupted { resumable: interrupted.resumable });
             }
         };
         let slot = self.context.slot;
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         let is_held_back = refusals.is_too_soon(self.context.started_at)
             || refusals.is_of_one_secret()
                 && outcome::is_same_secret(refusals, self.context.client.as_ref().ok()?).await;
-        is_held_back.then(|| self.report(Outcome::Suspended(Cause::of_refusals(refusals))))
+        is_held_back.then(|| self.report(RunOutcome::Suspended(Cause::of_refusals(refusals))))
     }
 
     /// Lets the clock catch up with a run by hand; `None` if it was told to stop meanwhile.
@@ -183,24 +183,24 @@ impl<'a> Run<'a> {
             warn!(registry = %self.context.plan.name, "how this run ended is not written down: {}", chain(&e));
         }
         drop(state);
-        RunReport { sinks, history: Some(history), ..self.report(Outcome::Judged(Box::new(judged))) }
+        RunReport { sinks, history: Some(history), ..self.report(RunOutcome::Judged(Box::new(judged))) }
     }
 
     /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
     pub async fn rehearse(self, stop: &CancellationToken) -> RunReport {
         let previous = match state::previous(&self.context.plan.state, &self.context.plan.name) {
             Ok(previous) => previous,
-            Err(e) => return self.report(Outcome::NotBegun(Cause::of_state(&e))),
+            Err(e) => return self.report(RunOutcome::NotBegun(Cause::of_state(&e))),
         };
         let scratch = match tempfile::tempdir() {
             Ok(scratch) => scratch,
-            Err(e) => return self.report(Outcome::NotBegun(Cause::of_scratch(&e))),
+            Err(e) => return self.report(RunOutcome::NotBegun(Cause::of_scratch(&e))),
         };
         let walked = self.walk_anew(&scratch.path().join("walk"), None, None, stop).await;
         let id = SnapshotId::new(self.context.plan.name.clone(), self.context.started_at);
         match Box::pin(verdict::judge(&self.context, walked, id, previous)).await {
-            Ok(judged) => RunReport { dry_run: true, ..self.report(Outcome::Judged(Box::new(judged.into()))) },
-            Err(_) => self.report(Outcome::Interrupted { resumable: false }),
+            Ok(judged) => RunReport { dry_run: true, ..self.report(RunOutcome::Judged(Box::new(judged.into()))) },
+            Err(_) => self.report(RunOutcome::Interrupted { resumable: false }),
         }
     }
 
@@ -229,11 +229,11 @@ impl<'a> Run<'a> {
     }
 
     /// What the last snapshot holds, where manifests are to be read.
-    fn known(&self, state: &RegistryState) -> Option<Arc<Known>> {
+    fn known(&self, state: &RegistryState) -> Option<Arc<SnapshotLookup>> {
         if self.context.plan.walk.depth < Depth::Manifests {
             return None;
         }
-        let known = state.last()?.and_then(|sealed| Known::open(&sealed));
+        let known = state.last()?.and_then(|sealed| SnapshotLookup::open(&sealed));
         let known = known.unwrap_or_else(|e| {
             warn!(registry = %self.context.plan.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", chain(&e));
             None
@@ -245,16 +245,18 @@ impl<'a> Run<'a> {
         &self,
         unfinished: Option<Unfinished>,
         directory: &Path,
-        known: Option<Arc<Known>>,
+        known: Option<Arc<SnapshotLookup>>,
         stop: &CancellationToken,
-    ) -> Walk {
+    ) -> WalkAttempt {
         let registry = &self.context.plan.name;
         if let Some(unfinished) = unfinished {
             let described = unfinished.described();
             info!(%registry, "goes on with {described}");
-            let walk = self.walk(Start::Unfinished(Box::new(unfinished)), known.clone(), stop).await;
-            let Walk::Done { walked, .. } = walk else { return walk };
-            let Ended::Stale(error) = &walked.ended else { return Walk::Done { walked, resumed: Some(described) } };
+            let walk = self.walk(WalkStart::Unfinished(Box::new(unfinished)), known.clone(), stop).await;
+            let WalkAttempt::Done { walked, .. } = walk else { return walk };
+            let WalkEnd::Stale(error) = &walked.ended else {
+                return WalkAttempt::Done { walked, resumed: Some(described) };
+            };
             info!(%registry, "begins anew, as there is no going on from there: {}", chain(error));
         }
         let resumable = !self.context.plan.walk.resume_within.is_zero();
@@ -265,21 +267,26 @@ impl<'a> Run<'a> {
     async fn walk_anew(
         &self,
         directory: &Path,
-        known: Option<Arc<Known>>,
+        known: Option<Arc<SnapshotLookup>>,
         fingerprint: Option<String>,
         stop: &CancellationToken,
-    ) -> Walk {
+    ) -> WalkAttempt {
         match Spool::create(directory, &self.context.plan.walk.tables()) {
-            Ok(spool) => self.walk(Start::Fresh { spool, fingerprint }, known, stop).await,
-            Err(e) => Walk::NoSpool(e),
+            Ok(spool) => self.walk(WalkStart::Fresh { spool, fingerprint }, known, stop).await,
+            Err(e) => WalkAttempt::NoSpool(e),
         }
     }
 
-    async fn walk(&self, start: Start, known: Option<Arc<Known>>, stop: &CancellationToken) -> Walk {
-        let Ok(client) = &self.context.client else { return Walk::NoClient };
+    async fn walk(
+        &self,
+        start: WalkStart,
+        known: Option<Arc<SnapshotLookup>>,
+        stop: &CancellationToken,
+    ) -> WalkAttempt {
+        let Ok(client) = &self.context.client else { return WalkAttempt::NoClient };
         let discovery = discovery::of(&self.context.plan.discovery, client);
         let concurrency = self.context.plan.registry.concurrency;
-        let sources = Sources { discovery: &*discovery, contents: client, known, concurrency };
+        let sources = WalkSources { discovery: &*discovery, contents: client, known, concurrency };
         let walking = Box::pin(walk(&sources, start, &self.context.plan.walk, &self.progress, stop));
         // Beside the walk, so that no request waits for a token.
         let ended = CancellationToken::new();
@@ -291,7 +298,7 @@ impl<'a> Run<'a> {
             },
             client.keep_fresh(ended.clone())
         );
-        Walk::Done { walked: Box::new(walked), resumed: None }
+        WalkAttempt::Done { walked: Box::new(walked), resumed: None }
     }
 
     /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those
@@ -324,7 +331,7 @@ impl<'a> Run<'a> {
         outcomes
     }
 
-    fn report(&self, outcome: Outcome) -> RunReport {
+    fn report(&self, outcome: RunOutcome) -> RunReport {
         RunReport {
             registry: self.context.plan.name.clone(),
             started_at: self.context.started_at,

@@ -92,7 +92,7 @@ async fn refused(
     now: DateTime<Utc>,
 ) -> Option<Refusals> {
     let salt = before.map_or_else(new_salt, |before| before.salt.clone());
-    let fingerprint = hex(&client.fingerprint_sent(salt.as_bytes()).await?);
+    let fingerprint = hex::encode(client.fingerprint_sent(salt.as_bytes()).await?);
     let same = before.filter(|before| before.fingerprint == fingerprint).map_or(0, |before| before.count);
     let reason = Reason::from(&Cause::of_registry(error));
     let mut times = before.map_or_else(Vec::new, |before| before.times.clone());
@@ -105,7 +105,7 @@ async fn refused(
 /// then says why, and sends nothing.
 pub(super) async fn is_same_secret(refusals: &Refusals, client: &Client) -> bool {
     let now = client.fingerprint(refusals.salt.as_bytes()).await;
-    now.is_ok_and(|now| now.is_some_and(|now| hex(&now) == refusals.fingerprint))
+    now.is_ok_and(|now| now.is_some_and(|now| hex::encode(now) == refusals.fingerprint))
 }
 
 /// Whether a secret is configured, be it one that cannot be read.
@@ -117,9 +117,5 @@ fn new_salt() -> String {
     let mut salt = [0; 16];
     // Not a secret: only no two registries are to have the same.
     fastrand::fill(&mut salt);
-    hex(&salt)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex::encode(salt)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stocktake_sink::{RegistryName, Sink};
 
 use crate::discovery::DiscoverySettings;
-use crate::registry::{self, Meter};
+use crate::registry::{self, Observer};
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
 
@@ -30,7 +30,7 @@ pub struct Plan {
     /// SHA-256 of the configuration, hex.
     pub config_sha256: String,
     /// Who counts requests.
-    pub meter: Arc<dyn Meter>,
+    pub meter: Arc<dyn Observer>,
 }
 
 impl Plan {

@@ -19,7 +19,7 @@ pub struct RunReport {
     /// When it ended, sinks included.
     pub finished_at: DateTime<Utc>,
     /// How far it got.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// What each sink did; empty where there was nothing to deliver.
     pub sinks: Vec<SinkOutcome>,
     /// What sinks did, before this run, with the snapshot of the one before.
@@ -34,7 +34,7 @@ pub struct RunReport {
 
 /// How far a run got.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum RunOutcome {
     /// To a verdict.
     Judged(Box<JudgedRun>),
     /// Another run of this registry was in progress, or that of this slot had ended before.
@@ -72,7 +72,7 @@ impl From<Judged> for JudgedRun {
 
 /// The worst thing to be said of a run, from good to bad; what the exit code is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum RunSeverity {
     /// Complete, and every sink has it.
     Good,
     /// Gaps, or a list of names that was cut short.
@@ -87,27 +87,27 @@ pub enum Severity {
 
 impl RunReport {
     /// The worst thing to be said of it.
-    pub fn severity(&self) -> Severity {
+    pub fn severity(&self) -> RunSeverity {
         let own = match &self.outcome {
-            Outcome::Judged(judged) if judged.cause.as_ref().is_some_and(|c| c.is_authentication) => {
-                Severity::Authentication
+            RunOutcome::Judged(judged) if judged.cause.as_ref().is_some_and(|c| c.is_authentication) => {
+                RunSeverity::Authentication
             }
-            Outcome::Judged(judged) => match judged.record.verdict {
-                Verdict::Complete => Severity::Good,
-                Verdict::Gaps | Verdict::Partial => Severity::Partial,
-                Verdict::Denied => Severity::Authentication,
-                Verdict::Unsupported | Verdict::Suspicious | Verdict::Failed => Severity::Failed,
+            RunOutcome::Judged(judged) => match judged.record.verdict {
+                Verdict::Complete => RunSeverity::Good,
+                Verdict::Gaps | Verdict::Partial => RunSeverity::Partial,
+                Verdict::Denied => RunSeverity::Authentication,
+                Verdict::Unsupported | Verdict::Suspicious | Verdict::Failed => RunSeverity::Failed,
             },
-            Outcome::Skipped(_) | Outcome::NotBegun(_) => Severity::Failed,
-            Outcome::Suspended(_) => Severity::Authentication,
-            Outcome::Interrupted { .. } => Severity::Interrupted,
+            RunOutcome::Skipped(_) | RunOutcome::NotBegun(_) => RunSeverity::Failed,
+            RunOutcome::Suspended(_) => RunSeverity::Authentication,
+            RunOutcome::Interrupted { .. } => RunSeverity::Interrupted,
         };
         let sinks = self.sinks.iter().map(|outcome| match outcome.result {
-            Ok(_) => Severity::Good,
-            Err(DeliveryError::Interrupted) => Severity::Interrupted,
-            Err(DeliveryError::Sink(_)) => Severity::Failed,
+            Ok(_) => RunSeverity::Good,
+            Err(DeliveryError::Interrupted) => RunSeverity::Interrupted,
+            Err(DeliveryError::Sink(_)) => RunSeverity::Failed,
         });
-        sinks.fold(own, Severity::max)
+        sinks.fold(own, RunSeverity::max)
     }
 
     /// Writes the log's word on it: one event for the run, one for each sink that does not have its snapshot.
@@ -116,7 +116,7 @@ impl RunReport {
         let code = self.cause().map_or("", |cause| cause.code);
         let reason = self.cause().map_or(String::new(), |cause| format!(": {}", cause.message));
         match &self.outcome {
-            Outcome::Judged(judged) => {
+            RunOutcome::Judged(judged) => {
                 let record = &judged.record;
                 let (run_id, verdict, repositories) = (record.id.run_id(), record.verdict, record.rows_repositories);
                 let (pages, requests, token_requests) = (record.pages, record.requests, record.token_requests);
@@ -132,10 +132,10 @@ impl RunReport {
                         duration_ms, "{run_id} is {verdict}{reason}");
                 }
             }
-            Outcome::Suspended(_) => error!(%registry, code, "{registry} is not asked{reason}"),
-            Outcome::Skipped(_) => warn!(%registry, code, "{registry} is skipped{reason}"),
-            Outcome::NotBegun(_) => error!(%registry, code, "{registry} could not begin{reason}"),
-            Outcome::Interrupted { resumable } => {
+            RunOutcome::Suspended(_) => error!(%registry, code, "{registry} is not asked{reason}"),
+            RunOutcome::Skipped(_) => warn!(%registry, code, "{registry} is skipped{reason}"),
+            RunOutcome::NotBegun(_) => error!(%registry, code, "{registry} could not begin{reason}"),
+            RunOutcome::Interrupted { resumable } => {
                 let later = if *resumable { "; another run may go on from here" } else { "" };
                 warn!(%registry, "{registry} was interrupted; nothing is published{later}");
             }
@@ -149,9 +149,9 @@ impl RunReport {
     /// Why it did not end well.
     pub fn cause(&self) -> Option<&Cause> {
         match &self.outcome {
-            Outcome::Judged(judged) => judged.cause.as_ref(),
-            Outcome::Skipped(cause) | Outcome::Suspended(cause) | Outcome::NotBegun(cause) => Some(cause),
-            Outcome::Interrupted { .. } => None,
+            RunOutcome::Judged(judged) => judged.cause.as_ref(),
+            RunOutcome::Skipped(cause) | RunOutcome::Suspended(cause) | RunOutcome::NotBegun(cause) => Some(cause),
+            RunOutcome::Interrupted { .. } => None,
         }
     }
 

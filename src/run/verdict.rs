@@ -9,21 +9,22 @@ use super::context::RunContext;
 use super::slowed::slowed;
 use crate::registry::{ApiLogin, Auth, Client, Fault, Step, chain};
 use crate::snapshot::{
-    Caller, Ending, Evidence, Extent, Judgement, Refused, SpoolError, Unsealed, judge as judge_evidence, newly_gone,
+    Caller, Extent, Judgement, Refused, SpoolError, Unsealed, WalkCompletion, WalkSummary, judge as judge_evidence,
+    newly_gone,
 };
-use crate::state::Previous;
-use crate::walk::{Books, Depth, Ended, WalkError, Walked};
+use crate::state::PreviousSnapshot;
+use crate::walk::{Depth, WalkCounts, WalkEnd, WalkError, WalkOutcome};
 
 /// So many more repositories that are gone than last time are not worth looking up.
 const FEW_MORE: u64 = 3;
 
 /// A walk, or why there was none.
 #[derive(Debug)]
-pub(super) enum Walk {
+pub(super) enum WalkAttempt {
     /// It ended, somehow.
     Done {
         /// What it left.
-        walked: Box<Walked>,
+        walked: Box<WalkOutcome>,
         /// The walk that it went on with, described.
         resumed: Option<String>,
     },
@@ -66,21 +67,21 @@ impl Judged {
 /// Judges a walk that was not told to stop.
 pub(super) async fn judge(
     run: &RunContext<'_>,
-    walk: Walk,
+    walk: WalkAttempt,
     id: SnapshotId,
-    previous: Option<Previous>,
+    previous: Option<PreviousSnapshot>,
 ) -> Result<Judged, Interrupted> {
     let seen = match walk {
-        Walk::Done { walked, .. } if matches!(walked.ended, Ended::Stopped) => {
+        WalkAttempt::Done { walked, .. } if matches!(walked.ended, WalkEnd::Stopped) => {
             return Err(Interrupted { resumable: walked.resumable });
         }
-        Walk::Done { walked, resumed } => Seen::of(*walked, resumed, run.plan.walk.depth).await,
-        Walk::NoClient => Seen::nothing(run.client.as_ref().err().map(Cause::of_registry)),
-        Walk::NoSpool(e) => Seen::nothing(Some(Cause::of_disk(&e))),
+        WalkAttempt::Done { walked, resumed } => EndedWalk::of(*walked, resumed, run.plan.walk.depth).await,
+        WalkAttempt::NoClient => EndedWalk::nothing(run.client.as_ref().err().map(Cause::of_registry)),
+        WalkAttempt::NoSpool(e) => EndedWalk::nothing(Some(Cause::of_disk(&e))),
     };
     let extent = seen.extent(run.plan.walk.depth);
     let evidence = seen.evidence(extent, caller(run), previous.as_ref().map(|previous| previous.extent));
-    let evidence = Evidence { newly_gone: seen.newly_gone(&extent, previous).await, ..evidence };
+    let evidence = WalkSummary { newly_gone: seen.newly_gone(&extent, previous).await, ..evidence };
     let judgement = judge_evidence(&evidence, &run.plan.judge);
     let reason = seen.reason(&judgement);
     let slowed = run.client.as_ref().ok().and_then(slowed);
@@ -94,7 +95,7 @@ pub(super) async fn judge(
         finished_at: run.now(),
         trigger: run.trigger(),
         verdict: judgement.verdict,
-        pages: seen.books.pages,
+        pages: seen.counts.pages,
         requests: stats.requests,
         retries: stats.retries,
         token_requests: stats.token_requests,
@@ -104,50 +105,50 @@ pub(super) async fn judge(
         errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).chain(slowed).collect(),
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),
-        requests_saved: seen.books.saved,
+        requests_saved: seen.counts.saved,
     };
-    let (monitored, resumable) = (seen.books.monitored, seen.resumable);
+    let (monitored, resumable) = (seen.counts.monitored, seen.resumable);
     Ok(Judged { record, cause, extent, unsealed: seen.unsealed, monitored, resumable })
 }
 
 /// What a walk saw, in the judge's terms.
 #[derive(Debug)]
-struct Seen {
-    ending: Ending,
+struct EndedWalk {
+    ending: WalkCompletion,
     cause: Option<Cause>,
-    books: Books,
+    counts: WalkCounts,
     notes: Vec<RunError>,
     unsealed: Option<Unsealed>,
     resumable: bool,
 }
 
-impl Seen {
+impl EndedWalk {
     fn nothing(cause: Option<Cause>) -> Self {
-        let (books, notes) = (Books::default(), Vec::new());
-        Self { ending: Ending::Failed, cause, books, notes, unsealed: None, resumable: false }
+        let (counts, notes) = (WalkCounts::default(), Vec::new());
+        Self { ending: WalkCompletion::Failed, cause, counts, notes, unsealed: None, resumable: false }
     }
 
-    async fn of(walked: Walked, resumed: Option<String>, depth: Depth) -> Self {
-        let Walked { ended, books, spool, resumable } = walked;
-        let mut notes: Vec<_> = books.invalid_examples.iter().map(|name| invalid_name(name)).collect();
-        notes.extend(books.shortfalls.iter().cloned());
-        notes.extend(books.errors());
-        if matches!(ended, Ended::Limited) {
+    async fn of(walked: WalkOutcome, resumed: Option<String>, depth: Depth) -> Self {
+        let WalkOutcome { ended, counts, spool, resumable } = walked;
+        let mut notes: Vec<_> = counts.invalid_examples.iter().map(|name| invalid_name(name)).collect();
+        notes.extend(counts.shortfalls.iter().cloned());
+        notes.extend(counts.errors());
+        if matches!(ended, WalkEnd::Limited) {
             notes.push(limited());
         }
         notes.extend(resumed.as_deref().map(gone_on_with));
         let (ending, cause) = match &ended {
-            Ended::Failed(e) | Ended::Stale(e) => (ending(e, &books, depth), Some(Cause::of_walk(e))),
-            Ended::Whole | Ended::Limited | Ended::Stopped => (Ending::Whole, None),
+            WalkEnd::Failed(e) | WalkEnd::Stale(e) => (ending(e, &counts, depth), Some(Cause::of_walk(e))),
+            WalkEnd::Whole | WalkEnd::Limited | WalkEnd::Stopped => (WalkCompletion::Whole, None),
         };
-        let mut seen = Self { ending, cause, books, notes, unsealed: None, resumable };
+        let mut seen = Self { ending, cause, counts, notes, unsealed: None, resumable };
         // Reads and writes all rows once more, unless they came in order. Where another run may go on, what it needs for
         // that remains.
         match on_disk(move || spool.finish()).await {
             Ok(unsealed) => seen.unsealed = Some(unsealed),
             Err(e) => {
                 seen.cause = seen.cause.or_else(|| Some(Cause::of_disk(&e)));
-                seen.ending = if seen.ending == Ending::Whole { Ending::Failed } else { seen.ending };
+                seen.ending = if seen.ending == WalkCompletion::Whole { WalkCompletion::Failed } else { seen.ending };
             }
         }
         seen
@@ -159,7 +160,7 @@ impl Seen {
 
     /// What there is to publish, as far as this depth asked for it of every repository.
     fn extent(&self, depth: Depth) -> Extent {
-        let Books { listed, gone, tagged, digests, missing, .. } = self.books;
+        let WalkCounts { listed, gone, tagged, digests, missing, .. } = self.counts;
         let (tags, manifests) = (depth > Depth::Repositories, depth == Depth::Manifests);
         Extent {
             repositories: self.rows(Table::Repositories),
@@ -173,20 +174,20 @@ impl Seen {
         }
     }
 
-    fn evidence(&self, found: Extent, caller: Caller, previous: Option<Extent>) -> Evidence {
-        let Books { listed, invalid, unreadable, read, gone, null, .. } = self.books;
-        let unlisted = self.books.unlisted_count();
-        let denied = self.books.unlisted.get(Fault::Denied.as_str()).map_or(0, |unlisted| unlisted.count);
+    fn evidence(&self, found: Extent, caller: Caller, previous: Option<Extent>) -> WalkSummary {
+        let WalkCounts { listed, invalid, unreadable, read, gone, null, .. } = self.counts;
+        let unlisted = self.counts.unlisted_count();
+        let denied = self.counts.unlisted.get(Fault::Denied.as_str()).map_or(0, |unlisted| unlisted.count);
         // A name that nothing more was asked about is known as far as was asked.
         let unasked = found.repositories.saturating_sub(read + gone + unreadable);
-        Evidence {
+        WalkSummary {
             ending: self.ending,
             listed,
             found,
             invalid,
             // That a repository is gone is an answer.
             unreadable: invalid + unreadable,
-            shortfalls: self.books.shortfall_count,
+            shortfalls: self.counts.shortfall_count,
             refused: Refused { denied, failed: unlisted - denied },
             readable: unasked + (read + unreadable).saturating_sub(unlisted + null),
             null,
@@ -197,7 +198,7 @@ impl Seen {
     }
 
     /// Repositories that were complete last time and are gone; 0 where no more than a few more are gone than were.
-    async fn newly_gone(&self, found: &Extent, previous: Option<Previous>) -> u64 {
+    async fn newly_gone(&self, found: &Extent, previous: Option<PreviousSnapshot>) -> u64 {
         let (Some(previous), Some(unsealed)) = (previous, &self.unsealed) else { return 0 };
         let more = found.gone.saturating_sub(previous.extent.gone);
         if more <= FEW_MORE || found.tagged.is_none() {
@@ -216,13 +217,13 @@ impl Seen {
     fn reason(&self, judgement: &Judgement) -> Option<Cause> {
         let Judgement { verdict, reason, remedy } = judgement.clone();
         let reason = reason?;
-        let commonest = self.books.unlisted.iter().max_by_key(|(_, unlisted)| unlisted.count);
+        let commonest = self.counts.unlisted.iter().max_by_key(|(_, unlisted)| unlisted.count);
         if let Some((_, first)) = commonest.filter(|_| matches!(verdict, Verdict::Denied | Verdict::Failed)) {
             let message = format!("{reason}; for example {}", first.message);
             let remedy = if verdict == Verdict::Denied { remedy } else { Some(first.remedy.clone()) };
             return Some(Cause::of_judgement(verdict, message, remedy));
         }
-        Some(Cause::of_judgement(verdict, with_shortfalls(reason, verdict, &self.books), remedy))
+        Some(Cause::of_judgement(verdict, with_shortfalls(reason, verdict, &self.counts), remedy))
     }
 }
 
@@ -241,31 +242,31 @@ fn caller(run: &RunContext<'_>) -> Caller {
 }
 
 /// How an error ended a walk, in the judge's terms.
-fn ending(error: &WalkError, books: &Books, depth: Depth) -> Ending {
+fn ending(error: &WalkError, counts: &WalkCounts, depth: Depth) -> WalkCompletion {
     // Where tags were asked for and no repository gave any, the list of names so far is no inventory.
     let is_at_repository = |error: &WalkError| {
         let WalkError::Registry(error) = error else { return false };
         matches!(error.step(), Step::Tags(_) | Step::Manifest(_) | Step::Config(_) | Step::Token)
     };
-    let has_read = books.read + books.unreadable > books.unlisted_count() || depth == Depth::Repositories;
+    let has_read = counts.read + counts.unreadable > counts.unlisted_count() || depth == Depth::Repositories;
     match error {
         // Our own disk, however far the walk got: nothing is to be said about the registry.
-        WalkError::Spool(_) => Ending::Failed,
-        _ if books.pages > 0 && (has_read || !(is_at_repository(error) || books.unlisted_count() > 0)) => {
-            Ending::CutShort
+        WalkError::Spool(_) => WalkCompletion::Failed,
+        _ if counts.pages > 0 && (has_read || !(is_at_repository(error) || counts.unlisted_count() > 0)) => {
+            WalkCompletion::CutShort
         }
         WalkError::Registry(e) => match e.fault() {
-            Fault::Denied | Fault::CredentialsRejected => Ending::Denied,
-            Fault::Unsupported => Ending::Unsupported,
-            _ => Ending::Failed,
+            Fault::Denied | Fault::CredentialsRejected => WalkCompletion::Denied,
+            Fault::Unsupported => WalkCompletion::Unsupported,
+            _ => WalkCompletion::Failed,
         },
-        WalkError::NoProgress { .. } | WalkError::Astray => Ending::Failed,
+        WalkError::NoProgress { .. } | WalkError::Astray => WalkCompletion::Failed,
     }
 }
 
 /// A reason for gaps, with why the list may not be whole.
-fn with_shortfalls(reason: String, verdict: Verdict, books: &Books) -> String {
-    match (books.shortfalls.first().filter(|_| verdict == Verdict::Gaps), books.shortfall_count) {
+fn with_shortfalls(reason: String, verdict: Verdict, counts: &WalkCounts) -> String {
+    match (counts.shortfalls.first().filter(|_| verdict == Verdict::Gaps), counts.shortfall_count) {
         (None, _) => reason,
         (Some(first), 0 | 1) => format!("{reason}; {}", first.message),
         (Some(first), count) => format!("{reason}; {}; and {} more", first.message, count - 1),

@@ -18,16 +18,16 @@ const ATTEMPTS: u32 = 3;
 
 /// What is remembered of a registry's slots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Past {
+pub struct SlotHistory {
     /// When the registry was first met with this schedule: earlier slots are none of its.
     pub first_seen: DateTime<Utc>,
     /// The last slot that was run or passed over.
-    pub last: Option<Taken>,
+    pub last: Option<TakenSlot>,
 }
 
 /// A slot that was run or passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct TakenSlot {
     /// The slot.
     pub slot: DateTime<Utc>,
     /// Whether nothing is to be done for it any more.
@@ -36,7 +36,7 @@ pub struct Taken {
     pub attempts: u32,
 }
 
-impl Past {
+impl SlotHistory {
     /// Nothing is remembered before now.
     pub fn new(now: DateTime<Utc>) -> Self {
         Self { first_seen: now, last: None }
@@ -45,7 +45,7 @@ impl Past {
     /// The run of this slot begins, once more if it is the last one.
     pub fn begin(&mut self, slot: DateTime<Utc>) {
         let before = self.last.filter(|last| last.slot == slot).map_or(0, |last| last.attempts);
-        self.last = Some(Taken { slot, ended: false, attempts: before.saturating_add(1) });
+        self.last = Some(TakenSlot { slot, ended: false, attempts: before.saturating_add(1) });
     }
 
     /// The run of the last slot came to its end, or this slot and all before it are passed over.
@@ -54,7 +54,7 @@ impl Past {
             Some(last) if last.slot == slot => last.ended = true,
             // A run that ends after later slots were passed over changes nothing.
             Some(last) if last.slot > slot => {}
-            _ => self.last = Some(Taken { slot, ended: true, attempts: 0 }),
+            _ => self.last = Some(TakenSlot { slot, ended: true, attempts: 0 }),
         }
     }
 
@@ -71,14 +71,14 @@ impl Past {
 
 /// What is to be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum ScheduleDecision {
     /// Nothing.
     Wait {
         /// The slot to wait for; none: never again. It holds until another one is taken, whatever the clock does, unless
-        /// [`Past::is_far_ahead`].
+        /// [`SlotHistory::is_far_ahead`].
         next: Option<Slot>,
     },
-    /// Run this slot, and remember that with [`Past::begin`].
+    /// Run this slot, and remember that with [`SlotHistory::begin`].
     Run {
         /// The slot.
         slot: DateTime<Utc>,
@@ -87,7 +87,7 @@ pub enum Decision {
         /// Whether it is more than a minute late: a catch-up.
         late: bool,
     },
-    /// Slots are due, and too old to be caught up: pass over them with [`Past::end`].
+    /// Slots are due, and too old to be caught up: pass over them with [`SlotHistory::end`].
     Missed {
         /// The latest of them.
         last: DateTime<Utc>,
@@ -95,7 +95,7 @@ pub enum Decision {
         count: u64,
     },
     /// What is remembered lies more than 25 hours ahead, so the clock was wrong then or is now. Warn, replace it by
-    /// [`Past::new`], and ask again.
+    /// [`SlotHistory::new`], and ask again.
     Forget {
         /// The time that lies ahead.
         ahead: DateTime<Utc>,
@@ -107,18 +107,18 @@ impl Schedule {
     /// a slot that became due within a minute of that was jumped over by the wall clock, and is run as if it were on time.
     ///
     /// Takes microseconds while nothing is due, and a millisecond or two where a thousand slots are.
-    pub fn decide(&self, past: &Past, now: DateTime<Utc>, unwatched: Duration) -> Decision {
+    pub fn decide(&self, past: &SlotHistory, now: DateTime<Utc>, unwatched: Duration) -> ScheduleDecision {
         let was_watched = TimeDelta::from_std(unwatched).is_ok_and(|unwatched| unwatched <= ON_TIME);
         let most = if was_watched { self.latest_start().max(CORRECTION) } else { self.latest_start() };
         Self::trusting(past, now, || self.catch_up(past, now, most))
     }
 
     /// The same the first time after the daemon began: runs that were cut off are due again, and `run_on_start` counts.
-    pub fn decide_at_start(&self, past: &Past, now: DateTime<Utc>) -> Decision {
+    pub fn decide_at_start(&self, past: &SlotHistory, now: DateTime<Utc>) -> ScheduleDecision {
         Self::trusting(past, now, || match self.run_on_start {
             RunOnStart::Never => self.catch_up(past, now, TimeDelta::MIN),
             RunOnStart::IfMissed => match self.catch_up(past, now, self.latest_start()) {
-                wait @ Decision::Wait { .. } => self.cut_off(past, now).unwrap_or(wait),
+                wait @ ScheduleDecision::Wait { .. } => self.cut_off(past, now).unwrap_or(wait),
                 decision => decision,
             },
             RunOnStart::Always => self.run_at_once(past, now),
@@ -126,31 +126,31 @@ impl Schedule {
     }
 
     /// What `decide` says, unless the past lies in the future.
-    fn trusting(past: &Past, now: DateTime<Utc>, decide: impl FnOnce() -> Decision) -> Decision {
-        if past.is_far_ahead(now) { Decision::Forget { ahead: past.base() } } else { decide() }
+    fn trusting(past: &SlotHistory, now: DateTime<Utc>, decide: impl FnOnce() -> ScheduleDecision) -> ScheduleDecision {
+        if past.is_far_ahead(now) { ScheduleDecision::Forget { ahead: past.base() } } else { decide() }
     }
 
     /// Runs the latest slot that is due, if it is not later than `most`.
-    fn catch_up(&self, past: &Past, now: DateTime<Utc>, most: TimeDelta) -> Decision {
+    fn catch_up(&self, past: &SlotHistory, now: DateTime<Utc>, most: TimeDelta) -> ScheduleDecision {
         let next = self.next_after(past.base());
         if next.is_none_or(|slot| slot.starts_at > now) {
-            return Decision::Wait { next };
+            return ScheduleDecision::Wait { next };
         }
         match self.due(past, now - self.jitter) {
-            None => Decision::Wait { next },
+            None => ScheduleDecision::Wait { next },
             Some(due) if self.lateness(due.latest, now) <= most => self.run(due.latest, due.earlier, now),
-            Some(due) => Decision::Missed { last: due.latest, count: due.earlier + 1 },
+            Some(due) => ScheduleDecision::Missed { last: due.latest, count: due.earlier + 1 },
         }
     }
 
     /// Runs the last slot once more, if it was cut off and is not too old.
-    fn cut_off(&self, past: &Past, now: DateTime<Utc>) -> Option<Decision> {
+    fn cut_off(&self, past: &SlotHistory, now: DateTime<Utc>) -> Option<ScheduleDecision> {
         let last = past.last.filter(|last| !last.ended && last.attempts < ATTEMPTS)?;
         (self.lateness(last.slot, now) <= self.latest_start()).then(|| self.run(last.slot, 0, now))
     }
 
     /// Runs a slot that is due, without waiting for its jitter; else one that was cut off; else one of its own.
-    fn run_at_once(&self, past: &Past, now: DateTime<Utc>) -> Decision {
+    fn run_at_once(&self, past: &SlotHistory, now: DateTime<Utc>) -> ScheduleDecision {
         let due = self.due(past, now);
         if let Some(due) = due.filter(|due| self.lateness(due.latest, now) <= self.latest_start()) {
             return self.run(due.latest, due.earlier, now);
@@ -158,15 +158,15 @@ impl Schedule {
         self.cut_off(past, now).unwrap_or_else(|| {
             let now = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
             let slot = past.last.map_or(now, |last| now.max(last.slot + TimeDelta::seconds(1)));
-            Decision::Run { slot, missed: due.map_or(0, |due| due.earlier + 1), late: false }
+            ScheduleDecision::Run { slot, missed: due.map_or(0, |due| due.earlier + 1), late: false }
         })
     }
 
-    fn run(&self, slot: DateTime<Utc>, missed: u64, now: DateTime<Utc>) -> Decision {
-        Decision::Run { slot, missed, late: self.lateness(slot, now) > ON_TIME }
+    fn run(&self, slot: DateTime<Utc>, missed: u64, now: DateTime<Utc>) -> ScheduleDecision {
+        ScheduleDecision::Run { slot, missed, late: self.lateness(slot, now) > ON_TIME }
     }
 
-    fn due(&self, past: &Past, limit: DateTime<Utc>) -> Option<Due> {
+    fn due(&self, past: &SlotHistory, limit: DateTime<Utc>) -> Option<Due> {
         slots::due(&self.expression, self.time_zone, past.base(), limit)
     }
 

@@ -8,7 +8,7 @@ pub(super) const LAST_YEAR: u16 = 2199;
 
 /// What may stand in a field.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Field {
+pub(super) struct CronField {
     name: &'static str,
     first: u16,
     last: u16,
@@ -28,22 +28,22 @@ enum Extras {
     Weekday,
 }
 
-const fn field(name: &'static str, first: u16, last: u16, example: &'static str) -> Field {
-    Field { name, first, last, names: &[], extras: Extras::None, example }
+const fn field(name: &'static str, first: u16, last: u16, example: &'static str) -> CronField {
+    CronField { name, first, last, names: &[], extras: Extras::None, example }
 }
 
-pub(super) const SECOND: Field = field("second", 0, 59, "for example `0`, `0,30` or `*/10`");
-pub(super) const MINUTE: Field = field("minute", 0, 59, "for example `0`, `0,30` or `*/15`");
-pub(super) const HOUR: Field = field("hour", 0, 23, "for example `2`, `2,14`, `8-18` or `*/6`");
-pub(super) const DAY: Field = Field {
+pub(super) const SECOND: CronField = field("second", 0, 59, "for example `0`, `0,30` or `*/10`");
+pub(super) const MINUTE: CronField = field("minute", 0, 59, "for example `0`, `0,30` or `*/15`");
+pub(super) const HOUR: CronField = field("hour", 0, 23, "for example `2`, `2,14`, `8-18` or `*/6`");
+pub(super) const DAY: CronField = CronField {
     extras: Extras::Day,
     ..field("day of month", 1, 31, "for example `*`, `1`, `1,15`, `L` for the last, `15W` for the nearest working day")
 };
-pub(super) const MONTH: Field = Field {
+pub(super) const MONTH: CronField = CronField {
     names: &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
     ..field("month", 1, 12, "for example `*`, `1`, `JAN,JUL` or `*/3`")
 };
-pub(super) const WEEKDAY: Field = Field {
+pub(super) const WEEKDAY: CronField = CronField {
     names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
     extras: Extras::Weekday,
     ..field(
@@ -53,9 +53,9 @@ pub(super) const WEEKDAY: Field = Field {
         "for example `*`, `MON-FRI`, `0` or `7` for Sunday, `FRI#1` for the first Friday of a month",
     )
 };
-pub(super) const YEAR: Field = field("year", FIRST_YEAR, LAST_YEAR, "for example `*`, `2030` or `2027-2030`");
+pub(super) const YEAR: CronField = field("year", FIRST_YEAR, LAST_YEAR, "for example `*`, `2030` or `2027-2030`");
 
-impl Field {
+impl CronField {
     /// The same in numbers, in the form that `croner` reads.
     pub(super) fn plain(&self, text: &str) -> Result<String, ScheduleError> {
         let text = text.to_ascii_uppercase();

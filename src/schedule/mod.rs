@@ -17,7 +17,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
-pub use decision::{Decision, Past, Taken};
+pub use decision::{ScheduleDecision, SlotHistory, TakenSlot};
 pub use error::ScheduleError;
 pub use expression::Expression;
 pub use zone::TimeZone;

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 use super::expression::Expression;
 use super::field::{FIRST_YEAR, LAST_YEAR};
-use super::zone::{Change, TimeZone};
+use super::zone::{ClockChange, TimeZone};
 
 /// Changes of so much or more are corrections.
 pub(super) const CORRECTION: TimeDelta = TimeDelta::hours(3);
@@ -40,7 +40,7 @@ pub(super) fn next(expression: &Expression, zone: TimeZone, after: DateTime<Utc>
 }
 
 /// Whether a time that the clock had not shown before the change, nor would show at once, is jumped over by it.
-fn is_skipped(wall: NaiveDateTime, change: Change) -> bool {
+fn is_skipped(wall: NaiveDateTime, change: ClockChange) -> bool {
     change.forward() < CORRECTION && wall < change.wall_after()
 }
 

@@ -17,14 +17,14 @@ pub struct TimeZone(Tz);
 
 /// A moment when the offset from UTC changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct ClockChange {
     /// The first moment with the new offset.
     pub(super) at: DateTime<Utc>,
     before: FixedOffset,
     after: FixedOffset,
 }
 
-impl Change {
+impl ClockChange {
     /// How far the clock goes forward; less than nothing: back.
     pub(super) fn forward(&self) -> TimeDelta {
         TimeDelta::seconds(i64::from(self.after.local_minus_utc() - self.before.local_minus_utc()))
@@ -75,7 +75,7 @@ impl TimeZone {
     }
 
     /// The first change after `from` and not after `until`. Both are whole seconds.
-    pub(super) fn first_change(self, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<Change> {
+    pub(super) fn first_change(self, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<ClockChange> {
         let before = self.offset(from);
         let mut low = from;
         while low < until {
@@ -89,7 +89,7 @@ impl TimeZone {
                 let middle = low + TimeDelta::seconds((high - low).num_seconds() / 2);
                 if self.offset(middle) == before { low = middle } else { high = middle }
             }
-            return Some(Change { at: high, before, after });
+            return Some(ClockChange { at: high, before, after });
         }
         None
     }

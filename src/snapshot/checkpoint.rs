@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use stocktake_sink::{Table, durable};
 
 use super::files;
-use super::segments::Closed;
+use super::segments::ClosedSegment;
 
 /// The version of what is written here and of the segments it names. Another one is not resumed.
 const VERSION: u32 = 1;
@@ -19,12 +19,12 @@ const VERSION: u32 = 1;
 pub(super) struct Checkpoint {
     version: u32,
     /// The spool's tables, those without rows included, and the segments of each, the earliest first.
-    pub(super) tables: BTreeMap<Table, Vec<Closed>>,
+    pub(super) tables: BTreeMap<Table, Vec<ClosedSegment>>,
     pub(super) note: serde_json::Value,
 }
 
 impl Checkpoint {
-    pub(super) fn new(tables: BTreeMap<Table, Vec<Closed>>, note: serde_json::Value) -> Self {
+    pub(super) fn new(tables: BTreeMap<Table, Vec<ClosedSegment>>, note: serde_json::Value) -> Self {
         Self { version: VERSION, tables, note }
     }
 

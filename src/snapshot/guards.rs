@@ -8,7 +8,7 @@
 use stocktake_sink::Verdict;
 
 use super::judgement::{JudgeSettings, Judgement, kinds};
-use super::walk_summary::Evidence;
+use super::walk_summary::WalkSummary;
 
 /// Below this many in the last snapshot, [`FEW`] may go.
 const SMALL: u64 = 20;
@@ -32,7 +32,7 @@ const LOST_OR_DELETED: &str = "most likely the account lost its permissions: `st
      deleted, raise the limit for one run (`shrink_limit: 1` accepts any shrinkage)";
 
 /// The first of the guards that has something to say.
-pub(super) fn suspicion(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgement> {
+pub(super) fn suspicion(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judgement> {
     let this = Compared { seen, settings };
     if let Some(suspicious) = names(this) {
         return Some(suspicious);
@@ -47,7 +47,7 @@ pub(super) fn suspicion(seen: &Evidence, settings: &JudgeSettings) -> Option<Jud
 
 #[derive(Clone, Copy)]
 struct Compared<'a> {
-    seen: &'a Evidence,
+    seen: &'a WalkSummary,
     settings: &'a JudgeSettings,
 }
 

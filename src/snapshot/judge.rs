@@ -8,16 +8,16 @@ use stocktake_sink::Verdict;
 
 use super::guards;
 use super::judgement::{JudgeSettings, Judgement, kinds};
-use super::walk_summary::{Caller, Ending, Evidence};
+use super::walk_summary::{Caller, WalkCompletion, WalkSummary};
 
 /// Judges a walk.
-pub fn judge(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
+pub fn judge(seen: &WalkSummary, settings: &JudgeSettings) -> Judgement {
     let verdict = match seen.ending {
-        Ending::Denied => Verdict::Denied,
-        Ending::Unsupported => Verdict::Unsupported,
-        Ending::Failed => Verdict::Failed,
-        Ending::CutShort => Verdict::Partial,
-        Ending::Whole => {
+        WalkCompletion::Denied => Verdict::Denied,
+        WalkCompletion::Unsupported => Verdict::Unsupported,
+        WalkCompletion::Failed => Verdict::Failed,
+        WalkCompletion::CutShort => Verdict::Partial,
+        WalkCompletion::Whole => {
             return nothing_listed(seen, settings)
                 .or_else(|| nothing_readable(seen, settings))
                 .or_else(|| guards::suspicion(seen, settings))
@@ -30,8 +30,8 @@ pub fn judge(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
 
 /// The registry lists nothing at all, which is what an account without permissions sees. Monitored repositories have
 /// rows all the same; where some could be read, `with_gaps` publishes them.
-fn nothing_listed(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgement> {
-    let Evidence { found, previous, .. } = seen;
+fn nothing_listed(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judgement> {
+    let WalkSummary { found, previous, .. } = seen;
     if seen.listed > 0 || settings.allow_empty {
         return None;
     }
@@ -63,8 +63,8 @@ fn nothing_listed(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgement
 
 /// Not one repository could be read, for whatever reasons. At any size, and whatever the last night was, that is no
 /// inventory.
-fn nothing_readable(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgement> {
-    let Evidence { found, refused, null, invalid, .. } = seen;
+fn nothing_readable(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judgement> {
+    let WalkSummary { found, refused, null, invalid, .. } = seen;
     let (rows, gone) = (found.repositories, found.gone);
     let only_invalid = rows == 0 && *invalid > 0 && *invalid == seen.listed;
     if seen.readable > 0 || !(rows > 0 || only_invalid) {
@@ -105,7 +105,7 @@ fn nothing_readable(seen: &Evidence, settings: &JudgeSettings) -> Option<Judgeme
     Some(Judgement::new(Verdict::Failed, reason(&kinds), guards::LOST_TAGS_OR_EMPTY))
 }
 
-fn with_gaps(seen: &Evidence, settings: &JudgeSettings) -> Judgement {
+fn with_gaps(seen: &WalkSummary, settings: &JudgeSettings) -> Judgement {
     let all = seen.found.repositories + seen.invalid;
     let mut reasons = Vec::new();
     let mut remedies = Vec::new();

@@ -6,7 +6,7 @@ use super::super::walk_summary::{Extent, Refused};
 use super::*;
 
 /// What becomes of so many repositories.
-type Others = fn(&mut Evidence, u64);
+type Others = fn(&mut WalkSummary, u64);
 
 /// Sizes at which every guard is shown.
 const SIZES: [u64; 4] = [1, 9, 20, 10_000];
@@ -35,9 +35,9 @@ fn names(repositories: u64) -> Extent {
     Extent { repositories, listed: Some(repositories), ..Extent::default() }
 }
 
-fn night(found: Extent) -> Evidence {
-    Evidence {
-        ending: Ending::Whole,
+fn night(found: Extent) -> WalkSummary {
+    WalkSummary {
+        ending: WalkCompletion::Whole,
         listed: found.listed.unwrap_or_default(),
         found,
         invalid: 0,
@@ -52,46 +52,46 @@ fn night(found: Extent) -> Evidence {
     }
 }
 
-fn after(previous: Extent, tonight: Evidence) -> Evidence {
-    Evidence { previous: Some(previous), ..tonight }
+fn after(previous: Extent, tonight: WalkSummary) -> WalkSummary {
+    WalkSummary { previous: Some(previous), ..tonight }
 }
 
 /// A night in which only so many of `size` repositories have what they had, and what became of the others.
-fn left(size: u64, left: u64, others: Others) -> Evidence {
+fn left(size: u64, left: u64, others: Others) -> WalkSummary {
     let mut night = night(Extent { repositories: size, listed: Some(size), ..full(left) });
     night.readable = left;
     others(&mut night, size - left);
     night
 }
 
-fn denied(night: &mut Evidence, others: u64) {
+fn denied(night: &mut WalkSummary, others: u64) {
     (night.refused.denied, night.unreadable) = (others, others);
 }
 
-fn failed(night: &mut Evidence, others: u64) {
+fn failed(night: &mut WalkSummary, others: u64) {
     (night.refused.failed, night.unreadable) = (others, others);
 }
 
-fn null(night: &mut Evidence, others: u64) {
+fn null(night: &mut WalkSummary, others: u64) {
     night.null = others;
 }
 
-fn emptied(night: &mut Evidence, others: u64) {
+fn emptied(night: &mut WalkSummary, others: u64) {
     night.readable += others;
 }
 
-fn gone(night: &mut Evidence, others: u64) {
+fn gone(night: &mut WalkSummary, others: u64) {
     (night.found.gone, night.newly_gone) = (others, others);
 }
 
-fn unlisted(night: &mut Evidence, others: u64) {
+fn unlisted(night: &mut WalkSummary, others: u64) {
     night.found.repositories -= others;
     night.listed -= others;
     night.found.listed = Some(night.listed);
 }
 
 /// Tags are there and lead nowhere, as where HEAD is refused.
-fn undigested(night: &mut Evidence, others: u64) {
+fn undigested(night: &mut WalkSummary, others: u64) {
     night.readable += others;
     night.unreadable = others;
     let all = night.found.repositories;
@@ -99,15 +99,15 @@ fn undigested(night: &mut Evidence, others: u64) {
 }
 
 /// The same by the registry's word.
-fn dangling(night: &mut Evidence, others: u64) {
+fn dangling(night: &mut WalkSummary, others: u64) {
     undigested(night, others);
     night.unreadable = 0;
     night.found.missing = Some(2 * others);
 }
 
-fn verdict(seen: &Evidence, settings: &JudgeSettings) -> Verdict {
+fn verdict(seen: &WalkSummary, settings: &JudgeSettings) -> Verdict {
     let judged = judge(seen, settings);
-    let told = seen.ending == Ending::Whole && judged.verdict != Verdict::Complete;
+    let told = seen.ending == WalkCompletion::Whole && judged.verdict != Verdict::Complete;
     assert_eq!((judged.reason.is_some(), judged.remedy.is_some()), (told, told), "{judged:?}");
     judged.verdict
 }
@@ -115,12 +115,12 @@ fn verdict(seen: &Evidence, settings: &JudgeSettings) -> Verdict {
 #[test]
 fn the_ending_of_a_walk_that_was_not_whole_is_its_verdict() {
     for (ending, expected) in [
-        (Ending::CutShort, Verdict::Partial),
-        (Ending::Denied, Verdict::Denied),
-        (Ending::Unsupported, Verdict::Unsupported),
-        (Ending::Failed, Verdict::Failed),
+        (WalkCompletion::CutShort, Verdict::Partial),
+        (WalkCompletion::Denied, Verdict::Denied),
+        (WalkCompletion::Unsupported, Verdict::Unsupported),
+        (WalkCompletion::Failed, Verdict::Failed),
     ] {
-        assert_eq!(verdict(&Evidence { ending, ..night(full(9)) }, &TRUSTING), expected);
+        assert_eq!(verdict(&WalkSummary { ending, ..night(full(9)) }, &TRUSTING), expected);
     }
 }
 
@@ -167,11 +167,11 @@ fn most_refusals_decide_whether_access_or_something_else_failed() {
 
 #[test]
 fn names_that_all_break_the_grammar_are_no_inventory() {
-    let invalid = Evidence { listed: 3, invalid: 3, unreadable: 3, ..night(names(0)) };
+    let invalid = WalkSummary { listed: 3, invalid: 3, unreadable: 3, ..night(names(0)) };
     assert_eq!(verdict(&invalid, &DEFAULT), Verdict::Failed);
     // Here the others were excluded.
-    assert_eq!(verdict(&Evidence { listed: 100, ..invalid }, &DEFAULT), Verdict::Gaps);
-    assert_eq!(verdict(&Evidence { invalid: 1, unreadable: 1, ..night(names(9)) }, &DEFAULT), Verdict::Gaps);
+    assert_eq!(verdict(&WalkSummary { listed: 100, ..invalid }, &DEFAULT), Verdict::Gaps);
+    assert_eq!(verdict(&WalkSummary { invalid: 1, unreadable: 1, ..night(names(9)) }, &DEFAULT), Verdict::Gaps);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn what_was_gone_before_is_no_news() {
     assert_eq!(verdict(&after(before, night(more)), &DEFAULT), Verdict::Complete);
     // And new ones do not make up for those that went.
     let replaced = Extent { repositories: 150, listed: Some(150), gone: 43, ..full(107) };
-    let replaced = Evidence { newly_gone: 43, ..night(replaced) };
+    let replaced = WalkSummary { newly_gone: 43, ..night(replaced) };
     assert_eq!(verdict(&after(full(100), replaced), &DEFAULT), Verdict::Suspicious);
     // An inventory that was accepted though nothing is in it stays one.
     let emptied = Extent { repositories: 9, listed: Some(9), gone: 9, ..full(0) };
@@ -333,7 +333,7 @@ fn what_an_earlier_version_remembers_is_compared_as_far_as_it_goes() {
 
 #[test]
 fn nothing_listed_is_judged_by_who_asked() {
-    let by = |caller| Evidence { caller, ..night(names(0)) };
+    let by = |caller| WalkSummary { caller, ..night(names(0)) };
     for (caller, first) in [
         (Caller::Account, Verdict::Suspicious),
         (Caller::Anonymous, Verdict::Denied),
@@ -348,7 +348,7 @@ fn nothing_listed_is_judged_by_who_asked() {
         }
     }
     // All filtered out.
-    let filtered = Evidence { listed: 100, ..night(names(0)) };
+    let filtered = WalkSummary { listed: 100, ..night(names(0)) };
     assert_eq!(verdict(&filtered, &DEFAULT), Verdict::Complete);
     assert_eq!(verdict(&after(names(3), filtered), &DEFAULT), Verdict::Suspicious);
 }
@@ -357,7 +357,7 @@ fn nothing_listed_is_judged_by_who_asked() {
 fn monitored_repositories_that_nobody_lists_are_published_with_the_reason() {
     let hidden = Extent { listed: Some(0), ..full(3) };
     for caller in [Caller::Account, Caller::Anonymous, Caller::Anybody] {
-        let tonight = Evidence { caller, ..night(hidden) };
+        let tonight = WalkSummary { caller, ..night(hidden) };
         for seen in [tonight, after(hidden, tonight)] {
             let judged = judge(&seen, &DEFAULT);
             assert_eq!(judged.verdict, Verdict::Gaps, "{caller:?}");
@@ -373,13 +373,13 @@ fn monitored_repositories_that_nobody_lists_are_published_with_the_reason() {
         assert!(judged.reason.unwrap().contains("listed: 1 last time, 0 now"));
     }
     let none = left(3, 0, denied);
-    assert_eq!(verdict(&Evidence { listed: 0, ..none }, &DEFAULT), Verdict::Denied);
+    assert_eq!(verdict(&WalkSummary { listed: 0, ..none }, &DEFAULT), Verdict::Denied);
 }
 
 #[test]
 fn a_list_that_may_not_be_whole_makes_gaps() {
     for found in [full(9), names(0)] {
-        let seen = Evidence { shortfalls: 1, ..night(found) };
+        let seen = WalkSummary { shortfalls: 1, ..night(found) };
         assert_eq!(verdict(&seen, &TRUSTING), Verdict::Gaps);
     }
 }
@@ -387,6 +387,6 @@ fn a_list_that_may_not_be_whole_makes_gaps() {
 #[test]
 fn a_gap_is_told_among_all_that_were_to_be_read() {
     // Two monitored repositories that the list does not have, one listed name that is no name, and 50 filtered out.
-    let seen = Evidence { listed: 100, invalid: 1, unreadable: 3, ..night(names(51)) };
+    let seen = WalkSummary { listed: 100, invalid: 1, unreadable: 3, ..night(names(51)) };
     assert_eq!(judge(&seen, &DEFAULT).reason.unwrap(), "3 of 52 repositories could not be read");
 }

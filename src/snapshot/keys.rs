@@ -5,16 +5,16 @@ use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 /// The sort key of one row: one or two texts, compared bytewise. The second is empty where the table has none.
-pub(super) type Key<'a> = (&'a [u8], &'a [u8]);
+pub(super) type RowKey<'a> = (&'a [u8], &'a [u8]);
 
 /// The key columns of one batch, in which no value is missing.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(super) struct RowKeys {
     first: StringArray,
     second: Option<StringArray>,
 }
 
-impl Keys {
+impl RowKeys {
     pub(super) fn of(table: Table, batch: &RecordBatch) -> Result<Self, ArrowError> {
         let column = |name: &str| -> Result<StringArray, ArrowError> {
             let column = batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
@@ -28,7 +28,7 @@ impl Keys {
         }
     }
 
-    pub(super) fn at(&self, row: usize) -> Key<'_> {
+    pub(super) fn at(&self, row: usize) -> RowKey<'_> {
         (self.first.value(row).as_bytes(), self.second.as_ref().map_or(&[], |second| second.value(row).as_bytes()))
     }
 

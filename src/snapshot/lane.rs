@@ -5,16 +5,16 @@ use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 use super::columns::Columns;
-use super::limit::{Limit, ORDERED_BATCH};
+use super::limit::{BatchLimit, ORDERED_BATCH};
 use super::segments::Segments;
 
 /// How much of a table is held in memory before it is sorted and written. Repositories take about 6 MiB, tags 8, manifests
 /// 16 at most: of a million manifests that is some 140 segments, of ten million tags 250, so that both are merged once.
-pub(super) fn buffer(table: Table) -> Limit {
+pub(super) fn buffer(table: Table) -> BatchLimit {
     const MIB: usize = 1024 * 1024;
     match table {
-        Table::Tags => Limit { rows: 65_536, bytes: 8 * MIB },
-        Table::Repositories | Table::Manifests | Table::Runs => Limit { rows: 65_536, bytes: 16 * MIB },
+        Table::Tags => BatchLimit { rows: 65_536, bytes: 8 * MIB },
+        Table::Repositories | Table::Manifests | Table::Runs => BatchLimit { rows: 65_536, bytes: 16 * MIB },
     }
 }
 
@@ -22,14 +22,14 @@ pub(super) fn buffer(table: Table) -> Limit {
 pub(super) struct Lane<C> {
     columns: C,
     segments: Segments,
-    buffer: Limit,
+    buffer: BatchLimit,
     /// When to look next whether the rows can go.
-    look: Limit,
+    look: BatchLimit,
 }
 
 impl<C: Columns> Lane<C> {
     /// A lane that adds to these segments.
-    pub(super) fn new(segments: Segments, buffer: Limit) -> Self {
+    pub(super) fn new(segments: Segments, buffer: BatchLimit) -> Self {
         Self { columns: C::new(), segments, buffer, look: first_look(buffer) }
     }
 
@@ -48,8 +48,8 @@ impl<C: Columns> Lane<C> {
         if full || self.columns.follow(self.segments.end()) {
             return self.flush();
         }
-        let Limit { rows: more_rows, bytes: more_bytes } = ORDERED_BATCH;
-        self.look = Limit {
+        let BatchLimit { rows: more_rows, bytes: more_bytes } = ORDERED_BATCH;
+        self.look = BatchLimit {
             rows: (rows + more_rows).min(self.buffer.rows),
             bytes: (bytes + more_bytes).min(self.buffer.bytes),
         };
@@ -71,6 +71,6 @@ impl<C: Columns> Lane<C> {
     }
 }
 
-fn first_look(buffer: Limit) -> Limit {
-    Limit { rows: ORDERED_BATCH.rows.min(buffer.rows), bytes: ORDERED_BATCH.bytes.min(buffer.bytes) }
+fn first_look(buffer: BatchLimit) -> BatchLimit {
+    BatchLimit { rows: ORDERED_BATCH.rows.min(buffer.rows), bytes: ORDERED_BATCH.bytes.min(buffer.bytes) }
 }

@@ -8,8 +8,8 @@ use arrow::compute::interleave_record_batch;
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
-use super::keys::Keys;
-use super::limit::{Limit, ORDERED_BATCH};
+use super::keys::RowKeys;
+use super::limit::{BatchLimit, ORDERED_BATCH};
 use super::segment::{self, SegmentReader};
 
 /// The rows of several segments in order; of equal keys only the row of the earliest segment. Each segment is sorted and
@@ -17,19 +17,19 @@ use super::segment::{self, SegmentReader};
 pub(super) struct Merge {
     table: Table,
     /// A binary min-heap by (current row's key, segment's place); kept by hand because comparing needs the batches.
-    heap: Vec<Cursor>,
+    heap: Vec<SegmentCursor>,
     /// The batches that rows of `picked` point into.
     batches: Vec<RecordBatch>,
     picked: Vec<(usize, usize)>,
     /// About how many bytes the picked rows take.
     picked_bytes: usize,
-    last: Option<(Arc<Keys>, usize)>,
+    last: Option<(Arc<RowKeys>, usize)>,
 }
 
-struct Cursor {
+struct SegmentCursor {
     place: usize,
     reader: SegmentReader,
-    keys: Arc<Keys>,
+    keys: Arc<RowKeys>,
     rows: usize,
     at: usize,
     /// What a row of the current batch takes on average.
@@ -38,7 +38,7 @@ struct Cursor {
     batch: usize,
 }
 
-impl Cursor {
+impl SegmentCursor {
     fn precedes(&self, other: &Self) -> bool {
         self.keys.at(self.at).cmp(&other.keys.at(other.at)).then(self.place.cmp(&other.place)).is_lt()
     }
@@ -52,9 +52,17 @@ impl Merge {
         for (place, path) in segments.into_iter().enumerate() {
             let mut reader = segment::read(path)?;
             if let Some(batch) = reader.next().transpose()? {
-                let keys = Arc::new(Keys::of(table, &batch)?);
+                let keys = Arc::new(RowKeys::of(table, &batch)?);
                 let (rows, row_bytes) = (batch.num_rows(), row_bytes(&batch)?);
-                merge.heap.push(Cursor { place, reader, keys, rows, at: 0, row_bytes, batch: merge.batches.len() });
+                merge.heap.push(SegmentCursor {
+                    place,
+                    reader,
+                    keys,
+                    rows,
+                    at: 0,
+                    row_bytes,
+                    batch: merge.batches.len(),
+                });
                 merge.batches.push(batch);
             }
         }
@@ -115,7 +123,7 @@ impl Merge {
 
     /// Whether the picked rows make a batch: a small one will do where the next rows are a batch already.
     fn is_full(&self) -> bool {
-        let Limit { rows, bytes } = ORDERED_BATCH;
+        let BatchLimit { rows, bytes } = ORDERED_BATCH;
         let fills = |parts: usize| self.picked.len() * parts >= rows || self.picked_bytes * parts >= bytes;
         fills(1) || (fills(4) && self.is_whole())
     }
@@ -127,7 +135,7 @@ impl Merge {
         if least.at == least.rows {
             match least.reader.next().transpose()? {
                 Some(batch) => {
-                    least.keys = Arc::new(Keys::of(self.table, &batch)?);
+                    least.keys = Arc::new(RowKeys::of(self.table, &batch)?);
                     (least.rows, least.row_bytes) = (batch.num_rows(), row_bytes(&batch)?);
                     least.at = 0;
                     least.batch = self.batches.len();

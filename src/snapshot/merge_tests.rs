@@ -6,7 +6,7 @@ use arrow::datatypes::Int64Type;
 use chrono::DateTime;
 
 use super::super::columns::{Columns, RepositoryColumns, spooled_schema};
-use super::super::patience::Patience;
+use super::super::disk_retry::DiskRetry;
 use super::super::{RepositoryRow, RepositoryState};
 use super::*;
 
@@ -34,7 +34,7 @@ fn segments(random: &mut fastrand::Rng, directory: &Path, expected: &mut BTreeMa
         .map(|mark| {
             let path = directory.join(mark.to_string());
             let mut writer =
-                segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories), &Patience::default())
+                segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories), &DiskRetry::default())
                     .unwrap();
             let (from, to) = (random.usize(0..universe), random.usize(0..universe));
             let range = from.min(to)..=from.max(to);
@@ -64,7 +64,7 @@ fn batches_that_no_other_row_comes_between_go_on_as_they_are() {
     let segment = |name: &str, names: &[&String]| {
         let path = directory.path().join(name);
         let mut writer =
-            segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories), &Patience::default()).unwrap();
+            segment::SegmentWriter::create(&path, &spooled_schema(Table::Repositories), &DiskRetry::default()).unwrap();
         for piece in names.chunks(100) {
             writer.append(&batch(piece, 0)).unwrap();
         }

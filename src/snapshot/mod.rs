@@ -4,20 +4,20 @@
 mod cells;
 mod checkpoint;
 mod columns;
+mod disk_retry;
 mod files;
 mod guards;
 mod judge;
 mod judgement;
 mod keys;
-mod known;
 mod lane;
 mod limit;
+mod lookup;
 mod merge;
 #[cfg(test)]
 mod model_tests;
 mod newly_gone;
 mod own;
-mod patience;
 mod rows;
 mod sealed;
 mod segment;
@@ -27,11 +27,11 @@ mod walk_summary;
 
 pub use judge::judge;
 pub use judgement::{JudgeSettings, Judgement};
-pub use known::{Known, KnownRepository};
+pub use lookup::{KnownRepository, SnapshotLookup};
 pub use newly_gone::newly_gone;
 pub use own::{discard, is_unused};
 pub use rows::{KnownTag, LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};
 pub use sealed::{SealError, Sealed, Unsealed};
 pub use segments::{MOST_FILES, WIDE_MERGE_FILES};
 pub use spool::{Spool, SpoolError};
-pub use walk_summary::{Caller, Ending, Evidence, Extent, Refused};
+pub use walk_summary::{Caller, Extent, Refused, WalkCompletion, WalkSummary};

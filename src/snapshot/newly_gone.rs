@@ -17,7 +17,7 @@ use super::{RepositoryState, SealError, cells};
 /// # Errors
 /// If a table cannot be read.
 pub fn newly_gone(last: &Path, tonight: &Path) -> Result<u64, SealError> {
-    let (mut last, mut tonight) = (States::open(last)?, States::open(tonight)?);
+    let (mut last, mut tonight) = (RepositoryStates::open(last)?, RepositoryStates::open(tonight)?);
     let (mut before, mut now) = (last.next()?, tonight.next()?);
     let mut count = 0;
     while let (Some((was, then)), Some((is, state))) = (&before, &now) {
@@ -35,14 +35,14 @@ pub fn newly_gone(last: &Path, tonight: &Path) -> Result<u64, SealError> {
 }
 
 /// The repositories of a table with their states, in order.
-struct States {
+struct RepositoryStates {
     path: PathBuf,
     reader: SegmentReader,
     batch: Option<RecordBatch>,
     at: usize,
 }
 
-impl States {
+impl RepositoryStates {
     fn open(directory: &Path) -> Result<Self, SealError> {
         let path = directory.join(table_file(Table::Repositories));
         match segment::read(&path) {

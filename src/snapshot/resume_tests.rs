@@ -14,8 +14,8 @@ fn walk(directory: &Path) -> PathBuf {
     directory.join("walk")
 }
 
-fn limit(rows: usize) -> impl Fn(Table) -> Limit {
-    move |_| Limit { rows, bytes: usize::MAX }
+fn limit(rows: usize) -> impl Fn(Table) -> BatchLimit {
+    move |_| BatchLimit { rows, bytes: usize::MAX }
 }
 
 fn push_all(spool: &mut Spool, rows: &[Row]) {

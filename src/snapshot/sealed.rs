@@ -13,9 +13,9 @@ use stocktake_sink::{BatchIter, Rows, RunRecord, Snapshot, SnapshotError, Table,
 
 use super::checkpoint;
 use super::columns::RunIdColumn;
+use super::disk_retry::DiskRetry;
 use super::files::{SEAL, table_file};
 use super::own;
-use super::patience::Patience;
 use super::segment;
 
 /// A snapshot could not be sealed, or a sealed one could not be opened.
@@ -91,20 +91,20 @@ impl Unsealed {
         let disk = |source| SealError::Disk { path: directory.to_owned(), source };
         let seal = Seal { record, rows: self.rows };
         let json = serde_json::to_vec_pretty(&seal).map_err(|e| disk(e.into()))?;
-        let patience = Patience::default();
+        let disk_retry = DiskRetry::default();
         let sealed = || -> io::Result<()> {
             // A damaged snapshot of this very run may stand there: a seal beside other tables would be a lie.
             own::discard(directory)?;
-            patience.during(directory, || durable::create_dirs(directory))?;
+            disk_retry.during(directory, || durable::create_dirs(directory))?;
             for table in seal.rows.keys().copied().map(table_file) {
                 let (from, to) = (self.directory.join(&table), directory.join(&table));
-                patience.during(&to, || durable::rename(&from, &to))?;
+                disk_retry.during(&to, || durable::rename(&from, &to))?;
             }
             // The checkpoint and what it names: from here on the walk is whole, or it is lost. One that remained would be
             // gone on with, and be published again as another night's.
             checkpoint::remove(&self.directory)?;
             let path = directory.join(SEAL);
-            patience.during(&path, || durable::write(&path, &json))
+            disk_retry.during(&path, || durable::write(&path, &json))
         };
         sealed().map_err(disk)?;
         // What cannot be removed now is removed when the next walk begins.

@@ -15,8 +15,8 @@ use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 
 use super::cells::text_column;
-use super::limit::{Limit, MERGED_BATCH, ORDERED_BATCH};
-use super::patience::{Patience, PatientFile};
+use super::disk_retry::{DiskRetry, RetryingFile};
+use super::limit::{BatchLimit, MERGED_BATCH, ORDERED_BATCH};
 
 /// One of Zstandard's fast levels: the spool is read back soon and thrown away. LZ4 would be no faster here: its encoder
 /// is made, and its tables cleared, anew for each buffer of each batch, while Zstandard's is kept.
@@ -28,7 +28,7 @@ const FIRST_REPOSITORIES: &str = "stocktake.first_repositories";
 pub(super) type SegmentReader = FileReader<BufReader<File>>;
 
 pub(super) struct SegmentWriter {
-    writer: FileWriter<BufWriter<PatientFile>>,
+    writer: FileWriter<BufWriter<RetryingFile>>,
     rows: u64,
     widest: usize,
     first_repositories: Vec<String>,
@@ -42,11 +42,11 @@ impl fmt::Debug for SegmentWriter {
 
 impl SegmentWriter {
     /// A new file; there must be none.
-    pub(super) fn create(path: &Path, schema: &SchemaRef, patience: &Patience) -> Result<Self, ArrowError> {
+    pub(super) fn create(path: &Path, schema: &SchemaRef, disk_retry: &DiskRetry) -> Result<Self, ArrowError> {
         let options = IpcWriteOptions::default()
             .try_with_compression(Some(CompressionType::ZSTD))?
             .try_with_compression_level(Some(ZSTD_LEVEL))?;
-        let file = BufWriter::with_capacity(256 * 1024, PatientFile::create(path, patience)?);
+        let file = BufWriter::with_capacity(256 * 1024, RetryingFile::create(path, disk_retry)?);
         let writer = FileWriter::try_new_with_options(file, schema, options)?;
         Ok(Self { writer, rows: 0, widest: 0, first_repositories: Vec::new() })
     }
@@ -118,7 +118,7 @@ pub(super) fn first_repositories(reader: &SegmentReader) -> Option<Vec<String>> 
 }
 
 /// How many rows a piece of so many rows and bytes may have.
-fn rows_within(limit: &Limit, rows: usize, bytes: usize) -> usize {
+fn rows_within(limit: &BatchLimit, rows: usize, bytes: usize) -> usize {
     let by_bytes = if bytes <= limit.bytes { rows } else { rows * limit.bytes / bytes };
     by_bytes.clamp(1, limit.rows)
 }

@@ -3,18 +3,18 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use arrow::array::AsArray;
 use arrow::error::ArrowError;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use stocktake_sink::Table;
 
 use super::columns::{Columns, spooled_schema};
+use super::disk_retry::DiskRetry;
 use super::files::{segment_file, table_file};
-use super::keys::{Key, Keys};
+use super::keys::{RowKey, RowKeys};
 use super::merge::Merge;
-use super::patience::Patience;
 use super::segment::{self, SegmentWriter};
 
 /// Segments read at once. Merging has all of them open, with a batch of each in memory: their number must not grow with
@@ -42,18 +42,18 @@ const MOST_BYTES: usize = 48 * 1024 * 1024;
 pub(super) struct Segments {
     table: Table,
     directory: PathBuf,
-    patience: Patience,
+    disk_retry: DiskRetry,
     /// The earliest first.
-    closed: Vec<Closed>,
-    open: Option<Open>,
+    closed: Vec<ClosedSegment>,
+    open: Option<OpenSegment>,
     created: u64,
     /// Merged into others, and perhaps still named by a checkpoint.
-    outlived: Vec<Closed>,
+    outlived: Vec<ClosedSegment>,
 }
 
 /// A segment that will not be written to any more, as a checkpoint names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Closed {
+pub(super) struct ClosedSegment {
     number: u64,
     /// About how many bytes its largest batch takes in memory.
     widest: usize,
@@ -63,7 +63,7 @@ pub(super) struct Closed {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenSegment {
     number: u64,
     writer: SegmentWriter,
     /// The key of its last row.
@@ -71,9 +71,9 @@ struct Open {
 }
 
 impl Segments {
-    pub(super) fn new(table: Table, directory: &Path, patience: Patience) -> Self {
+    pub(super) fn new(table: Table, directory: &Path, disk_retry: DiskRetry) -> Self {
         let (closed, outlived) = (Vec::new(), Vec::new());
-        Self { table, directory: directory.to_owned(), patience, closed, open: None, created: 0, outlived }
+        Self { table, directory: directory.to_owned(), disk_retry, closed, open: None, created: 0, outlived }
     }
 
     pub(super) fn table(&self) -> Table {
@@ -87,11 +87,11 @@ impl Segments {
     pub(super) fn resume(
         table: Table,
         directory: &Path,
-        named: Vec<Closed>,
-        patience: Patience,
+        named: Vec<ClosedSegment>,
+        disk_retry: DiskRetry,
     ) -> Result<Self, ArrowError> {
-        let mut segments = Self::new(table, directory, patience);
-        segments.closed = named.into_iter().map(|segment| Closed { settled: true, ..segment }).collect();
+        let mut segments = Self::new(table, directory, disk_retry);
+        segments.closed = named.into_iter().map(|segment| ClosedSegment { settled: true, ..segment }).collect();
         for segment in &segments.closed {
             // Reads only the footer, which is written last.
             let reader = segment::read(&segments.path(segment.number))?;
@@ -104,7 +104,7 @@ impl Segments {
     }
 
     /// The greatest key of the open segment.
-    pub(super) fn end(&self) -> Option<Key<'_>> {
+    pub(super) fn end(&self) -> Option<RowKey<'_>> {
         self.open.as_ref().map(|open| (open.end.0.as_slice(), open.end.1.as_slice()))
     }
 
@@ -121,7 +121,7 @@ impl Segments {
             return Ok(());
         }
         let batch = columns.take()?;
-        let keys = Keys::of(self.table, &batch)?;
+        let keys = RowKeys::of(self.table, &batch)?;
         let order = keys.order();
         let (Some(&first), Some(&last)) = (order.first(), order.last()) else { return Ok(()) };
         if self.end().is_some_and(|end| end >= keys.at(first as usize)) {
@@ -129,7 +129,7 @@ impl Segments {
         }
         if self.open.is_none() {
             let (number, writer) = self.create()?;
-            self.open = Some(Open { number, writer, end: Default::default() });
+            self.open = Some(OpenSegment { number, writer, end: Default::default() });
         }
         if let Some(open) = &mut self.open {
             open.writer.append_in_order(&batch, &order)?;
@@ -146,12 +146,12 @@ impl Segments {
         }
         let number = self.created;
         self.created += 1;
-        Ok((number, SegmentWriter::create(&self.path(number), &spooled_schema(self.table), &self.patience)?))
+        Ok((number, SegmentWriter::create(&self.path(number), &spooled_schema(self.table), &self.disk_retry)?))
     }
 
     /// Closes the open segment; merges all where there are too many.
     fn close(&mut self) -> Result<(), ArrowError> {
-        if let Some(Open { number, writer, .. }) = self.open.take() {
+        if let Some(OpenSegment { number, writer, .. }) = self.open.take() {
             self.close_as(number, writer)?;
         }
         let bytes: usize = self.closed.iter().map(|segment| segment.widest).sum();
@@ -166,7 +166,7 @@ impl Segments {
     fn close_as(&mut self, number: u64, writer: SegmentWriter) -> Result<(), ArrowError> {
         let widest = writer.widest();
         writer.finish()?;
-        self.closed.push(Closed { number, widest, settled: false });
+        self.closed.push(ClosedSegment { number, widest, settled: false });
         Ok(())
     }
 
@@ -174,9 +174,9 @@ impl Segments {
     fn drain_into(&mut self, writer: &mut SegmentWriter) -> Result<(), ArrowError> {
         let paths: Vec<_> = self.closed.iter().map(|segment| self.path(segment.number)).collect();
         let is_wide = paths.len() > NARROW;
-        let _turn = is_wide.then(|| WIDE_MERGE.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = is_wide.then(|| WIDE_MERGE.lock());
         let open = || Merge::open(self.table, paths.iter().map(PathBuf::as_path));
-        for batch in self.patience.during(&self.directory, open)? {
+        for batch in self.disk_retry.during(&self.directory, open)? {
             writer.append(&batch?)?;
         }
         for (segment, path) in self.closed.drain(..).zip(paths) {
@@ -195,7 +195,7 @@ impl Segments {
         self.close()?;
         for segment in &self.closed {
             let path = self.path(segment.number);
-            for batch in self.patience.during(&path, || segment::read(&path))? {
+            for batch in self.disk_retry.during(&path, || segment::read(&path))? {
                 let batch = batch?;
                 let names = batch.column_by_name("repository").and_then(|c| c.as_string_opt::<i32>());
                 names.into_iter().flatten().flatten().for_each(&mut seen);
@@ -205,13 +205,13 @@ impl Segments {
     }
 
     /// Closes and makes durable what there is, for a checkpoint to name.
-    pub(super) fn settle(&mut self) -> Result<Vec<Closed>, ArrowError> {
+    pub(super) fn settle(&mut self) -> Result<Vec<ClosedSegment>, ArrowError> {
         self.close()?;
         for at in 0..self.closed.len() {
             if !self.closed[at].settled {
                 let path = self.path(self.closed[at].number);
                 // Not synced again if that fails: the system may have thrown the bytes away, and says so once.
-                self.patience.during(&path, || File::open(&path))?.sync_all()?;
+                self.disk_retry.during(&path, || File::open(&path))?.sync_all()?;
                 // From here on: where the checkpoint is written and that cannot be told for certain, both stay whole.
                 self.closed[at].settled = true;
             }
@@ -235,11 +235,11 @@ impl Segments {
         {
             let rows = open.writer.finish_durably()?;
             // The name becomes durable when the table is sealed.
-            self.patience.during(&target, || fs::rename(self.path(open.number), &target))?;
+            self.disk_retry.during(&target, || fs::rename(self.path(open.number), &target))?;
             return Ok(rows);
         }
         self.close()?;
-        let mut writer = SegmentWriter::create(&target, &spooled_schema(self.table), &self.patience)?;
+        let mut writer = SegmentWriter::create(&target, &spooled_schema(self.table), &self.disk_retry)?;
         self.drain_into(&mut writer)?;
         writer.finish_durably()
     }

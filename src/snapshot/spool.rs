@@ -15,13 +15,13 @@ use tracing::warn;
 
 use super::checkpoint::Checkpoint;
 use super::columns::{Columns, ManifestColumns, RepositoryColumns, TagColumns};
+use super::disk_retry::DiskRetry;
 use super::files;
 use super::lane::{self, Lane};
-use super::limit::Limit;
+use super::limit::BatchLimit;
 use super::own;
-use super::patience::Patience;
 use super::sealed::Unsealed;
-use super::segments::{Closed, Segments};
+use super::segments::{ClosedSegment, Segments};
 use super::{ManifestRow, RepositoryRow, TagRow};
 
 /// The spool could not be written or read back: nearly always the disk of the state directory.
@@ -37,7 +37,7 @@ pub struct SpoolError {
 #[derive(Debug)]
 pub struct Spool {
     /// Dropped first: what goes with the lanes is waited for no more.
-    patience: Impatient,
+    disk_retry: StopRetryingOnDrop,
     directory: PathBuf,
     repositories: Option<Box<Lane<RepositoryColumns>>>,
     tags: Option<Box<Lane<TagColumns>>>,
@@ -60,26 +60,27 @@ impl Spool {
     pub(super) fn create_with(
         directory: &Path,
         tables: &[Table],
-        buffer: impl Fn(Table) -> Limit,
+        buffer: impl Fn(Table) -> BatchLimit,
     ) -> Result<Self, SpoolError> {
         let foreign = own::create_or_empty(directory).map_err(|e| error(directory, e.into()))?;
         warn_of(&foreign, directory);
-        let patience = Patience::default();
-        let segments = tables.iter().map(|&table| (table, Segments::new(table, directory, patience.clone()))).collect();
-        Ok(Self::of(directory, segments, patience, buffer))
+        let disk_retry = DiskRetry::default();
+        let segments =
+            tables.iter().map(|&table| (table, Segments::new(table, directory, disk_retry.clone()))).collect();
+        Ok(Self::of(directory, segments, disk_retry, buffer))
     }
 
     fn of(
         directory: &Path,
         mut segments: BTreeMap<Table, Segments>,
-        patience: Patience,
-        buffer: impl Fn(Table) -> Limit,
+        disk_retry: DiskRetry,
+        buffer: impl Fn(Table) -> BatchLimit,
     ) -> Self {
         let repositories = lane(segments.remove(&Table::Repositories), buffer(Table::Repositories));
         let tags = lane(segments.remove(&Table::Tags), buffer(Table::Tags));
         let manifests = lane(segments.remove(&Table::Manifests), buffer(Table::Manifests));
-        let (patience, directory) = (Impatient(patience), directory.to_owned());
-        Self { patience, directory, repositories, tags, manifests, broken: None }
+        let (disk_retry, directory) = (StopRetryingOnDrop(disk_retry), directory.to_owned());
+        Self { disk_retry, directory, repositories, tags, manifests, broken: None }
     }
 
     /// Goes on from the last checkpoint in `directory`, with the note it carried. What came after it is removed.
@@ -91,17 +92,20 @@ impl Spool {
         Self::resume_with(directory, lane::buffer)
     }
 
-    fn resume_with(directory: &Path, buffer: impl Fn(Table) -> Limit) -> Result<Option<(Self, Value)>, SpoolError> {
+    fn resume_with(
+        directory: &Path,
+        buffer: impl Fn(Table) -> BatchLimit,
+    ) -> Result<Option<(Self, Value)>, SpoolError> {
         let Some(Checkpoint { tables, note, .. }) = Checkpoint::read(directory) else { return Ok(None) };
-        let patience = Patience::default();
-        let open = |(table, named)| Ok((table, Segments::resume(table, directory, named, patience.clone())?));
+        let disk_retry = DiskRetry::default();
+        let open = |(table, named)| Ok((table, Segments::resume(table, directory, named, disk_retry.clone())?));
         let opened: Result<BTreeMap<_, _>, ArrowError> = tables.into_iter().map(open).collect();
         let Ok(segments) = opened else { return Ok(None) };
         let mut kept: BTreeSet<String> = segments.values().flat_map(Segments::files).collect();
         kept.insert(files::CHECKPOINT.to_owned());
         let foreign = own::remove_all_but(&kept, directory).map_err(|e| error(directory, e.into()))?;
         warn_of(&foreign, directory);
-        Ok(Some((Self::of(directory, segments, patience, buffer), note)))
+        Ok(Some((Self::of(directory, segments, disk_retry, buffer), note)))
     }
 
     /// The note of the checkpoint in `directory`, if there is one that can be read. Touches nothing.
@@ -135,7 +139,7 @@ impl Spool {
     /// The one step that counts: until here the checkpoint before stands, from here on this one.
     fn name(&self, tables: Checkpointed, note: &Value) -> Result<(), SpoolError> {
         let checkpoint = Checkpoint::new(tables, note.clone());
-        let written = self.patience.0.during(&self.directory, || checkpoint.write(&self.directory));
+        let written = self.disk_retry.0.during(&self.directory, || checkpoint.write(&self.directory));
         written.map_err(|e| error(&self.directory, e.into()))
     }
 
@@ -240,7 +244,7 @@ impl Spool {
     fn remember<T>(&mut self, result: Result<T, ArrowError>) -> Result<T, SpoolError> {
         if let (None, Err(e)) = (&self.broken, &result) {
             self.broken = Some(e.to_string());
-            self.patience.0.end();
+            self.disk_retry.0.end();
         }
         result.map_err(|e| error(&self.directory, e))
     }
@@ -248,18 +252,18 @@ impl Spool {
 
 /// Waits for nothing any more, once it is dropped.
 #[derive(Debug)]
-struct Impatient(Patience);
+struct StopRetryingOnDrop(DiskRetry);
 
-impl Drop for Impatient {
+impl Drop for StopRetryingOnDrop {
     fn drop(&mut self) {
         self.0.end();
     }
 }
 
 /// What a checkpoint is about to name.
-type Checkpointed = BTreeMap<Table, Vec<Closed>>;
+type Checkpointed = BTreeMap<Table, Vec<ClosedSegment>>;
 
-fn lane<C: Columns>(segments: Option<Segments>, buffer: Limit) -> Option<Box<Lane<C>>> {
+fn lane<C: Columns>(segments: Option<Segments>, buffer: BatchLimit) -> Option<Box<Lane<C>>> {
     segments.map(|segments| Box::new(Lane::new(segments, buffer)))
 }
 

@@ -29,7 +29,7 @@ fn row(repository: &str, second: i64) -> RepositoryRow<'_> {
 }
 
 fn spool(directory: &Path, buffer: usize, names: &[String]) -> Spool {
-    let limit = |_| Limit { rows: buffer, bytes: usize::MAX };
+    let limit = |_| BatchLimit { rows: buffer, bytes: usize::MAX };
     let mut spool = Spool::create_with(&directory.join("walk"), &[Table::Repositories], limit).unwrap();
     for (second, name) in names.iter().enumerate() {
         spool.push(&row(name, i64::try_from(second).unwrap())).unwrap();
@@ -183,7 +183,7 @@ fn random_rows_of_all_tables_come_back_sorted_unique_and_counted() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
         let directory = tempfile::tempdir().unwrap();
-        let limits = WALKED.map(|_| Limit { rows: random.usize(1..400), bytes: random.usize(1..100_000) });
+        let limits = WALKED.map(|_| BatchLimit { rows: random.usize(1..400), bytes: random.usize(1..100_000) });
         let limit = |table| limits[WALKED.iter().position(|t| *t == table).unwrap()];
         let mut spool = Spool::create_with(&directory.path().join("walk"), &WALKED, limit).unwrap();
         let mut model = Model::default();
@@ -230,7 +230,7 @@ fn a_row_for_a_table_that_the_spool_does_not_have_is_an_error() {
 #[test]
 fn large_rows_are_written_before_there_are_many() {
     let directory = tempfile::tempdir().unwrap();
-    let limit = |_| Limit { rows: usize::MAX, bytes: 64 * 1024 };
+    let limit = |_| BatchLimit { rows: usize::MAX, bytes: 64 * 1024 };
     let mut spool = Spool::create_with(&directory.path().join("walk"), &WALKED, limit).unwrap();
     let mut random = fastrand::Rng::with_seed(1);
     for _ in 0..100 {

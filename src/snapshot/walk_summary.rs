@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum WalkCompletion {
     /// After the last page, or at the configured number of repositories.
     Whole,
     /// By an error before anything was read: the registry refused us.
@@ -69,9 +69,9 @@ impl Refused {
 
 /// What a walk saw.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence {
+pub struct WalkSummary {
     /// How it ended.
-    pub ending: Ending,
+    pub ending: WalkCompletion,
     /// Names the registry listed, before include and exclude.
     pub listed: u64,
     /// What there is to publish.

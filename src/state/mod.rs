@@ -69,26 +69,26 @@ pub enum StateError {
 
 /// What `state.json` holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Pointer {
+struct StateFile {
     last_slot: Option<DateTime<Utc>>,
     /// The last one that the schedule took.
     #[serde(default)]
-    scheduled: Option<Scheduled>,
-    last: Option<Last>,
+    scheduled: Option<ScheduledSlot>,
+    last: Option<LastSnapshot>,
     #[serde(default)]
     history: History,
 }
 
 /// A slot of the schedule, and the time that its run stands for: the same, unless that was another run's already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Scheduled {
+struct ScheduledSlot {
     slot: DateTime<Utc>,
     stands_for: DateTime<Utc>,
 }
 
 /// The newest snapshot that could be published.
 #[derive(Debug, Serialize, Deserialize)]
-struct Last {
+struct LastSnapshot {
     id: SnapshotId,
     /// Kept here too, so that the guard against shrinkage outlives a damaged snapshot.
     rows_repositories: u64,
@@ -102,18 +102,18 @@ struct Last {
 
 /// The newest snapshot, as far as the next one is compared with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Previous {
+pub struct PreviousSnapshot {
     /// How much is in it.
     pub extent: Extent,
     /// Where its tables are, unless they were lost.
     pub directory: PathBuf,
 }
 
-impl Last {
-    fn previous(&self, directory: &Path) -> Previous {
+impl LastSnapshot {
+    fn previous(&self, directory: &Path) -> PreviousSnapshot {
         let known = Extent { repositories: self.rows_repositories, tags: self.rows_tags, ..Extent::default() };
         let extent = self.extent.unwrap_or(known);
-        Previous { extent, directory: directory.join(sealed_name(&self.id)) }
+        PreviousSnapshot { extent, directory: directory.join(sealed_name(&self.id)) }
     }
 }
 
@@ -121,7 +121,7 @@ impl Last {
 #[derive(Debug)]
 pub struct RegistryState {
     directory: PathBuf,
-    pointer: Pointer,
+    pointer: StateFile,
     /// The operating system releases the lock with the file, however this process ends.
     _lock: File,
 }
@@ -210,7 +210,7 @@ impl RegistryState {
             return Ok(taken);
         }
         let stands_for = self.free_slot(slot);
-        self.pointer.scheduled = Some(Scheduled { slot, stands_for });
+        self.pointer.scheduled = Some(ScheduledSlot { slot, stands_for });
         self.pointer.last_slot = Some(stands_for);
         self.save()?;
         Ok(Some(stands_for))
@@ -271,7 +271,7 @@ impl RegistryState {
     }
 
     /// What the next run is compared with.
-    pub fn previous(&self) -> Option<Previous> {
+    pub fn previous(&self) -> Option<PreviousSnapshot> {
         self.pointer.last.as_ref().map(|last| last.previous(&self.directory))
     }
 
@@ -288,7 +288,7 @@ impl RegistryState {
         let Extent { repositories: rows_repositories, tags: rows_tags, .. } = extent;
         let id = sealed.snapshot.id().clone();
         // The two counts beside the extent are for an earlier version that may be run again.
-        let last = Last { id, rows_repositories, rows_tags, extent: Some(extent), delivered: BTreeMap::new() };
+        let last = LastSnapshot { id, rows_repositories, rows_tags, extent: Some(extent), delivered: BTreeMap::new() };
         let before = self.pointer.last.replace(last);
         if let Err(e) = self.save() {
             self.pointer.last = before;
@@ -321,7 +321,7 @@ impl RegistryState {
 ///
 /// # Errors
 /// If there is a state file that cannot be read.
-pub fn previous(root: &Path, registry: &RegistryName) -> Result<Option<Previous>, StateError> {
+pub fn previous(root: &Path, registry: &RegistryName) -> Result<Option<PreviousSnapshot>, StateError> {
     let directory = directory(root, registry);
     Ok(read_pointer(&directory)?.last.as_ref().map(|last| last.previous(&directory)))
 }
@@ -380,10 +380,10 @@ fn lock_registry(path: &Path) -> Result<File, StateError> {
     }
 }
 
-fn read_pointer(directory: &Path) -> Result<Pointer, StateError> {
+fn read_pointer(directory: &Path) -> Result<StateFile, StateError> {
     let path = directory.join(POINTER);
     match fs::read(&path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pointer::default()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(StateFile::default()),
         Err(source) => Err(StateError::Disk { path, source }),
         Ok(json) => serde_json::from_slice(&json).map_err(|source| StateError::Damaged { path, source }),
     }

@@ -2,16 +2,17 @@
 //! once. Knows no verdict and no sink.
 
 mod driver;
-mod found;
-mod images;
-mod ledger;
+mod manifests;
 mod memory;
 mod monitored;
 mod notes;
 mod reading;
-mod seen;
+mod recorder;
+mod recording;
+mod repository_contents;
+mod seen_names;
 mod settings;
-mod taken;
+mod taken_names;
 mod unfinished;
 
 use std::num::NonZeroUsize;
@@ -21,30 +22,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stocktake_sink::{RunError, Table};
 
 pub use driver::walk;
-pub use ledger::{Books, Unlisted};
+pub use recorder::{Unlisted, WalkCounts};
 pub use settings::{Depth, NameFilter, WalkSettings};
 pub use unfinished::{NotResumed, Unfinished};
 
 use crate::discovery::Discovery;
 use crate::registry::{Contents, RegistryError};
-use crate::snapshot::{Known, Spool, SpoolError};
+use crate::snapshot::{SnapshotLookup, Spool, SpoolError};
 
 /// Where a walk gets its answers.
 #[derive(Clone, Debug)]
-pub struct Sources<'a> {
+pub struct WalkSources<'a> {
     /// The names.
     pub discovery: &'a dyn Discovery,
     /// What the repositories hold.
     pub contents: &'a dyn Contents,
     /// What the last snapshot holds, where it may be relied on.
-    pub known: Option<Arc<Known>>,
+    pub known: Option<Arc<SnapshotLookup>>,
     /// Repositories read at once.
     pub concurrency: NonZeroUsize,
 }
 
 /// How a walk begins.
 #[derive(Debug)]
-pub enum Start {
+pub enum WalkStart {
     /// From nothing.
     Fresh {
         /// Where rows go; empty.
@@ -59,14 +60,14 @@ pub enum Start {
 
 /// Counters that others may read while a walk goes on.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct WalkProgress {
     pages: AtomicU64,
     listed: AtomicU64,
     read: AtomicU64,
     tags: AtomicU64,
 }
 
-impl Progress {
+impl WalkProgress {
     /// Pages handled so far.
     pub fn pages(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
@@ -90,7 +91,7 @@ impl Progress {
 
 /// How a walk ended.
 #[derive(Debug)]
-pub enum Ended {
+pub enum WalkEnd {
     /// After the last page and the last repository.
     Whole,
     /// At `max_repositories`, before the last page or name.
@@ -127,18 +128,18 @@ pub enum WalkError {
 
 /// What a walk leaves.
 #[derive(Debug)]
-pub struct Walked {
+pub struct WalkOutcome {
     /// How it ended.
-    pub ended: Ended,
+    pub ended: WalkEnd,
     /// What was counted, an earlier part of the walk included.
-    pub books: Books,
+    pub counts: WalkCounts,
     /// The rows.
     pub spool: Spool,
     /// Whether a checkpoint is left from which another run may go on.
     pub resumable: bool,
 }
 
-impl Books {
+impl WalkCounts {
     /// What went wrong with single repositories.
     pub fn errors(&self) -> Vec<RunError> {
         self.notes.clone().into_errors()

@@ -7,19 +7,19 @@ use stocktake_sink::RunError;
 use tracing::debug;
 
 use super::Depth;
-use super::found::Found;
-use super::images::Images;
+use super::manifests::ManifestReader;
 use super::memory::MemoryBudget;
+use super::repository_contents::RepositoryContents;
 use crate::clock;
 use crate::registry::{Contents, Fault, Place, RegistryError, Tags};
-use crate::snapshot::{Known, KnownRepository, RepositoryState};
+use crate::snapshot::{KnownRepository, RepositoryState, SnapshotLookup};
 
 /// Reads repositories.
 #[derive(Clone, Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct RepositoryReader<'a> {
     pub(super) contents: &'a dyn Contents,
     /// What the last snapshot holds.
-    pub(super) known: Option<Arc<Known>>,
+    pub(super) known: Option<Arc<SnapshotLookup>>,
     pub(super) depth: Depth,
     /// Requests of one repository under way at once.
     pub(super) width: usize,
@@ -29,15 +29,15 @@ pub(super) struct Reader<'a> {
 
 /// What became of one repository.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct RepositoryReading {
     pub(super) repository: Arc<str>,
     pub(super) monitored: bool,
     pub(super) observed_at: DateTime<Utc>,
     /// An error where not even its tags could be listed.
-    pub(super) found: Result<Found, RegistryError>,
+    pub(super) found: Result<RepositoryContents, RegistryError>,
 }
 
-impl Reading {
+impl RepositoryReading {
     /// The error that ends the whole walk: no other repository would fare better.
     pub(super) fn fatal(&self) -> Option<&RegistryError> {
         self.error().filter(|e| matches!(e.fault(), Fault::CredentialsRejected | Fault::SecretUnreadable))
@@ -64,17 +64,17 @@ impl Reading {
     }
 }
 
-impl Reader<'_> {
+impl RepositoryReader<'_> {
     /// Reads a repository; a monitored one with its tags at least.
-    pub(super) async fn read(&self, place: Place, monitored: bool) -> Reading {
+    pub(super) async fn read(&self, place: Place, monitored: bool) -> RepositoryReading {
         let depth = if monitored { self.depth.max(Depth::Tags) } else { self.depth };
         let found = self.found(&place, depth).await;
-        Reading { repository: place.repository, monitored, observed_at: clock::now(), found }
+        RepositoryReading { repository: place.repository, monitored, observed_at: clock::now(), found }
     }
 
-    async fn found(&self, place: &Place, depth: Depth) -> Result<Found, RegistryError> {
+    async fn found(&self, place: &Place, depth: Depth) -> Result<RepositoryContents, RegistryError> {
         let Tags { names, invalid, invalid_count, null } = self.contents.tags(place).await?;
-        let mut found = Found { tags: names, null, ..Found::default() };
+        let mut found = RepositoryContents { tags: names, null, ..RepositoryContents::default() };
         if invalid_count > 0 {
             let message = format!("tags that break the specification's grammar are left out: {}", invalid.join(", "));
             let count = i64::try_from(invalid_count).unwrap_or(i64::MAX);
@@ -82,7 +82,7 @@ impl Reader<'_> {
         }
         if depth == Depth::Manifests {
             let known = self.known(&place.repository).await;
-            found = Images::new(self.contents, self.width, &self.memory, place, known, found).read().await;
+            found = ManifestReader::new(self.contents, self.width, &self.memory, place, known, found).read().await;
         }
         Ok(found)
     }

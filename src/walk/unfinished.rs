@@ -7,26 +7,27 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ledger::Books;
+use super::recorder::WalkCounts;
 use crate::registry::Cursor;
 use crate::snapshot::{Spool, SpoolError, is_unused};
 
 /// What a checkpoint says beside the rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Cut {
+pub(super) struct WalkCheckpoint {
     /// For which settings of the registry the walk was made.
     pub(super) fingerprint: String,
     pub(super) begun_at: DateTime<Utc>,
     pub(super) ended_at: DateTime<Utc>,
-    pub(super) pages: Pages,
+    pub(super) pages: ListPosition,
     /// Repositories whose names are entered and which are still to be read.
     pub(super) pending: Vec<String>,
-    pub(super) books: Books,
+    #[serde(rename = "books")]
+    pub(super) counts: WalkCounts,
 }
 
 /// How far the list of names has come.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub(super) enum Pages {
+pub(super) enum ListPosition {
     /// No page is entered yet.
     None,
     /// Up to here.
@@ -44,7 +45,7 @@ pub(super) enum Pages {
 #[derive(Debug)]
 pub struct Unfinished {
     pub(super) spool: Spool,
-    pub(super) cut: Cut,
+    pub(super) cut: WalkCheckpoint,
 }
 
 /// Why no walk is gone on with.
@@ -83,7 +84,7 @@ impl Unfinished {
         if is_unused(directory) {
             return Err(NotResumed::Nothing);
         }
-        let of = |note| serde_json::from_value::<Cut>(note).ok();
+        let of = |note| serde_json::from_value::<WalkCheckpoint>(note).ok();
         let cut = Spool::peek(directory).and_then(of).ok_or(NotResumed::Unreadable)?;
         let age = now - cut.begun_at;
         if within.is_zero() {
@@ -102,14 +103,14 @@ impl Unfinished {
 
     /// Which walk this is, for people.
     pub fn described(&self) -> String {
-        let Cut { begun_at, ended_at, books, pending, .. } = &self.cut;
+        let WalkCheckpoint { begun_at, ended_at, counts, pending, .. } = &self.cut;
         let clock = |time: &DateTime<Utc>| time.format("%H:%M:%S UTC").to_string();
         format!(
             "the walk of {}, cut off at {} after {} pages and {} names, {} of them still to be read",
             clock(begun_at),
             clock(ended_at),
-            books.pages,
-            books.listed,
+            counts.pages,
+            counts.listed,
             pending.len()
         )
     }

@@ -5,7 +5,7 @@ use crate::registry::Fault;
 
 /// A discovery of each API whose lists a dead login may read too, what it is asked for as proof, what a dead login gets
 /// there, and what it lists.
-fn each(rig: &Rig) -> [(DiscoverySettings, &'static str, u16); 4] {
+fn each(rig: &DiscoveryRig) -> [(DiscoverySettings, &'static str, u16); 4] {
     let token = ApiSettings { url: None, login: ApiLogin::Token(rig.source()) };
     let basic = ApiSettings { url: None, login: ApiLogin::Basic(rig.login()) };
     let gitlab = DiscoverySettings::Gitlab { api: rig.bearer(), groups: owned(&["acme"]), projects: Vec::new() };
@@ -34,8 +34,8 @@ fn public_lists() -> Vec<(&'static str, Goes)> {
     ]
 }
 
-async fn rig(proofs: Vec<(&'static str, Goes)>) -> Rig {
-    Rig::new([public_lists(), proofs].concat()).await
+async fn rig(proofs: Vec<(&'static str, Goes)>) -> DiscoveryRig {
+    DiscoveryRig::new([public_lists(), proofs].concat()).await
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn giteas_narrow_tokens_are_alive_though_they_may_not_read_their_user() {
 #[tokio::test]
 async fn gitlabs_kinds_of_tokens_are_each_asked_where_they_are_known() {
     let refused = || Goes::status(401).body(r#"{"message":"401 Unauthorized"}"#);
-    let missing = || Goes::status(404).body(r#"{"error":"404 Not Found"}"#);
+    let missing = || Goes::status(404).body(r#"{"error":"404 Not ListAnswer"}"#);
     for (proofs, is_alive) in [
         // An OAuth token.
         (vec![(PROOFS[2], Goes::status(400).body("{}")), ("/api/v4/user", body("{}"))], true),

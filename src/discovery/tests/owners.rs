@@ -12,7 +12,7 @@ fn gone() -> Goes {
 }
 
 /// Each API with owners `acme`, which is there, and `ghost`, and how it says that.
-fn each(rig: &Rig, owners: &[&str]) -> [DiscoverySettings; 6] {
+fn each(rig: &DiscoveryRig, owners: &[&str]) -> [DiscoverySettings; 6] {
     let owners = || owned(owners);
     let token = ApiSettings { url: None, login: ApiLogin::Token(rig.source()) };
     let basic = ApiSettings { url: None, login: ApiLogin::Basic(rig.login()) };
@@ -26,9 +26,9 @@ fn each(rig: &Rig, owners: &[&str]) -> [DiscoverySettings; 6] {
     ]
 }
 
-async fn rig() -> Rig {
+async fn rig() -> DiscoveryRig {
     let forbidden = || Goes::status(403).body(r#"{"errors":[{"code":"FORBIDDEN","message":"forbidden"}]}"#);
-    Rig::new(vec![
+    DiscoveryRig::new(vec![
         (
             "/api/v1/repository?namespace=acme&public=true",
             body(r#"{"repositories":[{"namespace":"acme","name":"app"}]}"#),
@@ -96,7 +96,7 @@ async fn none_that_is_there_ends_the_walk() {
 
 #[tokio::test]
 async fn one_that_is_there_and_empty_is_no_shortfall() {
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/api/v1/repository?namespace=acme&public=true", body(r#"{"repositories":[]}"#)),
         ("/api/v1/organization/acme", gone()),
         ("/api/v1/users/acme", body(r#"{"username":"acme"}"#)),
@@ -115,7 +115,7 @@ async fn a_list_that_is_refused_though_its_owner_is_there_ends_the_walk() {
         // A proxy does not know what it is asked for: that says nothing of the group.
         (Goes::status(404).body("404 page not found"), "a proxy's word"),
     ] {
-        let rig = Rig::new(vec![
+        let rig = DiscoveryRig::new(vec![
             ("/api/v4/groups/other/registry/repositories?per_page=100&page=1", listed(r#"[{"path":"other/app"}]"#)),
             (list, Goes::status(404).body("404 page not found")),
             ("/api/v4/groups/acme", owner),
@@ -135,11 +135,11 @@ async fn one_place_that_says_no_is_enough_where_none_says_yes() {
         ("/api/v1/repository?namespace=b&public=true", body(r#"{"repositories":[{"namespace":"b","name":"c"}]}"#));
     for (user, missing) in [(Goes::status(401), true), (Goes::status(302), true), (body("{}"), false)] {
         let places = [("/api/v1/organization/acme", gone()), ("/api/v1/users/acme", user)];
-        let rig = Rig::new([vec![list.clone(), other.clone()], places.to_vec()].concat()).await;
+        let rig = DiscoveryRig::new([vec![list.clone(), other.clone()], places.to_vec()].concat()).await;
         assert_eq!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.len(), usize::from(missing));
     }
     // Where no place says no, the list is believed, which said 200.
     let places = [("/api/v1/organization/acme", Goes::status(401)), ("/api/v1/users/acme", Goes::status(403))];
-    let rig = Rig::new([vec![list, other], places.to_vec()].concat()).await;
+    let rig = DiscoveryRig::new([vec![list, other], places.to_vec()].concat()).await;
     assert!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.is_empty());
 }

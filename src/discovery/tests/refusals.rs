@@ -5,8 +5,8 @@ use crate::registry::Fault;
 
 const QUAY: &str = "/api/v1/repository?namespace=acme&public=true";
 
-async fn quay(answers: Vec<Goes>) -> Rig {
-    Rig::new(answers.into_iter().map(|goes| (QUAY, goes)).collect()).await
+async fn quay(answers: Vec<Goes>) -> DiscoveryRig {
+    DiscoveryRig::new(answers.into_iter().map(|goes| (QUAY, goes)).collect()).await
 }
 
 async fn quay_error(goes: Goes) -> RegistryError {
@@ -45,7 +45,7 @@ async fn refusals_are_told_apart_and_say_what_the_login_needs() {
 
 #[tokio::test]
 async fn without_a_login_a_401_is_no_refused_password() {
-    let rig = Rig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", Goes::status(401))]).await;
+    let rig = DiscoveryRig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", Goes::status(401))]).await;
     let settings = DiscoverySettings::DockerHub { api: ApiSettings::default(), namespaces: owned(&["acme"]) };
     let error = rig.error(&settings).await;
     assert_eq!(error.fault(), Fault::Denied);
@@ -55,9 +55,11 @@ async fn without_a_login_a_401_is_no_refused_password() {
 #[tokio::test]
 async fn a_refused_exchange_is_not_tried_again() {
     for status in [400, 401] {
-        let rig =
-            Rig::new(vec![("/v2/auth/token", Goes::status(status).body(r#"{"detail":"Incorrect: hunter2/Ü+%"}"#))])
-                .await;
+        let rig = DiscoveryRig::new(vec![(
+            "/v2/auth/token",
+            Goes::status(status).body(r#"{"detail":"Incorrect: hunter2/Ü+%"}"#),
+        )])
+        .await;
         let api = ApiSettings { url: None, login: ApiLogin::Exchanged(rig.login()) };
         let error = rig.error(&DiscoverySettings::DockerHub { api, namespaces: owned(&["acme"]) }).await;
         assert_eq!(error.fault(), Fault::CredentialsRejected);
@@ -77,7 +79,7 @@ async fn a_429_is_waited_out() {
 #[tokio::test]
 async fn a_next_page_elsewhere_is_refused_before_it_is_asked() {
     let next = r#"{"next":"http://evil.example/v2/namespaces/acme/repositories?page=2","results":[]}"#;
-    let rig = Rig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", body(next))]).await;
+    let rig = DiscoveryRig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", body(next))]).await;
     let settings = DiscoverySettings::DockerHub { api: ApiSettings::default(), namespaces: owned(&["acme"]) };
     let walked = rig.walk(&settings).await;
     assert_eq!((walked.pages.len(), walked.error.expect("an error").fault()), (1, Fault::Untrusted));
@@ -89,14 +91,14 @@ async fn a_list_that_goes_in_circles_ends_in_an_error() {
     // The same key again: the same URL.
     let again = r#"{"repositories":[{"namespace":"acme","name":"app"}],"next_page":"k"}"#;
     let second = "/api/v1/repository?namespace=acme&public=true&next_page=k";
-    let rig = Rig::new(vec![(QUAY, body(again)), (second, body(again))]).await;
+    let rig = DiscoveryRig::new(vec![(QUAY, body(again)), (second, body(again))]).await;
     let error = rig.error(&rig.quay(&["acme"])).await;
     assert_eq!(error.fault(), Fault::Endless);
     assert_eq!(rig.targets().len(), 2);
 
     // Another number, and the same page: a server that ignores `page`.
     let page = r#"[{"name":"library/nginx"}]"#;
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/api/v2.0/projects/library/repositories?page=1&page_size=100", body(page)),
         ("/api/v2.0/projects/library/repositories?page_size=100&page=2", body(page)),
         ("/api/v2.0/projects/library/repositories?page_size=100&page=3", body(page)),
@@ -121,7 +123,7 @@ async fn names_against_the_grammar_are_counted_and_shown_without_secrets() {
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_is_said_before_anything_is_sent() {
-    let rig = Rig::new(Vec::new()).await;
+    let rig = DiscoveryRig::new(Vec::new()).await;
     let api = ApiSettings { url: None, login: ApiLogin::Bearer(SecretSource::File("/nonexistent/token".into())) };
     let error = rig.error(&DiscoverySettings::Quay { api, namespaces: owned(&["acme"]) }).await;
     assert_eq!(error.fault(), Fault::SecretUnreadable);

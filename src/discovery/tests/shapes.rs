@@ -10,7 +10,7 @@ const QUAY_1: &str = r#"{"repositories":[
 
 #[tokio::test]
 async fn quay_is_listed_by_namespace_and_its_key_goes_back_as_it_is() {
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/api/v1/repository?namespace=acme&public=true", body(QUAY_1)),
         (
             "/api/v1/repository?namespace=acme&public=true&next_page=gAAAAABm-_x%3D%3D",
@@ -27,7 +27,7 @@ async fn quay_is_listed_by_namespace_and_its_key_goes_back_as_it_is() {
 
 #[tokio::test]
 async fn quay_can_be_gone_on_with_where_a_walk_was_cut_off() {
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/api/v1/repository?namespace=acme&public=true", body(QUAY_1)),
         (
             "/api/v1/repository?namespace=acme&public=true&next_page=gAAAAABm-_x%3D%3D",
@@ -52,7 +52,7 @@ async fn quay_can_be_gone_on_with_where_a_walk_was_cut_off() {
 
 #[tokio::test]
 async fn harbor_is_listed_by_project_with_numbered_pages() {
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         (
             "/api/v2.0/projects?page=1&page_size=100",
             body(r#"[{"project_id":1,"name":"library","repo_count":2},{"project_id":2,"name":"a b","metadata":{}}]"#)
@@ -88,7 +88,7 @@ async fn harbor_is_listed_by_project_with_numbered_pages() {
 
 #[tokio::test]
 async fn gitlab_is_listed_by_group_and_project_on_another_host() {
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         (
             "/gitlab/api/v4/groups/acme%2Fteam/registry/repositories?per_page=100&page=1",
             body(r#"[{"id":1,"name":"","path":"acme/team/app","project_id":9,"location":"r.example/acme/team/app"}]"#)
@@ -112,7 +112,7 @@ async fn gitlab_is_listed_by_group_and_project_on_another_host() {
     let mut url = rig.server.url();
     url.set_path("/gitlab/");
     let registry = Settings::new("r", "http://127.0.0.1:1".parse().expect("a URL"));
-    let rig = Rig { client: Client::new(registry).expect("a client"), ..rig };
+    let rig = DiscoveryRig { client: Client::new(registry).expect("a client"), ..rig };
     let settings = DiscoverySettings::Gitlab {
         api: ApiSettings { url: Some(url), ..rig.bearer() },
         groups: owned(&["acme/team"]),
@@ -123,7 +123,7 @@ async fn gitlab_is_listed_by_group_and_project_on_another_host() {
 
 #[tokio::test]
 async fn docker_hub_is_listed_by_namespace_with_a_token_by_exchange() {
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/v2/auth/token", body(r#"{"access_token":"eyJ.first"}"#)),
         ("/v2/auth/token", body(r#"{"access_token":"eyJ.second"}"#)),
         (
@@ -151,7 +151,7 @@ async fn docker_hub_is_listed_by_namespace_with_a_token_by_exchange() {
 
 #[tokio::test]
 async fn docker_hub_without_a_login_shows_what_anybody_sees() {
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         (
             "/v2/namespaces/acme/repositories?page_size=100",
             body(r#"{"count":0,"next":null,"previous":null,"results":[]}"#),
@@ -186,7 +186,7 @@ async fn azures_catalog_is_read_with_a_token_for_the_scope_that_it_names() {
         };
         Some(at_home(goes, seen.header("host").unwrap_or_default()))
     };
-    let rig = Rig::with(Script::open([]).with_faults(answer), auth).await;
+    let rig = DiscoveryRig::with(Script::open([]).with_faults(answer), auth).await;
     assert_eq!(rig.names(&DiscoverySettings::Acr).await, ["a", "b/c", "d"]);
     let catalog: Vec<_> = rig.targets().into_iter().filter(|target| target.starts_with("/acr")).collect();
     assert_eq!(catalog.last().map(String::as_str), Some("/acr/v1/_catalog?last=b%2Fc&n=100&orderby="));
@@ -197,7 +197,7 @@ async fn giteas_versions_are_packages_once_each_in_lower_case() {
     let first = r#"[{"id":3,"owner":{"id":1,"login":"Acme","full_name":""},"type":"container","name":"App","version":"2"},
         {"id":2,"owner":{"login":"Acme"},"type":"container","name":"App","version":"1"},
         {"id":9,"owner":{"login":"Acme"},"type":"npm","name":"lib","version":"1"}]"#;
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/api/v1/packages/Acme?type=container&page=1&limit=50", body(first).header("x-total-count", "5")),
         (
             "/api/v1/packages/Acme?type=container&limit=50&page=2",

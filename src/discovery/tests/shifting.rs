@@ -9,19 +9,19 @@ use super::*;
 
 /// How an API pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum NumberedApi {
     Harbor,
     Gitlab,
     Gitea,
     DockerHub,
 }
 
-const KINDS: [Kind; 4] = [Kind::Harbor, Kind::Gitlab, Kind::Gitea, Kind::DockerHub];
+const KINDS: [NumberedApi; 4] = [NumberedApi::Harbor, NumberedApi::Gitlab, NumberedApi::Gitea, NumberedApi::DockerHub];
 
 /// A list of an owner `lib` that changes after each page by `change`, which is given the page's number and how many
 /// pages were answered before.
 fn scripted(
-    kind: Kind,
+    kind: NumberedApi,
     count: usize,
     change: impl Fn(&mut Vec<String>, usize, usize) + Send + Sync + 'static,
 ) -> (Script, Arc<Mutex<Vec<String>>>) {
@@ -39,19 +39,19 @@ fn scripted(
         let shown: Vec<_> = names.iter().skip((page - 1) * size).take(size).collect();
         let (total, is_last) = (names.len(), page * size >= names.len());
         let entry = |name: &&String| match kind {
-            Kind::Harbor => json!({"name": format!("lib/{name}")}),
-            Kind::Gitlab => json!({"path": format!("lib/{name}")}),
-            Kind::Gitea => json!({"owner": {"login": "lib"}, "type": "container", "name": name, "version": "1"}),
-            Kind::DockerHub => json!({"namespace": "lib", "name": name}),
+            NumberedApi::Harbor => json!({"name": format!("lib/{name}")}),
+            NumberedApi::Gitlab => json!({"path": format!("lib/{name}")}),
+            NumberedApi::Gitea => json!({"owner": {"login": "lib"}, "type": "container", "name": name, "version": "1"}),
+            NumberedApi::DockerHub => json!({"namespace": "lib", "name": name}),
         };
         let entries: Vec<_> = shown.iter().map(entry).collect();
         let next = (!is_last).then(|| (page + 1).to_string());
         let goes = match kind {
-            Kind::DockerHub => {
+            NumberedApi::DockerHub => {
                 let next = next.map(|next| format!("{}?page_size=100&page={next}", seen.path()));
                 body(&json!({"count": total, "next": next, "results": entries}).to_string())
             }
-            Kind::Gitlab => body(&json!(entries).to_string()).header("x-next-page", &next.unwrap_or_default()),
+            NumberedApi::Gitlab => body(&json!(entries).to_string()).header("x-next-page", &next.unwrap_or_default()),
             _ => body(&json!(entries).to_string()).header("x-total-count", &total.to_string()),
         };
         let mut answered = answered.lock().expect("unpoisoned");
@@ -62,18 +62,18 @@ fn scripted(
     (Script::open([]).with_faults(answer), now)
 }
 
-async fn rig(script: Script) -> Rig {
-    Rig::with(script, |_| Auth::None).await
+async fn rig(script: Script) -> DiscoveryRig {
+    DiscoveryRig::with(script, |_| Auth::None).await
 }
 
-fn settings(rig: &Rig, kind: Kind) -> DiscoverySettings {
+fn settings(rig: &DiscoveryRig, kind: NumberedApi) -> DiscoverySettings {
     let lib = || owned(&["lib"]);
     let api = ApiSettings::default();
     match kind {
-        Kind::Harbor => DiscoverySettings::Harbor { api, projects: lib() },
-        Kind::Gitlab => DiscoverySettings::Gitlab { api: rig.bearer(), groups: lib(), projects: Vec::new() },
-        Kind::Gitea => DiscoverySettings::Gitea { api, owners: lib() },
-        Kind::DockerHub => DiscoverySettings::DockerHub { api, namespaces: lib() },
+        NumberedApi::Harbor => DiscoverySettings::Harbor { api, projects: lib() },
+        NumberedApi::Gitlab => DiscoverySettings::Gitlab { api: rig.bearer(), groups: lib(), projects: Vec::new() },
+        NumberedApi::Gitea => DiscoverySettings::Gitea { api, owners: lib() },
+        NumberedApi::DockerHub => DiscoverySettings::DockerHub { api, namespaces: lib() },
     }
 }
 
@@ -139,16 +139,16 @@ async fn a_deletion_that_empties_the_last_page_is_noticed() {
 
 #[tokio::test]
 async fn a_stable_list_with_totals_is_read_once() {
-    for (kind, requests) in [(Kind::Harbor, 4), (Kind::Gitea, 7), (Kind::DockerHub, 4)] {
+    for (kind, requests) in [(NumberedApi::Harbor, 4), (NumberedApi::Gitea, 7), (NumberedApi::DockerHub, 4)] {
         let (script, _) = scripted(kind, 350, |_, _, _| {});
         let rig = rig(script).await;
         assert_eq!(rig.names(&settings(&rig, kind)).await.len(), 350);
         assert_eq!(rig.targets().len(), requests, "{kind:?}");
     }
     // GitLab tells no total of more than 10,000 entries: the scripted one never does.
-    let (script, _) = scripted(Kind::Gitlab, 350, |_, _, _| {});
+    let (script, _) = scripted(NumberedApi::Gitlab, 350, |_, _, _| {});
     let rig = rig(script).await;
-    assert_eq!(rig.names(&settings(&rig, Kind::Gitlab)).await.len(), 350);
+    assert_eq!(rig.names(&settings(&rig, NumberedApi::Gitlab)).await.len(), 350);
     assert_eq!(rig.targets().len(), 8);
 }
 
@@ -181,7 +181,7 @@ async fn a_project_that_a_deletion_moves_away_is_listed_too() {
 async fn an_early_empty_page_is_not_the_end_where_the_total_says_otherwise() {
     let path = "/api/v2.0/projects/lib/repositories";
     let total = |text| body(text).header("x-total-count", "2");
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/api/v2.0/projects/lib/repositories?page=1&page_size=100", total(r#"[{"name":"lib/a"}]"#)),
         ("/api/v2.0/projects/lib/repositories?page_size=100&page=2", total("[]")),
         ("/api/v2.0/projects/lib/repositories?page_size=100&page=3", total(r#"[{"name":"lib/b"}]"#)),
@@ -194,7 +194,7 @@ async fn an_early_empty_page_is_not_the_end_where_the_total_says_otherwise() {
 #[tokio::test]
 async fn two_lists_with_the_same_content_are_no_circle() {
     let one = |text| body(text).header("x-total", "1");
-    let rig = Rig::new(vec![
+    let rig = DiscoveryRig::new(vec![
         ("/api/v4/groups/acme/registry/repositories?per_page=100&page=1", one(r#"[{"path":"acme/app"}]"#)),
         ("/api/v4/projects/7/registry/repositories?per_page=100&page=1", one(r#"[{"path":"acme/app"}]"#)),
     ])

@@ -9,9 +9,9 @@ use stocktake_sink::{
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
-use crate::run::{Cause, DeliveryError, JudgedRun, Outcome, SinkOutcome};
+use crate::run::{Cause, DeliveryError, JudgedRun, RunOutcome, SinkOutcome};
 
-fn known(names: &[&str]) -> (Metrics, Arc<dyn Meter>) {
+fn known(names: &[&str]) -> (Metrics, Arc<dyn Observer>) {
     let metrics = Metrics::new();
     let meter = metrics.registry(&name("quay"), &sinks(names));
     (metrics, meter)
@@ -25,7 +25,7 @@ fn cause(code: &'static str) -> Cause {
     Cause { code, message: "scripted".into(), remedy: None, is_authentication: false }
 }
 
-fn report(outcome: Outcome, sinks: Vec<SinkOutcome>) -> RunReport {
+fn report(outcome: RunOutcome, sinks: Vec<SinkOutcome>) -> RunReport {
     RunReport {
         registry: name("quay"),
         started_at: moment(),
@@ -39,7 +39,7 @@ fn report(outcome: Outcome, sinks: Vec<SinkOutcome>) -> RunReport {
     }
 }
 
-fn judged(verdict: Verdict, cause: Option<Cause>) -> Outcome {
+fn judged(verdict: Verdict, cause: Option<Cause>) -> RunOutcome {
     let record = RunRecord {
         id: SnapshotId::new(name("quay"), moment()),
         started_at: moment(),
@@ -58,7 +58,7 @@ fn judged(verdict: Verdict, cause: Option<Cause>) -> Outcome {
         exporter_version: String::new(),
         config_sha256: String::new(),
     };
-    Outcome::Judged(Box::new(JudgedRun { record, cause, monitored: 0, resumable: false }))
+    RunOutcome::Judged(Box::new(JudgedRun { record, cause, monitored: 0, resumable: false }))
 }
 
 fn delivered(sink: &str, attempts: u32, result: Result<Receipt, DeliveryError>) -> SinkOutcome {
@@ -98,7 +98,7 @@ fn requests_are_counted_by_endpoint_and_by_what_came_of_them() {
     assert_eq!(of("page_failures_total", ",reason=\"unreachable\""), 1.0);
     assert_eq!(of("token_requests_total", ""), Fault::ALL.len() as f64);
     assert_eq!(of("token_request_failures_total", ",reason=\"credentials_rejected\""), 1.0);
-    for rule in Rule::ALL.map(Rule::as_str) {
+    for rule in SafetyRule::ALL.map(SafetyRule::as_str) {
         assert_eq!(of("security_rejections_total", &format!(",reason=\"{rule}\"")), 1.0);
     }
     meter.begun(Endpoint::Tags);
@@ -129,7 +129,7 @@ fn the_clock_is_that_of_the_registry() {
     ];
     for (endpoint, clock_skew, expected) in cases {
         meter.begun(endpoint);
-        meter.ended(&Exchange { clock_skew, ..exchange(endpoint, Ok(200)) });
+        meter.ended(&EndedRequest { clock_skew, ..exchange(endpoint, Ok(200)) });
         assert_eq!(skew(), expected, "{endpoint:?} {clock_skew:?}");
     }
 }
@@ -154,7 +154,7 @@ fn tokens_in_vain_are_counted_until_one_comes_and_denied_scopes_are_not_among_th
 fn what_is_delivered_again_is_counted_whatever_became_of_the_run_itself() {
     let (metrics, _meter) = known(&["lake"]);
     let redelivered = || vec![delivered("lake", 1, Ok(receipt()))];
-    let suspended = report(Outcome::Suspended(cause("credentials_rejected")), Vec::new());
+    let suspended = report(RunOutcome::Suspended(cause("credentials_rejected")), Vec::new());
     metrics.run_ended(&RunReport { redelivered: redelivered(), ..suspended });
     let published = report(judged(Verdict::Complete, None), vec![delivered("lake", 1, Ok(receipt()))]);
     metrics.run_ended(&RunReport { redelivered: redelivered(), ..published });
@@ -173,16 +173,17 @@ fn runs_are_counted_with_their_reason_and_their_sinks() {
     ];
     metrics.run_ended(&report(judged(Verdict::Complete, None), sinks));
     metrics.run_ended(&report(judged(Verdict::Gaps, Some(cause("gaps"))), Vec::new()));
-    metrics.run_ended(&RunReport { trigger: Trigger::Manual, ..report(Outcome::NotBegun(cause("state")), Vec::new()) });
+    metrics
+        .run_ended(&RunReport { trigger: Trigger::Manual, ..report(RunOutcome::NotBegun(cause("state")), Vec::new()) });
     metrics.run_ended(&report(
-        Outcome::Interrupted { resumable: true },
+        RunOutcome::Interrupted { resumable: true },
         vec![delivered("lake", 0, Err(DeliveryError::Interrupted))],
     ));
     metrics.run_ended(&report(judged(Verdict::Suspicious, None), Vec::new()));
     metrics.run_ended(&report(judged(Verdict::Denied, Some(cause("credentials_rejected"))), Vec::new()));
     metrics.run_ended(&RunReport { dry_run: true, ..report(judged(Verdict::Failed, None), Vec::new()) });
     metrics.run_ended(&RunReport { registry: name("stranger"), ..report(judged(Verdict::Failed, None), Vec::new()) });
-    metrics.run_ended(&report(Outcome::Skipped(cause("served")), Vec::new()));
+    metrics.run_ended(&report(RunOutcome::Skipped(cause("served")), Vec::new()));
     let parsed = read(&metrics);
     let of = |name: &str, rest: &str| parsed.value(&format!("stocktake_{name}{{registry=\"quay\",{rest}}}"));
     assert_eq!(of("runs_total", "trigger=\"schedule\""), 5.0);
@@ -209,9 +210,9 @@ fn slots_without_a_run_are_counted_once_by_whoever_knows() {
     metrics.skipped(&name("quay"), Skip::Missed, 3);
     metrics.skipped(&name("quay"), Skip::Overlap, 1);
     metrics.skipped(&name("stranger"), Skip::Overlap, 1);
-    metrics.run_ended(&report(Outcome::Skipped(cause("locked")), Vec::new()));
-    metrics.run_ended(&report(Outcome::Suspended(cause("credentials_rejected")), Vec::new()));
-    let by_hand = RunReport { trigger: Trigger::Manual, ..report(Outcome::Skipped(cause("locked")), Vec::new()) };
+    metrics.run_ended(&report(RunOutcome::Skipped(cause("locked")), Vec::new()));
+    metrics.run_ended(&report(RunOutcome::Suspended(cause("credentials_rejected")), Vec::new()));
+    let by_hand = RunReport { trigger: Trigger::Manual, ..report(RunOutcome::Skipped(cause("locked")), Vec::new()) };
     metrics.run_ended(&by_hand);
     let parsed = read(&metrics);
     for (reason, count) in [("missed", 3.0), ("overlap", 2.0), ("suspended", 1.0)] {

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::discovery::DiscoverySettings;
 use crate::registry::{self, Auth};
 use crate::snapshot::JudgeSettings;
-use crate::walk::{Books, Ended, WalkSettings, Walked};
+use crate::walk::{WalkCounts, WalkEnd, WalkOutcome, WalkSettings};
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn plan(state: &Path) -> Plan {
         sinks: Vec::new(),
         state,
         config_sha256,
-        meter: std::sync::Arc::new(registry::Unmetered),
+        meter: std::sync::Arc::new(()),
     }
 }
 
@@ -38,7 +38,7 @@ async fn a_run_takes_the_time_that_passed_and_not_what_the_wall_clock_says() {
     let run = Run::new(&plan);
     tokio::time::advance(Duration::from_hours(1)).await;
     let report = run.publish(&CancellationToken::new()).await;
-    assert!(matches!(report.outcome, Outcome::NotBegun(_)), "{report:?}");
+    assert!(matches!(report.outcome, RunOutcome::NotBegun(_)), "{report:?}");
     assert!(report.duration() >= TimeDelta::hours(1), "{report:?}");
 }
 
@@ -59,9 +59,9 @@ async fn other_work_goes_on_while_a_spool_is_merged() {
         };
         spool.push(&row).unwrap();
     }
-    let mut books = Books::default();
-    (books.pages, books.listed) = (1, 100_000);
-    let walked = Walked { ended: Ended::Whole, books, spool, resumable: false };
+    let mut counts = WalkCounts::default();
+    (counts.pages, counts.listed) = (1, 100_000);
+    let walked = WalkOutcome { ended: WalkEnd::Whole, counts, spool, resumable: false };
     let plan = plan(scratch.path());
     let run = Run::new(&plan);
     let turns = Rc::new(Cell::new(0));
@@ -74,7 +74,7 @@ async fn other_work_goes_on_while_a_spool_is_merged() {
     };
     let judged = tokio::select! {
         biased;
-        judged = verdict::judge(&run.context, Walk::Done { walked: Box::new(walked), resumed: None }, id, None) => judged.unwrap(),
+        judged = verdict::judge(&run.context, WalkAttempt::Done { walked: Box::new(walked), resumed: None }, id, None) => judged.unwrap(),
         () = others => unreachable!("it never ends"),
     };
     assert_eq!(judged.record.rows_repositories, 100_000);

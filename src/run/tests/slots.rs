@@ -40,13 +40,13 @@ impl Sink for Moody {
     }
 }
 
-struct Place {
+struct SlotPlace {
     directory: tempfile::TempDir,
     registry: FakeRegistry,
     sink: Arc<Moody>,
 }
 
-impl Place {
+impl SlotPlace {
     async fn new() -> Self {
         let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
         let place = Self { directory: tempfile::tempdir().unwrap(), registry, sink: Arc::default() };
@@ -92,29 +92,29 @@ fn refusals(report: &RunReport) -> Option<u32> {
 
 #[tokio::test]
 async fn credentials_refused_three_times_are_not_sent_again_until_they_change() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     place.secret("wrong");
     for night in 1..=3 {
         let report = place.scheduled(i64::from(night)).await;
-        assert_eq!(report.severity(), Severity::Authentication);
+        assert_eq!(report.severity(), RunSeverity::Authentication);
         assert_eq!(refusals(&report), Some(night));
         assert_eq!(place.logins(), u64::from(night), "each run sends them once");
     }
     let report = place.scheduled(4).await;
-    assert!(matches!(report.outcome, Outcome::Suspended(_)), "{report:?}");
-    assert_eq!(report.severity(), Severity::Authentication);
+    assert!(matches!(report.outcome, RunOutcome::Suspended(_)), "{report:?}");
+    assert_eq!(report.severity(), RunSeverity::Authentication);
     let cause = report.cause().unwrap();
     assert!(cause.message.contains("refused 3 times in a row"), "{cause:?}");
     assert_eq!(place.logins(), 3, "nothing was sent");
 
     place.secret(PASSWORD);
     let report = place.scheduled(5).await;
-    assert_eq!((report.severity(), refusals(&report)), (Severity::Good, None), "{report:?}");
+    assert_eq!((report.severity(), refusals(&report)), (RunSeverity::Good, None), "{report:?}");
 }
 
 #[tokio::test]
 async fn a_person_may_send_refused_credentials_and_closes_the_breaker_if_they_are_taken() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     place.secret("wrong");
     for night in 1..=3 {
         place.scheduled(night).await;
@@ -130,7 +130,7 @@ async fn a_person_may_send_refused_credentials_and_closes_the_breaker_if_they_ar
 
 #[tokio::test]
 async fn another_wrong_secret_begins_to_count_anew_and_the_state_holds_neither() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     place.secret("first-wrong-one");
     for night in 1..=3 {
         place.scheduled(night).await;
@@ -143,7 +143,7 @@ async fn another_wrong_secret_begins_to_count_anew_and_the_state_holds_neither()
 
 #[tokio::test]
 async fn a_slot_is_served_once() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     let report = place.scheduled(10).await;
     let history = report.history.unwrap();
     assert_eq!(history.served, Some(at(10)));
@@ -152,13 +152,13 @@ async fn a_slot_is_served_once() {
     assert_eq!(history.inventory.unwrap().repositories, 150);
     assert_eq!(history.last_success_at, Some(last.finished_at));
     let report = place.scheduled(10).await;
-    assert!(matches!(report.outcome, Outcome::Skipped(_)), "{report:?}");
+    assert!(matches!(report.outcome, RunOutcome::Skipped(_)), "{report:?}");
     assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z"]);
 }
 
 #[tokio::test]
 async fn a_run_killed_after_it_sealed_is_the_same_run_when_its_slot_is_taken_again() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     *place.sink.fails.lock().await = true;
     let report = place.scheduled(10).await;
     let history = report.history.unwrap();
@@ -173,7 +173,7 @@ async fn a_run_killed_after_it_sealed_is_the_same_run_when_its_slot_is_taken_aga
 
     let asked = place.registry.requests().len();
     let report = place.scheduled(10).await;
-    assert_eq!(report.severity(), Severity::Good, "{report:?}");
+    assert_eq!(report.severity(), RunSeverity::Good, "{report:?}");
     assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z"]);
     assert_eq!(place.registry.requests().len(), asked, "there was nothing left to walk");
     assert_eq!(report.history.unwrap().served, Some(at(10)));
@@ -181,7 +181,7 @@ async fn a_run_killed_after_it_sealed_is_the_same_run_when_its_slot_is_taken_aga
 
 #[tokio::test]
 async fn failures_are_counted_until_one_run_is_published() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     place.secret("wrong");
     assert_eq!(place.scheduled(1).await.history.unwrap().failures, 1);
     assert_eq!(place.scheduled(2).await.history.unwrap().failures, 2);
@@ -191,16 +191,16 @@ async fn failures_are_counted_until_one_run_is_published() {
 
 #[tokio::test]
 async fn a_run_stopped_while_its_sinks_are_served_is_finished_when_its_slot_is_taken_again() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     let stop = CancellationToken::new();
     *place.sink.stops.lock().await = Some(stop.clone());
     let report = Run::scheduled(&place.plan(), at(10)).publish(&stop).await;
-    assert_eq!(report.severity(), Severity::Interrupted, "{report:?}");
+    assert_eq!(report.severity(), RunSeverity::Interrupted, "{report:?}");
     assert_eq!(report.history.unwrap().served, None, "its sinks have not all heard of it");
 
     let asked = place.registry.requests().len();
     let report = place.scheduled(10).await;
-    assert_eq!(report.severity(), Severity::Good, "{report:?}");
+    assert_eq!(report.severity(), RunSeverity::Good, "{report:?}");
     assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z"]);
     assert_eq!(place.registry.requests().len(), asked, "it is not walked again");
     let history = report.history.unwrap();
@@ -209,7 +209,7 @@ async fn a_run_stopped_while_its_sinks_are_served_is_finished_when_its_slot_is_t
 
 #[tokio::test]
 async fn refusals_are_forgotten_where_no_secret_is_configured_any_more() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     place.secret("wrong");
     assert_eq!(refusals(&place.scheduled(1).await), Some(1));
     let mut plan = place.plan();
@@ -220,13 +220,13 @@ async fn refusals_are_forgotten_where_no_secret_is_configured_any_more() {
 
 #[tokio::test]
 async fn what_a_sink_did_with_the_snapshot_before_is_told_beside_what_it_does_with_this_one() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     *place.sink.fails.lock().await = true;
-    assert_eq!(place.scheduled(10).await.severity(), Severity::Failed);
+    assert_eq!(place.scheduled(10).await.severity(), RunSeverity::Failed);
     *place.sink.fails.lock().await = false;
     let report = place.scheduled(20).await;
     assert!(matches!(&report.redelivered[..], [SinkOutcome { result: Ok(_), .. }]), "{report:?}");
-    assert_eq!((report.sinks.len(), report.severity()), (1, Severity::Good));
+    assert_eq!((report.sinks.len(), report.severity()), (1, RunSeverity::Good));
     assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221330Z", "quay-20231114T221340Z"]);
 }
 
@@ -252,14 +252,14 @@ impl Sink for Witness {
 
 #[tokio::test]
 async fn a_run_killed_after_its_failure_was_told_is_not_run_again_under_the_same_name() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     let state = place.directory.path().join("state/quay/state.json");
     let witness = Arc::new(Witness { state: state.clone(), saw: Mutex::default() });
     let mut plan = place.plan();
     plan.sinks = vec![("feed".into(), Arc::clone(&witness) as _)];
     place.secret("wrong");
     let report = Run::scheduled(&plan, at(10)).publish(&CancellationToken::new()).await;
-    assert_eq!(report.severity(), Severity::Authentication);
+    assert_eq!(report.severity(), RunSeverity::Authentication);
     let (run_id, killed) = witness.saw.lock().await.pop().unwrap();
     fs::write(&state, killed).unwrap();
 
@@ -267,14 +267,14 @@ async fn a_run_killed_after_its_failure_was_told_is_not_run_again_under_the_same
     // The slot, once more, and then the next one.
     Run::scheduled(&plan, at(10)).publish(&CancellationToken::new()).await;
     let report = Run::scheduled(&plan, at(70)).publish(&CancellationToken::new()).await;
-    assert_eq!(report.severity(), Severity::Good, "{report:?}");
+    assert_eq!(report.severity(), RunSeverity::Good, "{report:?}");
     let saw = witness.saw.lock().await;
     assert!(saw.iter().all(|(again, _)| *again != run_id), "two contents of {run_id}");
 }
 
 #[tokio::test]
 async fn a_slot_whose_second_a_persons_run_has_taken_is_run_once_under_another_name() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     let name = &place.plan().name;
     let state = place.plan().state;
     let lock = || RegistryState::lock(&state, name).unwrap();
@@ -285,18 +285,18 @@ async fn a_slot_whose_second_a_persons_run_has_taken_is_run_once_under_another_n
     assert_eq!(history.last.unwrap().run_id, "quay-20231114T221331Z");
     assert_eq!(history.served, Some(at(10)), "the slot is told from the run's name");
     let report = place.scheduled(10).await;
-    assert!(matches!(report.outcome, Outcome::Skipped(_)), "{report:?}");
+    assert!(matches!(report.outcome, RunOutcome::Skipped(_)), "{report:?}");
     assert_eq!(*place.sink.took.lock().await, ["quay-20231114T221331Z"]);
 }
 
 /// As a `password_command` does that prints another secret each time.
 #[tokio::test]
 async fn secrets_that_change_all_the_time_are_sent_four_times_an_hour_at_most() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     for night in 1..=8 {
         place.secret(&format!("wrong-{night}"));
         let report = place.scheduled(night).await;
-        assert_eq!(matches!(report.outcome, Outcome::Suspended(_)), night > 4, "{report:?}");
+        assert_eq!(matches!(report.outcome, RunOutcome::Suspended(_)), night > 4, "{report:?}");
     }
     assert_eq!(place.logins(), 4, "a service locks the account at the fifth");
     // An hour later; or the clock was wrong then.
@@ -317,7 +317,7 @@ async fn secrets_that_change_all_the_time_are_sent_four_times_an_hour_at_most() 
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_command_that_hangs_while_the_schedule_is_held_back() {
-    let place = Place::new().await;
+    let place = SlotPlace::new().await;
     place.secret("wrong");
     for night in 1..=3 {
         place.scheduled(night).await;
@@ -337,5 +337,5 @@ async fn a_stop_does_not_wait_for_a_command_that_hangs_while_the_schedule_is_hel
         stop.cancel();
     };
     let (report, ()) = tokio::join!(Run::scheduled(&plan, at(4)).publish(&stop), stopped);
-    assert!(matches!(report.outcome, Outcome::Interrupted { .. }), "{report:?}");
+    assert!(matches!(report.outcome, RunOutcome::Interrupted { .. }), "{report:?}");
 }

@@ -5,9 +5,9 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// 02:00 each day in UTC, first met on 1 June, with this memory of the last slot.
-fn past(last: Option<(&str, bool, u32)>) -> Past {
-    let taken = |(slot, ended, attempts)| Taken { slot: at(slot), ended, attempts };
-    Past { first_seen: at("2026-06-01 00:00"), last: last.map(taken) }
+fn past(last: Option<(&str, bool, u32)>) -> SlotHistory {
+    let taken = |(slot, ended, attempts)| TakenSlot { slot: at(slot), ended, attempts };
+    SlotHistory { first_seen: at("2026-06-01 00:00"), last: last.map(taken) }
 }
 
 fn nightly(run_on_start: RunOnStart, catch_up_hours: u64) -> Schedule {
@@ -15,16 +15,16 @@ fn nightly(run_on_start: RunOnStart, catch_up_hours: u64) -> Schedule {
     Schedule::new(&ScheduleSettings { catch_up, run_on_start, ..settings("0 2 * * *", "UTC") }, "quay")
 }
 
-fn run(slot: &str, missed: u64, late: bool) -> Decision {
-    Decision::Run { slot: at(slot), missed, late }
+fn run(slot: &str, missed: u64, late: bool) -> ScheduleDecision {
+    ScheduleDecision::Run { slot: at(slot), missed, late }
 }
 
-fn wait(next: &str) -> Decision {
-    Decision::Wait { next: Some(Slot { at: at(next), starts_at: at(next) }) }
+fn wait(next: &str) -> ScheduleDecision {
+    ScheduleDecision::Wait { next: Some(Slot { at: at(next), starts_at: at(next) }) }
 }
 
-fn missed(last: &str, count: u64) -> Decision {
-    Decision::Missed { last: at(last), count }
+fn missed(last: &str, count: u64) -> ScheduleDecision {
+    ScheduleDecision::Missed { last: at(last), count }
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn while_the_daemon_runs() {
         // It went back.
         (&done, "2026-06-01 01:30:00", 6, awake, wait("2026-06-02 02:00")),
         (&done, "2026-05-31 01:00:00", 6, awake, wait("2026-06-02 02:00")),
-        (&done, "2026-05-31 00:59:59", 6, awake, Decision::Forget { ahead: at(slot) }),
+        (&done, "2026-05-31 00:59:59", 6, awake, ScheduleDecision::Forget { ahead: at(slot) }),
     ] {
         let decision = nightly(RunOnStart::IfMissed, catch_up).decide(past, at(now), unwatched);
         assert_eq!(decision, expected, "{now} {catch_up} {unwatched:?} {past:?}");
@@ -96,7 +96,7 @@ fn at_the_start() {
         (Always, &done, "2026-06-02 01:30:00", 6, run("2026-06-02 02:00:01", 0, false)),
         (Always, &cut_off, "2026-06-02 02:30:00", 6, run(slot, 0, true)),
         (Always, &thrice, "2026-06-02 02:30:00", 6, run("2026-06-02 02:30", 0, false)),
-        (Always, &before, "2026-05-30 02:30:00", 6, Decision::Forget { ahead: at("2026-06-01 02:00") }),
+        (Always, &before, "2026-05-30 02:30:00", 6, ScheduleDecision::Forget { ahead: at("2026-06-01 02:00") }),
     ] {
         let decision = nightly(run_on_start, catch_up).decide_at_start(past, at(now));
         assert_eq!(decision, expected, "{run_on_start:?} {now} {catch_up} {past:?}");
@@ -114,7 +114,7 @@ fn jitter_delays_the_start_and_not_the_slot() {
     let (slot, starts_at) = (at("2026-06-01 02:00"), at("2026-06-01 02:00") + TimeDelta::seconds(341));
     let before = starts_at - TimeDelta::seconds(1);
     let (due, waiting) =
-        (run("2026-06-01 02:00", 0, false), Decision::Wait { next: Some(Slot { at: slot, starts_at }) });
+        (run("2026-06-01 02:00", 0, false), ScheduleDecision::Wait { next: Some(Slot { at: slot, starts_at }) });
     assert_eq!(schedule.decide(&past(None), before, SECOND), waiting);
     assert_eq!(schedule.decide(&past(None), starts_at, SECOND), due);
     // A run at the start stands for the slot whose turn is about to come.
@@ -132,7 +132,7 @@ fn a_definition_that_is_new_has_no_earlier_slots() {
 #[test]
 fn a_year_of_missed_seconds_is_one_run() {
     let schedule = schedule("* * * * * *", "Europe/Dublin");
-    let past = Past::new(at("2025-06-01 00:00"));
+    let past = SlotHistory::new(at("2025-06-01 00:00"));
     assert_eq!(schedule.decide_at_start(&past, at("2026-06-01 00:00")), run("2026-06-01 00:00", 1_000, false));
     // Dense, and none for half a year.
     let schedule = super::schedule("* * * 1 1-3 *", "Europe/Dublin");
@@ -142,10 +142,10 @@ fn a_year_of_missed_seconds_is_one_run() {
 }
 
 /// A daemon with one registry.
-struct Daemon {
+struct SimulatedDaemon {
     schedule: Schedule,
     runs_take: TimeDelta,
-    past: Past,
+    past: SlotHistory,
     /// Until when the run in progress takes.
     busy: Option<(DateTime<Utc>, DateTime<Utc>)>,
     begun: Vec<DateTime<Utc>>,
@@ -153,26 +153,34 @@ struct Daemon {
     missed: u64,
 }
 
-impl Daemon {
+impl SimulatedDaemon {
     fn new(schedule: Schedule, runs_take: TimeDelta, now: DateTime<Utc>) -> Self {
-        Self { schedule, runs_take, past: Past::new(now), busy: None, begun: Vec::new(), ended: Vec::new(), missed: 0 }
+        Self {
+            schedule,
+            runs_take,
+            past: SlotHistory::new(now),
+            busy: None,
+            begun: Vec::new(),
+            ended: Vec::new(),
+            missed: 0,
+        }
     }
 
-    fn turn(&mut self, decision: &Decision, now: DateTime<Utc>) {
+    fn turn(&mut self, decision: &ScheduleDecision, now: DateTime<Utc>) {
         match *decision {
-            Decision::Run { slot, missed, .. } => {
+            ScheduleDecision::Run { slot, missed, .. } => {
                 assert!(self.busy.is_none());
                 self.past.begin(slot);
                 self.begun.push(slot);
                 self.missed += missed;
                 self.busy = Some((slot, now + self.runs_take));
             }
-            Decision::Missed { last, count } => {
+            ScheduleDecision::Missed { last, count } => {
                 self.past.end(last);
                 self.missed += count;
             }
-            Decision::Wait { .. } => {}
-            Decision::Forget { .. } => panic!("the clock is not that wrong"),
+            ScheduleDecision::Wait { .. } => {}
+            ScheduleDecision::Forget { .. } => panic!("the clock is not that wrong"),
         }
     }
 
@@ -197,7 +205,7 @@ fn a_restart_at_any_point_repeats_no_slot_and_catches_up_once() {
     let (from, until) = (at("2026-06-01 01:50"), at("2026-06-04 02:30"));
     for stop in 0..30 {
         for (minutes, lost) in [(0, 0), (1, 0), (15, 0), (300, 0), (6 * 60 + 30, 1), (3 * 1440, 3)] {
-            let mut daemon = Daemon::new(nightly(RunOnStart::IfMissed, 6), TimeDelta::minutes(10), from);
+            let mut daemon = SimulatedDaemon::new(nightly(RunOnStart::IfMissed, 6), TimeDelta::minutes(10), from);
             let stopped = from + minute * stop;
             let begins = stopped + TimeDelta::minutes(minutes);
             let mut now = from;
@@ -243,7 +251,7 @@ fn a_clock_that_is_set_by_an_hour_loses_and_doubles_no_slot() {
 /// The slots begun, and how many others these stood for. Dublin's clock changes in the first hour.
 fn a_day_and_a_half(schedule: &Schedule, set_at: i32, hours: i64) -> (Vec<DateTime<Utc>>, u64) {
     let mut now = at("2026-03-28 23:45");
-    let mut daemon = Daemon::new(schedule.clone(), TimeDelta::zero(), now);
+    let mut daemon = SimulatedDaemon::new(schedule.clone(), TimeDelta::zero(), now);
     for minute in 0.. {
         if minute == set_at {
             now += TimeDelta::hours(hours);

@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
-use super::{Columns, Key, spooled_schema, text};
+use super::{Columns, RowKey, spooled_schema, text};
 use crate::snapshot::{LayerRow, ManifestRow};
 
 /// Gathers manifest rows.
@@ -89,7 +89,7 @@ impl Columns for ManifestColumns {
         self.bytes
     }
 
-    fn key(&self, at: usize) -> Option<Key<'_>> {
+    fn key(&self, at: usize) -> Option<RowKey<'_>> {
         Some((text(&self.repository, at)?, text(&self.digest, at)?))
     }
 

@@ -13,7 +13,7 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
-use super::keys::Key;
+use super::keys::RowKey;
 
 pub(super) use manifests::ManifestColumns;
 pub(super) use repositories::RepositoryColumns;
@@ -35,7 +35,7 @@ pub(super) trait Columns: fmt::Debug {
     fn bytes(&self) -> usize;
 
     /// The sort key of a row.
-    fn key(&self, at: usize) -> Option<Key<'_>>;
+    fn key(&self, at: usize) -> Option<RowKey<'_>>;
 
     /// Whether the rows came sorted and unique.
     fn ascend(&self) -> bool;
@@ -43,12 +43,12 @@ pub(super) trait Columns: fmt::Debug {
     /// The rows gathered so far as one batch; none remain here.
     fn take(&mut self) -> Result<RecordBatch, ArrowError>;
 
-    fn last(&self) -> Option<Key<'_>> {
+    fn last(&self) -> Option<RowKey<'_>> {
         self.key(self.rows().checked_sub(1)?)
     }
 
     /// Whether the rows came sorted and unique, and all follow `before`.
-    fn follow(&self, before: Option<Key<'_>>) -> bool {
+    fn follow(&self, before: Option<RowKey<'_>>) -> bool {
         self.ascend() && before.is_none_or(|before| self.key(0).is_none_or(|first| before < first))
     }
 }

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanBuilder, Int64Builder, RecordBatch, StringBu
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
-use super::{Columns, Key, spooled_schema, text};
+use super::{Columns, RowKey, spooled_schema, text};
 use crate::snapshot::RepositoryRow;
 use crate::snapshot::limit::ORDERED_BATCH;
 
@@ -67,7 +67,7 @@ impl Columns for RepositoryColumns {
         self.repository.values_slice().len() + self.namespace.values_slice().len() + self.rows * FIXED_BYTES
     }
 
-    fn key(&self, at: usize) -> Option<Key<'_>> {
+    fn key(&self, at: usize) -> Option<RowKey<'_>> {
         Some((text(&self.repository, at)?, &[]))
     }
 

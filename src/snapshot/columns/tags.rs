@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder, Timestamp
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
-use super::{Columns, Key, spooled_schema, text};
+use super::{Columns, RowKey, spooled_schema, text};
 use crate::snapshot::TagRow;
 
 /// Gathers tag rows.
@@ -53,7 +53,7 @@ impl Columns for TagColumns {
         texts.map(|text| text.values_slice().len()).iter().sum::<usize>() + self.rows * FIXED_BYTES
     }
 
-    fn key(&self, at: usize) -> Option<Key<'_>> {
+    fn key(&self, at: usize) -> Option<RowKey<'_>> {
         Some((text(&self.repository, at)?, text(&self.tag, at)?))
     }
 

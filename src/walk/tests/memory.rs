@@ -14,9 +14,9 @@ use crate::registry::{
 
 /// A registry's repositories.
 #[derive(Debug, Default)]
-pub(in crate::walk) struct Memory {
+pub(in crate::walk) struct MemoryRegistry {
     pub(super) repositories: BTreeMap<String, Repository>,
-    pub(super) known: Option<Arc<Known>>,
+    pub(super) known: Option<Arc<SnapshotLookup>>,
     /// Whether it tells where a tag leads without the manifest's size.
     pub(super) hides_sizes: bool,
     pub(super) asked: Mutex<Vec<String>>,
@@ -100,7 +100,7 @@ impl Repository {
     }
 }
 
-impl Memory {
+impl MemoryRegistry {
     pub(super) fn of(repositories: impl IntoIterator<Item = (&'static str, Repository)>) -> Self {
         let repositories = repositories.into_iter().map(|(name, repository)| (name.to_owned(), repository)).collect();
         Self { repositories, ..Self::default() }
@@ -147,7 +147,7 @@ fn gone(what: &str) -> RegistryError {
 }
 
 #[async_trait]
-impl Contents for Memory {
+impl Contents for MemoryRegistry {
     async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
         self.ask(format!("tags {}", place.repository)).await;
         let repository = self.repository(place, "tags")?;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::registry::{Cursor, Names, Page};
-use memory::Memory;
+use memory::MemoryRegistry;
 
 /// Pages as given; the last one is the last. The cursor after a page is its number.
 #[derive(Debug)]
@@ -52,20 +52,20 @@ impl Discovery for Listed {
     }
 }
 
-pub(super) fn fresh(directory: &Path, settings: &WalkSettings) -> Start {
+pub(super) fn fresh(directory: &Path, settings: &WalkSettings) -> WalkStart {
     let spool = Spool::create(&directory.join("walk"), &settings.tables()).unwrap();
-    Start::Fresh { spool, fingerprint: Some("settings".into()) }
+    WalkStart::Fresh { spool, fingerprint: Some("settings".into()) }
 }
 
 /// A walk of `pages`, reading from `memory`, four repositories at once.
 async fn walk_of(
     pages: &dyn Discovery,
-    memory: &Memory,
-    start: Start,
+    memory: &MemoryRegistry,
+    start: WalkStart,
     settings: &WalkSettings,
     stop: &CancellationToken,
-) -> Walked {
+) -> WalkOutcome {
     let concurrency = NonZeroUsize::new(4).unwrap();
-    let sources = Sources { discovery: pages, contents: memory, known: memory.known.clone(), concurrency };
-    walk(&sources, start, settings, &Progress::default(), stop).await
+    let sources = WalkSources { discovery: pages, contents: memory, known: memory.known.clone(), concurrency };
+    walk(&sources, start, settings, &WalkProgress::default(), stop).await
 }

@@ -4,25 +4,25 @@ use super::memory::{Repository, digest};
 use super::repositories::{rows, sealed, settings, short};
 use super::*;
 
-use super::super::images::is_read;
+use super::super::manifests::is_read;
 use super::super::memory::MemoryBudget;
-use super::super::reading::Reader;
+use super::super::reading::RepositoryReader;
 use crate::registry::{Child, Descriptor, ImageConfig, Odd, Place, Platform};
 use crate::snapshot::{ManifestRow, Sealed};
 
 /// A walk of the same repositories on the next night.
-async fn next_night(memory: Memory, before: &Sealed, directory: &Path) -> (Memory, Books, Sealed) {
-    let memory = Memory { known: Known::open(before).unwrap().map(Arc::new), ..memory };
-    let (books, sealed) = sealed(&memory, &settings(Depth::Manifests), directory).await;
-    (memory, books, sealed)
+async fn next_night(memory: MemoryRegistry, before: &Sealed, directory: &Path) -> (MemoryRegistry, WalkCounts, Sealed) {
+    let memory = MemoryRegistry { known: SnapshotLookup::open(before).unwrap().map(Arc::new), ..memory };
+    let (counts, sealed) = sealed(&memory, &settings(Depth::Manifests), directory).await;
+    (memory, counts, sealed)
 }
 
-fn one(repository: &Repository) -> Memory {
-    Memory::of([("a/app", repository.clone())])
+fn one(repository: &Repository) -> MemoryRegistry {
+    MemoryRegistry::of([("a/app", repository.clone())])
 }
 
-fn codes(books: &Books) -> Vec<(String, i64)> {
-    books.errors().into_iter().map(|error| (error.code, error.count)).collect()
+fn codes(counts: &WalkCounts) -> Vec<(String, i64)> {
+    counts.errors().into_iter().map(|error| (error.code, error.count)).collect()
 }
 
 const NOTES: [&str; 3] = ["digest", "labels_json", "notes"];
@@ -41,17 +41,17 @@ async fn entries_of_an_index_that_are_no_manifests_are_its_layers_and_nobody_ask
     let index = cache.manifests.get_mut(&digest("b")).unwrap();
     index.children.extend([layer("1a", Some(7)), layer("2a", None)]);
     let (memory, scratch) = (one(&cache), tempfile::tempdir().unwrap());
-    let (books, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
+    let (counts, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
     assert_eq!(memory.asked("get "), ["get a/app cache".to_owned(), format!("get a/app {}", digest("b1"))]);
-    assert_eq!(codes(&books), []);
+    assert_eq!(codes(&counts), []);
     let columns = ["kind", "child_digests", "layers", "layer_count", "total_size_bytes"];
     let index = &rows(&before.snapshot, Table::Manifests, &columns)[0];
     for there in [digest("b1"), digest("1a"), digest("2a"), "size: 7".into()] {
         assert!(index.contains(&there), "{there}: {index}");
     }
-    let (memory, books, after) = next_night(one(&cache), &before, &scratch.path().join("2")).await;
+    let (memory, counts, after) = next_night(one(&cache), &before, &scratch.path().join("2")).await;
     assert_eq!((memory.asked("head ").len(), memory.asked("get "), memory.asked("config ")), (1, vec![], vec![]));
-    assert_eq!(codes(&books), []);
+    assert_eq!(codes(&counts), []);
     let columns = ["digest", "child_digests", "layers"];
     let of = |sealed: &Sealed| rows(&sealed.snapshot, Table::Manifests, &columns);
     assert_eq!(of(&before), of(&after));
@@ -71,11 +71,11 @@ async fn what_is_odd_is_in_the_row_and_in_the_errors_of_each_night_and_the_repos
     let (memory, second, after) = next_night(one(&app), &before, &scratch.path().join("2")).await;
     assert_eq!((memory.asked("get "), memory.asked("config ")), (vec![], vec![]));
     assert_eq!(noted, rows(&after.snapshot, Table::Manifests, &["notes"]));
-    for books in [&first, &second] {
-        assert_eq!(codes(books), [("media_type_differs".into(), 1), ("text_replaced".into(), 2)]);
-        let message = &books.errors()[1].message;
+    for counts in [&first, &second] {
+        assert_eq!(codes(counts), [("media_type_differs".into(), 1), ("text_replaced".into(), 2)]);
+        let message = &counts.errors()[1].message;
         assert_eq!(*message, format!("a/app@{}: another", digest("a1")));
-        assert_eq!((books.read, books.unreadable), (1, 0));
+        assert_eq!((counts.read, counts.unreadable), (1, 0));
     }
     assert_eq!(rows(&after.snapshot, Table::Repositories, &["state"]), ["complete"]);
 }
@@ -107,9 +107,9 @@ async fn an_image_without_a_configuration_is_not_fetched_again() {
     let columns = ["digest", "kind", "layer_count", "total_size_bytes", "layers", "notes"];
     let of = |sealed: &Sealed| short(rows(&sealed.snapshot, Table::Manifests, &columns));
     assert_eq!(of(&before), ["a1 image - - - [schema_1: old]"]);
-    let (memory, books, after) = next_night(one(&old), &before, &scratch.path().join("2")).await;
+    let (memory, counts, after) = next_night(one(&old), &before, &scratch.path().join("2")).await;
     assert_eq!((memory.asked("get "), memory.asked("config ")), (vec![], vec![]));
-    assert_eq!((of(&before), codes(&books)), (of(&after), vec![("schema_1".into(), 1)]));
+    assert_eq!((of(&before), codes(&counts)), (of(&after), vec![("schema_1".into(), 1)]));
 }
 
 #[tokio::test]
@@ -145,7 +145,8 @@ async fn labels_for_which_there_is_no_room_are_said_to_be_missing_and_read_the_n
     app.configs.get_mut(&digest("c0a2")).unwrap().labels = texts(10_000);
     let memory = one(&app);
     let budget = MemoryBudget::of(100, 2000);
-    let reader = Reader { contents: &memory, known: None, depth: Depth::Manifests, width: 2, memory: budget.clone() };
+    let reader =
+        RepositoryReader { contents: &memory, known: None, depth: Depth::Manifests, width: 2, memory: budget.clone() };
     let found = reader.read(Place::alone("a/app"), false).await.found.unwrap();
     assert!(found.cut_short.is_none());
     let [one, two] = &found.manifests[..] else { panic!("{:?}", found.manifests) };

@@ -19,13 +19,13 @@ fn record() -> RunRecord {
 }
 
 /// A walk of all repositories of `memory` on pages of two, sealed.
-pub(super) async fn sealed(memory: &Memory, settings: &WalkSettings, directory: &Path) -> (Books, Sealed) {
+pub(super) async fn sealed(memory: &MemoryRegistry, settings: &WalkSettings, directory: &Path) -> (WalkCounts, Sealed) {
     let names: Vec<String> = memory.repositories.keys().cloned().collect();
     let pages = Listed(names.chunks(2).map(<[String]>::to_vec).collect());
     let walked = walk_of(&pages, memory, fresh(directory, settings), settings, &CancellationToken::new()).await;
-    assert!(matches!(walked.ended, Ended::Whole), "{:?}", walked.ended);
+    assert!(matches!(walked.ended, WalkEnd::Whole), "{:?}", walked.ended);
     let sealed = walked.spool.finish().unwrap().seal(record(), &directory.join("sealed")).unwrap();
-    (walked.books, sealed)
+    (walked.counts, sealed)
 }
 
 /// The values of some text columns, row by row, `-` for null.
@@ -51,8 +51,8 @@ pub(super) fn short(rows: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-fn three() -> Memory {
-    Memory::of([
+fn three() -> MemoryRegistry {
+    MemoryRegistry::of([
         ("a/app", Repository::default().with_image("v1", "a1").with_image("v2", "a2").with_image("latest", "a2")),
         ("b/multi", Repository::default().with_index("v1", "b", &["b1", "b2"])),
         ("c/empty", Repository::default()),
@@ -62,9 +62,9 @@ fn three() -> Memory {
 #[tokio::test]
 async fn at_depth_repositories_no_repository_is_asked() {
     let (memory, scratch) = (three(), tempfile::tempdir().unwrap());
-    let (books, sealed) = sealed(&memory, &settings(Depth::Repositories), scratch.path()).await;
+    let (counts, sealed) = sealed(&memory, &settings(Depth::Repositories), scratch.path()).await;
     assert_eq!(memory.asked(""), Vec::<String>::new());
-    assert_eq!((books.kept, books.read), (3, 0));
+    assert_eq!((counts.kept, counts.read), (3, 0));
     assert_eq!(sealed.snapshot.tables().collect::<Vec<_>>(), [Table::Repositories, Table::Runs]);
 }
 
@@ -102,7 +102,8 @@ async fn an_unchanged_second_night_asks_only_where_tags_lead() {
     assert_eq!(first.saved, 0);
     let of_first = (memory.asked("get ").len() + memory.asked("config ").len()) as u64;
     // A HEAD need not tell a length; what is known does not become unknown by that.
-    memory = Memory { known: Known::open(&before).unwrap().map(Arc::new), hides_sizes: true, ..three() };
+    memory =
+        MemoryRegistry { known: SnapshotLookup::open(&before).unwrap().map(Arc::new), hides_sizes: true, ..three() };
     assert!(memory.known.is_some());
     let (second, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
     assert_eq!(memory.asked("head ").len(), 4);
@@ -121,7 +122,7 @@ async fn an_unchanged_second_night_asks_only_where_tags_lead() {
 async fn what_is_new_or_moved_is_fetched_and_nothing_else() {
     let (memory, scratch) = (three(), tempfile::tempdir().unwrap());
     let (_, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
-    let mut memory = Memory { known: Known::open(&before).unwrap().map(Arc::new), ..three() };
+    let mut memory = MemoryRegistry { known: SnapshotLookup::open(&before).unwrap().map(Arc::new), ..three() };
     let app = memory.repositories.get_mut("a/app").unwrap();
     *app = app.clone().with_image("latest", "a3").with_image("v3", "a1");
     let multi = memory.repositories.get_mut("b/multi").unwrap();
@@ -140,7 +141,7 @@ async fn what_is_new_or_moved_is_fetched_and_nothing_else() {
 #[tokio::test]
 async fn a_repository_that_cannot_be_read_is_a_row_that_says_so() {
     let faulty = |fault| Repository::default().with_image("v1", "f").failing("tags", fault);
-    let memory = Memory::of([
+    let memory = MemoryRegistry::of([
         ("a/good", Repository::default().with_image("v1", "a")),
         ("b/denied", faulty(Fault::Denied)),
         ("c/gone", faulty(Fault::Gone)),
@@ -149,7 +150,7 @@ async fn a_repository_that_cannot_be_read_is_a_row_that_says_so() {
         ("f/good", Repository::default().with_image("v1", "f")),
     ]);
     let scratch = tempfile::tempdir().unwrap();
-    let (books, sealed) = sealed(&memory, &settings(Depth::Tags), scratch.path()).await;
+    let (counts, sealed) = sealed(&memory, &settings(Depth::Tags), scratch.path()).await;
     let columns = ["repository", "tag_count", "state", "error_code"];
     assert_eq!(
         rows(&sealed.snapshot, Table::Repositories, &columns),
@@ -162,8 +163,8 @@ async fn a_repository_that_cannot_be_read_is_a_row_that_says_so() {
             "f/good 1 complete -",
         ]
     );
-    assert_eq!((books.read, books.unreadable, books.gone), (2, 3, 1));
-    let noted: BTreeMap<_, _> = books.errors().into_iter().map(|e| (e.repository.unwrap(), e.code)).collect();
+    assert_eq!((counts.read, counts.unreadable, counts.gone), (2, 3, 1));
+    let noted: BTreeMap<_, _> = counts.errors().into_iter().map(|e| (e.repository.unwrap(), e.code)).collect();
     assert_eq!(noted.len(), 4);
 }
 
@@ -171,23 +172,23 @@ async fn a_repository_that_cannot_be_read_is_a_row_that_says_so() {
 async fn a_tag_that_is_gone_when_it_is_fetched_stays_listed_and_the_repository_complete() {
     let mut app = Repository::default().with_image("v1", "a1").with_image("v2", "a2");
     app.manifests.remove(&digest("a2"));
-    let (memory, scratch) = (Memory::of([("a/app", app)]), tempfile::tempdir().unwrap());
-    let (books, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
+    let (memory, scratch) = (MemoryRegistry::of([("a/app", app)]), tempfile::tempdir().unwrap());
+    let (counts, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
     let tags = rows(&sealed.snapshot, Table::Tags, &["tag", "digest"]);
     assert_eq!(tags, [format!("v1 {}", digest("a1")), "v2 -".into()]);
     assert_eq!(rows(&sealed.snapshot, Table::Repositories, &["state", "tag_count"]), ["complete 2"]);
-    assert_eq!(books.errors().iter().map(|e| e.code.as_str()).collect::<Vec<_>>(), ["tag_gone"]);
+    assert_eq!(counts.errors().iter().map(|e| e.code.as_str()).collect::<Vec<_>>(), ["tag_gone"]);
 }
 
 #[tokio::test]
 async fn a_missing_child_of_an_index_is_noted_and_the_rest_is_read() {
     let mut multi = Repository::default().with_index("v1", "b", &["b1", "b2"]);
     multi.manifests.remove(&digest("b2"));
-    let (memory, scratch) = (Memory::of([("b/multi", multi)]), tempfile::tempdir().unwrap());
-    let (books, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
+    let (memory, scratch) = (MemoryRegistry::of([("b/multi", multi)]), tempfile::tempdir().unwrap());
+    let (counts, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
     assert_eq!(short(rows(&sealed.snapshot, Table::Manifests, &["digest"])), ["b", "b1"]);
     assert_eq!(rows(&sealed.snapshot, Table::Repositories, &["state"]), ["complete"]);
-    let errors = books.errors();
+    let errors = counts.errors();
     assert_eq!((errors[0].code.as_str(), errors[0].repository.as_deref()), ("child_missing", Some("b/multi")));
 }
 
@@ -197,11 +198,11 @@ async fn an_image_whose_configuration_was_missing_is_read_again_the_next_night()
     let mut broken = whole.clone();
     broken.configs.clear();
     let scratch = tempfile::tempdir().unwrap();
-    let memory = Memory::of([("a/app", broken)]);
+    let memory = MemoryRegistry::of([("a/app", broken)]);
     let (_, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
     assert_eq!(rows(&before.snapshot, Table::Manifests, &["kind", "os"]), ["image -"]);
-    let known = Known::open(&before).unwrap().map(Arc::new);
-    let memory = Memory { known, ..Memory::of([("a/app", whole)]) };
+    let known = SnapshotLookup::open(&before).unwrap().map(Arc::new);
+    let memory = MemoryRegistry { known, ..MemoryRegistry::of([("a/app", whole)]) };
     let (_, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
     assert_eq!(rows(&after.snapshot, Table::Manifests, &["kind", "os"]), ["image linux"]);
 }
@@ -216,10 +217,10 @@ async fn an_image_that_is_for_no_platform_is_known_the_next_night() {
         multi
     };
     let scratch = tempfile::tempdir().unwrap();
-    let memory = Memory::of([("b/multi", attested())]);
+    let memory = MemoryRegistry::of([("b/multi", attested())]);
     let (_, before) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("1")).await;
-    let known = Known::open(&before).unwrap().map(Arc::new);
-    let memory = Memory { known, ..Memory::of([("b/multi", attested())]) };
+    let known = SnapshotLookup::open(&before).unwrap().map(Arc::new);
+    let memory = MemoryRegistry { known, ..MemoryRegistry::of([("b/multi", attested())]) };
     let (_, after) = sealed(&memory, &settings(Depth::Manifests), &scratch.path().join("2")).await;
     assert_eq!((memory.asked("get "), memory.asked("config ")), (Vec::new(), Vec::new()));
     assert_eq!(short(rows(&after.snapshot, Table::Manifests, &["digest", "os"])), ["b -", "b1 linux", "b2 -"]);
@@ -229,15 +230,15 @@ async fn an_image_that_is_for_no_platform_is_known_the_next_night() {
 async fn a_storage_that_nobody_reaches_is_no_server_that_is_gone() {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
     let image = || Repository::default().with_image("v1", "a").failing(&digest("c0a"), Fault::Unreachable);
-    let (memory, scratch) = (Memory::of(names.map(|name| (name, image()))), tempfile::tempdir().unwrap());
-    let (books, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
-    assert_eq!((books.read, books.unreadable), (0, 20));
+    let (memory, scratch) = (MemoryRegistry::of(names.map(|name| (name, image()))), tempfile::tempdir().unwrap());
+    let (counts, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
+    assert_eq!((counts.read, counts.unreadable), (0, 20));
     assert_eq!(rows(&sealed.snapshot, Table::Tags, &["tag"]).len(), 20);
 }
 
 #[tokio::test]
 async fn monitored_repositories_come_first_with_tags_whatever_the_list_says() {
-    let memory = Memory::of([
+    let memory = MemoryRegistry::of([
         ("a/listed", Repository::default().with_image("v1", "a")),
         ("b/monitored", Repository::default().with_image("v1", "b")),
         ("x/hidden", Repository::default().with_image("v1", "c")),
@@ -249,7 +250,7 @@ async fn monitored_repositories_come_first_with_tags_whatever_the_list_says() {
     let start = fresh(scratch.path(), &settings);
     let walked = walk_of(&pages, &memory, start, &settings, &CancellationToken::new()).await;
     assert_eq!(memory.asked(""), ["tags b/monitored", "tags x/hidden", "tags y/nowhere"]);
-    assert_eq!((walked.books.kept, walked.books.monitored), (4, 3));
+    assert_eq!((walked.counts.kept, walked.counts.monitored), (4, 3));
     let sealed = walked.spool.finish().unwrap().seal(record(), &scratch.path().join("sealed")).unwrap();
     let columns = ["repository", "monitored", "tag_count", "state"];
     assert_eq!(
@@ -267,12 +268,12 @@ async fn monitored_repositories_come_first_with_tags_whatever_the_list_says() {
 #[tokio::test]
 async fn refused_credentials_end_the_walk_at_once() {
     let dead = Repository::default().failing("tags", Fault::CredentialsRejected);
-    let memory = Memory::of([("a", Repository::default()), ("b", dead), ("c", Repository::default())]);
+    let memory = MemoryRegistry::of([("a", Repository::default()), ("b", dead), ("c", Repository::default())]);
     let (settings, scratch) = (settings(Depth::Tags), tempfile::tempdir().unwrap());
     let start = fresh(scratch.path(), &settings);
     let pages = Listed::of(&[&["a", "b", "c"]]);
     let walked = walk_of(&pages, &memory, start, &settings, &CancellationToken::new()).await;
-    let Ended::Failed(WalkError::Registry(error)) = &walked.ended else { panic!("{:?}", walked.ended) };
+    let WalkEnd::Failed(WalkError::Registry(error)) = &walked.ended else { panic!("{:?}", walked.ended) };
     assert_eq!(error.fault(), Fault::CredentialsRejected);
     assert!(!walked.resumable);
 }
@@ -285,14 +286,14 @@ async fn manifests_beyond_all_bounds_are_not_held_in_memory_and_others_are_read(
         large = large.with_image(tag, tag);
         large.manifests.get_mut(&digest(tag)).unwrap().layers = vec![layer.clone(); 400_000];
     }
-    let memory = Memory::of([("large", large), ("small", Repository::default().with_image("v1", "a"))]);
+    let memory = MemoryRegistry::of([("large", large), ("small", Repository::default().with_image("v1", "a"))]);
     let scratch = tempfile::tempdir().unwrap();
     let settings = WalkSettings { depth: Depth::Manifests, ..WalkSettings::default() };
     let start = fresh(scratch.path(), &settings);
     let pages = Listed::of(&[&["large", "small"]]);
     let walked = walk_of(&pages, &memory, start, &settings, &CancellationToken::new()).await;
-    assert!(matches!(walked.ended, Ended::Whole), "{:?}", walked.ended);
-    assert_eq!((walked.books.read, walked.books.unreadable), (1, 1));
-    assert_eq!(walked.books.errors().iter().map(|error| error.code.as_str()).collect::<Vec<_>>(), ["endless"]);
+    assert!(matches!(walked.ended, WalkEnd::Whole), "{:?}", walked.ended);
+    assert_eq!((walked.counts.read, walked.counts.unreadable), (1, 1));
+    assert_eq!(walked.counts.errors().iter().map(|error| error.code.as_str()).collect::<Vec<_>>(), ["endless"]);
     assert_eq!(walked.spool.finish().unwrap().rows(Table::Manifests), 3);
 }

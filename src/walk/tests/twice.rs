@@ -10,10 +10,10 @@ fn settings(depth: Depth, max_repositories: u64) -> WalkSettings {
     WalkSettings { max_repositories, depth, ..WalkSettings::default() }
 }
 
-fn memory(names: &[&str]) -> Memory {
+fn memory(names: &[&str]) -> MemoryRegistry {
     let repository = || Repository::default().with_image("v1", "a").with_image("v2", "b");
     let repositories = names.iter().map(|name| ((*name).to_owned(), repository())).collect();
-    Memory { repositories, ..Memory::default() }
+    MemoryRegistry { repositories, ..MemoryRegistry::default() }
 }
 
 /// Pages whose source sees to it itself that they end; so the walk does not look for progress.
@@ -39,11 +39,11 @@ async fn a_name_listed_twice_is_read_once_at_any_depth_and_by_any_source() {
             let source: Box<dyn Discovery> = if proven { Box::new(Proven(pages)) } else { Box::new(pages) };
             let start = fresh(scratch.path(), &settings);
             let walked = walk_of(&*source, &memory, start, &settings, &CancellationToken::new()).await;
-            assert!(matches!(walked.ended, Ended::Whole), "{depth:?}: {:?}", walked.ended);
+            assert!(matches!(walked.ended, WalkEnd::Whole), "{depth:?}: {:?}", walked.ended);
             let reads = depth > Depth::Repositories;
             let read: &[&str] = if reads { &["tags a/a", "tags a/b", "tags a/c", "tags b", "tags z"] } else { &[] };
             assert_eq!(memory.asked("tags "), read, "{depth:?} {proven}");
-            assert_eq!(walked.books.read, read.len() as u64);
+            assert_eq!(walked.counts.read, read.len() as u64);
             let unsealed = walked.spool.finish().unwrap();
             assert_eq!(unsealed.rows(Table::Repositories), 5);
             assert_eq!(unsealed.rows(Table::Tags), 2 * read.len() as u64);
@@ -59,7 +59,12 @@ async fn max_repositories_counts_a_name_once() {
             let (memory, settings) = (memory(&["a/a", "a/b", "a/c", "b", "z"]), settings(depth, max));
             let start = fresh(scratch.path(), &settings);
             let walked = walk_of(&Listed::of(SHIFTING), &memory, start, &settings, &CancellationToken::new()).await;
-            assert_eq!(matches!(walked.ended, Ended::Limited), limited, "{depth:?}, at most {max}: {:?}", walked.ended);
+            assert_eq!(
+                matches!(walked.ended, WalkEnd::Limited),
+                limited,
+                "{depth:?}, at most {max}: {:?}",
+                walked.ended
+            );
             assert_eq!(walked.spool.finish().unwrap().rows(Table::Repositories), expected, "{depth:?}, at most {max}");
         }
     }
@@ -68,7 +73,7 @@ async fn max_repositories_counts_a_name_once() {
     let (memory, settings) = (memory(&["a", "b"]), settings(Depth::Tags, 2));
     let pages = Listed::of(&[&["a", "b", "a"]]);
     let walked = walk_of(&pages, &memory, fresh(scratch.path(), &settings), &settings, &CancellationToken::new()).await;
-    assert!(matches!(walked.ended, Ended::Whole), "{:?}", walked.ended);
+    assert!(matches!(walked.ended, WalkEnd::Whole), "{:?}", walked.ended);
 }
 
 #[tokio::test]
@@ -83,15 +88,15 @@ async fn a_walk_that_goes_on_reads_nothing_that_was_read_or_waits_to_be() {
         let mut first = memory(&all);
         first.stop_after = Some((after, stop.clone()));
         let walked = walk_of(&pages(), &first, fresh(scratch.path(), &settings), &settings, &stop).await;
-        assert!(matches!(walked.ended, Ended::Stopped) && walked.resumable, "after {after}: {:?}", walked.ended);
+        assert!(matches!(walked.ended, WalkEnd::Stopped) && walked.resumable, "after {after}: {:?}", walked.ended);
         drop(walked);
         let within = Duration::from_hours(1);
         let unfinished = Unfinished::find(&scratch.path().join("walk"), "settings", within, clock::now()).unwrap();
         let second = memory(&all);
-        let start = Start::Unfinished(Box::new(unfinished));
+        let start = WalkStart::Unfinished(Box::new(unfinished));
         let walked = walk_of(&pages(), &second, start, &settings, &CancellationToken::new()).await;
-        assert!(matches!(walked.ended, Ended::Whole), "after {after}: {:?}", walked.ended);
-        assert_eq!((walked.books.kept, walked.books.read), (60, 60), "after {after}");
+        assert!(matches!(walked.ended, WalkEnd::Whole), "after {after}: {:?}", walked.ended);
+        assert_eq!((walked.counts.kept, walked.counts.read), (60, 60), "after {after}");
         let again = second.asked("tags ").into_iter().filter(|question| first.asked("tags ").contains(question));
         assert!(again.count() <= 4, "after {after}: but those that were under way");
         let mut asked = second.asked("tags ");

@@ -14,18 +14,25 @@ fn settings() -> WalkSettings {
 }
 
 /// 40 repositories on pages of four: all of them are entered long before all are read.
-fn content() -> (Memory, Listed) {
+fn content() -> (MemoryRegistry, Listed) {
     repositories(40, 4)
 }
 
-fn repositories(count: usize, page: usize) -> (Memory, Listed) {
+fn repositories(count: usize, page: usize) -> (MemoryRegistry, Listed) {
     let names: Vec<String> = (0..count).map(|n| format!("team/{n:04}")).collect();
     let repositories = names.iter().map(|name| (name.clone(), Repository::default().with_image("v1", "a"))).collect();
-    (Memory { repositories, ..Memory::default() }, Listed(names.chunks(page).map(<[String]>::to_vec).collect()))
+    (
+        MemoryRegistry { repositories, ..MemoryRegistry::default() },
+        Listed(names.chunks(page).map(<[String]>::to_vec).collect()),
+    )
 }
 
 /// Stops after so many questions.
-async fn cut_off(directory: &Path, (mut memory, pages): (Memory, Listed), after: usize) -> (Memory, Walked) {
+async fn cut_off(
+    directory: &Path,
+    (mut memory, pages): (MemoryRegistry, Listed),
+    after: usize,
+) -> (MemoryRegistry, WalkOutcome) {
     let stop = CancellationToken::new();
     memory.stop_after = Some((after, stop.clone()));
     let walked = walk_of(&pages, &memory, fresh(directory, &settings()), &settings(), &stop).await;
@@ -41,14 +48,14 @@ async fn a_walk_goes_on_where_it_was_stopped_and_asks_nothing_twice_but_what_was
     for after in [0, 1, 5, 17, 39] {
         let scratch = tempfile::tempdir().unwrap();
         let (first, walked) = cut_off(scratch.path(), content(), after).await;
-        assert!(matches!(walked.ended, Ended::Stopped) && walked.resumable, "after {after}: {:?}", walked.ended);
+        assert!(matches!(walked.ended, WalkEnd::Stopped) && walked.resumable, "after {after}: {:?}", walked.ended);
         drop(walked);
         let unfinished = find(scratch.path(), "settings", HOUR).expect("a checkpoint");
         let (memory, pages) = content();
-        let start = Start::Unfinished(Box::new(unfinished));
+        let start = WalkStart::Unfinished(Box::new(unfinished));
         let walked = walk_of(&pages, &memory, start, &settings(), &CancellationToken::new()).await;
-        assert!(matches!(walked.ended, Ended::Whole), "after {after}: {:?}", walked.ended);
-        assert_eq!((walked.books.pages, walked.books.listed, walked.books.kept), (10, 40, 40), "after {after}");
+        assert!(matches!(walked.ended, WalkEnd::Whole), "after {after}: {:?}", walked.ended);
+        assert_eq!((walked.counts.pages, walked.counts.listed, walked.counts.kept), (10, 40, 40), "after {after}");
         let again = memory.asked("tags ").into_iter().filter(|question| first.asked("tags ").contains(question));
         // Four are read at once.
         assert!(again.count() <= 4, "after {after}");
@@ -62,7 +69,7 @@ async fn a_walk_that_is_killed_goes_on_from_its_last_checkpoint() {
     for seconds in [11, 15, 19] {
         let scratch = tempfile::tempdir().unwrap();
         // Ten rounds of two seconds: the checkpoint after ten seconds has about half of them.
-        let slow = |(memory, pages)| (Memory { latency: Duration::from_secs(2), ..memory }, pages);
+        let slow = |(memory, pages)| (MemoryRegistry { latency: Duration::from_secs(2), ..memory }, pages);
         let (memory, pages) = slow(content());
         let (settings, stop) = (settings(), CancellationToken::new());
         let walk = walk_of(&pages, &memory, fresh(scratch.path(), &settings), &settings, &stop);
@@ -71,9 +78,9 @@ async fn a_walk_that_is_killed_goes_on_from_its_last_checkpoint() {
         assert!(killed.is_err(), "{seconds} s");
         let unfinished = find(scratch.path(), "settings", HOUR).expect("a checkpoint");
         let (again, pages) = content();
-        let walked = walk_of(&pages, &again, Start::Unfinished(Box::new(unfinished)), &settings, &stop).await;
-        assert!(matches!(walked.ended, Ended::Whole), "{seconds} s: {:?}", walked.ended);
-        assert_eq!((walked.books.pages, walked.books.kept, walked.books.read), (10, 40, 40), "{seconds} s");
+        let walked = walk_of(&pages, &again, WalkStart::Unfinished(Box::new(unfinished)), &settings, &stop).await;
+        assert!(matches!(walked.ended, WalkEnd::Whole), "{seconds} s: {:?}", walked.ended);
+        assert_eq!((walked.counts.pages, walked.counts.kept, walked.counts.read), (10, 40, 40), "{seconds} s");
         assert!((16..=24).contains(&again.asked("tags ").len()), "{seconds} s: {:?}", again.asked("tags "));
         let unsealed = walked.spool.finish().unwrap();
         assert_eq!((unsealed.rows(Table::Repositories), unsealed.rows(Table::Tags)), (40, 40), "{seconds} s");
@@ -104,8 +111,8 @@ async fn server_errors_end_a_walk_only_where_there_is_nothing_else_for_long() {
         }
         let start = fresh(scratch.path(), &settings());
         let walked = walk_of(&pages, &memory, start, &settings(), &CancellationToken::new()).await;
-        assert_eq!(matches!(walked.ended, Ended::Failed(_)), ends, "{failing}: {:?}", walked.ended);
-        assert_eq!((walked.resumable, walked.books.unreadable), (ends, if ends { 0 } else { 40 }), "{failing}");
+        assert_eq!(matches!(walked.ended, WalkEnd::Failed(_)), ends, "{failing}: {:?}", walked.ended);
+        assert_eq!((walked.resumable, walked.counts.unreadable), (ends, if ends { 0 } else { 40 }), "{failing}");
     }
 }
 
@@ -119,15 +126,15 @@ async fn a_server_that_is_gone_ends_the_walk_and_those_without_an_answer_are_ask
     }
     let walked =
         walk_of(&pages, &memory, fresh(scratch.path(), &settings()), &settings(), &CancellationToken::new()).await;
-    let Ended::Failed(WalkError::Registry(error)) = &walked.ended else { panic!("{:?}", walked.ended) };
+    let WalkEnd::Failed(WalkError::Registry(error)) = &walked.ended else { panic!("{:?}", walked.ended) };
     assert_eq!(error.fault(), Fault::Unreachable);
     assert!(walked.resumable && memory.asked("tags ").len() < 400, "{:?}", memory.asked("tags "));
     drop(walked);
     let (memory, pages) = repositories(400, 40);
-    let start = Start::Unfinished(Box::new(find(scratch.path(), "settings", HOUR).expect("a checkpoint")));
+    let start = WalkStart::Unfinished(Box::new(find(scratch.path(), "settings", HOUR).expect("a checkpoint")));
     let walked = walk_of(&pages, &memory, start, &settings(), &CancellationToken::new()).await;
-    assert!(matches!(walked.ended, Ended::Whole), "{:?}", walked.ended);
-    assert_eq!((walked.books.read, walked.books.unreadable), (400, 0));
+    assert!(matches!(walked.ended, WalkEnd::Whole), "{:?}", walked.ended);
+    assert_eq!((walked.counts.read, walked.counts.unreadable), (400, 0));
 }
 
 /// Goes on from a cursor with what is not the rest of the list.
@@ -154,11 +161,11 @@ async fn a_cursor_that_no_longer_works_is_told_from_a_walk_that_fails() {
         // More names than may wait: the last pages are not entered yet.
         drop(cut_off(scratch.path(), repositories(4000, 100), 17).await);
         let (memory, pages) = repositories(4000, 100);
-        let start = Start::Unfinished(Box::new(find(scratch.path(), "settings", HOUR).expect("a checkpoint")));
+        let start = WalkStart::Unfinished(Box::new(find(scratch.path(), "settings", HOUR).expect("a checkpoint")));
         let walked = walk_of(&Astray(pages, fault), &memory, start, &settings(), &CancellationToken::new()).await;
         match walked.ended {
-            Ended::Stale(_) => assert!(stale, "{fault:?}"),
-            Ended::Failed(_) => assert!(!stale && walked.resumable, "{fault:?}"),
+            WalkEnd::Stale(_) => assert!(stale, "{fault:?}"),
+            WalkEnd::Failed(_) => assert!(!stale && walked.resumable, "{fault:?}"),
             other => panic!("{fault:?}: {other:?}"),
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::preload::compile;
-use super::site::{Ended, Site};
+use super::site::{FinishedProcess, Installation};
 
 /// The compiled library, in a directory that goes with it.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Library {
     }
 
     /// Runs the program until it ends, there or by itself; returns the steps it began, too.
-    pub(crate) fn run(&self, site: &Site, at: CrashAt<'_>) -> (Ended, Vec<String>) {
+    pub(crate) fn run(&self, site: &Installation, at: CrashAt<'_>) -> (FinishedProcess, Vec<String>) {
         let log = site.path().join("steps");
         let _ = fs::remove_file(&log);
         let mut command = site.command();
@@ -51,7 +51,7 @@ impl Library {
                 command.env("CRASH_AT", point).env("CRASH_AWAIT", awaited);
             }
         }
-        let ended = Ended::of(&mut command);
+        let ended = FinishedProcess::of(&mut command);
         let steps = fs::read_to_string(&log).unwrap_or_default();
         // Paths of the site are shown from its directory on.
         let whole = format!(" {}/", site.path().display());

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::client;
-use super::program::{Finished, Running, Workplace};
+use super::program::{Finished, RunningProgram, Workplace};
 
 /// Longer than anything takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// It is killed with the test.
 #[derive(Debug)]
 pub(crate) struct Daemon {
-    pub(crate) running: Running,
+    pub(crate) running: RunningProgram,
     /// Of its listener: `http://127.0.0.1:PORT`.
     pub(crate) base: String,
     /// What the service manager hears.

@@ -12,7 +12,7 @@ pub(crate) struct FailPoint(TempDir);
 
 /// Which operations fail, and how.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct InjectedFailure {
     /// The first of them, from 1 on; 0 for none.
     pub(crate) from: usize,
     /// How many in a row; none: all that come.
@@ -49,7 +49,7 @@ impl FailPoint {
     }
 }
 
-impl Failure {
+impl InjectedFailure {
     /// Nothing fails; what would count for this error is written to the log.
     pub(crate) fn none(errno: Errno) -> Self {
         Self { from: 0, times: None, errno }

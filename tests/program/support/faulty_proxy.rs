@@ -29,7 +29,7 @@ const TOKENS: &str = "/token";
 
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Fault {
+pub(crate) enum ProxyFault {
     /// 429, with a `Retry-After` of no time.
     RateLimited,
     /// 500 without a word.
@@ -46,7 +46,7 @@ pub(crate) enum Fault {
     RevokedToken,
 }
 
-impl Fault {
+impl ProxyFault {
     pub(crate) const ALL: [Self; 7] = [
         Self::RateLimited,
         Self::ServerError,
@@ -64,12 +64,12 @@ pub(crate) struct Weather {
     /// Makes one night differ from another.
     pub(crate) seed: u64,
     /// How often each fault befalls a request, 0 to 1.
-    pub(crate) passing: Vec<(Fault, f64)>,
+    pub(crate) passing: Vec<(ProxyFault, f64)>,
     /// How often a fault befalls all requests for one and the same path, 0 to 1.
-    pub(crate) lasting: Vec<(Fault, f64)>,
+    pub(crate) lasting: Vec<(ProxyFault, f64)>,
 }
 
-type Body = BoxBody<Bytes, io::Error>;
+type ProxiedBody = BoxBody<Bytes, io::Error>;
 
 /// A running proxy; it ends when dropped.
 #[derive(Debug)]
@@ -149,27 +149,27 @@ impl Drop for FaultyProxy {
 }
 
 impl Shared {
-    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<ProxiedBody>> {
         self.served.send_modify(|served| *served += 1);
         let fault = self.fault(&request);
         match fault {
-            Some(Fault::Dropped) => return Err(io::Error::other("dropped")),
-            Some(Fault::RateLimited) => {
+            Some(ProxyFault::Dropped) => return Err(io::Error::other("dropped")),
+            Some(ProxyFault::RateLimited) => {
                 let mut answer = plain(StatusCode::TOO_MANY_REQUESTS, "slow down");
                 answer.headers_mut().insert(RETRY_AFTER, 0.into());
                 return Ok(answer);
             }
-            Some(Fault::ServerError) => return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
-            Some(Fault::ProxyNotFound) => return Ok(plain(StatusCode::NOT_FOUND, "404 page not found\n")),
+            Some(ProxyFault::ServerError) => return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "")),
+            Some(ProxyFault::ProxyNotFound) => return Ok(plain(StatusCode::NOT_FOUND, "404 page not found\n")),
             _ => {}
         }
-        let is_revoked = self.is_revoked(request.headers(), fault == Some(Fault::RevokedToken));
+        let is_revoked = self.is_revoked(request.headers(), fault == Some(ProxyFault::RevokedToken));
         let (status, mut headers, body) = self.forward(&request, is_revoked).await;
-        if fault == Some(Fault::LostLink) {
+        if fault == Some(ProxyFault::LostLink) {
             headers.remove(LINK);
         }
         let is_head = request.method() == hyper::Method::HEAD;
-        let body = if fault == Some(Fault::Truncated) && body.len() > 1 && !is_head {
+        let body = if fault == Some(ProxyFault::Truncated) && body.len() > 1 && !is_head {
             let half = Ok(Frame::data(body.slice(..body.len() / 2)));
             let broken = Err(io::Error::other("truncated"));
             StreamBody::new(stream::iter([half, broken])).boxed()
@@ -185,7 +185,7 @@ impl Shared {
     }
 
     /// What befalls a request, if anything does.
-    fn fault(&self, request: &Request<Incoming>) -> Option<Fault> {
+    fn fault(&self, request: &Request<Incoming>) -> Option<ProxyFault> {
         let weather = self.weather.lock().expect("no holder panics").clone();
         let path = format!("{} {}", request.method(), request.uri().path());
         let mut asked = self.asked.lock().expect("no holder panics");
@@ -231,13 +231,13 @@ impl Shared {
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+fn plain(status: StatusCode, text: &'static str) -> Response<ProxiedBody> {
     let mut answer = Response::new(whole(Bytes::from_static(text.as_bytes())));
     *answer.status_mut() = status;
     answer
 }
 
-fn whole(bytes: Bytes) -> Body {
+fn whole(bytes: Bytes) -> ProxiedBody {
     Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 

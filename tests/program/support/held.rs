@@ -9,10 +9,10 @@ use stocktake::registry::ContentKind;
 use stocktake::registry::{Descriptor, Manifest};
 
 use super::inventory::table;
-use super::push::{Held, Pushed};
+use super::push::{ExpectedRepository, Pushed};
 
 /// The manifests that tags lead to, by digest: what was pushed and cannot be reached is nobody's business.
-pub(crate) fn reachable(held: &Held) -> BTreeSet<&str> {
+pub(crate) fn reachable(held: &ExpectedRepository) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     let mut next: Vec<&str> = held.tags.values().map(String::as_str).collect();
     while let Some(digest) = next.pop() {
@@ -26,7 +26,7 @@ pub(crate) fn reachable(held: &Held) -> BTreeSet<&str> {
 }
 
 /// The row that a manifest should be, without times.
-pub(crate) fn expected_manifest(repository: &str, held: &Held, manifest: &Manifest) -> Value {
+pub(crate) fn expected_manifest(repository: &str, held: &ExpectedRepository, manifest: &Manifest) -> Value {
     let config = manifest.config.as_ref().and_then(|config| held.configs.get(&config.digest));
     let is_image = manifest.kind == ContentKind::Image;
     assert_eq!(config.is_some(), is_image, "{repository}@{}", manifest.digest);
@@ -55,7 +55,7 @@ pub(crate) fn expected_manifest(repository: &str, held: &Held, manifest: &Manife
 }
 
 /// The row that a tag should be: bare, where the manifest that it names is lost.
-pub(crate) fn expected_tag(repository: &str, held: &Held, tag: &str, digest: &str) -> Value {
+pub(crate) fn expected_tag(repository: &str, held: &ExpectedRepository, tag: &str, digest: &str) -> Value {
     let mut row = json!({"repository": repository, "tag": tag});
     if let Some(manifest) = held.manifests.get(digest) {
         row["digest"] = json!(digest);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::site::Ended;
+use super::site::FinishedProcess;
 
 /// Compiles `NAME.c` of this directory to `NAME.so`, with the C compiler that Rust itself links with; in a directory that
 /// goes with it.
@@ -14,7 +14,7 @@ pub(crate) fn compile(name: &str) -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(directory.path().join(format!("{name}.so"))).arg(source);
-    let compiled = Ended::of(&mut cc);
+    let compiled = FinishedProcess::of(&mut cc);
     assert!(compiled.status.success(), "{}", compiled.told);
     directory
 }

@@ -104,17 +104,17 @@ impl Workplace {
     }
 
     /// Starts `stocktake`; it is killed if the test ends first.
-    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[&str]) -> RunningProgram {
         self.start_with(&[], arguments)
     }
 
     /// The same, with these environment variables.
-    pub(crate) fn start_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Running {
+    pub(crate) fn start_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> RunningProgram {
         self.start_within(&[], environment, arguments)
     }
 
     /// The same, started by this command, which gets the program and its arguments as further arguments.
-    pub(crate) fn start_within(&self, by: &[&str], environment: &[(&str, &str)], arguments: &[&str]) -> Running {
+    pub(crate) fn start_within(&self, by: &[&str], environment: &[(&str, &str)], arguments: &[&str]) -> RunningProgram {
         let program = [by, &[env!("CARGO_BIN_EXE_stocktake")]].concat();
         let mut command = Command::new(program[0]);
         command.args(&program[1..]);
@@ -125,7 +125,7 @@ impl Workplace {
             command.args(["--config", "stocktake.yaml"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        Running::watch(command.spawn().unwrap())
+        RunningProgram::watch(command.spawn().unwrap())
     }
 }
 
@@ -144,7 +144,7 @@ fn walk(root: &Path, directory: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
 
 /// A running program. Its standard error is read all the time, so that it never waits for us.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningProgram {
     pub(crate) pid: u32,
     process: Child,
     stdout: BufReader<ChildStdout>,
@@ -153,7 +153,7 @@ pub(crate) struct Running {
     stderr: JoinHandle<()>,
 }
 
-impl Running {
+impl RunningProgram {
     fn watch(mut process: Child) -> Self {
         let mut stderr = process.stderr.take().unwrap();
         let (say, said) = watch::channel(Vec::new());

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::client;
-use crate::layers::root;
+use crate::house::layers::root;
 
 /// It starts in a second; a loaded machine takes longer. For scrapes and rules too, which take one second each.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -15,7 +15,7 @@ use stocktake::registry::ContentKind;
 use stocktake::registry::{Child, Descriptor, ImageConfig, Manifest, Oddities, Platform};
 
 use super::client;
-use super::push::{Held, Pushed};
+use super::push::{ExpectedRepository, Pushed};
 
 /// What `support/pulp.py` says of it. All tests share it, so that none may change anything.
 #[derive(Debug, Deserialize)]
@@ -46,10 +46,10 @@ pub(crate) struct Repository {
 
 impl Repository {
     /// What it holds, where it holds anything.
-    fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<ExpectedRepository> {
         let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         let config = |text: &str| ImageConfig { platform: platform(&read(text)), ..ImageConfig::default() };
-        Some(Held {
+        Some(ExpectedRepository {
             tags: self.tags.clone()?,
             manifests: self.manifests.iter().map(|(digest, text)| (digest.clone(), manifest(digest, text))).collect(),
             configs: self.configs.iter().map(|(digest, text)| (digest.clone(), config(text))).collect(),
@@ -154,12 +154,12 @@ impl Pulp {
     }
 
     /// The token that it gives.
-    pub(crate) async fn token(&self, account: Option<&Account>, scopes: &[&str]) -> Token {
-        Token(body(self.ask_token(account, scopes).await).await)
+    pub(crate) async fn token(&self, account: Option<&Account>, scopes: &[&str]) -> TokenAnswer {
+        TokenAnswer(body(self.ask_token(account, scopes).await).await)
     }
 
     /// Asks the registry with a token, for a target below the URL or anywhere.
-    pub(crate) async fn get(&self, target: &str, token: &Token) -> Response {
+    pub(crate) async fn get(&self, target: &str, token: &TokenAnswer) -> Response {
         let request = client().get(self.url().join(target).unwrap()).bearer_auth(token.0["token"].as_str().unwrap());
         request.send().await.unwrap()
     }
@@ -167,9 +167,9 @@ impl Pulp {
 
 /// What the token server answered.
 #[derive(Debug)]
-pub(crate) struct Token(pub(crate) Value);
+pub(crate) struct TokenAnswer(pub(crate) Value);
 
-impl Token {
+impl TokenAnswer {
     /// The access that its claims grant, as `type:name:actions`.
     pub(crate) fn access(&self) -> Vec<String> {
         let claims = claims(self.0["token"].as_str().unwrap());

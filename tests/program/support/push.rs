@@ -20,7 +20,7 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// What a repository holds, in the words of the protocol client.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct ExpectedRepository {
     /// Tags and what they point to, also where that is gone.
     pub(crate) tags: BTreeMap<String, String>,
     /// The manifests that are there, by digest.
@@ -30,7 +30,7 @@ pub(crate) struct Held {
 }
 
 /// What was pushed, by repository.
-pub(crate) type Pushed = BTreeMap<String, Held>;
+pub(crate) type Pushed = BTreeMap<String, ExpectedRepository>;
 
 /// Pushes one of everything: `acme/app` two images and three tags, `acme/multi` an OCI index and a docker list,
 /// `acme/signed` an image and an artifact about it, `acme/gone` an index with a deleted child, `acme/dangling` a tag
@@ -105,7 +105,7 @@ pub(crate) struct Pusher<'a> {
     registry: &'a DockerRegistry,
     repository: String,
     client: Client,
-    pub(crate) held: Held,
+    pub(crate) held: ExpectedRepository,
     /// The bytes of manifests, to be pushed again under tags.
     bytes: BTreeMap<String, (String, Vec<u8>)>,
 }
@@ -113,7 +113,13 @@ pub(crate) struct Pusher<'a> {
 impl<'a> Pusher<'a> {
     pub(crate) fn new(registry: &'a DockerRegistry, repository: &str) -> Self {
         let client = super::client();
-        Self { registry, repository: repository.to_owned(), client, held: Held::default(), bytes: BTreeMap::new() }
+        Self {
+            registry,
+            repository: repository.to_owned(),
+            client,
+            held: ExpectedRepository::default(),
+            bytes: BTreeMap::new(),
+        }
     }
 
     /// Pushes an image for a platform such as `linux/arm64/v8`; `salt` makes it another image.

@@ -28,7 +28,7 @@ impl Raw {
     }
 }
 
-type Answer = dyn Fn(&str) -> Raw + Send + Sync;
+type RawAnswer = dyn Fn(&str) -> Raw + Send + Sync;
 
 /// A running server; it ends when dropped.
 #[derive(Debug)]
@@ -45,7 +45,8 @@ impl RawServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sent, asked) = (Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());
-        let (sends, asks, answer) = (sent.clone(), asked.clone(), Arc::<Answer>::from(Box::new(answer) as Box<Answer>));
+        let (sends, asks, answer) =
+            (sent.clone(), asked.clone(), Arc::<RawAnswer>::from(Box::new(answer) as Box<RawAnswer>));
         let accepting = tokio::spawn(async move {
             // The connections end with it.
             let mut connections = JoinSet::new();
@@ -79,7 +80,7 @@ impl Drop for RawServer {
 }
 
 /// Ends when the client has gone, or an endless body was begun.
-async fn serve(stream: TcpStream, answer: &Answer, sent: &AtomicU64, asked: &Mutex<Vec<String>>) -> Option<()> {
+async fn serve(stream: TcpStream, answer: &RawAnswer, sent: &AtomicU64, asked: &Mutex<Vec<String>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut first = String::new();

@@ -13,25 +13,25 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::small_disk::SmallDisk;
-use super::stranger::{Format, Stranger};
+use super::stranger::{ExportFormat, Stranger};
 
 /// The two sinks: name, directory, what a reader finds there.
-pub(crate) const SINKS: [(&str, &str, Format); 2] =
-    [("warehouse", "inventory", Format::Parquet), ("feed", "inventory-json", Format::Json)];
+pub(crate) const SINKS: [(&str, &str, ExportFormat); 2] =
+    [("warehouse", "inventory", ExportFormat::Parquet), ("feed", "inventory-json", ExportFormat::Json)];
 
 /// The content of a round, in order. All rounds are equally long: shrinking is a matter of other tests.
 pub(crate) fn names(round: usize, count: usize) -> Vec<String> {
     (0..count).map(|at| format!("round-{round:04}/service-{at:05}")).collect()
 }
 
-/// Starts a registry for [`Site::point_at`].
+/// Starts a registry for [`Installation::point_at`].
 pub(crate) async fn start(script: Script) -> FakeRegistry {
     FakeRegistry::start(script).await.expect("a port")
 }
 
 /// A directory with one installation.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub(crate) struct Installation {
     /// Declared first, so that it goes before the directory it is mounted in.
     disk: Option<SmallDisk>,
     directory: TempDir,
@@ -39,7 +39,7 @@ pub(crate) struct Site {
     pub(crate) count: usize,
 }
 
-impl Site {
+impl Installation {
     /// An installation that has never run.
     pub(crate) fn new(count: usize) -> Self {
         Self { disk: None, directory: tempfile::tempdir().expect("a temporary directory"), count }
@@ -57,7 +57,7 @@ impl Site {
         Self { disk: Some(SmallDisk::mount(&site.path().join(directory), kilobytes)), ..site }
     }
 
-    /// The small disk of [`Site::on_small_disk`].
+    /// The small disk of [`Installation::on_small_disk`].
     pub(crate) fn disk(&self) -> &SmallDisk {
         self.disk.as_ref().expect("a site on a small disk")
     }
@@ -121,8 +121,8 @@ impl Site {
     }
 
     /// Runs it to its end.
-    pub(crate) fn run(&self) -> Ended {
-        Ended::of(&mut self.command())
+    pub(crate) fn run(&self) -> FinishedProcess {
+        FinishedProcess::of(&mut self.command())
     }
 
     /// Serves a round and runs it, which must succeed.
@@ -169,14 +169,14 @@ impl Site {
 
 /// A run that came to an end.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct FinishedProcess {
     /// How.
     pub(crate) status: ExitStatus,
     /// What it said on standard error.
     pub(crate) told: String,
 }
 
-impl Ended {
+impl FinishedProcess {
     /// Runs a command to its end.
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.stderr(Stdio::piped()).output().expect("the program starts");
@@ -191,9 +191,9 @@ impl Ended {
 
 /// A run in progress; dropped, it is killed.
 #[derive(Debug)]
-pub(crate) struct Running(Child);
+pub(crate) struct RunningChild(Child);
 
-impl Running {
+impl RunningChild {
     /// Starts a command whose words nobody reads.
     pub(crate) fn start(mut command: Command) -> Self {
         Self(command.stderr(Stdio::null()).spawn().expect("the program starts"))
@@ -208,7 +208,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningChild {
     fn drop(&mut self) {
         // Both fail only for a process that has ended already.
         let _ = self.0.kill();

@@ -14,12 +14,12 @@ use super::site::names;
 
 /// What the objects of a sink are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum ExportFormat {
     Parquet,
     Json,
 }
 
-impl Format {
+impl ExportFormat {
     /// The sink's `type:`.
     pub(crate) fn sink_type(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ type Stamp = (u64, u64, i64, i64);
 #[derive(Debug)]
 pub(crate) struct Stranger {
     root: PathBuf,
-    format: Format,
+    format: ExportFormat,
     count: usize,
     /// Files of earlier snapshots, read to the last byte; nobody may touch them again.
     read: BTreeMap<PathBuf, Stamp>,
@@ -69,7 +69,7 @@ pub(crate) struct Stranger {
 
 impl Stranger {
     /// A reader of this directory, in which every snapshot is of `count` repositories.
-    pub(crate) fn new(root: PathBuf, format: Format, count: usize) -> Self {
+    pub(crate) fn new(root: PathBuf, format: ExportFormat, count: usize) -> Self {
         Self { root, format, count, read: BTreeMap::new(), rounds: BTreeMap::new() }
     }
 
@@ -161,19 +161,19 @@ impl Stranger {
     }
 
     /// Whether something of the run stands under hidden names, is visible, is committed, is pointed at.
-    pub(crate) fn progress(&self, run_id: &str) -> Progress {
+    pub(crate) fn progress(&self, run_id: &str) -> ExportProgress {
         let of_run = |path: &PathBuf| path.to_string_lossy().contains(run_id);
         let latest = fs::read_to_string(self.root.join("v1/_latest/registry=quay.json")).unwrap_or_default();
         if latest.contains(run_id) {
-            Progress::Pointed
+            ExportProgress::Pointed
         } else if self.visible("_runs").any(|path| of_run(&path)) {
-            Progress::Committed
+            ExportProgress::Committed
         } else if self.visible("repositories").chain(self.visible("runs")).any(|path| of_run(&path)) {
-            Progress::Visible
+            ExportProgress::Visible
         } else if files(&self.root).iter().any(of_run) {
-            Progress::Staged
+            ExportProgress::Staged
         } else {
-            Progress::Nothing
+            ExportProgress::Nothing
         }
     }
 
@@ -184,7 +184,7 @@ impl Stranger {
 
 /// How far a run got at one sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Progress {
+pub(crate) enum ExportProgress {
     Nothing,
     Staged,
     Visible,

@@ -1,0 +1,9 @@
+//! Commands, their arguments and what they print.
+
+mod check;
+mod commands;
+mod demo;
+mod paths;
+mod schedule;
+mod schedule_zones;
+mod terminal;

@@ -1,0 +1,6 @@
+//! The daemon: its schedule, its restarts, its surroundings and its units.
+
+mod restarts;
+pub(crate) mod scheduled_runs;
+mod trouble;
+mod units;

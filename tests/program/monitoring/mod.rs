@@ -1,0 +1,6 @@
+//! Metrics, alert rules, dashboard and runbooks.
+
+mod alive;
+mod exports;
+pub(crate) mod files;
+mod rules;

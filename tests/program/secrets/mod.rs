@@ -1,0 +1,5 @@
+//! Where credentials come from, and that none is ever shown.
+
+mod credentials;
+mod never_shown;
+mod secret_files;

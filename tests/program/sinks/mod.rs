@@ -1,0 +1,3 @@
+//! What sinks write, opened by other programs.
+
+mod readers;
