@@ -19,4 +19,3 @@ pub mod state;
 pub mod status;
 pub mod walk;
 pub mod web;
-pub mod yaml;

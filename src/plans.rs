@@ -8,7 +8,7 @@ use stocktake_sink::{Sink, SinkError};
 use crate::config::{Config, RegistryConfig};
 use crate::registry::Unmetered;
 use crate::run::Plan;
-use crate::yaml::suggest;
+use yaml_sections::nearest;
 
 /// A configuration, or what was asked of it, makes no plan.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, PlanError>
 pub fn chosen<'c>(config: &'c Config, wanted: &[String]) -> Result<Vec<&'c RegistryConfig>, PlanError> {
     let known: Vec<&str> = config.registries.iter().map(|r| r.client.name.as_str()).collect();
     if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let hint = suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let hint = nearest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Err(PlanError::UnknownRegistry { name: name.clone(), known: known.join(", "), hint });
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);

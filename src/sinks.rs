@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stocktake_sink::{Sink, SinkError};
 
-use crate::yaml::{Checked, Section};
+use yaml_sections::{Checked, Section};
 
 /// The settings of one sink.
 #[derive(Clone, Debug)]

@@ -106,7 +106,7 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics
     }
 }
 
-fn refuse(problems: &config::Problems) -> Exit {
+fn refuse(problems: &config::ConfigProblems) -> Exit {
     complain(&problems.to_string());
     Exit::Configuration
 }

@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use crate::registry::{Auth, DockerConfig, Login, SecretCommand, SecretSource};
-use crate::yaml::{Checked, Field, Section, Value};
+use yaml_sections::{Checked, Field, Section, YamlValue};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -74,7 +74,7 @@ pub(super) fn refuse_literals(section: &mut Section<'_>) -> Checked<()> {
 
 /// Reads `auth`: a mapping, or the bare word of a kind that needs nothing else.
 pub(super) fn read(field: &Field<'_>) -> Checked<Auth> {
-    if let Value::Text(word) = &field.node.value {
+    if let YamlValue::Text(word) = &field.node.value {
         return match KINDS.iter().find(|(name, _)| name == word).map(|(_, kind)| kind) {
             Some(Kind::Token) => Ok(Auth::Token(None)),
             Some(Kind::None) => Ok(Auth::None),

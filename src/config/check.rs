@@ -7,10 +7,11 @@ use std::path::{Component, Path, PathBuf};
 
 use stocktake_sink::RegistryName;
 
-use super::{RegistryConfig, registry, schedule, web};
+use super::settings::RegistryConfig;
+use super::{registry, schedule, web};
 use crate::sinks::SinkSettings;
 use crate::web::WebSettings;
-use crate::yaml::{Checked, Field, Place, Report, Section, Source, bases};
+use yaml_sections::{Checked, Diagnostics, Field, Position, Section, YamlFile, path_from};
 
 const STATE: &str = "./state";
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");
@@ -24,17 +25,13 @@ pub(super) struct Parts {
     pub(super) web: WebSettings,
 }
 
-/// What the main file says for all registries.
-pub(super) struct Main<'a> {
-    /// The names that a registry may deliver to.
-    pub(super) sinks: &'a [&'a str],
-    /// When registries run which do not say it themselves; none: it could not be read.
-    pub(super) schedule: Option<&'a schedule::Given>,
-}
-
 /// Checks them.
-pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report: &Report) -> Checked<Parts> {
-    let default = bases::from(&report.bases().data, Path::new(STATE));
+pub(super) fn check(
+    mut main: Section<'_>,
+    included: &[Checked<YamlFile>],
+    diagnostics: &Diagnostics,
+) -> Checked<Parts> {
+    let default = path_from(&diagnostics.bases().data, Path::new(STATE));
     let state = main.or("state", default, state);
     let concurrency = main.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
     let web = web::read(&mut main);
@@ -46,7 +43,7 @@ pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report:
     let mut all_read = true;
     for source in included {
         let section =
-            source.as_ref().ok().and_then(|source| source.section("a mapping with `registries`", report).ok());
+            source.as_ref().ok().and_then(|source| source.section("a mapping with `registries`", diagnostics).ok());
         all_read &= section.is_some();
         if let Some(mut section) = section {
             lists.extend(section.take("registries"));
@@ -54,7 +51,7 @@ pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report:
             section.finish();
         }
     }
-    let for_all = Main { sinks: &sink_names, schedule: schedule.as_ref().ok() };
+    let for_all = registry::ForAll { sinks: &sink_names, schedule: schedule.as_ref().ok() };
     let registries = match registries(&lists, &for_all) {
         // What could not be read may have had some.
         Ok(none) if none.is_empty() && all_read => {
@@ -110,10 +107,10 @@ fn sinks<'a>(
             if directory.is_some() && directory == state {
                 let message = format!("`{name}` writes to the directory of `state`");
                 let help = "give the sink a directory of its own".to_owned();
-                return Err(field.report.add(place.problem(message, Some(help))));
+                return Err(field.diagnostics.add(place.problem(message, Some(help))));
             }
             match directory.and_then(|path| directories.insert(path, *name)) {
-                Some(first) => Err(field.report.add(place.problem(
+                Some(first) => Err(field.diagnostics.add(place.problem(
                     format!("`{name}` writes to the directory of `{first}`"),
                     Some("give each sink a directory of its own".to_owned()),
                 ))),
@@ -129,12 +126,12 @@ fn plain(path: &str) -> PathBuf {
     Path::new(path).components().filter(|part| *part != Component::CurDir).collect()
 }
 
-fn sink(place: &Place, name: &str, field: &Field<'_>) -> Checked<SinkSettings> {
+fn sink(place: &Position, name: &str, field: &Field<'_>) -> Checked<SinkSettings> {
     // It becomes a metric label and a path, as a registry's name does.
     let valid = name.parse::<RegistryName>().map_err(|_| {
         let message =
             "expected 1 to 63 letters, digits, `.`, `_` or `-` as the name of a sink, a letter or a digit first";
-        field.report.add(place.problem(message, None))
+        field.diagnostics.add(place.problem(message, None))
     });
     let mut section = field.section()?;
     let settings = SinkSettings::parse(&mut section);
@@ -143,7 +140,7 @@ fn sink(place: &Place, name: &str, field: &Field<'_>) -> Checked<SinkSettings> {
     settings
 }
 
-fn registries(lists: &[Field<'_>], main: &Main<'_>) -> Checked<Vec<RegistryConfig>> {
+fn registries(lists: &[Field<'_>], main: &registry::ForAll<'_>) -> Checked<Vec<RegistryConfig>> {
     let mut places = HashMap::new();
     let mut all = Vec::new();
     for list in lists {
@@ -155,7 +152,11 @@ fn registries(lists: &[Field<'_>], main: &Main<'_>) -> Checked<Vec<RegistryConfi
     all.into_iter().collect()
 }
 
-fn registry(entry: &Field<'_>, main: &Main<'_>, places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryConfig> {
+fn registry(
+    entry: &Field<'_>,
+    main: &registry::ForAll<'_>,
+    places: &mut HashMap<RegistryName, Position>,
+) -> Checked<RegistryConfig> {
     let mut section = entry.section()?;
     let name = section.required("name", "quay", |field| registry_name(field, places));
     let registry = registry::read(&mut section, name, main);
@@ -164,18 +165,18 @@ fn registry(entry: &Field<'_>, main: &Main<'_>, places: &mut HashMap<RegistryNam
 }
 
 /// The name of a registry, which must not be among those of `places`.
-fn registry_name(field: &Field<'_>, places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryName> {
+fn registry_name(field: &Field<'_>, places: &mut HashMap<RegistryName, Position>) -> Checked<RegistryName> {
     let name: RegistryName = field.parse(str::parse)?;
     match places.entry(name.clone()) {
         Entry::Occupied(first) => {
             let help = match first.get() {
-                same if *same == field.place => "an alias repeats the whole entry".to_owned(),
+                same if *same == field.position => "an alias repeats the whole entry".to_owned(),
                 first => format!("the first is at {first}"),
             };
             Err(field.problem(format!("there are two registries `{name}`"), Some(help)))
         }
         Entry::Vacant(free) => {
-            free.insert(field.place.clone());
+            free.insert(field.position.clone());
             Ok(name)
         }
     }

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use url::Url;
 
-use super::{auth, registry};
+use super::{address, auth};
 use crate::discovery::DiscoverySettings;
 use crate::registry::{ApiLogin, ApiSettings, Auth, Login, SecretSource, is_repository_name};
-use crate::yaml::{Checked, Field, Section, Value};
+use yaml_sections::{Checked, Field, Section, YamlValue};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -56,7 +56,7 @@ impl Registry<'_> {
 /// Reads `discovery`.
 pub(super) fn read(field: &Field<'_>, registry: &Registry<'_>) -> Checked<DiscoverySettings> {
     let simple = match &field.node.value {
-        Value::Text(_) => Some(field.one_of(&TYPES)?),
+        YamlValue::Text(_) => Some(field.one_of(&TYPES)?),
         _ => None,
     };
     match simple {
@@ -98,7 +98,7 @@ fn basic(login: Option<Login>) -> ApiLogin {
 fn mapping(section: &mut Section<'_>, registry: &Registry<'_>) -> Checked<DiscoverySettings> {
     section.rename(&[("namespace", "namespaces"), ("owner", "owners"), ("group", "groups"), ("project", "projects")]);
     let literals = auth::refuse_literals(section);
-    let implied = if section.place_of("repositories").is_some() { Some(Type::Listed) } else { None };
+    let implied = if section.position_of("repositories").is_some() { Some(Type::Listed) } else { None };
     let kind = match (section.take("type"), implied) {
         (Some(field), _) => field.one_of(&TYPES),
         (None, Some(kind)) => Ok(kind),
@@ -188,7 +188,7 @@ fn api(section: &mut Section<'_>, registry: &Registry<'_>, default: Option<&str>
     let default = default.and_then(|url| Url::parse(url).ok());
     section
         .or("api_url", default, |field| {
-            let url = registry::url(field)?;
+            let url = address::url(field)?;
             if url.scheme() == "http" && registry.url.is_some_and(|registry| registry.scheme() == "https") {
                 let help =
                     "write it with https: what is sent to it is as secret as what the registry is sent".to_owned();
@@ -226,16 +226,18 @@ fn names(field: &Field<'_>) -> Checked<Vec<String>> {
     for (name, field_note) in field.each(|field| {
         let name = match &field.node.value {
             // GitLab's groups and projects have numbers.
-            Value::Whole(number) if *number > 0 => number.to_string(),
+            YamlValue::Whole(number) if *number > 0 => number.to_string(),
             _ => field.text()?.trim_matches('/').to_owned(),
         };
         if name.is_empty() || name == "." || name == ".." {
             return Err(field.problem("expected a name, found none", None));
         }
-        Ok((name, field.place.clone()))
+        Ok((name, field.position.clone()))
     })? {
         if names.contains(&name) {
-            field.report.note(field_note.problem(format!("`{}`: named twice, and asked for once", field.key), None));
+            field
+                .diagnostics
+                .note(field_note.problem(format!("`{}`: named twice, and asked for once", field.key), None));
         } else {
             names.push(name);
         }
@@ -248,7 +250,7 @@ fn names(field: &Field<'_>) -> Checked<Vec<String>> {
 
 /// Names of repositories: by the grammar, each once whatever its case.
 pub(super) fn repositories(field: &Field<'_>, url: Option<&Url>) -> Checked<Vec<String>> {
-    let read = field.each(|field| Ok((repository(field, url)?, field.place.clone())))?;
+    let read = field.each(|field| Ok((repository(field, url)?, field.position.clone())))?;
     if read.is_empty() {
         return Err(field.problem("expected at least one repository, found an empty list", None));
     }
@@ -259,7 +261,7 @@ pub(super) fn repositories(field: &Field<'_>, url: Option<&Url>) -> Checked<Vec<
             names.push(name);
         } else {
             field
-                .report
+                .diagnostics
                 .note(place.problem(format!("`{}`: `{name}` stands here twice, and counts once", field.key), None));
         }
     }

@@ -8,11 +8,12 @@ use globset::Glob;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::{RegistryConfig, auth, check, discovery, hints, schedule};
-use crate::registry::{AllowedHost, Auth, ClientCertificate, Kind, Pagination, Settings, Split};
+use super::settings::RegistryConfig;
+use super::{address, auth, discovery, hints, schedule};
+use crate::registry::{Auth, ClientCertificate, Kind, Pagination, Settings, Split};
 use crate::snapshot::JudgeSettings;
 use crate::walk::{Depth, NameFilter, WalkSettings};
-use crate::yaml::{Checked, Field, Section, Value, is_plain, shown, suggest};
+use yaml_sections::{Checked, Field, Section, YamlValue, is_plain, named, nearest};
 
 const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("is not zero");
@@ -54,15 +55,23 @@ const THEIR_KINDS: [(&str, Option<Kind>); 10] = [
     ("Auto-detect", None),
 ];
 
+/// What the main file says for all registries.
+pub(super) struct ForAll<'a> {
+    /// The names that a registry may deliver to.
+    pub(super) sinks: &'a [&'a str],
+    /// The schedule keys of the main file; `None` if one of them is wrong.
+    pub(super) schedule: Option<&'a schedule::Given>,
+}
+
 /// Reads one registry, whose name was read already; `main` is what the main file says for all.
 pub(super) fn read(
     section: &mut Section<'_>,
     name: Checked<RegistryName>,
-    main: &check::Main<'_>,
+    main: &ForAll<'_>,
 ) -> Checked<RegistryConfig> {
     section.rename(&THEIR_NAMES);
     let literals = auth::refuse_literals(section);
-    let url = section.required("url", "https://quay.io", url);
+    let url = section.required("url", "https://quay.io", address::url);
     let configured = section.or("kind", None, kind_of);
     let kind = configured.as_ref().ok().copied().flatten().or_else(|| Kind::of_url(url.as_ref().ok()?));
     let auth = auth(section, kind, literals.is_err());
@@ -113,8 +122,8 @@ fn client(section: &mut Section<'_>, known: Known) -> Checked<Settings> {
     let requests_per_second = section.optional("requests_per_second", |field| field.positive(10_000));
     let splits = [("auto", Split::Auto), ("always", Split::Always), ("off", Split::Off)];
     let split = section.or("split", Split::default(), |field| field.one_of(&splits));
-    let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(host));
-    let allow_hosts = section.or("allow_hosts", Vec::new(), |field| field.each(allowed_host));
+    let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(address::host));
+    let allow_hosts = section.or("allow_hosts", Vec::new(), |field| field.each(address::allowed_host));
     let tls = tls(section, url.as_ref().ok());
     let timeout = section.or("timeout", TIMEOUT, Field::duration);
     let (ca_file, insecure_tls, client_certificate) = tls?;
@@ -163,7 +172,7 @@ fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked
         }
         (Some(field), None) => {
             let auth = auth::read(&field);
-            if let Value::Map(_) = &field.node.value {
+            if let YamlValue::Map(_) = &field.node.value {
                 field.section()?.optional("username", |field| hints::username(kind, field))?;
             }
             hints::login(kind, &field, auth.as_ref().ok());
@@ -254,11 +263,11 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
         // No sink known at all is a problem of its own, reported where sinks are read.
         if !known.contains(&name) && !known.is_empty() {
             let known: Vec<_> = known.iter().copied().filter(|name| is_plain(name)).collect();
-            let near = suggest(name, &known).map(|near| format!("did you mean `{near}`?"));
+            let near = nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let all = || format!("known: {}", known.join(", "));
-            return Err(field.problem(shown("there is no sink", name), Some(near.unwrap_or_else(all))));
+            return Err(field.problem(named("there is no sink", name), Some(near.unwrap_or_else(all))));
         }
-        Ok((name, field.place.clone()))
+        Ok((name, field.position.clone()))
     })?;
     if read.is_empty() {
         let help = "leave it out for all sinks".to_owned();
@@ -266,7 +275,7 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
     }
     for (name, place) in read {
         if names.iter().any(|known| known == name) {
-            return Err(field.report.add(place.problem(shown("`sinks`: twice the sink", name), None)));
+            return Err(field.diagnostics.add(place.problem(named("`sinks`: twice the sink", name), None)));
         }
         names.push(name.to_owned());
     }
@@ -279,65 +288,4 @@ fn text(field: &Field<'_>) -> Checked<String> {
 
 fn pattern(field: &Field<'_>) -> Checked<Glob> {
     field.parse(|text| NameFilter::pattern(text).map_err(|error| format!("not a pattern: {}", error.kind())))
-}
-
-/// An address that credentials may be sent to. No message repeats it: it may hold a password.
-pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
-    let text = field.text()?;
-    let problem = |message: &str, help: &str| Err(field.problem(message, Some(help.to_owned())));
-    let example = "for example `https://quay.io`, or with a port `https://registry.example.org:5000`";
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let scheme = match scheme.as_deref() {
-        None => return problem("expected a url that begins with https:// or http://", example),
-        Some(scheme @ ("http" | "https")) => scheme,
-        Some(_) => return problem("expected an https or http url, found another scheme", example),
-    };
-    let authority = text[scheme.len() + 3..].split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return problem(
-            "expected a url without credentials",
-            "write the user name in `auth: {username: …}` and the password in a file that `password_file` names",
-        );
-    }
-    let Ok(url) = Url::parse(text) else {
-        return problem("expected a url with a host, found something else", example);
-    };
-    // What the parser takes for user information counts, also where the test above saw none.
-    if !url.username().is_empty() || url.password().is_some() {
-        return problem("expected a url without credentials", "see `auth:`");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return problem("expected a url without `?` and `#`", "leave that part out");
-    }
-    if url.path().trim_end_matches('/').ends_with("/v2") {
-        return problem("expected a url without /v2, which every request adds", "leave that part out");
-    }
-    Ok(url)
-}
-
-/// `host` or `host:port`, in the form that a parsed url has.
-fn host(field: &Field<'_>) -> Checked<String> {
-    let text = field.text()?;
-    let plain = !text.contains(|c: char| "/\\@?#*%".contains(c) || c.is_whitespace() || c.is_control());
-    let url = Url::parse(&format!("https://{text}/")).ok().filter(|_| plain && !text.ends_with(':'));
-    let Some((host, port)) = url.as_ref().and_then(|url| url.host_str().zip(url.port_or_known_default())) else {
-        let help = "without scheme and path, for example `auth.example.org` or `auth.example.org:5001`";
-        return Err(field.problem("expected a host, perhaps with a port", Some(help.to_owned())));
-    };
-    // The colons of an IPv6 address stand before the bracket.
-    let names_port = text.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
-    Ok(if names_port { format!("{host}:{port}") } else { host.to_owned() })
-}
-
-/// A host as in `realm_hosts`, or a range of addresses.
-fn allowed_host(field: &Field<'_>) -> Checked<AllowedHost> {
-    let text = field.text()?;
-    if let Ok(network) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-        return Ok(AllowedHost::Network(network));
-    }
-    if text.contains('/') {
-        let help = "a host, a host with its port, or a range such as `10.2.0.0/16`".to_owned();
-        return Err(field.problem("expected a range of addresses", Some(help)));
-    }
-    host(field).map(AllowedHost::Host)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stocktake_sink::RegistryName;
 
 use crate::schedule::{Expression, RunOnStart, Schedule, ScheduleError, ScheduleSettings, TimeZone};
-use crate::yaml::{Checked, Field, Section, suggest};
+use yaml_sections::{Checked, Field, Section, nearest};
 
 const JITTER: Duration = Duration::from_hours(24);
 /// The longest `catch_up`: a run that is due each week may be a week late.
@@ -95,7 +95,7 @@ fn zone(field: &Field<'_>) -> Checked<TimeZone> {
     let text = field.text()?;
     text.parse().map_err(|error: ScheduleError| {
         // What is short is an abbreviation, which stands for several zones and is near to all of them.
-        let near = (text.len() > 4).then(|| suggest(text, &TimeZone::names().collect::<Vec<_>>())).flatten();
+        let near = (text.len() > 4).then(|| nearest(text, &TimeZone::names().collect::<Vec<_>>())).flatten();
         let help = near.map_or_else(|| error.help().to_owned(), |near| format!("did you mean `{near}`?"));
         field.problem(error.to_string(), Some(help))
     })

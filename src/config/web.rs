@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::web::{ClientCertificates, ListenAddress, PasswordHash, TlsSettings, TlsVersion, WebSettings};
-use crate::yaml::{Checked, Field, Section};
+use yaml_sections::{Checked, Field, Section};
 
 /// Cheaper hashes give way to whoever stole them.
 const LEAST_COST: u32 = 10;
@@ -21,7 +21,7 @@ const MAKE_A_HASH: &str = "`htpasswd -nBC 10 NAME` makes one, after the colon";
 
 /// Reads both keys of the main file.
 pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
-    let place = main.place_of("listen");
+    let place = main.position_of("listen");
     let listen = main.or("listen", ListenAddress::default(), |field| {
         field.text()?.parse().map_err(|error: crate::web::NoListenAddress| {
             field.problem(error.to_string(), Some("for example `127.0.0.1:9914`".to_owned()))
@@ -60,7 +60,7 @@ fn web(field: &Field<'_>) -> Checked<WebSettings> {
     ];
     let tls = section.optional("tls_server_config", tls);
     let users = section.or("basic_auth_users", BTreeMap::new(), users);
-    let place = section.place_of("allow_runs");
+    let place = section.position_of("allow_runs");
     let allow_runs = section.or("allow_runs", false, Field::bool);
     let allowed_hosts = section.or("allowed_hosts", BTreeSet::new(), allowed_hosts);
     section.finish();
@@ -70,7 +70,7 @@ fn web(field: &Field<'_>) -> Checked<WebSettings> {
     if let Some(place) = place.filter(|_| settings.allow_runs && !settings.knows_who_asks()) {
         let help = "add `basic_auth_users`, or `tls_server_config` with `client_auth_type: RequireAndVerifyClientCert`";
         let message = "`allow_runs`: not for everybody who reaches the listener";
-        return Err(field.report.add(place.problem(message, Some(help.to_owned()))));
+        return Err(field.diagnostics.add(place.problem(message, Some(help.to_owned()))));
     }
     Ok(settings)
 }
@@ -96,7 +96,7 @@ fn users(field: &Field<'_>) -> Checked<BTreeMap<String, PasswordHash>> {
         .map(|(place, name, field)| {
             if name.is_empty() || name.contains(|c: char| c == ':' || c.is_control()) {
                 let message = "expected the name of a user, without `:`";
-                return Err(field.report.add(place.problem(message, None)));
+                return Err(field.diagnostics.add(place.problem(message, None)));
             }
             Ok((name.to_owned(), hash(&field)?))
         })
@@ -141,13 +141,13 @@ fn tls(field: &Field<'_>) -> Checked<TlsSettings> {
     let key_file = section.required("key_file", "/etc/stocktake/tls-key.pem", Field::path);
     let clients = clients(&mut section);
     let min_version = section.or("min_version", TlsVersion::Tls12, version);
-    let place = section.place_of("max_version");
+    let place = section.position_of("max_version");
     let max_version = section.or("max_version", TlsVersion::Tls13, version);
     section.finish();
     refused?;
     let (min_version, max_version) = (min_version?, max_version?);
     if let Some(place) = place.filter(|_| max_version < min_version) {
-        return Err(field.report.add(place.problem("`max_version`: older than `min_version`", None)));
+        return Err(field.diagnostics.add(place.problem("`max_version`: older than `min_version`", None)));
     }
     Ok(TlsSettings { cert_file: cert_file?, key_file: key_file?, clients: clients?, min_version, max_version })
 }
@@ -180,7 +180,7 @@ fn clients(section: &mut Section<'_>) -> Checked<ClientCertificates> {
         }
         Ok(kind)
     });
-    let place = section.place_of("client_ca_file");
+    let place = section.position_of("client_ca_file");
     let ca_file: Checked<Option<PathBuf>> = section.optional("client_ca_file", Field::path);
     match (kind?, ca_file?) {
         (ClientAuth::IfGiven, Some(ca_file)) => Ok(ClientCertificates::VerifiedIfGiven { ca_file }),

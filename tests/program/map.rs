@@ -11,7 +11,7 @@ fn code_type(text: &str) -> Vec<&str> {
 }
 
 fn sources() -> Vec<(PathBuf, String)> {
-    let places = ["src", "sinks"].map(|place| root().join(place));
+    let places = ["src", "crates", "sinks"].map(|place| root().join(place));
     let files = places.iter().flat_map(|place| rust_files(place));
     files.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
@@ -57,7 +57,8 @@ fn every_name_in_the_architecture_exists() {
         if code.contains("::") && code.split("::").all(is_path) {
             assert!(exists(&sources, code), "ARCHITECTURE.md names `{code}`, which does not exist");
             names += 1;
-        } else if ["src/", "sinks/", "tests/"].iter().any(|top| code.starts_with(top)) && !code.contains('*') {
+        } else if ["src/", "crates/", "sinks/", "tests/"].iter().any(|top| code.starts_with(top)) && !code.contains('*')
+        {
             assert!(root().join(code).exists(), "ARCHITECTURE.md names `{code}`, which does not exist");
             places += 1;
         }

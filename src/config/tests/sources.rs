@@ -11,8 +11,9 @@ use crate::walk::Depth;
 fn notes_at(url: &str, lines: &str) -> Vec<String> {
     let text = format!("{SINK}registries:\n  - name: r\n    url: {url}\n{lines}");
     let config = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
-    let place =
-        |note: &Note| note.to_string().rsplit_once("m.yaml:").map(|(_, note)| note.to_owned()).unwrap_or_default();
+    let place = |note: &ConfigNote| {
+        note.to_string().rsplit_once("m.yaml:").map(|(_, note)| note.to_owned()).unwrap_or_default()
+    };
     config.notes.iter().map(place).collect()
 }
 

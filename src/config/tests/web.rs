@@ -1,6 +1,7 @@
 //! The daemon's listener.
 
 use super::*;
+use crate::web::WebSettings;
 use crate::web::{ClientCertificates, TlsSettings, TlsVersion};
 
 const HASH: &str = "$2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze";
