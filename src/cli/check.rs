@@ -69,10 +69,7 @@ fn paths(config: &Config) -> Vec<(String, String)> {
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     let own = [("configuration", whole(&config.file)), ("state", whole(&config.state))];
     let own = own.map(|(what, path)| (what.to_owned(), path));
-    let sinks = config
-        .sinks
-        .iter()
-        .filter_map(|(name, sink)| Some((format!("sink {name}"), whole(Path::new(&sink.directory()?)))));
+    let sinks = config.sinks.iter().filter_map(|(name, sink)| Some((format!("sink {name}"), whole(sink.directory()?))));
     own.into_iter().chain(sinks).collect()
 }
 

@@ -100,7 +100,7 @@ impl<'r> Files<'r> {
 
     /// The SHA-256 of all bytes read, in hexadecimal.
     pub(super) fn sha256(self) -> String {
-        self.digest.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        hex::encode(self.digest.finalize())
     }
 }
 

@@ -1,16 +1,15 @@
 //! The checked configuration, which the rest of the program uses.
-#![allow(clippy::zero_sized_map_values)] // without any sink built in, `SinkSettings` has no values
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use stocktake_sink::ConfiguredSink;
 use yaml_sections::ConfigNote;
 
 use crate::discovery::DiscoverySettings;
 use crate::registry::Settings;
 use crate::schedule::Schedule;
-use crate::sinks::SinkSettings;
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
 use crate::web::WebSettings;
@@ -23,7 +22,7 @@ pub struct Config {
     /// Registries walked at the same time.
     pub concurrency: NonZeroUsize,
     /// Where inventories go, by name; at least one.
-    pub sinks: BTreeMap<String, SinkSettings>,
+    pub sinks: BTreeMap<String, ConfiguredSink>,
     /// The registries in the order of the files; at least one, no two of one name.
     pub registries: Vec<RegistryConfig>,
     /// The daemon's listener.

@@ -220,17 +220,6 @@ fn sinks_see_only_the_ground_floor_and_objects() {
 }
 
 #[test]
-fn every_sink_is_in_the_default_build_and_in_the_readme() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let default = manifest.lines().find(|line| line.starts_with("default = [")).expect("the default features");
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for sink in concrete_sinks().iter().filter(|sink| *sink != "objects") {
-        assert!(default.contains(&format!("\"{sink}\"")), "{sink} in `default` of Cargo.toml");
-        assert!(readme.contains(&format!("\n| `{sink}` |")), "{sink} stands in the README's table of sinks");
-    }
-}
-
-#[test]
 fn the_ground_floor_is_light() {
     let tree = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--package", "stocktake-sink", "--features", "contract"])

@@ -15,7 +15,7 @@ use crate::section::Section;
 use crate::{duration, words};
 
 /// The longest duration that [`Field::duration`] and [`Field::duration_or_off`] accept.
-const LONGEST: Duration = Duration::from_hours(24);
+pub const LONGEST_DURATION: Duration = Duration::from_hours(24);
 
 /// A value, its key and its position.
 ///
@@ -121,7 +121,7 @@ impl<'a> Field<'a> {
 
     /// A duration with its unit, longer than zero and at most 24 hours.
     pub fn duration(&self) -> Checked<Duration> {
-        self.duration_up_to(LONGEST)
+        self.duration_up_to(LONGEST_DURATION)
     }
 
     fn duration_up_to(&self, most: Duration) -> Checked<Duration> {
@@ -147,7 +147,7 @@ impl<'a> Field<'a> {
 
     /// The same, or `0` or `off` for [`Duration::ZERO`].
     pub fn duration_or_off(&self) -> Checked<Duration> {
-        self.duration_or_off_up_to(LONGEST)
+        self.duration_or_off_up_to(LONGEST_DURATION)
     }
 
     /// The same, with another longest duration, in whole hours.

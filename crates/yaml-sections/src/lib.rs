@@ -4,9 +4,11 @@
 //!
 //! 1. [`YamlFile::parse`] reads the text of a file into a tree of [`YamlNode`]s that know their positions. The size of
 //!    the tree is bounded, so a file with aliases of aliases cannot fill the memory.
-//! 2. A [`Section`] is one mapping of the tree. Its keys are asked for by name, and each answer is a [`Field`], which
-//!    converts the value to a type: [`Field::text`], [`Field::duration`], [`Field::one_of`], and so on.
-//!    [`Section::finish`] reports the keys that the program did not ask for.
+//! 2. A [`Section`] is one mapping of the tree. A reader asks for keys. Each is a `static` that also has a description:
+//!    a [`RequiredKey`], [`OptionalKey`], [`DefaultKey`] or [`DerivedKey`]. The answer is a [`Field`], which converts
+//!    the value to a type: [`Field::text`], [`Field::duration`], [`Field::one_of`], and so on.
+//!    [`Section::finish`] reports the keys that the reader did not ask for. [`Section::keys`] has the descriptions of
+//!    those that it asked for; a settings reference can be made of them.
 //! 3. [`Diagnostics`] collects the problems. A reader gets [`Checked<T>`]: the value, or the proof that a problem was
 //!    reported. It keeps reading after a problem and uses `?` only when it puts the values together.
 //!    [`Diagnostics::settle`] returns the result, or all problems.
@@ -17,7 +19,12 @@
 //! ```
 //! use std::path::Path;
 //! use std::time::Duration;
-//! use yaml_sections::{Checked, Diagnostics, Field, Section, YamlFile};
+//! use yaml_sections::Phrase::Plain;
+//! use yaml_sections::{Checked, DefaultKey, Diagnostics, Field, RequiredKey, Section, YamlFile};
+//!
+//! static HOST: RequiredKey = RequiredKey::new("host", Plain("text"), "db.example.org", "The server's name.");
+//! static TIMEOUT: DefaultKey<Duration> =
+//!     DefaultKey::new("timeout", Plain("a duration"), || Duration::from_secs(30), "The longest wait for an answer.");
 //!
 //! #[derive(Debug)]
 //! struct Server {
@@ -27,8 +34,8 @@
 //!
 //! fn server(section: &mut Section<'_>) -> Checked<Server> {
 //!     // Both keys are read before `?` ends the function at the first bad one.
-//!     let host = section.required("host", "db.example.org", |field| field.text().map(str::to_owned));
-//!     let timeout = section.or("timeout", Duration::from_secs(30), Field::duration);
+//!     let host = section.required(&HOST, |field| field.text().map(str::to_owned));
+//!     let timeout = section.or(&TIMEOUT, Field::duration);
 //!     Ok(Server { host: host?, timeout: timeout? })
 //! }
 //!
@@ -60,6 +67,7 @@ mod diagnostics;
 mod duration;
 mod field;
 mod file;
+mod key;
 mod node;
 mod paths;
 mod problem;
@@ -67,8 +75,13 @@ mod section;
 mod words;
 
 pub use diagnostics::{Checked, Diagnostics, Reported};
-pub use field::Field;
+pub use duration::parse as parse_duration;
+pub use field::{Field, LONGEST_DURATION};
 pub use file::YamlFile;
+pub use key::{
+    AbsentKey, DefaultKey, DefaultValue, Derived, DerivedKey, DescribedKey, Example, KeyDescription, KnownKey,
+    OptionalKey, Phrase, RequiredKey, SettingKey, Written, alternatives,
+};
 pub use node::{YamlNode, YamlValue};
 pub use paths::{PathBases, path_from};
 pub use problem::{ConfigNote, ConfigProblem, ConfigProblems, Position};

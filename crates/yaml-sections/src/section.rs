@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use crate::diagnostics::{Checked, Diagnostics, Reported};
 use crate::field::Field;
+use crate::key::{DefaultKey, DerivedKey, KeyDescription, KnownKey, OptionalKey, RequiredKey};
 use crate::node::{YamlNode, YamlValue};
+use crate::paths::PathBases;
 use crate::problem::Position;
 use crate::words;
 
@@ -16,7 +18,7 @@ pub struct Section<'a> {
     position: Position,
     diagnostics: &'a Diagnostics,
     entries: Vec<(&'a str, Position, &'a YamlNode)>,
-    known: Vec<&'static str>,
+    known: Vec<KnownKey>,
     refused: Vec<&'static str>,
 }
 
@@ -99,40 +101,85 @@ impl<'a> Section<'a> {
     }
 
     /// The value of this key. `None` if the key is absent or has no value.
-    pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
+    pub fn take(&mut self, key: impl Into<KnownKey>) -> Option<Field<'a>> {
+        let known = key.into();
+        let key = known.name();
+        if !self.known.iter().any(|other| other.name() == key) {
+            self.known.push(known);
         }
         let (_, key_position, node) = self.entries.iter().find(|(name, ..)| *name == key)?;
         let position = Position { file: Arc::clone(&key_position.file), line: node.line, column: node.column };
-        (!matches!(node.value, YamlValue::Null)).then_some(Field { key, position, node, diagnostics: self.diagnostics })
+        let field = Field { key, position, node, diagnostics: self.diagnostics };
+        (!matches!(node.value, YamlValue::Null)).then_some(field)
     }
 
-    /// The value of this key as `read` converts it, or the default if the key is absent.
-    pub fn or<T>(&mut self, key: &'static str, default: T, read: impl FnOnce(&Field<'a>) -> Checked<T>) -> Checked<T> {
+    /// The value of this key as `read` converts it, or the default value of the key if it is absent.
+    pub fn or<T: Sync>(
+        &mut self,
+        key: &'static DefaultKey<T>,
+        read: impl FnOnce(&Field<'a>) -> Checked<T>,
+    ) -> Checked<T> {
+        self.take(key).map_or_else(|| Ok(key.default_value()), |field| read(&field))
+    }
+
+    /// The same for a key whose values are words.
+    pub fn one_of<T: Clone + Sync>(&mut self, key: &'static DefaultKey<T>) -> Checked<T> {
+        self.or(key, |field| field.one_of(key.words()))
+    }
+
+    /// The same for a key whose default value depends on other settings.
+    pub fn or_derived<T>(
+        &mut self,
+        key: &'static DerivedKey,
+        default: T,
+        read: impl FnOnce(&Field<'a>) -> Checked<T>,
+    ) -> Checked<T> {
         self.take(key).map_or(Ok(default), |field| read(&field))
     }
 
-    /// The same for a key without a default.
+    /// The value of a key without a default value.
     pub fn optional<T>(
         &mut self,
-        key: &'static str,
+        key: &'static OptionalKey,
         read: impl FnOnce(&Field<'a>) -> Checked<T>,
     ) -> Checked<Option<T>> {
-        self.or(key, None, |field| read(field).map(Some))
+        self.take(key).map_or(Ok(None), |field| read(&field).map(Some))
     }
 
-    /// The value of a key that must be present. `example` is a value that could stand here.
+    /// The same for a collection, which is empty if the key is absent.
+    pub fn or_empty<C: Default>(
+        &mut self,
+        key: &'static OptionalKey,
+        read: impl FnOnce(&Field<'a>) -> Checked<C>,
+    ) -> Checked<C> {
+        self.optional(key, read).map(Option::unwrap_or_default)
+    }
+
+    /// The value of a key that must be present.
     pub fn required<T>(
         &mut self,
-        key: &'static str,
-        example: &str,
+        key: &'static RequiredKey,
         read: impl FnOnce(&Field<'a>) -> Checked<T>,
     ) -> Checked<T> {
         match self.take(key) {
             Some(field) => read(&field),
-            None => Err(self.problem(format!("`{key}` is missing"), format!("for example `{key}: {example}`"))),
+            None => Err(self.missing(key.name(), key.example())),
         }
+    }
+
+    /// The directories at which relative paths start.
+    pub fn bases(&self) -> &'a PathBases {
+        self.diagnostics.bases()
+    }
+
+    /// Reports that a key is missing. `example` is a value that it could have.
+    pub fn missing(&self, key: &str, example: &str) -> Reported {
+        self.problem(format!("`{key}` is missing"), format!("for example `{key}: {example}`"))
+    }
+
+    /// The keys that were read so far, in their order.
+    pub fn keys(&self) -> Vec<KeyDescription> {
+        self.known.iter().map(KnownKey::description).collect()
     }
 
     /// Reports this key if it is present. The value is not read.
@@ -155,8 +202,13 @@ impl<'a> Section<'a> {
     }
 
     /// Reports a problem at one position in it.
-    pub fn problem_at(&self, position: &Position, message: impl Into<String>, help: impl Into<String>) -> Reported {
-        self.diagnostics.add(position.problem(message, Some(help.into())))
+    pub fn problem_at<'h>(
+        &self,
+        position: &Position,
+        message: impl Into<String>,
+        help: impl Into<Option<&'h str>>,
+    ) -> Reported {
+        self.diagnostics.add(position.problem(message, help.into().map(str::to_owned)))
     }
 
     /// Adds a note about one position in it.
@@ -180,17 +232,16 @@ impl<'a> Section<'a> {
 
     /// Reports the keys that were not asked for.
     pub fn finish(self) {
+        let known: Vec<_> = self.known.iter().map(KnownKey::name).collect();
         for (name, position, node) in &self.entries {
-            if self.known.contains(name) || self.refused.contains(name) {
+            if known.contains(name) || self.refused.contains(name) {
                 continue;
             }
             // A key without a value may be a value whose key is missing, perhaps a secret. It is not repeated.
-            let echoed = if matches!(node.value, YamlValue::Null) { "" } else { *name };
-            let help = words::nearest(name, &self.known).map_or_else(
-                || format!("known here: {}", self.known.join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
-            self.diagnostics.add(position.problem(words::named("unknown key", echoed), Some(help)));
+            let repeated = if matches!(node.value, YamlValue::Null) { "" } else { *name };
+            let help = words::nearest(name, &known)
+                .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            self.diagnostics.add(position.problem(words::named("unknown key", repeated), Some(help)));
         }
     }
 }

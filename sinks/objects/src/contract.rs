@@ -3,7 +3,6 @@
 //! It reads with the eyes of a stranger: manifests first, then the objects that they name, checking size and hash.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,7 +88,7 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
             let tables = m.objects.iter().map(|object| {
                 let bytes = self.bytes(&object.key);
                 assert_eq!(bytes.len() as u64, object.bytes, "size of {}", object.key);
-                assert_eq!(hex(&Sha256::digest(&bytes)), object.sha256, "hash of {}", object.key);
+                assert_eq!(hex::encode(Sha256::digest(&bytes)), object.sha256, "hash of {}", object.key);
                 (object.table, (self.read)(&self.root().join(&object.key), object.table))
             });
             Visible { id: m.id().to_string(), tables: tables.collect() }
@@ -129,11 +128,4 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
         known.extend(manifests.iter().map(|m| names::latest(&m.registry)));
         self.files().difference(&known).cloned().collect()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

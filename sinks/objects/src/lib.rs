@@ -1,6 +1,6 @@
 //! Publishing a snapshot as whole objects, manifest last: the commit protocol that the Parquet and JSON sinks share.
 //!
-//! A [`Format`] turns rows into bytes; [`ObjectSink`] decides under which names the bytes become visible, and when. It
+//! A [`ObjectFormat`] turns rows into bytes; [`ObjectSink`] decides under which names the bytes become visible, and when. It
 //! knows neither Parquet nor JSON.
 //!
 //! ```text
@@ -34,11 +34,11 @@ pub use manifest::{Latest, Manifest, ManifestObject};
 pub use publish::ObjectSink;
 pub use target::{Target, TargetError};
 
-/// Why a [`Format`] could not write an object; [`ObjectSink`] finds out whether the rows or the target were at fault.
+/// Why a [`ObjectFormat`] could not write an object; [`ObjectSink`] finds out whether the rows or the target were at fault.
 pub type FormatError = Box<dyn Error + Send + Sync>;
 
 /// How the rows of a table become the bytes of one object.
-pub trait Format: fmt::Debug + Send + Sync {
+pub trait ObjectFormat: fmt::Debug + Send + Sync {
     /// What the object's name ends in, without the leading dot; also the format's name in manifests.
     fn extension(&self) -> &'static str;
 

@@ -16,7 +16,7 @@ use stocktake_sink::{
 use crate::local::{Local, RegistryLock};
 use crate::rows::Counted;
 use crate::tee::Tee;
-use crate::{Format, FormatError, Latest, Manifest, ManifestObject, Target, names};
+use crate::{FormatError, Latest, Manifest, ManifestObject, ObjectFormat, Target, names};
 
 /// How long a publish waits for another one of the same registry, which usually is one being abandoned.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -26,12 +26,12 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub struct ObjectSink {
     place: Local,
-    format: Arc<dyn Format>,
+    format: Arc<dyn ObjectFormat>,
 }
 
 impl ObjectSink {
     /// Publishes to `target` in `format`. Each target takes one format.
-    pub fn new(target: &Target, format: impl Format + 'static) -> Self {
+    pub fn new(target: &Target, format: impl ObjectFormat + 'static) -> Self {
         Self { place: Local::new(target.directory()), format: Arc::new(format) }
     }
 }

@@ -17,7 +17,7 @@ async fn keeps_the_contract() {
 }
 
 fn sink(target: Target) -> ParquetSink {
-    ParquetSink::new(&Settings { target })
+    ParquetSink::new(&target)
 }
 
 fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use stocktake_sink::{Abandoned, SinkError, SinkErrorKind, Snapshot, SnapshotError, Table};
 
-use crate::{Format, csv, jsonl, table};
+use crate::{StdoutFormat, csv, jsonl, table};
 
 /// What is to be printed, from its beginning.
 #[derive(Debug)]
@@ -30,12 +30,12 @@ pub(crate) enum RenderError {
 }
 
 /// The rows of a snapshot as often as a format wants them; each reading is counted.
-pub(crate) struct Source<'a> {
+pub(crate) struct SnapshotReader<'a> {
     pub(crate) snapshot: &'a Snapshot,
     abandoned: &'a Abandoned,
 }
 
-impl Source<'_> {
+impl SnapshotReader<'_> {
     /// Calls `each` with every batch of `table`, and checks that exactly the sealed rows came.
     pub(crate) fn read(
         &self,
@@ -61,15 +61,15 @@ impl Source<'_> {
     }
 }
 
-pub(crate) fn render(snapshot: &Snapshot, format: Format, abandoned: &Abandoned) -> Result<Rendered, SinkError> {
+pub(crate) fn render(snapshot: &Snapshot, format: StdoutFormat, abandoned: &Abandoned) -> Result<Rendered, SinkError> {
     let mut text = BufWriter::new(tempfile::tempfile().map_err(temporary)?);
-    let source = Source { snapshot, abandoned };
+    let source = SnapshotReader { snapshot, abandoned };
     let mut headed = Vec::new();
     let written = match format {
-        Format::Jsonl => jsonl::write(&source, &mut text),
+        StdoutFormat::Jsonl => jsonl::write(&source, &mut text),
         _ if !snapshot.record().verdict.is_publishable() => Ok(()),
-        Format::Table => table::write(&source, &mut text),
-        Format::Csv => {
+        StdoutFormat::Table => table::write(&source, &mut text),
+        StdoutFormat::Csv => {
             headed = csv::tables(&source);
             csv::write(&source, &mut text)
         }

@@ -12,7 +12,7 @@ use super::*;
 #[derive(Debug)]
 struct Lines;
 
-impl Format for Lines {
+impl ObjectFormat for Lines {
     fn extension(&self) -> &'static str {
         "txt"
     }
@@ -35,7 +35,7 @@ impl Format for Lines {
 #[derive(Debug)]
 struct Lazy;
 
-impl Format for Lazy {
+impl ObjectFormat for Lazy {
     fn extension(&self) -> &'static str {
         "txt"
     }
@@ -52,7 +52,7 @@ impl Format for Lazy {
     }
 }
 
-fn sink(root: &Path, format: impl Format + 'static) -> ObjectSink {
+fn sink(root: &Path, format: impl ObjectFormat + 'static) -> ObjectSink {
     ObjectSink::new(&Target::parse(root.to_str().unwrap()).unwrap(), format)
 }
 
@@ -179,7 +179,7 @@ async fn a_committed_object_that_is_gone_or_cut_is_an_error_that_names_it() {
 async fn two_formats_do_not_share_a_target() {
     #[derive(Debug)]
     struct Other;
-    impl Format for Other {
+    impl ObjectFormat for Other {
         fn extension(&self) -> &'static str {
             "other"
         }
