@@ -28,13 +28,13 @@ pub(super) fn find(explicit: Option<&Path>, usual: &[&str]) -> Result<PathBuf, C
 }
 
 /// Reads files, each once, and keeps count of what was read.
-pub(super) struct Files<'r> {
+pub(super) struct ConfigFiles<'r> {
     diagnostics: &'r Diagnostics,
     read: BTreeSet<PathBuf>,
     digest: Sha256,
 }
 
-impl<'r> Files<'r> {
+impl<'r> ConfigFiles<'r> {
     pub(super) fn new(diagnostics: &'r Diagnostics) -> Self {
         Self { diagnostics, read: BTreeSet::new(), digest: Sha256::new() }
     }

@@ -19,7 +19,7 @@ mod web;
 
 use std::path::Path;
 
-use files::Files;
+use files::ConfigFiles;
 pub use settings::{Config, RegistryConfig};
 use yaml_sections::Phrase::Plain;
 use yaml_sections::{Checked, Diagnostics, OptionalKey};
@@ -46,7 +46,7 @@ pub fn load(explicit: Option<&Path>) -> Result<Config, ConfigProblems> {
 }
 
 fn read(file: &Path, diagnostics: &Diagnostics) -> Checked<Config> {
-    let mut files = Files::new(diagnostics);
+    let mut files = ConfigFiles::new(diagnostics);
     let main = files.main(file)?;
     let mut section = main.section("a mapping with `sinks` and `registries`", diagnostics)?;
     let directory = file.parent().unwrap_or(Path::new(""));

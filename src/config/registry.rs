@@ -124,7 +124,7 @@ fn default_page_sizes() -> String {
     for (word, kind) in Kind::ALL {
         let size = kind.habits().page_size;
         if size != 0 && size != DEFAULT_PAGE_SIZE.get() {
-            text += &format!("; {word}: `{size}`");
+            text.extend(["; ", word, ": `", &size.to_string(), "`"]);
         }
     }
     text

@@ -45,7 +45,8 @@ static RUN_ON_START: OptionalKey = OptionalKey::new(
     Computed(|| alternatives(&RUN_ON_START_WORDS.map(|(word, _)| word))),
     Computed(|| {
         let default = defaults().run_on_start;
-        RUN_ON_START_WORDS.iter().filter(|(_, value)| *value == default).map(|(word, _)| format!("`{word}`")).collect()
+        let word = RUN_ON_START_WORDS.iter().find(|(_, value)| *value == default).map_or("", |(word, _)| word);
+        format!("`{word}`")
     }),
     "Whether the registry runs when the daemon starts: never, if a run was missed, or always.",
 );
@@ -55,7 +56,7 @@ static KEYS: [&OptionalKey; 4] = [&TIME_ZONE, &JITTER, &CATCH_UP, &RUN_ON_START]
 
 /// The names of all five keys.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    [&SCHEDULE].into_iter().chain(KEYS).map(|key| key.name())
+    [&SCHEDULE].into_iter().chain(KEYS).map(OptionalKey::name)
 }
 
 fn defaults() -> ScheduleSettings {

@@ -35,10 +35,10 @@ static WAIT: SinkOption =
 static MODE: SinkOption =
     SinkOption { key: "mode", accepts: "", absent: AbsentOption::Default("fast"), meaning: "The speed." };
 
-type Read = (Result<String, OptionRefused>, Result<Duration, OptionRefused>, Result<u8, OptionRefused>);
+type ReadOptions = (Result<String, OptionRefused>, Result<Duration, OptionRefused>, Result<u8, OptionRefused>);
 
 /// Reads the three options above; also the problems.
-fn read_options(yaml: &str) -> (Read, String) {
+fn read_options(yaml: &str) -> (ReadOptions, String) {
     let path = Path::new("m.yaml");
     let diagnostics = Diagnostics::with_paths_from(PathBases { data: "/data".into(), ..PathBases::default() });
     let file = YamlFile::parse(path, yaml).unwrap();

@@ -29,7 +29,7 @@ pub(crate) fn written(duration: Duration) -> String {
         let count = rest / length;
         rest %= length;
         if count > 0 {
-            text += &format!("{count}{unit}");
+            text.extend([count.to_string().as_str(), unit]);
         }
     }
     if text.is_empty() { "off".to_owned() } else { text }

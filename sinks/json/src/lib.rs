@@ -100,11 +100,8 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_the_contract() {
-        contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(sink(target)), read)).await;
-    }
-
-    fn sink(target: Target) -> JsonSink {
-        JsonSink::new(&target)
+        contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(JsonSink::new(&target)), read))
+            .await;
     }
 
     fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

@@ -1,4 +1,4 @@
-//! A snapshot as text in an unnamed temporary file: whole, or an error. It prints nothing.
+//! Renders a whole snapshot as text into an unnamed temporary file. Prints nothing.
 
 use std::env;
 use std::fs::File;
@@ -10,7 +10,7 @@ use stocktake_sink::{Abandoned, SinkError, SinkErrorKind, Snapshot, SnapshotErro
 
 use crate::{StdoutFormat, csv, jsonl, table};
 
-/// What is to be printed, from its beginning.
+/// The text to print, from its beginning.
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) text: File,
@@ -29,7 +29,7 @@ pub(crate) enum RenderError {
     Write(#[from] io::Error),
 }
 
-/// The rows of a snapshot as often as a format wants them; each reading is counted.
+/// Reads the rows of a snapshot, as often as a format needs them, and counts them.
 pub(crate) struct SnapshotReader<'a> {
     pub(crate) snapshot: &'a Snapshot,
     abandoned: &'a Abandoned,
@@ -46,7 +46,7 @@ impl SnapshotReader<'_> {
         for batch in self.snapshot.batches(table) {
             let batch = batch?;
             if self.abandoned.is_set() {
-                return Err(SnapshotError::new(table, "nobody waits for this publish any more").into());
+                return Err(SnapshotError::new(table, "this publish was abandoned").into());
             }
             seen += batch.num_rows() as u64;
             if seen > sealed {

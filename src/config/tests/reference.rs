@@ -1,6 +1,7 @@
 //! The settings reference of docs/configuration.md, made by running the readers. Each table has the keys that a reader asked
 //! for, so no key is missing and none is described that is not read.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -40,7 +41,7 @@ fn tables() -> Vec<KeyTable> {
     table("`web.tls_server_config`", "", keys("", |section, _| drop(web::tls_section(section))));
     let registry = keys("", |section, _| {
         let for_all = registry::ForAll { sinks: &[], schedule: None };
-        drop(check::registry_section(section, &for_all, &mut Default::default()));
+        drop(check::registry_section(section, &for_all, &mut HashMap::default()));
     });
     let registry = registry.into_iter().filter(|key| schedule::names().all(|name| name != key.name)).collect();
     table("A registry", "An entry of `registries`. The keys of the schedule may also stand here.", registry);
@@ -68,7 +69,7 @@ fn tables_of_types(what: &str, types: &[(&str, &str)], read: impl Fn(&mut Sectio
         if rest.is_empty() {
             without.push(*word);
         } else if let Some((heading, text, _)) = tables.iter_mut().find(|(_, _, keys)| *keys == rest) {
-            *heading += &format!(" or `type: {word}`");
+            let _ = write!(heading, " or `type: {word}`");
             *text = format!("{text} {sentence}").trim().to_owned();
         } else {
             tables.push((format!("{what} with `type: {word}`"), (*sentence).to_owned(), rest));

@@ -50,11 +50,11 @@ impl Rows for Miscounting {
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
     batches: Vec<RecordBatch>,
-    gate: Arc<Gate>,
+    gate: Arc<ReaderGate>,
 }
 
 #[derive(Debug, Default)]
-struct Gate {
+struct ReaderGate {
     reached: AtomicBool,
     waker: Mutex<Option<Waker>>,
     open: Mutex<bool>,
@@ -79,7 +79,7 @@ impl Waiting {
     }
 }
 
-impl Gate {
+impl ReaderGate {
     fn wait(&self) {
         self.reached.store(true, Ordering::SeqCst);
         if let Some(waker) = self.waker.lock().take() {

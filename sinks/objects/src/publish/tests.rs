@@ -78,7 +78,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn latest(root: &Path) -> Latest {
+fn latest(root: &Path) -> LatestPointer {
     serde_json::from_slice(&fs::read(root.join("v1/_latest/registry=quay.json")).unwrap()).unwrap()
 }
 
