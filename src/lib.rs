@@ -19,6 +19,5 @@ pub mod status;
 mod tests;
 pub mod walk;
 pub mod web;
-pub mod yaml;
 
 pub use registry_client as registry;

@@ -1,4 +1,4 @@
-//! From a checked configuration to the plans of runs: each sink is built once and shared.
+//! Makes the plans of runs from the checked configuration. Each sink is built once and shared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use stocktake_sink::{Sink, SinkError};
 
 use crate::config::{Config, RegistryConfig};
 use crate::run::Plan;
-use crate::yaml::suggest;
+use yaml_sections::nearest;
 
-/// A configuration, or what was asked of it, makes no plan.
+/// Why no plan can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// No registry has this name.
@@ -17,15 +17,15 @@ pub enum PlanError {
     UnknownRegistry {
         /// The name asked for.
         name: String,
-        /// The names there are.
+        /// The configured names.
         known: String,
-        /// The one that was probably meant, as a sentence.
+        /// The name that was probably meant, as a sentence.
         hint: String,
     },
     /// A sink cannot be built from its settings.
     #[error("build sink {name}")]
     Sink {
-        /// The sink's configured name.
+        /// The configured name of the sink.
         name: String,
         /// Why.
         #[source]
@@ -33,7 +33,7 @@ pub enum PlanError {
     },
 }
 
-/// The plans of the registries named, in the order of the configuration; of all where none is named.
+/// The plans of the named registries, in the order of the configuration. Without names, the plans of all.
 ///
 /// # Errors
 /// If a name is unknown, or a sink cannot be built.
@@ -47,14 +47,14 @@ pub fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, PlanError>
     Ok(chosen.into_iter().map(|registry| plan(config, registry, &sinks)).collect())
 }
 
-/// The registries named, in the order of the configuration; all where none is named.
+/// The named registries, in the order of the configuration. Without names, all.
 ///
 /// # Errors
 /// If a name is unknown.
 pub fn chosen<'c>(config: &'c Config, wanted: &[String]) -> Result<Vec<&'c RegistryConfig>, PlanError> {
     let known: Vec<&str> = config.registries.iter().map(|r| r.name.as_str()).collect();
     if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        let hint = suggest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let hint = nearest(name, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Err(PlanError::UnknownRegistry { name: name.clone(), known: known.join(", "), hint });
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);

@@ -1,153 +1,134 @@
-//! The switchboard: the only file that names concrete sinks. A sink is a feature, a variant, a line in `KINDS` or
-//! `LEFT_OUT`, how it is read, and how it is built.
+//! The kinds of sinks of this build. This is the only file of the program that names them.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use stocktake_sink::{Sink, SinkError};
+use stocktake_sink::{AbsentOption, ConfiguredSink, OptionRefused, SinkKind, SinkOption, SinkOptions};
+use yaml_sections::Phrase::Computed;
+use yaml_sections::{
+    AbsentKey, Checked, Field, KeyDescription, Reported, RequiredKey, Section, alternatives, parse_duration, path_from,
+};
 
-use crate::yaml::{Checked, Section};
-
-/// The settings of one sink.
-#[derive(Clone, Debug)]
-pub enum SinkSettings {
-    /// Parquet files.
-    #[cfg(feature = "parquet")]
-    Parquet(stocktake_sink_parquet::Settings),
-    /// JSON lines.
-    #[cfg(feature = "json")]
-    Json(stocktake_sink_json::Settings),
-    /// Standard output.
-    #[cfg(feature = "stdout")]
-    Stdout(stocktake_sink_stdout::Settings),
+/// Makes the list of kinds. A line has the cargo feature, which is also the `type:` of the kind, and the crate.
+macro_rules! sink_kinds {
+    ($($feature:literal => $sink:ident,)*) => {
+        /// The kinds of this build.
+        const KINDS: &[SinkKind] = &[$(#[cfg(feature = $feature)] $sink::KIND,)*];
+        /// The kinds that this build does not have.
+        const LEFT_OUT: &[&str] = &[$(#[cfg(not(feature = $feature))] $feature,)*];
+    };
 }
 
-type Read = fn(&mut Section<'_>) -> Checked<SinkSettings>;
+sink_kinds! {
+    "parquet" => stocktake_sink_parquet,
+    "json" => stocktake_sink_json,
+    "stdout" => stocktake_sink_stdout,
+}
 
-/// The kinds of this build by their `type:`.
-const KINDS: &[(&str, Read)] = &[
-    #[cfg(feature = "parquet")]
-    ("parquet", parquet),
-    #[cfg(feature = "json")]
-    ("json", json),
-    #[cfg(feature = "stdout")]
-    ("stdout", stdout),
-];
-
-/// The kinds that this build was made without; each is also the name of its cargo feature.
-const LEFT_OUT: &[&str] = &[
-    #[cfg(not(feature = "parquet"))]
+static TYPE: RequiredKey = RequiredKey::new(
+    "type",
+    Computed(|| alternatives(&KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>())),
     "parquet",
-    #[cfg(not(feature = "json"))]
-    "json",
-    #[cfg(not(feature = "stdout"))]
-    "stdout",
-];
+    "The kind of the sink; see the tables of the kinds.",
+);
 
-impl SinkSettings {
-    /// Reads the settings of the kind that `type:` names; problems are reported to the section.
-    pub(crate) fn parse(section: &mut Section<'_>) -> Checked<Self> {
-        let read = section.required("type", "parquet", |field| {
-            let kind = field.text()?;
-            if LEFT_OUT.contains(&kind) {
-                let help = format!("use a build with the cargo feature `{kind}`");
-                let message = format!("this build of stocktake is without `{kind}` sinks");
-                return Err(field.problem(message, Some(help)));
-            }
-            field.one_of(KINDS)
-        });
-        read.inspect_err(|_| section.skip_rest())?(section)
-    }
-
-    /// The directory that it needs for itself, since sinks of whole objects name their manifests alike.
-    #[allow(clippy::unnecessary_wraps)] // where every sink that is built in has one
-    pub(crate) fn directory(&self) -> Option<String> {
-        match *self {
-            #[cfg(feature = "parquet")]
-            Self::Parquet(ref settings) => Some(settings.target.to_string()),
-            #[cfg(feature = "json")]
-            Self::Json(ref settings) => Some(settings.target.to_string()),
-            #[cfg(feature = "stdout")]
-            Self::Stdout(_) => None,
+/// Reads the settings of one sink. Its `type` says of which kind it is.
+pub(crate) fn read(section: &mut Section<'_>) -> Checked<ConfiguredSink> {
+    let kind = section.required(&TYPE, |field| {
+        let name = field.text()?;
+        if LEFT_OUT.contains(&name) {
+            let help = format!("use a build with the cargo feature `{name}`");
+            let message = format!("this build of stocktake is without `{name}` sinks");
+            return Err(field.problem(message, Some(help)));
         }
-    }
-
-    /// The sink itself. Opens nothing yet.
-    pub fn build(&self) -> Result<Arc<dyn Sink>, SinkError> {
-        match *self {
-            #[cfg(feature = "parquet")]
-            Self::Parquet(ref settings) => Ok(Arc::new(stocktake_sink_parquet::ParquetSink::new(settings))),
-            #[cfg(feature = "json")]
-            Self::Json(ref settings) => Ok(Arc::new(stocktake_sink_json::JsonSink::new(settings))),
-            #[cfg(feature = "stdout")]
-            Self::Stdout(ref settings) => Ok(Arc::new(stocktake_sink_stdout::StdoutSink::new(settings))),
-        }
+        field.one_of(&KINDS.iter().map(|kind| (kind.name, kind)).collect::<Vec<_>>())
+    });
+    let kind = kind.inspect_err(|_| section.skip_rest())?;
+    let mut options = SectionOptions { section, reported: None };
+    let configured = (kind.configure)(&mut options);
+    match (configured, options.reported) {
+        (Ok(sink), None) => Ok(sink),
+        (_, Some(reported)) => Err(reported),
+        (Err(refused), None) => Err(section.problem(refused.to_string(), "please report this bug of the sink")),
     }
 }
 
-#[cfg(feature = "parquet")]
-fn parquet(section: &mut Section<'_>) -> Checked<SinkSettings> {
-    let target = target(section, "./inventory")?;
-    Ok(SinkSettings::Parquet(stocktake_sink_parquet::Settings { target }))
+/// The options of a sink in a section of YAML.
+struct SectionOptions<'s, 'a> {
+    section: &'s mut Section<'a>,
+    /// The latest problem.
+    reported: Option<Reported>,
 }
 
-#[cfg(feature = "json")]
-fn json(section: &mut Section<'_>) -> Checked<SinkSettings> {
-    let target = target(section, "./inventory-json")?;
-    Ok(SinkSettings::Json(stocktake_sink_json::Settings { target }))
+impl<'a> SectionOptions<'_, 'a> {
+    /// The value of an option as `read` converts it, or its default as `default` converts it.
+    fn value<T>(
+        &mut self,
+        option: &SinkOption,
+        accepts: String,
+        read: impl FnOnce(&Field<'a>) -> Checked<T>,
+        default: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, OptionRefused> {
+        let value = match (self.section.take(describe(option, accepts)), option.absent) {
+            (Some(field), _) => read(&field),
+            (None, AbsentOption::Required(example)) => Err(self.section.missing(option.key, example)),
+            (None, AbsentOption::Default(written)) => default(written).ok_or_else(|| {
+                let message = format!("the default of `{}` cannot be read", option.key);
+                self.section.problem(message, "please report this bug of the sink")
+            }),
+        };
+        value.map_err(|reported| self.refused(reported))
+    }
+
+    fn refused(&mut self, reported: Reported) -> OptionRefused {
+        self.reported = Some(reported);
+        OptionRefused::reported()
+    }
 }
 
-#[cfg(feature = "stdout")]
-fn stdout(section: &mut Section<'_>) -> Checked<SinkSettings> {
-    use stocktake_sink_stdout::{Format, Settings};
-    let formats = Format::ALL.map(|format| (format.as_str(), format));
-    let format = section.or("format", Format::Table, |field| field.one_of(&formats))?;
-    Ok(SinkSettings::Stdout(Settings { format }))
+impl SinkOptions for SectionOptions<'_, '_> {
+    fn text(&mut self, option: &'static SinkOption) -> Result<String, OptionRefused> {
+        let read = |field: &Field<'_>| field.text().map(str::to_owned);
+        self.value(option, option.accepts.to_owned(), read, |written| Some(written.to_owned()))
+    }
+
+    fn word(&mut self, option: &'static SinkOption, words: &[&'static str]) -> Result<usize, OptionRefused> {
+        let indexed: Vec<_> = words.iter().enumerate().map(|(at, word)| (*word, at)).collect();
+        let default = |written: &str| words.iter().position(|word| *word == written);
+        self.value(option, alternatives(words), |field| field.one_of(&indexed), default)
+    }
+
+    fn duration(&mut self, option: &'static SinkOption) -> Result<Duration, OptionRefused> {
+        self.value(option, option.accepts.to_owned(), Field::duration, parse_duration)
+    }
+
+    fn data_path(&self, path: &Path) -> PathBuf {
+        path_from(&self.section.bases().data, path)
+    }
+
+    fn refuse(&mut self, option: &'static SinkOption, message: String) -> OptionRefused {
+        let reported = match self.section.take(describe(option, option.accepts.to_owned())) {
+            Some(field) => field.problem(message, None),
+            None => self.section.problem(format!("`{}`: {message}", option.key), "set it to another value"),
+        };
+        self.refused(reported)
+    }
 }
 
-/// Where a sink of whole objects writes to.
-#[cfg(feature = "objects")]
-#[allow(dead_code)] // where no such sink is built in
-fn target(section: &mut Section<'_>, example: &str) -> Checked<stocktake_sink_objects::Target> {
-    section.required("url", example, |field| {
-        let target = field.parse(stocktake_sink_objects::Target::parse)?;
-        Ok(target.map(|directory| field.at_data(directory)))
-    })
+fn describe(option: &SinkOption, accepts: String) -> KeyDescription {
+    let absent = match option.absent {
+        AbsentOption::Required(_) => AbsentKey::Required,
+        AbsentOption::Default(written) => AbsentKey::Default(written.to_owned()),
+    };
+    KeyDescription { name: option.key, accepts, absent, meaning: option.meaning }
 }
 
-/// The kinds of this build, as problems list them.
+/// The kinds of this build, for tests.
 #[cfg(test)]
-#[allow(dead_code)] // where the tests that need it are left out
-pub(crate) fn kinds() -> String {
-    KINDS.iter().map(|(kind, _)| *kind).collect::<Vec<_>>().join(", ")
+#[allow(dead_code)] // without some kinds, the tests that use this are not built
+pub(crate) fn kinds() -> impl Iterator<Item = &'static SinkKind> {
+    KINDS.iter()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_crate_of_a_sink_is_a_kind_that_is_built_in_or_said_to_be_left_out() {
-        let mut kinds: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).chain(LEFT_OUT.iter().copied()).collect();
-        kinds.sort_unstable();
-        let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sinks")).unwrap();
-        let crates = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut crates: Vec<_> = crates.filter(|name| !["api", "objects"].contains(&name.as_str())).collect();
-        crates.sort_unstable();
-        assert_eq!(kinds, crates);
-    }
-
-    #[test]
-    fn a_kind_that_was_left_out_is_told_from_an_unknown_one() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        for kind in LEFT_OUT {
-            let text = format!("sinks: {{w: {{type: {kind}}}}}\nregistries: [{{name: r, url: 'https://r'}}]\n");
-            std::fs::write(file.path(), text).unwrap();
-            let problems = crate::config::load(Some(file.path())).expect_err("a problem").to_string();
-            let message = format!(
-                ":1:19: `type`: this build of stocktake is without `{kind}` sinks\n    use a build with the cargo \
-                 feature `{kind}`"
-            );
-            assert!(problems.ends_with(&message), "{problems}");
-        }
-    }
-}
+mod tests;

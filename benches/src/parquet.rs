@@ -13,7 +13,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder
 use chrono::{DateTime, Utc};
 use stocktake_sink::{BatchIter, Rows, RunRecord, Sink, Snapshot, SnapshotId, Table, Trigger, Verdict};
 use stocktake_sink_objects::Target;
-use stocktake_sink_parquet::{ParquetSink, Settings};
+use stocktake_sink_parquet::ParquetSink;
 
 use crate::Failure;
 use crate::contenders::{Depth, Task};
@@ -153,7 +153,7 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, Failure> {
     };
     let tables = BTreeMap::from([(Table::Tags, Arc::new(Generated { rows }) as Arc<dyn Rows>)]);
     let target = Target::parse(directory.to_str().ok_or("no path")?)?;
-    ParquetSink::new(&Settings { target }).publish(&Snapshot::new(record, tables)?).await?;
+    ParquetSink::new(&target).publish(&Snapshot::new(record, tables)?).await?;
     Ok(rows)
 }
 

@@ -1,4 +1,4 @@
-//! `stocktake check`: the steps of each registry as lines for people, or as one JSON object.
+//! `stocktake check`: the steps of each registry as lines of text, or as one JSON object.
 
 mod text;
 
@@ -20,18 +20,18 @@ pub(super) struct CheckArguments {
     /// Registries by their configured names [default: all]
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
-    /// How the report looks
+    /// Form of the report
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: CheckFormat,
     /// Show every request and answer, with secrets cut
     #[arg(long)]
     trace: bool,
 }
 
-/// How the report looks.
+/// The form of the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
+enum CheckFormat {
+    /// Lines of text.
     #[default]
     Text,
     /// One JSON object.
@@ -46,12 +46,12 @@ pub(super) async fn check(config: &Config, arguments: &CheckArguments) -> Exit {
     let checks = stream::iter(&plans).map(check::check).buffered(config.concurrency.get());
     let reports: Vec<Report> = checks.collect().await;
     match arguments.format {
-        Format::Json => {
+        CheckFormat::Json => {
             let mut json = check::to_json(&reports, arguments.trace);
             json["paths"] = json!(paths(config).into_iter().collect::<BTreeMap<_, _>>());
             say(&format!("{json:#}"));
         }
-        Format::Text => {
+        CheckFormat::Text => {
             for (what, path) in paths(config) {
                 say(&format!("{what}: {path}"));
             }
@@ -64,19 +64,16 @@ pub(super) async fn check(config: &Config, arguments: &CheckArguments) -> Exit {
     exit(&reports)
 }
 
-/// What the configuration's own paths come to: they are relative to its file, or to systemd's state directory.
+/// The absolute paths of the configuration. In the files, they are relative to the main file or to the directory for data.
 fn paths(config: &Config) -> Vec<(String, String)> {
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     let own = [("configuration", whole(&config.file)), ("state", whole(&config.state))];
     let own = own.map(|(what, path)| (what.to_owned(), path));
-    let sinks = config
-        .sinks
-        .iter()
-        .filter_map(|(name, sink)| Some((format!("sink {name}"), whole(Path::new(&sink.directory()?)))));
+    let sinks = config.sinks.iter().filter_map(|(name, sink)| Some((format!("sink {name}"), whole(sink.directory()?))));
     own.into_iter().chain(sinks).collect()
 }
 
-/// Of several registries the worst decides.
+/// The worst result of all registries decides.
 fn exit(reports: &[Report]) -> Exit {
     match reports.iter().map(Report::severity).max().unwrap_or(Severity::Good) {
         Severity::Good => Exit::Good,

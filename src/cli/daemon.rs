@@ -1,4 +1,4 @@
-//! `stocktake daemon`: until a signal ends it.
+//! `stocktake daemon`: runs until a signal stops it.
 
 use std::path::Path;
 

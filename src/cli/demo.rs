@@ -1,7 +1,7 @@
-//! `stocktake demo`: the whole pipeline, from a YAML file to published files, against a registry of our own on loopback.
+//! `stocktake demo`: everything from a YAML file to published files, with a built-in registry on loopback.
 //!
 //! The registry behaves as Quay does: an empty catalog instead of a challenge, a hundred names a page in the order of
-//! creation, opaque cursors, and tokens that die in mid-walk, so that renewing them can be watched.
+//! creation, and opaque cursors. Its tokens expire during the walk, so you see how they are renewed.
 
 use std::fs;
 use std::io::{self, Write};
@@ -23,23 +23,23 @@ use fake_registry::{FakeRegistry, Order, PASSWORD, Repositories, Script, USERNAM
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
-    /// Where the inventory goes
+    /// Directory of the inventory
     #[arg(long, value_name = "DIRECTORY", default_value = "stocktake-demo")]
     output: PathBuf,
-    /// How many repositories the registry holds
+    /// Number of repositories of the registry
     #[arg(long, value_name = "COUNT", default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     repositories: u32,
 }
 
-/// What one answer of the registry takes: enough for a walk to outlive several tokens.
+/// The latency of each response. With it, a walk takes longer than several tokens live.
 const LATENCY: Duration = Duration::from_millis(40);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(2);
-/// The generated names are the same every time.
+/// With this seed, the generated names are always the same.
 const SEED: u64 = 17;
 
 pub(super) async fn demo(arguments: &DemoArguments, bars: &Bars) -> Exit {
     match prepare(arguments).await {
-        Ok(stage) => stage.play(bars).await,
+        Ok(demo) => demo.run(bars).await,
         Err(e) => {
             complain(&format!("set up the demo: {e}"));
             Exit::Failed
@@ -47,15 +47,15 @@ pub(super) async fn demo(arguments: &DemoArguments, bars: &Bars) -> Exit {
     }
 }
 
-/// Everything the demo needs; dropped, the server stops and the secret is gone.
+/// Everything that the demo needs. When it is dropped, the server stops and the secret is removed.
 #[derive(Debug)]
-struct Stage {
+struct PreparedDemo {
     registry: FakeRegistry,
     config: PathBuf,
     _secrets: tempfile::TempDir,
 }
 
-async fn prepare(arguments: &DemoArguments) -> io::Result<Stage> {
+async fn prepare(arguments: &DemoArguments) -> io::Result<PreparedDemo> {
     let names = Repositories::generated(arguments.repositories as usize, SEED);
     let script = Script { order: Order::Shuffled(SEED), latency: LATENCY, record: false, ..Script::quay_like(names) };
     let registry = FakeRegistry::start(script.with_token(|token| token.lifetime = TOKEN_LIFETIME)).await?;
@@ -68,14 +68,14 @@ async fn prepare(arguments: &DemoArguments) -> io::Result<Stage> {
     fs::create_dir_all(&arguments.output)?;
     let config = arguments.output.join("stocktake.yaml");
     fs::write(&config, configuration(registry.url().as_str(), &password))?;
-    Ok(Stage { registry, config, _secrets: secrets })
+    Ok(PreparedDemo { registry, config, _secrets: secrets })
 }
 
 fn configuration(url: &str, password: &Path) -> String {
-    // JSON strings are YAML strings; the path may hold anything.
+    // A JSON string is a YAML string. It can contain any path.
     let password = serde_json::Value::from(password.to_string_lossy());
     format!(
-        "# Written by `stocktake demo`; the registry it names is gone when the demo ends.\n\
+        "# Written by `stocktake demo`; its registry stops when the demo ends.\n\
          state: ./state\n\
          sinks:\n\
          \x20 warehouse: {{type: parquet, url: ./parquet}}\n\
@@ -88,8 +88,8 @@ fn configuration(url: &str, password: &Path) -> String {
     )
 }
 
-impl Stage {
-    async fn play(&self, bars: &Bars) -> Exit {
+impl PreparedDemo {
+    async fn run(&self, bars: &Bars) -> Exit {
         info!(
             "the demo's registry listens at {} and issues tokens that live {} s",
             self.registry.url(),

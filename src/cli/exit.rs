@@ -1,30 +1,30 @@
-//! Exit codes, as scripts and systemd units rely on them.
+//! Exit codes. Scripts and systemd units depend on them.
 
 use std::process::ExitCode;
 
 use crate::run::{RunReport, RunSeverity};
 
-/// How the program ends.
+/// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: complete, and every sink has it.
+    /// 0: complete, and every sink has the inventory.
     Good,
-    /// 1: nothing published, or a sink does not have it.
+    /// 1: nothing was published, or a sink does not have the inventory.
     Failed,
-    /// 2: the command line makes no sense.
+    /// 2: the command line is wrong.
     Usage,
-    /// 3: gaps, or a list of names that was cut short.
+    /// 3: the inventory has gaps, or the list of names is incomplete.
     Partial,
-    /// 4: a credential is to blame.
+    /// 4: a credential was refused.
     Authentication,
-    /// 78: the configuration (`EX_CONFIG` of sysexits.h).
+    /// 78: the configuration is wrong (`EX_CONFIG` of sysexits.h).
     Configuration,
-    /// 130: interrupted (128 + SIGINT).
+    /// 130: a signal interrupted the runs (128 + SIGINT).
     Interrupted,
 }
 
 impl Exit {
-    /// Of several runs the worst decides; no run at all is good.
+    /// The worst result of all runs decides. Without any run, the result is good.
     pub fn of(reports: &[RunReport]) -> Self {
         match reports.iter().map(RunReport::severity).max().unwrap_or(RunSeverity::Good) {
             RunSeverity::Good => Self::Good,

@@ -1,4 +1,4 @@
-//! Log lines on standard error, above the progress bars.
+//! Writes log lines to standard error, above the progress bars.
 
 use std::io::{self, IsTerminal};
 
@@ -11,21 +11,21 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::progress::Bars;
 use crate::metrics::Metrics;
 
-/// How log lines look.
+/// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     #[default]
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// What appears unless `RUST_LOG` says otherwise.
+/// The filter if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "warn,stocktake=info";
 
 pub(super) fn install(format: LogFormat, bars: &Bars, metrics: &Metrics) {
-    // Set but empty is as good as not set.
+    // An empty variable counts as not set.
     let wanted = std::env::var_os(EnvFilter::DEFAULT_ENV).filter(|v| !v.is_empty());
     let (filter, misread) = match wanted.map(|v| v.to_str().map(EnvFilter::try_new)) {
         None => (EnvFilter::new(DEFAULT_FILTER), None),
@@ -42,17 +42,17 @@ pub(super) fn install(format: LogFormat, bars: &Bars, metrics: &Metrics) {
         LogFormat::Json => all.with(lines.json().flatten_event(true)).init(),
     }
     if let Some(why) = misread {
-        warn!("RUST_LOG is not heeded: {why}; write it as `{DEFAULT_FILTER}`");
+        warn!("RUST_LOG is ignored: {why}; write it as `{DEFAULT_FILTER}`");
     }
 }
 
-/// Writes log lines while the bars step aside.
+/// Hides the progress bars while it writes log lines.
 #[derive(Clone, Debug)]
 struct AboveBars(Bars);
 
 impl io::Write for AboveBars {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.aside(|| io::stderr().write(line))
+        self.0.hidden_during(|| io::stderr().write(line))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The command line: arguments in, exit codes out. Data goes to standard output, all else to standard error.
+//! The command line: arguments and exit codes. Data is written to standard output, everything else to standard error.
 
 mod check;
 mod daemon;
@@ -29,10 +29,10 @@ use crate::metrics::Metrics;
 #[derive(Debug, Parser)]
 #[command(name = "stocktake", disable_version_flag = true, after_help = EXIT_CODES)]
 struct Arguments {
-    /// The configuration [default: config/stocktake.yaml, then /etc/stocktake/stocktake.yaml]
+    /// Configuration file [default: config/stocktake.yaml, then /etc/stocktake/stocktake.yaml]
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How log lines look; the environment variable `RUST_LOG` says which appear
+    /// Form of log lines; the environment variable `RUST_LOG` selects them
     #[arg(long, global = true, value_enum, default_value_t)]
     log_format: LogFormat,
     #[command(subcommand)]
@@ -48,13 +48,13 @@ enum Command {
     Run(run::RunArguments),
     /// Take inventories by schedule, with metrics and a status page
     Daemon,
-    /// Try the way to the registries and their sinks step by step, and explain what fails
+    /// Test the connection to registries and sinks step by step, and explain what fails
     Check(check::CheckArguments),
-    /// Show when the registries are to run next
+    /// Show when the registries run next
     Schedule(schedule::ScheduleArguments),
-    /// Check the configuration, all of it at once, without the network
+    /// Check the whole configuration without the network
     Validate,
-    /// Take the inventory of a built-in registry on loopback that really demands tokens
+    /// Take the inventory of a built-in registry on loopback that requires tokens
     #[cfg(feature = "demo")]
     Demo(demo::DemoArguments),
     /// Print the version
@@ -109,7 +109,7 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics
     }
 }
 
-fn refuse(problems: &config::Problems) -> Exit {
+fn refuse(problems: &config::ConfigProblems) -> Exit {
     complain(&problems.to_string());
     Exit::Configuration
 }
@@ -118,13 +118,13 @@ fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// A line of data. A reader that went away is no reason to panic.
+/// Writes a line of data. Errors are ignored: the reader of a pipe may have exited.
 fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A line for people.
+/// Writes a line for people to standard error.
 fn complain(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");

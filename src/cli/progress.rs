@@ -1,4 +1,4 @@
-//! One line per registry while its walk goes on: pages, repositories, rate, token. On a terminal only.
+//! Progress of each registry on one line: pages, repositories, rate, token. Only on a terminal.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -23,12 +23,12 @@ impl Bars {
         Self { all: MultiProgress::with_draw_target(target), visible }
     }
 
-    /// Does something while no bar is on the screen.
-    pub(super) fn aside<R>(&self, act: impl FnOnce() -> R) -> R {
+    /// Hides all bars while `act` runs.
+    pub(super) fn hidden_during<R>(&self, act: impl FnOnce() -> R) -> R {
         self.all.suspend(act)
     }
 
-    /// Shows a registry's walk until `work` is done.
+    /// Shows the progress of a registry until `work` is done.
     pub(super) async fn during<R>(&self, registry: &str, watch: Watch, work: impl Future<Output = R>) -> R {
         if !self.visible {
             return work.await;
@@ -54,7 +54,7 @@ impl Bars {
 }
 
 fn style() -> ProgressStyle {
-    // `wide_msg` is cut to the terminal's width; a line that wraps makes a small terminal scroll.
+    // `wide_msg` is cut to the width of the terminal. A longer line would make the terminal scroll.
     ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

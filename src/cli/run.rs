@@ -1,4 +1,4 @@
-//! `stocktake run`: the configured registries, several at once, until all are done or a signal comes.
+//! `stocktake run`: runs the configured registries, several at a time, until all are done or a signal stops them.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::plans::{PlanError, plans};
 use crate::run::{Plan, Run, RunReport, chain};
 
-/// What `run` was asked for.
+/// The arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
     /// Registries by their configured names [default: all]
@@ -47,7 +47,7 @@ pub(super) async fn run(
     let stop = stop_on_signals();
     let concurrency = descriptors::at_once(config.concurrency, &plans, false);
     let reports = all(&plans, concurrency.get(), arguments.dry_run, bars, &stop).await;
-    // Where a program reads the log, it has all of this as events.
+    // In the JSON log, events have all of this.
     if format == LogFormat::Text {
         complain(&summary::of(&reports));
     }
@@ -62,7 +62,7 @@ pub(super) async fn run(
     }
 }
 
-/// Runs every plan, at most `concurrency` at once; reports come in the order of the plans.
+/// Runs every plan, at most `concurrency` at the same time. Reports are in the order of the plans.
 pub(super) async fn all(
     plans: &[Plan],
     concurrency: usize,
@@ -81,7 +81,7 @@ pub(super) async fn all(
         report.log();
         (at, report)
     };
-    // Not `buffered`: it would start nothing new while the first of them is slow and the others are done.
+    // `buffered` would start no new run while the first one is slow and the others are done.
     let runs = stream::iter(plans.iter().enumerate()).map(one).buffer_unordered(concurrency);
     let mut reports: Vec<(usize, RunReport)> = runs.collect().await;
     reports.sort_by_key(|(at, _)| *at);
@@ -107,7 +107,7 @@ pub(super) fn stop_on_signals() -> CancellationToken {
         };
         let mut next = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
         next().await;
-        info!("stopping; nothing more is published, a second signal ends at once");
+        info!("stopping; nothing more is published; a second signal stops at once");
         cancelled.cancel();
         next().await;
         std::process::exit(i32::from(Exit::Interrupted.code()));

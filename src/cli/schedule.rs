@@ -1,4 +1,4 @@
-//! `stocktake schedule`: when the registries are to run next, as a table for people or as one JSON object.
+//! `stocktake schedule`: when the registries run next, as a table for people or as one JSON object.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
@@ -12,7 +12,7 @@ use crate::config::{Config, RegistryConfig};
 use crate::plans::chosen;
 use crate::schedule::{Schedule, Slot};
 
-/// Times shown of each registry.
+/// Times that are shown for each registry.
 const TIMES: usize = 5;
 
 #[derive(Debug, Args)]
@@ -20,15 +20,15 @@ pub(super) struct ScheduleArguments {
     /// Registries by their configured names [default: all]
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
-    /// How the times look
+    /// Form of the output
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ScheduleFormat,
 }
 
-/// How the times look.
+/// The form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
+enum ScheduleFormat {
+    /// A table.
     #[default]
     Text,
     /// One JSON object.
@@ -42,18 +42,18 @@ pub(super) fn schedule(config: &Config, arguments: &ScheduleArguments) -> Exit {
     };
     let now = clock::now();
     match arguments.format {
-        Format::Json => {
+        ScheduleFormat::Json => {
             let registries: Vec<_> = registries.iter().map(|registry| as_json(registry, now)).collect();
             say(&format!("{:#}", json!({ "registries": registries })));
         }
-        Format::Text => say(&as_text(&registries, now)),
+        ScheduleFormat::Text => say(&as_text(&registries, now)),
     }
     Exit::Good
 }
 
 /// The next slots.
 fn next(schedule: &Schedule, now: DateTime<Utc>) -> Vec<Slot> {
-    // A slot whose turn has not come because of its jitter is still to come.
+    // A slot that is delayed by jitter has not started yet.
     let passed = now - schedule.jitter();
     std::iter::successors(schedule.next_after(passed), |slot| schedule.next_after(slot.at)).take(TIMES).collect()
 }

@@ -1,4 +1,4 @@
-//! What was done, per registry, for the eyes of a person.
+//! The summary of runs on the terminal.
 
 use std::fmt::Write;
 
@@ -6,11 +6,11 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::run::{JudgedRun, RunOutcome, RunReport};
 
-/// A table with a line per registry; below it what went wrong, what to do, and where everything is.
+/// A table with a line per registry, then errors, remedies and locations.
 pub(super) fn of(reports: &[RunReport]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.is_wanted(reports)).collect();
+    let columns: Vec<&SummaryColumn> = COLUMNS.iter().filter(|column| column.is_wanted(reports)).collect();
     table.set_header(columns.iter().map(|column| column.name));
     for (at, _) in columns.iter().enumerate().filter(|(_, column)| column.is_number) {
         if let Some(column) = table.column_mut(at) {
@@ -28,7 +28,7 @@ pub(super) fn of(reports: &[RunReport]) -> String {
 }
 
 /// A column of the table.
-struct Column {
+struct SummaryColumn {
     name: &'static str,
     is_number: bool,
     /// Whether it is left out where it would hold nothing but zeros.
@@ -36,26 +36,51 @@ struct Column {
     of: fn(&RunReport, &JudgedRun) -> String,
 }
 
-const COLUMNS: [Column; 11] = [
-    Column { name: "registry", is_number: false, may_be_left_out: false, of: |_, j| j.record.id.registry.to_string() },
-    Column { name: "verdict", is_number: false, may_be_left_out: false, of: |_, j| j.record.verdict.to_string() },
-    Column { name: "repositories", is_number: true, may_be_left_out: false, of: |_, j| repositories(j) },
-    Column { name: "tags", is_number: true, may_be_left_out: true, of: |_, j| j.record.rows_tags.to_string() },
-    Column {
+const COLUMNS: [SummaryColumn; 11] = [
+    SummaryColumn {
+        name: "registry",
+        is_number: false,
+        may_be_left_out: false,
+        of: |_, j| j.record.id.registry.to_string(),
+    },
+    SummaryColumn {
+        name: "verdict",
+        is_number: false,
+        may_be_left_out: false,
+        of: |_, j| j.record.verdict.to_string(),
+    },
+    SummaryColumn { name: "repositories", is_number: true, may_be_left_out: false, of: |_, j| repositories(j) },
+    SummaryColumn { name: "tags", is_number: true, may_be_left_out: true, of: |_, j| j.record.rows_tags.to_string() },
+    SummaryColumn {
         name: "manifests",
         is_number: true,
         may_be_left_out: true,
         of: |_, j| j.record.rows_manifests.to_string(),
     },
-    Column { name: "pages", is_number: true, may_be_left_out: false, of: |_, j| j.record.pages.to_string() },
-    Column { name: "requests", is_number: true, may_be_left_out: false, of: |_, j| j.record.requests.to_string() },
-    Column { name: "saved", is_number: true, may_be_left_out: true, of: |_, j| j.record.requests_saved.to_string() },
-    Column { name: "tokens", is_number: true, may_be_left_out: false, of: |_, j| j.record.token_requests.to_string() },
-    Column { name: "seconds", is_number: true, may_be_left_out: false, of: |report, _| seconds(report) },
-    Column { name: "sinks", is_number: false, may_be_left_out: false, of: |report, _| sinks(report) },
+    SummaryColumn { name: "pages", is_number: true, may_be_left_out: false, of: |_, j| j.record.pages.to_string() },
+    SummaryColumn {
+        name: "requests",
+        is_number: true,
+        may_be_left_out: false,
+        of: |_, j| j.record.requests.to_string(),
+    },
+    SummaryColumn {
+        name: "saved",
+        is_number: true,
+        may_be_left_out: true,
+        of: |_, j| j.record.requests_saved.to_string(),
+    },
+    SummaryColumn {
+        name: "tokens",
+        is_number: true,
+        may_be_left_out: false,
+        of: |_, j| j.record.token_requests.to_string(),
+    },
+    SummaryColumn { name: "seconds", is_number: true, may_be_left_out: false, of: |report, _| seconds(report) },
+    SummaryColumn { name: "sinks", is_number: false, may_be_left_out: false, of: |report, _| sinks(report) },
 ];
 
-impl Column {
+impl SummaryColumn {
     fn is_wanted(&self, reports: &[RunReport]) -> bool {
         let cells = || reports.iter().map(|report| self.cell(report));
         !self.may_be_left_out || cells().any(|cell| cell != "0" && cell != "-")
@@ -116,7 +141,7 @@ fn details(report: &RunReport, text: &mut String) {
             let _ = write!(text, "\n{registry}: no inventory was published; the last good one is untouched");
         }
         if judged.resumable {
-            let _ = write!(text, "\n{registry}: run it again soon, and it goes on where this walk was cut off");
+            let _ = write!(text, "\n{registry}: run it again soon, and it continues where this walk was interrupted");
         }
     }
     for outcome in &report.sinks {

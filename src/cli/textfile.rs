@@ -1,4 +1,5 @@
-//! `stocktake run --textfile FILE`: the metrics of runs without a daemon, for the textfile collector of Prometheus' node exporter.
+//! `stocktake run --textfile FILE`: writes the metrics of runs to a file for the textfile collector of Prometheus' node
+//! exporter. For installations without the daemon.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,20 +10,20 @@ use crate::run::{Plan, RunReport};
 use crate::state;
 use crate::status::{Activity, RegistryStatus, TokenStatus};
 
-/// The collector reads files of this ending and no others.
+/// The path, if the collector reads files of this name.
 pub(super) fn name(text: &str) -> Result<PathBuf, &'static str> {
     let is_read = Path::new(text).extension().is_some_and(|ending| ending == "prom");
-    if is_read { Ok(text.into()) } else { Err("the collector reads files that end in .prom and no others") }
+    if is_read { Ok(text.into()) } else { Err("the collector reads only files that end in .prom") }
 }
 
-/// Has these runs counted.
+/// Counts these runs in the metrics.
 pub(super) fn count_in(plans: &mut [Plan], metrics: &Metrics) {
     for plan in plans {
         plan.meter = metrics.registry(&plan.name, &plan.sink_names());
     }
 }
 
-/// Writes how these runs ended; the reports are in the order of the plans.
+/// Writes the results of these runs. The reports are in the order of the plans.
 ///
 /// # Errors
 /// If the file cannot be replaced.
@@ -36,7 +37,7 @@ pub(super) fn write(path: &Path, metrics: &Metrics, plans: &[Plan], reports: &[R
 
 fn status(plan: &Plan, report: &RunReport) -> RegistryStatus {
     let name = plan.name.clone();
-    // A run that did not get far leaves what there was.
+    // If the run ended early, the history has not changed.
     let before = || state::history(&plan.state, &name).unwrap_or_default();
     RegistryStatus {
         url: plan.registry.url.to_string(),

@@ -1,4 +1,4 @@
-//! `stocktake validate`: the configuration, and the files of certificates and keys that it names. No network.
+//! `stocktake validate`: checks the configuration, and the certificates and keys that it names. Uses no network.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use crate::config::{self, Config};
 use crate::registry::{self, chain};
 use crate::web;
 
-/// Reads and checks all of them.
+/// Checks all of them and prints the problems.
 pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
     let config = match config::load(file) {
         Ok(config) => config,
@@ -32,7 +32,7 @@ pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
     Exit::Good
 }
 
-/// Whose files cannot be used, why, and what to do.
+/// The settings whose files cannot be used, with the error and the remedy.
 fn unusable(config: &Config) -> Vec<(String, Box<dyn std::error::Error>, String)> {
     let mut unusable: Vec<(_, Box<dyn std::error::Error>, _)> = Vec::new();
     for registry in &config.registries {
@@ -48,8 +48,8 @@ fn unusable(config: &Config) -> Vec<(String, Box<dyn std::error::Error>, String)
     unusable
 }
 
-/// Whether the file is only not here, or not for this user: a configuration is checked on other machines, and by others,
-/// than it is meant for.
+/// Whether the file is missing or not readable by this user. That is only a note: a configuration may be checked on another
+/// machine, or by another user, than the one that it is for.
 fn is_not_here(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -1,4 +1,5 @@
-//! How a registry is logged in to. A secret is named by where it is kept; written out, it is refused unread.
+//! `auth`: how stocktake logs in to a registry. The configuration names the place of a secret. A secret that is written
+//! into the configuration is refused without reading it.
 //!
 //! | `type` | what is sent | keys |
 //! |---|---|---|
@@ -6,21 +7,24 @@
 //! | `basic` | the login, on every request (ECR: `username: AWS`) | `username`, a password |
 //! | `bearer` | a token made elsewhere, as it is | a token |
 //! | `identity_token` | a token of the token service, in exchange for an identity token (`OAuth2` `refresh_token`) | a token |
-//! | `docker_config` | whatever docker or podman have stored for the registry | `file`, `namespace` |
+//! | `docker_config` | the login that docker or podman have stored for the registry | `file`, `namespace` |
 //! | `none` | nothing | |
 //!
 //! A password is one of `password_file`, `password_env`, `password_command` and `credential` (systemd's); a token is one of
-//! `token_file`, `token_env`, `token_command` and `credential`. What a command prints is kept for `password_lifetime` or
-//! `token_lifetime`, by default until it is refused; a command, and a credential helper of docker's, may run for
+//! `token_file`, `token_env`, `token_command` and `credential`. The output of a command is kept for `password_lifetime` or
+//! `token_lifetime`, by default until the registry refuses it. A command, and a credential helper of docker, may run for
 //! `command_timeout`.
 
 use std::time::Duration;
 
 use crate::registry::{Auth, DockerConfig, Login, SecretCommand, SecretSource};
-use crate::yaml::{Checked, Field, Section, Value};
+use yaml_sections::Phrase::{self, Computed, Plain};
+use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Section, Written, YamlValue};
+
+use super::phrases::{DURATION, NONE, PATH, TEXT};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum AuthType {
     Token,
     Basic,
     Bearer,
@@ -29,27 +33,76 @@ enum Kind {
     None,
 }
 
-const KINDS: [(&str, Kind); 6] = [
-    ("token", Kind::Token),
-    ("basic", Kind::Basic),
-    ("bearer", Kind::Bearer),
-    ("identity_token", Kind::Identity),
-    ("docker_config", Kind::Docker),
-    ("none", Kind::None),
+pub(super) const AUTH_TYPES: [(&str, AuthType); 6] = [
+    ("token", AuthType::Token),
+    ("basic", AuthType::Basic),
+    ("bearer", AuthType::Bearer),
+    ("identity_token", AuthType::Identity),
+    ("docker_config", AuthType::Docker),
+    ("none", AuthType::None),
 ];
 
-/// The keys of a secret: its sources, the third a command, and how long that one's output is kept.
+/// The keys of a secret: its four sources, of which the third is a command, and the lifetime of the command's output.
 pub(super) struct SecretKeys {
-    sources: [&'static str; 4],
-    lifetime: &'static str,
+    sources: [&'static OptionalKey; 4],
+    lifetime: &'static OptionalKey,
 }
 
-pub(super) const PASSWORD: SecretKeys = SecretKeys {
-    sources: ["password_file", "password_env", "password_command", "credential"],
-    lifetime: "password_lifetime",
+static TYPE: DefaultKey<AuthType> =
+    DefaultKey::one_of("type", &AUTH_TYPES, || AuthType::Token, "How the login is sent; see the tables of the types.");
+pub(super) static USERNAME: OptionalKey =
+    OptionalKey::new("username", Plain("text without `:`"), Plain("no login"), "User name of the login.");
+static FILE: OptionalKey =
+    OptionalKey::new("file", PATH, Plain("the file of docker, then that of podman"), "The file with stored logins.");
+static NAMESPACE: OptionalKey = OptionalKey::new(
+    "namespace",
+    TEXT,
+    NONE,
+    "Namespace of an entry of podman: `my-org` for the entry `quay.io/my-org`.",
+);
+static HELPER_TIMEOUT: DefaultKey<Duration> = DefaultKey::new(
+    "command_timeout",
+    DURATION,
+    || DockerConfig::default().timeout,
+    "How long a credential helper may run.",
+);
+static COMMAND_TIMEOUT: OptionalKey = OptionalKey::new(
+    "command_timeout",
+    DURATION,
+    Computed(|| format!("`{}`", SecretCommand::new(String::new(), Vec::new()).timeout.written())),
+    "How long the command may run.",
+);
+static CREDENTIAL: OptionalKey = OptionalKey::new(
+    "credential",
+    Plain("the name of a systemd credential"),
+    NONE,
+    "Credential of the systemd unit (`LoadCredential=`) that holds the secret.",
+);
+
+const VARIABLE: Phrase = Plain("the name of an environment variable");
+const COMMAND: Phrase = Plain("a program and its arguments, as a list");
+const UNTIL_REFUSED: Phrase = Plain("until the registry refuses it");
+static PASSWORD_FILE: OptionalKey = OptionalKey::new("password_file", PATH, NONE, "File that holds the password.");
+static PASSWORD_ENV: OptionalKey =
+    OptionalKey::new("password_env", VARIABLE, NONE, "Environment variable that holds the password.");
+static PASSWORD_COMMAND: OptionalKey =
+    OptionalKey::new("password_command", COMMAND, NONE, "Command that prints the password. No shell is used.");
+static PASSWORD_LIFETIME: OptionalKey =
+    OptionalKey::new("password_lifetime", DURATION, UNTIL_REFUSED, "How long the output of the command is used.");
+static TOKEN_FILE: OptionalKey = OptionalKey::new("token_file", PATH, NONE, "File that holds the token.");
+static TOKEN_ENV: OptionalKey =
+    OptionalKey::new("token_env", VARIABLE, NONE, "Environment variable that holds the token.");
+static TOKEN_COMMAND: OptionalKey =
+    OptionalKey::new("token_command", COMMAND, NONE, "Command that prints the token. No shell is used.");
+static TOKEN_LIFETIME: OptionalKey =
+    OptionalKey::new("token_lifetime", DURATION, UNTIL_REFUSED, "How long the output of the command is used.");
+
+pub(super) static PASSWORD: SecretKeys = SecretKeys {
+    sources: [&PASSWORD_FILE, &PASSWORD_ENV, &PASSWORD_COMMAND, &CREDENTIAL],
+    lifetime: &PASSWORD_LIFETIME,
 };
-pub(super) const TOKEN: SecretKeys =
-    SecretKeys { sources: ["token_file", "token_env", "token_command", "credential"], lifetime: "token_lifetime" };
+pub(super) static TOKEN: SecretKeys =
+    SecretKeys { sources: [&TOKEN_FILE, &TOKEN_ENV, &TOKEN_COMMAND, &CREDENTIAL], lifetime: &TOKEN_LIFETIME };
 
 pub(super) const PASSWORD_SOURCES: &str =
     "`password_file: PATH`, `password_env: VARIABLE`, `password_command: [PROGRAM]` or `credential: NAME`";
@@ -57,9 +110,9 @@ pub(super) const TOKEN_SOURCES: &str =
     "`token_file: PATH`, `token_env: VARIABLE`, `token_command: [PROGRAM]` or `credential: NAME`";
 /// Keys that people expect to take the secret itself.
 const LITERALS: [&str; 7] = ["password", "token", "secret", "pass", "passwd", "identity_token", "identitytoken"];
-const WHY: &str = "a secret does not stand in the configuration, where backups, tickets and version control see it";
+const WHY: &str = "do not write a secret into the configuration, which backups, tickets and version control copy";
 
-/// Reports secrets that are written out in this mapping.
+/// Reports secrets that are written into this mapping.
 pub(super) fn refuse_literals(section: &mut Section<'_>) -> Checked<()> {
     let refused = LITERALS.map(|key| {
         let sources = match key {
@@ -72,13 +125,13 @@ pub(super) fn refuse_literals(section: &mut Section<'_>) -> Checked<()> {
     refused.into_iter().collect()
 }
 
-/// Reads `auth`: a mapping, or the bare word of a kind that needs nothing else.
+/// Reads `auth`: a mapping, or the word of a type that needs no other key.
 pub(super) fn read(field: &Field<'_>) -> Checked<Auth> {
-    if let Value::Text(word) = &field.node.value {
-        return match KINDS.iter().find(|(name, _)| name == word).map(|(_, kind)| kind) {
-            Some(Kind::Token) => Ok(Auth::Token(None)),
-            Some(Kind::None) => Ok(Auth::None),
-            Some(Kind::Docker) => Ok(Auth::Docker(DockerConfig::default())),
+    if let YamlValue::Text(word) = &field.node.value {
+        return match AUTH_TYPES.iter().find(|(name, _)| name == word).map(|(_, kind)| kind) {
+            Some(AuthType::Token) => Ok(Auth::Token(None)),
+            Some(AuthType::None) => Ok(Auth::None),
+            Some(AuthType::Docker) => Ok(Auth::Docker(DockerConfig::default())),
             _ => {
                 let help = "for example `auth: {type: token, username: my-org+robot, password_file: PATH}`";
                 Err(field.problem("expected a mapping, found text", Some(help.to_owned())))
@@ -91,13 +144,13 @@ pub(super) fn read(field: &Field<'_>) -> Checked<Auth> {
     auth
 }
 
-/// A kind by its word, or by what a form of the Quay guide calls it.
-fn kind(field: &Field<'_>) -> Checked<Kind> {
-    const FORM: [(&str, &str, Kind); 4] = [
-        ("Token Auth (Docker v2)", "token", Kind::Token),
-        ("Bearer Token", "bearer", Kind::Bearer),
-        ("Basic Auth", "basic", Kind::Basic),
-        ("No Authentication", "none", Kind::None),
+/// A type by its word, or by its name in a form of the Quay guide.
+fn kind(field: &Field<'_>) -> Checked<AuthType> {
+    const FORM: [(&str, &str, AuthType); 4] = [
+        ("Token Auth (Docker v2)", "token", AuthType::Token),
+        ("Bearer Token", "bearer", AuthType::Bearer),
+        ("Basic Auth", "basic", AuthType::Basic),
+        ("No Authentication", "none", AuthType::None),
     ];
     let known = |text: &str| FORM.into_iter().find(|(words, ..)| text.eq_ignore_ascii_case(words));
     match field.text().ok().and_then(known) {
@@ -105,37 +158,37 @@ fn kind(field: &Field<'_>) -> Checked<Kind> {
             field.note(format!("`{words}` is read as `{word}`"), None);
             Ok(kind)
         }
-        None => field.one_of(&KINDS),
+        None => field.one_of(&AUTH_TYPES),
     }
 }
 
-/// The same of keys that stand in this mapping.
+/// Reads the keys of `auth` in this mapping.
 pub(super) fn read_section(section: &mut Section<'_>) -> Checked<Auth> {
     let literals = refuse_literals(section);
-    let kind = section.or("type", Kind::Token, kind).inspect_err(|_| section.skip_rest())?;
-    // A secret that was refused stands for the one that should be there: its absence is no second problem.
+    let kind = section.or(&TYPE, kind).inspect_err(|_| section.skip_rest())?;
+    // If a secret was refused, a missing one is not reported as a second problem.
     let refused = literals.and(refuse_misplaced(section, kind));
     match kind {
-        Kind::None => refused.map(|()| Auth::None),
-        Kind::Docker => {
+        AuthType::None => refused.map(|()| Auth::None),
+        AuthType::Docker => {
             let config = docker_config(section);
             refused.and(config).map(Auth::Docker)
         }
-        Kind::Bearer | Kind::Identity => {
+        AuthType::Bearer | AuthType::Identity => {
             let token = secret(section, &TOKEN);
             refused?;
             let token = token?.ok_or_else(|| {
                 let name = name(kind);
                 section.problem(format!("`type: {name}` needs a token"), format!("add {TOKEN_SOURCES}"))
             })?;
-            Ok(if kind == Kind::Bearer { Auth::Bearer(token) } else { Auth::Identity(token) })
+            Ok(if kind == AuthType::Bearer { Auth::Bearer(token) } else { Auth::Identity(token) })
         }
-        Kind::Token | Kind::Basic => {
-            let (username, password) = (section.optional("username", username), secret(section, &PASSWORD));
+        AuthType::Token | AuthType::Basic => {
+            let (username, password) = (section.optional(&USERNAME, username), secret(section, &PASSWORD));
             refused?;
             match (kind, login(section, username?, password?)?) {
-                (Kind::Basic, Some(login)) => Ok(Auth::Basic(login)),
-                (Kind::Basic, None) => {
+                (AuthType::Basic, Some(login)) => Ok(Auth::Basic(login)),
+                (AuthType::Basic, None) => {
                     let help = format!("add `username: NAME` and {PASSWORD_SOURCES}");
                     Err(section.problem("`type: basic` needs a login", help))
                 }
@@ -159,10 +212,9 @@ pub(super) fn login(
 }
 
 fn docker_config(section: &mut Section<'_>) -> Checked<DockerConfig> {
-    let default = DockerConfig::default();
-    let file = section.optional("file", Field::path);
-    let namespace = section.optional("namespace", |field| field.text().map(str::to_owned));
-    let timeout = section.or("command_timeout", default.timeout, Field::duration);
+    let file = section.optional(&FILE, Field::path);
+    let namespace = section.optional(&NAMESPACE, |field| field.text().map(str::to_owned));
+    let timeout = section.or(&HELPER_TIMEOUT, Field::duration);
     Ok(DockerConfig { file: file?, namespace: namespace?, timeout: timeout? })
 }
 
@@ -175,7 +227,7 @@ pub(super) fn username(field: &Field<'_>) -> Checked<String> {
     Ok(name.to_owned())
 }
 
-/// The one source of a secret among several, with what goes along with a command.
+/// Reads the source of a secret, of which there must be only one, and the settings of a command.
 pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Option<SecretSource>> {
     let fields: Vec<_> = keys.sources.into_iter().filter_map(|key| section.take(key)).collect();
     let mut source = Ok(None);
@@ -186,10 +238,11 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
             _ => Err(field.problem("a secret has one source", Some(format!("keep this or `{}`", fields[0].key)))),
         };
     }
-    let is_command = fields.iter().any(|field| field.key == keys.sources[2]);
-    let mut duration = |key| {
+    let command = keys.sources[2].name();
+    let is_command = fields.iter().any(|field| field.key == command);
+    let mut duration = |key: &'static OptionalKey| {
         section.optional(key, |field| {
-            let help = || format!("add `{}`, or leave this out", keys.sources[2]);
+            let help = || format!("add `{command}`, or leave this out");
             if is_command {
                 field.duration()
             } else {
@@ -197,7 +250,7 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
             }
         })
     };
-    let (lifetime, timeout): (Checked<Option<Duration>>, _) = (duration(keys.lifetime), duration("command_timeout"));
+    let (lifetime, timeout): (Checked<Option<Duration>>, _) = (duration(keys.lifetime), duration(&COMMAND_TIMEOUT));
     let (lifetime, timeout) = (lifetime?, timeout?);
     Ok(source?.map(|source| match source {
         SecretSource::Command(mut command) => {
@@ -209,7 +262,7 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
     }))
 }
 
-/// A program and its arguments. A line is not split: that would be a shell's work, with a shell's surprises.
+/// A program and its arguments. A line is not split at blanks, because the rules of a shell for that are complicated.
 fn command(field: &Field<'_>) -> Checked<SecretSource> {
     let words = field.each(|word| word.text().map(str::to_owned))?;
     let help = "the program and its arguments, for example `[aws, ecr, get-login-password]`; no shell reads them";
@@ -244,39 +297,41 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
     }
 }
 
-/// Reports keys that belong to another kind than this.
-fn refuse_misplaced(section: &mut Section<'_>, kind: Kind) -> Checked<()> {
+/// Reports keys that belong to another type.
+fn refuse_misplaced(section: &mut Section<'_>, kind: AuthType) -> Checked<()> {
     let password = ["password_file", "password_env", "password_command", "password_lifetime"];
     let token = ["token_file", "token_env", "token_command", "token_lifetime"];
     let (keys, help) = match kind {
-        Kind::None => {
+        AuthType::None => {
             let others = ["username", "credential", "command_timeout"];
             ([&others[..], &password, &token].concat(), "leave it out, or choose another `type`")
         }
-        Kind::Docker => {
+        AuthType::Docker => {
             let others = ["username", "credential"];
-            ([&others[..], &password, &token].concat(), "user name and password are what docker has stored")
+            ([&others[..], &password, &token].concat(), "user name and password come from the stored login")
         }
-        Kind::Bearer => {
-            ([&["username"], &password[..]].concat(), "a bearer token is all that is sent; name its source alone")
-        }
-        Kind::Identity => {
-            ([&["username"], &password[..]].concat(), "an identity token is all that is sent; name its source alone")
-        }
-        Kind::Token | Kind::Basic => {
+        AuthType::Bearer => (
+            [&["username"], &password[..]].concat(),
+            "only the bearer token is sent; name its source and leave this out",
+        ),
+        AuthType::Identity => (
+            [&["username"], &password[..]].concat(),
+            "only the identity token is sent; name its source and leave this out",
+        ),
+        AuthType::Token | AuthType::Basic => {
             (token.to_vec(), "name a password's source; or `type: bearer` for a token made elsewhere")
         }
     };
     let name = name(kind);
     let mut refuse = |key, help| section.refuse(key, &format!("`{key}` does not go with `type: {name}`"), help);
     let mut refused: Vec<_> = keys.into_iter().map(|key| refuse(key, help)).collect();
-    if kind != Kind::Docker {
-        let help = "`type: docker_config` reads what docker and podman have stored";
+    if kind != AuthType::Docker {
+        let help = "`type: docker_config` reads the logins that docker and podman have stored";
         refused.extend(["file", "namespace"].map(|key| refuse(key, help)));
     }
     refused.into_iter().collect()
 }
 
-fn name(kind: Kind) -> &'static str {
-    KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
+fn name(kind: AuthType) -> &'static str {
+    AUTH_TYPES.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
 }

@@ -1,81 +1,123 @@
-//! What the files say together: sinks, registries, and that they fit each other. Pure.
+//! Checks the files together: the keys of the main file, sinks, registries, and whether they fit each other. Reads no file.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 
-use stocktake_sink::RegistryName;
+use stocktake_sink::{ConfiguredSink, RegistryName};
 
-use super::{RegistryConfig, registry, schedule, web};
-use crate::sinks::SinkSettings;
+use super::phrases::whole;
+use super::settings::RegistryConfig;
+use super::{registry, schedule, web};
+use crate::sinks;
 use crate::web::WebSettings;
-use crate::yaml::{Checked, Field, Place, Report, Section, Source};
+use yaml_sections::Phrase::{Computed, Plain};
+use yaml_sections::{
+    Checked, DefaultKey, DerivedKey, Diagnostics, Field, OptionalKey, Position, RequiredKey, Section, YamlFile,
+    path_from,
+};
 
-const STATE: &str = "./state";
-const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).expect("is not zero");
+const DEFAULT_STATE: &str = "./state";
+const MOST_REGISTRIES_AT_ONCE: u32 = 1_000;
 
-/// What the files say together.
-pub(super) struct Parts {
+static STATE: DerivedKey = DerivedKey::new(
+    "state",
+    Plain("a directory"),
+    Computed(|| format!("`{DEFAULT_STATE}`")),
+    "Directory of everything that is kept between runs.",
+);
+static CONCURRENCY: DefaultKey<NonZeroUsize> = DefaultKey::new(
+    "concurrency",
+    Computed(|| whole(1, MOST_REGISTRIES_AT_ONCE.into())),
+    || NonZeroUsize::new(4).expect("is not zero"),
+    "Registries walked at the same time. Fewer if the limit of open files is too low.",
+);
+static SINKS: RequiredKey = RequiredKey::new(
+    "sinks",
+    Plain("a mapping of names to sinks"),
+    "{warehouse: {type: parquet, url: ./inventory}}",
+    "Where inventories are delivered. You choose the names.",
+);
+static REGISTRIES: OptionalKey = OptionalKey::new(
+    "registries",
+    Plain("a list of registries"),
+    Plain("those of included files"),
+    "The registries of this file. All files together need at least one.",
+);
+static NAME: RequiredKey = RequiredKey::new(
+    "name",
+    Plain("1 to 63 letters, digits, `.`, `_` or `-`"),
+    "quay",
+    "Name of the registry in file names, metric labels and tables. No two registries have the same.",
+);
+
+/// What the files say together, checked.
+pub(super) struct CheckedFiles {
     pub(super) state: PathBuf,
     pub(super) concurrency: NonZeroUsize,
-    pub(super) sinks: BTreeMap<String, SinkSettings>,
+    pub(super) sinks: BTreeMap<String, ConfiguredSink>,
     pub(super) registries: Vec<RegistryConfig>,
     pub(super) web: WebSettings,
 }
 
-/// What the main file says for all registries.
-pub(super) struct Main<'a> {
-    /// The names that a registry may deliver to.
-    pub(super) sinks: &'a [&'a str],
-    /// When registries run which do not say it themselves; none: it could not be read.
-    pub(super) schedule: Option<&'a schedule::Given>,
+/// Checks the main file and the files that it includes.
+pub(super) fn check(
+    mut main: Section<'_>,
+    included: &[Checked<YamlFile>],
+    diagnostics: &Diagnostics,
+) -> Checked<CheckedFiles> {
+    let checked = check_keys(&mut main, included, diagnostics);
+    main.finish();
+    checked
 }
 
-/// Checks them.
-pub(super) fn check(mut main: Section<'_>, included: &[Checked<Source>], report: &Report) -> Checked<Parts> {
-    let default = report.bases().data(Path::new(STATE));
-    let state = main.or("state", default, state);
-    let concurrency = main.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
-    let web = web::read(&mut main);
+/// The same without a report of unknown keys of the main file.
+pub(super) fn check_keys(
+    main: &mut Section<'_>,
+    included: &[Checked<YamlFile>],
+    diagnostics: &Diagnostics,
+) -> Checked<CheckedFiles> {
+    let default = path_from(&diagnostics.bases().data, Path::new(DEFAULT_STATE));
+    let state = main.or_derived(&STATE, default, state);
+    let concurrency = main.or(&CONCURRENCY, |field| field.positive(MOST_REGISTRIES_AT_ONCE));
+    let web = web::read(main);
     let mut sink_names = Vec::new();
-    let example = "{warehouse: {type: parquet, url: ./inventory}}";
-    let sinks = main.required("sinks", example, |field| sinks(field, state.as_deref().ok(), &mut sink_names));
-    let schedule = schedule::read(&mut main);
-    let mut lists: Vec<_> = main.take("registries").into_iter().collect();
+    let sinks = main.required(&SINKS, |field| all_sinks(field, state.as_deref().ok(), &mut sink_names));
+    let schedule = schedule::read(main);
+    let mut lists: Vec<_> = main.take(&REGISTRIES).into_iter().collect();
     let mut all_read = true;
     for source in included {
         let section =
-            source.as_ref().ok().and_then(|source| source.section("a mapping with `registries`", report).ok());
+            source.as_ref().ok().and_then(|source| source.section("a mapping with `registries`", diagnostics).ok());
         all_read &= section.is_some();
         if let Some(mut section) = section {
-            lists.extend(section.take("registries"));
+            lists.extend(section.take(&REGISTRIES));
             included_alone(&mut section);
             section.finish();
         }
     }
-    let for_all = Main { sinks: &sink_names, schedule: schedule.as_ref().ok() };
+    let for_all = registry::ForAll { sinks: &sink_names, schedule: schedule.as_ref().ok() };
     let registries = match registries(&lists, &for_all) {
-        // What could not be read may have had some.
+        // Files that could not be read may have registries.
         Ok(none) if none.is_empty() && all_read => {
             let help = "for example `registries: [{name: quay, url: https://quay.io}]`";
             Err(main.problem("there is no registry", help))
         }
         Ok(read) if all_read && schedule.is_ok() && read.iter().all(|registry| registry.schedule.is_none()) => {
-            schedule::without_effect(&mut main, "no registry has a `schedule`").map(|()| read)
+            schedule::without_effect(main, "no registry has a `schedule`").map(|()| read)
         }
         read => read,
     };
-    main.finish();
     schedule?;
-    Ok(Parts { state: state?, concurrency: concurrency?, sinks: sinks?, registries: registries?, web: web? })
+    Ok(CheckedFiles { state: state?, concurrency: concurrency?, sinks: sinks?, registries: registries?, web: web? })
 }
 
-/// Reports what an included file cannot set.
+/// Reports keys that an included file cannot set.
 fn included_alone(section: &mut Section<'_>) {
-    for key in ["include", "state", "concurrency", "sinks", "listen", "web"].into_iter().chain(schedule::KEYS) {
+    for key in ["include", "state", "concurrency", "sinks", "listen", "web"].into_iter().chain(schedule::names()) {
         let message = format!("`{key}` belongs to the main file");
-        // Reported is enough: the file's registries are checked all the same.
+        // The report is enough: the registries of the file are checked anyway.
         let _ = section.refuse(key, &message, "an included file has `registries` alone");
     }
 }
@@ -87,33 +129,33 @@ fn state(field: &Field<'_>) -> Checked<PathBuf> {
     field.data_path()
 }
 
-/// The settings of all sinks. `names` gains the name of each, also of those that are wrong.
-fn sinks<'a>(
+/// The settings of all sinks. The name of each sink is added to `names`, even if the sink has a problem.
+fn all_sinks<'a>(
     field: &Field<'a>,
     state: Option<&Path>,
     names: &mut Vec<&'a str>,
-) -> Checked<BTreeMap<String, SinkSettings>> {
+) -> Checked<BTreeMap<String, ConfiguredSink>> {
     let sinks = field.named()?;
     if sinks.is_empty() {
         return Err(field.problem("expected at least one sink, found none", None));
     }
     names.extend(sinks.iter().map(|(_, name, _)| name));
     names.sort_unstable();
-    let state = state.map(|path| plain(&path.to_string_lossy()));
+    let state = state.map(plain);
     let mut directories = HashMap::new();
     let read: Vec<_> = sinks
         .iter()
         .map(|(place, name, field)| {
             let settings = sink(place, name, field)?;
-            let directory = settings.directory().map(|path| plain(&path));
-            // Whoever clears the state must not clear inventories with it.
+            let directory = settings.directory().map(plain);
+            // Otherwise, deleting the state would delete inventories.
             if directory.is_some() && directory == state {
                 let message = format!("`{name}` writes to the directory of `state`");
                 let help = "give the sink a directory of its own".to_owned();
-                return Err(field.report.add(place.problem(message, Some(help))));
+                return Err(field.diagnostics.add(place.problem(message, Some(help))));
             }
             match directory.and_then(|path| directories.insert(path, *name)) {
-                Some(first) => Err(field.report.add(place.problem(
+                Some(first) => Err(field.diagnostics.add(place.problem(
                     format!("`{name}` writes to the directory of `{first}`"),
                     Some("give each sink a directory of its own".to_owned()),
                 ))),
@@ -125,25 +167,25 @@ fn sinks<'a>(
 }
 
 /// `./inventory/` is `inventory`.
-fn plain(path: &str) -> PathBuf {
-    Path::new(path).components().filter(|part| *part != Component::CurDir).collect()
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
-fn sink(place: &Place, name: &str, field: &Field<'_>) -> Checked<SinkSettings> {
-    // It becomes a metric label and a path, as a registry's name does.
+fn sink(place: &Position, name: &str, field: &Field<'_>) -> Checked<ConfiguredSink> {
+    // The name becomes a metric label and part of a path, as the name of a registry does.
     let valid = name.parse::<RegistryName>().map_err(|_| {
         let message =
             "expected 1 to 63 letters, digits, `.`, `_` or `-` as the name of a sink, a letter or a digit first";
-        field.report.add(place.problem(message, None))
+        field.diagnostics.add(place.problem(message, None))
     });
     let mut section = field.section()?;
-    let settings = SinkSettings::parse(&mut section);
+    let settings = sinks::read(&mut section);
     section.finish();
     valid?;
     settings
 }
 
-fn registries(lists: &[Field<'_>], main: &Main<'_>) -> Checked<Vec<RegistryConfig>> {
+fn registries(lists: &[Field<'_>], main: &registry::ForAll<'_>) -> Checked<Vec<RegistryConfig>> {
     let mut places = HashMap::new();
     let mut all = Vec::new();
     for list in lists {
@@ -155,27 +197,40 @@ fn registries(lists: &[Field<'_>], main: &Main<'_>) -> Checked<Vec<RegistryConfi
     all.into_iter().collect()
 }
 
-fn registry(entry: &Field<'_>, main: &Main<'_>, places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryConfig> {
+fn registry(
+    entry: &Field<'_>,
+    main: &registry::ForAll<'_>,
+    places: &mut HashMap<RegistryName, Position>,
+) -> Checked<RegistryConfig> {
     let mut section = entry.section()?;
-    let name = section.required("name", "quay", |field| registry_name(field, places));
-    let registry = registry::read(&mut section, name, main);
+    let registry = registry_section(&mut section, main, places);
     section.finish();
     registry
 }
 
-/// The name of a registry, which must not be among those of `places`.
-fn registry_name(field: &Field<'_>, places: &mut HashMap<RegistryName, Place>) -> Checked<RegistryName> {
+/// Reads the keys of a registry.
+pub(super) fn registry_section(
+    section: &mut Section<'_>,
+    main: &registry::ForAll<'_>,
+    places: &mut HashMap<RegistryName, Position>,
+) -> Checked<RegistryConfig> {
+    let name = section.required(&NAME, |field| registry_name(field, places));
+    registry::read(section, name, main)
+}
+
+/// The name of a registry. `places` has the positions of the names that are taken.
+fn registry_name(field: &Field<'_>, places: &mut HashMap<RegistryName, Position>) -> Checked<RegistryName> {
     let name: RegistryName = field.parse(str::parse)?;
     match places.entry(name.clone()) {
         Entry::Occupied(first) => {
             let help = match first.get() {
-                same if *same == field.place => "an alias repeats the whole entry".to_owned(),
+                same if *same == field.position => "an alias repeats the whole entry".to_owned(),
                 first => format!("the first is at {first}"),
             };
             Err(field.problem(format!("there are two registries `{name}`"), Some(help)))
         }
         Entry::Vacant(free) => {
-            free.insert(field.place.clone());
+            free.insert(field.position.clone());
             Ok(name)
         }
     }

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::yaml::{Checked, Field, Place, Problem, Report, Source};
 use sha2::{Digest, Sha256};
+use yaml_sections::{Checked, ConfigProblem, Diagnostics, Field, Position, YamlFile};
 
 /// Where the main file is looked for when none is named.
 pub(super) const USUAL: [&str; 2] = ["config/stocktake.yaml", "/etc/stocktake/stocktake.yaml"];
@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_FILES: usize = 1000;
 
 /// The main file: the one that was named, else the first of the usual places.
-pub(super) fn find(explicit: Option<&Path>, usual: &[&str]) -> Result<PathBuf, Problem> {
+pub(super) fn find(explicit: Option<&Path>, usual: &[&str]) -> Result<PathBuf, ConfigProblem> {
     if let Some(path) = explicit {
         return Ok(path.to_owned());
     }
@@ -23,31 +23,32 @@ pub(super) fn find(explicit: Option<&Path>, usual: &[&str]) -> Result<PathBuf, P
     let there = |path: &&&str| fs::symlink_metadata(path).is_ok();
     usual.iter().find(there).map(PathBuf::from).ok_or_else(|| {
         let help = format!("looked for {}; name another with --config FILE", usual.join(" and "));
-        Place::whole(Path::new(usual[0])).problem("there is no configuration file", Some(help))
+        Position::whole(Path::new(usual[0])).problem("there is no configuration file", Some(help))
     })
 }
 
 /// Reads files, each once, and keeps count of what was read.
-pub(super) struct Files<'r> {
-    report: &'r Report,
+pub(super) struct ConfigFiles<'r> {
+    diagnostics: &'r Diagnostics,
     read: BTreeSet<PathBuf>,
     digest: Sha256,
 }
 
-impl<'r> Files<'r> {
-    pub(super) fn new(report: &'r Report) -> Self {
-        Self { report, read: BTreeSet::new(), digest: Sha256::new() }
+impl<'r> ConfigFiles<'r> {
+    pub(super) fn new(diagnostics: &'r Diagnostics) -> Self {
+        Self { diagnostics, read: BTreeSet::new(), digest: Sha256::new() }
     }
 
     /// The main file.
-    pub(super) fn main(&mut self, path: &Path) -> Checked<Source> {
-        let text = self.text(path).map_err(|reason| self.report.add(Place::whole(path).problem(reason, None)))?;
+    pub(super) fn main(&mut self, path: &Path) -> Checked<YamlFile> {
+        let text =
+            self.text(path).map_err(|reason| self.diagnostics.add(Position::whole(path).problem(reason, None)))?;
         self.parse(path, &text)
     }
 
     /// The files that the patterns of `include` name, relative to `directory`, in the order of their names.
-    pub(super) fn included(&mut self, include: &Field<'_>, directory: &Path) -> Vec<Checked<Source>> {
-        let patterns = match include.each(|field| field.text().map(|text| (field.place.clone(), text))) {
+    pub(super) fn included(&mut self, include: &Field<'_>, directory: &Path) -> Vec<Checked<YamlFile>> {
+        let patterns = match include.each(|field| field.text().map(|text| (field.position.clone(), text))) {
             Ok(patterns) => patterns,
             Err(reported) => return vec![Err(reported)],
         };
@@ -56,7 +57,7 @@ impl<'r> Files<'r> {
             match expand(directory, pattern) {
                 Ok(paths) => sources.extend(paths.iter().filter_map(|path| self.include(path, &place))),
                 Err(message) => {
-                    sources.push(Err(self.report.add(place.problem(format!("`include`: {message}"), None))));
+                    sources.push(Err(self.diagnostics.add(place.problem(format!("`include`: {message}"), None))));
                 }
             }
         }
@@ -64,7 +65,7 @@ impl<'r> Files<'r> {
     }
 
     /// An included file, `None` when it was read before.
-    fn include(&mut self, path: &Path, place: &Place) -> Option<Checked<Source>> {
+    fn include(&mut self, path: &Path, place: &Position) -> Option<Checked<YamlFile>> {
         if path.canonicalize().is_ok_and(|same| self.read.contains(&same)) {
             return None;
         }
@@ -75,7 +76,7 @@ impl<'r> Files<'r> {
         };
         let text = text.map_err(|reason| {
             let message = format!("`include`: cannot read {}: {reason}", path.display());
-            self.report.add(place.problem(message, None))
+            self.diagnostics.add(place.problem(message, None))
         });
         Some(text.and_then(|text| self.parse(path, &text)))
     }
@@ -93,13 +94,13 @@ impl<'r> Files<'r> {
             .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
     }
 
-    fn parse(&self, path: &Path, text: &str) -> Checked<Source> {
-        Source::parse(path, text).map_err(|problem| self.report.add(problem))
+    fn parse(&self, path: &Path, text: &str) -> Checked<YamlFile> {
+        YamlFile::parse(path, text).map_err(|problem| self.diagnostics.add(problem))
     }
 
     /// The SHA-256 of all bytes read, in hexadecimal.
     pub(super) fn sha256(self) -> String {
-        self.digest.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        hex::encode(self.digest.finalize())
     }
 }
 

@@ -4,7 +4,7 @@
 use url::Url;
 
 use crate::registry::{Auth, CATALOG_SCOPE, Kind, ScopeSet};
-use crate::yaml::{Checked, Field, is_plain};
+use yaml_sections::{Checked, Field, is_plain};
 
 /// Checks the user name of a registry of this kind.
 pub(super) fn username(kind: Option<Kind>, field: &Field<'_>) -> Checked<()> {

@@ -4,23 +4,133 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use globset::Glob;
 use stocktake_sink::RegistryName;
 use url::Url;
 
-use super::{RegistryConfig, auth, check, discovery, hints, schedule};
-use crate::registry::{AllowedHost, Auth, ClientCertificate, Kind, Pagination, Settings, Split};
-use crate::snapshot::JudgeSettings;
-use crate::walk::{Depth, NameFilter, WalkSettings};
-use crate::yaml::{Checked, Field, Section, Value, is_plain, shown, suggest};
+use super::phrases::{BOOL, DURATION, NAMES, NONE, PATH, TEXT, whole};
+use super::settings::RegistryConfig;
+use super::{address, auth, discovery, hints, schedule, walk};
+use crate::registry::{Auth, ClientCertificate, Kind, Pagination, Settings, Split};
+use yaml_sections::Phrase::{Computed, Plain};
+use yaml_sections::{
+    Checked, DefaultKey, DerivedKey, Field, OptionalKey, RequiredKey, Section, YamlValue, alternatives, is_plain,
+    named, nearest,
+};
 
-const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
-const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("is not zero");
-const MAX_REPOSITORIES: u64 = 0;
-const TIMEOUT: Duration = Duration::from_secs(30);
-const RESUME_WITHIN: Duration = Duration::from_hours(1);
+const DEFAULT_PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
+const LARGEST_PAGE_SIZE: u32 = 10_000;
+const MOST_CONCURRENT_REQUESTS: u32 = 1_000;
+const MOST_REQUESTS_PER_SECOND: u32 = 10_000;
+const PAGINATIONS: [(&str, Pagination); 3] =
+    [("auto", Pagination::Auto), ("strict", Pagination::Strict), ("repair", Pagination::Repair)];
+const SPLITS: [(&str, Split); 3] = [("auto", Split::Auto), ("always", Split::Always), ("off", Split::Off)];
 
-/// What forms of other programs call our keys.
+static URL: RequiredKey = RequiredKey::new(
+    "url",
+    Plain("an `https://` or `http://` URL without `/v2`"),
+    "https://quay.io",
+    "Address of the registry.",
+);
+static KIND: OptionalKey = OptionalKey::new(
+    "kind",
+    Computed(|| {
+        let kinds: Vec<_> = std::iter::once("auto").chain(Kind::ALL.map(|(word, _)| word)).collect();
+        alternatives(&kinds)
+    }),
+    Plain("`auto`: told by the host or by the answers"),
+    "Software of the registry. It changes defaults of other keys only.",
+);
+static AUTH: OptionalKey = OptionalKey::new(
+    "auth",
+    Plain("a mapping, `token`, `docker_config` or `none`"),
+    Plain("`token`, without a login"),
+    "How to log in. A user name, and the file, variable or credential of a secret, may also stand beside `url`.",
+);
+static DISCOVERY: OptionalKey = OptionalKey::new(
+    "discovery",
+    Plain("a mapping, `catalog`, `harbor` or `acr`"),
+    Plain("`catalog`, if the kind of registry has one"),
+    "Where the names of repositories come from.",
+);
+static SCOPE: OptionalKey = OptionalKey::new(
+    "scope",
+    Plain("a scope, or a list of scopes"),
+    NONE,
+    "Scope of the token with which repositories are listed, if the registry needs one.",
+);
+static SERVICE: OptionalKey = OptionalKey::new(
+    "service",
+    TEXT,
+    Plain("the service that the registry names"),
+    "Service that is named to the token service.",
+);
+static PAGE_SIZE: DerivedKey = DerivedKey::new(
+    "page_size",
+    Computed(|| whole(1, LARGEST_PAGE_SIZE.into())),
+    Computed(default_page_sizes),
+    "Repositories that one page of a list should have.",
+);
+static PAGINATION: DefaultKey<Pagination> = DefaultKey::one_of(
+    "pagination",
+    &PAGINATIONS,
+    Pagination::default,
+    "Links that leave the path of the catalog: `strict` follows them, `repair` keeps to the path, `auto` decides by kind.",
+);
+static CONCURRENCY: DefaultKey<NonZeroUsize> = DefaultKey::new(
+    "concurrency",
+    Computed(|| whole(1, MOST_CONCURRENT_REQUESTS.into())),
+    || NonZeroUsize::new(16).expect("is not zero"),
+    "Requests to this registry at the same time.",
+);
+static REQUESTS_PER_SECOND: OptionalKey = OptionalKey::new(
+    "requests_per_second",
+    Computed(|| whole(1, MOST_REQUESTS_PER_SECOND.into())),
+    Plain("no limit; after a 429, the rate that the registry accepts"),
+    "Requests that start in one second.",
+);
+static SPLIT: DefaultKey<Split> =
+    DefaultKey::one_of("split", &SPLITS, Split::default, "Whether one catalog is walked on several connections.");
+static REALM_HOSTS: OptionalKey = OptionalKey::new(
+    "realm_hosts",
+    Plain("`HOST` or `HOST:PORT`, or a list of them"),
+    NONE,
+    "Further hosts to which the login may be sent for a token.",
+);
+static ALLOW_HOSTS: OptionalKey = OptionalKey::new(
+    "allow_hosts",
+    Plain("`HOST`, `HOST:PORT`, an address or a range such as `10.2.0.0/16`, or a list of them"),
+    NONE,
+    "Hosts outside the public internet to which the registry may send requests: token services, storage of blobs.",
+);
+static TIMEOUT: DefaultKey<Duration> =
+    DefaultKey::new("timeout", DURATION, || Duration::from_secs(30), "Longest time that one request may take.");
+static CA_FILE: OptionalKey =
+    OptionalKey::new("ca_file", PATH, NONE, "Certificates, in PEM, that are trusted besides those of the system.");
+static INSECURE_TLS: DefaultKey<bool> =
+    DefaultKey::new("insecure_tls", BOOL, || false, "Accept any certificate of the registry.");
+static CLIENT_CERT_FILE: OptionalKey =
+    OptionalKey::new("client_cert_file", PATH, NONE, "Client certificate in PEM. Needs `client_key_file`.");
+static CLIENT_KEY_FILE: OptionalKey = OptionalKey::new(
+    "client_key_file",
+    PATH,
+    NONE,
+    "Private key of the client certificate, in PEM, not encrypted, readable by its owner only.",
+);
+static SINKS: DerivedKey =
+    DerivedKey::new("sinks", NAMES, Plain("all sinks"), "Sinks to which the inventory of this registry is delivered.");
+
+fn default_page_sizes() -> String {
+    let mut text = format!("`{DEFAULT_PAGE_SIZE}`");
+    for (word, kind) in Kind::ALL {
+        let size = kind.habits().page_size;
+        if size != 0 && size != DEFAULT_PAGE_SIZE.get() {
+            text.extend(["; ", word, ": `", &size.to_string(), "`"]);
+        }
+    }
+    text
+}
+
+/// Names that forms of other programs have for our keys.
 const THEIR_NAMES: [(&str, &str); 7] = [
     ("registry_type", "kind"),
     ("auth_scope", "scope"),
@@ -30,7 +140,7 @@ const THEIR_NAMES: [(&str, &str); 7] = [
     ("rate_limit", "requests_per_second"),
     ("type", "kind"),
 ];
-/// Keys of `auth` that may stand beside `url`, with their names there.
+/// Keys of `auth` that may stand beside `url`: the name beside `url`, and the name in `auth`.
 const LOGIN: [(&str, &str); 7] = [
     ("username", "username"),
     ("auth_type", "type"),
@@ -40,7 +150,7 @@ const LOGIN: [(&str, &str); 7] = [
     ("token_env", "token_env"),
     ("credential", "credential"),
 ];
-/// What forms of other programs call kinds; none: whatever it turns out to be.
+/// Names that forms of other programs have for kinds. `None`: the answers tell the kind.
 const THEIR_KINDS: [(&str, Option<Kind>); 10] = [
     ("Quay.io", Some(Kind::Quay)),
     ("Docker Hub", Some(Kind::DockerHub)),
@@ -54,27 +164,35 @@ const THEIR_KINDS: [(&str, Option<Kind>); 10] = [
     ("Auto-detect", None),
 ];
 
-/// Reads one registry, whose name was read already; `main` is what the main file says for all.
+/// What the main file says for all registries.
+pub(super) struct ForAll<'a> {
+    /// The names that a registry may deliver to.
+    pub(super) sinks: &'a [&'a str],
+    /// The schedule keys of the main file; `None` if one of them is wrong.
+    pub(super) schedule: Option<&'a schedule::ScheduleKeys>,
+}
+
+/// Reads one registry. Its name was read before.
 pub(super) fn read(
     section: &mut Section<'_>,
     name: Checked<RegistryName>,
-    main: &check::Main<'_>,
+    main: &ForAll<'_>,
 ) -> Checked<RegistryConfig> {
     section.rename(&THEIR_NAMES);
     let literals = auth::refuse_literals(section);
-    let url = section.required("url", "https://quay.io", url);
-    let configured = section.or("kind", None, kind_of);
+    let url = section.required(&URL, address::url);
+    let configured = section.optional(&KIND, kind_of).map(Option::flatten);
     let kind = configured.as_ref().ok().copied().flatten().or_else(|| Kind::of_url(url.as_ref().ok()?));
     let auth = auth(section, kind, literals.is_err());
-    let discovery = section.optional("discovery", |field| {
-        discovery::read(field, &discovery::Registry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
+    let discovery = section.optional(&DISCOVERY, |field| {
+        discovery::read(field, &discovery::ListedRegistry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
     });
-    let walk = walk(section, kind, url.as_ref().ok());
+    let walk = walk::read(section, kind, url.as_ref().ok());
     let schedule = schedule::of(section, name.as_ref().ok(), main.schedule);
-    let client = client(section, Known { name: name.as_ref().ok(), url, configured, kind, auth });
-    let judge = judge(section);
+    let client = client(section, FirstKeys { name: name.as_ref().ok(), url, configured, kind, auth });
+    let judge = walk::judge(section);
     let all = main.sinks.iter().map(|&name| name.to_owned()).collect();
-    let sinks = section.or("sinks", all, |field| chosen(field, main.sinks));
+    let sinks = section.or_derived(&SINKS, all, |field| chosen(field, main.sinks));
     let (client, walk, discovery) = (client?, walk?, discovery?);
     let lists_nothing = kind.filter(|kind| !kind.habits().has_catalog);
     if let (None, Some(kind)) = (&discovery, lists_nothing) {
@@ -86,37 +204,35 @@ pub(super) fn read(
     Ok(RegistryConfig { name: name?, client, discovery, walk, schedule: schedule?, judge: judge?, sinks: sinks? })
 }
 
-/// What was read before everything else.
-struct Known<'n> {
+/// The keys on which others depend; they are read first.
+struct FirstKeys<'n> {
     name: Option<&'n RegistryName>,
     url: Checked<Url>,
-    /// As the configuration says.
+    /// As the key `kind` says.
     configured: Checked<Option<Kind>>,
-    /// The same, or as the host tells it.
+    /// The same, else as the host of `url` tells it.
     kind: Option<Kind>,
     auth: Checked<Auth>,
 }
 
-fn client(section: &mut Section<'_>, known: Known<'_>) -> Checked<Settings> {
-    let Known { name, url, configured, kind, auth } = known;
-    let scope = section.or("scope", Vec::new(), |field| hints::scopes(kind, field));
-    let service = section.optional("service", |field| {
+fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<Settings> {
+    let FirstKeys { name, url, configured, kind, auth } = known;
+    let scope = section.or_empty(&SCOPE, |field| hints::scopes(kind, field));
+    let service = section.optional(&SERVICE, |field| {
         let service = text(field)?;
         hints::service(kind, url.as_ref().ok(), field, &service);
         Ok(service)
     });
-    let page_size = kind.and_then(|kind| NonZeroU32::new(kind.habits().page_size)).unwrap_or(PAGE_SIZE);
-    let page_size = section.or("page_size", page_size, |field| field.positive(10_000));
-    let paginations = [("auto", Pagination::Auto), ("strict", Pagination::Strict), ("repair", Pagination::Repair)];
-    let pagination = section.or("pagination", Pagination::default(), |field| field.one_of(&paginations));
-    let concurrency = section.or("concurrency", CONCURRENCY, |field| field.positive(1_000));
-    let requests_per_second = section.optional("requests_per_second", |field| field.positive(10_000));
-    let splits = [("auto", Split::Auto), ("always", Split::Always), ("off", Split::Off)];
-    let split = section.or("split", Split::default(), |field| field.one_of(&splits));
-    let realm_hosts = section.or("realm_hosts", Vec::new(), |field| field.each(host));
-    let allow_hosts = section.or("allow_hosts", Vec::new(), |field| field.each(allowed_host));
+    let page_size = kind.and_then(|kind| NonZeroU32::new(kind.habits().page_size)).unwrap_or(DEFAULT_PAGE_SIZE);
+    let page_size = section.or_derived(&PAGE_SIZE, page_size, |field| field.positive(LARGEST_PAGE_SIZE));
+    let pagination = section.one_of(&PAGINATION);
+    let concurrency = section.or(&CONCURRENCY, |field| field.positive(MOST_CONCURRENT_REQUESTS));
+    let requests_per_second = section.optional(&REQUESTS_PER_SECOND, |field| field.positive(MOST_REQUESTS_PER_SECOND));
+    let split = section.one_of(&SPLIT);
+    let realm_hosts = section.or_empty(&REALM_HOSTS, |field| field.each(address::host));
+    let allow_hosts = section.or_empty(&ALLOW_HOSTS, |field| field.each(address::allowed_host));
     let tls = tls(section, url.as_ref().ok());
-    let timeout = section.or("timeout", TIMEOUT, Field::duration);
+    let timeout = section.or(&TIMEOUT, Field::duration);
     let (ca_file, insecure_tls, client_certificate) = tls?;
     Ok(Settings {
         name: name.map_or("", RegistryName::as_str).into(),
@@ -139,7 +255,7 @@ fn client(section: &mut Section<'_>, known: Known<'_>) -> Checked<Settings> {
     })
 }
 
-/// The kind; none: it is found out.
+/// The kind. `None`: the answers of the registry tell it.
 fn kind_of(field: &Field<'_>) -> Checked<Option<Kind>> {
     let text = field.text()?;
     if let Some((words, kind)) = THEIR_KINDS.iter().find(|(words, _)| text.eq_ignore_ascii_case(words)) {
@@ -152,10 +268,10 @@ fn kind_of(field: &Field<'_>) -> Checked<Option<Kind>> {
     field.one_of(&words)
 }
 
-/// `auth`, or its keys where they stand beside `url`. `refused`: a secret was, and stands for the one that is missing.
+/// `auth`, or its keys beside `url`. `refused`: a secret beside `url` was refused, so a missing one is not reported.
 fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked<Auth> {
     let beside = section.split_off(&LOGIN);
-    match (section.take("auth"), beside) {
+    match (section.take(&AUTH), beside) {
         (None, None) => Ok(Auth::Token(None)),
         (None, Some(_)) if refused => Ok(Auth::None),
         (Some(_), Some(beside)) => {
@@ -163,8 +279,8 @@ fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked
         }
         (Some(field), None) => {
             let auth = auth::read(&field);
-            if let Value::Map(_) = &field.node.value {
-                field.section()?.optional("username", |field| hints::username(kind, field))?;
+            if let YamlValue::Map(_) = &field.node.value {
+                field.section()?.optional(&auth::USERNAME, |field| hints::username(kind, field))?;
             }
             hints::login(kind, &field, auth.as_ref().ok());
             auth
@@ -172,27 +288,27 @@ fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked
         (None, Some(mut beside)) => {
             beside.note("the login beside `url` is read as `auth`", None);
             let auth = auth::read_section(&mut beside);
-            beside.optional("username", |field| hints::username(kind, field))?;
+            beside.optional(&auth::USERNAME, |field| hints::username(kind, field))?;
             auth
         }
     }
 }
 
-/// What `tls` reads: `ca_file`, `insecure_tls`, and the client's own certificate with its key.
+/// The settings of TLS: `ca_file`, `insecure_tls`, and the client's own certificate with its key.
 type Tls = (Option<PathBuf>, bool, Option<ClientCertificate>);
 
-/// The settings of TLS. One that would be without effect is a problem, since somebody relies on it.
+/// Reads the settings of TLS. A setting without effect is a problem, because the user relies on it.
 fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<Tls> {
     let clear_text = url.is_some_and(|url| url.scheme() == "http");
     let effective = |field: &Field<'_>| {
         let help = "write the url with https, or leave this out";
         if clear_text { Err(field.problem("has no effect on an http url", Some(help.to_owned()))) } else { Ok(()) }
     };
-    let insecure_tls = section.or("insecure_tls", false, |field| {
+    let insecure_tls = section.or(&INSECURE_TLS, |field| {
         let insecure = field.bool()?;
         if insecure { effective(field).map(|()| true) } else { Ok(false) }
     });
-    let ca_file = section.optional("ca_file", |field| {
+    let ca_file = section.optional(&CA_FILE, |field| {
         let path = field.path()?;
         effective(field)?;
         if let Ok(true) = insecure_tls {
@@ -201,13 +317,14 @@ fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<Tls> {
         }
         Ok(path)
     });
-    let mut own = |key| section.optional(key, |field| effective(field).and_then(|()| field.path()));
-    let (certificate, key) = (own("client_cert_file"), own("client_key_file"));
+    let mut own =
+        |key: &'static OptionalKey| section.optional(key, |field| effective(field).and_then(|()| field.path()));
+    let (certificate, key) = (own(&CLIENT_CERT_FILE), own(&CLIENT_KEY_FILE));
     let client_certificate = match (certificate?, key?) {
         (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
         (None, None) => None,
         (certificate, _) => {
-            let names = ["client_cert_file", "client_key_file"];
+            let names = [CLIENT_CERT_FILE.name(), CLIENT_KEY_FILE.name()];
             let (given, missing) = if certificate.is_some() { (names[0], names[1]) } else { (names[1], names[0]) };
             return Err(section.problem(format!("`{given}` needs `{missing}`"), format!("add `{missing}: PATH`")));
         }
@@ -215,50 +332,19 @@ fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<Tls> {
     Ok((ca_file?, insecure_tls?, client_certificate))
 }
 
-fn walk(section: &mut Section<'_>, kind: Option<Kind>, url: Option<&Url>) -> Checked<WalkSettings> {
-    let depths = [("repositories", Depth::Repositories), ("tags", Depth::Tags), ("manifests", Depth::Manifests)];
-    let depth = section.or("depth", Depth::default(), |field| field.one_of(&depths));
-    let monitored = section.or("monitored_repositories", Vec::new(), |field| discovery::repositories(field, url));
-    let resume_within = section.or("resume_within", RESUME_WITHIN, Field::duration_or_off);
-    let max_repositories = section.or("max_repositories", MAX_REPOSITORIES, |field| {
-        let most = field.whole(0..=u64::MAX)?;
-        hints::limit(kind, field, most);
-        Ok(most)
-    });
-    let mut patterns = |key| section.or(key, Vec::new(), |field| field.each(pattern));
-    let (include, exclude) = (patterns("include"), patterns("exclude"));
-    let filter = NameFilter::new(&include?, &exclude?).map_err(|_| {
-        section.problem("`include` and `exclude` are too large together", "name fewer or simpler patterns")
-    });
-    Ok(WalkSettings {
-        max_repositories: max_repositories?,
-        filter: filter?,
-        depth: depth?,
-        monitored: monitored?,
-        resume_within: resume_within?,
-    })
-}
-
-fn judge(section: &mut Section<'_>) -> Checked<JudgeSettings> {
-    let default = JudgeSettings::default();
-    let allow_empty = section.or("allow_empty", default.allow_empty, Field::bool);
-    let shrink_limit = section.or("shrink_limit", default.shrink_limit, Field::share);
-    Ok(JudgeSettings { allow_empty: allow_empty?, shrink_limit: shrink_limit? })
-}
-
-/// The sinks that `sinks:` of a registry names.
+/// The sinks that the key `sinks` of a registry names.
 fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
     let mut names = Vec::<String>::new();
     let read = field.each(|field| {
         let name = field.text()?;
-        // No sink known at all is a problem of its own, reported where sinks are read.
+        // If there is no sink at all, that was reported where sinks are read.
         if !known.contains(&name) && !known.is_empty() {
             let known: Vec<_> = known.iter().copied().filter(|name| is_plain(name)).collect();
-            let near = suggest(name, &known).map(|near| format!("did you mean `{near}`?"));
+            let near = nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let all = || format!("known: {}", known.join(", "));
-            return Err(field.problem(shown("there is no sink", name), Some(near.unwrap_or_else(all))));
+            return Err(field.problem(named("there is no sink", name), Some(near.unwrap_or_else(all))));
         }
-        Ok((name, field.place.clone()))
+        Ok((name, field.position.clone()))
     })?;
     if read.is_empty() {
         let help = "leave it out for all sinks".to_owned();
@@ -266,7 +352,7 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
     }
     for (name, place) in read {
         if names.iter().any(|known| known == name) {
-            return Err(field.report.add(place.problem(shown("`sinks`: twice the sink", name), None)));
+            return Err(field.diagnostics.add(place.problem(named("`sinks`: twice the sink", name), None)));
         }
         names.push(name.to_owned());
     }
@@ -275,69 +361,4 @@ fn chosen(field: &Field<'_>, known: &[&str]) -> Checked<Vec<String>> {
 
 fn text(field: &Field<'_>) -> Checked<String> {
     field.text().map(str::to_owned)
-}
-
-fn pattern(field: &Field<'_>) -> Checked<Glob> {
-    field.parse(|text| NameFilter::pattern(text).map_err(|error| format!("not a pattern: {}", error.kind())))
-}
-
-/// An address that credentials may be sent to. No message repeats it: it may hold a password.
-pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
-    let text = field.text()?;
-    let problem = |message: &str, help: &str| Err(field.problem(message, Some(help.to_owned())));
-    let example = "for example `https://quay.io`, or with a port `https://registry.example.org:5000`";
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let scheme = match scheme.as_deref() {
-        None => return problem("expected a url that begins with https:// or http://", example),
-        Some(scheme @ ("http" | "https")) => scheme,
-        Some(_) => return problem("expected an https or http url, found another scheme", example),
-    };
-    let authority = text[scheme.len() + 3..].split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return problem(
-            "expected a url without credentials",
-            "write the user name in `auth: {username: …}` and the password in a file that `password_file` names",
-        );
-    }
-    let Ok(url) = Url::parse(text) else {
-        return problem("expected a url with a host, found something else", example);
-    };
-    // What the parser takes for user information counts, also where the test above saw none.
-    if !url.username().is_empty() || url.password().is_some() {
-        return problem("expected a url without credentials", "see `auth:`");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return problem("expected a url without `?` and `#`", "leave that part out");
-    }
-    if url.path().trim_end_matches('/').ends_with("/v2") {
-        return problem("expected a url without /v2, which every request adds", "leave that part out");
-    }
-    Ok(url)
-}
-
-/// `host` or `host:port`, in the form that a parsed url has.
-fn host(field: &Field<'_>) -> Checked<String> {
-    let text = field.text()?;
-    let plain = !text.contains(|c: char| "/\\@?#*%".contains(c) || c.is_whitespace() || c.is_control());
-    let url = Url::parse(&format!("https://{text}/")).ok().filter(|_| plain && !text.ends_with(':'));
-    let Some((host, port)) = url.as_ref().and_then(|url| url.host_str().zip(url.port_or_known_default())) else {
-        let help = "without scheme and path, for example `auth.example.org` or `auth.example.org:5001`";
-        return Err(field.problem("expected a host, perhaps with a port", Some(help.to_owned())));
-    };
-    // The colons of an IPv6 address stand before the bracket.
-    let names_port = text.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
-    Ok(if names_port { format!("{host}:{port}") } else { host.to_owned() })
-}
-
-/// A host as in `realm_hosts`, or a range of addresses.
-fn allowed_host(field: &Field<'_>) -> Checked<AllowedHost> {
-    let text = field.text()?;
-    if let Ok(network) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-        return Ok(AllowedHost::Network(network));
-    }
-    if text.contains('/') {
-        let help = "a host, a host with its port, or a range such as `10.2.0.0/16`".to_owned();
-        return Err(field.problem("expected a range of addresses", Some(help)));
-    }
-    host(field).map(AllowedHost::Host)
 }

@@ -1,33 +1,86 @@
-//! The daemon's listener: `listen` and `web`. What stands under `web` has the names that Prometheus' exporters give it in
-//! their web configuration, so that a file of theirs can be pasted.
+//! The daemon's listener: `listen` and `web`. The keys of TLS and Basic auth are those of the web configuration of
+//! Prometheus' exporters, so a file written for an exporter can be copied; `allow_runs` and `allowed_hosts` are additional.
 //! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>
-//!
-//! | key | |
-//! |---|---|
-//! | `tls_server_config` | `cert_file`, `key_file`, `client_auth_type`, `client_ca_file`, `min_version`, `max_version` |
-//! | `basic_auth_users` | names with bcrypt hashes |
-//! | `allow_runs` | ours: whether a run can be asked for |
-//! | `allowed_hosts` | ours: names that a request's `Host` may have |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::web::{ClientCertificates, ListenAddress, PasswordHash, TlsSettings, TlsVersion, WebSettings};
-use crate::yaml::{Checked, Field, Section};
+use yaml_sections::Phrase::{Computed, Plain};
+use yaml_sections::{Checked, DefaultKey, DerivedKey, Field, OptionalKey, RequiredKey, Section};
 
-/// Cheaper hashes give way to whoever stole them.
+use super::phrases::{BOOL, NONE, PATH};
+
+/// A cheaper hash is guessed quickly by an attacker who has stolen the file.
 const LEAST_COST: u32 = 10;
 const MAKE_A_HASH: &str = "`htpasswd -nBC 10 NAME` makes one, after the colon";
 
+static LISTEN: DerivedKey = DerivedKey::new(
+    "listen",
+    Plain("`HOST:PORT`, or `:PORT` for every interface"),
+    Computed(|| format!("`{}`", ListenAddress::default())),
+    "Address at which the daemon serves metrics, health and the status page.",
+);
+static WEB: OptionalKey = OptionalKey::new(
+    "web",
+    Plain("a mapping, see below"),
+    Plain("clear text, without login"),
+    "Who may read what the daemon serves.",
+);
+static TLS_SERVER_CONFIG: OptionalKey =
+    OptionalKey::new("tls_server_config", Plain("a mapping, see below"), Plain("clear text"), "TLS of the listener.");
+static BASIC_AUTH_USERS: OptionalKey = OptionalKey::new(
+    "basic_auth_users",
+    Plain("a mapping of user names to bcrypt hashes"),
+    Plain("no login"),
+    "Users who may log in. Basic auth applies to every endpoint, including health.",
+);
+static ALLOW_RUNS: DefaultKey<bool> = DefaultKey::new(
+    "allow_runs",
+    BOOL,
+    || WebSettings::default().allow_runs,
+    "Whether a logged-in client may start runs with `POST /api/v1/registries/NAME/run`.",
+);
+static ALLOWED_HOSTS: OptionalKey = OptionalKey::new(
+    "allowed_hosts",
+    Plain("a host name, or a list of host names"),
+    Plain("on loopback only `localhost` and loopback addresses, else any name"),
+    "Names that the `Host` header of a request may have.",
+);
+static CERT_FILE: RequiredKey = RequiredKey::new(
+    "cert_file",
+    PATH,
+    "/etc/stocktake/tls.pem",
+    "Certificate chain in PEM. Read again for each connection.",
+);
+static KEY_FILE: RequiredKey = RequiredKey::new(
+    "key_file",
+    PATH,
+    "/etc/stocktake/tls-key.pem",
+    "Private key in PEM. Read again for each connection.",
+);
+static CLIENT_AUTH_TYPE: DefaultKey<ClientAuth> = DefaultKey::one_of(
+    "client_auth_type",
+    &CLIENT_AUTH_TYPES,
+    || ClientAuth::None,
+    "Whether clients show certificates. The last two words are refused, because nothing is verified.",
+);
+static CLIENT_CA_FILE: OptionalKey =
+    OptionalKey::new("client_ca_file", PATH, NONE, "Certificates, in PEM, that sign the certificates of clients.");
+static MIN_VERSION: DefaultKey<TlsVersion> =
+    DefaultKey::one_of("min_version", &VERSIONS, || TlsVersion::Tls12, "Oldest TLS version that is accepted.");
+static MAX_VERSION: DefaultKey<TlsVersion> =
+    DefaultKey::one_of("max_version", &VERSIONS, || TlsVersion::Tls13, "Newest TLS version that is accepted.");
+
 /// Reads both keys of the main file.
 pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
-    let place = main.place_of("listen");
-    let listen = main.or("listen", ListenAddress::default(), |field| {
+    let place = main.position_of("listen");
+    let listen = main.or_derived(&LISTEN, ListenAddress::default(), |field| {
         field.text()?.parse().map_err(|error: crate::web::NoListenAddress| {
             field.problem(error.to_string(), Some("for example `127.0.0.1:9914`".to_owned()))
         })
     });
-    let web = main.or("web", WebSettings::default(), web);
+    let web = main.optional(&WEB, web).map(Option::unwrap_or_default);
     let settings = WebSettings { listen: listen?, ..web? };
     if let Some(place) = place.filter(|_| !settings.listen.is_loopback())
         && let Some((message, help)) = openness(&settings)
@@ -37,16 +90,16 @@ pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
     Ok(settings)
 }
 
-/// What strangers can do with a listener that others than this machine reach.
+/// Why a listener that other machines reach is open, and what to do about it.
 fn openness(settings: &WebSettings) -> Option<(&'static str, &'static str)> {
     match (&settings.tls, settings.knows_who_asks()) {
         (Some(_), true) => None,
         (_, false) => Some((
-            "whoever reaches this address sees the names and the state of all registries",
+            "everyone who reaches this address can read the names and the state of all registries",
             "set `web: {basic_auth_users: …}`, or keep to `127.0.0.1`",
         )),
         (None, true) => Some((
-            "passwords come to this address in clear text",
+            "passwords are sent to this address in clear text",
             "set `web: {tls_server_config: …}`, or keep to `127.0.0.1`",
         )),
     }
@@ -54,23 +107,29 @@ fn openness(settings: &WebSettings) -> Option<(&'static str, &'static str)> {
 
 fn web(field: &Field<'_>) -> Checked<WebSettings> {
     let mut section = field.section()?;
-    let unsupported = [
-        section.refuse("http_server_config", "`http_server_config`: nothing of it can be set", "leave it out"),
-        section.refuse("rate_limit", "`rate_limit`: connections and logins are bounded already", "leave it out"),
-    ];
-    let tls = section.optional("tls_server_config", tls);
-    let users = section.or("basic_auth_users", BTreeMap::new(), users);
-    let place = section.place_of("allow_runs");
-    let allow_runs = section.or("allow_runs", false, Field::bool);
-    let allowed_hosts = section.or("allowed_hosts", BTreeSet::new(), allowed_hosts);
+    let settings = web_section(&mut section);
     section.finish();
+    settings
+}
+
+/// Reads the keys of `web`.
+pub(super) fn web_section(section: &mut Section<'_>) -> Checked<WebSettings> {
+    let unsupported = [
+        section.refuse("http_server_config", "`http_server_config` is not supported", "leave it out"),
+        section.refuse("rate_limit", "`rate_limit`: connections and logins are already limited", "leave it out"),
+    ];
+    let tls = section.optional(&TLS_SERVER_CONFIG, tls);
+    let users = section.or_empty(&BASIC_AUTH_USERS, users);
+    let place = section.position_of("allow_runs");
+    let allow_runs = section.or(&ALLOW_RUNS, Field::bool);
+    let allowed_hosts = section.or_empty(&ALLOWED_HOSTS, allowed_hosts);
     unsupported.into_iter().collect::<Checked<Vec<()>>>()?;
     let (tls, users, allow_runs, allowed_hosts) = (tls?, users?, allow_runs?, allowed_hosts?);
     let settings = WebSettings { listen: ListenAddress::default(), tls, users, allow_runs, allowed_hosts };
     if let Some(place) = place.filter(|_| settings.allow_runs && !settings.knows_who_asks()) {
         let help = "add `basic_auth_users`, or `tls_server_config` with `client_auth_type: RequireAndVerifyClientCert`";
-        let message = "`allow_runs`: not for everybody who reaches the listener";
-        return Err(field.report.add(place.problem(message, Some(help.to_owned()))));
+        let message = "`allow_runs`: runs cannot be started without a login";
+        return Err(section.problem_at(&place, message, help));
     }
     Ok(settings)
 }
@@ -96,7 +155,7 @@ fn users(field: &Field<'_>) -> Checked<BTreeMap<String, PasswordHash>> {
         .map(|(place, name, field)| {
             if name.is_empty() || name.contains(|c: char| c == ':' || c.is_control()) {
                 let message = "expected the name of a user, without `:`";
-                return Err(field.report.add(place.problem(message, None)));
+                return Err(field.diagnostics.add(place.problem(message, None)));
             }
             Ok((name.to_owned(), hash(&field)?))
         })
@@ -110,13 +169,14 @@ fn hash(field: &Field<'_>) -> Checked<PasswordHash> {
         .parse()
         .map_err(|error: crate::web::NoPasswordHash| field.problem(error.to_string(), Some(MAKE_A_HASH.to_owned())))?;
     if hash.cost() < LEAST_COST {
-        let message = format!("a hash of cost {} is quickly guessed by whoever steals it", hash.cost());
+        let message =
+            format!("a password with a hash of cost {} is guessed quickly if the file is stolen", hash.cost());
         field.note(message, Some(MAKE_A_HASH.to_owned()));
     }
     Ok(hash)
 }
 
-/// What the toolkit calls its ways to ask clients for certificates.
+/// Whether clients show certificates, as the exporter toolkit names it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClientAuth {
     None,
@@ -136,25 +196,31 @@ const VERSIONS: [(&str, TlsVersion); 2] = [("TLS12", TlsVersion::Tls12), ("TLS13
 
 fn tls(field: &Field<'_>) -> Checked<TlsSettings> {
     let mut section = field.section()?;
-    let refused = refuse_what_we_do_otherwise(&mut section);
-    let cert_file = section.required("cert_file", "/etc/stocktake/tls.pem", Field::path);
-    let key_file = section.required("key_file", "/etc/stocktake/tls-key.pem", Field::path);
-    let clients = clients(&mut section);
-    let min_version = section.or("min_version", TlsVersion::Tls12, version);
-    let place = section.place_of("max_version");
-    let max_version = section.or("max_version", TlsVersion::Tls13, version);
+    let settings = tls_section(&mut section);
     section.finish();
+    settings
+}
+
+/// Reads the keys of `tls_server_config`.
+pub(super) fn tls_section(section: &mut Section<'_>) -> Checked<TlsSettings> {
+    let refused = refuse_unsupported(section);
+    let cert_file = section.required(&CERT_FILE, Field::path);
+    let key_file = section.required(&KEY_FILE, Field::path);
+    let clients = clients(section);
+    let min_version = section.or(&MIN_VERSION, version);
+    let place = section.position_of("max_version");
+    let max_version = section.or(&MAX_VERSION, version);
     refused?;
     let (min_version, max_version) = (min_version?, max_version?);
     if let Some(place) = place.filter(|_| max_version < min_version) {
-        return Err(field.report.add(place.problem("`max_version`: older than `min_version`", None)));
+        return Err(section.problem_at(&place, "`max_version`: older than `min_version`", None));
     }
     Ok(TlsSettings { cert_file: cert_file?, key_file: key_file?, clients: clients?, min_version, max_version })
 }
 
-fn refuse_what_we_do_otherwise(section: &mut Section<'_>) -> Checked<()> {
+fn refuse_unsupported(section: &mut Section<'_>) -> Checked<()> {
     let no_text = "certificates and keys are read from files";
-    let suites = "all that are spoken here are good ones; leave it out";
+    let suites = "all suites that are offered are safe; leave it out";
     let refused = [
         section.refuse("cert", &format!("`cert`: {no_text}"), "write `cert_file: PATH`"),
         section.refuse("key", &format!("`key`: {no_text}"), "write `key_file: PATH`"),
@@ -172,16 +238,16 @@ fn refuse_what_we_do_otherwise(section: &mut Section<'_>) -> Checked<()> {
 }
 
 fn clients(section: &mut Section<'_>) -> Checked<ClientCertificates> {
-    let kind = section.or("client_auth_type", ClientAuth::None, |field| {
+    let kind = section.or(&CLIENT_AUTH_TYPE, |field| {
         let kind = field.one_of(&CLIENT_AUTH_TYPES)?;
         if kind == ClientAuth::Unverified {
             let help = "`RequireAndVerifyClientCert` or `VerifyClientCertIfGiven`, with `client_ca_file`".to_owned();
-            return Err(field.problem("a certificate that nobody verifies shows nothing", Some(help)));
+            return Err(field.problem("a certificate that is not verified proves nothing", Some(help)));
         }
         Ok(kind)
     });
-    let place = section.place_of("client_ca_file");
-    let ca_file: Checked<Option<PathBuf>> = section.optional("client_ca_file", Field::path);
+    let place = section.position_of("client_ca_file");
+    let ca_file: Checked<Option<PathBuf>> = section.optional(&CLIENT_CA_FILE, Field::path);
     match (kind?, ca_file?) {
         (ClientAuth::IfGiven, Some(ca_file)) => Ok(ClientCertificates::VerifiedIfGiven { ca_file }),
         (ClientAuth::Required, Some(ca_file)) => Ok(ClientCertificates::Required { ca_file }),
@@ -199,7 +265,7 @@ fn clients(section: &mut Section<'_>) -> Checked<ClientCertificates> {
 
 fn version(field: &Field<'_>) -> Checked<TlsVersion> {
     if matches!(field.text()?, "TLS10" | "TLS11") {
-        return Err(field.problem("broken, and not spoken here", Some("`TLS12` or `TLS13`".to_owned())));
+        return Err(field.problem("this version is broken and not supported", Some("`TLS12` or `TLS13`".to_owned())));
     }
     field.one_of(&VERSIONS)
 }

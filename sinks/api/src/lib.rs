@@ -1,17 +1,20 @@
-//! The ground floor of stocktake: what a sink compiles against, and all it may see.
+//! The interface between stocktake and its sinks.
 //!
-//! A sink receives a sealed [`Snapshot`] and makes it visible whole, or not at all. It knows no registry, no
-//! configuration file, no metric and no retry: the runner brings those.
+//! A sink receives a sealed [`Snapshot`] and makes all of it visible, or nothing. Registries, configuration files, metrics
+//! and retries are not its task: the program brings those. A crate of a sink has a [`SinkKind`], which names it in the
+//! configuration, reads its settings from [`SinkOptions`] and makes the [`Sink`].
 #![deny(missing_docs)]
 
 #[cfg(feature = "blocking")]
 mod blocking;
 pub mod clock;
+mod configured;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod durable;
 mod id;
 mod kind;
+mod options;
 mod record;
 mod sink;
 mod snapshot;
@@ -21,8 +24,10 @@ mod zone;
 
 #[cfg(feature = "blocking")]
 pub use blocking::{Abandoned, blocking};
+pub use configured::{ConfiguredSink, SinkKind};
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
 pub use kind::ManifestKind;
+pub use options::{AbsentOption, OptionRefused, SinkOption, SinkOptions};
 pub use record::{RunError, RunRecord, Trigger};
 pub use sink::{Receipt, Sink, SinkError, SinkErrorKind, WrittenObject};
 pub use snapshot::{BatchIter, MemoryRows, Rows, Snapshot, SnapshotError};

@@ -1,9 +1,8 @@
 //! The contract suite's view of a target directory, for the tests of a format.
 //!
-//! It reads with the eyes of a stranger: manifests first, then the objects that they name, checking size and hash.
+//! It reads as any other program would: manifests first, then the objects that they name, checking size and hash.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use stocktake_sink::contract::{Harness, Visible};
 use stocktake_sink::durable::STAGING_PREFIX;
 use stocktake_sink::{Sink, SnapshotId, Table};
 
-use crate::{Latest, Manifest, Target, names};
+use crate::{LatestPointer, SnapshotManifest, Target, names};
 
 /// A directory, how the sink is opened on it, and how an object of its format is read.
 #[derive(Debug)]
@@ -54,7 +53,7 @@ impl<D: AsRef<Path> + Send + Sync> Directory<D> {
     }
 
     /// All manifests.
-    pub fn manifests(&self) -> Vec<Manifest> {
+    pub fn manifests(&self) -> Vec<SnapshotManifest> {
         let files = self.files();
         let keys = files.iter().filter(|f| f.starts_with("v1/_runs/") && !f.contains(STAGING_PREFIX));
         keys.map(|key| serde_json::from_slice(&self.bytes(key)).expect("a manifest")).collect()
@@ -65,11 +64,12 @@ impl<D: AsRef<Path> + Send + Sync> Directory<D> {
     }
 
     /// The pointer names a manifest that is there, of a run that may be published, and none is newer.
-    fn check_latest(&self, manifests: &[Manifest]) {
+    fn check_latest(&self, manifests: &[SnapshotManifest]) {
         let publishable = manifests.iter().filter(|m| m.verdict.is_publishable());
         let newest: BTreeMap<_, _> = publishable.map(|m| (&m.registry, m.id())).collect();
         for (registry, id) in newest {
-            let latest: Latest = serde_json::from_slice(&self.bytes(&names::latest(registry))).expect("a pointer");
+            let latest: LatestPointer =
+                serde_json::from_slice(&self.bytes(&names::latest(registry))).expect("a pointer");
             assert_eq!(latest.manifest, names::manifest(&id), "the pointer of {registry}");
         }
     }
@@ -83,13 +83,13 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
 
     async fn visible(&self) -> Vec<Visible> {
         let mut manifests = self.manifests();
-        manifests.sort_by_key(Manifest::id);
+        manifests.sort_by_key(SnapshotManifest::id);
         self.check_latest(&manifests);
-        let read = |m: &Manifest| {
+        let read = |m: &SnapshotManifest| {
             let tables = m.objects.iter().map(|object| {
                 let bytes = self.bytes(&object.key);
                 assert_eq!(bytes.len() as u64, object.bytes, "size of {}", object.key);
-                assert_eq!(hex(&Sha256::digest(&bytes)), object.sha256, "hash of {}", object.key);
+                assert_eq!(hex::encode(Sha256::digest(&bytes)), object.sha256, "hash of {}", object.key);
                 (object.table, (self.read)(&self.root().join(&object.key), object.table))
             });
             Visible { id: m.id().to_string(), tables: tables.collect() }
@@ -129,11 +129,4 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
         known.extend(manifests.iter().map(|m| names::latest(&m.registry)));
         self.files().difference(&known).cloned().collect()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

@@ -1,6 +1,6 @@
 //! Publishing a snapshot as whole objects, manifest last: the commit protocol that the Parquet and JSON sinks share.
 //!
-//! A [`Format`] turns rows into bytes; [`ObjectSink`] decides under which names the bytes become visible, and when. It
+//! An [`ObjectFormat`] turns rows into bytes; [`ObjectSink`] decides under which names the bytes become visible, and when. It
 //! knows neither Parquet nor JSON.
 //!
 //! ```text
@@ -10,8 +10,8 @@
 //! <root>/v1/_latest/registry=R.json                                      the newest published run, advisory
 //! ```
 //!
-//! A reader takes the manifests of a registry, of each run the one of the highest generation, and the objects that it
-//! names. One that takes every file below a table instead sees a forced run twice.
+//! To read, take the manifests of a registry, for each run the one with the highest generation, and the objects that they
+//! name. A reader that takes all files below a table instead reads a forced run twice.
 #![deny(missing_docs)]
 
 #[cfg(feature = "contract")]
@@ -30,19 +30,19 @@ use std::io::Write;
 
 use stocktake_sink::{BatchIter, SnapshotId, Table};
 
-pub use manifest::{Latest, Manifest, ManifestObject};
+pub use manifest::{LatestPointer, ManifestObject, SnapshotManifest};
 pub use publish::ObjectSink;
 pub use target::{Target, TargetError};
 
-/// Why a [`Format`] could not write an object; [`ObjectSink`] finds out whether the rows or the target were at fault.
+/// Why an [`ObjectFormat`] could not write an object. [`ObjectSink`] finds out whether the rows or the target failed.
 pub type FormatError = Box<dyn Error + Send + Sync>;
 
 /// How the rows of a table become the bytes of one object.
-pub trait Format: fmt::Debug + Send + Sync {
-    /// What the object's name ends in, without the leading dot; also the format's name in manifests.
+pub trait ObjectFormat: fmt::Debug + Send + Sync {
+    /// The end of the object's name, without the dot; also the name of the format in manifests.
     fn extension(&self) -> &'static str;
 
-    /// Writes all batches, in their order, and whatever ends the object. Equal rows give equal bytes.
+    /// Writes all batches in their order, and the end of the object. Equal rows give equal bytes.
     ///
     /// # Errors
     /// The first error of `batches` or `out`, passed on; or the format's own.

@@ -1,6 +1,6 @@
-//! A directory as a place for objects: staging, committing, reading back, sweeping, one writer per registry.
+//! Objects in a directory: staging, committing, reading, sweeping, and a lock for one writer per registry.
 //!
-//! Keys in, [`SinkError`]s with the full path out. It knows no format and no order of steps.
+//! Objects have keys; errors have the full path. Formats and the order of steps are not known here.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::names;
 
 /// The directory below which all keys live.
 #[derive(Clone, Debug)]
-pub(crate) struct Local {
+pub(crate) struct LocalDirectory {
     root: PathBuf,
 }
 
@@ -23,12 +23,12 @@ pub(crate) struct RegistryLock {
     _directory: File,
 }
 
-impl Local {
+impl LocalDirectory {
     pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// Where an object stands, for messages and receipts.
+    /// The path of an object.
     pub(crate) fn path(&self, key: &str) -> PathBuf {
         self.root.join(key)
     }
@@ -37,9 +37,9 @@ impl Local {
         self.path(key).display().to_string()
     }
 
-    /// Takes the registry's lock, or gives `None` while another holds it. A killed holder lets go of it.
+    /// Takes the lock of the registry. `None`: another process or task holds it. The system frees the lock of a killed process.
     pub(crate) fn try_lock(&self, registry: &RegistryName) -> Result<Option<RegistryLock>, SinkError> {
-        // The directory of manifests is itself the lock file, so that none lies about.
+        // The directory of manifests is the lock file, so no other file is needed.
         let directory = self.path(&names::manifests(registry));
         let opened = durable::create_dirs(&directory).and_then(|()| File::open(&directory));
         let directory = opened.map_err(|e| SinkError::io(format!("open {}", directory.display()), e))?;
@@ -51,8 +51,8 @@ impl Local {
         }
     }
 
-    /// Removes what killed runs of this registry left. Only under its lock: a living writer's files look the same. What
-    /// cannot be removed, or looked at, is left and returned: nothing that is published depends on it.
+    /// Removes the hidden files of killed runs of this registry. Only with its lock, because the files of a running publish
+    /// look the same. Files that cannot be removed or read are returned; no published snapshot depends on them.
     pub(crate) fn sweep(&self, registry: &RegistryName) -> Vec<Left> {
         let mut left = Vec::new();
         for table in Table::ALL {
@@ -106,25 +106,25 @@ impl Local {
     pub(crate) fn size(&self, key: &str) -> Result<Option<u64>, SinkError> {
         match fs::metadata(self.path(key)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            found => {
-                found.map(|m| Some(m.len())).map_err(|e| SinkError::io(format!("look at {}", self.location(key)), e))
-            }
+            found => found
+                .map(|m| Some(m.len()))
+                .map_err(|e| SinkError::io(format!("read the size of {}", self.location(key)), e)),
         }
     }
 
-    /// Removes an object that no manifest names. What cannot be removed is overwritten by the run's next attempt.
+    /// Removes an object that no manifest names. If that fails, the next attempt of the run overwrites the object.
     pub(crate) fn discard(&self, key: &str) {
         let _ = fs::remove_file(self.path(key));
     }
 
-    /// Makes an entry durable that a process killed between link and fsync may have left.
+    /// Makes an entry durable. A process may have been killed between creating and syncing it.
     pub(crate) fn settle(&self, key: &str) -> Result<(), SinkError> {
         let path = self.path(key);
         let directory = path.parent().unwrap_or(&self.root);
         durable::sync_dir(directory).map_err(|e| SinkError::io(format!("sync {}", directory.display()), e))
     }
 
-    /// Whether a file can be made and filled at the target, or, where that does not exist, where it would be made.
+    /// Whether a file can be created and written in the target directory, or in the directory where that would be created.
     pub(crate) fn probe(&self) -> Result<(), SinkError> {
         let file = self.probe_file();
         let probed = Staged::create(&file).and_then(|mut staged| {
@@ -136,7 +136,7 @@ impl Local {
         })
     }
 
-    /// In the deepest directory that exists already: a probe makes no directories.
+    /// In the deepest directory that exists: a probe creates no directory.
     fn probe_file(&self) -> PathBuf {
         let root = self.path(&names::version_root());
         let existing = root.ancestors().find(|a| a.symlink_metadata().is_ok()).unwrap_or(Path::new(""));

@@ -1,4 +1,4 @@
-//! What stands in a manifest and in the pointer to the newest one. Readers depend on these fields: add, never rename.
+//! The JSON of a manifest and of the pointer to the newest one. Readers depend on these fields: add, never rename.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use stocktake_sink::{RegistryName, RunRecord, SCHEMA_VERSION, SnapshotId, Table,
 
 use crate::names;
 
-/// The list of a snapshot's objects. While it does not exist, the snapshot does not either.
+/// The list of the objects of a snapshot. The snapshot exists if its manifest exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct SnapshotManifest {
     /// Registry and slot in one word.
     pub run_id: String,
     /// 1, or higher where a person forced the slot again; readers take the highest.
@@ -47,7 +47,7 @@ pub struct ManifestObject {
     pub sha256: String,
 }
 
-impl Manifest {
+impl SnapshotManifest {
     pub(crate) fn new(record: &RunRecord, format: &str, objects: Vec<ManifestObject>) -> Self {
         let id = record.id.clone();
         Self {
@@ -73,7 +73,7 @@ impl Manifest {
 /// The pointer to a registry's newest published run. Advisory: it is written after the manifest, and a process killed
 /// between the two leaves it one run behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Latest {
+pub struct LatestPointer {
     /// The slot.
     pub scheduled_at: DateTime<Utc>,
     /// The generation.
@@ -86,8 +86,8 @@ pub struct Latest {
     pub manifest: String,
 }
 
-impl Latest {
-    pub(crate) fn of(manifest: &Manifest) -> Self {
+impl LatestPointer {
+    pub(crate) fn of(manifest: &SnapshotManifest) -> Self {
         Self {
             scheduled_at: manifest.scheduled_at,
             generation: manifest.generation,
@@ -97,8 +97,8 @@ impl Latest {
         }
     }
 
-    /// Whether this run is to stand in place of another one at this time: it is of a later slot, or a later generation of
-    /// the same, or the other one was named by a clock that was far ahead.
+    /// Whether this pointer replaces another one: its slot is later, or its generation of the same slot is higher, or the
+    /// slot of the other one is far in the future, because a clock was wrong.
     pub(crate) fn replaces(&self, other: &Self, now: DateTime<Utc>) -> bool {
         (self.scheduled_at, self.generation) > (other.scheduled_at, other.generation)
             || other.scheduled_at - now > FAR_AHEAD

@@ -1,4 +1,5 @@
-//! The rows of one table on their way into a format: counted, stopped when there are too many or nobody waits.
+//! The rows of one table, counted while a format reads them. Reading stops if there are too many, or if the publish was
+//! dropped.
 
 use stocktake_sink::{Abandoned, BatchIter, Snapshot, SnapshotError, Table};
 
@@ -9,11 +10,11 @@ pub(crate) struct Counted<'a> {
     table: Table,
     sealed: u64,
     seen: u64,
-    state: State,
+    state: CountState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum CountState {
     Reading,
     Exact,
     Failed,
@@ -22,21 +23,21 @@ enum State {
 impl<'a> Counted<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, table: Table, abandoned: &'a Abandoned) -> Self {
         let (batches, sealed) = (snapshot.batches(table), snapshot.rows(table));
-        Self { batches, abandoned, table, sealed, seen: 0, state: State::Reading }
+        Self { batches, abandoned, table, sealed, seen: 0, state: CountState::Reading }
     }
 
-    /// Whether the rows are at fault for what went wrong.
+    /// Whether reading the rows failed.
     pub(crate) fn failed(&self) -> bool {
-        self.state == State::Failed
+        self.state == CountState::Failed
     }
 
     /// The number of rows, if all were taken and are as many as were sealed.
     pub(crate) fn exact(&self) -> Option<u64> {
-        (self.state == State::Exact).then_some(self.seen)
+        (self.state == CountState::Exact).then_some(self.seen)
     }
 
     fn fail(&mut self, error: SnapshotError) -> SnapshotError {
-        self.state = State::Failed;
+        self.state = CountState::Failed;
         error
     }
 
@@ -50,12 +51,12 @@ impl<'a> Iterator for Counted<'a> {
     type Item = <BatchIter<'a> as Iterator>::Item;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state != State::Reading {
+        if self.state != CountState::Reading {
             return None;
         }
         let next = self.batches.next();
         if self.abandoned.is_set() {
-            return Some(Err(self.fail(SnapshotError::new(self.table, "nobody waits for this publish any more"))));
+            return Some(Err(self.fail(SnapshotError::new(self.table, "this publish was abandoned"))));
         }
         match next {
             Some(Ok(batch)) => {
@@ -65,7 +66,7 @@ impl<'a> Iterator for Counted<'a> {
             Some(Err(e)) => Some(Err(self.fail(e))),
             None if self.seen < self.sealed => Some(Err(self.miscounted(&self.seen.to_string()))),
             None => {
-                self.state = State::Exact;
+                self.state = CountState::Exact;
                 None
             }
         }

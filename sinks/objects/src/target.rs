@@ -1,8 +1,9 @@
-//! Where objects go, checked without touching it.
+//! The directory of objects, as a path or a URL. It is checked without touching the disk.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use stocktake_sink::{AbsentOption, OptionRefused, SinkOption, SinkOptions};
 use url::Url;
 
 /// The root below which objects are published. Today a directory.
@@ -11,13 +12,13 @@ pub struct Target {
     directory: PathBuf,
 }
 
-/// A target that cannot be one.
+/// Why a text is not a target.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// Nothing was written.
+    /// The text is empty.
     #[error("the target is empty; write a directory such as ./inventory, or file:///srv/inventory")]
     Empty,
-    /// Somewhere we cannot write to.
+    /// An unknown scheme.
     #[error("unknown scheme {0:?} in the target; known are: a plain path, file://")]
     UnknownScheme(String),
     /// A file URL that names no local directory.
@@ -41,21 +42,33 @@ impl Target {
                 let path = parsed.and_then(|u| u.to_file_path().ok());
                 path.ok_or_else(|| TargetError::NotLocal(url.to_owned()))?
             }
-            // Only the scheme is shown: the rest may carry credentials.
+            // Only the scheme is shown, because the rest may contain credentials.
             Some(other) => return Err(TargetError::UnknownScheme(other.to_owned())),
         };
         Ok(Self { directory })
     }
 
-    /// The same target with another directory, made of this one: for a caller whose relative paths begin elsewhere than at
-    /// the working directory.
-    #[must_use]
-    pub fn map(self, directory: impl FnOnce(&Path) -> PathBuf) -> Self {
-        Self { directory: directory(&self.directory) }
+    /// The option `url` of a kind of sink that writes objects.
+    pub const fn option(example: &'static str) -> SinkOption {
+        SinkOption {
+            key: "url",
+            accepts: "a directory, or a `file://` URL",
+            absent: AbsentOption::Required(example),
+            meaning: "Directory of the files. No other sink may have it.",
+        }
+    }
+
+    /// Reads that option. A relative path starts at the directory for data.
+    ///
+    /// # Errors
+    /// If the option is missing or [`Target::parse`] refuses it; this is reported.
+    pub fn read(options: &mut dyn SinkOptions, option: &'static SinkOption) -> Result<Self, OptionRefused> {
+        let written = options.parse(option, Self::parse)?;
+        Ok(Self { directory: options.data_path(&written.directory) })
     }
 
     /// The directory.
-    pub(crate) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 }
@@ -66,7 +79,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// What stands before `://`, if it has the form of a scheme (RFC 3986, section 3.1); in lower case only for `file`.
+/// The part before `://` if it has the form of a scheme (RFC 3986, section 3.1). Only `file` is changed to lower case.
 fn scheme(url: &str) -> Option<&str> {
     let (scheme, _) = url.split_once("://")?;
     let starts_well = scheme.starts_with(|c: char| c.is_ascii_alphabetic());

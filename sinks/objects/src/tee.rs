@@ -1,11 +1,10 @@
 //! Size and SHA-256 of an object, taken while it is written.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-/// Passes bytes on and keeps account of them.
+/// Passes bytes on, counts them and hashes them.
 #[derive(Debug)]
 pub(crate) struct Tee<W> {
     out: W,
@@ -19,25 +18,21 @@ impl<W: Write> Tee<W> {
         Self { out, hash: Sha256::new(), bytes: 0, failure: None }
     }
 
-    /// The first failure of the writer below, as it was: formats wrap errors in ways of their own.
+    /// The first error of the writer below. Formats wrap errors, each in its own way, so it is kept here.
     pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
     /// The writer, the number of bytes that went into it, and their SHA-256 in lower-case hex.
     pub(crate) fn finish(self) -> (W, u64, String) {
-        let hex = self.hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        (self.out, self.bytes, hex)
+        (self.out, self.bytes, hex::encode(self.hash.finalize()))
     }
 
     fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         if let Err(e) = &result
             && e.kind() != io::ErrorKind::Interrupted
         {
-            // An error cannot be cloned; its number, or else its kind, is all that matters of it.
+            // An error cannot be cloned. Its number, or else its kind, is enough for the message.
             let copy = || e.raw_os_error().map_or_else(|| e.kind().into(), io::Error::from_raw_os_error);
             self.failure.get_or_insert_with(copy);
         }

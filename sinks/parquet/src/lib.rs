@@ -1,6 +1,6 @@
 //! The Parquet sink: one file per table and snapshot, published by [`stocktake_sink_objects`].
 //!
-//! This crate is the encoding and nothing else; names, manifests and durability live there.
+//! This crate is the encoding. File names, manifests and durability are in that crate.
 #![deny(missing_docs)]
 
 use std::io::Write;
@@ -11,33 +11,42 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use stocktake_sink::{BatchIter, Receipt, SCHEMA_VERSION, Sink, SinkError, Snapshot, SnapshotId, Table};
-use stocktake_sink_objects::{Format, FormatError, ObjectSink, Target};
+use stocktake_sink::{
+    BatchIter, ConfiguredSink, Receipt, SCHEMA_VERSION, Sink, SinkError, SinkKind, SinkOption, Snapshot, SnapshotId,
+    Table,
+};
+use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectSink, Target};
 
-/// Enough rows for a reader to skip groups by, few enough to hold one in memory while it is written.
+/// A reader skips whole groups of rows. A group is in memory while it is written, so it has not more rows than this.
 const ROW_GROUP_ROWS: usize = 131_072;
 
-/// A group ends earlier where its rows are large: manifests, each with all its layers, would fill hundreds of MiB.
+/// A group of large rows ends earlier: manifests, each with all its layers, would fill hundreds of MiB.
 const ROW_GROUP_BYTES: usize = 16 * 1024 * 1024;
 
 /// Smaller and faster than level 3 for these tables.
 const ZSTD_LEVEL: i32 = 1;
 
-/// What the operator chooses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Where the files go.
-    pub target: Target,
-}
+static URL: SinkOption = Target::option("./inventory");
+
+/// The kind `parquet`.
+pub const KIND: SinkKind = SinkKind {
+    name: "parquet",
+    summary: "`parquet`: Parquet, one file per table and snapshot.",
+    configure: |options| {
+        let target = Target::read(options, &URL)?;
+        let directory = target.directory().to_owned();
+        Ok(ConfiguredSink::new(move || Ok(ParquetSink::new(&target))).with_directory(&directory))
+    },
+};
 
 /// Publishes snapshots as Parquet files.
 #[derive(Clone, Debug)]
 pub struct ParquetSink(ObjectSink);
 
 impl ParquetSink {
-    /// A sink with these settings; touches nothing yet.
-    pub fn new(settings: &Settings) -> Self {
-        Self(ObjectSink::new(&settings.target, Parquet))
+    /// A sink that writes to this target. Touches nothing yet.
+    pub fn new(target: &Target) -> Self {
+        Self(ObjectSink::new(target, Parquet))
     }
 }
 
@@ -52,10 +61,11 @@ impl Sink for ParquetSink {
     }
 }
 
+/// The format of the files.
 #[derive(Debug)]
 struct Parquet;
 
-impl Format for Parquet {
+impl ObjectFormat for Parquet {
     fn extension(&self) -> &'static str {
         "parquet"
     }
@@ -79,7 +89,7 @@ impl Format for Parquet {
 fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatError> {
     let schema = table.schema();
     let sorting = table.sort_key().iter().map(|name| {
-        // Leaf and field numbers agree as far as no nested column stands before a key.
+        // Numbers of leaves and fields are equal as long as no nested column is before a key.
         let column_idx = i32::try_from(schema.index_of(name)?)?;
         Ok(SortingColumn { column_idx, descending: false, nulls_first: false })
     });
@@ -94,7 +104,7 @@ fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatE
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Page)
-        // A dictionary of names that are all distinct is built, overflows and is thrown away.
+        // All names are distinct, so a dictionary of them would overflow and be dropped.
         .set_dictionary_enabled(false)
         .set_sorting_columns(Some(sorting.collect::<Result<_, FormatError>>()?))
         .set_key_value_metadata(Some(metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec()));
@@ -104,7 +114,7 @@ fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatE
     Ok(properties.build())
 }
 
-/// Where Parquet keeps a column, or for `layers.media_type` that field of the entries of a list.
+/// The path of a column in Parquet; for `layers.media_type`, that of the field in the entries of the list.
 fn leaf(name: &str) -> ColumnPath {
     let parts: Vec<&str> = match name.split_once('.') {
         Some((column, field)) => vec![column, "list", "item", field],

@@ -13,11 +13,8 @@ use super::*;
 
 #[tokio::test]
 async fn keeps_the_contract() {
-    contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(sink(target)), read)).await;
-}
-
-fn sink(target: Target) -> ParquetSink {
-    ParquetSink::new(&Settings { target })
+    contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(ParquetSink::new(&target)), read))
+        .await;
 }
 
 fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

@@ -1,5 +1,8 @@
-//! CSV (RFC 4180), in which no cell can be a formula: the repositories, and below them, each after an empty line and
-//! under a header of its own, the tags and manifests where they were read. What is nested is JSON in one cell.
+//! CSV (RFC 4180) in which no cell can be a formula. The table of repositories comes first. The tables of tags and
+//! manifests follow if they were read, each after an empty line and with its own header. Nested values are JSON in one cell.
+//!
+//! The crate `csv` applies one style of quotes to all cells. Here the quotes tell an empty text from a null, so they are
+//! written by hand; a test reads them with that crate.
 
 use std::io::Write;
 
@@ -10,7 +13,7 @@ use arrow_json::writer::{EncoderOptions, NullableEncoder, make_encoder};
 use stocktake_sink::{Table, offset_times};
 
 use crate::escape;
-use crate::render::{RenderError, Source};
+use crate::render::{RenderError, SnapshotReader};
 
 pub(crate) const LINE_END: &str = "\r\n";
 
@@ -22,12 +25,12 @@ pub(crate) fn header(table: Table) -> String {
 }
 
 /// The tables of a snapshot that become CSV, in their order.
-pub(crate) fn tables(source: &Source<'_>) -> Vec<Table> {
+pub(crate) fn tables(source: &SnapshotReader<'_>) -> Vec<Table> {
     source.snapshot.tables().filter(|table| *table != Table::Runs).collect()
 }
 
-/// Writes everything but the first table's header, which may stand there already.
-pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), RenderError> {
+/// Writes everything except the header of the first table, which may have been printed before.
+pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result<(), RenderError> {
     for (at, table) in tables(source).into_iter().enumerate() {
         if at > 0 {
             write!(out, "{LINE_END}{}", header(table))?;
@@ -37,14 +40,14 @@ pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), Ren
     Ok(())
 }
 
-fn write_rows(source: &Source<'_>, table: Table, out: &mut impl Write) -> Result<(), RenderError> {
+fn write_rows(source: &SnapshotReader<'_>, table: Table, out: &mut impl Write) -> Result<(), RenderError> {
     let mut line = String::new();
     let options = EncoderOptions::default();
     source.read(table, |batch| {
         let batch = offset_times(batch)?;
         let arrays = batch.schema_ref().fields().iter().zip(batch.columns());
         let mut columns =
-            arrays.map(|(field, array)| Column::new(field, array, &options)).collect::<Result<Vec<_>, _>>()?;
+            arrays.map(|(field, array)| CsvColumn::new(field, array, &options)).collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             line.clear();
             for (i, column) in columns.iter_mut().enumerate() {
@@ -60,14 +63,14 @@ fn write_rows(source: &Source<'_>, table: Table, out: &mut impl Write) -> Result
     })
 }
 
-/// Text needs care; what we format ourselves does not.
-enum Column<'a> {
+/// A column. Only text may need quotes.
+enum CsvColumn<'a> {
     Text(&'a ArrayRef),
     Nested(NullableEncoder<'a>),
     Other(&'a ArrayRef, ArrayFormatter<'a>),
 }
 
-impl<'a> Column<'a> {
+impl<'a> CsvColumn<'a> {
     fn new(field: &'a FieldRef, array: &'a ArrayRef, options: &'a EncoderOptions) -> Result<Self, RenderError> {
         if array.data_type().is_nested() {
             return Ok(Self::Nested(make_encoder(field, array, options)?));
@@ -78,7 +81,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// Null is an empty cell, an empty text a quoted one.
+    /// A null is an empty cell. An empty text is a quoted empty cell.
     fn push(&mut self, row: usize, line: &mut String) {
         match self {
             Self::Text(array) if array.is_valid(row) => push_text(array.as_string::<i32>().value(row), line),
@@ -89,7 +92,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Begins with a bracket, so no spreadsheet takes it for a formula.
+/// JSON starts with a bracket, so a spreadsheet does not read it as a formula.
 fn push_nested(encoder: &mut NullableEncoder<'_>, row: usize, line: &mut String) {
     let (mut json, mut cell) = (Vec::new(), String::new());
     encoder.encode(row, &mut json);
@@ -98,13 +101,13 @@ fn push_nested(encoder: &mut NullableEncoder<'_>, row: usize, line: &mut String)
 }
 
 fn push_text(text: &str, line: &mut String) {
-    // What spreadsheets take for a formula (OWASP, "CSV injection"), the full-width forms included. The apostrophe makes
-    // it text.
+    // Spreadsheets read these as formulas (OWASP, "CSV injection"), also the full-width forms. With an apostrophe, the
+    // cell is text.
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let mut cell = String::from(if is_formula { "'" } else { "" });
     escape::for_people(text, &mut cell);
     let plain = !cell.is_empty() && !cell.starts_with(' ') && !cell.ends_with(' ');
-    // A semicolon separates cells where the comma is the decimal sign.
+    // In countries with a decimal comma, a semicolon separates cells.
     if plain && !is_formula && !cell.contains(['"', ',', ';']) {
         line.push_str(&cell);
     } else {
@@ -142,5 +145,20 @@ mod tests {
             push_text(text, &mut line);
             assert_eq!(line, cell);
         }
+    }
+
+    #[test]
+    fn a_reader_of_rfc_4180_finds_the_cells_that_were_written() {
+        let cells = ["library/a", "", "a,b", "say \"hi\"", "\"", " a", "a;b", "ä", "[{\"a\":\"b,\"}]"];
+        let mut line = String::new();
+        for cell in cells {
+            line.push_str(if line.is_empty() { "" } else { "," });
+            push_text(cell, &mut line);
+        }
+        line.push_str(LINE_END);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+        let records: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!(records.len(), 1);
+        assert!(records[0].iter().eq(cells), "{records:?}");
     }
 }

@@ -6,9 +6,9 @@ use arrow_json::writer::{LineDelimited, WriterBuilder};
 use stocktake_sink::offset_times;
 
 use crate::escape;
-use crate::render::{RenderError, Source};
+use crate::render::{RenderError, SnapshotReader};
 
-pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), RenderError> {
+pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result<(), RenderError> {
     let (mut json, mut text) = (Vec::new(), String::new());
     for table in source.snapshot.tables() {
         source.read(table, |batch| {

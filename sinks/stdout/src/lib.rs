@@ -17,13 +17,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stocktake_sink::{Receipt, Sink, SinkError, Snapshot, blocking};
+use stocktake_sink::{
+    AbsentOption, ConfiguredSink, Receipt, Sink, SinkError, SinkKind, SinkOption, Snapshot, blocking,
+};
 
 use crate::output::Output;
 
 /// How snapshots are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum StdoutFormat {
     /// The repositories in aligned columns, under a line that names the run and counts what it read. A run that may not
     /// be published prints nothing.
     Table,
@@ -35,12 +37,12 @@ pub enum Format {
     Csv,
 }
 
-impl Format {
+impl StdoutFormat {
     /// All formats.
     pub const ALL: [Self; 3] = [Self::Table, Self::Jsonl, Self::Csv];
 
     /// The word used in configurations.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
             Self::Jsonl => "jsonl",
@@ -49,18 +51,18 @@ impl Format {
     }
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for StdoutFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-/// A word that names no [`Format`].
+/// A word that is not the name of a [`StdoutFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown format {0:?}; known are: table, jsonl, csv")]
 pub struct UnknownFormat(String);
 
-impl FromStr for Format {
+impl FromStr for StdoutFormat {
     type Err = UnknownFormat;
 
     fn from_str(word: &str) -> Result<Self, UnknownFormat> {
@@ -68,29 +70,39 @@ impl FromStr for Format {
     }
 }
 
-/// What the operator chooses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How snapshots are written.
-    pub format: Format,
-}
+static FORMAT: SinkOption = SinkOption {
+    key: "format",
+    accepts: "",
+    absent: AbsentOption::Default(StdoutFormat::Table.as_str()),
+    meaning: "How rows are printed: aligned columns, JSON lines, or comma-separated values.",
+};
+
+/// The kind `stdout`.
+pub const KIND: SinkKind = SinkKind {
+    name: "stdout",
+    summary: "`stdout`: text on standard output.",
+    configure: |options| {
+        let format = options.one_of(&FORMAT, &StdoutFormat::ALL.map(|format| (format.as_str(), format)))?;
+        Ok(ConfiguredSink::new(move || Ok(StdoutSink::new(format))))
+    },
+};
 
 /// Prints snapshots. A process prints each at most once; what earlier processes printed it cannot know.
 #[derive(Clone, Debug)]
 pub struct StdoutSink {
-    format: Format,
+    format: StdoutFormat,
     output: Arc<Output>,
 }
 
 impl StdoutSink {
     /// A sink that prints to this process's standard output.
-    pub fn new(settings: &Settings) -> Self {
-        Self::to(settings, Box::new(io::stdout()))
+    pub fn new(format: StdoutFormat) -> Self {
+        Self::to(format, Box::new(io::stdout()))
     }
 
     /// A sink that prints to `output` instead.
-    pub fn to(settings: &Settings, output: Box<dyn Write + Send>) -> Self {
-        Self { format: settings.format, output: Arc::new(Output::new(output)) }
+    pub fn to(format: StdoutFormat, output: Box<dyn Write + Send>) -> Self {
+        Self { format, output: Arc::new(Output::new(output)) }
     }
 }
 

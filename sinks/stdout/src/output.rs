@@ -1,9 +1,9 @@
-//! The output and what went to it: one snapshot at a time, each once. It renders nothing.
+//! The output, and what was printed: one snapshot at a time, each once. Rendering is in `render`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use stocktake_sink::{Abandoned, Receipt, SinkError, SinkErrorKind, SnapshotId, Table};
 
 use crate::csv;
@@ -11,14 +11,14 @@ use crate::render::Rendered;
 
 const LOCATION: &str = "standard output";
 
-pub(crate) struct Output(Mutex<State>);
+pub(crate) struct Output(Mutex<OutputState>);
 
-struct State {
+struct OutputState {
     out: Box<dyn Write + Send>,
     printed: BTreeMap<SnapshotId, Receipt>,
-    /// The table whose header the next row would stand under.
+    /// The table of the latest header.
     under: Option<Table>,
-    /// A write failed half way: anything after it would look like part of the torn snapshot.
+    /// A write failed in the middle of a snapshot. Any further output would look like part of that snapshot.
     torn: bool,
 }
 
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Output {
 
 impl Output {
     pub(crate) fn new(out: Box<dyn Write + Send>) -> Self {
-        Self(Mutex::new(State { out, printed: BTreeMap::new(), under: None, torn: false }))
+        Self(Mutex::new(OutputState { out, printed: BTreeMap::new(), under: None, torn: false }))
     }
 
     /// The receipt of a snapshot that was printed already.
@@ -45,7 +45,7 @@ impl Output {
         rendered: Rendered,
         abandoned: &Abandoned,
     ) -> Result<Receipt, SinkError> {
-        // May take as long as the output's reader takes over an earlier snapshot.
+        // This waits while the reader of the output takes an earlier snapshot.
         let mut state = self.state();
         if abandoned.is_set() {
             return Err(SinkError::new(SinkErrorKind::Unavailable, format!("print {id}: abandoned")));
@@ -66,12 +66,12 @@ impl Output {
         Ok(receipt)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, OutputState> {
+        self.0.lock()
     }
 }
 
-impl State {
+impl OutputState {
     fn copy(&mut self, mut rendered: Rendered) -> io::Result<()> {
         if let (Some(&first), Some(&last)) = (rendered.headed.first(), rendered.headed.last()) {
             if self.under != Some(first) {
@@ -91,7 +91,7 @@ impl State {
     }
 }
 
-/// Printing again after a failure would print some rows twice, so no failure here is worth a retry.
+/// A retry would print some rows twice, so no error here is transient.
 fn failed(error: io::Error) -> SinkError {
     let known = error.kind();
     let message = match known {

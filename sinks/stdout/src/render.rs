@@ -1,4 +1,4 @@
-//! A snapshot as text in an unnamed temporary file: whole, or an error. It prints nothing.
+//! Renders a whole snapshot as text into an unnamed temporary file. Prints nothing.
 
 use std::env;
 use std::fs::File;
@@ -8,9 +8,9 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use stocktake_sink::{Abandoned, SinkError, SinkErrorKind, Snapshot, SnapshotError, Table};
 
-use crate::{Format, csv, jsonl, table};
+use crate::{StdoutFormat, csv, jsonl, table};
 
-/// What is to be printed, from its beginning.
+/// The text to print, from its beginning.
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) text: File,
@@ -29,13 +29,13 @@ pub(crate) enum RenderError {
     Write(#[from] io::Error),
 }
 
-/// The rows of a snapshot as often as a format wants them; each reading is counted.
-pub(crate) struct Source<'a> {
+/// Reads the rows of a snapshot, as often as a format needs them, and counts them.
+pub(crate) struct SnapshotReader<'a> {
     pub(crate) snapshot: &'a Snapshot,
     abandoned: &'a Abandoned,
 }
 
-impl Source<'_> {
+impl SnapshotReader<'_> {
     /// Calls `each` with every batch of `table`, and checks that exactly the sealed rows came.
     pub(crate) fn read(
         &self,
@@ -46,7 +46,7 @@ impl Source<'_> {
         for batch in self.snapshot.batches(table) {
             let batch = batch?;
             if self.abandoned.is_set() {
-                return Err(SnapshotError::new(table, "nobody waits for this publish any more").into());
+                return Err(SnapshotError::new(table, "this publish was abandoned").into());
             }
             seen += batch.num_rows() as u64;
             if seen > sealed {
@@ -61,15 +61,15 @@ impl Source<'_> {
     }
 }
 
-pub(crate) fn render(snapshot: &Snapshot, format: Format, abandoned: &Abandoned) -> Result<Rendered, SinkError> {
+pub(crate) fn render(snapshot: &Snapshot, format: StdoutFormat, abandoned: &Abandoned) -> Result<Rendered, SinkError> {
     let mut text = BufWriter::new(tempfile::tempfile().map_err(temporary)?);
-    let source = Source { snapshot, abandoned };
+    let source = SnapshotReader { snapshot, abandoned };
     let mut headed = Vec::new();
     let written = match format {
-        Format::Jsonl => jsonl::write(&source, &mut text),
+        StdoutFormat::Jsonl => jsonl::write(&source, &mut text),
         _ if !snapshot.record().verdict.is_publishable() => Ok(()),
-        Format::Table => table::write(&source, &mut text),
-        Format::Csv => {
+        StdoutFormat::Table => table::write(&source, &mut text),
+        StdoutFormat::Csv => {
             headed = csv::tables(&source);
             csv::write(&source, &mut text)
         }

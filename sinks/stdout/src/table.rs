@@ -7,7 +7,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use stocktake_sink::Table;
 
 use crate::escape;
-use crate::render::{RenderError, Source};
+use crate::render::{RenderError, SnapshotReader};
 
 /// The columns that differ from row to row and mean something to people.
 const COLUMNS: [&str; 5] = ["repository", "tag_count", "state", "error_code", "monitored"];
@@ -17,7 +17,7 @@ const NUMBER: usize = 1;
 /// A column is not padded further than this; longer cells are shown whole, and only their own line is longer.
 const WIDEST: usize = 80;
 
-pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), RenderError> {
+pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result<(), RenderError> {
     let (record, rows) = (source.snapshot.record(), source.snapshot.rows(Table::Repositories));
     let slot = record.id.scheduled_at.format("%Y-%m-%d %H:%M:%SZ");
     let counts: Vec<_> = source.snapshot.tables().filter_map(|table| counted(table, source)).collect();
@@ -48,7 +48,7 @@ pub(crate) fn write(source: &Source<'_>, out: &mut impl Write) -> Result<(), Ren
 }
 
 /// `1 repository`, `20 tags`.
-fn counted(table: Table, source: &Source<'_>) -> Option<String> {
+fn counted(table: Table, source: &SnapshotReader<'_>) -> Option<String> {
     let (one, more) = match table {
         Table::Repositories => ("repository", "repositories"),
         Table::Tags => ("tag", "tags"),

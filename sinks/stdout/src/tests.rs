@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 use arrow_json::ReaderBuilder;
+use parking_lot::Mutex;
 use stocktake_sink::contract::{self, Harness, Visible};
 use stocktake_sink::{MemoryRows, SinkErrorKind, SnapshotId, Table, Verdict, offset_schema};
 
@@ -11,17 +11,17 @@ use super::*;
 
 /// An output that can be read while the sink holds it.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
+struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Shared {
+impl SharedBuffer {
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.0.lock().clone()).unwrap()
     }
 }
 
-impl Write for Shared {
+impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -32,19 +32,19 @@ impl Write for Shared {
 /// The outputs of all processes. Each has one of its own and so knows nothing of what another printed: equal snapshots
 /// on different outputs are one, twice on the same they are two.
 #[derive(Default)]
-struct Outputs(Mutex<Vec<Shared>>);
+struct Outputs(Mutex<Vec<SharedBuffer>>);
 
 #[async_trait]
 impl Harness for Outputs {
     async fn open(&self) -> Arc<dyn Sink> {
-        let output = Shared::default();
-        self.0.lock().unwrap().push(output.clone());
-        Arc::new(StdoutSink::to(&Settings { format: Format::Jsonl }, Box::new(output)))
+        let output = SharedBuffer::default();
+        self.0.lock().push(output.clone());
+        Arc::new(StdoutSink::to(StdoutFormat::Jsonl, Box::new(output)))
     }
 
     async fn visible(&self) -> Vec<Visible> {
         let mut all: Vec<Visible> = Vec::new();
-        for output in self.0.lock().unwrap().iter() {
+        for output in self.0.lock().iter() {
             let printed = snapshots(&output.text());
             let new: Vec<_> = printed.into_iter().filter(|p| !all.contains(p)).collect();
             all.extend(new);
@@ -62,7 +62,7 @@ impl Harness for Outputs {
             Some((_, end)) => end.split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned()),
             None => text,
         };
-        let outputs = self.0.lock().unwrap();
+        let outputs = self.0.lock();
         outputs.iter().map(|o| rest(o.text())).filter(|rest| !rest.is_empty()).collect()
     }
 }
@@ -120,9 +120,9 @@ fn deep(registry: &str) -> Snapshot {
     contract::snapshot_of(&id, Verdict::Complete, tables)
 }
 
-async fn printed(format: Format, snapshots: &[Snapshot]) -> String {
-    let output = Shared::default();
-    let sink = StdoutSink::to(&Settings { format }, Box::new(output.clone()));
+async fn printed(format: StdoutFormat, snapshots: &[Snapshot]) -> String {
+    let output = SharedBuffer::default();
+    let sink = StdoutSink::to(format, Box::new(output.clone()));
     for snapshot in snapshots {
         sink.publish(snapshot).await.unwrap();
     }
@@ -131,14 +131,14 @@ async fn printed(format: Format, snapshots: &[Snapshot]) -> String {
 
 #[tokio::test]
 async fn a_table_lines_up_under_a_line_that_names_the_run() {
-    let text = printed(Format::Table, &[snapshot(Verdict::Gaps, 20)]).await;
+    let text = printed(StdoutFormat::Table, &[snapshot(Verdict::Gaps, 20)]).await;
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "quay 2026-11-23 03:00:00Z gaps: 20 repositories");
     assert_eq!(lines[1], "REPOSITORY                      TAGS  STATE     ERROR         MONITORED");
     assert!(lines.contains(&"library/image-000001              13  complete  -             false"), "{text}");
     assert!(lines.contains(&"library/image-000002               -  denied    name_invalid  true"), "{text}");
     assert_eq!(lines.len(), 22);
-    let empty = printed(Format::Table, &[snapshot(Verdict::Complete, 0)]).await;
+    let empty = printed(StdoutFormat::Table, &[snapshot(Verdict::Complete, 0)]).await;
     assert_eq!(empty, "quay 2026-11-23 03:00:00Z complete: 0 repositories\n");
 }
 
@@ -147,7 +147,7 @@ async fn csv_has_one_header_per_process_and_whole_rows() {
     let other = contract::id("harbor", 0);
     let other = contract::snapshot(&other, Verdict::Complete, MemoryRows::new(contract::repositories(&other, 20)));
     let denied = contract::snapshot(&contract::id("ghcr", 0), Verdict::Denied, MemoryRows::default());
-    let text = printed(Format::Csv, &[denied, snapshot(Verdict::Complete, 20), other]).await;
+    let text = printed(StdoutFormat::Csv, &[denied, snapshot(Verdict::Complete, 20), other]).await;
     let header = "run_id,observed_at,repository,namespace,tag_count,state,error_code,monitored\r\n";
     assert!(text.starts_with(header), "{text}");
     assert_eq!(text.matches(header).count(), 1);
@@ -158,13 +158,13 @@ async fn csv_has_one_header_per_process_and_whole_rows() {
 
 #[tokio::test]
 async fn the_line_above_a_table_counts_what_was_read() {
-    let text = printed(Format::Table, &[deep("quay")]).await;
+    let text = printed(StdoutFormat::Table, &[deep("quay")]).await;
     assert!(text.starts_with("quay 2026-11-23 03:00:00Z complete: 16 repositories, 48 tags, 64 manifests\n"), "{text}");
 }
 
 #[tokio::test]
 async fn csv_of_several_tables_is_a_section_each() {
-    let text = printed(Format::Csv, &[snapshot(Verdict::Complete, 20), deep("harbor"), deep("ghcr")]).await;
+    let text = printed(StdoutFormat::Csv, &[snapshot(Verdict::Complete, 20), deep("harbor"), deep("ghcr")]).await;
     let sections: Vec<_> = text.split("\r\n\r\n").collect();
     let count = |section: &str| section.split_terminator("\r\n").count() - 1;
     let counts: Vec<_> = sections.iter().map(|section| count(section)).collect();
@@ -178,7 +178,7 @@ async fn csv_of_several_tables_is_a_section_each() {
 
 #[tokio::test]
 async fn nested_cells_of_csv_are_json() {
-    let text = printed(Format::Csv, &[deep("quay")]).await;
+    let text = printed(StdoutFormat::Csv, &[deep("quay")]).await;
     let manifests = text.split("\r\n\r\n").nth(2).unwrap();
     // The seventh is an image of two layers.
     let line = manifests.split_terminator("\r\n").nth(7).unwrap();
@@ -191,7 +191,7 @@ async fn nested_cells_of_csv_are_json() {
 
 #[tokio::test]
 async fn nothing_that_steers_a_terminal_comes_out() {
-    for format in Format::ALL {
+    for format in StdoutFormat::ALL {
         let text = printed(format, &[snapshot(Verdict::Gaps, 100), deep("harbor")]).await;
         let ends = text.replace("\r\n", "").replace('\n', "");
         let steering = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -201,7 +201,7 @@ async fn nothing_that_steers_a_terminal_comes_out() {
 
 #[tokio::test]
 async fn an_unpublishable_run_prints_no_table_and_no_csv() {
-    for format in [Format::Table, Format::Csv] {
+    for format in [StdoutFormat::Table, StdoutFormat::Csv] {
         assert_eq!(printed(format, &[snapshot(Verdict::Partial, 100)]).await, "");
     }
 }
@@ -222,7 +222,7 @@ impl Write for Closing {
 
 #[tokio::test]
 async fn a_closed_pipe_is_an_error_that_is_not_retried() {
-    let sink = StdoutSink::to(&Settings { format: Format::Csv }, Box::new(Closing(100)));
+    let sink = StdoutSink::to(StdoutFormat::Csv, Box::new(Closing(100)));
     let error = sink.publish(&snapshot(Verdict::Complete, 2_000)).await.unwrap_err();
     assert_eq!(error.kind(), SinkErrorKind::Invalid);
     assert_eq!(error.to_string(), "write to standard output: its reader has gone");
@@ -232,8 +232,8 @@ async fn a_closed_pipe_is_an_error_that_is_not_retried() {
 
 #[test]
 fn an_unknown_format_lists_the_known() {
-    assert_eq!("csv".parse(), Ok(Format::Csv));
-    let error = "xml".parse::<Format>().unwrap_err().to_string();
+    assert_eq!("csv".parse(), Ok(StdoutFormat::Csv));
+    let error = "xml".parse::<StdoutFormat>().unwrap_err().to_string();
     assert_eq!(error, "unknown format \"xml\"; known are: table, jsonl, csv");
-    assert!(Format::ALL.iter().all(|f| error.contains(f.as_str())));
+    assert!(StdoutFormat::ALL.iter().all(|f| error.contains(f.as_str())));
 }

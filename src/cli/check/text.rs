@@ -1,4 +1,4 @@
-//! A report for the eyes of a person: a line per step, what is wrong below, and every exchange where that is wanted.
+//! A report as text: a line for each step, then the diagnoses, then every exchange if `--trace` is given.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use crate::check::{Diagnosis, Fact, Outcome, Report, StepReport};
 use crate::registry::examine::Exchange;
 
-/// What the terminal can do.
+/// Whether the output may have colours and signs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Look {
     colours: bool,
@@ -14,7 +14,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Signs and colours are for terminals: signs for those that say they know UTF-8, colours unless `NO_COLOR` is set.
+    /// Signs and colours are used on terminals: signs if the locale is UTF-8, colours unless `NO_COLOR` is set.
     pub(super) fn of_stdout() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self::new(std::io::stdout().is_terminal(), variable)

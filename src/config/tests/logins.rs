@@ -19,7 +19,7 @@ fn logins_that_cannot_work_are_refused() {
         (
             "{type: bearer, username: u, token_env: T}",
             "5:26: `username` does not go with `type: bearer`\n    \
-             a bearer token is all that is sent; name its source alone"
+             only the bearer token is sent; name its source and leave this out"
                 .to_owned(),
         ),
         (
@@ -36,19 +36,19 @@ fn logins_that_cannot_work_are_refused() {
         (
             "{type: identity_token, username: u, token_file: t}",
             "5:34: `username` does not go with `type: identity_token`\n    \
-             an identity token is all that is sent; name its source alone"
+             only the identity token is sent; name its source and leave this out"
                 .to_owned(),
         ),
         (
             "{type: docker_config, username: u}",
             "5:33: `username` does not go with `type: docker_config`\n    \
-             user name and password are what docker has stored"
+             user name and password come from the stored login"
                 .to_owned(),
         ),
         (
             "{file: f}",
             "5:12: `file` does not go with `type: token`\n    \
-             `type: docker_config` reads what docker and podman have stored"
+             `type: docker_config` reads the logins that docker and podman have stored"
                 .to_owned(),
         ),
         (
@@ -102,14 +102,12 @@ fn a_secret_in_the_file_is_refused_and_never_printed() {
     for (lines, expected) in [
         (
             format!("    auth: {{username: u, password: {SECRET}}}\n"),
-            "m.yaml:5:25: `password`: a secret does not stand in the configuration, where backups, tickets and \
-             version control see it\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE`, \
+            "m.yaml:5:25: `password`: do not write a secret into the configuration, which backups, tickets and version control copy\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE`, \
              `password_command: [PROGRAM]` or `credential: NAME`",
         ),
         (
             format!("    auth: {{type: bearer, token: {SECRET}}}\n"),
-            "m.yaml:5:26: `token`: a secret does not stand in the configuration, where backups, tickets and version \
-             control see it\n    write, under `auth`, `type: bearer` with `token_file: PATH`, `token_env: VARIABLE`, \
+            "m.yaml:5:26: `token`: do not write a secret into the configuration, which backups, tickets and version control copy\n    write, under `auth`, `type: bearer` with `token_file: PATH`, `token_env: VARIABLE`, \
              `token_command: [PROGRAM]` or `credential: NAME`",
         ),
         (

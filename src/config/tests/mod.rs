@@ -5,6 +5,7 @@ mod files;
 mod logins;
 mod mutations;
 mod problems;
+mod reference;
 mod schedules;
 mod settings;
 mod sources;

@@ -1,7 +1,7 @@
 //! Whatever stands in a file, reading it ends, in a configuration or in problems, and prints no secret.
 
 use super::*;
-use crate::yaml::Source;
+use yaml_sections::YamlFile;
 
 const SEED: u64 = 0x5eed;
 const ROUNDS: usize = 4_000;
@@ -43,10 +43,10 @@ registries:
         s3cr3t/W0rd
 ";
 
-fn check_text(text: &str) -> Result<(), Problems> {
+fn check_text(text: &str) -> Result<(), ConfigProblems> {
     let file = Path::new("m.yaml");
-    let report = Report::default();
-    let checked = Source::parse(file, text)
+    let report = Diagnostics::default();
+    let checked = YamlFile::parse(file, text)
         .map_err(|problem| report.add(problem))
         .and_then(|source| check::check(source.section("a mapping", &report)?, &[], &report).map(|_| ()));
     report.settle(file, checked).map(|_| ())

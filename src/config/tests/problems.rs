@@ -56,7 +56,7 @@ m.yaml:18:14: `ca_file`: has no effect on an http url
     write the url with https, or leave this out
 m.yaml:19:5: expected a mapping for `registries`, found a list
 "
-        .replace("KINDS", &crate::sinks::kinds()),
+        .replace("KINDS", &crate::sinks::kinds().map(|kind| kind.name).collect::<Vec<_>>().join(", ")),
     );
 }
 

@@ -1,6 +1,7 @@
 //! The keys that say when registries run: their values, what the main file says for all, and what has no effect.
 
 use super::*;
+use crate::schedule::Schedule;
 use std::time::Duration;
 
 /// The schedules of registries with these lines each, below these of the main file.

@@ -6,6 +6,7 @@ use super::*;
 use crate::registry::{
     AllowedHost, Auth, ClientCertificate, DockerConfig, Login, Pagination, SecretCommand, SecretSource,
 };
+use crate::snapshot::JudgeSettings;
 
 #[test]
 fn every_default_is_there() {

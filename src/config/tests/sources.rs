@@ -11,8 +11,9 @@ use crate::walk::Depth;
 fn notes_at(url: &str, lines: &str) -> Vec<String> {
     let text = format!("{SINK}registries:\n  - name: r\n    url: {url}\n{lines}");
     let config = load_text(&text).unwrap_or_else(|problems| panic!("{problems}"));
-    let place =
-        |note: &Note| note.to_string().rsplit_once("m.yaml:").map(|(_, note)| note.to_owned()).unwrap_or_default();
+    let place = |note: &ConfigNote| {
+        note.to_string().rsplit_once("m.yaml:").map(|(_, note)| note.to_owned()).unwrap_or_default()
+    };
     config.notes.iter().map(place).collect()
 }
 
@@ -128,7 +129,7 @@ fn discoveries_that_cannot_work_say_what_is_missing() {
         ),
         (
             "{type: gitea, owners: a, api_url: 'http://g.example'}",
-            "`api_url`: expected https, as the registry has it\n    write it with https: what is sent to it is as secret as what the registry is sent",
+            "`api_url`: expected https, because the registry has it\n    write it with https: the API receives secrets, as the registry does",
         ),
         (
             "{type: gitea, owners: a, api_url: 'https://g.example/api/v1'}",
@@ -158,7 +159,7 @@ fn discoveries_that_cannot_work_say_what_is_missing() {
     assert!(missing.starts_with("m.yaml:5:16: a token is missing\n    add `token_file: PATH`"), "{missing}");
     let literal = problem(&format!("    discovery: {{type: quay, namespaces: [a], token: {SECRET}}}\n"));
     assert!(
-        literal.contains("a secret does not stand in the configuration") && !literal.contains("s3cr3t"),
+        literal.contains("do not write a secret into the configuration") && !literal.contains("s3cr3t"),
         "{literal}"
     );
     assert_eq!(literal.matches("m.yaml").count(), 1, "{literal}");
@@ -175,7 +176,7 @@ fn a_discovery_without_a_login_says_that_it_sees_less() {
         ("acr", false),
     ] {
         let notes = notes_at("https://r.example", &format!("    discovery: {discovery}\n"));
-        let expected = notes.iter().any(|note| note.contains("only what anybody may see is listed"));
+        let expected = notes.iter().any(|note| note.contains("only public repositories are listed"));
         assert_eq!((notes.len(), expected), (usize::from(noted), noted), "{discovery} {notes:?}");
     }
 }
@@ -187,7 +188,7 @@ fn monitored_repositories_count_once_whatever_their_case() {
     assert_eq!(
         notes,
         [
-            "5:40: note: `monitored_repositories`: `acme/app` stands here twice, and counts once",
+            "5:40: note: `monitored_repositories`: `acme/app` is here twice, and counts once",
             "5:40: note: `monitored_repositories`: read as `acme/app`: names of repositories are in lower case",
         ]
     );
@@ -299,8 +300,7 @@ fn the_guides_password_in_the_file_is_refused_all_the_same() {
     let refused = problem(&lines);
     assert_eq!(
         refused,
-        "m.yaml:7:5: `password`: a secret does not stand in the configuration, where backups, tickets and version control see \
-         it\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE`, `password_command: [PROGRAM]` or `credential: NAME`"
+        "m.yaml:7:5: `password`: do not write a secret into the configuration, which backups, tickets and version control copy\n    write, under `auth`, `password_file: PATH`, `password_env: VARIABLE`, `password_command: [PROGRAM]` or `credential: NAME`"
     );
 }
 

@@ -1,6 +1,7 @@
 //! The daemon's listener.
 
 use super::*;
+use crate::web::WebSettings;
 use crate::web::{ClientCertificates, TlsSettings, TlsVersion};
 
 const HASH: &str = "$2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze";
@@ -66,9 +67,9 @@ web:
 fn a_listener_that_others_reach_without_a_lock_is_noted() {
     let tls = "tls_server_config: {cert_file: c, key_file: k}";
     let users = format!("basic_auth_users: {{a: {HASH}}}");
-    let open = "1:1: note: `listen`: whoever reaches this address sees the names and the state of all registries\n    \
+    let open = "1:1: note: `listen`: everyone who reaches this address can read the names and the state of all registries\n    \
                 set `web: {basic_auth_users: …}`, or keep to `127.0.0.1`";
-    let clear = "1:1: note: `listen`: passwords come to this address in clear text\n    \
+    let clear = "1:1: note: `listen`: passwords are sent to this address in clear text\n    \
                  set `web: {tls_server_config: …}`, or keep to `127.0.0.1`";
     for (listen, web, expected) in [
         ("':9914'", String::new(), Some(open)),
@@ -87,7 +88,7 @@ fn a_listener_that_others_reach_without_a_lock_is_noted() {
 fn a_cheap_hash_is_noted() {
     let (_, notes) =
         load_web(&format!("web: {{basic_auth_users: {{a: {}}}}}\n", HASH.replace("$10$", "$05$"))).unwrap();
-    let expected = "1:29: note: `basic_auth_users`: a hash of cost 5 is quickly guessed by whoever steals it\n    \
+    let expected = "1:29: note: `basic_auth_users`: a password with a hash of cost 5 is guessed quickly if the file is stolen\n    \
                     `htpasswd -nBC 10 NAME` makes one, after the colon";
     assert_eq!(notes, [expected]);
 }
@@ -118,7 +119,7 @@ fn impossible_listeners_say_what_to_write_instead() {
         ),
         (
             "web: {allow_runs: true}".to_owned(),
-            "1:7: `allow_runs`: not for everybody who reaches the listener\n    add `basic_auth_users`, or \
+            "1:7: `allow_runs`: runs cannot be started without a login\n    add `basic_auth_users`, or \
              `tls_server_config` with `client_auth_type: RequireAndVerifyClientCert`"
                 .to_owned(),
         ),
@@ -138,7 +139,7 @@ fn impossible_listeners_say_what_to_write_instead() {
         ),
         (
             tls("client_auth_type: RequireAnyClientCert"),
-            "1:72: `client_auth_type`: a certificate that nobody verifies shows nothing\n    \
+            "1:72: `client_auth_type`: a certificate that is not verified proves nothing\n    \
              `RequireAndVerifyClientCert` or `VerifyClientCertIfGiven`, with `client_ca_file`"
                 .to_owned(),
         ),
@@ -154,7 +155,7 @@ fn impossible_listeners_say_what_to_write_instead() {
         ),
         (
             tls("min_version: TLS10"),
-            "1:67: `min_version`: broken, and not spoken here\n    `TLS12` or `TLS13`".to_owned(),
+            "1:67: `min_version`: this version is broken and not supported\n    `TLS12` or `TLS13`".to_owned(),
         ),
         (tls("min_version: TLS13, max_version: TLS12"), "1:74: `max_version`: older than `min_version`".to_owned()),
         (
@@ -163,7 +164,7 @@ fn impossible_listeners_say_what_to_write_instead() {
         ),
         (
             "web: {http_server_config: {http2: true}}".to_owned(),
-            "1:7: `http_server_config`: nothing of it can be set\n    leave it out".to_owned(),
+            "1:7: `http_server_config` is not supported\n    leave it out".to_owned(),
         ),
     ] {
         let refused = load_web(&format!("{lines}\n")).expect_err(&lines);

@@ -174,7 +174,7 @@ async fn a_filter_that_is_none_is_told_and_an_empty_one_is_no_filter() {
     let registry = FakeRegistry::start(Script::open(["a"])).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), ""));
     let bad = place.run_with(&[("RUST_LOG", "stocktake=loud")], &["run"]).await.exits(0);
-    bad.says("RUST_LOG is not heeded: ").says(" begins");
+    bad.says("RUST_LOG is ignored: ").says(" begins");
     let empty = place.run_with(&[("RUST_LOG", "")], &["run"]).await.exits(0).says(" begins");
     assert!(!empty.stderr.contains("RUST_LOG"), "{}", empty.stderr);
 }

@@ -14,10 +14,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("state", &["snapshot"]),
     ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk"]),
     ("check", &["clock", "discovery", "registry", "run"]),
-    ("yaml", &[]),
-    ("sinks", &["yaml"]),
-    ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web", "yaml"]),
-    ("plans", &["config", "registry", "run", "yaml"]),
+    ("sinks", &[]),
+    ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web"]),
+    ("plans", &["config", "registry", "run"]),
     ("descriptors", &["run", "snapshot", "web"]),
     ("schedule", &[]),
     ("status", &["state"]),
@@ -37,7 +36,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "state",
             "status",
             "web",
-            "yaml",
         ],
     ),
 ];
@@ -54,7 +52,6 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("metrics", &["tokio", "hyper", "reqwest"]),
     ("web", &["reqwest"]),
     ("daemon", &["hyper", "reqwest", "maud"]),
-    ("yaml", &["reqwest", "hyper", "tokio", "stocktake_sink"]),
 ];
 
 pub(crate) fn root() -> &'static Path {
@@ -215,17 +212,6 @@ fn sinks_see_only_the_ground_floor_and_objects() {
                 assert!(!named, "{} names {other}", path.display());
             }
         }
-    }
-}
-
-#[test]
-fn every_sink_is_in_the_default_build_and_in_the_readme() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let default = manifest.lines().find(|line| line.starts_with("default = [")).expect("the default features");
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for sink in concrete_sinks().iter().filter(|sink| *sink != "objects") {
-        assert!(default.contains(&format!("\"{sink}\"")), "{sink} in `default` of Cargo.toml");
-        assert!(readme.contains(&format!("\n| `{sink}` |")), "{sink} stands in the README's table of sinks");
     }
 }
 

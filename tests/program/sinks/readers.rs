@@ -162,10 +162,8 @@ async fn duckdb_and_pyarrow_read_tags_and_manifests_with_what_is_nested_in_them(
     let snapshot = contract::snapshot_of(&id, Verdict::Complete, contract::tables(&id, 600, &walked));
     let place = tempfile::tempdir().unwrap();
     let target = |name: &str| Target::parse(place.path().join(name).to_str().unwrap()).unwrap();
-    let parquet = stocktake_sink_parquet::Settings { target: target("inventory") };
-    stocktake_sink_parquet::ParquetSink::new(&parquet).publish(&snapshot).await.unwrap();
-    let lines = stocktake_sink_json::Settings { target: target("feed") };
-    stocktake_sink_json::JsonSink::new(&lines).publish(&snapshot).await.unwrap();
+    stocktake_sink_parquet::ParquetSink::new(&target("inventory")).publish(&snapshot).await.unwrap();
+    stocktake_sink_json::JsonSink::new(&target("feed")).publish(&snapshot).await.unwrap();
 
     for (table, columns) in [(Table::Tags, TAGS), (Table::Manifests, MANIFESTS)] {
         // Times come as texts from one reader and as times from another; their types are compared.

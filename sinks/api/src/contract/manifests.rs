@@ -21,17 +21,17 @@ const PER_REPOSITORY: usize = 4;
 
 /// What the row of a number is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum RowKind {
     Image,
     Index,
     Artifact,
 }
 
-fn kind(row: usize) -> Kind {
+fn kind(row: usize) -> RowKind {
     match row % 3 {
-        0 => Kind::Image,
-        1 => Kind::Index,
-        _ => Kind::Artifact,
+        0 => RowKind::Image,
+        1 => RowKind::Index,
+        _ => RowKind::Artifact,
     }
 }
 
@@ -46,10 +46,10 @@ pub fn manifests(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
     let [run_id, observed_at] = first_columns(id, rows);
     let texts = |text: fn(usize) -> Option<String>| Arc::new((0..rows).map(text).collect::<StringArray>()) as ArrayRef;
     let image = |text: &'static str| {
-        Arc::new((0..rows).map(|i| (kind(i) == Kind::Image).then_some(text)).collect::<StringArray>()) as ArrayRef
+        Arc::new((0..rows).map(|i| (kind(i) == RowKind::Image).then_some(text)).collect::<StringArray>()) as ArrayRef
     };
     let at = id.scheduled_at.timestamp_micros();
-    let created = (0_i64..).zip(0..rows).map(|(n, i)| (kind(i) == Kind::Image).then_some(at - n * 1_000_003));
+    let created = (0_i64..).zip(0..rows).map(|(n, i)| (kind(i) == RowKind::Image).then_some(at - n * 1_000_003));
     let layer_count = (0..rows).map(|i| layers(i).and_then(|layers| i32::try_from(layers).ok()));
     let total = (0_i64..).zip(0..rows).map(|(n, i)| layers(i).map(|_| n << 33));
     let columns: Vec<ArrayRef> = vec![
@@ -57,17 +57,17 @@ pub fn manifests(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
         observed_at,
         Arc::new(StringArray::from_iter_values(names.iter().flat_map(|n| std::iter::repeat_n(n, PER_REPOSITORY)))),
         texts(|i| Some(digest(i))),
-        texts(|i| Some(if kind(i) == Kind::Index { INDEX } else { IMAGE }.to_owned())),
-        texts(|i| (kind(i) == Kind::Artifact).then(|| NASTY[i % NASTY.len()].to_owned())),
+        texts(|i| Some(if kind(i) == RowKind::Index { INDEX } else { IMAGE }.to_owned())),
+        texts(|i| (kind(i) == RowKind::Artifact).then(|| NASTY[i % NASTY.len()].to_owned())),
         texts(|i| Some(["image", "index", "artifact"][i % 3].to_owned())),
-        texts(|i| (kind(i) != Kind::Index).then(|| digest(i + 1))),
+        texts(|i| (kind(i) != RowKind::Index).then(|| digest(i + 1))),
         image("linux"),
         image("arm64"),
         texts(|i| (i % 6 == 0).then(|| "v8".to_owned())),
         Arc::new(layer_count.collect::<Int32Array>()),
         Arc::new(total.collect::<Int64Array>()),
         Arc::new(created.collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
-        texts(|i| (kind(i) == Kind::Artifact).then(|| digest(i / 2))),
+        texts(|i| (kind(i) == RowKind::Artifact).then(|| digest(i / 2))),
         child_digests(rows),
         layer_lists(rows),
         texts(|i| (i % 4 == 1).then(|| json_object(i))),
@@ -80,19 +80,19 @@ pub fn manifests(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
 /// How many layers the manifest of a row lists; none where it cannot list any.
 fn layers(row: usize) -> Option<usize> {
     match kind(row) {
-        Kind::Image => Some(row / 3 % 4),
-        Kind::Index => None,
-        Kind::Artifact => Some(0),
+        RowKind::Image => Some(row / 3 % 4),
+        RowKind::Index => None,
+        RowKind::Artifact => Some(0),
     }
 }
 
 fn child_digests(rows: usize) -> ArrayRef {
     let mut lists = ListBuilder::new(StringBuilder::new());
     for row in 0..rows {
-        if kind(row) == Kind::Index {
+        if kind(row) == RowKind::Index {
             (0..row / 3 % 3).for_each(|child| lists.values().append_value(digest(row + child)));
         }
-        lists.append(kind(row) == Kind::Index);
+        lists.append(kind(row) == RowKind::Index);
     }
     Arc::new(lists.finish())
 }

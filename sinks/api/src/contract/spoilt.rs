@@ -1,11 +1,12 @@
-//! Rows that fail, miscount or wait: what a sink must not publish. Good rows are in [`super::rows`].
+//! Rows that fail, are miscounted or wait. A sink must not publish them. Good rows are in [`super::rows`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use parking_lot::{Condvar, Mutex};
 
 use crate::snapshot::BatchIter;
 use crate::{MemoryRows, Rows, SnapshotError, Table};
@@ -49,11 +50,11 @@ impl Rows for Miscounting {
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
     batches: Vec<RecordBatch>,
-    gate: Arc<Gate>,
+    gate: Arc<ReaderGate>,
 }
 
 #[derive(Debug, Default)]
-struct Gate {
+struct ReaderGate {
     reached: AtomicBool,
     waker: Mutex<Option<Waker>>,
     open: Mutex<bool>,
@@ -65,29 +66,28 @@ impl Waiting {
         Self { batches, gate: Arc::default() }
     }
 
-    /// Whether a reader stands at the gate; if not yet, `waker` is woken when one does.
+    /// Whether a reader waits at the gate. If not, `waker` is woken when a reader arrives.
     pub(super) fn is_reached(&self, waker: &Waker) -> bool {
-        *self.gate.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        *self.gate.waker.lock() = Some(waker.clone());
         self.gate.reached.load(Ordering::SeqCst)
     }
 
     /// Lets every reader pass, now and later.
     pub(super) fn let_go(&self) {
-        *self.gate.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.gate.open.lock() = true;
         self.gate.opened.notify_all();
     }
 }
 
-impl Gate {
+impl ReaderGate {
     fn wait(&self) {
         self.reached.store(true, Ordering::SeqCst);
-        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(waker) = self.waker.lock().take() {
             waker.wake();
         }
-        // Bounded, for a sink that reads on the very thread that would let it go: it cannot be dropped half way.
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.opened.wait_timeout_while(open, Duration::from_secs(5), |open| !*open);
-        drop(waited);
+        // The wait is bounded, because a sink may read on the thread that would call `let_go`.
+        let mut open = self.open.lock();
+        self.opened.wait_while_for(&mut open, |open| !*open, Duration::from_secs(5));
     }
 }
 

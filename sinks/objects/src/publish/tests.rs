@@ -12,7 +12,7 @@ use super::*;
 #[derive(Debug)]
 struct Lines;
 
-impl Format for Lines {
+impl ObjectFormat for Lines {
     fn extension(&self) -> &'static str {
         "txt"
     }
@@ -35,7 +35,7 @@ impl Format for Lines {
 #[derive(Debug)]
 struct Lazy;
 
-impl Format for Lazy {
+impl ObjectFormat for Lazy {
     fn extension(&self) -> &'static str {
         "txt"
     }
@@ -52,7 +52,7 @@ impl Format for Lazy {
     }
 }
 
-fn sink(root: &Path, format: impl Format + 'static) -> ObjectSink {
+fn sink(root: &Path, format: impl ObjectFormat + 'static) -> ObjectSink {
     ObjectSink::new(&Target::parse(root.to_str().unwrap()).unwrap(), format)
 }
 
@@ -78,7 +78,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn latest(root: &Path) -> Latest {
+fn latest(root: &Path) -> LatestPointer {
     serde_json::from_slice(&fs::read(root.join("v1/_latest/registry=quay.json")).unwrap()).unwrap()
 }
 
@@ -179,7 +179,7 @@ async fn a_committed_object_that_is_gone_or_cut_is_an_error_that_names_it() {
 async fn two_formats_do_not_share_a_target() {
     #[derive(Debug)]
     struct Other;
-    impl Format for Other {
+    impl ObjectFormat for Other {
         fn extension(&self) -> &'static str {
             "other"
         }
@@ -209,7 +209,7 @@ fn errors_of_the_target_are_told_from_errors_of_the_rows() {
         (None, true, SinkErrorKind::Snapshot),
         (None, false, SinkErrorKind::Snapshot),
     ] {
-        let error = blame("write x".into(), "wrapped".into(), target.map(io::Error::from), rows_failed);
+        let error = write_error("write x".into(), "wrapped".into(), target.map(io::Error::from), rows_failed);
         assert_eq!(error.kind(), kind, "{target:?}");
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// The units, largest first, with their milliseconds.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Reads whole numbers with a unit each, larger units first and each once; `None` for anything else.
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+/// Reads whole numbers, each with a unit, larger units first and each unit once. `None` for other text.
+pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut units = &UNITS[..];
     let mut total = 0u64;
@@ -21,9 +21,31 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     (!text.is_empty()).then(|| Duration::from_millis(total))
 }
 
+/// The duration as people write it; `off` for zero.
+pub(crate) fn written(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, length) in UNITS {
+        let count = rest / length;
+        rest %= length;
+        if count > 0 {
+            text.extend([count.to_string().as_str(), unit]);
+        }
+    }
+    if text.is_empty() { "off".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_written_as_it_is_read() {
+        for text in ["30s", "5m", "1h30m", "500ms", "1m1ms", "168h"] {
+            assert_eq!(parse(text).map(written).as_deref(), Some(text));
+        }
+        assert_eq!(written(Duration::ZERO), "off");
+    }
 
     #[test]
     fn durations_carry_their_units() {

@@ -1,0 +1,234 @@
+//! One value, converted to the type that its key needs. Strict: the text `"16"` is not a number.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diagnostics::{Checked, Diagnostics, Reported};
+use crate::node::{YamlNode, YamlValue};
+use crate::paths::path_from;
+use crate::problem::Position;
+use crate::section::Section;
+use crate::{duration, words};
+
+/// The longest duration that [`Field::duration`] and [`Field::duration_or_off`] accept.
+pub const LONGEST_DURATION: Duration = Duration::from_hours(24);
+
+/// A value, its key and its position.
+///
+/// Each method that converts the value reports a problem if that is impossible.
+pub struct Field<'a> {
+    /// The key, as messages show it.
+    pub key: &'static str,
+    /// The position of the value.
+    pub position: Position,
+    /// The value.
+    pub node: &'a YamlNode,
+    /// Where problems with the value are reported.
+    pub diagnostics: &'a Diagnostics,
+}
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` at {}", self.key, self.position)
+    }
+}
+
+impl<'a> Field<'a> {
+    /// Text that is not empty and has no control character.
+    pub fn text(&self) -> Checked<&'a str> {
+        match &self.node.value {
+            YamlValue::Text(text) if text.trim().is_empty() => self.expected("text", "an empty text", None),
+            YamlValue::Text(text) if text.contains(char::is_control) => {
+                self.expected("text", "text with a line break or another control character", None)
+            }
+            YamlValue::Text(text) => Ok(text),
+            value @ (YamlValue::Bool(_) | YamlValue::Whole(_) | YamlValue::Fraction(_)) => {
+                self.expected("text", &value.kind(), Some("put it in quotes".to_owned()))
+            }
+            value => self.expected("text", &value.kind(), None),
+        }
+    }
+
+    /// Text that `read` converts. Its error is the message of the problem.
+    pub fn parse<T, E: ToString>(&self, read: impl FnOnce(&'a str) -> Result<T, E>) -> Checked<T> {
+        read(self.text()?).map_err(|error| self.problem(error.to_string(), None))
+    }
+
+    /// The value of the word that the text is.
+    pub fn one_of<T: Clone>(&self, words: &[(&'static str, T)]) -> Checked<T> {
+        let text = self.text()?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Ok(value.clone());
+        }
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let help = words::nearest(text, &names).map(|near| format!("did you mean `{near}`?"));
+        self.expected(&format!("one of {}", names.join(", ")), "another word", help)
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&self) -> Checked<bool> {
+        match &self.node.value {
+            YamlValue::Bool(value) => Ok(*value),
+            other => {
+                let help = matches!(other, YamlValue::Text(_)).then(|| "exactly so, without quotes".to_owned());
+                self.expected("true or false", &other.kind(), help)
+            }
+        }
+    }
+
+    /// A whole number of this range.
+    pub fn whole(&self, range: RangeInclusive<u64>) -> Checked<u64> {
+        let expected = match (*range.start(), *range.end()) {
+            (start, u64::MAX) => format!("a whole number, {start} or more"),
+            (start, end) => format!("a whole number from {start} to {end}"),
+        };
+        match &self.node.value {
+            YamlValue::Whole(number) => match u64::try_from(*number).ok().filter(|number| range.contains(number)) {
+                None => self.expected(&expected, &number.to_string(), None),
+                Some(number) => Ok(number),
+            },
+            YamlValue::Text(text) if text.parse::<u64>().is_ok() => {
+                self.expected(&expected, "text", Some("write it without quotes and leading zeros".to_owned()))
+            }
+            YamlValue::Fraction(_) => self.expected(&expected, "one that is not whole, or far too large", None),
+            other => self.expected(&expected, &other.kind(), None),
+        }
+    }
+
+    /// A whole number from 1 to `most`, as a type that cannot be zero.
+    pub fn positive<T: TryFrom<NonZeroU64>>(&self, most: u32) -> Checked<T> {
+        let number = self.whole(1..=u64::from(most))?;
+        let fitting = NonZeroU64::new(number).and_then(|number| T::try_from(number).ok());
+        fitting.map_or_else(|| self.expected("a smaller number", &number.to_string(), None), Ok)
+    }
+
+    /// A number from 0 to 1.
+    pub fn share(&self) -> Checked<f64> {
+        let expected = "a number from 0 to 1";
+        match self.node.value {
+            YamlValue::Whole(0) => Ok(0.0),
+            YamlValue::Whole(1) => Ok(1.0),
+            YamlValue::Whole(number) => self.expected(expected, &number.to_string(), None),
+            YamlValue::Fraction(number) if (0.0..=1.0).contains(&number) => Ok(number),
+            YamlValue::Fraction(number) => self.expected(expected, &number.to_string(), None),
+            ref other => self.expected(expected, &other.kind(), None),
+        }
+    }
+
+    /// A duration with its unit, longer than zero and at most 24 hours.
+    pub fn duration(&self) -> Checked<Duration> {
+        self.duration_up_to(LONGEST_DURATION)
+    }
+
+    fn duration_up_to(&self, most: Duration) -> Checked<Duration> {
+        let example = "a duration such as `30s`, `1h30m` or `500ms`";
+        match &self.node.value {
+            YamlValue::Whole(number) if (1..=86_400).contains(number) => {
+                self.expected(example, "a number without a unit", Some(format!("`{number}s`, if seconds are meant")))
+            }
+            YamlValue::Text(text) => match duration::parse(text) {
+                None => {
+                    let help = "whole numbers with h, m, s or ms, larger units first".to_owned();
+                    self.expected(example, "other text", Some(help))
+                }
+                Some(duration) if duration.is_zero() => self.expected(example, "no time at all", None),
+                Some(duration) if duration > most => {
+                    self.expected(&format!("at most `{}h`", most.as_secs() / 3600), "more", None)
+                }
+                Some(duration) => Ok(duration),
+            },
+            other => self.expected(example, &other.kind(), None),
+        }
+    }
+
+    /// The same, or `0` or `off` for [`Duration::ZERO`].
+    pub fn duration_or_off(&self) -> Checked<Duration> {
+        self.duration_or_off_up_to(LONGEST_DURATION)
+    }
+
+    /// The same, with another longest duration, in whole hours.
+    pub fn duration_or_off_up_to(&self, most: Duration) -> Checked<Duration> {
+        match &self.node.value {
+            YamlValue::Whole(0) => Ok(Duration::ZERO),
+            YamlValue::Text(text) if text == "off" => Ok(Duration::ZERO),
+            YamlValue::Text(text) if duration::parse(text).is_some_and(|duration| duration.is_zero()) => {
+                Ok(Duration::ZERO)
+            }
+            _ => self.duration_up_to(most),
+        }
+    }
+
+    /// The path of a file that is read, such as a certificate. A relative path starts at [`crate::PathBases::inputs`].
+    pub fn path(&self) -> Checked<PathBuf> {
+        self.text().map(|text| path_from(&self.diagnostics.bases().inputs, Path::new(text)))
+    }
+
+    /// The path of a file or directory that is written. A relative path starts at [`crate::PathBases::data`].
+    pub fn data_path(&self) -> Checked<PathBuf> {
+        self.text().map(|text| self.at_data(Path::new(text)))
+    }
+
+    /// A path that was taken from the text, starting at [`crate::PathBases::data`] if it is relative.
+    pub fn at_data(&self, path: &Path) -> PathBuf {
+        path_from(&self.diagnostics.bases().data, path)
+    }
+
+    /// A program to run. A name without `/` is searched in `PATH`; a relative path with `/` starts at
+    /// [`crate::PathBases::inputs`].
+    pub fn program(&self, text: &str) -> String {
+        let from_base = || path_from(&self.diagnostics.bases().inputs, Path::new(text)).to_string_lossy().into_owned();
+        if text.contains('/') { from_base() } else { text.to_owned() }
+    }
+
+    /// The elements of a list.
+    pub fn list(&self) -> Checked<Vec<Field<'a>>> {
+        match &self.node.value {
+            YamlValue::List(nodes) => Ok(nodes.iter().map(|node| self.child(node)).collect()),
+            other => self.expected("a list", &other.kind(), None),
+        }
+    }
+
+    /// The elements of a list, each converted by `read`. A single value is a list of one element.
+    pub fn each<T>(&self, read: impl Fn(&Field<'a>) -> Checked<T>) -> Checked<Vec<T>> {
+        let fields = match &self.node.value {
+            YamlValue::List(_) => self.list()?,
+            _ => vec![self.child(self.node)],
+        };
+        // Every element is looked at before the first bad one fails the whole.
+        let read: Vec<_> = fields.iter().map(read).collect();
+        read.into_iter().collect()
+    }
+
+    /// The value as a mapping.
+    pub fn section(&self) -> Checked<Section<'a>> {
+        Section::of(self.node, self.position.clone(), &format!("a mapping for `{}`", self.key), self.diagnostics)
+    }
+
+    /// The entries of a mapping whose keys the user chooses, such as sinks: the position of the name, the name, the value.
+    pub fn named(&self) -> Checked<Vec<(Position, &'a str, Field<'a>)>> {
+        Ok(self.section()?.into_named(self.key))
+    }
+
+    /// Reports a problem with this value. `help` says what to write instead.
+    pub fn problem(&self, message: impl Into<String>, help: Option<String>) -> Reported {
+        self.diagnostics.add(self.position.problem(format!("`{}`: {}", self.key, message.into()), help))
+    }
+
+    /// Adds a note about this value.
+    pub fn note(&self, message: impl Into<String>, help: Option<String>) {
+        self.diagnostics.note(self.position.problem(format!("`{}`: {}", self.key, message.into()), help));
+    }
+
+    fn expected<T>(&self, expected: &str, found: &str, help: Option<String>) -> Checked<T> {
+        Err(self.problem(format!("expected {expected}, found {found}"), help))
+    }
+
+    fn child(&self, node: &'a YamlNode) -> Field<'a> {
+        let position = Position { file: Arc::clone(&self.position.file), line: node.line, column: node.column };
+        Field { key: self.key, position, node, diagnostics: self.diagnostics }
+    }
+}

@@ -1,0 +1,57 @@
+//! A kind of sink, and a sink as it is configured.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::{OptionRefused, Sink, SinkError, SinkOptions};
+
+/// A kind of sink. The program has a list of them; each crate of a sink has one as `KIND`.
+#[derive(Clone, Copy, Debug)]
+pub struct SinkKind {
+    /// What `type:` is in the configuration; also the name of the cargo feature.
+    pub name: &'static str,
+    /// What such a sink does with a snapshot, in one sentence for the settings reference.
+    pub summary: &'static str,
+    /// Reads the settings of one sink. Touches nothing but them.
+    pub configure: fn(&mut dyn SinkOptions) -> Result<ConfiguredSink, OptionRefused>,
+}
+
+type Build = dyn Fn() -> Result<Arc<dyn Sink>, SinkError> + Send + Sync;
+
+/// A sink whose settings were read and checked. It is not open yet.
+#[derive(Clone)]
+pub struct ConfiguredSink {
+    directory: Option<PathBuf>,
+    build: Arc<Build>,
+}
+
+impl ConfiguredSink {
+    /// `build` makes the sink. It holds the settings, so they are never displayed.
+    pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
+        Self { directory: None, build: Arc::new(move || Ok(Arc::new(build()?))) }
+    }
+
+    /// The same for a sink that needs this directory for itself. Two sinks with one directory are a problem of the
+    /// configuration.
+    #[must_use]
+    pub fn with_directory(self, directory: &Path) -> Self {
+        Self { directory: Some(directory.to_owned()), ..self }
+    }
+
+    /// The directory that the sink needs for itself.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    /// Makes the sink. Opens nothing yet.
+    pub fn build(&self) -> Result<Arc<dyn Sink>, SinkError> {
+        (self.build)()
+    }
+}
+
+impl fmt::Debug for ConfiguredSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfiguredSink").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
