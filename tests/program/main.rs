@@ -13,6 +13,7 @@ mod daemon_trouble;
 mod demo;
 mod descriptors;
 mod discoveries;
+mod docs;
 mod durability;
 mod failing_files;
 mod foreign_entries;
