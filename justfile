@@ -1,11 +1,13 @@
 # Recipes for people who work on stocktake. `just` lists them; each is a line or two that can be typed by hand as well.
 
+set positional-arguments
+
 _list:
     @just --list
 
 # Install what the tests need and run them all, or those that a filter names: `just test -E 'test(paging)'`
 test *arguments:
-    tests/run.sh {{arguments}}
+    tests/run.sh "$@"
 
 # Check formatting and run the linter on everything
 lint:
@@ -18,11 +20,11 @@ ci:
 
 # Take the inventory of a built-in registry
 demo *arguments:
-    cargo run --release -- demo {{arguments}}
+    cargo run --release -- demo "$@"
 
 # Measure stocktake against its peers; all parts, or those named: `just bench catalog tags`
 bench *parts:
-    cargo run --release -p stocktake-bench {{parts}}
+    cargo run --release -p stocktake-bench "$@"
 
 # Build the book of docs/ into target/book, and the documentation of the code
 docs:
