@@ -1,5 +1,5 @@
 //! What is known beforehand about a registry of some kind: names and scopes that cannot work there, and what will be done
-//! otherwise than guides to it say. Where each line comes from stands in the README's table about Quay.
+//! otherwise than guides to it say. Where each line comes from stands in the table about Quay of docs/registries.md.
 
 use url::Url;
 

@@ -1,6 +1,7 @@
 //! Rules for the source, the documentation and the samples, which a machine can hold.
 
 mod bounds;
+mod docs;
 mod import_graph;
 mod imports;
 pub(crate) mod layers;

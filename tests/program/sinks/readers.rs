@@ -185,9 +185,9 @@ async fn duckdb_and_pyarrow_read_tags_and_manifests_with_what_is_nested_in_them(
 }
 
 #[test]
-fn the_readme_documents_these_columns_and_which_are_never_null() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let line = readme.lines().find_map(|line| line.strip_prefix("| `repositories` | ")).expect("a row about the table");
+fn reading_the_data_documents_these_columns_and_which_are_never_null() {
+    let page = fs::read_to_string(root().join("docs/reading-the-data.md")).unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix("| `repositories` | ")).expect("a row about the table");
     let mut depth = 0;
     let bare: String = line
         .chars()
