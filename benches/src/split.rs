@@ -3,7 +3,11 @@
 use std::collections::HashSet;
 
 use futures::StreamExt;
-use stocktake::registry::{Auth, Client, Kind, Settings, Split};
+use stocktake::registry::Auth;
+use stocktake::registry::Client;
+use stocktake::registry::RegistryKind;
+use stocktake::registry::RegistrySettings;
+use stocktake::registry::Split;
 use url::Url;
 
 use crate::Failure;
@@ -46,8 +50,8 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
 /// Lists all names, each of which has to come once.
 pub(crate) async fn list(url: &Url, split: Split, requests: &mut u64) -> Result<u64, Failure> {
     // The server gives itself out for docker-registry, which is never split of its own accord.
-    let kind = Some(Kind::Zot);
-    let settings = Settings { auth: Auth::None, kind, split, ..Settings::new("bench", url.clone()) };
+    let kind = Some(RegistryKind::Zot);
+    let settings = RegistrySettings { auth: Auth::None, kind, split, ..RegistrySettings::new("bench", url.clone()) };
     let client = Client::new(settings)?;
     let mut pages = client.catalog(None);
     let mut seen = HashSet::new();

@@ -1,7 +1,17 @@
 //! What the rules look at: everything that was seen, as plain data.
 
-use crate::registry::examine::{About, Exchange, Offer, Reply, TokenFacts};
-use crate::registry::{ApiLogin, Auth, Kind, KnownCause, RegistryError, Settings, Step as At};
+use crate::registry::ApiLogin;
+use crate::registry::Auth;
+use crate::registry::KnownCause;
+use crate::registry::RegistryError;
+use crate::registry::RegistryKind;
+use crate::registry::RegistrySettings;
+use crate::registry::Step as At;
+use crate::registry::examine::Exchange;
+use crate::registry::examine::ExchangePurpose;
+use crate::registry::examine::Offer;
+use crate::registry::examine::Reply;
+use crate::registry::examine::TokenFacts;
 use crate::run::{Plan, chain};
 
 use super::report::{Severity, Step};
@@ -26,7 +36,7 @@ pub struct Evidence {
     /// How many names the first page has, readable or not.
     pub names: Option<u64>,
     /// The registry's kind and how that is known.
-    pub kind: Option<(Kind, &'static str)>,
+    pub kind: Option<(RegistryKind, &'static str)>,
 }
 
 /// With what the names of repositories are asked for.
@@ -71,7 +81,7 @@ impl Evidence {
     }
 
     /// What is known from the settings of the registry alone.
-    pub fn of_settings(settings: &Settings) -> Self {
+    pub fn of_settings(settings: &RegistrySettings) -> Self {
         let login = match &settings.auth {
             Auth::Token(login) => login.as_ref(),
             Auth::Basic(login) => Some(login),
@@ -79,7 +89,7 @@ impl Evidence {
         };
         let is_anonymous = matches!(settings.auth, Auth::None | Auth::Token(None));
         Self {
-            is_quay: settings.kind.or_else(|| Kind::of_url(&settings.url)) == Some(Kind::Quay),
+            is_quay: settings.kind.or_else(|| RegistryKind::of_url(&settings.url)) == Some(RegistryKind::Quay),
             username: login.map(|login| login.username.clone()),
             login: if is_anonymous { Login::None } else { Login::Configured },
             allow_empty: false,
@@ -92,18 +102,18 @@ impl Evidence {
     }
 
     /// The exchanges of one kind, in order.
-    pub fn about(&self, about: About) -> impl DoubleEndedIterator<Item = &Exchange> {
+    pub fn about(&self, about: ExchangePurpose) -> impl DoubleEndedIterator<Item = &Exchange> {
         self.exchanges.iter().filter(move |exchange| exchange.about == about)
     }
 
     /// What `/v2/` answered to nobody.
     pub fn ping(&self) -> Option<&Reply> {
-        self.about(About::Ping).next()?.answer()
+        self.about(ExchangePurpose::Ping).next()?.answer()
     }
 
     /// The tokens that were got, in order, each with the exchange that brought it.
     pub fn tokens(&self) -> impl DoubleEndedIterator<Item = (&Exchange, &TokenFacts)> {
-        self.about(About::Token).filter_map(|exchange| Some((exchange, exchange.answer()?.token.as_ref()?)))
+        self.about(ExchangePurpose::Token).filter_map(|exchange| Some((exchange, exchange.answer()?.token.as_ref()?)))
     }
 
     /// The last offer of a scheme, by whomever.

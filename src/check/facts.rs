@@ -4,8 +4,15 @@ use chrono::DateTime;
 
 use super::evidence::Evidence;
 use super::report::Fact;
-use crate::registry::examine::{About, Exchange, Handshake, TokenFacts};
-use crate::registry::{Auth, LifetimeSource, Page, Settings, shown};
+use crate::registry::Auth;
+use crate::registry::LifetimeSource;
+use crate::registry::Page;
+use crate::registry::RegistrySettings;
+use crate::registry::examine::Exchange;
+use crate::registry::examine::ExchangePurpose;
+use crate::registry::examine::Handshake;
+use crate::registry::examine::TokenFacts;
+use crate::registry::shown;
 use crate::run::Plan;
 
 /// Names and settings; of secrets, where they are kept.
@@ -33,7 +40,7 @@ pub(super) fn settings(plan: &Plan) -> Vec<Fact> {
 }
 
 /// On Quay, a name without `+` is a person's, or a robot's written wrongly; `$oauthtoken` and its like are neither.
-fn person(settings: &Settings) -> Option<Fact> {
+fn person(settings: &RegistrySettings) -> Option<Fact> {
     let evidence = Evidence::of_settings(settings);
     let name = evidence.username.filter(|_| evidence.is_quay)?;
     let odd = !name.contains(['+', '/']) && !name.starts_with('$');
@@ -76,7 +83,7 @@ pub(super) fn login(evidence: &Evidence) -> Vec<Fact> {
     if let Some((exchange, token)) = evidence.tokens().next_back() {
         return [token_request(exchange), vec![Fact::new("status", "200")], self::token(exchange, token)].concat();
     }
-    let asked = evidence.about(About::Token).next_back();
+    let asked = evidence.about(ExchangePurpose::Token).next_back();
     let mut facts = asked.map_or_else(Vec::new, token_request);
     // Without a token endpoint, the credentials themselves were sent.
     let sent = evidence.exchanges.iter().rev().find(|exchange| exchange.is_authorized());
@@ -160,7 +167,7 @@ pub(super) fn scope(evidence: &Evidence) -> Vec<Fact> {
         let status = exchange.status().map_or("no answer".to_owned(), |status| status.to_string());
         Fact::new("asked for", format!("{scopes}: {status}"))
     };
-    let mut facts: Vec<_> = evidence.about(About::Token).map(asked).collect();
+    let mut facts: Vec<_> = evidence.about(ExchangePurpose::Token).map(asked).collect();
     let claims = evidence.tokens().next_back().and_then(|(_, token)| token.claims.as_ref());
     facts.extend(claims.map(|claims| Fact::new("granted", access(claims.access.as_deref()))));
     facts
@@ -173,7 +180,7 @@ pub(super) fn page(evidence: &Evidence, page: &Page) -> Vec<Fact> {
     }
     facts.extend(evidence.kind.map(|(kind, why)| Fact::new("kind", format!("{kind}, because {why}"))));
     facts.push(Fact::new("order", order(page)));
-    let fetched = evidence.about(About::Catalog).rfind(|exchange| exchange.status() == Some(200));
+    let fetched = evidence.about(ExchangePurpose::Catalog).rfind(|exchange| exchange.status() == Some(200));
     if let Some(exchange) = fetched {
         facts.extend(exchange.asked("n").map(|n| Fact::new("asked for", format!("{n} a page"))));
         let link = exchange.answer().and_then(|reply| reply.link.as_ref());

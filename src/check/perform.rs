@@ -8,7 +8,10 @@ use super::evidence::{Evidence, Failure};
 use super::report::{Fact, Outcome, Severity, Step, StepReport};
 use super::{facts, rules};
 use crate::discovery;
-use crate::registry::examine::{About, Examination, Exchange, NoConnection};
+use crate::registry::examine::Examination;
+use crate::registry::examine::Exchange;
+use crate::registry::examine::ExchangePurpose;
+use crate::registry::examine::NoConnection;
 use crate::registry::{Auth, Fault, KnownCause, Page, RegistryError};
 use crate::run::{Plan, chain};
 
@@ -136,7 +139,7 @@ impl<'a> Performance<'a> {
         self.evidence.names = Some(page.names.len() as u64 + page.invalid_count);
         self.evidence.kind = examination.kind();
         // Names of another source say nothing of the login here: the tags will.
-        let untold = self.evidence.about(About::Catalog).next().is_none();
+        let untold = self.evidence.about(ExchangePurpose::Catalog).next().is_none();
         if !untold {
             self.entered();
         }
@@ -164,7 +167,7 @@ impl<'a> Performance<'a> {
             }
             Step::Page => {
                 // An API has a login of its own.
-                if self.evidence.about(About::Catalog).next().is_some() {
+                if self.evidence.about(ExchangePurpose::Catalog).next().is_some() {
                     self.entered();
                 }
                 Vec::new()
@@ -186,8 +189,8 @@ impl<'a> Performance<'a> {
     }
 
     fn login_done(&mut self) {
-        let asked: Duration = self.evidence.about(About::Token).map(|exchange| exchange.took).sum();
-        if self.evidence.about(About::Token).next().is_some() {
+        let asked: Duration = self.evidence.about(ExchangePurpose::Token).map(|exchange| exchange.took).sum();
+        if self.evidence.about(ExchangePurpose::Token).next().is_some() {
             let seen = facts::login(&self.evidence);
             return self.good(Step::Login, asked, seen);
         }
@@ -357,6 +360,6 @@ fn shortfall(page: &Page) -> Option<Failure> {
 }
 
 fn is_gone(error: &RegistryError, evidence: &Evidence) -> bool {
-    let answer = evidence.about(About::Tags).next_back().and_then(Exchange::status);
+    let answer = evidence.about(ExchangePurpose::Tags).next_back().and_then(Exchange::status);
     answer == Some(404) && matches!(error.fault(), Fault::Protocol | Fault::Gone | Fault::Unsupported)
 }

@@ -4,7 +4,9 @@
 //! remedies. The rest is seen only by whoever looks at the whole conversation: clocks, lifetimes, an empty page for
 //! nobody, a scope that was refused on the way.
 
-use crate::registry::examine::{About, Exchange, TokenFacts};
+use crate::registry::examine::Exchange;
+use crate::registry::examine::ExchangePurpose;
+use crate::registry::examine::TokenFacts;
 use crate::registry::{KnownCause, ScopeSet, grants_cover, shown};
 
 use super::evidence::{Evidence, Failure, Login};
@@ -113,12 +115,12 @@ fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
     if evidence.names != Some(0) || evidence.allow_empty {
         return None;
     }
-    let page = evidence.about(About::Catalog).next_back();
+    let page = evidence.about(ExchangePurpose::Catalog).next_back();
     let is_nobody = |token: &TokenFacts| token.claims.as_ref().is_some_and(|claims| claims.anonymous);
     // As a run judges it: a registry that asks for a login, or gives tokens, has accounts.
     let has_accounts = || {
         let asked = evidence.ping().is_some_and(|ping| ping.status >= 400 || !ping.offers.is_empty());
-        asked || evidence.about(About::Token).next().is_some()
+        asked || evidence.about(ExchangePurpose::Token).next().is_some()
     };
     let nobody = match page {
         _ if evidence.login == Login::NoneForApi => !evidence.list_failed(),
@@ -164,7 +166,7 @@ fn nothing_listed(evidence: &Evidence) -> Option<Diagnosis> {
         return None;
     }
     let account = evidence.username.as_deref().map_or(String::new(), |name| format!(" to `{}`", shown(name)));
-    let listed = evidence.about(About::Catalog).next_back();
+    let listed = evidence.about(ExchangePurpose::Catalog).next_back();
     let asked = listed.map(|exchange| Fact::new("request", format!("{} {}", exchange.method, exchange.url)));
     let claims = evidence.tokens().next_back().map_or(Vec::new(), |(_, token)| super::facts::claims(token));
     Some(Diagnosis {
@@ -244,7 +246,7 @@ fn scope_unreadable(evidence: &Evidence) -> Option<Diagnosis> {
     if let Some(failed) = recognised(evidence, rule) {
         return Some(failed);
     }
-    let first = evidence.about(About::Token).next().filter(|_| !evidence.scopes.is_empty())?;
+    let first = evidence.about(ExchangePurpose::Token).next().filter(|_| !evidence.scopes.is_empty())?;
     let reply = first.answer().filter(|reply| reply.status == 400)?;
     let tried = evidence.scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
     Some(Diagnosis {
@@ -260,7 +262,7 @@ fn scope_unreadable(evidence: &Evidence) -> Option<Diagnosis> {
 /// The last words of a registry or its token endpoint that bear on a step.
 fn conversation(evidence: &Evidence, step: Step) -> Vec<Fact> {
     let bears = |exchange: &&Exchange| match step {
-        Step::Ping => exchange.about == About::Ping,
+        Step::Ping => exchange.about == ExchangePurpose::Ping,
         Step::Login | Step::Scope | Step::Page | Step::Tags => true,
         _ => false,
     };

@@ -13,7 +13,10 @@ use tempfile::NamedTempFile;
 
 use super::*;
 use crate::discovery::DiscoverySettings;
-use crate::registry::{Auth, Login, SecretSource, Settings};
+use crate::registry::Auth;
+use crate::registry::PasswordLogin;
+use crate::registry::RegistrySettings;
+use crate::registry::SecretSource;
 use crate::snapshot::JudgeSettings;
 use crate::tests::secret_file;
 use crate::walk::WalkSettings;
@@ -38,8 +41,8 @@ impl Rig {
         let secret = secret_file(PASSWORD);
         let url = "http://127.0.0.1:1".parse().expect("a URL");
         let password = SecretSource::File(secret.path().to_owned());
-        let mut registry = Settings::new("fake", url);
-        registry.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
+        let mut registry = RegistrySettings::new("fake", url);
+        registry.auth = Auth::Token(Some(PasswordLogin { username: USERNAME.into(), password }));
         registry.timeout = Duration::from_secs(5);
         let plan = Plan {
             name: "fake".parse().expect("a name"),
@@ -62,7 +65,7 @@ impl Rig {
         self
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut RegistrySettings)) -> Self {
         change(&mut self.plan.registry);
         self
     }

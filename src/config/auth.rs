@@ -17,7 +17,11 @@
 
 use std::time::Duration;
 
-use crate::registry::{Auth, DockerConfig, Login, SecretCommand, SecretSource};
+use crate::registry::Auth;
+use crate::registry::DockerConfig;
+use crate::registry::PasswordLogin;
+use crate::registry::SecretCommand;
+use crate::registry::SecretSource;
 use yaml_sections::Phrase::{self, Computed, Plain};
 use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Section, Written, YamlValue};
 
@@ -202,9 +206,9 @@ pub(super) fn login(
     section: &Section<'_>,
     username: Option<String>,
     password: Option<SecretSource>,
-) -> Checked<Option<Login>> {
+) -> Checked<Option<PasswordLogin>> {
     match (username, password) {
-        (Some(username), Some(password)) => Ok(Some(Login { username, password })),
+        (Some(username), Some(password)) => Ok(Some(PasswordLogin { username, password })),
         (None, None) => Ok(None),
         (Some(_), None) => Err(section.problem("`username` needs a password", format!("add {PASSWORD_SOURCES}"))),
         (None, Some(_)) => Err(section.problem("a password needs a user name", "add `username: NAME`")),

@@ -6,7 +6,12 @@ use url::Url;
 
 use super::{address, auth};
 use crate::discovery::DiscoverySettings;
-use crate::registry::{ApiLogin, ApiSettings, Auth, Login, SecretSource, is_repository_name};
+use crate::registry::ApiLogin;
+use crate::registry::ApiSettings;
+use crate::registry::Auth;
+use crate::registry::PasswordLogin;
+use crate::registry::SecretSource;
+use crate::registry::is_repository_name;
 use yaml_sections::Phrase::{self, Computed, Plain};
 use yaml_sections::{Checked, Field, OptionalKey, RequiredKey, Section, YamlValue, alternatives};
 
@@ -85,7 +90,7 @@ pub(super) struct ListedRegistry<'r> {
 
 impl ListedRegistry<'_> {
     /// The user name and password of the registry, if it has them.
-    fn login(&self) -> Option<Login> {
+    fn login(&self) -> Option<PasswordLogin> {
         match self.auth {
             Some(Auth::Token(Some(login)) | Auth::Basic(login)) => Some(login.clone()),
             _ => None,
@@ -133,7 +138,7 @@ fn harbor(api: ApiSettings, projects: Vec<String>) -> DiscoverySettings {
     DiscoverySettings::Harbor { api, projects }
 }
 
-fn basic(login: Option<Login>) -> ApiLogin {
+fn basic(login: Option<PasswordLogin>) -> ApiLogin {
     login.map_or(ApiLogin::Anonymous, ApiLogin::Basic)
 }
 
@@ -265,7 +270,7 @@ fn bearer(section: &Section<'_>, token: Option<SecretSource>) -> Checked<ApiLogi
 }
 
 /// The login of this mapping, else that of the registry.
-fn login(section: &mut Section<'_>, registry: &ListedRegistry<'_>) -> Checked<Option<Login>> {
+fn login(section: &mut Section<'_>, registry: &ListedRegistry<'_>) -> Checked<Option<PasswordLogin>> {
     let username = section.optional(&auth::USERNAME, auth::username);
     let password = auth::secret(section, &auth::PASSWORD);
     let login = auth::login(section, username?, password?)?.or_else(|| registry.login());

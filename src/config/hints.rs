@@ -3,19 +3,22 @@
 
 use url::Url;
 
-use crate::registry::{Auth, CATALOG_SCOPE, Kind, ScopeSet};
+use crate::registry::Auth;
+use crate::registry::CATALOG_SCOPE;
+use crate::registry::RegistryKind;
+use crate::registry::ScopeSet;
 use yaml_sections::{Checked, Field, is_plain};
 
 /// Checks the user name of a registry of this kind.
-pub(super) fn username(kind: Option<Kind>, field: &Field<'_>) -> Checked<()> {
+pub(super) fn username(kind: Option<RegistryKind>, field: &Field<'_>) -> Checked<()> {
     let name = field.text()?;
     match kind {
-        Some(Kind::Quay) => quay_username(field, name),
-        Some(Kind::Harbor) => {
+        Some(RegistryKind::Quay) => quay_username(field, name),
+        Some(RegistryKind::Harbor) => {
             harbor_username(field, name);
             Ok(())
         }
-        Some(Kind::Ecr) if name != "AWS" => {
+        Some(RegistryKind::Ecr) if name != "AWS" => {
             let help = "write `username: AWS`; the password is what `aws ecr get-login-password` prints";
             field.note("Amazon takes one user name alone", Some(help.to_owned()));
             Ok(())
@@ -57,8 +60,8 @@ fn harbor_username(field: &Field<'_>, name: &str) {
 }
 
 /// Reads scopes, several in one text or in a list.
-pub(super) fn scopes(kind: Option<Kind>, field: &Field<'_>) -> Checked<Vec<String>> {
-    let quay = kind == Some(Kind::Quay);
+pub(super) fn scopes(kind: Option<RegistryKind>, field: &Field<'_>) -> Checked<Vec<String>> {
+    let quay = kind == Some(RegistryKind::Quay);
     let scopes = field.each(|field| {
         let text = field.text()?;
         let scopes = ScopeSet::parse([text]);
@@ -94,16 +97,16 @@ fn quay_scopes(field: &Field<'_>, scopes: &ScopeSet) -> Checked<()> {
 }
 
 /// Notes on a login that this kind does not take.
-pub(super) fn login(kind: Option<Kind>, field: &Field<'_>, auth: Option<&Auth>) {
-    if kind == Some(Kind::Quay) && matches!(auth, Some(Auth::Basic(_))) {
+pub(super) fn login(kind: Option<RegistryKind>, field: &Field<'_>, auth: Option<&Auth>) {
+    if kind == Some(RegistryKind::Quay) && matches!(auth, Some(Auth::Basic(_))) {
         let help = "Quay answers `Invalid bearer token format` to Basic: write `type: token`, the default".to_owned();
         field.note("Quay wants tokens", Some(help));
     }
 }
 
 /// Notes on a service that is not the registry's host.
-pub(super) fn service(kind: Option<Kind>, url: Option<&Url>, field: &Field<'_>, service: &str) {
-    let Some(host) = url.and_then(Url::host_str).filter(|_| kind == Some(Kind::Quay)) else { return };
+pub(super) fn service(kind: Option<RegistryKind>, url: Option<&Url>, field: &Field<'_>, service: &str) {
+    let Some(host) = url.and_then(Url::host_str).filter(|_| kind == Some(RegistryKind::Quay)) else { return };
     let with_port = url.and_then(Url::port).map_or(host.to_owned(), |port| format!("{host}:{port}"));
     if service != host && service != with_port {
         let help = "leave it out: the registry names its service, and Quay refuses tokens for another one".to_owned();
@@ -112,17 +115,17 @@ pub(super) fn service(kind: Option<Kind>, url: Option<&Url>, field: &Field<'_>, 
 }
 
 /// Notes that a limit cuts the inventory short.
-pub(super) fn limit(kind: Option<Kind>, field: &Field<'_>, most: u64) {
-    if kind == Some(Kind::Quay) && most > 0 {
+pub(super) fn limit(kind: Option<RegistryKind>, field: &Field<'_>, most: u64) {
+    if kind == Some(RegistryKind::Quay) && most > 0 {
         let help = "0, the default, is all: pages are followed to the end, and none is kept in memory".to_owned();
         field.note(format!("the inventory ends after {most} repositories"), Some(help));
     }
 }
 
 /// Why this kind needs a `discovery`, and one that it could have.
-pub(super) fn no_catalog(kind: Kind) -> (String, &'static str) {
+pub(super) fn no_catalog(kind: RegistryKind) -> (String, &'static str) {
     let help = match kind {
-        Kind::DockerHub => "for example `discovery: {type: docker_hub, namespaces: [my-org]}`",
+        RegistryKind::DockerHub => "for example `discovery: {type: docker_hub, namespaces: [my-org]}`",
         _ => "for example `discovery: {repositories: [my-org/app]}`",
     };
     (format!("`discovery` is missing: `{kind}` has no catalog"), help)

@@ -10,7 +10,12 @@ use url::Url;
 use super::phrases::{BOOL, DURATION, NAMES, NONE, PATH, TEXT, whole};
 use super::settings::RegistryConfig;
 use super::{address, auth, discovery, hints, schedule, walk};
-use crate::registry::{Auth, ClientCertificate, Kind, Pagination, Settings, Split};
+use crate::registry::Auth;
+use crate::registry::ClientCertificate;
+use crate::registry::Pagination;
+use crate::registry::RegistryKind;
+use crate::registry::RegistrySettings;
+use crate::registry::Split;
 use yaml_sections::Phrase::{Computed, Plain};
 use yaml_sections::{
     Checked, DefaultKey, DerivedKey, Field, OptionalKey, RequiredKey, Section, YamlValue, alternatives, is_plain,
@@ -34,7 +39,7 @@ static URL: RequiredKey = RequiredKey::new(
 static KIND: OptionalKey = OptionalKey::new(
     "kind",
     Computed(|| {
-        let kinds: Vec<_> = std::iter::once("auto").chain(Kind::ALL.map(|(word, _)| word)).collect();
+        let kinds: Vec<_> = std::iter::once("auto").chain(RegistryKind::ALL.map(|(word, _)| word)).collect();
         alternatives(&kinds)
     }),
     Plain("`auto`: told by the host or by the answers"),
@@ -121,7 +126,7 @@ static SINKS: DerivedKey =
 
 fn default_page_sizes() -> String {
     let mut text = format!("`{DEFAULT_PAGE_SIZE}`");
-    for (word, kind) in Kind::ALL {
+    for (word, kind) in RegistryKind::ALL {
         let size = kind.habits().page_size;
         if size != 0 && size != DEFAULT_PAGE_SIZE.get() {
             text.extend(["; ", word, ": `", &size.to_string(), "`"]);
@@ -151,12 +156,12 @@ const LOGIN: [(&str, &str); 7] = [
     ("credential", "credential"),
 ];
 /// Names that forms of other programs have for kinds. `None`: the answers tell the kind.
-const THEIR_KINDS: [(&str, Option<Kind>); 10] = [
-    ("Quay.io", Some(Kind::Quay)),
-    ("Docker Hub", Some(Kind::DockerHub)),
-    ("Amazon ECR", Some(Kind::Ecr)),
-    ("Azure ACR", Some(Kind::Acr)),
-    ("Forgejo", Some(Kind::Gitea)),
+const THEIR_KINDS: [(&str, Option<RegistryKind>); 10] = [
+    ("Quay.io", Some(RegistryKind::Quay)),
+    ("Docker Hub", Some(RegistryKind::DockerHub)),
+    ("Amazon ECR", Some(RegistryKind::Ecr)),
+    ("Azure ACR", Some(RegistryKind::Acr)),
+    ("Forgejo", Some(RegistryKind::Gitea)),
     ("Generic Registry", None),
     ("generic", None),
     ("Google GCR", None),
@@ -182,7 +187,7 @@ pub(super) fn read(
     let literals = auth::refuse_literals(section);
     let url = section.required(&URL, address::url);
     let configured = section.optional(&KIND, kind_of).map(Option::flatten);
-    let kind = configured.as_ref().ok().copied().flatten().or_else(|| Kind::of_url(url.as_ref().ok()?));
+    let kind = configured.as_ref().ok().copied().flatten().or_else(|| RegistryKind::of_url(url.as_ref().ok()?));
     let auth = auth(section, kind, literals.is_err());
     let discovery = section.optional(&DISCOVERY, |field| {
         discovery::read(field, &discovery::ListedRegistry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
@@ -209,13 +214,13 @@ struct FirstKeys<'n> {
     name: Option<&'n RegistryName>,
     url: Checked<Url>,
     /// As the key `kind` says.
-    configured: Checked<Option<Kind>>,
+    configured: Checked<Option<RegistryKind>>,
     /// The same, else as the host of `url` tells it.
-    kind: Option<Kind>,
+    kind: Option<RegistryKind>,
     auth: Checked<Auth>,
 }
 
-fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<Settings> {
+fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<RegistrySettings> {
     let FirstKeys { name, url, configured, kind, auth } = known;
     let scope = section.or_empty(&SCOPE, |field| hints::scopes(kind, field));
     let service = section.optional(&SERVICE, |field| {
@@ -234,7 +239,7 @@ fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<Settings> 
     let tls = tls(section, url.as_ref().ok());
     let timeout = section.or(&TIMEOUT, Field::duration);
     let (ca_file, insecure_tls, client_certificate) = tls?;
-    Ok(Settings {
+    Ok(RegistrySettings {
         name: name.map_or("", RegistryName::as_str).into(),
         url: url?,
         kind: configured?,
@@ -256,20 +261,20 @@ fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<Settings> 
 }
 
 /// The kind. `None`: the answers of the registry tell it.
-fn kind_of(field: &Field<'_>) -> Checked<Option<Kind>> {
+fn kind_of(field: &Field<'_>) -> Checked<Option<RegistryKind>> {
     let text = field.text()?;
     if let Some((words, kind)) = THEIR_KINDS.iter().find(|(words, _)| text.eq_ignore_ascii_case(words)) {
-        let read = kind.map_or("auto", Kind::as_str);
+        let read = kind.map_or("auto", RegistryKind::as_str);
         field.note(format!("`{words}` is read as `{read}`"), None);
         return Ok(*kind);
     }
     let words: Vec<_> =
-        std::iter::once(("auto", None)).chain(Kind::ALL.map(|(word, kind)| (word, Some(kind)))).collect();
+        std::iter::once(("auto", None)).chain(RegistryKind::ALL.map(|(word, kind)| (word, Some(kind)))).collect();
     field.one_of(&words)
 }
 
 /// `auth`, or its keys beside `url`. `refused`: a secret beside `url` was refused, so a missing one is not reported.
-fn auth(section: &mut Section<'_>, kind: Option<Kind>, refused: bool) -> Checked<Auth> {
+fn auth(section: &mut Section<'_>, kind: Option<RegistryKind>, refused: bool) -> Checked<Auth> {
     let beside = section.split_off(&LOGIN);
     match (section.take(&AUTH), beside) {
         (None, None) => Ok(Auth::Token(None)),

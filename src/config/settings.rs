@@ -8,7 +8,7 @@ use stocktake_sink::{ConfiguredSink, RegistryName};
 use yaml_sections::ConfigNote;
 
 use crate::discovery::DiscoverySettings;
-use crate::registry::Settings;
+use crate::registry::RegistrySettings;
 use crate::schedule::Schedule;
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
@@ -41,7 +41,7 @@ pub struct RegistryConfig {
     /// The configured name.
     pub name: RegistryName,
     /// For the protocol.
-    pub client: Settings,
+    pub client: RegistrySettings,
     /// Where names come from.
     pub discovery: DiscoverySettings,
     /// For the walk.

@@ -9,7 +9,7 @@ use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Phrase, Section};
 
 use super::phrases::{BOOL, DURATION_OR_OFF, NONE, REPOSITORIES};
 use super::{discovery, hints};
-use crate::registry::Kind;
+use crate::registry::RegistryKind;
 use crate::snapshot::JudgeSettings;
 use crate::walk::{Depth, NameFilter, WalkSettings};
 
@@ -63,7 +63,7 @@ static SHRINK_LIMIT: DefaultKey<f64> = DefaultKey::new(
 );
 
 /// Reads how far the walk goes.
-pub(super) fn read(section: &mut Section<'_>, kind: Option<Kind>, url: Option<&Url>) -> Checked<WalkSettings> {
+pub(super) fn read(section: &mut Section<'_>, kind: Option<RegistryKind>, url: Option<&Url>) -> Checked<WalkSettings> {
     let depth = section.one_of(&DEPTH);
     let monitored = section.or_empty(&MONITORED_REPOSITORIES, |field| discovery::repositories(field, url));
     let resume_within = section.or(&RESUME_WITHIN, Field::duration_or_off);

@@ -13,7 +13,13 @@ use futures::stream::BoxStream;
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::registry::{Auth, Cursor, Login, Page, RegistryError, SecretSource, Settings};
+use crate::registry::Auth;
+use crate::registry::Cursor;
+use crate::registry::Page;
+use crate::registry::PasswordLogin;
+use crate::registry::RegistryError;
+use crate::registry::RegistrySettings;
+use crate::registry::SecretSource;
 use crate::tests::secret_file;
 use fake_registry::{FakeRegistry, Fault as Goes, Script, SeenRequest};
 
@@ -69,7 +75,7 @@ impl DiscoveryRig {
         let secret = secret_file(SECRET);
         let auth = auth(SecretSource::File(secret.path().to_owned()));
         let timeout = Duration::from_secs(5);
-        let settings = Settings { auth, timeout, ..Settings::new("fake", server.url()) };
+        let settings = RegistrySettings { auth, timeout, ..RegistrySettings::new("fake", server.url()) };
         let client = Client::new(settings).expect("a client");
         Self { server, client, secret }
     }
@@ -78,8 +84,8 @@ impl DiscoveryRig {
         SecretSource::File(self.secret.path().to_owned())
     }
 
-    fn login(&self) -> Login {
-        Login { username: "acme".into(), password: self.source() }
+    fn login(&self) -> PasswordLogin {
+        PasswordLogin { username: "acme".into(), password: self.source() }
     }
 
     fn bearer(&self) -> ApiSettings {

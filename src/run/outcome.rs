@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use stocktake_sink::Verdict;
 
 use super::{Cause, DeliveryError, JudgedRun, SinkOutcome};
-use crate::registry::{Client, RegistryError, Standing};
+use crate::registry::Client;
+use crate::registry::LoginStatus;
+use crate::registry::RegistryError;
 use crate::state::{History, Inventory, LastRun, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
 
 impl From<&Cause> for Reason {
@@ -75,13 +77,13 @@ pub(super) fn note_sinks(history: &mut History, sinks: &[SinkOutcome], at: DateT
 /// The refusals of the credentials in a row, this run's included.
 pub(super) async fn refusals(before: Option<&Refusals>, client: &Client, now: DateTime<Utc>) -> Option<Refusals> {
     match client.standing() {
-        Standing::Accepted => None,
+        LoginStatus::Accepted => None,
         // Nobody can mend a secret that is not configured any more.
-        Standing::Untried => match before {
+        LoginStatus::Untried => match before {
             Some(before) if has_a_secret(client, before).await => Some(before.clone()),
             _ => None,
         },
-        Standing::Refused(error) => refused(before, client, &error, now).await,
+        LoginStatus::Refused(error) => refused(before, client, &error, now).await,
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Plan {
     /// The configured name of the registry.
     pub name: RegistryName,
     /// The registry.
-    pub registry: registry::Settings,
+    pub registry: registry::RegistrySettings,
     /// Where the names of its repositories come from.
     pub discovery: DiscoverySettings,
     /// What to keep of it.

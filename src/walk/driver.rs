@@ -21,7 +21,10 @@ use super::recording::{RecordingResult, RecordingTask};
 use super::unfinished::{ListPosition, WalkCheckpoint};
 use super::{WalkEnd, WalkError, WalkOutcome, WalkProgress, WalkSettings, WalkSources, WalkStart};
 use crate::clock;
-use crate::registry::{Fault, Page, Place, RegistryError};
+use crate::registry::Fault;
+use crate::registry::Page;
+use crate::registry::RegistryError;
+use crate::registry::RepositoryRef;
 
 /// How much of a walk a killed process loses.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
@@ -67,7 +70,7 @@ struct Driver<'a> {
     at_work: Option<JoinHandle<(WalkRecorder, RecordingResult)>>,
     /// How far the list of names is entered.
     pages: ListPosition,
-    waiting: VecDeque<Place>,
+    waiting: VecDeque<RepositoryRef>,
     in_flight: HashSet<Arc<str>>,
     done: Vec<RepositoryReading>,
     checkpoints: Option<Checkpoints>,
@@ -132,7 +135,7 @@ impl<'a> Driver<'a> {
     }
 
     fn wait(&mut self, repositories: &[Arc<str>]) {
-        self.waiting.extend(Place::together(repositories.iter().cloned()));
+        self.waiting.extend(RepositoryRef::together(repositories.iter().cloned()));
     }
 
     async fn run(&mut self, sources: &WalkSources<'a>, stop: &CancellationToken) -> WalkEnd {

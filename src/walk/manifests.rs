@@ -9,10 +9,19 @@ use stocktake_sink::{ManifestKind, RunError};
 use super::memory::{MOST_PARTS, MemoryBudget, ReservedMemory};
 use super::repository_contents::RepositoryContents;
 use crate::clock;
-use crate::registry::{
-    Child, ContentKind, Contents, Descriptor, Fault, ImageConfig, Manifest, Odd, Place, Platform, RegistryError,
-    Resolved, chain,
-};
+use crate::registry::Child;
+use crate::registry::ContentKind;
+use crate::registry::Contents;
+use crate::registry::Descriptor;
+use crate::registry::Fault;
+use crate::registry::ImageConfig;
+use crate::registry::Manifest;
+use crate::registry::Odd;
+use crate::registry::Platform;
+use crate::registry::RegistryError;
+use crate::registry::RepositoryRef;
+use crate::registry::Resolved;
+use crate::registry::chain;
 use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 
 /// How deep indexes of indexes are followed; no tool we know makes deeper ones.
@@ -35,7 +44,7 @@ pub(super) struct ManifestReader<'a> {
     /// Requests under way at once.
     width: usize,
     memory: &'a MemoryBudget,
-    place: &'a Place,
+    place: &'a RepositoryRef,
     known: KnownRepository,
     /// By digest.
     rows: BTreeMap<String, ManifestRow>,
@@ -48,7 +57,7 @@ impl<'a> ManifestReader<'a> {
         contents: &'a dyn Contents,
         width: usize,
         memory: &'a MemoryBudget,
-        place: &'a Place,
+        place: &'a RepositoryRef,
         known: KnownRepository,
         found: RepositoryContents,
     ) -> Self {

@@ -11,7 +11,11 @@ use super::manifests::ManifestReader;
 use super::memory::MemoryBudget;
 use super::repository_contents::RepositoryContents;
 use crate::clock;
-use crate::registry::{Contents, Fault, Place, RegistryError, Tags};
+use crate::registry::Contents;
+use crate::registry::Fault;
+use crate::registry::RegistryError;
+use crate::registry::RepositoryRef;
+use crate::registry::Tags;
 use crate::snapshot::{KnownRepository, RepositoryState, SnapshotLookup};
 
 /// Reads repositories.
@@ -66,13 +70,13 @@ impl RepositoryReading {
 
 impl RepositoryReader<'_> {
     /// Reads a repository; a monitored one with its tags at least.
-    pub(super) async fn read(&self, place: Place, monitored: bool) -> RepositoryReading {
+    pub(super) async fn read(&self, place: RepositoryRef, monitored: bool) -> RepositoryReading {
         let depth = if monitored { self.depth.max(Depth::Tags) } else { self.depth };
         let found = self.found(&place, depth).await;
         RepositoryReading { repository: place.repository, monitored, observed_at: clock::now(), found }
     }
 
-    async fn found(&self, place: &Place, depth: Depth) -> Result<RepositoryContents, RegistryError> {
+    async fn found(&self, place: &RepositoryRef, depth: Depth) -> Result<RepositoryContents, RegistryError> {
         let Tags { names, invalid, invalid_count, null } = self.contents.tags(place).await?;
         let mut found = RepositoryContents { tags: names, null, ..RepositoryContents::default() };
         if invalid_count > 0 {

@@ -5,7 +5,10 @@ use tracing::debug;
 
 use super::memory::ReservedMemory;
 use super::notes::Notes;
-use crate::registry::{Names, Place, RegistryError, Resolved};
+use crate::registry::Names;
+use crate::registry::RegistryError;
+use crate::registry::RepositoryRef;
+use crate::registry::Resolved;
 use crate::snapshot::ManifestRow;
 
 /// What a repository holds.
@@ -30,7 +33,7 @@ pub(super) struct RepositoryContents {
 
 impl RepositoryContents {
     /// Notes something about this repository.
-    pub(super) fn note(&mut self, place: &Place, note: RunError) {
+    pub(super) fn note(&mut self, place: &RepositoryRef, note: RunError) {
         debug!(repository = %place.repository, code = note.code, "noted: {}", note.message);
         self.notes.add(RunError { repository: Some(place.repository.to_string()), ..note });
     }

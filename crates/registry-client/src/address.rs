@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 /// Who can reach an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum AddressKind {
     /// Everybody.
     #[default]
     Public,
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Reserved,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for AddressKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Public => "a public address",
@@ -62,7 +62,7 @@ const METADATA_6: [Ipv6Addr; 4] = [
     Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
 ];
 
-impl Kind {
+impl AddressKind {
     /// The kind of this address. One of IPv6 that only wraps one of IPv4 is of that one's kind.
     pub(crate) fn of(address: IpAddr) -> Self {
         match address {
@@ -120,12 +120,12 @@ fn wrapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 /// A range of addresses: `10.2.0.0/16`, `fd00::/8`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub struct AddressRange {
     base: IpAddr,
     bits: u8,
 }
 
-impl Network {
+impl AddressRange {
     /// Whether the address is within it. One of IPv6 that maps one of IPv4 is that one.
     pub fn contains(&self, address: IpAddr) -> bool {
         let whole = |address| match address {
@@ -141,17 +141,17 @@ impl Network {
 /// Neither an address nor a range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a range of addresses")]
-pub struct NotANetwork;
+pub struct NotAnAddressRange;
 
-impl FromStr for Network {
-    type Err = NotANetwork;
+impl FromStr for AddressRange {
+    type Err = NotAnAddressRange;
 
-    fn from_str(text: &str) -> Result<Self, NotANetwork> {
+    fn from_str(text: &str) -> Result<Self, NotAnAddressRange> {
         let (base, bits) = text.split_once('/').map_or((text, None), |(base, bits)| (base, Some(bits)));
-        let base: IpAddr = base.parse().map_err(|_| NotANetwork)?;
+        let base: IpAddr = base.parse().map_err(|_| NotAnAddressRange)?;
         let most = if base.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), str::parse).map_err(|_| NotANetwork)?;
-        if bits > most { Err(NotANetwork) } else { Ok(Self { base, bits }) }
+        let bits = bits.map_or(Ok(most), str::parse).map_err(|_| NotAnAddressRange)?;
+        if bits > most { Err(NotAnAddressRange) } else { Ok(Self { base, bits }) }
     }
 }
 
@@ -159,29 +159,35 @@ impl FromStr for Network {
 mod tests {
     use super::*;
 
-    fn kind(address: &str) -> Kind {
-        Kind::of(address.parse().expect("an address"))
+    fn kind(address: &str) -> AddressKind {
+        AddressKind::of(address.parse().expect("an address"))
     }
 
     #[test]
     fn every_special_address_is_known() {
         for (wanted, addresses) in [
-            (Kind::Loopback, &["127.0.0.1", "127.0.0.2", "127.255.255.255", "0.0.0.0", "0.1.2.3", "::1", "::"][..]),
-            (Kind::Private, &["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.0.1"]),
-            (Kind::Private, &["198.18.0.1", "fc00::1", "fd12:3456::1", "fec0::1", "64:ff9b:1::1"]),
-            (Kind::LinkLocal, &["169.254.0.1", "169.254.255.255", "fe80::1", "febf::1"]),
-            (Kind::Metadata, &["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16"]),
-            (Kind::Metadata, &["fd00:ec2::254", "fd20:ce::254", "192.0.0.192"]),
             (
-                Kind::Reserved,
+                AddressKind::Loopback,
+                &["127.0.0.1", "127.0.0.2", "127.255.255.255", "0.0.0.0", "0.1.2.3", "::1", "::"][..],
+            ),
+            (
+                AddressKind::Private,
+                &["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.0.1"],
+            ),
+            (AddressKind::Private, &["198.18.0.1", "fc00::1", "fd12:3456::1", "fec0::1", "64:ff9b:1::1"]),
+            (AddressKind::LinkLocal, &["169.254.0.1", "169.254.255.255", "fe80::1", "febf::1"]),
+            (AddressKind::Metadata, &["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16"]),
+            (AddressKind::Metadata, &["fd00:ec2::254", "fd20:ce::254", "192.0.0.192"]),
+            (
+                AddressKind::Reserved,
                 &["224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.51.100.1", "203.0.113.1"],
             ),
-            (Kind::Reserved, &["ff02::1", "2001:db8::1", "100::1", "4000::1", "3fff::1", "5f00::1"]),
+            (AddressKind::Reserved, &["ff02::1", "2001:db8::1", "100::1", "4000::1", "3fff::1", "5f00::1"]),
             (
-                Kind::Public,
+                AddressKind::Public,
                 &["1.1.1.1", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "11.0.0.1", "223.1.1.1"],
             ),
-            (Kind::Public, &["2606:4700:4700::1111", "2a00:1450::1", "2001:4860:4860::8888", "169.253.1.1"]),
+            (AddressKind::Public, &["2606:4700:4700::1111", "2a00:1450::1", "2001:4860:4860::8888", "169.253.1.1"]),
         ] {
             for address in addresses {
                 assert_eq!(kind(address), wanted, "{address}");
@@ -217,12 +223,12 @@ mod tests {
             ("fd00::/8", &["fd12::1"], &["fc00::1", "10.0.0.1"]),
             ("::/0", &["::1", "fd00::1"], &["10.0.0.1"]),
         ] {
-            let read: Network = network.parse().expect("a network");
+            let read: AddressRange = network.parse().expect("a network");
             assert!(inside.iter().all(|address| read.contains(address.parse().expect("an address"))), "{network}");
             assert!(!outside.iter().any(|address| read.contains(address.parse().expect("an address"))), "{network}");
         }
         for odd in ["", "a", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "fd00::/129", "10.0.0/8", "/8", "1.2.3.4/8/8"] {
-            assert_eq!(odd.parse::<Network>(), Err(NotANetwork), "{odd}");
+            assert_eq!(odd.parse::<AddressRange>(), Err(NotAnAddressRange), "{odd}");
         }
     }
 }

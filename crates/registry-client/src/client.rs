@@ -3,14 +3,14 @@
 use crate::access::authorized::Authorized;
 use crate::api::Api;
 use crate::api::ApiSettings;
-use crate::contents::interface::Contents;
+use crate::contents::contents_trait::Contents;
 use crate::contents::reader::RepositoryReader;
 use crate::http::observer::Observer;
 use crate::model::manifest::Descriptor;
 use crate::model::manifest::ImageConfig;
 use crate::model::manifest::Manifest;
 use crate::model::manifest::Resolved;
-use crate::model::place::Place;
+use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
 use async_trait::async_trait;
 use std::fmt;
@@ -20,14 +20,14 @@ use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::retry::RetryPolicy;
-use crate::http::slowed::Slowed;
+use crate::http::slowed::RateLimitSeen;
 use crate::http::stats::Stats;
 use crate::http::transport::Transport;
 use crate::model::page::{Cursor, Page};
-use crate::paging::circle::Bounds;
+use crate::paging::loop_guard::ListBounds;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
-use crate::settings::Settings;
+use crate::settings::RegistrySettings;
 use crate::token::cache::TokenState;
 
 /// The client of one registry; cloned, it shares connections, tokens and counters.
@@ -38,12 +38,12 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     authorized: Arc<Authorized>,
     contents: RepositoryReader,
-    bounds: Bounds,
+    bounds: ListBounds,
 }
 
 /// What became of a client's credentials.
 #[derive(Clone, Debug)]
-pub enum Standing {
+pub enum LoginStatus {
     /// They were not needed so far.
     Untried,
     /// The registry or its token service has taken them, or needs none.
@@ -57,7 +57,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Fault::Tls`](crate::problem::fault::Fault::Tls) if certificates cannot be read, or if none are known and the registry is https.
-    pub fn new(settings: Settings) -> Result<Self, RegistryError> {
+    pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
         Self::observed(settings, Arc::new(()))
     }
 
@@ -65,14 +65,14 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn observed(settings: Settings, observer: Arc<dyn Observer>) -> Result<Self, RegistryError> {
-        Self::build(settings, RetryPolicy::default(), Bounds::default(), observer)
+    pub fn observed(settings: RegistrySettings, observer: Arc<dyn Observer>) -> Result<Self, RegistryError> {
+        Self::build(settings, RetryPolicy::default(), ListBounds::default(), observer)
     }
 
     pub(crate) fn build(
-        settings: Settings,
+        settings: RegistrySettings,
         retry: RetryPolicy,
-        bounds: Bounds,
+        bounds: ListBounds,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, RegistryError> {
         Self::assemble(settings, retry, bounds, observer, true)
@@ -80,17 +80,17 @@ impl Client {
 
     /// A client for `check`, which tells the kind among other facts: the log does not.
     pub(crate) fn examined(
-        settings: Settings,
+        settings: RegistrySettings,
         retry: RetryPolicy,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, RegistryError> {
-        Self::assemble(settings, retry, Bounds::default(), observer, false)
+        Self::assemble(settings, retry, ListBounds::default(), observer, false)
     }
 
     fn assemble(
-        settings: Settings,
+        settings: RegistrySettings,
         retry: RetryPolicy,
-        bounds: Bounds,
+        bounds: ListBounds,
         observer: Arc<dyn Observer>,
         announces_kind: bool,
     ) -> Result<Self, RegistryError> {
@@ -133,17 +133,17 @@ impl Client {
     }
 
     /// The limits on requests that were met so far.
-    pub fn slowed(&self) -> Vec<Slowed> {
+    pub fn slowed(&self) -> Vec<RateLimitSeen> {
         self.0.authorized.transport.slowed()
     }
 
     /// What became of the credentials so far.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> LoginStatus {
         let tokens = self.0.authorized.tokens.source();
         match tokens.rejected() {
-            Some(refusal) => Standing::Refused(refusal.clone()),
-            None if self.0.authorized.is_proven() || tokens.is_proven() => Standing::Accepted,
-            None => Standing::Untried,
+            Some(refusal) => LoginStatus::Refused(refusal.clone()),
+            None if self.0.authorized.is_proven() || tokens.is_proven() => LoginStatus::Accepted,
+            None => LoginStatus::Untried,
         }
     }
 
@@ -188,19 +188,19 @@ impl fmt::Debug for Client {
 
 #[async_trait]
 impl Contents for Client {
-    async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+    async fn tags(&self, place: &RepositoryRef) -> Result<Tags, RegistryError> {
         self.0.contents.tags(place).await
     }
 
-    async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
+    async fn resolve(&self, place: &RepositoryRef, tag: &str) -> Result<Resolved, RegistryError> {
         self.0.contents.resolve(place, tag).await
     }
 
-    async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
+    async fn manifest(&self, place: &RepositoryRef, reference: &str) -> Result<Manifest, RegistryError> {
         self.0.contents.manifest(place, reference).await
     }
 
-    async fn config(&self, place: &Place, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
+    async fn config(&self, place: &RepositoryRef, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
         self.0.contents.config(place, config).await
     }
 }

@@ -31,7 +31,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 use crate::http::retry::RetryPolicy;
-use crate::paging::circle::Bounds;
+use crate::paging::loop_guard::ListBounds;
 use crate::tests::metering::Recorder;
 use fake_registry::{FakeRegistry, PASSWORD, Script, USERNAME};
 
@@ -51,16 +51,16 @@ pub(crate) fn secret_file(text: &str) -> NamedTempFile {
     file
 }
 
-fn login(file: &NamedTempFile) -> Login {
-    Login { username: USERNAME.into(), password: SecretSource::File(file.path().to_owned()) }
+fn login(file: &NamedTempFile) -> PasswordLogin {
+    PasswordLogin { username: USERNAME.into(), password: SecretSource::File(file.path().to_owned()) }
 }
 
-pub(crate) fn settings(url: url::Url, auth: Auth) -> Settings {
-    Settings {
+pub(crate) fn settings(url: url::Url, auth: Auth) -> RegistrySettings {
+    RegistrySettings {
         auth,
         concurrency: NonZeroUsize::new(4).expect("not zero"),
         timeout: Duration::from_secs(5),
-        ..Settings::new("fake", url)
+        ..RegistrySettings::new("fake", url)
     }
 }
 
@@ -77,11 +77,11 @@ impl Rig {
         Self::with(script, |_| {}).await
     }
 
-    async fn with(script: Script, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::bounded(script, Bounds::default(), change).await
+    async fn with(script: Script, change: impl FnOnce(&mut RegistrySettings)) -> Self {
+        Self::bounded(script, ListBounds::default(), change).await
     }
 
-    async fn bounded(script: Script, bounds: Bounds, change: impl FnOnce(&mut Settings)) -> Self {
+    async fn bounded(script: Script, bounds: ListBounds, change: impl FnOnce(&mut RegistrySettings)) -> Self {
         let server = FakeRegistry::start(script).await.expect("a port");
         let secret = secret_file(PASSWORD);
         let mut settings = settings(server.url(), Auth::Token(Some(login(&secret))));

@@ -105,7 +105,7 @@ async fn no_login_where_one_is_wanted() {
 
 #[tokio::test]
 async fn a_scope_that_quay_cannot_read_is_told_of_though_another_is_taken() {
-    let wildcard = |settings: &mut Settings| settings.scope = vec!["repository:org/*:pull".into()];
+    let wildcard = |settings: &mut RegistrySettings| settings.scope = vec!["repository:org/*:pull".into()];
     let rig = Rig::of(Script::quay_like(["a"])).await.with(wildcard);
     let report = fires("scope_unreadable", Step::Scope, Severity::Good, rig).await;
     let told = report.diagnoses().next().unwrap();
@@ -261,7 +261,7 @@ async fn too_many_requests() {
     }
 }
 
-fn at_tls(change: impl FnOnce(&mut Settings)) -> Rig {
+fn at_tls(change: impl FnOnce(&mut RegistrySettings)) -> Rig {
     let rig = Rig::nowhere().with(|settings| {
         settings.url = serve();
         settings.auth = Auth::None;

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::*;
-use crate::registry::{
-    AllowedHost, Auth, ClientCertificate, DockerConfig, Login, Pagination, SecretCommand, SecretSource,
-};
+use crate::registry::AllowedHost;
+use crate::registry::Auth;
+use crate::registry::ClientCertificate;
+use crate::registry::DockerConfig;
+use crate::registry::Pagination;
+use crate::registry::PasswordLogin;
+use crate::registry::SecretCommand;
+use crate::registry::SecretSource;
 use crate::snapshot::JudgeSettings;
 
 #[test]
@@ -54,7 +59,7 @@ fn every_key_is_read() {
     .unwrap();
     let client = &registry.client;
     let password = SecretSource::File("/run/secrets/quay".into());
-    assert_eq!(client.auth, Auth::Token(Some(Login { username: "my-org+robot".to_owned(), password })));
+    assert_eq!(client.auth, Auth::Token(Some(PasswordLogin { username: "my-org+robot".to_owned(), password })));
     assert_eq!(client.scope, ["repository:my-org/app:pull", "registry:catalog:*"]);
     assert_eq!(client.pagination, Pagination::Repair);
     assert_eq!(client.service.as_deref(), Some("quay.io"));
@@ -83,7 +88,7 @@ fn every_key_is_read() {
 
 #[test]
 fn logins_are_read() {
-    let login = |password| Login { username: "u".to_owned(), password };
+    let login = |password| PasswordLogin { username: "u".to_owned(), password };
     let mut aws = SecretCommand::new("aws", vec!["ecr".to_owned()]);
     (aws.lifetime, aws.timeout) = (Some(Duration::from_hours(12)), Duration::from_mins(1));
     for (auth, expected) in [

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::discovery::DiscoverySettings;
-use crate::registry::{ApiLogin, Auth, Kind, Login, Pagination, SecretSource, Split};
+use crate::registry::ApiLogin;
+use crate::registry::Auth;
+use crate::registry::Pagination;
+use crate::registry::PasswordLogin;
+use crate::registry::RegistryKind;
+use crate::registry::SecretSource;
+use crate::registry::Split;
 use crate::walk::Depth;
 
 /// The notes on a registry with these lines, whose host is `url`.
@@ -44,7 +50,7 @@ fn every_key_of_sources_is_read_and_has_its_default() {
     .unwrap();
     assert_eq!((registry.walk.depth, registry.walk.resume_within), (Depth::Manifests, Duration::from_mins(90)));
     assert_eq!(registry.client.requests_per_second.map(std::num::NonZeroU32::get), Some(7));
-    assert_eq!((registry.client.kind, registry.client.split), (Some(Kind::Gitea), Split::Off));
+    assert_eq!((registry.client.kind, registry.client.split), (Some(RegistryKind::Gitea), Split::Off));
     assert_eq!(registry.client.page_size.get(), 100, "what Gitea gives");
     assert_eq!(registry.walk.monitored, ["acme/app", "b"]);
     for off in ["0", "off", "0s"] {
@@ -56,7 +62,7 @@ fn every_key_of_sources_is_read_and_has_its_default() {
 #[test]
 fn discoveries_are_read() {
     let token = ApiLogin::Bearer(SecretSource::Env("T".to_owned()));
-    let login = Login { username: "u".to_owned(), password: SecretSource::Env("P".to_owned()) };
+    let login = PasswordLogin { username: "u".to_owned(), password: SecretSource::Env("P".to_owned()) };
     let with = |url: Option<&str>, login: &ApiLogin| crate::registry::ApiSettings {
         url: url.map(|url| url.parse().unwrap()),
         login: login.clone(),
@@ -75,7 +81,7 @@ fn discoveries_are_read() {
         (
             "{type: harbor, projects: [library], username: x, password_env: P}",
             DiscoverySettings::Harbor {
-                api: with(None, &ApiLogin::Basic(Login { username: "x".to_owned(), ..login.clone() })),
+                api: with(None, &ApiLogin::Basic(PasswordLogin { username: "x".to_owned(), ..login.clone() })),
                 projects: list(&["library"]),
             },
         ),
@@ -288,8 +294,8 @@ fn the_guides_own_example_is_read_and_what_is_done_differently_is_said() {
     let text = format!("{SINK}registries:\n  - name: r\n    url: https://quay.io\n{lines}");
     let registry = load_text(&text).unwrap().registries.remove(0);
     let password = SecretSource::File("/run/secrets/quay".into());
-    assert_eq!(registry.client.auth, Auth::Token(Some(Login { username: "myorg+myrobot".into(), password })));
-    assert_eq!((registry.client.kind, registry.walk.max_repositories), (Some(Kind::Quay), 200));
+    assert_eq!(registry.client.auth, Auth::Token(Some(PasswordLogin { username: "myorg+myrobot".into(), password })));
+    assert_eq!((registry.client.kind, registry.walk.max_repositories), (Some(RegistryKind::Quay), 200));
     assert_eq!(registry.walk.monitored, ["myorg/frontend", "myorg/backend"]);
     assert_eq!(registry.client.scope, ["repository:myorg/myrepo:pull"]);
 }

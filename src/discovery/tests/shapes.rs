@@ -111,7 +111,7 @@ async fn gitlab_is_listed_by_group_and_project_on_another_host() {
     // The registry is where nobody listens: nothing is asked there.
     let mut url = rig.server.url();
     url.set_path("/gitlab/");
-    let registry = Settings::new("r", "http://127.0.0.1:1".parse().expect("a URL"));
+    let registry = RegistrySettings::new("r", "http://127.0.0.1:1".parse().expect("a URL"));
     let rig = DiscoveryRig { client: Client::new(registry).expect("a client"), ..rig };
     let settings = DiscoverySettings::Gitlab {
         api: ApiSettings { url: Some(url), ..rig.bearer() },
@@ -166,7 +166,7 @@ async fn docker_hub_without_a_login_shows_what_anybody_sees() {
 
 #[tokio::test]
 async fn azures_catalog_is_read_with_a_token_for_the_scope_that_it_names() {
-    let auth = |password| Auth::Token(Some(Login { username: "acme".into(), password }));
+    let auth = |password| Auth::Token(Some(PasswordLogin { username: "acme".into(), password }));
     let challenge = "Bearer realm=\"{base}/oauth2/token\",service=\"x.azurecr.io\"";
     let with_scope = format!("{challenge},scope=\"registry:catalog:*\"");
     let answer = move |seen: &SeenRequest, _| {

@@ -15,7 +15,7 @@ use super::*;
 
 fn plan(state: &Path) -> Plan {
     let url = "http://127.0.0.1:9".parse().unwrap();
-    let registry = registry::Settings { auth: Auth::None, ..registry::Settings::new("quay", url) };
+    let registry = registry::RegistrySettings { auth: Auth::None, ..registry::RegistrySettings::new("quay", url) };
     let walk = WalkSettings::default();
     let (state, config_sha256) = (state.to_owned(), String::new());
     Plan {

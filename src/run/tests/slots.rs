@@ -8,7 +8,8 @@ use stocktake_sink::{SinkError, SinkErrorKind, Snapshot, Trigger};
 use tokio::sync::Mutex;
 
 use super::*;
-use crate::registry::{Login, SecretSource};
+use crate::registry::PasswordLogin;
+use crate::registry::SecretSource;
 use fake_registry::{Endpoint, FakeRegistry, PASSWORD, Repositories, Script, USERNAME};
 
 /// A sink that fails or hangs if it is told to, and counts what it took.
@@ -64,7 +65,7 @@ impl SlotPlace {
         let mut plan = plan(&self.directory.path().join("state"));
         let password = SecretSource::File(self.directory.path().join("password"));
         plan.registry.url = self.registry.url();
-        plan.registry.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
+        plan.registry.auth = Auth::Token(Some(PasswordLogin { username: USERNAME.into(), password }));
         plan.sinks = vec![("warehouse".into(), Arc::clone(&self.sink) as _)];
         plan
     }
@@ -328,7 +329,7 @@ async fn a_stop_does_not_wait_for_a_command_that_hangs_while_the_schedule_is_hel
     let mut command = crate::registry::SecretCommand::new("sh", vec!["-c".into(), script]);
     command.timeout = Duration::from_mins(10);
     plan.registry.auth =
-        Auth::Token(Some(Login { username: USERNAME.into(), password: SecretSource::Command(command) }));
+        Auth::Token(Some(PasswordLogin { username: USERNAME.into(), password: SecretSource::Command(command) }));
     let stop = CancellationToken::new();
     let stopped = async {
         while !began.exists() {

@@ -7,10 +7,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::registry::{
-    Child, ContentKind, Descriptor, Fault, ImageConfig, Manifest, Oddities, Place, Platform, RegistryError, Resolved,
-    Step, Tags,
-};
+use crate::registry::Child;
+use crate::registry::ContentKind;
+use crate::registry::Descriptor;
+use crate::registry::Fault;
+use crate::registry::ImageConfig;
+use crate::registry::Manifest;
+use crate::registry::Oddities;
+use crate::registry::Platform;
+use crate::registry::RegistryError;
+use crate::registry::RepositoryRef;
+use crate::registry::Resolved;
+use crate::registry::Step;
+use crate::registry::Tags;
 
 /// A registry's repositories.
 #[derive(Debug, Default)]
@@ -133,7 +142,7 @@ impl MemoryRegistry {
         }
     }
 
-    fn repository(&self, place: &Place, what: &str) -> Result<&Repository, RegistryError> {
+    fn repository(&self, place: &RepositoryRef, what: &str) -> Result<&Repository, RegistryError> {
         let repository = self.repositories.get(&*place.repository).ok_or_else(|| gone(what))?;
         match repository.faults.get(what) {
             Some(fault) => Err(RegistryError::of_fault(*fault, Step::Tags(what.into()))),
@@ -148,13 +157,13 @@ fn gone(what: &str) -> RegistryError {
 
 #[async_trait]
 impl Contents for MemoryRegistry {
-    async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+    async fn tags(&self, place: &RepositoryRef) -> Result<Tags, RegistryError> {
         self.ask(format!("tags {}", place.repository)).await;
         let repository = self.repository(place, "tags")?;
         Ok(Tags { names: repository.tags.keys().map(String::as_str).collect(), ..Tags::default() })
     }
 
-    async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
+    async fn resolve(&self, place: &RepositoryRef, tag: &str) -> Result<Resolved, RegistryError> {
         self.ask(format!("head {}:{tag}", place.repository)).await;
         let repository = self.repository(place, tag)?;
         let digest = repository.tags.get(tag).ok_or_else(|| gone(tag))?;
@@ -163,14 +172,14 @@ impl Contents for MemoryRegistry {
         Ok(Resolved { digest: digest.clone(), media_type: manifest.media_type.clone(), size })
     }
 
-    async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
+    async fn manifest(&self, place: &RepositoryRef, reference: &str) -> Result<Manifest, RegistryError> {
         self.ask(format!("get {} {reference}", place.repository)).await;
         let repository = self.repository(place, reference)?;
         let digest = repository.tags.get(reference).map_or(reference, String::as_str);
         repository.manifests.get(digest).cloned().ok_or_else(|| gone(reference))
     }
 
-    async fn config(&self, place: &Place, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
+    async fn config(&self, place: &RepositoryRef, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
         self.ask(format!("config {} {}", place.repository, config.digest)).await;
         self.repository(place, &config.digest)?.configs.get(&config.digest).cloned().ok_or_else(|| gone(&config.digest))
     }

@@ -7,7 +7,12 @@ use super::*;
 use super::super::manifests::is_read;
 use super::super::memory::MemoryBudget;
 use super::super::reading::RepositoryReader;
-use crate::registry::{Child, Descriptor, ImageConfig, Odd, Place, Platform};
+use crate::registry::Child;
+use crate::registry::Descriptor;
+use crate::registry::ImageConfig;
+use crate::registry::Odd;
+use crate::registry::Platform;
+use crate::registry::RepositoryRef;
 use crate::snapshot::{ManifestRow, Sealed};
 
 /// A walk of the same repositories on the next night.
@@ -147,7 +152,7 @@ async fn labels_for_which_there_is_no_room_are_said_to_be_missing_and_read_the_n
     let budget = MemoryBudget::of(100, 2000);
     let reader =
         RepositoryReader { contents: &memory, known: None, depth: Depth::Manifests, width: 2, memory: budget.clone() };
-    let found = reader.read(Place::alone("a/app"), false).await.found.unwrap();
+    let found = reader.read(RepositoryRef::alone("a/app"), false).await.found.unwrap();
     assert!(found.cut_short.is_none());
     let [one, two] = &found.manifests[..] else { panic!("{:?}", found.manifests) };
     let notes = |row: &ManifestRow| row.notes.clone().unwrap().join(" ");

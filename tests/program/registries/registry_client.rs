@@ -8,21 +8,28 @@ use futures::StreamExt as _;
 use tempfile::NamedTempFile;
 
 use fake_registry::Repositories;
-use stocktake::registry::{
-    Auth, Client, Contents as _, Fault, Login, Place, RegistryError, SecretSource, Settings, Stats,
-};
+use stocktake::registry::Auth;
+use stocktake::registry::Client;
+use stocktake::registry::Contents as _;
+use stocktake::registry::Fault;
+use stocktake::registry::PasswordLogin;
+use stocktake::registry::RegistryError;
+use stocktake::registry::RegistrySettings;
+use stocktake::registry::RepositoryRef;
+use stocktake::registry::SecretSource;
+use stocktake::registry::Stats;
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
 use crate::support::push;
 
 fn client(registry: &DockerRegistry, password: &NamedTempFile, page_size: u32) -> Client {
     let password = SecretSource::File(password.path().to_owned());
-    let login = Login { username: registry.username().to_owned(), password };
-    Client::new(Settings {
+    let login = PasswordLogin { username: registry.username().to_owned(), password };
+    Client::new(RegistrySettings {
         auth: Auth::Token(Some(login)),
         page_size: NonZeroU32::new(page_size).expect("not zero"),
         concurrency: NonZeroUsize::MIN,
-        ..Settings::new("docker", registry.url())
+        ..RegistrySettings::new("docker", registry.url())
     })
     .expect("a client")
 }
@@ -118,7 +125,7 @@ async fn tags_manifests_and_configurations_are_what_was_pushed() {
         let pushed = push::everything(&registry).await;
         let password = password(registry.password());
         let client = client(&registry, &password, 1000);
-        for place in Place::together(pushed.keys().map(|name| name.as_str().into())) {
+        for place in RepositoryRef::together(pushed.keys().map(|name| name.as_str().into())) {
             let held = &pushed[&*place.repository];
             let tags = match client.tags(&place).await {
                 Ok(tags) => sorted(tags.names.iter().map(str::to_owned).collect()),

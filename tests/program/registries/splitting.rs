@@ -6,19 +6,23 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use futures::StreamExt as _;
 
 use fake_registry::Repositories;
-use stocktake::registry::{Auth, Client, Page, Settings, Split};
+use stocktake::registry::Auth;
+use stocktake::registry::Client;
+use stocktake::registry::Page;
+use stocktake::registry::RegistrySettings;
+use stocktake::registry::Split;
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
 
 const SIZE: u32 = 50;
 
 fn client(registry: &DockerRegistry, split: Split) -> Client {
-    Client::new(Settings {
+    Client::new(RegistrySettings {
         auth: Auth::None,
         split,
         page_size: NonZeroU32::new(SIZE).expect("not zero"),
         concurrency: NonZeroUsize::new(8).expect("not zero"),
-        ..Settings::new("docker", registry.url())
+        ..RegistrySettings::new("docker", registry.url())
     })
     .expect("a client")
 }

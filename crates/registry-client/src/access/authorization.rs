@@ -1,6 +1,6 @@
 //! What a request is authorized with.
 
-use crate::token::cache::Wanted;
+use crate::token::cache::TokenRequest;
 use std::sync::Arc;
 
 /// What a request is authorized with.
@@ -13,5 +13,5 @@ pub(crate) enum Access {
     /// The configured token.
     Fixed,
     /// A token of the cache.
-    Token(Arc<Wanted>),
+    Token(Arc<TokenRequest>),
 }

@@ -1,14 +1,14 @@
 //! A client of one registry that knows how to log in.
 
-use crate::access::recognise::kind_of_ping;
+use crate::access::kind_of_ping::kind_of_ping;
 use crate::access::welcome::Ping;
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::transport::Transport;
 use crate::login::credentials::Credentials;
 use crate::login::credentials::LoginKind;
 use crate::settings::Pagination;
-use crate::settings::Settings;
-use crate::settings::kind::Kind;
+use crate::settings::RegistrySettings;
+use crate::settings::kind::RegistryKind;
 use crate::token::cache::TokenCache;
 use crate::token::challenge::Challenge;
 use crate::token::realm::Realm;
@@ -21,7 +21,7 @@ use url::Url;
 /// One registry with what it takes to log in to it, and what its first answers have taught.
 #[derive(Debug)]
 pub(crate) struct Authorized {
-    pub(crate) settings: Settings,
+    pub(crate) settings: RegistrySettings,
     pub(crate) transport: Arc<Transport>,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) tokens: TokenCache<Realm>,
@@ -31,7 +31,7 @@ pub(crate) struct Authorized {
     /// Whether the configured password or token has been good for anything; before that it is sent once at a time.
     pub(crate) proof: ProveFirst,
     /// The kind, once a ping was answered.
-    kind: OnceLock<Option<(Kind, &'static str)>>,
+    kind: OnceLock<Option<(RegistryKind, &'static str)>>,
     /// Whether the log says which kind was found.
     announces_kind: bool,
 }
@@ -43,7 +43,7 @@ impl Authorized {
     }
 
     /// Sends nothing yet.
-    pub(crate) fn new(settings: Settings, transport: Arc<Transport>, announces_kind: bool) -> Self {
+    pub(crate) fn new(settings: RegistrySettings, transport: Arc<Transport>, announces_kind: bool) -> Self {
         let credentials = Arc::new(Credentials::new(settings.auth.clone(), settings.url.clone()));
         let (url, realm_hosts) = (settings.url.clone(), settings.realm_hosts.clone());
         let tokens = TokenCache::new(Realm::new(transport.clone(), url, realm_hosts, credentials.clone()));
@@ -62,7 +62,7 @@ impl Authorized {
             if let Some(kind) = self.settings.kind {
                 return Some((kind, "the configuration says so"));
             }
-            let by_host = Kind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
+            let by_host = RegistryKind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
             by_host.or_else(|| kind_of_ping(headers, body, challenges))
         };
         let (mut is_first, told) = (false, self.settings.kind.is_some());
@@ -76,12 +76,12 @@ impl Authorized {
     }
 
     /// The kind, as far as it is known.
-    pub(crate) fn kind(&self) -> Option<Kind> {
+    pub(crate) fn kind(&self) -> Option<RegistryKind> {
         self.kind_and_why().map(|(kind, _)| kind).or(self.settings.kind)
     }
 
     /// The kind and how it is known, once a ping was answered.
-    pub(crate) fn kind_and_why(&self) -> Option<(Kind, &'static str)> {
+    pub(crate) fn kind_and_why(&self) -> Option<(RegistryKind, &'static str)> {
         self.kind.get().copied().flatten()
     }
 

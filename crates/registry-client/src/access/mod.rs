@@ -2,8 +2,8 @@
 
 pub(crate) mod authorization;
 pub(crate) mod authorized;
+pub(crate) mod kind_of_ping;
 pub(crate) mod ping;
-pub(crate) mod recognise;
 pub(crate) mod refusal;
 pub(crate) mod repository;
 pub(crate) mod send;

@@ -3,14 +3,14 @@
 
 use crate::access::authorized::Authorized;
 use crate::access::welcome::Ping;
-use crate::access::welcome::Welcome;
+use crate::access::welcome::PingAnswer;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
 
 use crate::access::authorization::Access;
-use crate::access::send::{Ask, challenges, in_token};
-use crate::http::call::Wants;
+use crate::access::send::{AccessRequest, challenges, in_token};
+use crate::http::call::RequestKind;
 use crate::http::said::said;
 use crate::login::credentials::LoginKind;
 use crate::problem::Problem;
@@ -19,7 +19,7 @@ use crate::problem::error::Step;
 
 impl Authorized {
     /// What `/v2/` said; asked now if nobody has asked before.
-    pub(crate) async fn welcome(&self) -> Result<Arc<Welcome>, RegistryError> {
+    pub(crate) async fn welcome(&self) -> Result<Arc<PingAnswer>, RegistryError> {
         if let Some(rejected) = self.tokens.source().rejected() {
             return Err(rejected.clone());
         }
@@ -28,7 +28,7 @@ impl Authorized {
         flight.run(|| welcome.get().cloned(), ask).await
     }
 
-    async fn ask_for_welcome(&self) -> Result<Welcome, RegistryError> {
+    async fn ask_for_welcome(&self) -> Result<PingAnswer, RegistryError> {
         let kind = self.credentials.begin().await.map_err(in_token)?;
         let access = match *self.login_kind.get_or_init(|| kind) {
             LoginKind::None | LoginKind::Anonymous | LoginKind::Login | LoginKind::Identity => Access::Anonymous,
@@ -36,7 +36,8 @@ impl Authorized {
             LoginKind::Fixed => Access::Fixed,
         };
         let url = self.api("/v2/");
-        let sent = self.send(&Ask { url: &url, wants: Wants::Listing, step: &Step::Ping }, &access).await?;
+        let sent =
+            self.send(&AccessRequest { url: &url, wants: RequestKind::Listing, step: &Step::Ping }, &access).await?;
         let offered = challenges(&sent.answer);
         self.recognise(&sent.answer.headers, &sent.answer.body, &offered);
         let anonymous = access == Access::Anonymous;
@@ -50,6 +51,6 @@ impl Authorized {
             }
             _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(said(&sent.answer)))),
         }
-        Ok(Welcome { url, offered, access, refused: !sent.answer.status.is_success() })
+        Ok(PingAnswer { url, offered, access, refused: !sent.answer.status.is_success() })
     }
 }

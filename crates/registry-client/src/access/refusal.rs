@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
-use crate::access::send::{Sent, challenges};
+use crate::access::send::{AuthorizedAnswer, challenges};
 use crate::http::said::said;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
@@ -14,11 +14,11 @@ use crate::token::grants::why_denied;
 
 impl Authorized {
     /// The error of a refused request. Credentials that were refused are not sent again.
-    pub(crate) fn refusal(&self, step: &Step, sent: &Sent, access: &Access) -> RegistryError {
+    pub(crate) fn refusal(&self, step: &Step, sent: &AuthorizedAnswer, access: &Access) -> RegistryError {
         self.tokens.source().note(RegistryError::new(step.clone(), self.denied(step, sent, access)))
     }
 
-    fn denied(&self, step: &Step, sent: &Sent, access: &Access) -> Problem {
+    fn denied(&self, step: &Step, sent: &AuthorizedAnswer, access: &Access) -> Problem {
         let answer = &sent.answer;
         let token = sent.token.as_ref().map(|token| token.secret.expose());
         let said = said(answer);

@@ -12,16 +12,16 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::access::authorization::Access;
-use crate::access::send::{Ask, Renewal, Sent, challenges, is_refusal};
-use crate::access::welcome::Welcome;
-use crate::http::call::Answer;
+use crate::access::send::{AccessRequest, AuthorizedAnswer, Renewal, challenges, is_refusal};
+use crate::access::welcome::PingAnswer;
+use crate::http::call::HttpAnswer;
 use crate::login::credentials::LoginKind;
-use crate::model::place::Place;
+use crate::model::place::RepositoryRef;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
-use crate::problem::{Problem, Said};
-use crate::token::cache::Wanted;
-use crate::token::group::{Grant, Group, Groups};
+use crate::problem::{ErrorAnswer, Problem};
+use crate::token::cache::TokenRequest;
+use crate::token::group::{Grant, TokenGroup, TokenGroups};
 use crate::token::scope::ScopeSet;
 
 /// Most accesses tried for one request. A server that offers another realm in each challenge could keep us busy for ever.
@@ -29,20 +29,20 @@ const TRIES: usize = 3;
 
 /// How repositories are asked.
 #[derive(Debug)]
-enum Way {
+enum AccessRule {
     /// All in the same way.
     Plain(Access),
     /// Each with a token for its own scope.
     Tokens { realm: Url, service: Option<String> },
 }
 
-impl Way {
+impl AccessRule {
     fn access(&self, repository: &str) -> Access {
         match self {
             Self::Plain(access) => access.clone(),
             Self::Tokens { realm, service } => {
                 let scopes = ScopeSet::pull([repository]);
-                Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }))
+                Access::Token(Arc::new(TokenRequest { realm: realm.clone(), service: service.clone(), scopes }))
             }
         }
     }
@@ -52,8 +52,8 @@ impl Way {
 #[derive(Debug)]
 pub(crate) struct Repositories {
     authorized: Arc<Authorized>,
-    way: Mutex<Option<Arc<Way>>>,
-    groups: Groups,
+    way: Mutex<Option<Arc<AccessRule>>>,
+    groups: TokenGroups,
     /// Requests go one at a time until one has had an answer: a wrong password is sent once, and what the registry has to
     /// teach is learnt once.
     first: ProveFirst,
@@ -70,18 +70,22 @@ impl Repositories {
         &self.authorized
     }
 
-    fn way(&self) -> Option<Arc<Way>> {
+    fn way(&self) -> Option<Arc<AccessRule>> {
         self.way.lock().clone()
     }
 
-    fn learn(&self, way: Way) -> Arc<Way> {
+    fn learn(&self, way: AccessRule) -> Arc<AccessRule> {
         let way = Arc::new(way);
         *self.way.lock() = Some(way.clone());
         way
     }
 
     /// Asks about a repository. Refusals are errors; every other answer is handed out.
-    pub(crate) async fn ask(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
+    pub(crate) async fn ask(
+        &self,
+        place: &RepositoryRef,
+        ask: &AccessRequest<'_>,
+    ) -> Result<AuthorizedAnswer, RegistryError> {
         if !self.first.is_proven() {
             // Those who wait for one ping share its failure; those who wait for each other would ping one by one.
             self.authorized.welcome().await?;
@@ -96,7 +100,7 @@ impl Repositories {
         self.knock(place, ask).await
     }
 
-    async fn knock(&self, place: &Place, ask: &Ask<'_>) -> Result<Sent, RegistryError> {
+    async fn knock(&self, place: &RepositoryRef, ask: &AccessRequest<'_>) -> Result<AuthorizedAnswer, RegistryError> {
         let welcome = self.authorized.welcome().await?;
         let way = match self.way() {
             Some(way) => way,
@@ -126,7 +130,12 @@ impl Repositories {
     }
 
     /// Asks with a repository's own access, and with what its refusals offer.
-    async fn alone(&self, repository: &str, ask: &Ask<'_>, mut access: Access) -> Result<Sent, RegistryError> {
+    async fn alone(
+        &self,
+        repository: &str,
+        ask: &AccessRequest<'_>,
+        mut access: Access,
+    ) -> Result<AuthorizedAnswer, RegistryError> {
         let (mut tried, mut learnt) = (Vec::new(), None);
         loop {
             let sent = self.authorized.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
@@ -147,14 +156,14 @@ impl Repositories {
     }
 
     /// The way that the ping points out.
-    fn way_in(&self, welcome: &Welcome) -> Result<Way, RegistryError> {
+    fn way_in(&self, welcome: &PingAnswer) -> Result<AccessRule, RegistryError> {
         let kind = self.authorized.login_kind();
         if !kind.takes_tokens() {
-            return Ok(Way::Plain(welcome.access.clone()));
+            return Ok(AccessRule::Plain(welcome.access.clone()));
         }
         let mut bearers = welcome.offered.iter().filter(|challenge| challenge.is("bearer"));
         if let Some((realm, service)) = bearers.find_map(|bearer| self.authorized.realm(bearer, &welcome.url)) {
-            return Ok(Way::Tokens { realm, service });
+            return Ok(AccessRule::Tokens { realm, service });
         }
         let basic = welcome.offers("basic");
         if welcome.offers("bearer") && !basic {
@@ -162,12 +171,20 @@ impl Repositories {
         }
         // Where nothing is asked for, a login goes out all the same: anonymous callers may see less.
         let unasked = welcome.offered.is_empty();
-        Ok(Way::Plain(if kind == LoginKind::Login && (basic || unasked) { Access::Basic } else { Access::Anonymous }))
+        Ok(AccessRule::Plain(if kind == LoginKind::Login && (basic || unasked) {
+            Access::Basic
+        } else {
+            Access::Anonymous
+        }))
     }
 
     /// The place's group, and what its token says about the place; where a token for all of them is worth trying.
-    async fn shared(&self, place: &Place, way: &Way) -> Result<Option<(Arc<Group>, Grant)>, RegistryError> {
-        let Way::Tokens { realm, service } = way else { return Ok(None) };
+    async fn shared(
+        &self,
+        place: &RepositoryRef,
+        way: &AccessRule,
+    ) -> Result<Option<(Arc<TokenGroup>, Grant)>, RegistryError> {
+        let AccessRule::Tokens { realm, service } = way else { return Ok(None) };
         let groups = &self.groups;
         let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
         match self.authorized.tokens.get(&group.wanted).await {
@@ -188,7 +205,13 @@ impl Repositories {
 
     /// What a refusal offers that has not been tried, and the way that it would be for all. Challenges are per path, and
     /// later ones are nearer to the truth.
-    fn other_access(&self, repository: &str, asked: &Url, answer: &Answer, tried: &[Access]) -> Option<(Access, Way)> {
+    fn other_access(
+        &self,
+        repository: &str,
+        asked: &Url,
+        answer: &HttpAnswer,
+        tried: &[Access],
+    ) -> Option<(Access, AccessRule)> {
         let kind = self.authorized.login_kind();
         if !kind.takes_tokens() || tried.len() == TRIES {
             return None;
@@ -198,16 +221,17 @@ impl Repositories {
             let Some((realm, service)) = self.authorized.realm(bearer, asked) else { continue };
             let named = ScopeSet::parse(bearer.param("scope"));
             let scopes = if named.is_empty() { ScopeSet::pull([repository]) } else { named };
-            let access = Access::Token(Arc::new(Wanted { realm: realm.clone(), service: service.clone(), scopes }));
+            let access =
+                Access::Token(Arc::new(TokenRequest { realm: realm.clone(), service: service.clone(), scopes }));
             if !tried.contains(&access) {
-                return Some((access, Way::Tokens { realm, service }));
+                return Some((access, AccessRule::Tokens { realm, service }));
             }
         }
         let basic_alone = !offered.is_empty() && offered.iter().all(|challenge| challenge.is("basic"));
         if basic_alone && kind == LoginKind::Login {
             let access = Access::Basic;
             if !tried.contains(&access) {
-                return Some((access.clone(), Way::Plain(access)));
+                return Some((access.clone(), AccessRule::Plain(access)));
             }
         }
         None
@@ -215,9 +239,11 @@ impl Repositories {
 }
 
 /// Whether somebody answered who has looked at what we sent.
-fn is_answer(outcome: &Result<Sent, RegistryError>) -> bool {
+fn is_answer(outcome: &Result<AuthorizedAnswer, RegistryError>) -> bool {
     match outcome {
-        Ok(Sent { answer, .. }) => !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS,
+        Ok(AuthorizedAnswer { answer, .. }) => {
+            !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS
+        }
         Err(error) => !error.fault().is_trouble(),
     }
 }
@@ -237,7 +263,7 @@ fn may_be_about_one(problem: &Problem) -> bool {
 }
 
 /// Whether a proxy found the token's header too long: 431, or nginx's 400 in HTML.
-fn is_too_long(answer: &Answer) -> bool {
+fn is_too_long(answer: &HttpAnswer) -> bool {
     answer.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
         || (answer.status == StatusCode::BAD_REQUEST && serde_json::from_slice::<IgnoredAny>(&answer.body).is_err())
 }
@@ -246,7 +272,7 @@ fn is_too_long(answer: &Answer) -> bool {
 fn of_repository(step: &Step, error: RegistryError) -> RegistryError {
     match error.problem() {
         Problem::Scope { said, .. } | Problem::Denied { said, .. } => {
-            let said = Said { status: said.status, text: said.text.clone() };
+            let said = ErrorAnswer { status: said.status, text: said.text.clone() };
             RegistryError::new(step.clone(), Problem::Denied { said, cause: None })
         }
         _ => error,

@@ -10,9 +10,9 @@ use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::http::call::{Answer, Call, Wants};
+use crate::http::call::{HttpAnswer, HttpCall, RequestKind};
+use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, same_origin};
-use crate::http::reach::Way;
 use crate::http::said::said;
 use crate::http::turn::{Admission, Tries};
 use crate::login::header::header;
@@ -41,15 +41,15 @@ pub(crate) enum Renewal {
 
 /// A request.
 #[derive(Debug)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct AccessRequest<'a> {
     pub(crate) url: &'a Url,
-    pub(crate) wants: Wants,
+    pub(crate) wants: RequestKind,
     pub(crate) step: &'a Step,
 }
 
 /// The answer to it.
-pub(crate) struct Sent {
-    pub(crate) answer: Answer,
+pub(crate) struct AuthorizedAnswer {
+    pub(crate) answer: HttpAnswer,
     /// The token that it was asked with.
     pub(crate) token: Option<Token>,
     /// The host that answered, where a redirect led to another origin.
@@ -62,21 +62,25 @@ impl Authorized {
     /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects, and after a
     /// refusal repeats the request once with a new token, or with other credentials, if the old were not fresh. A token
     /// that was dead when it was refused has not been refused.
-    pub(crate) async fn send(&self, ask: &Ask<'_>, access: &Access) -> Result<Sent, RegistryError> {
+    pub(crate) async fn send(
+        &self,
+        ask: &AccessRequest<'_>,
+        access: &Access,
+    ) -> Result<AuthorizedAnswer, RegistryError> {
         self.send_with(ask, access, Renewal::Since(Instant::now())).await
     }
 
     /// The same, and perhaps without a new token in place of a living one.
     pub(crate) async fn send_with(
         &self,
-        ask: &Ask<'_>,
+        ask: &AccessRequest<'_>,
         access: &Access,
         renewal: Renewal,
-    ) -> Result<Sent, RegistryError> {
+    ) -> Result<AuthorizedAnswer, RegistryError> {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
         let begun = Instant::now();
         let alone = self.alone_until_proven(access).await?;
-        let mut route = Route { url: ask.url.clone(), redirects: 0, abroad: false };
+        let mut route = RedirectRoute { url: ask.url.clone(), redirects: 0, abroad: false };
         let (mut tries, mut deaths) = (Tries::none(), 0);
         let (came, mut renewed) = match renewal {
             Renewal::Since(came) => (came, false),
@@ -90,8 +94,8 @@ impl Authorized {
             let (authorization, token) =
                 if route.abroad { (None, None) } else { self.authorization(access, &admission, ask).await? };
             let authorization = authorization.as_ref();
-            let way = if route.abroad { Way::Abroad } else { Way::Configured };
-            let call = Call { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, way };
+            let way = if route.abroad { NamedBy::Abroad } else { NamedBy::Configured };
+            let call = HttpCall { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, way };
             let outcome = self.transport.attempt(&call, &admission, &mut tries).await;
             drop(admission);
             let Some(answer) = self.transport.settle(&call, &mut tries, outcome).await.map_err(at_step)? else {
@@ -130,7 +134,7 @@ impl Authorized {
                         self.proof.prove();
                     }
                     let host = || self.transport.sent.shown(route.url.host_str().unwrap_or_default());
-                    return Ok(Sent { answer, token, abroad: route.abroad.then(host), _alone: alone });
+                    return Ok(AuthorizedAnswer { answer, token, abroad: route.abroad.then(host), _alone: alone });
                 }
             }
         }
@@ -155,7 +159,7 @@ impl Authorized {
         &self,
         access: &Access,
         admission: &Admission,
-        ask: &Ask<'_>,
+        ask: &AccessRequest<'_>,
     ) -> Result<(Option<HeaderValue>, Option<Token>), RegistryError> {
         let wanted = match access {
             Access::Anonymous => return Ok((None, None)),
@@ -195,7 +199,7 @@ impl Authorized {
 
     /// Goes where a redirect leads. Within the origin always; content alone may lie with another host, S3 or a CDN as a
     /// rule, and is then fetched without `Authorization`, which never crosses an origin, not even on the way back.
-    fn follow(&self, route: &mut Route, answer: &Answer, wants: Wants) -> Result<(), Problem> {
+    fn follow(&self, route: &mut RedirectRoute, answer: &HttpAnswer, wants: RequestKind) -> Result<(), Problem> {
         route.redirects += 1;
         if route.redirects > REDIRECTS {
             return Err(Problem::Redirects);
@@ -209,7 +213,7 @@ impl Authorized {
         };
         let plain = |to: &Url| to.username().is_empty() && to.password().is_none();
         let target = route.url.join(location).ok().filter(|to| !location.is_empty() && plain(to));
-        let target = target.filter(|to| same_origin(to, &route.url) || (wants == Wants::Blob && secure(to)));
+        let target = target.filter(|to| same_origin(to, &route.url) || (wants == RequestKind::Blob && secure(to)));
         let refused = || Problem::Redirect { to: destination(&route.url, &answer.sent.strike(location.to_owned())) };
         let target = target.ok_or_else(refused)?;
         route.abroad |= !same_origin(&target, &route.url);
@@ -219,7 +223,7 @@ impl Authorized {
 }
 
 /// Where a request has got to.
-struct Route {
+struct RedirectRoute {
     url: Url,
     redirects: u32,
     /// Whether it has left the registry's origin.
@@ -231,7 +235,7 @@ pub(crate) fn in_token(problem: Problem) -> RegistryError {
     RegistryError::new(Step::Token, problem)
 }
 
-pub(crate) fn challenges(answer: &Answer) -> Vec<Challenge> {
+pub(crate) fn challenges(answer: &HttpAnswer) -> Vec<Challenge> {
     Challenge::parse_all(answer.headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes))
 }
 

@@ -7,18 +7,18 @@ use url::Url;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
-use crate::access::send::{Ask, Sent, challenges, in_token, is_refusal};
-use crate::access::welcome::Welcome;
-use crate::http::call::{Answer, Wants};
+use crate::access::send::{AccessRequest, AuthorizedAnswer, challenges, in_token, is_refusal};
+use crate::access::welcome::PingAnswer;
+use crate::http::call::{HttpAnswer, RequestKind};
 use crate::login::credentials::LoginKind;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::problem::secret::SecretError;
-use crate::problem::{Problem, Said};
+use crate::problem::{ErrorAnswer, Problem};
 use crate::settings::kind::CATALOG_SCOPE;
-use crate::token::cache::Wanted;
+use crate::token::cache::TokenRequest;
 use crate::token::challenge::Challenge;
-use crate::token::scope::Ladder;
+use crate::token::scope::ScopeLadder;
 
 /// A walk's session with its registry.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub(crate) struct Session<'a> {
     client: &'a Authorized,
     kind: LoginKind,
     access: Access,
-    ladder: Ladder,
-    welcome: Arc<Welcome>,
+    ladder: ScopeLadder,
+    welcome: Arc<PingAnswer>,
     basic_tried: bool,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Session<'a> {
             client,
             kind,
             access: welcome.access.clone(),
-            ladder: Ladder::new(&client.settings.scope),
+            ladder: ScopeLadder::new(&client.settings.scope),
             welcome: welcome.clone(),
             basic_tried: kind == LoginKind::Basic,
         };
@@ -58,7 +58,7 @@ impl<'a> Session<'a> {
 
     /// Fetches the first page, climbing until the registry is content. Whatever is neither refused nor anonymous is
     /// handed out, errors included.
-    pub(crate) async fn first(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
+    pub(crate) async fn first(&mut self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
         loop {
             let sent = match self.send(url, step).await {
                 Ok(sent) => sent,
@@ -90,7 +90,7 @@ impl<'a> Session<'a> {
     }
 
     /// Fetches a further page with what the first was granted to. A refusal here is final.
-    pub(crate) async fn next(&self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
+    pub(crate) async fn next(&self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
         let sent = self.send(url, step).await?;
         if is_refusal(sent.answer.status) {
             return Err(self.client.refusal(step, &sent, &self.access));
@@ -98,8 +98,8 @@ impl<'a> Session<'a> {
         Ok(sent.answer)
     }
 
-    async fn send(&self, url: &Url, step: &Step) -> Result<Sent, RegistryError> {
-        self.client.send(&Ask { url, wants: Wants::Listing, step }, &self.access).await
+    async fn send(&self, url: &Url, step: &Step) -> Result<AuthorizedAnswer, RegistryError> {
+        self.client.send(&AccessRequest { url, wants: RequestKind::Listing, step }, &self.access).await
     }
 
     /// Takes the next step up: another scope, then Basic. `false` when there is none left.
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
             if let Some(scopes) = self.ladder.step() {
                 let no_realm = || RegistryError::new(Step::Token, Problem::NoRealm);
                 let (realm, service) = self.client.realm(bearer, &base).ok_or_else(no_realm)?;
-                self.access = Access::Token(Arc::new(Wanted { realm, service, scopes }));
+                self.access = Access::Token(Arc::new(TokenRequest { realm, service, scopes }));
                 return Ok(true);
             }
         }
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
     /// The token endpoint's last refusal, told with all scopes that were tried.
     fn no_scope_left(&self, error: &RegistryError) -> RegistryError {
         let Problem::Scope { said, .. } = error.problem() else { return error.clone() };
-        let said = Said { status: said.status, text: said.text.clone() };
+        let said = ErrorAnswer { status: said.status, text: said.text.clone() };
         RegistryError::new(
             Step::Token,
             Problem::Scope { said, tried: self.ladder.tried(|scopes| self.client.transport.sent.shown(scopes)) },

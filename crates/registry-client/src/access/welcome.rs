@@ -10,7 +10,7 @@ use url::Url;
 
 /// What the ping brought.
 #[derive(Debug)]
-pub(crate) struct Welcome {
+pub(crate) struct PingAnswer {
     pub(crate) url: Url,
     /// The logins on offer; used where a path offers none of its own.
     pub(crate) offered: Vec<Challenge>,
@@ -20,7 +20,7 @@ pub(crate) struct Welcome {
     pub(crate) refused: bool,
 }
 
-impl Welcome {
+impl PingAnswer {
     pub(crate) fn offers(&self, scheme: &str) -> bool {
         self.offered.iter().any(|challenge| challenge.is(scheme))
     }
@@ -29,7 +29,7 @@ impl Welcome {
 /// The client's one ping.
 #[derive(Debug, Default)]
 pub(crate) struct Ping {
-    pub(crate) welcome: OnceLock<Arc<Welcome>>,
+    pub(crate) welcome: OnceLock<Arc<PingAnswer>>,
     pub(crate) flight: SingleFlight<RegistryError>,
 }
 

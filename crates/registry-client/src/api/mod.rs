@@ -3,7 +3,7 @@
 //! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
 
 use crate::access::authorized::Authorized;
-use crate::paging::circle::Bounds;
+use crate::paging::loop_guard::ListBounds;
 use std::sync::Arc;
 pub(crate) mod page;
 pub(crate) mod questions;
@@ -18,19 +18,19 @@ pub(crate) use page::ApiAnswer;
 use crate::access::send::in_token;
 use crate::access::session::Session;
 use crate::clock;
-use crate::http::call::{Answer, Call, Posted, Wants};
+use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
+use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, same_origin};
-use crate::http::reach::Way;
 use crate::http::said::said;
 use crate::http::turn::Tries;
-use crate::login::auth::Login;
+use crate::login::auth::PasswordLogin;
 use crate::login::header::{basic, header};
 use crate::login::secret::Secret;
 use crate::login::secret::SecretSource;
 
 use crate::model::page::{Cursor, Page};
-use crate::paging::circle::Circle;
-use crate::paging::page::{Entries, Listed};
+use crate::paging::loop_guard::LoopGuard;
+use crate::paging::page::{ListKind, ListedNames};
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
 use crate::problem::error::RegistryError;
@@ -57,9 +57,9 @@ pub enum ApiLogin {
     /// `Authorization: token …`
     Token(SecretSource),
     /// `Authorization: Basic …`
-    Basic(Login),
+    Basic(PasswordLogin),
     /// A user name and a password or access token that `POST /v2/auth/token` exchanges for a bearer token: Docker Hub.
-    Exchanged(Login),
+    Exchanged(PasswordLogin),
     /// The registry's own login, by whatever its challenge asks for.
     Challenged,
 }
@@ -68,7 +68,7 @@ pub enum ApiLogin {
 #[derive(Clone, Debug)]
 pub struct Api {
     authorized: Arc<Authorized>,
-    bounds: Bounds,
+    bounds: ListBounds,
     base: Url,
     login: ApiLogin,
     /// What its login needs, as `a token with …`, for messages.
@@ -80,7 +80,7 @@ pub struct Api {
 pub struct ApiSession<'a> {
     api: &'a Api,
     access: Access<'a>,
-    circle: Circle,
+    circle: LoopGuard,
     asked: u64,
 }
 
@@ -88,13 +88,18 @@ pub struct ApiSession<'a> {
 enum Access<'a> {
     Fixed(Option<HeaderValue>),
     /// A token by exchange; none before the first request.
-    Exchanged(&'a Login, Option<HeaderValue>),
+    Exchanged(&'a PasswordLogin, Option<HeaderValue>),
     /// The registry's session, and whether it was let in.
     Challenged(Box<Session<'a>>, bool),
 }
 
 impl Api {
-    pub(crate) fn new(authorized: Arc<Authorized>, bounds: Bounds, settings: ApiSettings, needs: &'static str) -> Self {
+    pub(crate) fn new(
+        authorized: Arc<Authorized>,
+        bounds: ListBounds,
+        settings: ApiSettings,
+        needs: &'static str,
+    ) -> Self {
         let base = settings.url.unwrap_or_else(|| authorized.settings.url.clone());
         Self { authorized, bounds, base, login: settings.login, needs }
     }
@@ -132,7 +137,7 @@ impl Api {
             ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
             ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.authorized).await?), false),
         };
-        Ok(ApiSession { api: self, access, circle: Circle::new(self.bounds), asked: 0 })
+        Ok(ApiSession { api: self, access, circle: LoopGuard::new(self.bounds), asked: 0 })
     }
 }
 
@@ -176,7 +181,7 @@ impl ApiSession<'_> {
         ApiAnswer::read(&answer.headers, answer.body, url).map_err(|error| watched(Problem::Link(error)))
     }
 
-    async fn answer(&mut self, url: &Url, step: &Step) -> Result<Answer, RegistryError> {
+    async fn answer(&mut self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
         let api = self.api;
         match &mut self.access {
             Access::Fixed(authorization) => api.send(url, authorization.as_ref(), None, step).await,
@@ -223,12 +228,12 @@ impl ApiSession<'_> {
         cursor: Option<Cursor>,
         last: bool,
     ) -> Result<Page, RegistryError> {
-        let mut listed = Listed::default();
-        names.into_iter().for_each(|name| listed.add(Entries::Repositories, name));
+        let mut listed = ListedNames::default();
+        names.into_iter().for_each(|name| listed.add(ListKind::Repositories, name));
         let at_step = |problem| RegistryError::new(Step::Page(number), problem);
         let listed = listed.within_bounds().map_err(|unread| at_step(unread.into()))?;
         self.circle.count_names(&listed).map_err(at_step)?;
-        let Listed { names, invalid, invalid_count, .. } = listed;
+        let ListedNames { names, invalid, invalid_count, .. } = listed;
         let sent = &self.api.authorized.transport.sent;
         let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
         let received_at = clock::now();
@@ -245,7 +250,7 @@ impl ApiSession<'_> {
         RegistryError::new(Step::Api(what.into()), Problem::Listing(text))
     }
 
-    fn refusal(&self, step: &Step, url: &Url, answer: &Answer) -> RegistryError {
+    fn refusal(&self, step: &Step, url: &Url, answer: &HttpAnswer) -> RegistryError {
         let said = said(answer);
         let cause = Some(KnownCause::ApiLogin { needs: self.api.needs });
         let problem = match answer.status {
@@ -264,25 +269,25 @@ impl Api {
         &self,
         url: &Url,
         authorization: Option<&HeaderValue>,
-        form: Option<Posted<'_>>,
+        form: Option<PostBody<'_>>,
         step: &Step,
-    ) -> Result<Answer, RegistryError> {
+    ) -> Result<HttpAnswer, RegistryError> {
         let transport = &self.authorized.transport;
-        let wants = if *step == Step::Token { Wants::Token } else { Wants::Api };
-        let call = Call { url, authorization, form, wants, endpoint: step.endpoint(), way: Way::Configured };
+        let wants = if *step == Step::Token { RequestKind::Token } else { RequestKind::Api };
+        let call = HttpCall { url, authorization, form, wants, endpoint: step.endpoint(), way: NamedBy::Configured };
         let admission = transport.admit(url, call.endpoint, &Tries::none()).await;
         transport.ask(&call, &admission).await.map_err(|problem| RegistryError::new(step.clone(), problem))
     }
 
     /// A token by exchange.
-    async fn exchange(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
+    async fn exchange(&self, login: &PasswordLogin) -> Result<HeaderValue, RegistryError> {
         let outcome = self.ask_for_token(login).await;
         self.authorized.transport.observer.token(outcome.as_ref().map(drop).map_err(RegistryError::fault));
         outcome
     }
 
     /// `POST /v2/auth/token` of Docker Hub: `identifier` and `secret` in, `access_token` out.
-    async fn ask_for_token(&self, login: &Login) -> Result<HeaderValue, RegistryError> {
+    async fn ask_for_token(&self, login: &PasswordLogin) -> Result<HeaderValue, RegistryError> {
         let at_step = |problem| RegistryError::new(Step::Token, problem);
 
         let secret = secret(&login.password).await?;
@@ -290,7 +295,7 @@ impl Api {
         self.authorized.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
         let body = credentials(&login.username, &secret);
         let url = self.url(&["v2", "auth", "token"]);
-        let answer = self.send(&url, None, Some(Posted::Json(&body)), &Step::Token).await?;
+        let answer = self.send(&url, None, Some(PostBody::Json(&body)), &Step::Token).await?;
         if answer.status != StatusCode::OK {
             let said = said(&answer);
             let cause = Some(KnownCause::ApiLogin { needs: self.needs });
@@ -314,7 +319,7 @@ fn credentials(username: &str, secret: &Secret) -> String {
 }
 
 /// An API that moves is not followed: what is sent to it is for its origin alone.
-fn redirect(url: &Url, answer: &Answer) -> Problem {
+fn redirect(url: &Url, answer: &HttpAnswer) -> Problem {
     let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
     Problem::Redirect { to: destination(url, &answer.sent.strike(to.unwrap_or_default().into_owned())) }
 }

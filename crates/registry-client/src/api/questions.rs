@@ -6,13 +6,13 @@ use serde::de::IgnoredAny;
 use url::Url;
 
 use crate::api::{ApiLogin, ApiSession};
-use crate::http::call::Answer;
+use crate::http::call::HttpAnswer;
 use crate::http::said::said;
 use crate::model::page::Shortfall;
 use crate::problem::cause::KnownCause;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
-use crate::problem::{Problem, Said};
+use crate::problem::{ErrorAnswer, Problem};
 
 /// A question that tells a live login from a dead one. 200 with JSON is a live one's answer, 401 a dead one's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,15 +97,15 @@ impl ApiSession<'_> {
 }
 
 /// Whether the server did not get to answering, however often it was asked.
-fn is_no_answer(answer: &Answer) -> bool {
+fn is_no_answer(answer: &HttpAnswer) -> bool {
     answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS
 }
 
-fn is_json(answer: &Answer) -> bool {
+fn is_json(answer: &HttpAnswer) -> bool {
     serde_json::from_slice::<IgnoredAny>(&answer.body).is_ok()
 }
 
-fn unproven(path: &str, said: &Said) -> Shortfall {
+fn unproven(path: &str, said: &ErrorAnswer) -> Shortfall {
     let message = format!(
         "whether the login of the API is alive cannot be told ({path} answers {said}): what it lists may be what \
          anybody may see"

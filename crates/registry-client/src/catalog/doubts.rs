@@ -2,7 +2,7 @@
 
 use crate::model::page::Remark;
 use crate::model::page::Shortfall;
-use crate::paging::ending::Certainty;
+use crate::paging::end_detector::Certainty;
 
 /// What there is to say about a page without a link.
 #[derive(Default)]

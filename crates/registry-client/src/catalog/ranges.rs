@@ -8,13 +8,13 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tracing::{debug, info};
 use url::Url;
 
-use crate::catalog::split::plan::{Ask, Misfit, Plan, Sheet};
-use crate::catalog::split::saved::Rest;
-use crate::catalog::state::{Walk, check, granted};
+use crate::catalog::split::plan::{RangePage, RangeRequest, SplitMisfit, SplitPlan};
+use crate::catalog::split::saved::SavedPlan;
+use crate::catalog::state::{CatalogWalk, check, granted};
 use crate::clock;
-use crate::http::call::Answer;
+use crate::http::call::HttpAnswer;
 use crate::model::page::{Cursor, Page};
-use crate::paging::ending::leads_nowhere;
+use crate::paging::end_detector::leads_nowhere;
 use crate::paging::key::{key_of, same_but_key, with_key};
 use crate::paging::link::following;
 use crate::paging::page::read_page;
@@ -24,14 +24,14 @@ use crate::problem::error::Step;
 
 /// What a page holds besides its names.
 #[derive(Debug)]
-pub(crate) struct Beside {
+pub(crate) struct RangePageRest {
     invalid: Vec<String>,
     invalid_at: Vec<u32>,
     received_at: DateTime<Utc>,
 }
 
 /// How a split walk ended.
-pub(crate) enum Ended {
+pub(crate) enum RangesEnd {
     /// With the end of the list.
     Whole,
     /// The list does not fit; it is whole up to this page.
@@ -39,15 +39,15 @@ pub(crate) enum Ended {
 }
 
 /// Why an answer is not taken in.
-enum Untaken {
-    Misfit(Misfit),
+enum RejectedPage {
+    Misfit(SplitMisfit),
     Error(RegistryError),
 }
 
 /// A split walk under way.
 pub(crate) struct Ranges<'w, 'a> {
-    walk: &'w mut Walk<'a>,
-    plan: Plan<Beside>,
+    walk: &'w mut CatalogWalk<'a>,
+    plan: SplitPlan<RangePageRest>,
     /// Any page of the list, but for its `last`.
     link: Url,
     /// Pages taken and not yet handed on.
@@ -56,13 +56,13 @@ pub(crate) struct Ranges<'w, 'a> {
 }
 
 impl<'w, 'a> Ranges<'w, 'a> {
-    pub(crate) fn new(walk: &'w mut Walk<'a>, plan: Plan<Beside>, link: Url) -> Self {
+    pub(crate) fn new(walk: &'w mut CatalogWalk<'a>, plan: SplitPlan<RangePageRest>, link: Url) -> Self {
         let asked = walk.number;
         Self { walk, plan, link, ready: VecDeque::new(), asked }
     }
 
     /// Takes the answer to the first request of a walk that goes on from a cursor, and walks the rest.
-    pub(crate) async fn resume(mut self, answer: &Answer) -> Result<Ended, RegistryError> {
+    pub(crate) async fn resume(mut self, answer: &HttpAnswer) -> Result<RangesEnd, RegistryError> {
         self.asked += 1;
         if let Some(ask) = self.plan.ask()
             && let Err(untaken) = self.take_in(&ask, self.asked, answer)
@@ -74,7 +74,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
 
     /// Walks until the list ends or does not fit. Nothing more is asked for while the pages that nobody has fetched yet, and
     /// those under way, are twice as many as requests may be in flight.
-    pub(crate) async fn run(mut self) -> Result<Ended, RegistryError> {
+    pub(crate) async fn run(mut self) -> Result<RangesEnd, RegistryError> {
         let (session, leave) = (self.walk.session.clone(), self.walk.leave);
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -92,7 +92,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
                 Some((ask, number, answer)) = under_way.next() => {
                     let answer = match answer {
                         Ok(answer) => answer,
-                        Err(error) => return self.leave(Untaken::Error(error)).await,
+                        Err(error) => return self.leave(RejectedPage::Error(error)).await,
                     };
                     if let Err(untaken) = self.take_in(&ask, number, &answer) {
                         return self.leave(untaken).await;
@@ -103,7 +103,11 @@ impl<'w, 'a> Ranges<'w, 'a> {
             }
         }
         // Nothing is under way and nothing to be asked for: what the plan still misses would be lost in silence.
-        if self.plan.is_done() { Ok(Ended::Whole) } else { self.leave(Untaken::Misfit(Misfit::Seam)).await }
+        if self.plan.is_done() {
+            Ok(RangesEnd::Whole)
+        } else {
+            self.leave(RejectedPage::Misfit(SplitMisfit::Seam)).await
+        }
     }
 
     async fn hand_on(&mut self) {
@@ -116,34 +120,34 @@ impl<'w, 'a> Ranges<'w, 'a> {
     }
 
     /// Ends early. What has been taken is true, and comes before the error or the rest.
-    async fn leave(mut self, untaken: Untaken) -> Result<Ended, RegistryError> {
+    async fn leave(mut self, untaken: RejectedPage) -> Result<RangesEnd, RegistryError> {
         while !self.ready.is_empty() {
             granted(self.walk.leave).await;
             self.hand_on().await;
         }
         let misfit = match untaken {
-            Untaken::Error(error) => return Err(error),
-            Untaken::Misfit(misfit) => misfit,
+            RejectedPage::Error(error) => return Err(error),
+            RejectedPage::Misfit(misfit) => misfit,
         };
         let registry = &self.walk.client.settings.name;
         info!(%registry, %misfit, "{registry}: the catalog cannot be split after all, {misfit}: walking on in one");
-        Ok(self.plan.certain().map_or(Ended::Whole, |key| Ended::From(with_key(&self.link, key))))
+        Ok(self.plan.certain().map_or(RangesEnd::Whole, |key| RangesEnd::From(with_key(&self.link, key))))
     }
 
-    fn take_in(&mut self, ask: &Ask, number: u64, answer: &Answer) -> Result<(), Untaken> {
+    fn take_in(&mut self, ask: &RangeRequest, number: u64, answer: &HttpAnswer) -> Result<(), RejectedPage> {
         let sheet = self.sheet(ask, number, answer)?;
-        self.plan.answered(ask.id, sheet).map_err(Untaken::Misfit)?;
-        while let Some(sheet) = self.plan.take().map_err(Untaken::Misfit)? {
+        self.plan.answered(ask.id, sheet).map_err(RejectedPage::Misfit)?;
+        while let Some(sheet) = self.plan.take().map_err(RejectedPage::Misfit)? {
             let last = self.plan.is_done();
             let upto = sheet.names.len();
-            let Beside { mut invalid, invalid_at, received_at } = sheet.rest;
+            let RangePageRest { mut invalid, invalid_at, received_at } = sheet.rest;
             // Those that stand right before the name where another range takes over may be counted by both.
             let own = invalid_at.iter().filter(|at| **at as usize <= upto).count();
             invalid.truncate(own);
             if upto == 0 && own == 0 && !last {
                 continue;
             }
-            let cursor = (!last).then(|| Cursor(Rest::new(&self.link, &self.plan).text()));
+            let cursor = (!last).then(|| Cursor(SavedPlan::new(&self.link, &self.plan).text()));
             let (names, invalid_count) = (sheet.names, own as u64);
             self.ready.push_back(Page {
                 number: 0,
@@ -161,11 +165,16 @@ impl<'w, 'a> Ranges<'w, 'a> {
         Ok(())
     }
 
-    fn sheet(&mut self, ask: &Ask, number: u64, answer: &Answer) -> Result<Sheet<Beside>, Untaken> {
-        let at_step = |problem| Untaken::Error(RegistryError::new(Step::Page(number), problem));
+    fn sheet(
+        &mut self,
+        ask: &RangeRequest,
+        number: u64,
+        answer: &HttpAnswer,
+    ) -> Result<RangePage<RangePageRest>, RejectedPage> {
+        let at_step = |problem| RejectedPage::Error(RegistryError::new(Step::Page(number), problem));
         if matches!(answer.status.as_u16(), 400 | 404) {
             debug!(range = ask.id, status = answer.status.as_u16(), "a range is refused");
-            return Err(Untaken::Misfit(Misfit::Refused));
+            return Err(RejectedPage::Misfit(SplitMisfit::Refused));
         }
         check(answer, number).map_err(at_step)?;
         let url = with_key(&self.link, &ask.after);
@@ -175,16 +184,16 @@ impl<'w, 'a> Ranges<'w, 'a> {
         let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
         let entries = listed.entries();
         let next = match next.filter(|link| entries > 0 || !leads_nowhere(link, &url)) {
-            Some(link) if !same_but_key(&link, &self.link) => return Err(Untaken::Misfit(Misfit::Link)),
+            Some(link) if !same_but_key(&link, &self.link) => return Err(RejectedPage::Misfit(SplitMisfit::Link)),
             Some(link) => {
                 self.walk.ending.linked(&listed, &link);
-                Some(key_of(&link).ok_or(Untaken::Misfit(Misfit::Link))?)
+                Some(key_of(&link).ok_or(RejectedPage::Misfit(SplitMisfit::Link))?)
             }
             // The link would have been its last name. What follows is asked for as if it were there; nothing does where the
             // list has ended.
             None if self.walk.ending.is_full(&url, entries) => {
                 debug!(range = ask.id, "a full page has no link: the range goes on after its last name");
-                Some(listed.last().ok_or(Untaken::Misfit(Misfit::Link))?.to_owned())
+                Some(listed.last().ok_or(RejectedPage::Misfit(SplitMisfit::Link))?.to_owned())
             }
             None => None,
         };
@@ -192,7 +201,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         self.walk.circle.count(&listed, number).map_err(at_step)?;
         self.walk.client.transport.page_received();
         let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
-        let rest = Beside { invalid, invalid_at: listed.invalid_at, received_at: clock::now() };
-        Ok(Sheet { names: listed.names, next, rest })
+        let rest = RangePageRest { invalid, invalid_at: listed.invalid_at, received_at: clock::now() };
+        Ok(RangePage { names: listed.names, next, rest })
     }
 }

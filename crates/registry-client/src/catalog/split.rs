@@ -18,7 +18,7 @@
 pub(crate) mod density;
 pub(crate) mod order;
 pub(crate) mod plan;
+pub(crate) mod probe;
 pub(crate) mod saved;
-pub(crate) mod scout;
 #[cfg(test)]
 mod tests;

@@ -4,14 +4,14 @@ use crate::access::authorized::Authorized;
 use crate::access::session::Session;
 use crate::catalog::doubts::Doubts;
 use crate::clock;
-use crate::http::call::Answer;
+use crate::http::call::HttpAnswer;
 use crate::http::said::has_code;
 use crate::http::said::said;
 use crate::model::page::Cursor;
 use crate::model::page::Page;
-use crate::paging::circle::Circle;
-use crate::paging::ending::Ending;
-use crate::paging::page::Listed;
+use crate::paging::end_detector::EndDetector;
+use crate::paging::loop_guard::LoopGuard;
+use crate::paging::page::ListedNames;
 use crate::paging::page::read_page;
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
@@ -26,15 +26,15 @@ pub(crate) type Fetched = Result<Page, RegistryError>;
 
 /// A page received.
 #[derive(Clone, Copy)]
-pub(crate) struct Received<'p> {
-    pub(crate) answer: &'p Answer,
+pub(crate) struct ReceivedPage<'p> {
+    pub(crate) answer: &'p HttpAnswer,
     pub(crate) number: u64,
     /// Whether names may be listed again.
     pub(crate) again: bool,
 }
 
-impl Received<'_> {
-    pub(crate) fn read(self, client: &Authorized, circle: &mut Circle) -> Result<Listed, RegistryError> {
+impl ReceivedPage<'_> {
+    pub(crate) fn read(self, client: &Authorized, circle: &mut LoopGuard) -> Result<ListedNames, RegistryError> {
         let at_step = |problem| RegistryError::new(Step::Page(self.number), problem);
         let listed = read_page(&self.answer.body).map_err(|error| at_step(error.into()))?;
         circle.read(&listed).map_err(at_step)?;
@@ -44,14 +44,14 @@ impl Received<'_> {
 
     pub(crate) async fn hand_on(
         self,
-        listed: Listed,
+        listed: ListedNames,
         next: Option<&Url>,
         doubts: Doubts,
         sender: &mpsc::Sender<Fetched>,
     ) {
         let Self { answer, number, again } = self;
         let received_at = clock::now();
-        let Listed { names, invalid, invalid_count, .. } = listed;
+        let ListedNames { names, invalid, invalid_count, .. } = listed;
         let last = next.is_none();
         debug!(page = number, names = names.len() as u64 + invalid_count, last, "page received");
         let invalid = invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
@@ -64,7 +64,7 @@ impl Received<'_> {
     }
 }
 
-pub(crate) fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
+pub(crate) fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     if answer.status == StatusCode::OK {
         return Ok(());
     }
@@ -81,11 +81,11 @@ pub(crate) async fn granted(leave: &Semaphore) {
 }
 
 /// One walk under way.
-pub(crate) struct Walk<'a> {
+pub(crate) struct CatalogWalk<'a> {
     pub(crate) client: &'a Authorized,
     pub(crate) session: Session<'a>,
-    pub(crate) circle: Circle,
-    pub(crate) ending: Ending,
+    pub(crate) circle: LoopGuard,
+    pub(crate) ending: EndDetector,
     /// Pages handed on.
     pub(crate) number: u64,
     pub(crate) sender: &'a mpsc::Sender<Fetched>,

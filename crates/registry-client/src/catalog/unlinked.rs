@@ -6,20 +6,20 @@ use futures::future::FutureExt;
 use reqwest::StatusCode;
 use url::Url;
 
-use crate::catalog::state::{Received, Walk, granted};
-use crate::http::call::Answer;
-use crate::paging::beyond::{Beyond, List};
-use crate::paging::page::Entries;
+use crate::catalog::state::{CatalogWalk, ReceivedPage, granted};
+use crate::http::call::HttpAnswer;
+use crate::paging::page::ListKind;
+use crate::paging::page_after::{ListSource, PageAfter};
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 
-impl Walk<'_> {
+impl CatalogWalk<'_> {
     /// Hands on a page that has no link to a next one. If it is not the last all the same, gives the one that follows.
     pub(crate) async fn unlinked(
         &mut self,
         url: &Url,
-        received: Received<'_>,
-    ) -> Result<Option<(Url, Answer)>, RegistryError> {
+        received: ReceivedPage<'_>,
+    ) -> Result<Option<(Url, HttpAnswer)>, RegistryError> {
         let listed = received.read(self.client, &mut self.circle)?;
         let number = received.number;
         let step = Step::Page(number + 1);
@@ -27,17 +27,17 @@ impl Walk<'_> {
             granted(self.leave).await;
         }
         let (session, asked) = (&self.session, &step);
-        let list = List {
-            entries: Entries::Repositories,
+        let list = ListSource {
+            entries: ListKind::Repositories,
             repairs: self.client.repairs_links(),
             fetch: |url: Url| async move { session.next(&url, asked).await }.boxed(),
         };
         match list.beyond(&mut self.ending, (url, &listed)).await {
-            Ok(Beyond::Nothing(certainty)) => {
+            Ok(PageAfter::Nothing(certainty)) => {
                 received.hand_on(listed, None, Doubts::of(certainty, number), self.sender).await;
                 Ok(None)
             }
-            Ok(Beyond::Page(page)) => {
+            Ok(PageAfter::Page(page)) => {
                 let (next, answer) = *page;
                 let answered = answer.status == StatusCode::OK;
                 let doubts = if answered { Doubts::link_missing(number) } else { Doubts::default() };

@@ -2,12 +2,12 @@
 //! ahead. Where the first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
 //! registry does.
 
+use crate::catalog::state::CatalogWalk;
 use crate::catalog::state::Fetched;
-use crate::catalog::state::Received;
-use crate::catalog::state::Walk;
+use crate::catalog::state::ReceivedPage;
 use crate::catalog::state::check;
 use crate::catalog::state::granted;
-use crate::paging::circle::Bounds;
+use crate::paging::loop_guard::ListBounds;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,17 +25,17 @@ use url::Url;
 use crate::access::authorized::Authorized;
 use crate::access::session::Session;
 use crate::catalog::doubts::Doubts;
-use crate::catalog::ranges::{Ended, Ranges};
-use crate::catalog::split::saved::Rest;
-use crate::catalog::split::scout::Scout;
-use crate::http::call::Answer;
+use crate::catalog::ranges::{Ranges, RangesEnd};
+use crate::catalog::split::probe::SplitProbe;
+use crate::catalog::split::saved::SavedPlan;
+use crate::http::call::HttpAnswer;
 use crate::http::origin::same_origin;
 use crate::http::said::has_code;
 use crate::model::page::Cursor;
-use crate::paging::circle::Circle;
-use crate::paging::ending::{Ending, leads_nowhere};
+use crate::paging::end_detector::{EndDetector, leads_nowhere};
 use crate::paging::key::{with_key, with_size};
 use crate::paging::link::following;
+use crate::paging::loop_guard::LoopGuard;
 use crate::paging::page::{MODEST, read_page};
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
@@ -45,8 +45,8 @@ use crate::settings::Split;
 
 /// The stream of pages. Its task asks for a page only with leave: one is given ahead, and one more each time the
 /// consumer wants a page, so that exactly one page is fetched while another is looked at.
-pub(crate) fn pages(client: Arc<Authorized>, bounds: Bounds, from: Option<Cursor>) -> BoxStream<'static, Fetched> {
-    let start = Reader {
+pub(crate) fn pages(client: Arc<Authorized>, bounds: ListBounds, from: Option<Cursor>) -> BoxStream<'static, Fetched> {
+    let start = CatalogStream {
         client: Some((client, bounds, from)),
         tasks: JoinSet::new(),
         pages: None,
@@ -55,15 +55,15 @@ pub(crate) fn pages(client: Arc<Authorized>, bounds: Bounds, from: Option<Cursor
     unfold(start, |mut reader| async { reader.next().await.map(|page| (page, reader)) }).boxed()
 }
 
-struct Reader {
-    client: Option<(Arc<Authorized>, Bounds, Option<Cursor>)>,
+struct CatalogStream {
+    client: Option<(Arc<Authorized>, ListBounds, Option<Cursor>)>,
     /// The walk, and a keeper so that no page waits for a token; aborted when dropped.
     tasks: JoinSet<()>,
     pages: Option<mpsc::Receiver<Fetched>>,
     leave: Arc<Semaphore>,
 }
 
-impl Reader {
+impl CatalogStream {
     async fn next(&mut self) -> Option<Fetched> {
         if let Some((client, bounds, from)) = self.client.take() {
             let (sender, receiver) = mpsc::channel(2);
@@ -98,7 +98,7 @@ impl Reader {
 
 async fn fetch_all(
     client: &Authorized,
-    bounds: Bounds,
+    bounds: ListBounds,
     from: Option<Cursor>,
     sender: &mpsc::Sender<Fetched>,
     leave: &Semaphore,
@@ -107,18 +107,18 @@ async fn fetch_all(
     let begun = Instant::now();
     let session = Session::open(client).await?;
     let small = begun.elapsed();
-    let circle = Circle::new(bounds);
-    let ending = Ending::new(client.kind().is_some_and(|kind| kind.habits().pages_by_cursor));
-    let walk = Walk { client, session, circle, ending, number: 0, sender, leave };
+    let circle = LoopGuard::new(bounds);
+    let ending = EndDetector::new(client.kind().is_some_and(|kind| kind.habits().pages_by_cursor));
+    let walk = CatalogWalk { client, session, circle, ending, number: 0, sender, leave };
     let ended = walk.from(from, small).await;
     // It ends the walk, so there is one at most.
     ended.inspect_err(|error| client.transport.observer.page(Err(error.fault())))
 }
 
-impl Walk<'_> {
+impl CatalogWalk<'_> {
     async fn from(mut self, from: Option<Cursor>, small: Duration) -> Result<(), RegistryError> {
         let client = self.client;
-        let (url, answer) = match from.as_ref().map(|cursor| (cursor, Rest::read(&cursor.0))) {
+        let (url, answer) = match from.as_ref().map(|cursor| (cursor, SavedPlan::read(&cursor.0))) {
             Some((_, Some(rest))) => return self.resume(rest).await,
             Some((cursor, None)) => {
                 let (url, answer) = resumed_page(&mut self.session, client, &cursor.0).await?;
@@ -131,7 +131,7 @@ impl Walk<'_> {
     }
 
     /// From a first page to the end, in ranges if the scout finds that good.
-    async fn follow(mut self, url: Url, answer: Answer, small: Duration) -> Result<(), RegistryError> {
+    async fn follow(mut self, url: Url, answer: HttpAnswer, small: Duration) -> Result<(), RegistryError> {
         let pays = !self.client.kind().is_some_and(|kind| kind.habits().walks_to_each_page);
         let wanted = match self.client.settings.split {
             Split::Auto => pays,
@@ -139,7 +139,7 @@ impl Walk<'_> {
             Split::Off => false,
         };
         let can_split = wanted && self.most() > 1;
-        let scout = can_split.then(|| Scout::new(self.client.settings.split, small));
+        let scout = can_split.then(|| SplitProbe::new(self.client.settings.split, small));
         match self.in_one(url, answer, scout, false).await? {
             None => Ok(()),
             Some((scout, link)) => {
@@ -151,7 +151,7 @@ impl Walk<'_> {
     }
 
     /// What an earlier split walk left; where splitting is now off, its ranges one after the other.
-    async fn resume(mut self, rest: Rest) -> Result<(), RegistryError> {
+    async fn resume(mut self, rest: SavedPlan) -> Result<(), RegistryError> {
         let most = if self.client.settings.split == Split::Off { 1 } else { self.most() };
         let unusable = || RegistryError::new(Step::Page(1), Problem::Link(LinkError::NotAUrl));
         let (link, plan) = rest.plan(most).ok_or_else(unusable)?;
@@ -163,8 +163,8 @@ impl Walk<'_> {
     }
 
     /// After ranges that did not fit: in one to the end, past names that ranges may have listed before.
-    async fn finish(mut self, ended: Ended) -> Result<(), RegistryError> {
-        let Ended::From(url) = ended else { return Ok(()) };
+    async fn finish(mut self, ended: RangesEnd) -> Result<(), RegistryError> {
+        let RangesEnd::From(url) = ended else { return Ok(()) };
         granted(self.leave).await;
         let answer = self.session.next(&url, &Step::Page(self.number + 1)).await?;
         self.in_one(url, answer, None, true).await.map(|_| ())
@@ -178,10 +178,10 @@ impl Walk<'_> {
     async fn in_one(
         &mut self,
         mut url: Url,
-        mut answer: Answer,
-        mut scout: Option<Scout>,
+        mut answer: HttpAnswer,
+        mut scout: Option<SplitProbe>,
         again: bool,
-    ) -> Result<Option<(Scout, Url)>, RegistryError> {
+    ) -> Result<Option<(SplitProbe, Url)>, RegistryError> {
         let mut took = Duration::ZERO;
         let mut probe_now = false;
         let mut again_now = again;
@@ -197,7 +197,7 @@ impl Walk<'_> {
             if let Some(next) = &next {
                 self.circle.leads_on(next).map_err(at_step)?;
             }
-            let received = Received { answer: &answer, number, again: again_now };
+            let received = ReceivedPage { answer: &answer, number, again: again_now };
             let Some(following) = next else {
                 scout = None;
                 // What is asked for in the place of a link may begin with names that were listed.
@@ -252,12 +252,12 @@ impl Walk<'_> {
 }
 
 /// Whether a page's link is no more than a way to say that the list has ended.
-fn ends_with(answer: &Answer, next: &Url, requested: &Url) -> bool {
+fn ends_with(answer: &HttpAnswer, next: &Url, requested: &Url) -> bool {
     leads_nowhere(next, requested) && read_page(&answer.body).is_ok_and(|listed| listed.entries() == 0)
 }
 
 /// Whether the server knows where a key belongs that is no name, and answers as fast as it answers anything.
-async fn probe(session: &Session<'_>, link: &Url, scout: &Scout, page: Duration) -> bool {
+async fn probe(session: &Session<'_>, link: &Url, scout: &SplitProbe, page: Duration) -> bool {
     let Some(probe) = scout.probe() else { return false };
     let url = with_size(&with_key(link, &probe.after), 1);
     let begun = Instant::now();
@@ -273,7 +273,7 @@ async fn probe(session: &Session<'_>, link: &Url, scout: &Scout, page: Duration)
 
 /// The first page, asked for in the configured size, then 100, then the server's own: docker-registry answers 400 to
 /// a size over its maximum. Never `n=0`, which is an empty page to some and one of a single name to others.
-async fn first_page(session: &mut Session<'_>, client: &Authorized) -> Result<(Url, Answer), RegistryError> {
+async fn first_page(session: &mut Session<'_>, client: &Authorized) -> Result<(Url, HttpAnswer), RegistryError> {
     let asked = client.settings.page_size.get();
     let mut sizes = [Some(asked), (asked > MODEST).then_some(MODEST)].into_iter().flatten();
     loop {
@@ -298,7 +298,7 @@ async fn resumed_page(
     session: &mut Session<'_>,
     client: &Authorized,
     cursor: &str,
-) -> Result<(Url, Answer), RegistryError> {
+) -> Result<(Url, HttpAnswer), RegistryError> {
     let url = Url::parse(cursor).ok().filter(|url| same_origin(url, &client.settings.url));
     let url = url.ok_or_else(|| RegistryError::new(Step::Page(1), Problem::Link(LinkError::OtherOrigin)))?;
     let answer = session.first(&url, &Step::Page(1)).await?;

@@ -1,7 +1,7 @@
 //! What came, against what it should be: digests, media types, and the words for what is wrong with them.
 
-use crate::problem::content::Flaw;
-use crate::problem::content::Foreign;
+use crate::problem::content::ContentFlaw;
+use crate::problem::content::UnsupportedContent;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256, Sha512};
@@ -14,9 +14,13 @@ pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
     let found = match algorithm {
         "sha256" => sha256(bytes),
         "sha512" => written("sha512", &Sha512::digest(bytes)),
-        _ => return Err(Problem::Foreign(Foreign::Algorithm(algorithm.to_owned()))),
+        _ => return Err(Problem::Foreign(UnsupportedContent::Algorithm(algorithm.to_owned()))),
     };
-    if found == wanted { Ok(()) } else { Err(Problem::Corrupt(Flaw::Digest { found, wanted: wanted.to_owned() })) }
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(Problem::Corrupt(ContentFlaw::Digest { found, wanted: wanted.to_owned() }))
+    }
 }
 
 /// The digest of the bytes where nobody names one.
@@ -41,10 +45,10 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sha256(b""), empty);
         assert!(verify(b"", empty).is_ok());
-        assert!(matches!(verify(b"x", empty), Err(Problem::Corrupt(Flaw::Digest { .. }))));
+        assert!(matches!(verify(b"x", empty), Err(Problem::Corrupt(ContentFlaw::Digest { .. }))));
         let long = "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
                     47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
         assert!(verify(b"", long).is_ok());
-        assert!(matches!(verify(b"", "blake3:aa"), Err(Problem::Foreign(Foreign::Algorithm(_)))));
+        assert!(matches!(verify(b"", "blake3:aa"), Err(Problem::Foreign(UnsupportedContent::Algorithm(_)))));
     }
 }

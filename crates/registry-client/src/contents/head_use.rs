@@ -5,14 +5,14 @@ use parking_lot::Mutex;
 
 /// What HEAD has been good for in this run.
 #[derive(Debug, Default)]
-pub(crate) struct Heads {
-    pub(crate) rest: Mutex<Rest>,
+pub(crate) struct HeadUse {
+    pub(crate) rest: Mutex<HeadPause>,
     /// The first tag goes alone: where HEAD is refused or meets silence, that is learnt once and not by as many requests as
     /// may be in flight.
     pub(crate) first: ProveFirst,
 }
 
-impl Heads {
+impl HeadUse {
     /// Whether to ask for the next tag with HEAD.
     pub(crate) fn are_wanted(&self) -> bool {
         let mut rest = self.rest();
@@ -29,7 +29,7 @@ impl Heads {
     pub(crate) fn worked(&self) {
         let mut rest = self.rest();
         if rest.last != u64::MAX {
-            *rest = Rest::default();
+            *rest = HeadPause::default();
         }
     }
 
@@ -38,7 +38,7 @@ impl Heads {
         let mut rest = self.rest();
         if rest.last == 0 || rest.probing {
             let length = rest.last.max(1).saturating_mul(REST);
-            *rest = Rest { left: length, last: length, probing: false };
+            *rest = HeadPause { left: length, last: length, probing: false };
         }
     }
 
@@ -49,16 +49,16 @@ impl Heads {
 
     /// Leaves HEAD alone for good.
     pub(crate) fn give_up(&self) {
-        *self.rest() = Rest { left: u64::MAX, last: u64::MAX, probing: false };
+        *self.rest() = HeadPause { left: u64::MAX, last: u64::MAX, probing: false };
     }
 
-    pub(crate) fn rest(&self) -> parking_lot::MutexGuard<'_, Rest> {
+    pub(crate) fn rest(&self) -> parking_lot::MutexGuard<'_, HeadPause> {
         self.rest.lock()
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Rest {
+pub(crate) struct HeadPause {
     /// For how many further tags HEAD is left alone.
     pub(crate) left: u64,
     /// How long the last rest was; 0 before the first.
@@ -75,13 +75,13 @@ pub(crate) const REST: u64 = 16;
 mod tests {
     use super::*;
 
-    fn tags_until_wanted(heads: &Heads) -> u64 {
+    fn tags_until_wanted(heads: &HeadUse) -> u64 {
         (0..100_000).take_while(|_| !heads.are_wanted()).count() as u64
     }
 
     #[test]
     fn after_a_failure_head_is_left_alone_for_longer_each_time_until_it_works() {
-        let heads = Heads::default();
+        let heads = HeadUse::default();
         assert!(heads.are_wanted());
         for rest in [16, 256, 4096] {
             heads.failed();
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_head_that_is_given_up_is_not_tried_again() {
-        let heads = Heads::default();
+        let heads = HeadUse::default();
         heads.give_up();
         heads.failed();
         assert!((0..100_000).all(|_| !heads.are_wanted()));

@@ -1,23 +1,23 @@
 //! Headers of manifests.
 
 use crate::grammar::is_digest;
-use crate::http::call::Answer;
+use crate::http::call::HttpAnswer;
 use crate::problem::Problem;
-use crate::problem::content::Flaw;
+use crate::problem::content::ContentFlaw;
 use reqwest::header::HeaderMap;
 
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-pub(crate) fn told_digest(answer: &Answer) -> Result<Option<String>, Problem> {
+pub(crate) fn told_digest(answer: &HttpAnswer) -> Result<Option<String>, Problem> {
     let Some(told) = answer.headers.get(DIGEST) else { return Ok(None) };
     // Some proxies quote it, as they do with ETags.
     let told = String::from_utf8_lossy(told.as_bytes()).trim().trim_matches('"').to_owned();
     match told.as_str() {
         "" => Ok(None),
         digest if is_digest(digest) => Ok(Some(told)),
-        _ => Err(Problem::Corrupt(Flaw::NoDigest(answer.sent.shown(told)))),
+        _ => Err(Problem::Corrupt(ContentFlaw::NoDigest(answer.sent.shown(told)))),
     }
 }
 

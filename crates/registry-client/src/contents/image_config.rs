@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, Datelike, Utc};
 
-use crate::contents::lenient::{Picked, Raw, document};
-use crate::contents::parts::Parts;
+use crate::contents::lenient::{Picked, RawJson, document};
+use crate::contents::parts::ManifestParts;
 use crate::grammar::shown;
 use crate::model::manifest::ImageConfig;
 use crate::model::oddity::Odd;
@@ -17,7 +17,7 @@ const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
 /// Reads a configuration.
 pub(crate) fn read(body: &[u8]) -> ImageConfig {
     let (document, mended) = document(body);
-    let mut parts = Parts::new(mended);
+    let mut parts = ManifestParts::new(mended);
     let names = ["os", "architecture", "variant", "created", "config"];
     let [os, architecture, variant, created, config] = match Picked::read(&document, &names) {
         Ok(picked) => picked.values,
@@ -43,7 +43,7 @@ pub(crate) fn read(body: &[u8]) -> ImageConfig {
 }
 
 /// RFC 3339. Go writes a time that was never set as the year 1.
-fn instant(parts: &mut Parts, value: Option<Raw<'_>>) -> Option<DateTime<Utc>> {
+fn instant(parts: &mut ManifestParts, value: Option<RawJson<'_>>) -> Option<DateTime<Utc>> {
     let text = parts.text(value, "`created`")?;
     let mut unusable = |why| {
         parts.odd.add(Odd::CreatedUnusable, || format!("`created` is `{}`, {why}", shown(&text)));

@@ -7,16 +7,16 @@ use std::fmt;
 
 use serde::de::{Deserialize, Error, IgnoredAny, Visitor};
 
-use crate::problem::content::Flaw;
+use crate::problem::content::ContentFlaw;
 
 /// What takes the place of what is not text.
 const REPLACED: char = '\u{fffd}';
 
 /// A value as it is written, in a document that is JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Raw<'a>(&'a str);
+pub(crate) struct RawJson<'a>(&'a str);
 
-impl<'a> Raw<'a> {
+impl<'a> RawJson<'a> {
     /// A whole document. An error where it is not JSON, or there is more after it.
     pub(crate) fn document(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<IgnoredAny>(text).map(|_| Self(text.trim_matches(BLANK)))
@@ -43,10 +43,10 @@ impl<'a> Raw<'a> {
     }
 
     /// The members of an object, in order; none of anything else.
-    pub(crate) fn members(self) -> impl Iterator<Item = (Text<'a>, Self)> {
+    pub(crate) fn members(self) -> impl Iterator<Item = (JsonText<'a>, Self)> {
         let mut parts = self.parts('{');
         std::iter::from_fn(move || {
-            let name = Text::of(parts.next()?)?;
+            let name = JsonText::of(parts.next()?)?;
             Some((name, parts.next()?))
         })
     }
@@ -117,14 +117,14 @@ pub(crate) fn document(bytes: &[u8]) -> (Cow<'_, str>, bool) {
 /// A text that databases take, and whether something in it had to be replaced: half a surrogate pair, or NUL, which
 /// `PostgreSQL` refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Text<'a> {
+pub(crate) struct JsonText<'a> {
     pub(crate) text: Cow<'a, str>,
     pub(crate) replaced: bool,
 }
 
-impl<'a> Text<'a> {
+impl<'a> JsonText<'a> {
     /// The text of a value; none where the value is no text.
-    pub(crate) fn of(value: Raw<'a>) -> Option<Self> {
+    pub(crate) fn of(value: RawJson<'a>) -> Option<Self> {
         if value.0.starts_with('"') { serde_json::from_str(value.0).ok() } else { None }
     }
 
@@ -134,24 +134,24 @@ impl<'a> Text<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for JsonText<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Bytes;
 
         impl<'de> Visitor<'de> for Bytes {
-            type Value = Text<'de>;
+            type Value = JsonText<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text")
             }
 
-            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Text<'de>, E> {
+            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<JsonText<'de>, E> {
                 Ok(text(bytes))
             }
 
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text<'de>, E> {
-                let Text { text, replaced } = text(bytes);
-                Ok(Text { text: Cow::Owned(text.into_owned()), replaced })
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<JsonText<'de>, E> {
+                let JsonText { text, replaced } = text(bytes);
+                Ok(JsonText { text: Cow::Owned(text.into_owned()), replaced })
             }
         }
 
@@ -160,10 +160,10 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-fn text(bytes: &[u8]) -> Text<'_> {
+fn text(bytes: &[u8]) -> JsonText<'_> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Text { text: Cow::Borrowed(text), replaced: false },
-        _ => Text { text: Cow::Owned(mended(bytes)), replaced: true },
+        Ok(text) if !text.contains('\0') => JsonText { text: Cow::Borrowed(text), replaced: false },
+        _ => JsonText { text: Cow::Owned(mended(bytes)), replaced: true },
     }
 }
 
@@ -192,20 +192,20 @@ fn mended(bytes: &[u8]) -> String {
 /// The members of an object that have these names, in any case. `null` counts as missing, as it changes nothing in Go.
 pub(crate) struct Picked<'a, const N: usize> {
     /// The values by the place of their names; of several of one name the last.
-    pub(crate) values: [Option<Raw<'a>>; N],
+    pub(crate) values: [Option<RawJson<'a>>; N],
     /// The place of a name that came more than once.
     pub(crate) twice: [bool; N],
 }
 
 impl<'a, const N: usize> Picked<'a, N> {
     /// Reads a document, which must be an object and nothing else.
-    pub(crate) fn read(document: &'a str, names: &[&str; N]) -> Result<Self, Flaw> {
-        let document = Raw::document(document).map_err(|error| Flaw::from(&error))?;
-        Self::of(document, names).ok_or(Flaw::Json { line: 1, column: 1 })
+    pub(crate) fn read(document: &'a str, names: &[&str; N]) -> Result<Self, ContentFlaw> {
+        let document = RawJson::document(document).map_err(|error| ContentFlaw::from(&error))?;
+        Self::of(document, names).ok_or(ContentFlaw::Json { line: 1, column: 1 })
     }
 
     /// Reads a value; none where it is no object.
-    pub(crate) fn of(value: Raw<'a>, names: &[&str; N]) -> Option<Self> {
+    pub(crate) fn of(value: RawJson<'a>, names: &[&str; N]) -> Option<Self> {
         let mut picked = Self { values: [None; N], twice: [false; N] };
         for (name, value) in value.members() {
             if let Some(at) = names.iter().position(|known| known.eq_ignore_ascii_case(&name.text))
@@ -228,12 +228,12 @@ mod tests {
         Some(picked.values.map(|value| value.map(|raw| raw.get().to_owned())))
     }
 
-    fn raw(document: &str) -> Raw<'_> {
-        Raw::document(document).unwrap_or_else(|error| panic!("{document:.50}: {error}"))
+    fn raw(document: &str) -> RawJson<'_> {
+        RawJson::document(document).unwrap_or_else(|error| panic!("{document:.50}: {error}"))
     }
 
     fn read(value: &str) -> Option<(String, bool)> {
-        Text::of(raw(value)).map(|text| (text.text.into_owned(), text.replaced))
+        JsonText::of(raw(value)).map(|text| (text.text.into_owned(), text.replaced))
     }
 
     #[test]
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn only_lists_have_elements() {
-        let all = |value: &'static str| raw(value).elements().map(|all| all.map(Raw::get).collect::<Vec<_>>());
+        let all = |value: &'static str| raw(value).elements().map(|all| all.map(RawJson::get).collect::<Vec<_>>());
         assert_eq!(all(r#" [1 , {"a":[]} ,"\ud83d",[[],"]"],-1e5,null]"#), {
             Some(vec!["1", r#"{"a":[]}"#, r#""\ud83d""#, r#"[[],"]"]"#, "-1e5", "null"])
         });
@@ -313,7 +313,7 @@ mod tests {
     }
 
     /// The value put together again from its parts.
-    fn put_together(raw: Raw<'_>) -> serde_json::Value {
+    fn put_together(raw: RawJson<'_>) -> serde_json::Value {
         if raw.is_object() {
             return raw.members().map(|(name, value)| (name.text.into_owned(), put_together(value))).collect();
         }

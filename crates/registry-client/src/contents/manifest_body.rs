@@ -1,8 +1,8 @@
 //! A manifest out of its JSON: of which kind it is and what it names, within bounds. What it is must be beyond doubt; what else
 //! is odd is noted. Fetches nothing.
 
-use crate::contents::lenient::{Picked, Raw, Text, document};
-use crate::contents::parts::Parts;
+use crate::contents::lenient::{JsonText, Picked, RawJson, document};
+use crate::contents::parts::ManifestParts;
 use crate::grammar::shown;
 use crate::model::manifest::{Child, ContentKind, Descriptor, Manifest};
 use crate::model::media_type::{
@@ -10,7 +10,7 @@ use crate::model::media_type::{
 };
 use crate::model::oddity::Odd;
 use crate::problem::Problem;
-use crate::problem::content::{Flaw, Foreign};
+use crate::problem::content::{ContentFlaw, UnsupportedContent};
 
 /// Most layers, and most manifests of an index: forty times what runtimes take.
 const MOST: usize = 5000;
@@ -37,26 +37,26 @@ pub(crate) fn read(body: &[u8], announced: Option<&str>) -> Result<Manifest, Pro
     let picked = Picked::read(&document, &NAMES).map_err(Problem::Corrupt)?;
     // Go takes the last of them, others the first: two readers would see two manifests.
     if let Some((name, _)) = NAMES.iter().zip(picked.twice).take(DECIDING).find(|(_, twice)| *twice) {
-        return Err(Problem::Corrupt(Flaw::Twice(name)));
+        return Err(Problem::Corrupt(ContentFlaw::Twice(name)));
     }
-    let mut parts = Parts::new(mended);
+    let mut parts = ManifestParts::new(mended);
     let (media_type, shape) = kind_of(&picked.values, announced, &mut parts)?;
-    let size = i64::try_from(body.len()).map_err(|_| Problem::Corrupt(Flaw::Field("its size")))?;
+    let size = i64::try_from(body.len()).map_err(|_| Problem::Corrupt(ContentFlaw::Field("its size")))?;
     manifest(picked.values, media_type, shape, size, parts).map_err(Problem::Corrupt)
 }
 
 /// What a manifest is: by its own word, by the header's, by its members. The body is what counts, since its digest is verified; a header that
 /// names another kind of thing is refused all the same (CVE-2021-41190).
 fn kind_of(
-    [version, own, config, layers, _, manifests, fs_layers, signatures, ..]: &[Option<Raw<'_>>; NAMES.len()],
+    [version, own, config, layers, _, manifests, fs_layers, signatures, ..]: &[Option<RawJson<'_>>; NAMES.len()],
     announced: Option<&str>,
-    parts: &mut Parts,
+    parts: &mut ManifestParts,
 ) -> Result<(String, Shape), Problem> {
     let is_version_1 = version.is_some_and(|version| version.get().parse() == Ok(1.0));
     let own = parts.word(*own, "`mediaType`").map(|own| own.to_ascii_lowercase());
-    let foreign = |media_type: &str| Problem::Foreign(Foreign::MediaType(shown(media_type)));
+    let foreign = |media_type: &str| Problem::Foreign(UnsupportedContent::MediaType(shown(media_type)));
     let differs = |announced: &str, itself: &str| {
-        Problem::Corrupt(Flaw::MediaType { announced: shown(announced), itself: shown(itself) })
+        Problem::Corrupt(ContentFlaw::MediaType { announced: shown(announced), itself: shown(itself) })
     };
     let told = match (own, announced) {
         (Some(own), None) => own,
@@ -90,7 +90,7 @@ fn kind_of(
         Shape::Schema1 => like_image || manifests.is_some() || !(like_schema_1 || is_version_1),
     };
     if ambiguous {
-        return Err(Problem::Corrupt(Flaw::Ambiguous));
+        return Err(Problem::Corrupt(ContentFlaw::Ambiguous));
     }
     match shape {
         Shape::Schema1 => {
@@ -104,12 +104,12 @@ fn kind_of(
 }
 
 fn manifest(
-    values: [Option<Raw<'_>>; NAMES.len()],
+    values: [Option<RawJson<'_>>; NAMES.len()],
     media_type: String,
     shape: Shape,
     size: i64,
-    mut parts: Parts,
-) -> Result<Manifest, Flaw> {
+    mut parts: ManifestParts,
+) -> Result<Manifest, ContentFlaw> {
     let [_, _, config, layers, blobs, manifests, _, _, artifact_type, subject, annotations] = values;
     let config = config.and_then(|config| {
         let read = parts.descriptor(config, "the configuration", true);
@@ -119,7 +119,7 @@ fn manifest(
         }
         read
     });
-    let names_itself = artifact_type.is_some_and(|raw| Text::of(raw).is_none_or(|text| !text.text.is_empty()));
+    let names_itself = artifact_type.is_some_and(|raw| JsonText::of(raw).is_none_or(|text| !text.text.is_empty()));
     let artifact_type = parts.word(artifact_type, "`artifactType`");
     let foreign_config = config.as_ref().map(|config| config.media_type.clone()).filter(|media_type| {
         !media_type.is_empty() && !IMAGE_CONFIGS.iter().any(|image| image.eq_ignore_ascii_case(media_type))
@@ -153,7 +153,7 @@ fn manifest(
 }
 
 /// The layers; none of them where one has no digest, for a list that lacks one would be wrong.
-fn read_layers(value: Option<Raw<'_>>, parts: &mut Parts) -> Result<Vec<Descriptor>, Flaw> {
+fn read_layers(value: Option<RawJson<'_>>, parts: &mut ManifestParts) -> Result<Vec<Descriptor>, ContentFlaw> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let listed = bounded(value, "layers")?;
     let layers = listed.and_then(|listed| listed.into_iter().map(|raw| parts.descriptor(raw, "layer", true)).collect());
@@ -164,9 +164,9 @@ fn read_layers(value: Option<Raw<'_>>, parts: &mut Parts) -> Result<Vec<Descript
 }
 
 /// What an index lists; an entry without a digest leads nowhere.
-fn read_children(value: Option<Raw<'_>>, parts: &mut Parts) -> Result<Vec<Child>, Flaw> {
+fn read_children(value: Option<RawJson<'_>>, parts: &mut ManifestParts) -> Result<Vec<Child>, ContentFlaw> {
     let Some(value) = value else { return Ok(Vec::new()) };
-    let listed = bounded(value, "manifests")?.ok_or(Flaw::Field("its list of manifests"))?;
+    let listed = bounded(value, "manifests")?.ok_or(ContentFlaw::Field("its list of manifests"))?;
     let mut children = Vec::with_capacity(listed.len());
     for raw in listed {
         match parts.descriptor(raw, "an entry", false) {
@@ -186,10 +186,10 @@ fn read_children(value: Option<Raw<'_>>, parts: &mut Parts) -> Result<Vec<Child>
 }
 
 /// The elements of a list; none where the value is no list.
-fn bounded<'a>(value: Raw<'a>, what: &'static str) -> Result<Option<Vec<Raw<'a>>>, Flaw> {
+fn bounded<'a>(value: RawJson<'a>, what: &'static str) -> Result<Option<Vec<RawJson<'a>>>, ContentFlaw> {
     let Some(elements) = value.elements() else { return Ok(None) };
     let listed: Vec<_> = elements.take(MOST + 1).collect();
-    if listed.len() > MOST { Err(Flaw::TooMany { what, most: MOST }) } else { Ok(Some(listed)) }
+    if listed.len() > MOST { Err(ContentFlaw::TooMany { what, most: MOST }) } else { Ok(Some(listed)) }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Parts of manifests and configurations out of their JSON: texts, sizes, descriptors, platforms, labels. What is odd is
+//! ManifestParts of manifests and configurations out of their JSON: texts, sizes, descriptors, platforms, labels. What is odd is
 //! read as far as it can be, and noted; nothing here is an error.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::contents::lenient::{Picked, Raw, Text};
+use crate::contents::lenient::{JsonText, Picked, RawJson};
 use crate::grammar::{is_digest, shown};
 use crate::model::manifest::{Descriptor, Platform};
 use crate::model::oddity::{Odd, Oddities};
@@ -16,14 +16,14 @@ const WORD: usize = 255;
 
 /// Reads parts of one document.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct ManifestParts {
     /// Whether bytes of the document were no UTF-8 and have been replaced.
     mended: bool,
     /// What was odd so far.
     pub(crate) odd: Oddities,
 }
 
-impl Parts {
+impl ManifestParts {
     pub(crate) fn new(mended: bool) -> Self {
         Self { mended, odd: Oddities::default() }
     }
@@ -34,8 +34,8 @@ impl Parts {
     }
 
     /// A text; none where there is none, or it is empty.
-    pub(crate) fn text<'a>(&mut self, value: Option<Raw<'a>>, what: &str) -> Option<Cow<'a, str>> {
-        let Some(text) = Text::of(value?) else {
+    pub(crate) fn text<'a>(&mut self, value: Option<RawJson<'a>>, what: &str) -> Option<Cow<'a, str>> {
+        let Some(text) = JsonText::of(value?) else {
             self.unreadable(what);
             return None;
         };
@@ -50,9 +50,9 @@ impl Parts {
     }
 
     /// A short word of printable ASCII, as media types are.
-    pub(crate) fn word(&mut self, value: Option<Raw<'_>>, what: &str) -> Option<String> {
+    pub(crate) fn word(&mut self, value: Option<RawJson<'_>>, what: &str) -> Option<String> {
         let value = value?;
-        let text = Text::of(value).map(|text| text.text);
+        let text = JsonText::of(value).map(|text| text.text);
         let printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
         let word = text.filter(|text| text.len() <= WORD && text.bytes().all(printable));
         if word.is_none() {
@@ -62,10 +62,10 @@ impl Parts {
     }
 
     /// A descriptor; none where it has no digest by the grammar. A size that cannot be read is noted where a caller wants it.
-    pub(crate) fn descriptor(&mut self, value: Raw<'_>, what: &str, sized: bool) -> Option<Descriptor> {
+    pub(crate) fn descriptor(&mut self, value: RawJson<'_>, what: &str, sized: bool) -> Option<Descriptor> {
         let Picked { values: [media_type, digest, size], .. } = Picked::of(value, &["mediaType", "digest", "size"])?;
-        let digest = Text::of(digest?).filter(|digest| is_digest(&digest.text))?;
-        let size = size.and_then(Raw::count);
+        let digest = JsonText::of(digest?).filter(|digest| is_digest(&digest.text))?;
+        let size = size.and_then(RawJson::count);
         if sized && size.is_none() {
             self.odd.add(Odd::SizeUnknown, || format!("the size of {what} {} is not known", digest.text));
         }
@@ -74,7 +74,7 @@ impl Parts {
     }
 
     /// Where something runs. `unknown` counts as not said.
-    pub(crate) fn platform(&mut self, [os, architecture, variant]: [Option<Raw<'_>>; 3]) -> Platform {
+    pub(crate) fn platform(&mut self, [os, architecture, variant]: [Option<RawJson<'_>>; 3]) -> Platform {
         let mut word = |value, what| {
             let word = self.text(value, what).filter(|word| word != "unknown")?;
             if word.len() > WORD {
@@ -91,7 +91,7 @@ impl Parts {
     }
 
     /// The platform for which an index lists an entry.
-    pub(crate) fn platform_of(&mut self, entry: Raw<'_>) -> Platform {
+    pub(crate) fn platform_of(&mut self, entry: RawJson<'_>) -> Platform {
         let Some(Picked { values: [Some(platform)], .. }) = Picked::of(entry, &["platform"]) else {
             return Platform::default();
         };
@@ -103,16 +103,16 @@ impl Parts {
     }
 
     /// Labels or annotations: the texts among them. `null` is an empty one, as in Go.
-    pub(crate) fn texts(&mut self, value: Option<Raw<'_>>, what: &str) -> BTreeMap<String, String> {
+    pub(crate) fn texts(&mut self, value: Option<RawJson<'_>>, what: &str) -> BTreeMap<String, String> {
         let mut texts = BTreeMap::new();
         let Some(value) = value else { return texts };
         if !value.is_object() {
             self.unreadable(&format!("what stands for the {what}"));
         }
         for (name, value) in value.members() {
-            let text = match Text::of(value) {
+            let text = match JsonText::of(value) {
                 Some(text) => text,
-                None if value.is_null() => Text { text: Cow::Borrowed(""), replaced: false },
+                None if value.is_null() => JsonText { text: Cow::Borrowed(""), replaced: false },
                 None => {
                     self.unreadable(&format!("`{}` of the {what}", shown(&name.text)));
                     continue;
@@ -156,8 +156,8 @@ mod tests {
     use super::*;
 
     fn texts(document: &str) -> (BTreeMap<String, String>, Vec<String>) {
-        let mut parts = Parts::new(false);
-        let raw = Raw::document(document).expect("JSON");
+        let mut parts = ManifestParts::new(false);
+        let raw = RawJson::document(document).expect("JSON");
         let texts = parts.texts(Some(raw), "labels");
         (texts, parts.odd.notes())
     }
@@ -196,8 +196,8 @@ mod tests {
     fn a_platform_that_is_odd_is_not_known_and_said() {
         let long = format!("\"{}\"", "x".repeat(WORD + 1));
         for odd in ["5", "[]", &long] {
-            let mut parts = Parts::new(false);
-            let raw = |text| Raw::document(text).ok();
+            let mut parts = ManifestParts::new(false);
+            let raw = |text| RawJson::document(text).ok();
             let platform = parts.platform([raw(odd), raw("\"unknown\""), raw("\"v8\"")]);
             assert_eq!(platform, Platform { variant: Some("v8".into()), ..Platform::default() });
             assert_eq!(parts.odd.notes(), ["value_unreadable: `os` cannot be read and counts as missing"], "{odd:.20}");

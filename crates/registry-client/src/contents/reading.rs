@@ -3,7 +3,7 @@
 
 use crate::access::authorized::Authorized;
 use crate::access::repository::Repositories;
-use crate::contents::head_use::Heads;
+use crate::contents::head_use::HeadUse;
 use crate::contents::headers::text;
 use crate::contents::headers::told_digest;
 use crate::contents::page_size::PageSize;
@@ -14,49 +14,53 @@ use std::sync::Arc;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 
-use crate::access::send::{Ask, Sent};
+use crate::access::send::{AccessRequest, AuthorizedAnswer};
 use crate::contents::digest::{sha256, verify};
 use crate::contents::image_config;
 use crate::contents::manifest_body;
 use crate::contents::signed;
 use crate::grammar::{is_digest, is_repository_name, is_tag, shown};
-use crate::http::call::{Answer, Wants};
+use crate::http::call::{HttpAnswer, RequestKind};
 use crate::http::not_found::NotFound;
 use crate::http::said::said;
 use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
 use crate::model::oddity::Odd;
-use crate::model::place::Place;
+use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
 use crate::problem::Problem;
-use crate::problem::content::Foreign;
+use crate::problem::content::UnsupportedContent;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 
 impl RepositoryReader {
     pub(crate) fn new(authorized: Arc<Authorized>) -> Self {
         let tag_pages = PageSize::new(authorized.settings.page_size.get());
-        Self { repositories: Repositories::new(authorized), tag_pages, heads: Heads::default() }
+        Self { repositories: Repositories::new(authorized), tag_pages, heads: HeadUse::default() }
     }
 
-    pub(crate) async fn tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+    pub(crate) async fn tags(&self, place: &RepositoryRef) -> Result<Tags, RegistryError> {
         sound(place, is_repository_name(&place.repository), "", || Step::Tags(place.repository.clone()))?;
         self.read_tags(place).await
     }
 
-    pub(crate) async fn resolve(&self, place: &Place, tag: &str) -> Result<Resolved, RegistryError> {
+    pub(crate) async fn resolve(&self, place: &RepositoryRef, tag: &str) -> Result<Resolved, RegistryError> {
         let step = || Step::Manifest(reference(place, tag));
         sound(place, is_tag(tag), tag, step)?;
         self.resolve_tag(place, tag, &step()).await
     }
 
-    pub(crate) async fn manifest(&self, place: &Place, reference: &str) -> Result<Manifest, RegistryError> {
+    pub(crate) async fn manifest(&self, place: &RepositoryRef, reference: &str) -> Result<Manifest, RegistryError> {
         let step = || Step::Manifest(self::reference(place, reference));
         sound(place, is_tag(reference) || is_digest(reference), reference, step)?;
         self.fetch_manifest(place, reference, &step()).await
     }
 
-    pub(crate) async fn config(&self, place: &Place, config: &Descriptor) -> Result<ImageConfig, RegistryError> {
+    pub(crate) async fn config(
+        &self,
+        place: &RepositoryRef,
+        config: &Descriptor,
+    ) -> Result<ImageConfig, RegistryError> {
         let step = || Step::Config(reference(place, &config.digest));
         sound(place, is_digest(&config.digest), &config.digest, step)?;
         self.fetch_config(place, config, &step()).await
@@ -66,12 +70,16 @@ impl RepositoryReader {
 impl RepositoryReader {
     pub(crate) async fn fetch_manifest(
         &self,
-        place: &Place,
+        place: &RepositoryRef,
         reference: &str,
         step: &Step,
     ) -> Result<Manifest, RegistryError> {
         let url = self.repositories.authorized().api(&format!("/v2/{}/manifests/{reference}", place.repository));
-        let answer = self.repositories.ask(place, &Ask { url: &url, wants: Wants::Manifest, step }).await?.answer;
+        let answer = self
+            .repositories
+            .ask(place, &AccessRequest { url: &url, wants: RequestKind::Manifest, step })
+            .await?
+            .answer;
         let size = i64::try_from(answer.body.len()).ok();
         let proven = || {
             found(&answer, false)?;
@@ -99,13 +107,13 @@ impl RepositoryReader {
 
     async fn fetch_config(
         &self,
-        place: &Place,
+        place: &RepositoryRef,
         config: &Descriptor,
         step: &Step,
     ) -> Result<ImageConfig, RegistryError> {
         let url = self.repositories.authorized().api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
-        let Sent { answer, abroad, .. } =
-            self.repositories.ask(place, &Ask { url: &url, wants: Wants::Blob, step }).await?;
+        let AuthorizedAnswer { answer, abroad, .. } =
+            self.repositories.ask(place, &AccessRequest { url: &url, wants: RequestKind::Blob, step }).await?;
         let read = || {
             found(&answer, abroad.is_some()).map_err(|problem| match (problem, abroad) {
                 (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,
@@ -119,7 +127,7 @@ impl RepositoryReader {
 }
 
 /// Refuses to ask for what is against the grammar: it could lead to another path (CVE-2024-3727, CVE-2021-25743).
-fn sound(place: &Place, reference: bool, shown_as: &str, step: impl Fn() -> Step) -> Result<(), RegistryError> {
+fn sound(place: &RepositoryRef, reference: bool, shown_as: &str, step: impl Fn() -> Step) -> Result<(), RegistryError> {
     let repository = is_repository_name(&place.repository);
     if repository && reference {
         return Ok(());
@@ -129,17 +137,19 @@ fn sound(place: &Place, reference: bool, shown_as: &str, step: impl Fn() -> Step
 }
 
 /// `repository:tag` or `repository@digest`.
-fn reference(place: &Place, reference: &str) -> Arc<str> {
+fn reference(place: &RepositoryRef, reference: &str) -> Arc<str> {
     let separator = if reference.contains(':') { '@' } else { ':' };
     shown(&format!("{}{separator}{reference}", place.repository)).into()
 }
 
 /// Between listing and asking, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
-fn found(answer: &Answer, abroad: bool) -> Result<(), Problem> {
+fn found(answer: &HttpAnswer, abroad: bool) -> Result<(), Problem> {
     if let Some(not_found) = NotFound::read(answer.status, &answer.body, abroad) {
         let said = said(answer);
         return Err(match not_found {
-            NotFound::Gone if is_not_accepted(&said.text) => Problem::Foreign(Foreign::NotAccepted(said.to_string())),
+            NotFound::Gone if is_not_accepted(&said.text) => {
+                Problem::Foreign(UnsupportedContent::NotAccepted(said.to_string()))
+            }
             _ => not_found.problem(said),
         });
     }

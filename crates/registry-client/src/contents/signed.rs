@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::contents::lenient::{Picked, Raw, Text, document};
+use crate::contents::lenient::{JsonText, Picked, RawJson, document};
 
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
@@ -18,12 +18,12 @@ pub(crate) fn payload(body: &[u8]) -> Option<Vec<u8>> {
     let Picked { values: [signatures], .. } = Picked::read(&document, &["signatures"]).ok()?;
     let first = signatures?.elements()?.next()?;
     let Picked { values: [protected], .. } = Picked::of(first, &["protected"])?;
-    let header = URL_SAFE.decode(Text::of(protected?)?.text.as_bytes()).ok()?;
+    let header = URL_SAFE.decode(JsonText::of(protected?)?.text.as_bytes()).ok()?;
     let header = String::from_utf8(header).ok()?;
     let Picked { values: [length, tail], .. } = Picked::read(&header, &["formatLength", "formatTail"]).ok()?;
     // The signatures stand between the beginning and the tail of what was signed.
-    let length = usize::try_from(length.and_then(Raw::count)?).ok()?;
-    let tail = URL_SAFE.decode(Text::of(tail?)?.text.as_bytes()).ok()?;
+    let length = usize::try_from(length.and_then(RawJson::count)?).ok()?;
+    let tail = URL_SAFE.decode(JsonText::of(tail?)?.text.as_bytes()).ok()?;
     Some([body.get(..length)?, &tail].concat())
 }
 

@@ -8,18 +8,18 @@ use reqwest::StatusCode;
 use tracing::debug;
 use url::Url;
 
-use crate::access::send::Ask;
-use crate::http::call::{Answer, Wants};
+use crate::access::send::AccessRequest;
+use crate::http::call::{HttpAnswer, RequestKind};
 use crate::http::not_found::NotFound;
 use crate::http::said::{has_code, said};
 use crate::model::names::Names;
-use crate::model::place::Place;
+use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
-use crate::paging::beyond::{Beyond, List};
-use crate::paging::circle::{Bounds, Circle};
-use crate::paging::ending::{Certainty, Ending, leads_nowhere};
+use crate::paging::end_detector::{Certainty, EndDetector, leads_nowhere};
 use crate::paging::link::following;
-use crate::paging::page::{Entries, INVALID_KEPT, Listed, read};
+use crate::paging::loop_guard::{ListBounds, LoopGuard};
+use crate::paging::page::{INVALID_KEPT, ListKind, ListedNames, read};
+use crate::paging::page_after::{ListSource, PageAfter};
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
@@ -28,11 +28,11 @@ use crate::settings::Pagination;
 
 /// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
 /// largest repositories of public registries have.
-const MOST: Bounds = Bounds { pages: 100_000, names: 1_000_000 };
+const MOST: ListBounds = ListBounds { pages: 100_000, names: 1_000_000 };
 
 impl RepositoryReader {
     /// All tags of a repository whose name follows the grammar.
-    pub(crate) async fn read_tags(&self, place: &Place) -> Result<Tags, RegistryError> {
+    pub(crate) async fn read_tags(&self, place: &RepositoryRef) -> Result<Tags, RegistryError> {
         let step = Step::Tags(place.repository.clone());
         let outcome = self.list_tags(place, &step).await;
         if let Err(error) = &outcome {
@@ -43,28 +43,28 @@ impl RepositoryReader {
         outcome
     }
 
-    async fn list_tags(&self, place: &Place, step: &Step) -> Result<Tags, RegistryError> {
+    async fn list_tags(&self, place: &RepositoryRef, step: &Step) -> Result<Tags, RegistryError> {
         let at_step = |problem| RegistryError::new(step.clone(), problem);
-        let mut listing = Listing::default();
+        let mut listing = TagPages::default();
         // Most repositories have one page, and need no guard against circles.
         let mut circle = None;
-        let mut ending = Ending::new(false);
+        let mut ending = EndDetector::new(false);
         let (mut url, mut answer) = self.first_page(place, step).await?;
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
             let watched = |error| at_step(self.repositories.authorized().transport.watched(Problem::Link(error)));
             let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(watched)?;
-            let page = read(Entries::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
+            let page = read(ListKind::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
             let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
             let following = match next {
                 Some(next) => {
                     ending.linked(&page, &next);
-                    Following::Link(next)
+                    NextTagPage::Link(next)
                 }
                 None => self.unlinked(place, step, &mut ending, (&url, &page)).await?,
             };
-            if let Following::Link(next) | Following::Page(next, _) = &following {
-                let circle = circle.get_or_insert_with(|| Circle::new(MOST));
+            if let NextTagPage::Link(next) | NextTagPage::Page(next, _) = &following {
+                let circle = circle.get_or_insert_with(|| LoopGuard::new(MOST));
                 circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;
                 circle.read(&page).map_err(at_step)?;
             }
@@ -75,13 +75,16 @@ impl RepositoryReader {
             listing.pages.push(page.names);
             self.repositories.authorized().transport.observer.page(Ok(()));
             (url, answer) = match following {
-                Following::Nothing => break,
-                Following::Link(next) => {
-                    let answer =
-                        self.repositories.ask(place, &Ask { url: &next, wants: Wants::Listing, step }).await?.answer;
+                NextTagPage::Nothing => break,
+                NextTagPage::Link(next) => {
+                    let answer = self
+                        .repositories
+                        .ask(place, &AccessRequest { url: &next, wants: RequestKind::Listing, step })
+                        .await?
+                        .answer;
                     (next, answer)
                 }
-                Following::Page(next, answer) => (next, answer),
+                NextTagPage::Page(next, answer) => (next, answer),
             };
         }
         Ok(listing.tags())
@@ -95,45 +98,53 @@ impl RepositoryReader {
     /// What follows a page that has no link to a next one.
     async fn unlinked(
         &self,
-        place: &Place,
+        place: &RepositoryRef,
         step: &Step,
-        ending: &mut Ending,
-        (url, page): (&Url, &Listed),
-    ) -> Result<Following, RegistryError> {
+        ending: &mut EndDetector,
+        (url, page): (&Url, &ListedNames),
+    ) -> Result<NextTagPage, RegistryError> {
         let size = self.tag_pages.get().map_or(0, |size| size as usize);
         if self.tag_pages.are_whole() && page.entries() != size {
-            return Ok(Following::Nothing);
+            return Ok(NextTagPage::Nothing);
         }
-        let list = List {
-            entries: Entries::Tags,
+        let list = ListSource {
+            entries: ListKind::Tags,
             repairs: self.repairs_tag_links(),
             fetch: |url: Url| {
                 async move {
-                    Ok(self.repositories.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer)
+                    Ok(self
+                        .repositories
+                        .ask(place, &AccessRequest { url: &url, wants: RequestKind::Listing, step })
+                        .await?
+                        .answer)
                 }
                 .boxed()
             },
         };
         match list.beyond(ending, (url, page)).await.map_err(|(_, error)| error)? {
-            Beyond::Nothing(Certainty::Sure | Certainty::Repeated) => Ok(Following::Nothing),
-            Beyond::Nothing(Certainty::AllAtOnce) => {
+            PageAfter::Nothing(Certainty::Sure | Certainty::Repeated) => Ok(NextTagPage::Nothing),
+            PageAfter::Nothing(Certainty::AllAtOnce) => {
                 self.tag_pages.note_whole();
-                Ok(Following::Nothing)
+                Ok(NextTagPage::Nothing)
             }
             // A list of tags is whole or not there at all.
-            Beyond::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
-            Beyond::Page(page) => Ok(Following::Page(page.0, page.1)),
+            PageAfter::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
+            PageAfter::Page(page) => Ok(NextTagPage::Page(page.0, page.1)),
         }
     }
 
-    async fn first_page(&self, place: &Place, step: &Step) -> Result<(Url, Answer), RegistryError> {
+    async fn first_page(&self, place: &RepositoryRef, step: &Step) -> Result<(Url, HttpAnswer), RegistryError> {
         loop {
             let size = self.tag_pages.get();
             let mut url = self.repositories.authorized().api(&format!("/v2/{}/tags/list", place.repository));
             if let Some(size) = size {
                 url.query_pairs_mut().append_pair("n", &size.to_string());
             }
-            let answer = self.repositories.ask(place, &Ask { url: &url, wants: Wants::Listing, step }).await?.answer;
+            let answer = self
+                .repositories
+                .ask(place, &AccessRequest { url: &url, wants: RequestKind::Listing, step })
+                .await?
+                .answer;
             let too_large = answer.status == StatusCode::BAD_REQUEST
                 && has_code(&answer.body, &["PAGINATION_NUMBER_INVALID", "UNSUPPORTED"]);
             match size {
@@ -147,7 +158,7 @@ impl RepositoryReader {
     }
 }
 
-fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
+fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     // docker-registry says so of a repository without tags, though it lists it. Later, the link leads astray.
     if number == 1
         && let Some(not_found) = NotFound::read(answer.status, &answer.body, false)
@@ -162,24 +173,24 @@ fn check(answer: &Answer, number: u64) -> Result<(), Problem> {
 }
 
 /// What comes after a page.
-enum Following {
+enum NextTagPage {
     Nothing,
     /// To be fetched.
     Link(Url),
     /// Fetched.
-    Page(Url, Answer),
+    Page(Url, HttpAnswer),
 }
 
 /// The pages of one repository.
 #[derive(Default)]
-struct Listing {
+struct TagPages {
     pages: Vec<Names>,
     invalid: Vec<String>,
     invalid_count: u64,
     null: bool,
 }
 
-impl Listing {
+impl TagPages {
     fn tags(mut self) -> Tags {
         let first = if self.pages.len() == 1 { self.pages.pop() } else { None };
         let names = match first {

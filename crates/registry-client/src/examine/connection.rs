@@ -18,7 +18,7 @@ use crate::http::tls::{client_config, roots};
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
 use crate::problem::table::cause_of_tls;
-use crate::settings::Settings;
+use crate::settings::RegistrySettings;
 
 /// Bound on each of these steps, and on each address.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -98,7 +98,7 @@ pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<SocketAddr, NoCo
     Err(NoConnection::Refused(refused.join("; ")))
 }
 
-pub(crate) async fn handshake(settings: &Settings, address: SocketAddr) -> Result<Handshake, Problem> {
+pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) -> Result<Handshake, Problem> {
     let mut config = client_config(settings)?;
     let provider = config.crypto_provider().clone();
     let judge = if settings.insecure_tls {
@@ -170,11 +170,11 @@ fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
 struct Witness {
     judge: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<rustls::crypto::CryptoProvider>,
-    seen: Mutex<Option<Seen>>,
+    seen: Mutex<Option<SeenCertificate>>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct SeenCertificate {
     certificate: CertificateDer<'static>,
     distrust: Option<rustls::Error>,
 }
@@ -189,7 +189,8 @@ impl ServerCertVerifier for Witness {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verdict = self.judge.as_ref().map(|judge| judge.verify_server_cert(certificate, chain, name, ocsp, now));
-        let seen = Seen { certificate: certificate.clone().into_owned(), distrust: verdict.and_then(Result::err) };
+        let seen =
+            SeenCertificate { certificate: certificate.clone().into_owned(), distrust: verdict.and_then(Result::err) };
         *self.seen.lock() = Some(seen);
         Ok(ServerCertVerified::assertion())
     }

@@ -9,7 +9,7 @@ use crate::token::bearer::LifetimeSource;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
+pub enum ExchangePurpose {
     /// `/v2/`
     Ping,
     /// A token.
@@ -22,7 +22,7 @@ pub enum About {
     Other,
 }
 
-impl About {
+impl ExchangePurpose {
     /// A stable word: `ping`, `token`, `catalog`, `tags`, `other`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl About {
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// What it was for.
-    pub about: About,
+    pub about: ExchangePurpose,
     /// The method.
     pub method: String,
     /// Scheme, host, port and path.

@@ -15,23 +15,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::contents::interface::Contents as _;
-use crate::http::call::{Call, Failure, Wants};
+use crate::contents::contents_trait::Contents as _;
+use crate::http::call::{HttpCall, HttpFailure, RequestKind};
 use crate::http::endpoint::Endpoint;
-use crate::http::reach::Way;
+use crate::http::host_policy::NamedBy;
 use crate::http::retry::RetryPolicy;
 use crate::http::said::said;
 use crate::http::turn::Tries;
-use crate::model::place::Place;
+use crate::model::place::RepositoryRef;
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
-use crate::settings::Settings;
-use crate::settings::kind::Kind;
+use crate::settings::RegistrySettings;
+use crate::settings::kind::RegistryKind;
 
 pub use certificate::Certificate;
 pub use connection::{Handshake, NoConnection};
-pub use exchange::{About, ClaimFacts, Exchange, LinkForm, Offer, Reply, TokenFacts};
+pub use exchange::{ClaimFacts, Exchange, ExchangePurpose, LinkForm, Offer, Reply, TokenFacts};
 pub(crate) use tape::Tape;
 
 /// Each request is sent once: somebody is waiting, and the first refusal tells what a run would wait out.
@@ -55,7 +55,7 @@ impl Examination {
     ///
     /// # Errors
     /// As [`Client::new`].
-    pub fn new(settings: Settings) -> Result<Self, RegistryError> {
+    pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
         let tape = Arc::new(Tape::new(settings.api("/v2/")));
         let client = Client::examined(settings, ONCE, tape.clone())?;
         Ok(Self { client, tape })
@@ -105,8 +105,8 @@ impl Examination {
     pub async fn ping(&self) -> Result<(), RegistryError> {
         let client = self.client.authorized();
         let url = client.api("/v2/");
-        let (wants, endpoint, way) = (Wants::Listing, Endpoint::Ping, Way::Configured);
-        let call = Call { url: &url, authorization: None, form: None, wants, endpoint, way };
+        let (wants, endpoint, way) = (RequestKind::Listing, Endpoint::Ping, NamedBy::Configured);
+        let call = HttpCall { url: &url, authorization: None, form: None, wants, endpoint, way };
         let mut tries = Tries::none();
         let admission = client.transport.admit(&url, call.endpoint, &tries).await;
         let problem = match client.transport.attempt(&call, &admission, &mut tries).await {
@@ -115,7 +115,7 @@ impl Examination {
                 404 | 405 => Problem::Unsupported(said(&answer)),
                 _ => Problem::of_status(said(&answer)),
             },
-            Err(Failure::Broken(problem) | Failure::Unusable(problem)) => problem,
+            Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => problem,
         };
         Err(RegistryError::new(Step::Ping, problem))
     }
@@ -125,12 +125,12 @@ impl Examination {
     /// # Errors
     /// If they cannot be listed.
     pub async fn tags(&self, repository: &str) -> Result<u64, RegistryError> {
-        let tags = self.client.tags(&Place::alone(repository)).await?;
+        let tags = self.client.tags(&RepositoryRef::alone(repository)).await?;
         Ok(tags.names.len() as u64 + tags.invalid_count)
     }
 
     /// The registry's kind and how that is known, once a conversation has begun.
-    pub fn kind(&self) -> Option<(Kind, &'static str)> {
+    pub fn kind(&self) -> Option<(RegistryKind, &'static str)> {
         self.client.authorized().kind_and_why()
     }
 

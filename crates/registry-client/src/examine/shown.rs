@@ -7,7 +7,7 @@ use url::{Url, form_urlencoded};
 
 use crate::examine::exchange::{LinkForm, Offer};
 use crate::http::origin::destination;
-use crate::http::sent::Memory;
+use crate::http::sent_secrets::SentSecrets;
 use crate::token::challenge::Challenge;
 
 /// Stands for what is not shown.
@@ -40,7 +40,7 @@ const PARAMETERS: [&str; 9] =
 const CHALLENGE: [&str; 5] = ["realm", "service", "scope", "error", "error_description"];
 
 /// The headers of a request.
-pub(crate) fn sent(headers: &HeaderMap, memory: &Memory) -> Vec<(String, String)> {
+pub(crate) fn sent(headers: &HeaderMap, memory: &SentSecrets) -> Vec<(String, String)> {
     let one = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = if *name == AUTHORIZATION { authorization(value) } else { text(value) };
         let known = *name == AUTHORIZATION || SENT.contains(&name.as_str());
@@ -62,7 +62,7 @@ fn authorization(value: &HeaderValue) -> String {
 }
 
 /// The headers of an answer that are shown as they are, but for what was sent.
-pub(crate) fn received(headers: &HeaderMap, url: &Url, memory: &Memory) -> Vec<(String, String)> {
+pub(crate) fn received(headers: &HeaderMap, url: &Url, memory: &SentSecrets) -> Vec<(String, String)> {
     let known = headers.iter().filter(|(name, _)| RECEIVED.contains(&name.as_str()));
     let mut shown: Vec<_> = known.map(|(name, value)| (name.to_string(), memory.shown(text(value)))).collect();
     // Of a redirect, only where it leads: a server may put into the rest what it was sent.
@@ -72,7 +72,7 @@ pub(crate) fn received(headers: &HeaderMap, url: &Url, memory: &Memory) -> Vec<(
 }
 
 /// The challenges of an answer.
-pub(crate) fn offers(headers: &HeaderMap, memory: &Memory) -> Vec<Offer> {
+pub(crate) fn offers(headers: &HeaderMap, memory: &SentSecrets) -> Vec<Offer> {
     let challenges = Challenge::parse_all(headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes));
     let param = |(name, value): &(String, String)| {
         let value = if CHALLENGE.contains(&name.as_str()) { memory.shown(value) } else { CUT.into() };
@@ -86,7 +86,7 @@ pub(crate) fn offers(headers: &HeaderMap, memory: &Memory) -> Vec<Offer> {
 }
 
 /// The form of the link to the next page.
-pub(crate) fn link(headers: &HeaderMap, memory: &Memory) -> Option<LinkForm> {
+pub(crate) fn link(headers: &HeaderMap, memory: &SentSecrets) -> Option<LinkForm> {
     let link = text(headers.get(LINK)?);
     let target = link.split(['<', '>']).nth(1).unwrap_or(&link);
     let query = target.split_once('?').map_or("", |(_, query)| query);
@@ -95,12 +95,12 @@ pub(crate) fn link(headers: &HeaderMap, memory: &Memory) -> Option<LinkForm> {
 }
 
 /// Scheme, host, port and path of a URL.
-pub(crate) fn place(url: &Url, memory: &Memory) -> String {
+pub(crate) fn place(url: &Url, memory: &SentSecrets) -> String {
     memory.shown(format!("{}{}", url.origin().ascii_serialization(), url.path()))
 }
 
 /// Parameters of a query or fields of a form.
-pub(crate) fn pairs(encoded: &str, memory: &Memory) -> Vec<(String, String)> {
+pub(crate) fn pairs(encoded: &str, memory: &SentSecrets) -> Vec<(String, String)> {
     let pair = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
         let value = if PARAMETERS.contains(&&*name) { memory.shown(value) } else { CUT.into() };
         (memory.shown(name), value)
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn of_headers_and_parameters_only_known_ones_are_shown() {
-        let memory = Memory::default();
+        let memory = SentSecrets::default();
         let mut headers = HeaderMap::new();
         headers.insert("set-cookie", HeaderValue::from_static("session=hunter2"));
         headers.insert("server", HeaderValue::from_static("nginx"));
@@ -147,7 +147,7 @@ mod tests {
         let form = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(LINK, HeaderValue::from_static(value));
-            link(&headers, &Memory::default()).expect("a link").to_string()
+            link(&headers, &SentSecrets::default()).expect("a link").to_string()
         };
         assert_eq!(form("</v2/_catalog?last=a%2Fb&n=1000>; rel=\"next\""), "relative, with last and n");
         assert_eq!(form("<https://r/v2/_catalog?next_page=x>; rel=next"), "absolute, with next_page");

@@ -1,6 +1,6 @@
 //! Overhears a client: every request and its answer, made fit to be shown at once, so that nothing else is ever kept.
 
-use crate::http::call::Posted;
+use crate::http::call::PostBody;
 use crate::http::call::request;
 use crate::http::clock_skew::seconds_ahead;
 use crate::http::observer::Observer;
@@ -14,11 +14,11 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::clock;
-use crate::examine::exchange::{About, ClaimFacts, Exchange, Reply, TokenFacts};
+use crate::examine::exchange::{ClaimFacts, Exchange, ExchangePurpose, Reply, TokenFacts};
 use crate::examine::shown;
-use crate::http::call::{Answer, Failure};
+use crate::http::call::{HttpAnswer, HttpFailure};
 use crate::http::said::said;
-use crate::http::sent::Memory;
+use crate::http::sent_secrets::SentSecrets;
 use crate::problem::chain::chain;
 use crate::token::bearer::{Claims, lifetime};
 use crate::token::challenge::Challenge;
@@ -52,20 +52,20 @@ impl Tape {
         self.heard.lock().exchanges.clone()
     }
 
-    fn about(&self, url: &Url, realms: &[Url]) -> About {
+    fn about(&self, url: &Url, realms: &[Url]) -> ExchangePurpose {
         let same = |a: &Url| a.origin() == url.origin() && a.path() == url.path();
         if same(&self.ping) {
-            return About::Ping;
+            return ExchangePurpose::Ping;
         }
         // Quay's token endpoint lies below `/v2/` as well.
         if realms.iter().any(same) {
-            return About::Token;
+            return ExchangePurpose::Token;
         }
         let below = url.path().strip_prefix(self.ping.path()).filter(|_| url.origin() == self.ping.origin());
         match below {
-            Some("_catalog") => About::Catalog,
-            Some(path) if path.ends_with("/tags/list") => About::Tags,
-            _ => About::Other,
+            Some("_catalog") => ExchangePurpose::Catalog,
+            Some(path) if path.ends_with("/tags/list") => ExchangePurpose::Tags,
+            _ => ExchangePurpose::Other,
         }
     }
 }
@@ -74,7 +74,7 @@ impl Observer for Tape {
     /// Writes one exchange down.
     fn exchanged(&self, exchange: &RawExchange<'_>) {
         let RawExchange { call, outcome, took, sent: memory } = *exchange;
-        let (request, form) = (request(call), call.form.and_then(Posted::form));
+        let (request, form) = (request(call), call.form.and_then(PostBody::form));
         let url = request.url();
         let received_at = clock::now();
         let mut heard = self.heard.lock();
@@ -84,7 +84,7 @@ impl Observer for Tape {
         }
         let reply = match outcome {
             Ok(answer) => Ok(reply(answer, about, url, took, received_at.timestamp(), memory)),
-            Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(memory.shown(chain(problem))),
+            Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(memory.shown(chain(problem))),
         };
         if heard.exchanges.len() < KEPT {
             heard.exchanges.push(Exchange {
@@ -109,7 +109,14 @@ fn realms(headers: &HeaderMap, base: &Url) -> Vec<Url> {
     bearer.filter_map(|challenge| base.join(challenge.param("realm")?).ok()).collect()
 }
 
-fn reply(answer: &Answer, about: About, url: &Url, took: Duration, unix_now: i64, memory: &Memory) -> Reply {
+fn reply(
+    answer: &HttpAnswer,
+    about: ExchangePurpose,
+    url: &Url,
+    took: Duration,
+    unix_now: i64,
+    memory: &SentSecrets,
+) -> Reply {
     let success = answer.status.is_success();
     Reply {
         status: answer.status.as_u16(),
@@ -118,13 +125,13 @@ fn reply(answer: &Answer, about: About, url: &Url, took: Duration, unix_now: i64
         link: shown::link(&answer.headers, memory),
         said: if success { String::new() } else { said(answer).text },
         bytes: answer.body.len(),
-        token: (success && about == About::Token).then(|| token(&answer.body, unix_now, memory)).flatten(),
+        token: (success && about == ExchangePurpose::Token).then(|| token(&answer.body, unix_now, memory)).flatten(),
         ahead_s: seconds_ahead(&answer.headers, took, unix_now),
     }
 }
 
 /// What an answer of a token endpoint holds, but for the token.
-fn token(body: &[u8], unix_now: i64, memory: &Memory) -> Option<TokenFacts> {
+fn token(body: &[u8], unix_now: i64, memory: &SentSecrets) -> Option<TokenFacts> {
     let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let text = |field: &str| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let token = text("token").or_else(|| text("access_token"))?;
@@ -165,7 +172,7 @@ mod tests {
 
     #[test]
     fn of_a_token_only_what_is_known_to_be_harmless_is_kept() {
-        let memory = Memory::default();
+        let memory = SentSecrets::default();
         let body = br#"{"token":"hunter2","issued_at":"hunter2","expires_in":"300"}"#;
         let facts = token(body, 0, &memory).expect("a token");
         assert_eq!((facts.issued_at.as_deref(), facts.bytes), (Some("[secret]"), 7));

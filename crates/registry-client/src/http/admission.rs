@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use url::Url;
 
-use crate::http::call::{Answer, Call};
+use crate::http::call::{HttpAnswer, HttpCall};
 use crate::http::endpoint::Endpoint;
 use crate::http::transport::Transport;
 use crate::problem::Problem;
@@ -61,7 +61,7 @@ impl Transport {
     }
 
     /// Sends until there is an answer, as the retry policy says, with a permission that the caller has.
-    pub(crate) async fn ask(&self, call: &Call<'_>, admission: &Admission) -> Result<Answer, Problem> {
+    pub(crate) async fn ask(&self, call: &HttpCall<'_>, admission: &Admission) -> Result<HttpAnswer, Problem> {
         let mut tries = Tries::none();
         loop {
             let outcome = self.attempt(call, admission, &mut tries).await;

@@ -38,14 +38,14 @@ impl Cap {
 
 /// A body on its way in.
 #[derive(Debug)]
-pub(crate) struct Body {
+pub(crate) struct BodyReader {
     cap: Cap,
     packed: usize,
-    into: Into,
+    into: BodyDecoder,
 }
 
 #[derive(Debug)]
-enum Into {
+enum BodyDecoder {
     Plain(Capped),
     Gzip(Box<MultiGzDecoder<Capped>>),
 }
@@ -55,7 +55,7 @@ enum Into {
 const COMPRESSIONS: [&str; 12] =
     ["gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip", "lzma"];
 
-impl Body {
+impl BodyReader {
     /// Prepares for a body with this `Content-Encoding` and, where announced, this length.
     pub(crate) fn new(encoding: Option<&[u8]>, length: Option<u64>, cap: Cap) -> Result<Self, BodyError> {
         let gzip = is_gzip(encoding)?;
@@ -67,15 +67,15 @@ impl Body {
         // The announced length is believed up to a megabyte; beyond that, memory follows what really comes.
         let start = if gzip { 4 * length } else { length }.min(1 << 20);
         let sink = Capped { bytes: Vec::with_capacity(start), most: cap.plain, over: false };
-        let into = if gzip { Into::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { Into::Plain(sink) };
+        let into = if gzip { BodyDecoder::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { BodyDecoder::Plain(sink) };
         Ok(Self { cap, packed: 0, into })
     }
 
     /// Takes the next chunk.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), BodyError> {
         match &mut self.into {
-            Into::Plain(sink) => sink.write_all(chunk).map_err(|_| BodyError::TooLarge(self.cap.plain)),
-            Into::Gzip(decoder) => {
+            BodyDecoder::Plain(sink) => sink.write_all(chunk).map_err(|_| BodyError::TooLarge(self.cap.plain)),
+            BodyDecoder::Gzip(decoder) => {
                 self.packed += chunk.len();
                 if self.packed > self.cap.packed {
                     return Err(BodyError::TooLarge(self.cap.packed));
@@ -90,10 +90,10 @@ impl Body {
     /// The whole body.
     pub(crate) fn finish(self) -> Result<Vec<u8>, BodyError> {
         match self.into {
-            Into::Plain(sink) => Ok(sink.bytes),
+            BodyDecoder::Plain(sink) => Ok(sink.bytes),
             // Some proxies label an empty body gzip.
-            Into::Gzip(_) if self.packed == 0 => Ok(Vec::new()),
-            Into::Gzip(mut decoder) => {
+            BodyDecoder::Gzip(_) if self.packed == 0 => Ok(Vec::new()),
+            BodyDecoder::Gzip(mut decoder) => {
                 let finished = decoder.try_finish();
                 finished.map_err(|error| gzip_error(decoder.get_ref(), self.cap, error))?;
                 Ok(std::mem::take(&mut decoder.get_mut().bytes))
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn read(encoding: Option<&[u8]>, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
-        let mut body = Body::new(encoding, None, CAP)?;
+        let mut body = BodyReader::new(encoding, None, CAP)?;
         bytes.chunks(7).try_for_each(|chunk| body.push(chunk))?;
         body.finish()
     }
@@ -184,9 +184,9 @@ mod tests {
     fn both_caps_hold_whatever_was_announced() {
         assert!(matches!(read(None, &[0; 10_001]), Err(BodyError::TooLarge(10_000))));
         assert!(matches!(read(Some(b"gzip"), &gzip(&vec![0; 1_000_000])), Err(BodyError::TooLarge(10_000))));
-        assert!(matches!(Body::new(None, Some(10_001), CAP), Err(BodyError::TooLarge(10_000))));
-        assert!(matches!(Body::new(Some(b"gzip"), Some(1001), CAP), Err(BodyError::TooLarge(1000))));
-        assert!(matches!(Body::new(None, Some(u64::MAX), CAP), Err(BodyError::TooLarge(10_000))));
+        assert!(matches!(BodyReader::new(None, Some(10_001), CAP), Err(BodyError::TooLarge(10_000))));
+        assert!(matches!(BodyReader::new(Some(b"gzip"), Some(1001), CAP), Err(BodyError::TooLarge(1000))));
+        assert!(matches!(BodyReader::new(None, Some(u64::MAX), CAP), Err(BodyError::TooLarge(10_000))));
         let noise: Vec<u8> = (0..3000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         assert!(matches!(read(Some(b"gzip"), &gzip(&noise)), Err(BodyError::TooLarge(1000))));
     }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_body_that_says_next_to_nothing_is_not_unpacked() {
         let unpacked = |bytes: &[u8]| {
-            let mut body = Body::new(Some(b"gzip"), None, Cap::PAGE).expect("gzip");
+            let mut body = BodyReader::new(Some(b"gzip"), None, Cap::PAGE).expect("gzip");
             bytes.chunks(16 << 10).try_for_each(|chunk| body.push(chunk))?;
             body.finish()
         };

@@ -2,8 +2,8 @@
 
 use crate::http::body::Cap;
 use crate::http::endpoint::Endpoint;
-use crate::http::reach::Way;
-use crate::http::sent::Memory;
+use crate::http::host_policy::NamedBy;
+use crate::http::sent_secrets::SentSecrets;
 use crate::model::media_type::ACCEPTED;
 use crate::problem::Problem;
 use reqwest::Method;
@@ -23,7 +23,7 @@ use url::Url;
 
 /// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wants {
+pub(crate) enum RequestKind {
     /// A page of names or tags, the ping.
     Listing,
     /// An answer of a registry's own API.
@@ -38,7 +38,7 @@ pub(crate) enum Wants {
     Blob,
 }
 
-impl Wants {
+impl RequestKind {
     pub(crate) fn accept(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Listing | Self::Api | Self::Token => "application/json",
@@ -60,14 +60,14 @@ impl Wants {
 
 /// What a POST carries.
 #[derive(Clone, Copy)]
-pub(crate) enum Posted<'a> {
+pub(crate) enum PostBody<'a> {
     /// `application/x-www-form-urlencoded`.
     Form(&'a str),
     /// `application/json`. Secrets in it are to be noted by whoever sends it.
     Json(&'a str),
 }
 
-impl<'a> Posted<'a> {
+impl<'a> PostBody<'a> {
     pub(crate) fn form(self) -> Option<&'a str> {
         match self {
             Self::Form(form) => Some(form),
@@ -76,32 +76,32 @@ impl<'a> Posted<'a> {
     }
 }
 
-/// A request to send: a GET, for [`Wants::Head`] a HEAD, or with something to post a POST.
-pub(crate) struct Call<'a> {
+/// A request to send: a GET, for [`RequestKind::Head`] a HEAD, or with something to post a POST.
+pub(crate) struct HttpCall<'a> {
     pub(crate) url: &'a Url,
     pub(crate) authorization: Option<&'a HeaderValue>,
-    pub(crate) form: Option<Posted<'a>>,
-    pub(crate) wants: Wants,
+    pub(crate) form: Option<PostBody<'a>>,
+    pub(crate) wants: RequestKind,
     /// As whose it is counted.
     pub(crate) endpoint: Endpoint,
     /// Who has said that it goes there.
-    pub(crate) way: Way,
+    pub(crate) way: NamedBy,
 }
 
 /// An answer received whole.
-pub(crate) struct Answer {
+pub(crate) struct HttpAnswer {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     /// What requests carried: an answer that is shown is shown without it.
-    pub(crate) sent: Arc<Memory>,
+    pub(crate) sent: Arc<SentSecrets>,
     /// The 429 with which a request was given up: for how long all answers had been like it, and the pause that was
     /// asked for.
     pub(crate) in_vain: Option<(Duration, Option<Duration>)>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Whether the server ends the connection with it.
     pub(crate) fn is_the_last(&self) -> bool {
         let says = |option| {
@@ -114,32 +114,32 @@ impl Answer {
 
 /// No answer to speak of.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum HttpFailure {
     /// Another try may fare better.
     Broken(Problem),
     /// It would come out the same.
     Unusable(Problem),
 }
 
-pub(crate) fn request(call: &Call<'_>) -> Request {
+pub(crate) fn request(call: &HttpCall<'_>) -> Request {
     let method = match (call.form, call.wants) {
         (Some(_), _) => Method::POST,
-        (None, Wants::Head) => Method::HEAD,
+        (None, RequestKind::Head) => Method::HEAD,
         (None, _) => Method::GET,
     };
     let mut request = Request::new(method, call.url.clone());
     let headers = request.headers_mut();
     headers.insert(ACCEPT, call.wants.accept());
     // A HEAD is to tell the manifest's own length, not that of its compressed form.
-    let encoding = if call.wants == Wants::Head { "identity" } else { "gzip" };
+    let encoding = if call.wants == RequestKind::Head { "identity" } else { "gzip" };
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
     if let Some(authorization) = call.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
     if let Some(posted) = call.form {
         let (media_type, body) = match posted {
-            Posted::Form(form) => ("application/x-www-form-urlencoded", form),
-            Posted::Json(json) => ("application/json", json),
+            PostBody::Form(form) => ("application/x-www-form-urlencoded", form),
+            PostBody::Json(json) => ("application/json", json),
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         *request.body_mut() = Some(body.to_owned().into());

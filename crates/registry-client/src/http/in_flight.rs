@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
-use crate::http::call::{Answer, Failure};
+use crate::http::call::{HttpAnswer, HttpFailure};
 use crate::http::endpoint::Endpoint;
 use crate::http::observer::{EndedRequest, Loss, Observer};
 use crate::problem::Problem;
@@ -42,10 +42,10 @@ impl<'m> InFlightRequest<'m> {
     }
 
     /// Tells how it ended.
-    pub(crate) fn end(mut self, outcome: &Result<Answer, Failure>) {
+    pub(crate) fn end(mut self, outcome: &Result<HttpAnswer, HttpFailure>) {
         self.request.outcome = match outcome {
             Ok(answer) => Ok(answer.status.as_u16()),
-            Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(loss(problem)),
+            Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(loss(problem)),
         };
     }
 }

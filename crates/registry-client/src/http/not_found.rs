@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::http::call::{Answer, Call, Wants};
+use crate::http::call::{HttpAnswer, HttpCall, RequestKind};
 use crate::http::endpoint::Endpoint;
-use crate::http::retry::{Attempt, Decision, Seen};
-use crate::problem::{Problem, Said};
+use crate::http::retry::{Attempt, AttemptOutcome, RetryDecision};
+use crate::problem::{ErrorAnswer, Problem};
 
 /// Codes with which registries say that something is not there.
 const CODES: [&str; 5] = [
@@ -67,7 +67,7 @@ impl NotFound {
     }
 
     /// The problem for the caller.
-    pub(crate) fn problem(self, said: Said) -> Problem {
+    pub(crate) fn problem(self, said: ErrorAnswer) -> Problem {
         match self {
             Self::Gone => Problem::Gone(said),
             Self::Stray => Problem::Stray(said),
@@ -77,25 +77,26 @@ impl NotFound {
 
 /// How long one client has been told 404 by no registry.
 #[derive(Debug, Default)]
-pub(crate) struct Strays {
+pub(crate) struct StrayCounter {
     /// Requests in a row for which all attempts ended so.
     in_vain: AtomicU32,
 }
 
-impl Strays {
+impl StrayCounter {
     /// How often at most to ask for what was answered so; none where the answer counts at once. A GET decides what a
     /// HEAD, which has no body, leaves open.
-    pub(crate) fn most_attempts(&self, call: &Call<'_>, answer: &Answer) -> Option<u32> {
-        let most = most_attempts(call.endpoint, answer.status, &answer.body).filter(|_| call.wants != Wants::Head)?;
+    pub(crate) fn most_attempts(&self, call: &HttpCall<'_>, answer: &HttpAnswer) -> Option<u32> {
+        let most =
+            most_attempts(call.endpoint, answer.status, &answer.body).filter(|_| call.wants != RequestKind::Head)?;
         Some(if self.in_vain.load(Ordering::Relaxed) < IN_VAIN { most } else { most.min(TWICE) })
     }
 
     /// Notes what became of an attempt.
-    pub(crate) fn note(&self, attempt: &Attempt, decision: Decision) {
+    pub(crate) fn note(&self, attempt: &Attempt, decision: RetryDecision) {
         match (attempt.seen, decision) {
-            (Seen::Stray { .. }, Decision::GiveUp) => drop(self.in_vain.fetch_add(1, Ordering::Relaxed)),
+            (AttemptOutcome::Stray { .. }, RetryDecision::GiveUp) => drop(self.in_vain.fetch_add(1, Ordering::Relaxed)),
             // Asking again does help.
-            (Seen::Status(status), Decision::Return) if attempt.number > 1 && status.is_success() => {
+            (AttemptOutcome::Status(status), RetryDecision::Return) if attempt.number > 1 && status.is_success() => {
                 self.in_vain.store(0, Ordering::Relaxed);
             }
             _ => {}

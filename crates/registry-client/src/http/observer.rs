@@ -4,8 +4,8 @@ use crate::http::endpoint::Endpoint;
 use std::fmt;
 use std::time::Duration;
 
-use crate::http::call::{Answer, Call, Failure};
-use crate::http::sent::Memory;
+use crate::http::call::{HttpAnswer, HttpCall, HttpFailure};
+use crate::http::sent_secrets::SentSecrets;
 use crate::problem::fault::Fault;
 
 /// Why there was no whole answer.
@@ -106,10 +106,10 @@ impl Observer for () {}
 
 /// One request and its answer as they went over the wire, secrets included; so only this crate can look into it.
 pub struct RawExchange<'a> {
-    pub(crate) call: &'a Call<'a>,
-    pub(crate) outcome: &'a Result<Answer, Failure>,
+    pub(crate) call: &'a HttpCall<'a>,
+    pub(crate) outcome: &'a Result<HttpAnswer, HttpFailure>,
     pub(crate) took: Duration,
-    pub(crate) sent: &'a Memory,
+    pub(crate) sent: &'a SentSecrets,
 }
 
 impl fmt::Debug for RawExchange<'_> {

@@ -1,6 +1,6 @@
 //! Who may be sent credentials. Pure: compares URLs, resolves no names.
 
-use crate::problem::origin::Distrust;
+use crate::problem::origin::UntrustedRealm;
 use url::Url;
 
 use crate::http::site::{is_known_pair, same_site};
@@ -17,15 +17,15 @@ pub(crate) fn destination(url: &Url, location: &str) -> String {
 
 /// Whether a token may be asked for at `realm` on behalf of `registry`: its own host name on any port, the same
 /// registrable domain unless it is shared, a built-in pair, or one of `realm_hosts` (`host` for any port, or `host:port`).
-pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), Distrust> {
+pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), UntrustedRealm> {
     match realm.scheme() {
         "https" => {}
         "http" if registry.scheme() == "http" => {}
-        _ => return Err(Distrust::Plaintext),
+        _ => return Err(UntrustedRealm::Plaintext),
     }
-    let (Some(to), Some(from)) = (realm.host(), registry.host()) else { return Err(Distrust::Odd) };
+    let (Some(to), Some(from)) = (realm.host(), registry.host()) else { return Err(UntrustedRealm::Odd) };
     if !realm.username().is_empty() || realm.password().is_some() {
-        return Err(Distrust::Odd);
+        return Err(UntrustedRealm::Odd);
     }
     if to == from
         || same_site(&to, &from)
@@ -34,7 +34,7 @@ pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Resul
     {
         Ok(())
     } else {
-        Err(Distrust::OtherSite)
+        Err(UntrustedRealm::OtherSite)
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn is_listed<'h>(url: &Url, mut hosts: impl Iterator<Item = &'h str>)
 mod tests {
     use super::*;
 
-    fn trust(realm: &str, registry: &str, listed: &[&str]) -> Result<(), Distrust> {
+    fn trust(realm: &str, registry: &str, listed: &[&str]) -> Result<(), UntrustedRealm> {
         let listed: Vec<String> = listed.iter().map(|&host| host.to_owned()).collect();
         trust_realm(&Url::parse(realm).expect("realm"), &Url::parse(registry).expect("registry"), &listed)
     }
@@ -100,9 +100,9 @@ mod tests {
             ("https://[::1]/t", "https://[::2]"),
             ("https://[::ffff:127.0.0.1]/t", "https://127.0.0.1"),
         ] {
-            assert_eq!(trust(realm, registry, &[]), Err(Distrust::OtherSite), "{realm} for {registry}");
+            assert_eq!(trust(realm, registry, &[]), Err(UntrustedRealm::OtherSite), "{realm} for {registry}");
         }
-        assert_eq!(trust("https://quay.io@evil.com/", "https://evil.com", &[]), Err(Distrust::Odd));
+        assert_eq!(trust("https://quay.io@evil.com/", "https://evil.com", &[]), Err(UntrustedRealm::Odd));
     }
 
     #[test]
@@ -159,16 +159,16 @@ mod tests {
             ("https://evil.azurecr.io./t", "https://me.azurecr.io."),
             ("https://EVIL.AzureCR.io/t", "https://me.azurecr.io"),
         ] {
-            assert_eq!(trust(realm, registry, &[]), Err(Distrust::OtherSite), "{realm} for {registry}");
+            assert_eq!(trust(realm, registry, &[]), Err(UntrustedRealm::OtherSite), "{realm} for {registry}");
         }
         assert_eq!(trust("https://b.jfrog.io/t", "https://a.jfrog.io", &["b.jfrog.io"]), Ok(()), "unless it is listed");
     }
 
     #[test]
     fn a_realm_is_https_unless_the_registry_is_http() {
-        assert_eq!(trust("http://quay.io/auth", "https://quay.io", &[]), Err(Distrust::Plaintext));
-        assert_eq!(trust("file:///etc/passwd", "http://quay.io", &[]), Err(Distrust::Plaintext));
-        assert_eq!(trust("http://auth.lan/t", "https://r.lan", &["auth.lan"]), Err(Distrust::Plaintext));
+        assert_eq!(trust("http://quay.io/auth", "https://quay.io", &[]), Err(UntrustedRealm::Plaintext));
+        assert_eq!(trust("file:///etc/passwd", "http://quay.io", &[]), Err(UntrustedRealm::Plaintext));
+        assert_eq!(trust("http://auth.lan/t", "https://r.lan", &["auth.lan"]), Err(UntrustedRealm::Plaintext));
         assert_eq!(trust("http://quay.io/auth", "http://quay.io", &[]), Ok(()));
     }
 
@@ -178,6 +178,6 @@ mod tests {
         assert_eq!(trust("https://sso.corp.net/t", "https://r.example.com", &["SSO.corp.net:443"]), Ok(()));
         assert_eq!(trust("https://[::1]:5001/t", "https://r.example.com", &["[::1]:5001"]), Ok(()));
         let other_port = trust("https://sso.corp.net:9/t", "https://r.example.com", &["sso.corp.net:443"]);
-        assert_eq!(other_port, Err(Distrust::OtherSite));
+        assert_eq!(other_port, Err(UntrustedRealm::OtherSite));
     }
 }

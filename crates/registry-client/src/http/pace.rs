@@ -10,24 +10,24 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::http::gate::host;
-use crate::http::line::Line;
+use crate::http::queue::Queue;
 
 /// The generic cell rate algorithm: the head of the line waits for the next free moment and takes it.
 #[derive(Debug, Default)]
-struct Clock {
-    line: Line,
+struct PaceClock {
+    line: Queue,
     /// From when on the host has nothing to do, were each request to take its whole interval; none before the first.
     free: Mutex<Option<Instant>>,
 }
 
 /// Those of all hosts that are asked with a limit now.
-static CLOCKS: LazyLock<Mutex<HashMap<String, Weak<Clock>>>> = LazyLock::new(Mutex::default);
+static CLOCKS: LazyLock<Mutex<HashMap<String, Weak<PaceClock>>>> = LazyLock::new(Mutex::default);
 
 /// One client's limit, kept on the clock of its registry's host. Requests elsewhere, to a token endpoint or a storage,
 /// count as well: they are work for the same site as a rule, and the limit is the registry's.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    clock: Arc<Clock>,
+    clock: Arc<PaceClock>,
     interval: Duration,
     /// How much of the host's time may be taken in advance.
     slack: Duration,

@@ -38,7 +38,7 @@ pub struct Attempt {
     /// Which attempt this was, from 1.
     pub number: u32,
     /// What was seen.
-    pub seen: Seen,
+    pub seen: AttemptOutcome,
     /// The pause that the server asked for.
     pub asked: Option<Duration>,
     /// Whether to send the request twice after it has failed: a GET. A HEAD that fails is followed by a GET instead.
@@ -46,12 +46,12 @@ pub struct Attempt {
     /// A random number of `0.0..1.0`.
     pub dice: f64,
     /// How it stands with the host's limit, where that has turned the request away.
-    pub limited: Option<Limited>,
+    pub limited: Option<LimitedAttempt>,
 }
 
 /// A request that a host turned away for asking too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limited {
+pub struct LimitedAttempt {
     /// How often by now, from 1.
     pub times: u32,
     /// For how long: this request, or all requests of its kind if none of them has passed.
@@ -60,15 +60,15 @@ pub struct Limited {
     pub others_pass: bool,
 }
 
-impl Limited {
+impl LimitedAttempt {
     /// Whether the attempt does not count. A 429 says that the request was not looked at; a 503 may mean that nobody is
     /// there to look, unless others are answered.
-    pub fn is_free(&self, seen: Seen) -> bool {
-        seen == Seen::Status(StatusCode::TOO_MANY_REQUESTS) || self.others_pass
+    pub fn is_free(&self, seen: AttemptOutcome) -> bool {
+        seen == AttemptOutcome::Status(StatusCode::TOO_MANY_REQUESTS) || self.others_pass
     }
 }
 
-impl Seen {
+impl AttemptOutcome {
     /// Whether the host says that it is asked too often: by 429, or by 503 with the pause that it asks for.
     pub fn is_limit(self, asked: Option<Duration>) -> bool {
         match self {
@@ -81,7 +81,7 @@ impl Seen {
 
 /// The outcome of one attempt, as far as trying again depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum AttemptOutcome {
     /// An answer was received whole.
     Status(StatusCode),
     /// A 404 that no registry has said.
@@ -97,7 +97,7 @@ pub enum Seen {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum RetryDecision {
     /// Hand the outcome to the caller.
     Return,
     /// Try again after this pause; `all` says that every other request to the host has to wait as well.
@@ -115,33 +115,36 @@ impl RetryPolicy {
     /// Decides about one attempt. Full jitter: a pause is chosen evenly between zero and its bound, so that clients
     /// turned away together do not come back together. Where the host limits how often it is asked and does not say how
     /// long to wait, there is no pause: its rate decides who is sent when (`throttle`).
-    pub fn decide(&self, attempt: &Attempt) -> Decision {
+    pub fn decide(&self, attempt: &Attempt) -> RetryDecision {
         let limited = attempt.limited;
         match attempt.seen {
             _ if limited.is_some() => {}
-            Seen::Status(status) if attempt.repeatable && is_passing(status) => {}
-            Seen::Broken | Seen::Stray { .. } if attempt.repeatable => {}
-            Seen::Status(_) | Seen::Broken | Seen::Stray { .. } | Seen::Unusable => return Decision::Return,
+            AttemptOutcome::Status(status) if attempt.repeatable && is_passing(status) => {}
+            AttemptOutcome::Broken | AttemptOutcome::Stray { .. } if attempt.repeatable => {}
+            AttemptOutcome::Status(_)
+            | AttemptOutcome::Broken
+            | AttemptOutcome::Stray { .. }
+            | AttemptOutcome::Unusable => return RetryDecision::Return,
         }
         let is_free = limited.is_some_and(|limited| limited.is_free(attempt.seen));
-        let most = if let Seen::Stray { most } = attempt.seen { most } else { u32::MAX };
+        let most = if let AttemptOutcome::Stray { most } = attempt.seen { most } else { u32::MAX };
         let is_last = !is_free && attempt.number >= self.attempts.min(most);
         if is_last || limited.is_some_and(|limited| self.is_vain(attempt, limited)) {
-            return Decision::GiveUp;
+            return RetryDecision::GiveUp;
         }
         let doubled = self.base.saturating_mul(1 << (attempt.number - 1).min(20)).min(self.longest);
         let chosen = doubled.mul_f64(attempt.dice);
         // A little more than was asked for, never less; all waiters at once would only be turned away again.
         let asked = attempt.asked.map(|asked| asked.min(self.longest_asked) + self.base.mul_f64(attempt.dice));
         match limited {
-            Some(_) => Decision::After { pause: asked.unwrap_or_default(), all: true },
-            None => Decision::After { pause: asked.unwrap_or(chosen), all: false },
+            Some(_) => RetryDecision::After { pause: asked.unwrap_or_default(), all: true },
+            None => RetryDecision::After { pause: asked.unwrap_or(chosen), all: false },
         }
     }
 
     /// Whether a limit is not worth waiting for: it has outlasted our patience, or the server has said once more that it
     /// will.
-    fn is_vain(&self, attempt: &Attempt, limited: Limited) -> bool {
+    fn is_vain(&self, attempt: &Attempt, limited: LimitedAttempt) -> bool {
         let asks_too_much = attempt.asked.is_some_and(|asked| asked > self.patience) && !limited.others_pass;
         limited.in_vain >= self.patience || (asks_too_much && limited.times > 1)
     }
@@ -190,68 +193,79 @@ mod tests {
         patience: Duration::from_mins(10),
     };
 
-    fn status(code: u16) -> Seen {
-        Seen::Status(StatusCode::from_u16(code).expect("a status"))
+    fn status(code: u16) -> AttemptOutcome {
+        AttemptOutcome::Status(StatusCode::from_u16(code).expect("a status"))
     }
 
-    fn attempt(number: u32, seen: Seen) -> Attempt {
+    fn attempt(number: u32, seen: AttemptOutcome) -> Attempt {
         Attempt { number, seen, asked: None, repeatable: true, dice: 0.5, limited: None }
     }
 
     /// One that the host turned away, `times` by now, in vain for so many seconds.
-    fn turned_away(times: u32, seen: Seen, seconds: u64, others_pass: bool) -> Attempt {
-        let limited = Limited { times, in_vain: Duration::from_secs(seconds), others_pass };
+    fn turned_away(times: u32, seen: AttemptOutcome, seconds: u64, others_pass: bool) -> Attempt {
+        let limited = LimitedAttempt { times, in_vain: Duration::from_secs(seconds), others_pass };
         Attempt { limited: Some(limited), ..attempt(times, seen) }
     }
 
     fn pause(attempt: &Attempt) -> Option<Duration> {
         match POLICY.decide(attempt) {
-            Decision::After { pause, .. } => Some(pause),
-            Decision::Return | Decision::GiveUp => None,
+            RetryDecision::After { pause, .. } => Some(pause),
+            RetryDecision::Return | RetryDecision::GiveUp => None,
         }
     }
 
     #[test]
     fn retries_are_bounded_jittered_and_only_for_what_may_pass() {
-        for seen in [Seen::Broken, status(500), status(502), status(503), status(504), status(408)] {
+        for seen in [AttemptOutcome::Broken, status(500), status(502), status(503), status(504), status(408)] {
             assert_eq!(pause(&attempt(1, seen)), Some(Duration::from_millis(500)), "{seen:?}");
-            assert_eq!(POLICY.decide(&attempt(4, seen)), Decision::GiveUp, "{seen:?}");
+            assert_eq!(POLICY.decide(&attempt(4, seen)), RetryDecision::GiveUp, "{seen:?}");
         }
-        for seen in
-            [status(200), status(400), status(401), status(403), status(404), status(405), status(501), Seen::Unusable]
-        {
-            assert_eq!(POLICY.decide(&attempt(1, seen)), Decision::Return, "{seen:?}");
+        for seen in [
+            status(200),
+            status(400),
+            status(401),
+            status(403),
+            status(404),
+            status(405),
+            status(501),
+            AttemptOutcome::Unusable,
+        ] {
+            assert_eq!(POLICY.decide(&attempt(1, seen)), RetryDecision::Return, "{seen:?}");
         }
-        assert_eq!(pause(&attempt(2, Seen::Broken)), Some(Duration::from_secs(1)));
-        assert_eq!(pause(&attempt(3, Seen::Broken)), Some(Duration::from_millis(1500)), "bounded by `longest`");
-        let unlucky = Attempt { dice: 0.0, ..attempt(1, Seen::Broken) };
+        assert_eq!(pause(&attempt(2, AttemptOutcome::Broken)), Some(Duration::from_secs(1)));
+        assert_eq!(
+            pause(&attempt(3, AttemptOutcome::Broken)),
+            Some(Duration::from_millis(1500)),
+            "bounded by `longest`"
+        );
+        let unlucky = Attempt { dice: 0.0, ..attempt(1, AttemptOutcome::Broken) };
         assert_eq!(pause(&unlucky), Some(Duration::ZERO));
-        let large = Attempt { number: 3_000_000_000, ..attempt(1, Seen::Broken) };
+        let large = Attempt { number: 3_000_000_000, ..attempt(1, AttemptOutcome::Broken) };
         assert_eq!(
             RetryPolicy { attempts: u32::MAX, ..POLICY }.decide(&large),
-            Decision::After { pause: Duration::from_millis(1500), all: false }
+            RetryDecision::After { pause: Duration::from_millis(1500), all: false }
         );
     }
 
     #[test]
     fn a_404_that_no_registry_has_said_is_repeated_as_often_as_it_is_worth() {
-        let stray = |most, number| attempt(number, Seen::Stray { most });
+        let stray = |most, number| attempt(number, AttemptOutcome::Stray { most });
         assert_eq!(pause(&stray(2, 1)), Some(Duration::from_millis(500)));
-        assert_eq!(POLICY.decide(&stray(2, 2)), Decision::GiveUp);
+        assert_eq!(POLICY.decide(&stray(2, 2)), RetryDecision::GiveUp);
         assert!(pause(&stray(u32::MAX, 3)).is_some());
-        assert_eq!(POLICY.decide(&stray(u32::MAX, 4)), Decision::GiveUp);
+        assert_eq!(POLICY.decide(&stray(u32::MAX, 4)), RetryDecision::GiveUp);
         let post = Attempt { repeatable: false, ..stray(2, 1) };
-        assert_eq!(POLICY.decide(&post), Decision::Return);
+        assert_eq!(POLICY.decide(&post), RetryDecision::Return);
     }
 
     #[test]
     fn what_is_not_repeatable_is_only_repeated_when_it_was_turned_away() {
-        for seen in [Seen::Broken, status(500), status(503)] {
+        for seen in [AttemptOutcome::Broken, status(500), status(503)] {
             let post = Attempt { repeatable: false, ..attempt(1, seen) };
-            assert_eq!(POLICY.decide(&post), Decision::Return, "{seen:?}");
+            assert_eq!(POLICY.decide(&post), RetryDecision::Return, "{seen:?}");
         }
         let post = Attempt { repeatable: false, ..turned_away(1, status(429), 0, false) };
-        assert!(matches!(POLICY.decide(&post), Decision::After { all: true, .. }));
+        assert!(matches!(POLICY.decide(&post), RetryDecision::After { all: true, .. }));
     }
 
     #[test]
@@ -261,36 +275,40 @@ mod tests {
             dice: 0.0,
             ..turned_away(1, status(429), 0, false)
         };
-        assert_eq!(POLICY.decide(&asked(7)), Decision::After { pause: Duration::from_secs(7), all: true });
-        assert_eq!(POLICY.decide(&asked(86_400)), Decision::After { pause: Duration::from_mins(1), all: true });
+        assert_eq!(POLICY.decide(&asked(7)), RetryDecision::After { pause: Duration::from_secs(7), all: true });
+        assert_eq!(POLICY.decide(&asked(86_400)), RetryDecision::After { pause: Duration::from_mins(1), all: true });
         let unavailable = Attempt { seen: status(503), ..asked(7) };
-        assert_eq!(POLICY.decide(&unavailable), Decision::After { pause: Duration::from_secs(7), all: true });
+        assert_eq!(POLICY.decide(&unavailable), RetryDecision::After { pause: Duration::from_secs(7), all: true });
     }
 
     #[test]
     fn a_429_counts_as_no_attempt_and_is_waited_out_until_nothing_has_passed_for_too_long() {
-        let gives_up = |attempt: &Attempt| POLICY.decide(attempt) == Decision::GiveUp;
+        let gives_up = |attempt: &Attempt| POLICY.decide(attempt) == RetryDecision::GiveUp;
         for others_pass in [false, true] {
             assert!(!gives_up(&turned_away(1000, status(429), 599, others_pass)));
             assert!(gives_up(&turned_away(2, status(429), 600, others_pass)));
         }
         let at_once = turned_away(9, status(429), 1, false);
-        assert_eq!(POLICY.decide(&at_once), Decision::After { pause: Duration::ZERO, all: true }, "its turn decides");
+        assert_eq!(
+            POLICY.decide(&at_once),
+            RetryDecision::After { pause: Duration::ZERO, all: true },
+            "its turn decides"
+        );
     }
 
     #[test]
     fn a_503_that_asks_for_a_pause_counts_as_an_attempt_unless_others_pass() {
         let asked = |attempt| Attempt { asked: Some(Duration::from_secs(7)), ..attempt };
-        assert_eq!(POLICY.decide(&asked(turned_away(4, status(503), 1, false))), Decision::GiveUp);
-        assert_ne!(POLICY.decide(&asked(turned_away(4, status(503), 1, true))), Decision::GiveUp);
+        assert_eq!(POLICY.decide(&asked(turned_away(4, status(503), 1, false))), RetryDecision::GiveUp);
+        assert_ne!(POLICY.decide(&asked(turned_away(4, status(503), 1, true))), RetryDecision::GiveUp);
     }
 
     #[test]
     fn a_pause_beyond_our_patience_is_believed_when_it_is_asked_for_again() {
         let asked = |attempt| Attempt { asked: Some(Duration::from_hours(6)), ..attempt };
-        assert_ne!(POLICY.decide(&asked(turned_away(1, status(429), 0, false))), Decision::GiveUp);
-        assert_eq!(POLICY.decide(&asked(turned_away(2, status(429), 61, false))), Decision::GiveUp);
-        assert_ne!(POLICY.decide(&asked(turned_away(2, status(429), 61, true))), Decision::GiveUp);
+        assert_ne!(POLICY.decide(&asked(turned_away(1, status(429), 0, false))), RetryDecision::GiveUp);
+        assert_eq!(POLICY.decide(&asked(turned_away(2, status(429), 61, false))), RetryDecision::GiveUp);
+        assert_ne!(POLICY.decide(&asked(turned_away(2, status(429), 61, true))), RetryDecision::GiveUp);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What a server said in an answer: without what it was sent, escaped and cut.
 
-use crate::http::call::Answer;
-use crate::problem::Said;
+use crate::http::call::HttpAnswer;
+use crate::problem::ErrorAnswer;
 use serde_json::Value;
 use std::time::Duration;
 
 /// Reads what a server said, without what it was sent, escaped and cut.
-pub(crate) fn said(answer: &Answer) -> Said {
+pub(crate) fn said(answer: &HttpAnswer) -> ErrorAnswer {
     let text = String::from_utf8_lossy(&answer.body);
     let text = match serde_json::from_str::<Value>(&text) {
         Ok(json) => json_message(&json),
@@ -14,7 +14,7 @@ pub(crate) fn said(answer: &Answer) -> Said {
         Err(_) => text.trim().to_owned(),
     };
     let text = answer.sent.shown(text);
-    Said { status: answer.status, text: answer.in_vain.and_then(|it| in_vain(&text, it)).unwrap_or(text) }
+    ErrorAnswer { status: answer.status, text: answer.in_vain.and_then(|it| in_vain(&text, it)).unwrap_or(text) }
 }
 
 /// What a server said that turned requests away until our patience ended.
@@ -52,13 +52,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::http::sent::Memory;
+    use crate::http::sent_secrets::SentSecrets;
 
-    fn answer(body: &str, authorization: Option<&HeaderValue>) -> Answer {
+    fn answer(body: &str, authorization: Option<&HeaderValue>) -> HttpAnswer {
         let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
-        let sent = Arc::new(Memory::default());
+        let sent = Arc::new(SentSecrets::default());
         sent.note(authorization, None);
-        Answer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent, in_vain: None }
+        HttpAnswer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent, in_vain: None }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use crate::clock;
-use crate::http::call::{Answer, Call, Failure, Wants};
-use crate::http::retry::{Attempt, Decision, Limited, Seen, asked_pause};
+use crate::http::call::{HttpAnswer, HttpCall, HttpFailure, RequestKind};
+use crate::http::retry::{Attempt, AttemptOutcome, LimitedAttempt, RetryDecision, asked_pause};
 use crate::http::transport::Transport;
 use crate::http::turn::Tries;
 use crate::problem::Problem;
@@ -18,27 +18,27 @@ impl Transport {
     /// What to do about the outcome of the latest attempt: `None` says to send it again, the pause having passed.
     pub(crate) async fn settle(
         &self,
-        call: &Call<'_>,
+        call: &HttpCall<'_>,
         tries: &mut Tries,
-        outcome: Result<Answer, Failure>,
-    ) -> Result<Option<Answer>, Problem> {
+        outcome: Result<HttpAnswer, HttpFailure>,
+    ) -> Result<Option<HttpAnswer>, Problem> {
         let (seen, asked) = match &outcome {
             Ok(answer) => {
-                let stray = self.strays.most_attempts(call, answer).map(|most| Seen::Stray { most });
+                let stray = self.strays.most_attempts(call, answer).map(|most| AttemptOutcome::Stray { most });
                 let asked = asked_pause(&answer.headers, clock::now().timestamp());
-                (stray.unwrap_or(Seen::Status(answer.status)), asked)
+                (stray.unwrap_or(AttemptOutcome::Status(answer.status)), asked)
             }
-            Err(Failure::Broken(_)) => (Seen::Broken, None),
-            Err(Failure::Unusable(_)) => (Seen::Unusable, None),
+            Err(HttpFailure::Broken(_)) => (AttemptOutcome::Broken, None),
+            Err(HttpFailure::Unusable(_)) => (AttemptOutcome::Unusable, None),
         };
         let limited = self.limited(call, tries, seen, asked);
         let number = tries.charged + 1;
-        let repeatable = call.form.is_none() && call.wants != Wants::Head;
+        let repeatable = call.form.is_none() && call.wants != RequestKind::Head;
         let attempt = Attempt { number, seen, asked, repeatable, dice: fastrand::f64(), limited };
         let decision = self.retry.decide(&attempt);
         self.strays.note(&attempt, decision);
         match decision {
-            Decision::After { pause, all } => {
+            RetryDecision::After { pause, all } => {
                 if limited.is_none_or(|limited| !limited.is_free(seen)) {
                     tries.charged = number;
                 }
@@ -53,20 +53,26 @@ impl Transport {
                 self.observer.retried(call.endpoint);
                 Ok(None)
             }
-            Decision::Return | Decision::GiveUp => match outcome {
+            RetryDecision::Return | RetryDecision::GiveUp => match outcome {
                 Ok(answer) => {
-                    let in_vain = limited.filter(|_| decision == Decision::GiveUp).map(|it| (it.in_vain, asked));
-                    Ok(Some(Answer { in_vain, ..answer }))
+                    let in_vain = limited.filter(|_| decision == RetryDecision::GiveUp).map(|it| (it.in_vain, asked));
+                    Ok(Some(HttpAnswer { in_vain, ..answer }))
                 }
-                Err(Failure::Broken(problem) | Failure::Unusable(problem)) => Err(problem),
+                Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(problem),
             },
         }
     }
 
     /// Tells those who count and those who slow down whether the host has turned the request away, and how it stands.
-    fn limited(&self, call: &Call<'_>, tries: &mut Tries, seen: Seen, asked: Option<Duration>) -> Option<Limited> {
+    fn limited(
+        &self,
+        call: &HttpCall<'_>,
+        tries: &mut Tries,
+        seen: AttemptOutcome,
+        asked: Option<Duration>,
+    ) -> Option<LimitedAttempt> {
         if !seen.is_limit(asked) {
-            if matches!(seen, Seen::Status(status) if !status.is_server_error()) {
+            if matches!(seen, AttemptOutcome::Status(status) if !status.is_server_error()) {
                 self.throttles.passed(call.url, call.endpoint);
                 self.slowed.taken(call.endpoint);
             }
@@ -81,6 +87,6 @@ impl Transport {
             info!(%registry, endpoint, "the registry limits how often it may be asked: it is asked more slowly from now on");
         }
         let in_vain = of_host.in_vain.max(now.saturating_duration_since(since));
-        Some(Limited { times, in_vain, others_pass: of_host.others_pass })
+        Some(LimitedAttempt { times, in_vain, others_pass: of_host.others_pass })
     }
 }

@@ -15,7 +15,7 @@ const ENOUGH: u32 = 10;
 
 /// Requests of one kind that were turned away with 429.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slowed {
+pub struct RateLimitSeen {
     /// What they were for.
     pub endpoint: Endpoint,
     /// How many were turned away.
@@ -26,13 +26,13 @@ pub struct Slowed {
 
 /// A client's account.
 #[derive(Debug, Default)]
-pub(crate) struct Account {
+pub(crate) struct SlowedAccount {
     any: AtomicBool,
-    kinds: Mutex<Vec<Kind>>,
+    kinds: Mutex<Vec<SlowedEndpoint>>,
 }
 
 #[derive(Debug)]
-struct Kind {
+struct SlowedEndpoint {
     endpoint: Endpoint,
     refused: u64,
     since: Instant,
@@ -42,7 +42,7 @@ struct Kind {
     rate: f64,
 }
 
-impl Account {
+impl SlowedAccount {
     /// Notes a refusal, and the rate from now on; whether it is the first of its kind.
     pub(crate) fn refused(&self, endpoint: Endpoint, rate: f64) -> bool {
         self.any.store(true, Ordering::Release);
@@ -51,7 +51,7 @@ impl Account {
             (kind.refused, kind.rate) = (kind.refused + 1, rate);
             return false;
         }
-        kinds.push(Kind { endpoint, refused: 1, since: now, taken: 0, last: now, rate });
+        kinds.push(SlowedEndpoint { endpoint, refused: 1, since: now, taken: 0, last: now, rate });
         true
     }
 
@@ -66,12 +66,12 @@ impl Account {
         }
     }
 
-    pub(crate) fn read(&self) -> Vec<Slowed> {
+    pub(crate) fn read(&self) -> Vec<RateLimitSeen> {
         let kinds = self.kinds.lock();
-        let told = |kind: &Kind| {
+        let told = |kind: &SlowedEndpoint| {
             let seconds = kind.last.saturating_duration_since(kind.since).max(Duration::from_millis(1)).as_secs_f64();
             let per_second = if kind.taken < ENOUGH { kind.rate } else { f64::from(kind.taken) / seconds };
-            Slowed { endpoint: kind.endpoint, refused: kind.refused, per_second }
+            RateLimitSeen { endpoint: kind.endpoint, refused: kind.refused, per_second }
         };
         kinds.iter().map(told).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::http::call::Wants;
+use crate::http::call::RequestKind;
 
 /// What has been sent and received so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,14 +49,14 @@ impl Counters {
     }
 
     /// Notes one request.
-    pub(crate) fn sent(&self, wants: Wants) {
+    pub(crate) fn sent(&self, wants: RequestKind) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let counter = match wants {
-            Wants::Listing | Wants::Api => return,
-            Wants::Token => &self.token_requests,
-            Wants::Head => &self.head_requests,
-            Wants::Manifest => &self.manifest_requests,
-            Wants::Blob => &self.blob_requests,
+            RequestKind::Listing | RequestKind::Api => return,
+            RequestKind::Token => &self.token_requests,
+            RequestKind::Head => &self.head_requests,
+            RequestKind::Manifest => &self.manifest_requests,
+            RequestKind::Blob => &self.blob_requests,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::http::endpoint::Endpoint;
 use crate::http::gate::host;
-use crate::http::line::Line;
+use crate::http::queue::Queue;
 use crate::http::rate::Rate;
 use crate::http::retry::RetryPolicy;
 
@@ -33,7 +33,7 @@ static SHARED: LazyLock<Throttles> = LazyLock::new(Throttles::default);
 /// Requests to one host and endpoint.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    line: Line,
+    line: Queue,
     rate: Mutex<Rate>,
 }
 
@@ -71,7 +71,7 @@ impl Throttles {
             if all.len() >= MOST {
                 all.retain(|_, throttle| Arc::strong_count(throttle) > 1);
             }
-            let new = || Arc::new(Throttle { line: Line::default(), rate: Mutex::new(Rate::new(policy, now)) });
+            let new = || Arc::new(Throttle { line: Queue::default(), rate: Mutex::new(Rate::new(policy, now)) });
             all.entry((host(url), endpoint)).or_insert_with(new).clone()
         };
         self.any.store(true, Ordering::Release);

@@ -13,7 +13,7 @@ use crate::login::pem;
 use crate::problem::Problem;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
-use crate::settings::Settings;
+use crate::settings::RegistrySettings;
 
 /// The system's certificates, read once for all registries.
 static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
@@ -21,7 +21,7 @@ static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
 
 /// The TLS side of a registry's client. Where the registry is plain http, its token endpoint may still be https, but
 /// missing system certificates are no error.
-pub(crate) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem> {
+pub(crate) fn client_config(settings: &RegistrySettings) -> Result<ClientConfig, Problem> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -43,7 +43,7 @@ pub(crate) fn client_config(settings: &Settings) -> Result<ClientConfig, Problem
 ///
 /// # Errors
 /// As [`crate::client::Client::new`].
-pub fn certificates(settings: &Settings) -> Result<(), RegistryError> {
+pub fn certificates(settings: &RegistrySettings) -> Result<(), RegistryError> {
     match client_config(settings) {
         Ok(_) | Err(Problem::NoRoots) => Ok(()),
         Err(problem) => Err(RegistryError::new(Step::Setup, problem)),
@@ -51,7 +51,7 @@ pub fn certificates(settings: &Settings) -> Result<(), RegistryError> {
 }
 
 /// Whom a registry's settings trust.
-pub(crate) fn roots(settings: &Settings) -> Result<RootCertStore, Problem> {
+pub(crate) fn roots(settings: &RegistrySettings) -> Result<RootCertStore, Problem> {
     let mut roots = RootCertStore::empty();
     let own = settings.ca_file.as_deref().map(pem::certificates).transpose().map_err(Problem::CaFile)?;
     for certificate in own.into_iter().flatten() {

@@ -1,11 +1,11 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
-use crate::http::call::Answer;
-use crate::http::call::Call;
-use crate::http::call::Failure;
-use crate::http::call::Posted;
-use crate::http::call::Wants;
+use crate::http::call::HttpAnswer;
+use crate::http::call::HttpCall;
+use crate::http::call::HttpFailure;
+use crate::http::call::PostBody;
+use crate::http::call::RequestKind;
 use crate::http::call::request;
 use crate::http::observer::Observer;
 use crate::http::observer::RawExchange;
@@ -20,46 +20,46 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::clock;
-use crate::http::body::{Body, Cap};
+use crate::http::body::{BodyReader, Cap};
 use crate::http::connect::{Patience, asking};
 use crate::http::gate::Gate;
+use crate::http::host_policy::{HostPolicy, NamedBy};
 use crate::http::in_flight::InFlightRequest;
-use crate::http::not_found::{Strays, told_by_storage};
+use crate::http::not_found::{StrayCounter, told_by_storage};
 use crate::http::pace::Pace;
-use crate::http::reach::{Reach, Way};
 use crate::http::retry::RetryPolicy;
-use crate::http::sent::Memory;
-use crate::http::slowed::{Account, Slowed};
+use crate::http::sent_secrets::SentSecrets;
+use crate::http::slowed::{RateLimitSeen, SlowedAccount};
 use crate::http::stats::Counters;
 use crate::http::throttle::Throttles;
 use crate::http::tls::client_config;
 use crate::http::turn::{Admission, Tries};
 use crate::problem::Problem;
-use crate::problem::address::Forbidden;
+use crate::problem::address::ForbiddenHost;
 use crate::problem::body::BodyError;
 use crate::problem::link::LinkError;
 use crate::problem::table::tls_cause;
-use crate::settings::Settings;
+use crate::settings::RegistrySettings;
 
 /// Bound on connecting alone; within the bound on the whole request.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The way to one registry and its token endpoint.
 pub(crate) struct Transport {
-    reach: Reach,
+    reach: HostPolicy,
     pub(crate) registry: Arc<str>,
     pub(crate) permits: Arc<Semaphore>,
     patience: Patience,
     pub(crate) gate: &'static Gate,
     pub(crate) throttles: &'static Throttles,
     pub(crate) pace: Option<Pace>,
-    pub(crate) slowed: Account,
+    pub(crate) slowed: SlowedAccount,
     pub(crate) retry: RetryPolicy,
     timeout: Duration,
-    pub(crate) strays: Strays,
+    pub(crate) strays: StrayCounter,
     pub(crate) counters: Counters,
     pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) sent: Arc<Memory>,
+    pub(crate) sent: Arc<SentSecrets>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -70,7 +70,11 @@ impl std::fmt::Debug for Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: &Settings, retry: RetryPolicy, observer: Arc<dyn Observer>) -> Result<Self, Problem> {
+    pub(crate) fn new(
+        settings: &RegistrySettings,
+        retry: RetryPolicy,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, Problem> {
         let patience = Patience::new(settings.concurrency.get());
         let tls = client_config(settings)?;
         let builder = || {
@@ -86,19 +90,19 @@ impl Transport {
                 .connector_layer(patience.clone())
                 .pool_max_idle_per_host(settings.concurrency.get())
         };
-        let sent = Arc::<Memory>::default();
+        let sent = Arc::<SentSecrets>::default();
         Ok(Self {
-            reach: Reach::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
+            reach: HostPolicy::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
             registry: settings.name.clone(),
             permits: Arc::new(Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS))),
             patience,
             gate: Gate::shared(),
             throttles: Throttles::shared(),
-            slowed: Account::default(),
+            slowed: SlowedAccount::default(),
             pace: settings.requests_per_second.map(|most| Pace::new(&settings.url, most.get())),
             retry,
             timeout: settings.timeout,
-            strays: Strays::default(),
+            strays: StrayCounter::default(),
             counters: Counters::default(),
             observer,
             sent,
@@ -108,23 +112,23 @@ impl Transport {
     /// Sends once, in the turn of its admission.
     pub(crate) async fn attempt(
         &self,
-        call: &Call<'_>,
+        call: &HttpCall<'_>,
         admission: &Admission,
         tries: &mut Tries,
-    ) -> Result<Answer, Failure> {
-        let refused = |to| Failure::Unusable(self.watched(Problem::Forbidden(to)));
+    ) -> Result<HttpAnswer, HttpFailure> {
+        let refused = |to| HttpFailure::Unusable(self.watched(Problem::Forbidden(to)));
         let http = self.reach.client(call.url, call.way).map_err(refused)?;
         self.take_turn(admission, call.url, call.endpoint).await;
         self.counters.sent(call.wants);
-        self.sent.note(call.authorization, call.form.and_then(Posted::form));
+        self.sent.note(call.authorization, call.form.and_then(PostBody::form));
         let begun = Instant::now();
         tries.sent = begun;
         let mut flight = InFlightRequest::begin(&*self.observer, call.endpoint);
         let outcome = timeout(self.timeout, self.exchange(http, call, &mut flight)).await;
-        let outcome = outcome.unwrap_or(Err(Failure::Broken(Problem::Timeout(self.timeout))));
+        let outcome = outcome.unwrap_or(Err(HttpFailure::Broken(Problem::Timeout(self.timeout))));
         flight.end(&outcome);
         self.observer.exchanged(&RawExchange { call, outcome: &outcome, took: begun.elapsed(), sent: &self.sent });
-        if outcome.as_ref().map_or(true, Answer::is_the_last) {
+        if outcome.as_ref().map_or(true, HttpAnswer::is_the_last) {
             self.patience.ended();
         }
         outcome
@@ -152,19 +156,19 @@ impl Transport {
     }
 
     /// The limits that this client has met.
-    pub(crate) fn slowed(&self) -> Vec<Slowed> {
+    pub(crate) fn slowed(&self) -> Vec<RateLimitSeen> {
         self.slowed.read()
     }
 
     async fn exchange(
         &self,
         http: &reqwest::Client,
-        call: &Call<'_>,
+        call: &HttpCall<'_>,
         flight: &mut InFlightRequest<'_>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<HttpAnswer, HttpFailure> {
         let mut response =
-            asking(http.execute(request(call))).await.map_err(|error| match Forbidden::cause(&error) {
-                Some(refused) => Failure::Unusable(self.watched(Problem::Forbidden(refused))),
+            asking(http.execute(request(call))).await.map_err(|error| match ForbiddenHost::cause(&error) {
+                Some(refused) => HttpFailure::Unusable(self.watched(Problem::Forbidden(refused))),
                 None => broken(error),
             })?;
         self.reach.answered(call.url, response.remote_addr());
@@ -172,13 +176,20 @@ impl Transport {
         let (status, version) = (response.status(), response.version());
         let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
         let headers = std::mem::take(response.headers_mut());
-        if call.wants == Wants::Head {
+        if call.wants == RequestKind::Head {
             // Its Content-Length is that of the body that a GET would bring.
-            return Ok(Answer { status, version, headers, body: Vec::new(), sent: self.sent.clone(), in_vain: None });
+            return Ok(HttpAnswer {
+                status,
+                version,
+                headers,
+                body: Vec::new(),
+                sent: self.sent.clone(),
+                in_vain: None,
+            });
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
         let body = async {
-            let mut body = Body::new(encoding, response.content_length(), cap).map_err(unusable)?;
+            let mut body = BodyReader::new(encoding, response.content_length(), cap).map_err(unusable)?;
             while let Some(chunk) = response.chunk().await.map_err(broken)? {
                 flight.received(chunk.len());
                 body.push(&chunk).map_err(unusable)?;
@@ -187,28 +198,28 @@ impl Transport {
         };
         let body = match body.await {
             // What a foreign host says of itself is not ours to show: it may be one that only we can reach.
-            Ok(body) if call.way == Way::Abroad && !status.is_success() => told_by_storage(&body).into(),
+            Ok(body) if call.way == NamedBy::Abroad && !status.is_success() => told_by_storage(&body).into(),
             Ok(body) => body,
             Err(failure) if status.is_success() => return Err(failure),
             // The status of an error says enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(Answer { status, version, headers, body, sent: self.sent.clone(), in_vain: None })
+        Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), in_vain: None })
     }
 }
 
-fn broken(error: reqwest::Error) -> Failure {
+fn broken(error: reqwest::Error) -> HttpFailure {
     // The step says what was asked for; a URL could bring a cursor or more into the logs.
     let error = error.without_url();
     if tls_cause(&error).is_some() {
-        Failure::Unusable(Problem::Tls(error))
+        HttpFailure::Unusable(Problem::Tls(error))
     } else if error.is_builder() {
-        Failure::Unusable(Problem::Broken(error))
+        HttpFailure::Unusable(Problem::Broken(error))
     } else {
-        Failure::Broken(Problem::Broken(error))
+        HttpFailure::Broken(Problem::Broken(error))
     }
 }
 
-fn unusable(error: BodyError) -> Failure {
-    Failure::Unusable(Problem::Body(error))
+fn unusable(error: BodyError) -> HttpFailure {
+    HttpFailure::Unusable(Problem::Body(error))
 }

@@ -7,9 +7,9 @@ use crate::login::secret::SecretSource;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// The token flow; without a login, anonymous tokens.
-    Token(Option<Login>),
+    Token(Option<PasswordLogin>),
     /// Basic credentials on every request.
-    Basic(Login),
+    Basic(PasswordLogin),
     /// A token that somebody else made, sent as it is.
     Bearer(SecretSource),
     /// A token that the token service takes in place of a user name and a password (Azure's refresh token, docker's
@@ -23,7 +23,7 @@ pub enum Auth {
 
 /// A user name and where its password comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
+pub struct PasswordLogin {
     /// The user name, e.g. `my-org+robot`.
     pub username: String,
     /// Where the password is read from.

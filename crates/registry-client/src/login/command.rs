@@ -63,7 +63,7 @@ impl SecretCommand {
 }
 
 /// One run of a program.
-pub(crate) struct Run<'a> {
+pub(crate) struct CommandRun<'a> {
     pub(crate) program: &'a str,
     pub(crate) arguments: Vec<&'a str>,
     /// For its standard input.
@@ -80,7 +80,7 @@ pub(crate) struct Ended {
     stderr: Vec<u8>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> CommandRun<'a> {
     /// A run of a configured command.
     pub(crate) fn of(command: &'a SecretCommand) -> Self {
         let arguments = command.arguments.iter().map(String::as_str).collect();

@@ -59,11 +59,11 @@ pub(crate) struct Credentials {
     registry: Url,
     environment: Box<Variables>,
     /// Held while they are read: whoever else wants them waits, and no program runs twice at once.
-    current: Mutex<Option<Current>>,
+    current: Mutex<Option<CurrentCredential>>,
 }
 
 /// What was read last.
-struct Current {
+struct CurrentCredential {
     /// As it was read.
     read: Credential,
     /// What is used: the same, or the identity token that the token service gave in its place.
@@ -83,7 +83,7 @@ enum Keep {
     For(Option<Duration>),
 }
 
-impl Current {
+impl CurrentCredential {
     fn new(read: Credential, keep: Keep) -> Self {
         Self { used: read.clone(), read, at: Instant::now(), keep, is_passed: false }
     }
@@ -149,7 +149,7 @@ impl Credentials {
             return Ok(Some(kept.used.clone()));
         }
         let Some((read, keep)) = self.read().await? else { return Ok(None) };
-        let mut new = Current::new(read, keep);
+        let mut new = CurrentCredential::new(read, keep);
         // An identity token that was replaced stands in its file as it was; another one there is a new login.
         if let Some(known) = current.take().filter(|known| known.read == new.read) {
             new.used = known.used;
@@ -161,7 +161,7 @@ impl Credentials {
     pub(crate) async fn authorization(&self) -> Result<HeaderValue, Problem> {
         let known = {
             let current = self.current.lock().await;
-            let lasts = |known: &&Current| match known.keep {
+            let lasts = |known: &&CurrentCredential| match known.keep {
                 Keep::No => !known.is_passed,
                 Keep::For(_) => known.is_kept(Instant::now()),
             };
@@ -192,7 +192,7 @@ impl Credentials {
         }
         let Some((read, keep)) = self.read().await? else { return Ok(None) };
         let is_new = read != *refused;
-        *current = Some(Current::new(read.clone(), keep));
+        *current = Some(CurrentCredential::new(read.clone(), keep));
         Ok(is_new.then_some(read))
     }
 

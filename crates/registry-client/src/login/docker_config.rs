@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::grammar::shown;
-use crate::login::command::{Run, SecretCommand};
+use crate::login::command::{CommandRun, SecretCommand};
 use crate::login::credential::Credential;
 use crate::login::environment::Environment;
 use crate::login::secret::Secret;
@@ -55,7 +55,7 @@ impl Default for DockerConfig {
 
 /// What was found.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub(crate) struct StoredCredential {
     pub(crate) credential: Credential,
     /// Whether a helper gave it, rather than a file.
     pub(crate) by_helper: bool,
@@ -63,8 +63,12 @@ pub(crate) struct Stored {
 
 impl DockerConfig {
     /// The credentials stored for a registry, looked for anew.
-    pub(crate) async fn find(&self, registry: &Url, environment: Environment<'_>) -> Result<Stored, SecretError> {
-        let server = Server::of(registry, self.namespace.as_deref());
+    pub(crate) async fn find(
+        &self,
+        registry: &Url,
+        environment: Environment<'_>,
+    ) -> Result<StoredCredential, SecretError> {
+        let server = ConfiguredServer::of(registry, self.namespace.as_deref());
         let files = match &self.file {
             Some(file) => vec![file.clone()],
             None => usual_files(environment),
@@ -78,7 +82,7 @@ impl DockerConfig {
             if self.file.is_none() && matches!(path.try_exists(), Ok(false)) {
                 continue;
             }
-            let file = File::read(path)?;
+            let file = ConfigFile::read(path)?;
             if let Some(stored) = file.find(&server, self.timeout, environment).await? {
                 return Ok(stored);
             }
@@ -102,7 +106,7 @@ fn usual_files(environment: Environment<'_>) -> Vec<PathBuf> {
 }
 
 /// The registry whose credentials are looked for.
-struct Server {
+struct ConfiguredServer {
     /// Host, and port unless it is the scheme's own.
     host: String,
     /// The same with the scheme's own port, which some write.
@@ -110,14 +114,14 @@ struct Server {
     namespace: Option<String>,
 }
 
-impl std::fmt::Display for Server {
+impl std::fmt::Display for ConfiguredServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let namespace = self.namespace.iter().map(|namespace| format!("/{namespace}"));
         write!(f, "{}{}", self.host, namespace.collect::<String>())
     }
 }
 
-impl Server {
+impl ConfiguredServer {
     fn of(registry: &Url, namespace: Option<&str>) -> Self {
         let name = canonical(registry.host_str().unwrap_or_default());
         let port = registry.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -129,7 +133,7 @@ impl Server {
     /// How well an entry's key fits; none: not at all. The longest namespace first, then a bare host, then what older
     /// versions of docker wrote.
     fn fit(&self, key: &str) -> Option<usize> {
-        let key = Key::read(key);
+        let key = ConfigKey::read(key);
         if key.host != self.host && key.host != self.with_port {
             return None;
         }
@@ -145,7 +149,7 @@ impl Server {
 
     /// Whether a key is for a part of this registry, though not for what is looked for.
     fn is_within(&self, key: &str) -> bool {
-        let read = Key::read(key);
+        let read = ConfigKey::read(key);
         read.namespace.is_some() && self.fit(key).is_none() && (read.host == self.host || read.host == self.with_port)
     }
 
@@ -156,14 +160,14 @@ impl Server {
 }
 
 /// A key of `auths` or `credHelpers`.
-struct Key<'a> {
+struct ConfigKey<'a> {
     host: String,
     namespace: Option<&'a str>,
     /// A host and nothing else.
     is_bare: bool,
 }
 
-impl<'a> Key<'a> {
+impl<'a> ConfigKey<'a> {
     fn read(key: &'a str) -> Self {
         let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
         let (host, path) = bare.unwrap_or(key).split_once('/').unwrap_or((bare.unwrap_or(key), ""));
@@ -184,18 +188,18 @@ fn canonical(host: &str) -> String {
 }
 
 /// A file of docker's or podman's.
-struct File<'a> {
+struct ConfigFile<'a> {
     path: &'a Path,
     is_open_to_others: bool,
-    contents: Contents,
+    contents: ConfigContents,
 }
 
 /// As much of it as is about credentials.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Contents {
+struct ConfigContents {
     #[serde(default, deserialize_with = "or_default")]
-    auths: BTreeMap<String, Option<Entry>>,
+    auths: BTreeMap<String, Option<ConfigEntry>>,
     #[serde(default, deserialize_with = "or_default")]
     cred_helpers: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "or_default")]
@@ -204,7 +208,7 @@ struct Contents {
 
 /// One entry of `auths`.
 #[derive(Deserialize)]
-struct Entry {
+struct ConfigEntry {
     auth: Option<String>,
     username: Option<String>,
     password: Option<String>,
@@ -217,7 +221,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-impl<'a> File<'a> {
+impl<'a> ConfigFile<'a> {
     fn read(path: &'a Path) -> Result<Self, SecretError> {
         // Who can write it chooses the login, and the helper that is run.
         let read = read_file(path, LONGEST)?.unchangeable(path)?;
@@ -233,20 +237,20 @@ impl<'a> File<'a> {
     /// A helper for this very registry, else the store of all; what they do not know may stand in the file itself.
     async fn find(
         &self,
-        server: &Server,
+        server: &ConfiguredServer,
         deadline: Duration,
         environment: Environment<'_>,
-    ) -> Result<Option<Stored>, SecretError> {
+    ) -> Result<Option<StoredCredential>, SecretError> {
         if let Some((helper, asked)) = self.helper(server)
             && let Some(credential) = self.ask(helper, asked, deadline, environment).await?
         {
-            return Ok(Some(Stored { credential, by_helper: true }));
+            return Ok(Some(StoredCredential { credential, by_helper: true }));
         }
-        Ok(self.entry(server)?.map(|credential| Stored { credential, by_helper: false }))
+        Ok(self.entry(server)?.map(|credential| StoredCredential { credential, by_helper: false }))
     }
 
     /// Which helper to ask, and for what. An empty name turns the store of all off for one registry, as in docker.
-    fn helper<'f>(&'f self, server: &'f Server) -> Option<(&'f str, &'f str)> {
+    fn helper<'f>(&'f self, server: &'f ConfiguredServer) -> Option<(&'f str, &'f str)> {
         let own = best(server, &self.contents.cred_helpers).into_iter().next();
         let all = (self.contents.creds_store.as_str(), server.for_store());
         let (helper, asked) = own.map_or(all, |(key, helper)| (helper.as_str(), key));
@@ -265,20 +269,20 @@ impl<'a> File<'a> {
             return Err(SecretError::BadHelper { path: self.path.to_owned(), name: shown(helper) });
         }
         let program = format!("docker-credential-{helper}");
-        let run = Run { program: &program, arguments: vec!["get"], input: server, timeout: deadline };
+        let run = CommandRun { program: &program, arguments: vec!["get"], input: server, timeout: deadline };
         let ended = run.run(environment).await?;
         if !ended.is_success() {
             let is_not_there = String::from_utf8_lossy(ended.stdout()).contains(NOT_FOUND);
             return if is_not_there { Ok(None) } else { Err(ended.failed_aloud().into()) };
         }
-        let answer = serde_json::from_slice::<Answer>(ended.stdout());
+        let answer = serde_json::from_slice::<HelperAnswer>(ended.stdout());
         let answer = answer.map_err(|_| SecretError::HelperAnswer { program })?;
         Ok(answer.credential())
     }
 
     /// The first entry that holds a secret, the best fit first. A file that others can read is refused only if it does
     /// hold one: those that merely name a helper are often open to all.
-    fn entry(&self, server: &Server) -> Result<Option<Credential>, SecretError> {
+    fn entry(&self, server: &ConfiguredServer) -> Result<Option<Credential>, SecretError> {
         for (key, entry) in best(server, &self.contents.auths) {
             let bad = || SecretError::BadEntry { path: self.path.to_owned(), key: shown(key) };
             if let Some(credential) = entry.as_ref().map(|entry| entry.credential(bad)).transpose()?.flatten() {
@@ -293,14 +297,14 @@ impl<'a> File<'a> {
 }
 
 /// What fits the server, the best first.
-fn best<'c, T>(server: &Server, entries: &'c BTreeMap<String, T>) -> Vec<(&'c str, &'c T)> {
+fn best<'c, T>(server: &ConfiguredServer, entries: &'c BTreeMap<String, T>) -> Vec<(&'c str, &'c T)> {
     let mut fitting: Vec<_> =
         entries.iter().filter_map(|(key, value)| Some((server.fit(key)?, key.as_str(), value))).collect();
     fitting.sort_by_key(|(fit, ..)| std::cmp::Reverse(*fit));
     fitting.into_iter().map(|(_, key, value)| (key, value)).collect()
 }
 
-impl Entry {
+impl ConfigEntry {
     /// The strongest that it holds: a token for the registry itself, an identity token, a password. `auth` goes before
     /// `username` and `password`, as in docker.
     fn credential(&self, bad: impl Fn() -> SecretError) -> Result<Option<Credential>, SecretError> {
@@ -330,12 +334,12 @@ fn decoded(auth: &str) -> Option<(String, String)> {
 /// What a helper prints.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct HelperAnswer {
     username: String,
     secret: String,
 }
 
-impl Answer {
+impl HelperAnswer {
     fn credential(self) -> Option<Credential> {
         let secret = Secret::new(self.secret);
         match (self.username.as_str(), secret.expose()) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::login::command::{Run, SecretCommand};
+use crate::login::command::{CommandRun, SecretCommand};
 use crate::problem::secret::SecretError;
 
 /// A password or token. It has no `Display` and no `Serialize`, and its `Debug` is redacted.
@@ -70,7 +70,7 @@ impl SecretSource {
                 read_secret_file(&Path::new(&directory).join(name), false)?
             }
             Self::Command(command) => {
-                let ended = Run::of(command).run(environment).await?.successful()?;
+                let ended = CommandRun::of(command).run(environment).await?.successful()?;
                 String::from_utf8(ended).map_err(|_| not_text())?
             }
         };

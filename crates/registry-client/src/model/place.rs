@@ -11,14 +11,14 @@ const SCOPES: usize = 3000;
 /// A repository to be read, and those that are read at about the same time: where tokens are per repository, one may
 /// serve them all.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct RepositoryRef {
     /// The repository.
     pub repository: Arc<str>,
     /// It and its companions, in one order for all of them; few enough for one token, or the client takes it alone.
     pub group: Arc<[Arc<str>]>,
 }
 
-impl Place {
+impl RepositoryRef {
     /// A repository that is read alone.
     pub fn alone(repository: &str) -> Self {
         let repository: Arc<str> = repository.into();
@@ -64,7 +64,7 @@ mod tests {
     fn groups_stay_under_the_limits_and_keep_every_repository_once_in_order() {
         for length in [1, 40, 255] {
             let names: Vec<Arc<str>> = (0..101).map(|at| format!("{at:0length$}").into()).collect();
-            let places = Place::together(names.clone());
+            let places = RepositoryRef::together(names.clone());
             assert!(places.iter().map(|place| &place.repository).eq(&names));
             assert!(places.iter().all(|place| place.group.contains(&place.repository)));
             assert!(places.iter().all(|place| (1..=20).contains(&place.group.len())));
@@ -72,7 +72,7 @@ mod tests {
             assert!(groups.iter().all(|group| group.len() == group[0].group.len()));
             assert_eq!(groups.len(), if length == 255 { 11 } else { 6 }, "{length}");
         }
-        assert!(Place::together([]).is_empty());
-        assert!(!Place::alone("a").is_shared());
+        assert!(RepositoryRef::together([]).is_empty());
+        assert!(!RepositoryRef::alone("a").is_shared());
     }
 }

@@ -23,14 +23,14 @@ const MOST_ENTRIES: usize = 250_000;
 
 /// What a page lists.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Entries {
+pub(crate) enum ListKind {
     /// `{"repositories": [...]}`
     Repositories,
     /// `{"name": "…", "tags": [...]}`
     Tags,
 }
 
-impl Entries {
+impl ListKind {
     fn word(self) -> &'static str {
         match self {
             Self::Repositories => "repositories",
@@ -48,7 +48,7 @@ impl Entries {
 
 /// The names of a page, by whether they follow the grammar.
 #[derive(Debug, Default)]
-pub(crate) struct Listed {
+pub(crate) struct ListedNames {
     pub(crate) names: Names,
     /// The first of those that do not, as the server wrote them.
     pub(crate) invalid: Vec<String>,
@@ -61,7 +61,7 @@ pub(crate) struct Listed {
 
 /// Why a page cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unread {
+pub(crate) enum UnreadPage {
     /// It is no list of names.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -70,16 +70,16 @@ pub(crate) enum Unread {
     TooMany(usize),
 }
 
-impl From<Unread> for Problem {
-    fn from(unread: Unread) -> Self {
+impl From<UnreadPage> for Problem {
+    fn from(unread: UnreadPage) -> Self {
         match unread {
-            Unread::Json(error) => Self::Json(error),
-            Unread::TooMany(most) => Self::TooManyOnPage(most),
+            UnreadPage::Json(error) => Self::Json(error),
+            UnreadPage::TooMany(most) => Self::TooManyOnPage(most),
         }
     }
 }
 
-impl Listed {
+impl ListedNames {
     /// How many entries the page has.
     pub(crate) fn entries(&self) -> usize {
         self.names.len() + self.invalid_at.len()
@@ -94,11 +94,11 @@ impl Listed {
     }
 
     /// The same page, unless it has more entries than a page may have.
-    pub(crate) fn within_bounds(self) -> Result<Self, Unread> {
-        if self.entries() > MOST_ENTRIES { Err(Unread::TooMany(MOST_ENTRIES)) } else { Ok(self) }
+    pub(crate) fn within_bounds(self) -> Result<Self, UnreadPage> {
+        if self.entries() > MOST_ENTRIES { Err(UnreadPage::TooMany(MOST_ENTRIES)) } else { Ok(self) }
     }
 
-    pub(crate) fn add(&mut self, entries: Entries, name: &str) {
+    pub(crate) fn add(&mut self, entries: ListKind, name: &str) {
         if entries.is_valid(name) {
             self.names.push(name);
         } else {
@@ -116,33 +116,33 @@ impl Listed {
 }
 
 /// Reads a page of the catalog.
-pub(crate) fn read_page(body: &[u8]) -> Result<Listed, Unread> {
-    read(Entries::Repositories, body)
+pub(crate) fn read_page(body: &[u8]) -> Result<ListedNames, UnreadPage> {
+    read(ListKind::Repositories, body)
 }
 
 /// Reads a page of names. `null` is empty, as Harbor writes it, and docker-registry for a repository without tags;
 /// anything else is an error, since a page that is silently taken for empty cuts the inventory short.
-pub(crate) fn read(entries: Entries, body: &[u8]) -> Result<Listed, Unread> {
+pub(crate) fn read(entries: ListKind, body: &[u8]) -> Result<ListedNames, UnreadPage> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let listed = json.deserialize_any(Body(entries))?;
+    let listed = json.deserialize_any(PageVisitor(entries))?;
     json.end()?;
     listed.within_bounds()
 }
 
-struct Body(Entries);
+struct PageVisitor(ListKind);
 
-impl<'de> Visitor<'de> for Body {
-    type Value = Listed;
+impl<'de> Visitor<'de> for PageVisitor {
+    type Value = ListedNames;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an object with `{}`", self.0.word())
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
+    fn visit_str<E: Error>(self, _: &str) -> Result<ListedNames, E> {
         Err(a_text(&self))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ListedNames, A::Error> {
         let mut listed = None;
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             if key != self.0.word() {
@@ -155,33 +155,33 @@ impl<'de> Visitor<'de> for Body {
     }
 }
 
-struct List(Entries);
+struct List(ListKind);
 
 impl<'de> DeserializeSeed<'de> for List {
-    type Value = Listed;
+    type Value = ListedNames;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Listed, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<ListedNames, D::Error> {
         json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for List {
-    type Value = Listed;
+    type Value = ListedNames;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of names or null")
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Listed, E> {
+    fn visit_str<E: Error>(self, _: &str) -> Result<ListedNames, E> {
         Err(a_text(&self))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Listed, E> {
-        Ok(Listed { null: true, ..Listed::default() })
+    fn visit_unit<E: Error>(self) -> Result<ListedNames, E> {
+        Ok(ListedNames { null: true, ..ListedNames::default() })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Listed, A::Error> {
-        let mut listed = Listed::default();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<ListedNames, A::Error> {
+        let mut listed = ListedNames::default();
         while names.next_element_seed(Name(self.0, &mut listed))?.is_some() {
             if listed.entries() > MOST_ENTRIES {
                 // Too many to take any of them; the rest is passed over.
@@ -198,7 +198,7 @@ fn a_text<E: Error>(expected: &dyn Expected) -> E {
 }
 
 /// A name, added where it is met: borrowed from the body unless it has escapes.
-struct Name<'a>(Entries, &'a mut Listed);
+struct Name<'a>(ListKind, &'a mut ListedNames);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = ();
@@ -288,10 +288,10 @@ mod tests {
             let full = read_page(page(name, MOST_ENTRIES).as_bytes()).expect("the most that is taken");
             assert_eq!(full.entries(), MOST_ENTRIES);
             let error = read_page(page(name, MOST_ENTRIES + 1).as_bytes()).expect_err("one more");
-            assert!(matches!(error, Unread::TooMany(MOST_ENTRIES)), "{error}");
+            assert!(matches!(error, UnreadPage::TooMany(MOST_ENTRIES)), "{error}");
         }
         let broken = page("\"a\"", MOST_ENTRIES + 10).replace(']', "");
-        assert!(matches!(read_page(broken.as_bytes()), Err(Unread::Json(_))));
+        assert!(matches!(read_page(broken.as_bytes()), Err(UnreadPage::Json(_))));
     }
 
     #[test]

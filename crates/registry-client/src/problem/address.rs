@@ -1,20 +1,20 @@
 //! Why a host that a server names is not connected to.
 
-use crate::address::Kind;
+use crate::address::AddressKind;
 use std::net::IpAddr;
 
 /// A server sent us where it may not.
 #[derive(Debug, thiserror::Error)]
 #[error("the registry refers to {host}{}, {kind}; nothing was sent there", in_brackets(.address.as_ref()))]
-pub(crate) struct Forbidden {
+pub(crate) struct ForbiddenHost {
     /// Fit to be shown.
     pub(crate) host: String,
     /// Where the host is a name.
     pub(crate) address: Option<IpAddr>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: AddressKind,
 }
 
-impl Forbidden {
+impl ForbiddenHost {
     /// As `allow_hosts` has it: YAML takes a bracket for a list, and some addresses for numbers.
     pub(crate) fn listed(&self) -> String {
         if self.address.is_some() { self.host.clone() } else { format!("\"{}\"", self.host) }

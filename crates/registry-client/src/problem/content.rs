@@ -2,7 +2,7 @@
 
 /// What is wrong with content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Flaw {
+pub(crate) enum ContentFlaw {
     /// Its bytes have another digest.
     #[error("its digest is {found} and should be {wanted}")]
     Digest { found: String, wanted: String },
@@ -29,7 +29,7 @@ pub(crate) enum Flaw {
     TooMany { what: &'static str, most: usize },
 }
 
-impl From<&serde_json::Error> for Flaw {
+impl From<&serde_json::Error> for ContentFlaw {
     fn from(error: &serde_json::Error) -> Self {
         Self::Json { line: error.line(), column: error.column() }
     }
@@ -37,7 +37,7 @@ impl From<&serde_json::Error> for Flaw {
 
 /// Content that is right and that we cannot take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Foreign {
+pub(crate) enum UnsupportedContent {
     /// Another kind of manifest.
     #[error("`{0}` is no media type of a manifest")]
     MediaType(String),

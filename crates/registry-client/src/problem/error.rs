@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use crate::model::manifest::Resolved;
 use crate::problem::cause::KnownCause;
 use crate::problem::fault::Fault;
-use crate::problem::{Problem, Said};
+use crate::problem::{ErrorAnswer, Problem};
 
 /// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
 #[derive(Clone)]
@@ -112,7 +112,7 @@ impl RegistryError {
     /// For kinds that no test needs so far.
     #[cfg(any(test, feature = "testing"))]
     pub fn of_fault(fault: Fault, step: Step) -> Self {
-        let said = |status| Said { status, text: "scripted".into() };
+        let said = |status| ErrorAnswer { status, text: "scripted".into() };
         let problem = match fault {
             Fault::CredentialsRejected => Problem::Rejected { said: said(StatusCode::UNAUTHORIZED), cause: None },
             Fault::Denied => Problem::Denied { said: said(StatusCode::FORBIDDEN), cause: None },

@@ -1,14 +1,14 @@
 //! What can go wrong, in one vocabulary: errors, their kinds, known causes, and what to do.
 
-use crate::problem::address::Forbidden;
+use crate::problem::address::ForbiddenHost;
 use crate::problem::body::BodyError;
 use crate::problem::cause::KnownCause;
 use crate::problem::certificate::CertificatesError;
 use crate::problem::certificate::ClientCertificateError;
-use crate::problem::content::Flaw;
-use crate::problem::content::Foreign;
+use crate::problem::content::ContentFlaw;
+use crate::problem::content::UnsupportedContent;
 use crate::problem::link::LinkError;
-use crate::problem::origin::Distrust;
+use crate::problem::origin::UntrustedRealm;
 use crate::problem::secret::SecretError;
 use crate::problem::token::NoToken;
 use reqwest::StatusCode;
@@ -33,27 +33,27 @@ pub(crate) mod token;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("the credentials were refused: {said}")]
-    Rejected { said: Said, cause: Option<KnownCause> },
+    Rejected { said: ErrorAnswer, cause: Option<KnownCause> },
     #[error("the secret cannot be read")]
     Secret(#[source] SecretError),
     #[error("the secret has characters that no header can carry")]
     BadSecret,
     #[error("access denied: {said}")]
-    Denied { said: Said, cause: Option<KnownCause> },
+    Denied { said: ErrorAnswer, cause: Option<KnownCause> },
     #[error("the token endpoint accepts none of the scopes {tried}: {said}")]
-    Scope { said: Said, tried: String },
+    Scope { said: ErrorAnswer, tried: String },
     #[error("the scopes do not fit one token request")]
     TooManyScopes,
     #[error("the registry does not offer this: {0}")]
-    Unsupported(Said),
+    Unsupported(ErrorAnswer),
     #[error("it does not exist, or this login may not see it: {0}")]
-    Absent(Said),
+    Absent(ErrorAnswer),
     #[error("the registry keeps answering {0}")]
-    RateLimited(Said),
+    RateLimited(ErrorAnswer),
     #[error("the server keeps failing: {0}")]
-    ServerError(Said),
+    ServerError(ErrorAnswer),
     #[error("unexpected answer: {0}")]
-    Unexpected(Said),
+    Unexpected(ErrorAnswer),
     #[error("no whole answer")]
     Broken(#[source] reqwest::Error),
     #[error("no whole answer within {0:?}")]
@@ -81,19 +81,19 @@ pub(crate) enum Problem {
     #[error("no token in the answer")]
     NoToken(#[source] NoToken),
     #[error("tokens die before the registry takes them, {lifetime:?} after they were received: {said}")]
-    ShortLived { said: Said, lifetime: Duration },
+    ShortLived { said: ErrorAnswer, lifetime: Duration },
     #[error("the challenge names no realm")]
     NoRealm,
     #[error("the credentials may not be sent to the realm {host}")]
     Realm {
         host: String,
         #[source]
-        source: Distrust,
+        source: UntrustedRealm,
     },
     #[error("redirected to {to}")]
     Redirect { to: String },
     #[error(transparent)]
-    Forbidden(Forbidden),
+    Forbidden(ForbiddenHost),
     #[error("redirected too often")]
     Redirects,
     #[error("the link to the next page leads to one that was fetched before")]
@@ -117,20 +117,20 @@ pub(crate) enum Problem {
     #[error("`{0}` cannot be asked for: it is against the specification's grammar")]
     BadName(String),
     #[error("it is not there: {0}")]
-    Gone(Said),
+    Gone(ErrorAnswer),
     #[error("what answers is not the registry, as it gives no error code of one: {0}")]
-    Stray(Said),
+    Stray(ErrorAnswer),
     #[error("what came is not what it should be")]
-    Corrupt(#[source] Flaw),
+    Corrupt(#[source] ContentFlaw),
     #[error("what came is of a kind that is not supported")]
-    Foreign(#[source] Foreign),
+    Foreign(#[source] UnsupportedContent),
     #[error("the storage behind the registry, {host}, answers {said}")]
-    Storage { host: String, said: Said },
+    Storage { host: String, said: ErrorAnswer },
 }
 
 impl Problem {
     /// What an unexpected status means wherever it is met.
-    pub(crate) fn of_status(said: Said) -> Self {
+    pub(crate) fn of_status(said: ErrorAnswer) -> Self {
         match said.status {
             StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(said),
             status if status.is_server_error() => Self::ServerError(said),
@@ -141,12 +141,12 @@ impl Problem {
 
 /// What a server answered: its status and what it said, escaped, cut, and free of what we had sent it.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct ErrorAnswer {
     pub(crate) status: StatusCode,
     pub(crate) text: String,
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ErrorAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status.as_u16())?;
         if self.text.is_empty() { Ok(()) } else { write!(f, " `{}`", self.text) }

@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError};
 use crate::problem::Problem;
 use crate::problem::body::BodyError;
 use crate::problem::cause::KnownCause;
-use crate::problem::content::{Flaw, Foreign};
+use crate::problem::content::{ContentFlaw, UnsupportedContent};
 use crate::problem::error::Step;
 use crate::problem::fault::Fault;
 use crate::problem::link::LinkError;
@@ -147,11 +147,11 @@ impl Problem {
             Self::Gone(_) => {
                 "nothing: it was deleted or has expired since it was listed; where it stays, run the registry's garbage collection"
             }
-            Self::Corrupt(Flaw::Digest { .. }) => {
+            Self::Corrupt(ContentFlaw::Digest { .. }) => {
                 "push it again: the registry's storage is damaged, or a proxy changes what passes through it"
             }
             Self::Corrupt(_) => "push it again with a current client; what is stored is not sound",
-            Self::Foreign(Foreign::NotAccepted(_)) => {
+            Self::Foreign(UnsupportedContent::NotAccepted(_)) => {
                 "nothing, if it is no image: the inventory knows images, indexes and artifacts; else push it again with a current client"
             }
             Self::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512",

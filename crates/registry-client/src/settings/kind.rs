@@ -10,7 +10,7 @@ pub const CATALOG_SCOPE: &str = "registry:catalog:*";
 
 /// A registry's software or service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum RegistryKind {
     /// Quay, Red Hat Quay, quay.io.
     Quay,
     /// Harbor.
@@ -69,7 +69,7 @@ const USUAL: Habits = Habits {
     walks_to_each_page: false,
 };
 
-impl Kind {
+impl RegistryKind {
     /// All of them by the word that the configuration uses.
     pub const ALL: [(&'static str, Self); 13] = [
         ("quay", Self::Quay),
@@ -129,7 +129,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for RegistryKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -145,16 +145,16 @@ mod tests {
 
     #[test]
     fn well_known_hosts_are_known_and_their_lookalikes_are_not() {
-        let of = |url: &str| Kind::of_url(&Url::parse(url).expect("a URL"));
+        let of = |url: &str| RegistryKind::of_url(&Url::parse(url).expect("a URL"));
         for (url, kind) in [
-            ("https://quay.io", Kind::Quay),
-            ("https://QUAY.IO./prefix", Kind::Quay),
-            ("https://registry-1.docker.io", Kind::DockerHub),
-            ("https://ghcr.io", Kind::Ghcr),
-            ("https://1234.dkr.ecr.eu-west-1.amazonaws.com", Kind::Ecr),
-            ("https://1234.dkr.ecr.cn-north-1.amazonaws.com.cn", Kind::Ecr),
-            ("https://x.azurecr.io", Kind::Acr),
-            ("https://registry.gitlab.com", Kind::Gitlab),
+            ("https://quay.io", RegistryKind::Quay),
+            ("https://QUAY.IO./prefix", RegistryKind::Quay),
+            ("https://registry-1.docker.io", RegistryKind::DockerHub),
+            ("https://ghcr.io", RegistryKind::Ghcr),
+            ("https://1234.dkr.ecr.eu-west-1.amazonaws.com", RegistryKind::Ecr),
+            ("https://1234.dkr.ecr.cn-north-1.amazonaws.com.cn", RegistryKind::Ecr),
+            ("https://x.azurecr.io", RegistryKind::Acr),
+            ("https://registry.gitlab.com", RegistryKind::Gitlab),
         ] {
             assert_eq!(of(url), Some(kind), "{url}");
         }
@@ -165,10 +165,10 @@ mod tests {
 
     #[test]
     fn words_and_kinds_are_one_to_one() {
-        for (word, kind) in Kind::ALL {
+        for (word, kind) in RegistryKind::ALL {
             assert_eq!(kind.as_str(), word);
         }
-        let words: std::collections::HashSet<_> = Kind::ALL.iter().map(|(word, _)| word).collect();
-        assert_eq!(words.len(), Kind::ALL.len());
+        let words: std::collections::HashSet<_> = RegistryKind::ALL.iter().map(|(word, _)| word).collect();
+        assert_eq!(words.len(), RegistryKind::ALL.len());
     }
 }

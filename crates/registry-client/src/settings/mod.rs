@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::address::Network;
+use crate::address::AddressRange;
 use crate::login::client_certificate::ClientCertificate;
-use crate::settings::kind::Kind;
+use crate::settings::kind::RegistryKind;
 
 /// One registry, as the protocol sees it.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct RegistrySettings {
     /// The configured name; stands in errors and logs.
     pub name: Arc<str>,
     /// `http` or `https`, a host, perhaps a port and a path prefix; no query, fragment or user information.
     pub url: Url,
     /// What software it is, where that is known; none: its first answer tells, or nothing does.
-    pub kind: Option<Kind>,
+    pub kind: Option<RegistryKind>,
     /// How to log in.
     pub auth: Auth,
     /// Scopes to ask for on the catalog, each one `repository:NAME:ACTIONS`-like; empty: the scope ladder decides.
@@ -53,7 +53,7 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-impl Settings {
+impl RegistrySettings {
     /// A URL of the API, below the registry's own path prefix.
     pub(crate) fn api(&self, path: &str) -> Url {
         let mut url = self.url.clone();
@@ -96,7 +96,7 @@ pub enum AllowedHost {
     /// `host` for any port, or `host:port`, as a URL has it.
     Host(String),
     /// Whatever its name.
-    Network(Network),
+    Network(AddressRange),
 }
 
 /// Whether one catalog may be walked on several connections, each over a range of names.

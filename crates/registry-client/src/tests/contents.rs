@@ -24,7 +24,7 @@ async fn tags_manifest_and_configuration_of_every_shape_of_server() {
     ] {
         let shape = format!("{script:?}");
         let rig = Rig::new(Script { contents: stocked(), ..script }).await;
-        let place = Place::alone("acme/app");
+        let place = RepositoryRef::alone("acme/app");
         let tags = rig.client.tags(&place).await.unwrap_or_else(|error| panic!("{error:?} of {shape}"));
         assert_eq!(tags.names.iter().collect::<Vec<_>>(), ["v0", "v1", "v2"], "{shape}");
         let resolved = rig.client.resolve(&place, "v1").await.expect("resolved");
@@ -67,7 +67,7 @@ fn names(tags: &Tags) -> Vec<&str> {
 async fn fifteen_hundred_tags_come_page_by_page_each_once() {
     let rig =
         Rig::new(Script { contents: fake_registry::Contents::uniform(1500), ..Script::quay_like(["a/b__c/d"]) }).await;
-    let tags = rig.client.tags(&Place::alone("a/b__c/d")).await.expect("tags");
+    let tags = rig.client.tags(&RepositoryRef::alone("a/b__c/d")).await.expect("tags");
     assert!(tags.names.iter().map(str::to_owned).eq((0..1500).map(|number| format!("v{number}"))));
     let pages = rig.server.requests_to(Endpoint::Tags);
     // The last page is full: what follows its last tag is asked for as well.
@@ -83,7 +83,7 @@ async fn invalid_tags_are_listed_apart_and_repeated_tags_once() {
     let long = |length| format!("\"{}\"", "t".repeat(length));
     let body = format!("{{\"name\":\"a\",\"tags\":[{},{},{}]}}", tags.join(","), long(128), long(129));
     let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, Goes::status(200).body(body)))).await;
-    let tags = rig.client.tags(&Place::alone("a")).await.expect("tags");
+    let tags = rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
     assert_eq!(names(&tags), ["b", "a", "V1.0-RC_2", "_", &"t".repeat(128)]);
     assert_eq!((tags.invalid_count, tags.invalid[0].as_str(), tags.invalid[1].as_str()), (3, "../x", "\\u{1b}[2J"));
 }
@@ -92,11 +92,11 @@ async fn invalid_tags_are_listed_apart_and_repeated_tags_once() {
 async fn null_tags_and_no_tags_are_empty_and_an_unreadable_list_is_an_error() {
     for body in [r#"{"name":"a","tags":null}"#, r#"{"name":"a","tags":[]}"#] {
         let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, Goes::status(200).body(body)))).await;
-        assert!(rig.client.tags(&Place::alone("a")).await.expect("tags").names.is_empty());
+        assert!(rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags").names.is_empty());
     }
     for body in ["", "<html>", "{}", r#"{"tags":{}}"#, r#"{"tags":[1]}"#, r#"{"tags":["a""#, r#"{"repositories":[]}"#] {
         let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, Goes::status(200).body(body)))).await;
-        let error = rig.client.tags(&Place::alone("a")).await.expect_err("no tags");
+        let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("no tags");
         assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Tags("a".into())), "{body}");
     }
 }
@@ -113,7 +113,7 @@ async fn a_short_or_empty_page_of_tags_is_not_the_last() {
         };
         (seen.endpoint == Endpoint::Tags).then_some(goes)
     });
-    let tags = anonymous(script).await.client.tags(&Place::alone("a")).await.expect("tags");
+    let tags = anonymous(script).await.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
     assert_eq!(names(&tags), ["b", "a"]);
 }
 
@@ -127,7 +127,7 @@ async fn a_page_size_for_tags_that_is_refused_is_not_asked_for_again() {
     };
     let rig = anonymous(script).await;
     for (repository, requests) in [("a", 4), ("b", 6)] {
-        assert_eq!(rig.client.tags(&Place::alone(repository)).await.expect("tags").names.len(), 60);
+        assert_eq!(rig.client.tags(&RepositoryRef::alone(repository)).await.expect("tags").names.len(), 60);
         assert_eq!(rig.server.count(Endpoint::Tags), requests);
     }
     let asked: Vec<_> = rig.server.requests_to(Endpoint::Tags).iter().map(|seen| seen.raw_query().to_owned()).collect();
@@ -149,13 +149,13 @@ async fn a_tag_link_elsewhere_is_refused_and_a_dropped_prefix_repaired_on_reques
     let thief = FakeRegistry::start(Script::open(["key/a"])).await.expect("a port");
     let elsewhere = thief.url().join("/v2/key/a/tags/list").expect("a URL");
     let rig = anonymous(paged(move |_| vec![format!("<{elsewhere}>; rel=next")])).await;
-    let error = rig.client.tags(&Place::alone("key/a")).await.expect_err("refused");
+    let error = rig.client.tags(&RepositoryRef::alone("key/a")).await.expect_err("refused");
     assert_eq!(error.fault(), Fault::Untrusted);
     assert!(thief.requests().is_empty());
     // Artifactory's.
     let dropped = |target: &str| vec![format!("<{}>; rel=\"next\"", target.replace("/v2/key/", "/v2/"))];
     let rig = anonymous(paged(dropped)).await;
-    let error = rig.client.tags(&Place::alone("key/a")).await.expect_err("astray");
+    let error = rig.client.tags(&RepositoryRef::alone("key/a")).await.expect_err("astray");
     assert_eq!(error.fault(), Fault::Protocol);
     assert!(error.remedy().contains("pagination: repair"), "{}", error.remedy());
     let rig = Rig::with(paged(dropped), |settings| {
@@ -163,14 +163,14 @@ async fn a_tag_link_elsewhere_is_refused_and_a_dropped_prefix_repaired_on_reques
         settings.pagination = Pagination::Repair;
     });
     let rig = rig.await;
-    assert_eq!(rig.client.tags(&Place::alone("key/a")).await.expect("tags").names.len(), 25);
+    assert_eq!(rig.client.tags(&RepositoryRef::alone("key/a")).await.expect("tags").names.len(), 25);
 }
 
 #[tokio::test]
 async fn tags_that_go_in_circles_are_an_error() {
     for circle in ["</v2/key/a/tags/list?n=1000>; rel=next", "</v2/key/a/tags/list?x=1>; rel=next"] {
         let rig = anonymous(paged(move |_| vec![circle.to_owned()])).await;
-        let error = rig.client.tags(&Place::alone("key/a")).await.expect_err("endless");
+        let error = rig.client.tags(&RepositoryRef::alone("key/a")).await.expect_err("endless");
         assert_eq!(error.fault(), Fault::Endless, "{circle}");
         assert!(rig.server.count(Endpoint::Tags) <= 3);
     }
@@ -188,7 +188,7 @@ async fn each_failure_of_one_repository_is_told_apart() {
         (Goes::Drop, Fault::Unreachable),
     ] {
         let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Tags, goes.clone()))).await;
-        let error = rig.client.tags(&Place::alone("a")).await.expect_err("a failure");
+        let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("a failure");
         assert_eq!((error.fault(), error.step()), (fault, Step::Tags("a".into())), "{goes:?}");
         assert!(!error.remedy().is_empty());
     }
@@ -202,7 +202,7 @@ async fn manifests_are_asked_for_so_that_the_registry_does_not_convert_them() {
         held.tag_as("latest", &index);
     });
     let rig = Rig::new(Script { contents, ..Script::quay_like(["a"]) }).await;
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     let index = rig.client.manifest(&place, "latest").await.expect("an index");
     assert_eq!(index.media_type, fake_registry::DOCKER_LIST);
     for child in &index.children {
@@ -216,7 +216,7 @@ async fn what_is_there_and_was_not_asked_for_is_no_answer_that_it_is_gone() {
     let message = "OCI artifact found, but accept header does not support OCI artifacts";
     let body = format!(r#"{{"errors":[{{"code":"MANIFEST_UNKNOWN","message":"{message}"}}]}}"#);
     let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, Goes::status(404).body(body)))).await;
-    let error = rig.client.manifest(&Place::alone("a"), "sbom").await.expect_err("another type");
+    let error = rig.client.manifest(&RepositoryRef::alone("a"), "sbom").await.expect_err("another type");
     assert_eq!((error.fault(), error.leads_to()), (Fault::Unsupported, None), "{error:?}");
 }
 
@@ -229,7 +229,7 @@ async fn a_signed_manifest_is_known_by_the_digest_of_what_was_signed() {
     let body = signed[..signed.len() - 2].to_owned() + &signature;
     let pretty = "application/vnd.docker.distribution.manifest.v1+prettyjws";
     let of_signed = fake_registry::sha256(signed.as_bytes());
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     for told in [None, Some(of_signed.clone()), Some(fake_registry::sha256(body.as_bytes()))] {
         let goes = Goes::status(200).header("content-type", pretty).body(body.clone());
         let goes = told.iter().fold(goes, |goes, digest| goes.header("docker-content-digest", digest));
@@ -251,7 +251,7 @@ async fn where_a_tag_leads_is_known_although_its_manifest_cannot_be_read_if_the_
         let goes = Goes::status(200).header("content-type", fake_registry::OCI_IMAGE).body(body);
         let goes = told.iter().fold(goes, |goes, digest| goes.header("docker-content-digest", digest));
         let rig = anonymous(Script::open(["a"]).with_faults(at(Endpoint::Manifest, goes))).await;
-        let error = rig.client.manifest(&Place::alone("a"), "latest").await.expect_err("an image or an index");
+        let error = rig.client.manifest(&RepositoryRef::alone("a"), "latest").await.expect_err("an image or an index");
         assert_eq!(error.fault(), Fault::Corrupt);
         assert_eq!(error.leads_to().map(|resolved| resolved.digest.as_str()), digest);
     }
@@ -260,7 +260,7 @@ async fn where_a_tag_leads_is_known_although_its_manifest_cannot_be_read_if_the_
 #[tokio::test]
 async fn content_that_was_deleted_meanwhile_is_gone() {
     let rig = of_one(|held| held.tag("lost", &fake_registry::sha256(b"lost"))).await;
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     let digest = fake_registry::sha256(b"lost");
     let lost = Descriptor { digest: digest.clone(), size: Some(4), media_type: String::new() };
     for error in [
@@ -287,8 +287,8 @@ async fn without_a_digest_header_or_head_the_digest_comes_from_the_manifest() {
     ] {
         let rig = anonymous(Script { contents: stocked(), manifests: rules, ..Script::open(["a"]) }).await;
         for tag in ["v0", "v1"] {
-            let resolved = rig.client.resolve(&Place::alone("a"), tag).await.expect("resolved");
-            let manifest = rig.client.manifest(&Place::alone("a"), &resolved.digest).await.expect("a manifest");
+            let resolved = rig.client.resolve(&RepositoryRef::alone("a"), tag).await.expect("resolved");
+            let manifest = rig.client.manifest(&RepositoryRef::alone("a"), &resolved.digest).await.expect("a manifest");
             assert_eq!((manifest.digest, Some(manifest.size)), (resolved.digest, resolved.size));
         }
         assert_eq!(rig.client.stats().head_requests, heads);
@@ -309,7 +309,7 @@ async fn content_that_does_not_match_its_digest_is_corrupt() {
         held.tag_as("whole", &whole);
     });
     let rig = rig.await;
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     for reference in ["torn", "swapped", &digests[0], &digests[1]] {
         let error = rig.client.manifest(&place, reference).await.expect_err("corrupt");
         assert_eq!(error.fault(), Fault::Corrupt, "{error:?}");
@@ -340,7 +340,7 @@ async fn what_head_says_amiss_a_get_says_aright() {
             head.then(|| if name == "content-type" { goes.header("docker-content-digest", &digest) } else { goes })
         });
         let rig = anonymous(script).await;
-        let place = Place::alone("a");
+        let place = RepositoryRef::alone("a");
         let resolved = rig.client.resolve(&place, "v1").await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
         assert_eq!(resolved.digest, rig.client.manifest(&place, "v1").await.expect("a manifest").digest);
     }

@@ -4,18 +4,18 @@ use fake_registry::tls::{KeyPair, NAME, own, serve, serve_those};
 
 use super::*;
 
-async fn outcome(change: impl FnOnce(&mut Settings)) -> Walked {
+async fn outcome(change: impl FnOnce(&mut RegistrySettings)) -> Walked {
     let mut settings = settings(serve(), Auth::None);
     change(&mut settings);
-    walk(&Client::build(settings, QUICK, Bounds::default(), Arc::new(())).expect("a client")).await
+    walk(&Client::build(settings, QUICK, ListBounds::default(), Arc::new(())).expect("a client")).await
 }
 
 #[tokio::test]
 async fn an_unknown_issuer_or_one_with_another_key_is_refused_at_once_and_ca_file_is_the_remedy() {
     for name in ["elsewhere", NAME] {
         let file = secret_file(&KeyPair::new(name).certificate);
-        let trusting = Settings { ca_file: Some(file.path().to_owned()), ..settings(serve(), Auth::None) };
-        let client = Client::build(trusting, QUICK, Bounds::default(), Arc::new(())).expect("a client");
+        let trusting = RegistrySettings { ca_file: Some(file.path().to_owned()), ..settings(serve(), Auth::None) };
+        let client = Client::build(trusting, QUICK, ListBounds::default(), Arc::new(())).expect("a client");
         let error = walk(&client).await.error.expect("refused");
         assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
         assert!(error.remedy().contains("ca_file"), "{}", error.remedy());
@@ -65,7 +65,7 @@ async fn a_server_that_wants_to_know_us_is_shown_our_certificate() {
             settings.insecure_tls = insecure_tls;
             settings.ca_file = (!insecure_tls).then(|| authority.path().to_owned());
             let walked =
-                walk(&Client::build(settings, QUICK, Bounds::default(), Arc::new(())).expect("a client")).await;
+                walk(&Client::build(settings, QUICK, ListBounds::default(), Arc::new(())).expect("a client")).await;
             match walked.error {
                 None => assert!(welcome && walked.names() == ["a"]),
                 Some(error) => {
@@ -106,7 +106,7 @@ fn a_client_certificate_that_cannot_be_used_says_which_file_and_why() {
 #[track_caller]
 fn assert_refused(own: ClientCertificate, said: &str, remedy: &str, shown: &Shown) {
     let url = "https://r.example".parse().expect("a URL");
-    let settings = Settings { client_certificate: Some(own), insecure_tls: true, ..settings(url, Auth::None) };
+    let settings = RegistrySettings { client_certificate: Some(own), insecure_tls: true, ..settings(url, Auth::None) };
     let error = Client::new(settings).expect_err("refused");
     assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Setup));
     let source = std::error::Error::source(&error).expect("a source").to_string();

@@ -93,7 +93,7 @@ async fn the_gate_holds_back_all_requests_to_that_host() {
 async fn two_registries_on_one_host_share_its_gate() {
     let rig = anonymous(busy(paged(), Endpoint::Catalog)).await;
     let other = settings(rig.server.url(), Auth::None);
-    let other = Client::build(other, QUICK, Bounds::default(), Arc::new(())).expect("a client");
+    let other = Client::build(other, QUICK, ListBounds::default(), Arc::new(())).expect("a client");
     let waited = waits_for(&rig, &rig.server.url(), &other).await;
     assert!(waited >= Duration::from_millis(150), "{waited:?}");
     assert_eq!(other.stats().retries, 0, "it was not told itself");
@@ -145,7 +145,7 @@ async fn a_host_that_does_not_answer_is_unreachable() {
     let server = FakeRegistry::start(Script::default()).await.expect("a port");
     let gone = settings(server.url(), Auth::None);
     drop(server);
-    let client = Client::build(gone, QUICK, Bounds::default(), Arc::new(())).expect("a client");
+    let client = Client::build(gone, QUICK, ListBounds::default(), Arc::new(())).expect("a client");
     let error = walk(&client).await.error.expect("an error");
     assert_eq!((error.fault(), error.step()), (Fault::Unreachable, Step::Ping));
     assert!(error.remedy().contains("host name"), "{}", error.remedy());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::*;
 use fake_registry::{Endpoint, Fault as Goes, LinkStyle, OverMax, SeenRequest, TagPages};
 
-async fn rig(script: Script, page_size: u32, kind: Option<Kind>) -> Rig {
+async fn rig(script: Script, page_size: u32, kind: Option<RegistryKind>) -> Rig {
     Rig::with(script, |settings| {
         settings.auth = Auth::None;
         settings.page_size = NonZeroU32::new(page_size).expect("not zero");
@@ -112,7 +112,7 @@ async fn cursors_are_never_replaced_by_names_and_the_page_is_asked_for_again() {
         // Pages of nine, and the last of them full again.
         (45, &[1], 6 + 2, vec!["link_missing"]),
     ] {
-        let rig = rig(cursors(count, 10, lost), 10, Some(Kind::Quay)).await;
+        let rig = rig(cursors(count, 10, lost), 10, Some(RegistryKind::Quay)).await;
         assert_eq!(whole(&rig, count).await, (codes, requests), "{count} {lost:?}");
         assert!(rig.server.requests().iter().all(|seen| seen.query("last").is_none()));
     }
@@ -147,7 +147,7 @@ async fn links_that_never_come_where_there_is_no_other_way_make_a_shortfall() {
         ("404", Script::open([]).with_faults(refusing(404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#))),
         ("HTML", Script::open([]).with_faults(refusing(200, "<html>"))),
     ] {
-        for kind in [None, Some(Kind::Quay)] {
+        for kind in [None, Some(RegistryKind::Quay)] {
             let rig = rig(script.clone(), 10, kind).await;
             assert_eq!(whole(&rig, 10).await.0, ["unproven"], "{why}");
         }
@@ -225,7 +225,7 @@ async fn tags_of(count: usize, tag_pages: TagPages, lost: u64) -> (Result<Tags, 
         }
     });
     let rig = rig(Script { contents, tag_pages, ..losing(0, 10, lost) }, 10, None).await;
-    (rig.client.tags(&Place::alone("a")).await, rig)
+    (rig.client.tags(&RepositoryRef::alone("a")).await, rig)
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn tags_after_a_lost_link_are_asked_for_by_the_last_tag() {
 async fn tags_given_all_at_once_are_asked_about_once_a_run() {
     let (tags, rig) = tags_of(45, TagPages::Whole, 0).await;
     assert_eq!((tags.expect("tags").names.len(), rig.server.count(Endpoint::Tags)), (45, 2));
-    let tags = rig.client.tags(&Place::alone("a")).await.expect("tags");
+    let tags = rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
     assert_eq!((tags.names.len(), rig.server.count(Endpoint::Tags)), (45, 3));
     let (tags, _) = tags_of(10, TagPages::Whole, 0).await;
     assert_eq!(tags.expect("tags").names.len(), 10);
@@ -259,7 +259,7 @@ async fn tags_that_may_not_be_all_are_none() {
         (seen.endpoint == Endpoint::Tags).then_some(page)
     });
     let rig = rig(script, 10, None).await;
-    let error = rig.client.tags(&Place::alone("a")).await.expect_err("not sure");
+    let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("not sure");
     assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Tags("a".into())));
     assert!(error.remedy().contains("Link"), "{}", error.remedy());
 }
@@ -275,7 +275,7 @@ async fn an_empty_page_of_tags_whose_link_leads_nowhere_ends_them() {
         (seen.endpoint == Endpoint::Tags).then_some(page)
     });
     let rig = rig(script, 10, None).await;
-    let tags = rig.client.tags(&Place::alone("a")).await.expect("tags");
+    let tags = rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
     assert_eq!((tags.names.len(), rig.server.count(Endpoint::Tags)), (2, 2));
 }
 
@@ -297,7 +297,7 @@ async fn a_page_of_millions_of_names_is_refused() {
         let error = walked.error.expect("an error");
         assert_eq!((error.fault(), error.step()), (Fault::Endless, Step::Page(1)));
         assert!(error.to_string().contains("250000"), "{error}");
-        let error = rig.client.tags(&Place::alone("a")).await.expect_err("as many tags");
+        let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("as many tags");
         assert_eq!(error.fault(), Fault::Endless);
     }
 }

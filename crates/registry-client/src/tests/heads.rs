@@ -27,7 +27,7 @@ fn heads(rig: &Rig) -> usize {
 }
 
 async fn assert_resolves(rig: &Rig, number: u32, what: &str) {
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     let resolved = rig.client.resolve(&place, &tag(number)).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let manifest = rig.client.manifest(&place, &resolved.digest).await.expect("a manifest");
     assert_eq!((manifest.digest, Some(manifest.size)), (resolved.digest, resolved.size), "{what}");
@@ -58,7 +58,7 @@ async fn a_head_refused_by_redirecting_elsewhere_is_decided_by_get() {
 #[tokio::test]
 async fn where_head_meets_silence_one_request_waits_for_it_and_not_all() {
     let rig = rig(|_| Some(Goes::Hang)).await;
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     let tags: Vec<_> = (0..16).map(tag).collect();
     let all = join_all(tags.iter().map(|tag| rig.client.resolve(&place, tag))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
@@ -74,7 +74,7 @@ async fn a_head_that_failed_once_is_tried_again_after_a_while() {
     });
     let rig = rig.await;
     for number in 0..TAGS {
-        rig.client.resolve(&Place::alone("a"), &tag(number)).await.expect("resolved");
+        rig.client.resolve(&RepositoryRef::alone("a"), &tag(number)).await.expect("resolved");
     }
     // The one that failed, and those after sixteen tags without.
     assert_eq!(heads(&rig), 1 + 23);
@@ -83,7 +83,7 @@ async fn a_head_that_failed_once_is_tried_again_after_a_while() {
 #[tokio::test]
 async fn a_tag_that_is_gone_teaches_nothing_of_head() {
     let rig = rig(|_| None).await;
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     for _ in 0..3 {
         assert_eq!(rig.client.resolve(&place, "never").await.expect_err("gone").fault(), Fault::Gone);
     }
@@ -94,7 +94,7 @@ async fn a_tag_that_is_gone_teaches_nothing_of_head() {
 #[tokio::test]
 async fn a_rate_limit_of_head_is_one_and_no_get_follows() {
     let rig = rig(|_| Some(Goes::status(429))).await;
-    let error = rig.client.resolve(&Place::alone("a"), "v0").await.expect_err("limited");
+    let error = rig.client.resolve(&RepositoryRef::alone("a"), "v0").await.expect_err("limited");
     assert_eq!(error.fault(), Fault::RateLimited);
     assert_eq!(heads(&rig) as u64, rig.server.count(Endpoint::Manifest));
 }
@@ -107,7 +107,7 @@ async fn what_a_get_repeats_is_the_error() {
         let script = Script { contents: fake_registry::Contents::uniform(1), ..Script::open(["a"]) }
             .with_faults(move |seen, _| (seen.endpoint == Endpoint::Manifest).then(|| Goes::status(status)));
         let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
-        let error = rig.client.resolve(&Place::alone("a"), "v0").await.expect_err("an error");
+        let error = rig.client.resolve(&RepositoryRef::alone("a"), "v0").await.expect_err("an error");
         assert_eq!((error.fault(), error.step()), (fault, Step::Manifest("a:v0".into())), "{status}");
     }
 }
@@ -119,11 +119,11 @@ async fn a_head_refused_with_401_costs_a_login_nothing() {
         let script = Script { contents: fake_registry::Contents::uniform(3), ..script }
             .with_faults(|seen, _| (seen.method == "HEAD").then(|| Goes::status(401)));
         let rig = Rig::new(script).await;
-        rig.client.tags(&Place::alone("a")).await.expect("tags");
+        rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
         for number in 0..3 {
             assert_resolves(&rig, number, &shape).await;
         }
         assert!(heads(&rig) <= 2, "{} of {shape}", heads(&rig));
-        assert!(matches!(rig.client.standing(), Standing::Accepted), "{shape}");
+        assert!(matches!(rig.client.standing(), LoginStatus::Accepted), "{shape}");
     }
 }

@@ -29,7 +29,7 @@ async fn manifests_and_configurations_are_bounded_plain_and_packed() {
         Goes::status(200).header("content-encoding", "br").body("x"),
     ] {
         let rig = goes(answer).await;
-        let place = Place::alone("a");
+        let place = RepositoryRef::alone("a");
         let errors = [
             rig.client.manifest(&place, "x").await.expect_err("too large"),
             rig.client.config(&place, &descriptor(b"")).await.expect_err("too large"),
@@ -38,7 +38,7 @@ async fn manifests_and_configurations_are_bounded_plain_and_packed() {
         assert_eq!(rig.client.stats().retries, 0);
     }
     let rig = goes(Goes::status(200).body(vec![b' '; (4 << 20) + 1])).await;
-    let error = rig.client.manifest(&Place::alone("a"), "x").await.expect_err("too large");
+    let error = rig.client.manifest(&RepositoryRef::alone("a"), "x").await.expect_err("too large");
     assert_eq!(error.fault(), Fault::Protocol);
 }
 
@@ -49,7 +49,7 @@ async fn bombs_of_brackets_are_no_manifests_and_no_configurations() {
     {
         let digest = descriptor(body.as_bytes());
         let rig = goes(Goes::status(200).body(body)).await;
-        let place = Place::alone("a");
+        let place = RepositoryRef::alone("a");
         assert_eq!(rig.client.manifest(&place, "x").await.expect_err("rubbish").fault(), Fault::Corrupt);
         // Its digest is right: so it was pushed, and asking again would bring nothing else.
         let config = rig.client.config(&place, &digest).await.expect("bytes with the right digest");
@@ -60,7 +60,7 @@ async fn bombs_of_brackets_are_no_manifests_and_no_configurations() {
 #[tokio::test]
 async fn an_encoding_that_is_no_compression_does_not_matter_and_others_are_named() {
     let bytes = "{\"os\":\"linux\"}";
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     for encoding in ["aws-chunked", "none", "utf-8"] {
         let rig = goes(Goes::status(200).header("content-encoding", encoding).body(bytes)).await;
         let config = rig.client.config(&place, &descriptor(bytes.as_bytes())).await;
@@ -89,7 +89,7 @@ async fn a_blob_is_fetched_from_another_origin_without_credentials() {
     let storage = FakeRegistry::start(Script { contents, ..Script::open(["a"]) }).await.expect("a port");
     let location = format!("{}{{path}}?signature=x%2Fy", storage.url().as_str().trim_end_matches('/'));
     let (rig, config) = with_storage(&location).await;
-    let read = rig.client.config(&Place::alone("a"), &config).await.expect("a configuration");
+    let read = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect("a configuration");
     assert_eq!(read.platform.os.as_deref(), Some("linux"));
     let asked = storage.requests();
     assert_eq!((asked.len(), asked[0].authorization), (1, Authorization::None));
@@ -107,7 +107,7 @@ async fn credentials_do_not_come_back_from_another_origin_either() {
     let detour = FakeRegistry::start(detour).await.expect("a port");
     let (rig, config) = with_storage(detour.url().join("/x").expect("a URL").as_str()).await;
     back.set(rig.server.url().join("/v2/a/blobs/back").expect("a URL").into()).expect("set once");
-    rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
+    rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
     let asked = rig.server.requests_to(Endpoint::Blob);
     assert_eq!(
         asked.iter().map(|seen| seen.authorization).collect::<Vec<_>>(),
@@ -119,11 +119,11 @@ async fn credentials_do_not_come_back_from_another_origin_either() {
 async fn odd_redirects_of_blobs_are_not_followed() {
     for location in ["file:///etc/passwd", "http://user:secret@127.0.0.1:1/x", "ftp://127.0.0.1/x", ""] {
         let (rig, config) = with_storage(location).await;
-        let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
+        let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
         assert_eq!((error.fault(), rig.server.count(Endpoint::Blob)), (Fault::Untrusted, 1), "{location}");
     }
     let (rig, config) = with_storage("{path}").await;
-    let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("a circle");
+    let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("a circle");
     assert_eq!((error.fault(), rig.server.count(Endpoint::Blob)), (Fault::Protocol, 4));
 }
 
@@ -141,7 +141,7 @@ async fn a_blob_is_not_fetched_from_within_the_network_or_a_metadata_service() {
         "[64:ff9b::a00:1]",
     ] {
         let (rig, config) = with_storage(&format!("http://{host}/latest/meta-data")).await;
-        let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
+        let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
         assert_eq!((error.fault(), rig.client.stats().retries), (Fault::Untrusted, 0), "{host}");
         assert!(error.remedy().contains("write `allow_hosts: ["), "{}", error.remedy());
         assert_eq!(rig.meter.refused(), [SafetyRule::Address], "{host}");
@@ -162,7 +162,7 @@ async fn what_a_foreign_host_says_is_not_shown() {
             Script::open(["a"]).with_faults(move |_, _| Some(Goes::status(status).body(format!("{text}{code}"))));
         let storage = FakeRegistry::start(storage).await.expect("a port");
         let (rig, config) = with_storage(storage.url().join("/bucket").expect("a URL").as_str()).await;
-        let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
+        let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
         assert_eq!(error.fault(), fault, "{error:?}");
         let told = format!("{error} {error:?} {} {}", error.remedy(), chain(&error));
         assert!(!told.contains("INTERNAL") && told.contains(&status.to_string()), "{told}");
@@ -174,7 +174,7 @@ async fn a_storage_that_fails_is_not_taken_for_the_registry() {
     let storage = Script::open(["a"]).with_faults(|_, _| Some(Goes::status(403).body("<Error>AccessDenied</Error>")));
     let storage = FakeRegistry::start(storage).await.expect("a port");
     let (rig, config) = with_storage(storage.url().join("/bucket").expect("a URL").as_str()).await;
-    let error = rig.client.config(&Place::alone("a"), &config).await.expect_err("refused");
+    let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
     assert_eq!(error.fault(), Fault::Unreachable, "{error:?}");
     assert!(error.remedy().contains("127.0.0.1"), "{}", error.remedy());
     assert_eq!((storage.requests().len(), rig.server.count(Endpoint::Token)), (1, 1));
@@ -184,10 +184,10 @@ async fn a_storage_that_fails_is_not_taken_for_the_registry() {
 async fn nothing_against_the_grammar_becomes_a_path() {
     let rig = goes(Goes::status(200)).await;
     for repository in ["", "../x", "a/../b", "a?b", "a#b", "A", "a%2fb", "a b", "a\0"] {
-        let error = rig.client.tags(&Place::alone(repository)).await.expect_err("refused");
+        let error = rig.client.tags(&RepositoryRef::alone(repository)).await.expect_err("refused");
         assert_eq!(error.fault(), Fault::Protocol, "{repository:?}");
     }
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     for reference in ["", "..", "../x", "a/b", "a?b", "sha256:..", "sha256:../x", "x:y/z", &"t".repeat(129)] {
         rig.client.resolve(&place, reference).await.expect_err("refused");
         rig.client.manifest(&place, reference).await.expect_err("refused");

@@ -35,14 +35,14 @@ async fn what_is_configured_comes_before_what_the_kind_would_set() {
     assert_eq!(strict.await.error().await.fault(), Fault::Protocol);
     let other = Rig::with(losing_its_prefix("x-jfrog-version"), |settings| {
         settings.auth = Auth::None;
-        settings.kind = Some(Kind::Zot);
+        settings.kind = Some(RegistryKind::Zot);
     });
     assert_eq!(other.await.error().await.fault(), Fault::Protocol);
 }
 
 #[tokio::test]
 async fn quay_is_never_asked_for_the_catalogs_scope() {
-    for (kind, asked) in [(None, true), (Some(Kind::Quay), false)] {
+    for (kind, asked) in [(None, true), (Some(RegistryKind::Quay), false)] {
         let script = Script::distribution_like(numbered(3).as_slice())
             .with_token(|token| token.required_scope = Some(CATALOG_SCOPE.into()));
         let rig = Rig::with(script, |settings| settings.kind = kind).await;

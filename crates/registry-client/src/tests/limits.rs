@@ -11,12 +11,12 @@ fn stocked(script: Script) -> Script {
     Script { contents: fake_registry::Contents::uniform(2), ..script }
 }
 
-fn together(count: usize) -> Vec<Place> {
-    Place::together(numbered(count).into_iter().map(Arc::from))
+fn together(count: usize) -> Vec<RepositoryRef> {
+    RepositoryRef::together(numbered(count).into_iter().map(Arc::from))
 }
 
 /// Reads the tags of all at once.
-async fn read(rig: &Rig, places: &[Place]) -> Vec<Result<Tags, RegistryError>> {
+async fn read(rig: &Rig, places: &[RepositoryRef]) -> Vec<Result<Tags, RegistryError>> {
     join_all(places.iter().map(|place| rig.client.tags(place))).await
 }
 
@@ -28,7 +28,7 @@ async fn a_429_charges_no_attempt_while_others_pass() {
     let server = FakeRegistry::start(script).await.expect("a port");
     let policy = RetryPolicy { patience: Duration::from_mins(1), ..QUICK };
     let settings = settings(server.url(), Auth::None);
-    let client = Client::build(settings, policy, Bounds::default(), Arc::new(())).expect("a client");
+    let client = Client::build(settings, policy, ListBounds::default(), Arc::new(())).expect("a client");
     let places = together(12);
     let all = join_all(places.iter().map(|place| client.tags(place))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
@@ -51,7 +51,7 @@ async fn a_limit_that_does_not_open_is_told_with_its_words_and_for_how_long() {
         (seen.endpoint == At::Tags).then(|| Goes::status(429).header("retry-after", "21600").body(body))
     });
     let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
-    let error = rig.client.tags(&Place::alone("a")).await.expect_err("limited");
+    let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("limited");
     assert_eq!(error.fault(), Fault::RateLimited);
     let text = error.to_string();
     assert!(text.contains("TOOMANYREQUESTS: pull rate limit") && text.contains("come back in 21600 s"), "{text}");
@@ -69,7 +69,7 @@ async fn a_token_that_dies_in_the_line_is_renewed_before_its_request_is_sent() {
             token.expires_in = Stated::As(json!(0.12));
         });
         let rig = Rig::with(script, |settings| settings.requests_per_second = NonZeroU32::new(20)).await;
-        let alone: Vec<_> = numbered(24).iter().map(|name| Place::alone(name)).collect();
+        let alone: Vec<_> = numbered(24).iter().map(|name| RepositoryRef::alone(name)).collect();
         let all = read(&rig, &if together_or_alone { together(24) } else { alone }).await;
         assert!(all.iter().all(Result::is_ok), "{all:?}");
         let tags = rig.server.requests_to(At::Tags);
@@ -92,10 +92,10 @@ async fn a_dead_token_that_is_refused_is_no_refusal_however_often() {
         })
     };
     let rig = Rig::new(script(7)).await;
-    assert!(rig.client.tags(&Place::alone("a")).await.is_ok());
+    assert!(rig.client.tags(&RepositoryRef::alone("a")).await.is_ok());
     assert_eq!((rig.server.count(At::Tags), rig.client.stats().retries), (8, 0));
     let rig = Rig::new(script(u64::MAX)).await;
-    let error = rig.client.tags(&Place::alone("a")).await.expect_err("tokens of no use");
+    let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("tokens of no use");
     assert_eq!(error.fault(), Fault::Protocol, "nobody has denied anything: {error}");
     assert!(error.to_string().contains("Signature has expired") && error.remedy().contains("lifetime"), "{error}");
     assert_eq!(rig.server.count(At::Tags), 17);
@@ -114,7 +114,7 @@ async fn one_repository_that_gets_no_token_does_not_change_the_method_or_take_ot
             disabled.then(|| Goes::status(405).body(DISABLED))
         });
         let rig = Rig::new(script).await;
-        let places = Place::together(names.iter().map(|name| Arc::from(name.as_str())));
+        let places = RepositoryRef::together(names.iter().map(|name| Arc::from(name.as_str())));
         for (place, outcome) in places.iter().zip(read(&rig, &places).await) {
             match outcome {
                 Ok(tags) => assert_eq!(tags.names.len(), 2),
@@ -141,7 +141,7 @@ async fn a_group_that_gets_no_token_is_asked_singly_whatever_it_is_told() {
             (seen.endpoint == At::Token && nth > 1 && seen.query_all("scope").len() > 1).then(|| goes.clone())
         });
         let rig = Rig::new(script).await;
-        assert!(rig.client.tags(&Place::alone("team/app-000019")).await.is_ok());
+        assert!(rig.client.tags(&RepositoryRef::alone("team/app-000019")).await.is_ok());
         let all = read(&rig, &together(20)).await;
         assert!(all.iter().all(Result::is_ok), "{name}: {all:?}");
     }
@@ -159,13 +159,13 @@ async fn a_login_that_is_refused_by_403_is_sent_once() {
             _ => None,
         });
         let rig = Rig::new(script).await;
-        let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
+        let places: Vec<_> = names.iter().map(|name| RepositoryRef::alone(name)).collect();
         let all = read(&rig, &places).await;
         let refused =
             all.iter().filter(|one| one.as_ref().is_err_and(|error| error.fault() == Fault::CredentialsRejected));
         assert!(refused.count() >= 14, "{all:?}");
         assert_eq!(rig.server.count(At::Token), most, "{body}");
-        assert!(matches!(rig.client.standing(), Standing::Refused(_)));
+        assert!(matches!(rig.client.standing(), LoginStatus::Refused(_)));
     }
 }
 
@@ -177,7 +177,7 @@ async fn a_403_after_a_token_denies_one_repository() {
     let rig = Rig::new(script).await;
     let mut outcomes = Vec::new();
     for name in ["a", "b", "c"] {
-        outcomes.push(rig.client.tags(&Place::alone(name)).await.map(drop).map_err(|error| error.fault()));
+        outcomes.push(rig.client.tags(&RepositoryRef::alone(name)).await.map(drop).map_err(|error| error.fault()));
     }
     assert_eq!(outcomes, [Ok(()), Err(Fault::Denied), Ok(())]);
 }

@@ -25,7 +25,7 @@ async fn an_identity_token_buys_tokens_by_post_alone() {
         let rig = Rig::with(posting(Script::distribution_like(["a"])), |settings| {
             let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
             settings.auth = if through_user_name {
-                Auth::Token(Some(Login { username: azure.into(), ..login }))
+                Auth::Token(Some(PasswordLogin { username: azure.into(), ..login }))
             } else {
                 Auth::Identity(login.password)
             };
@@ -164,7 +164,7 @@ fn aws(programs: &Programs) -> Auth {
     let count = programs.path("runs").display().to_string();
     let program = programs.add("aws", &format!("echo >> {count}; echo secret$(wc -l < {count} | tr -d ' ')"));
     let command = SecretCommand::new(program.to_str().expect("text"), Vec::new());
-    Auth::Basic(Login { username: "AWS".into(), password: SecretSource::Command(command) })
+    Auth::Basic(PasswordLogin { username: "AWS".into(), password: SecretSource::Command(command) })
 }
 
 fn runs(programs: &Programs) -> usize {

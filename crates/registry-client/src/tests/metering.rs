@@ -189,7 +189,8 @@ async fn what_was_no_answer_says_why() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let url = format!("http://{nobody}").parse().expect("a URL");
     let meter = Arc::<Recorder>::default();
-    let client = Client::build(settings(url, Auth::None), QUICK, Bounds::default(), meter.clone()).expect("a client");
+    let client =
+        Client::build(settings(url, Auth::None), QUICK, ListBounds::default(), meter.clone()).expect("a client");
     assert!(walk(&client).await.error.is_some());
     assert_eq!(meter.outcomes(Ping), [Err(Loss::Connect); 4]);
     assert_eq!((meter.retried().len(), meter.pages().len()), (3, 0), "no page was asked for");
@@ -272,7 +273,7 @@ async fn what_leads_elsewhere_is_told_by_its_rule() {
     let rig = anonymous(Script { link, contents, tag_pages, ..paged(Script::open(numbered(20).as_slice())) }).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
     assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![SafetyRule::Link], vec![Err(Fault::Untrusted)]));
-    let tags = rig.client.tags(&Place::alone(numbered(1)[0].as_str())).await;
+    let tags = rig.client.tags(&RepositoryRef::alone(numbered(1)[0].as_str())).await;
     assert_eq!(tags.expect_err("refused").fault(), Fault::Untrusted);
     assert_eq!((rig.meter.refused().len(), rig.meter.pages().len()), (2, 2));
     assert!(thief.requests().is_empty());
@@ -283,7 +284,7 @@ async fn contents_are_told_by_what_they_are() {
     let contents = fake_registry::Contents::uniform(25);
     let script = Script { contents, tag_pages: TagPages::Last { max: 10 }, ..Script::distribution_like(["a"]) };
     let rig = Rig::new(script).await;
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     rig.client.tags(&place).await.expect("tags");
     assert_eq!(rig.meter.pages(), [Ok(()); 3]);
     let resolved = rig.client.resolve(&place, "v1").await.expect("resolved");
@@ -299,11 +300,11 @@ async fn contents_are_told_by_what_they_are() {
 #[tokio::test]
 async fn a_repository_that_is_gone_is_no_page_given_up() {
     let rig = anonymous(Script::open(["a"])).await;
-    let gone = rig.client.tags(&Place::alone("b")).await.expect_err("gone");
+    let gone = rig.client.tags(&RepositoryRef::alone("b")).await.expect_err("gone");
     assert_eq!(gone.fault(), Fault::Gone);
     assert_eq!(rig.meter.pages(), [Ok(())]);
     let rig = anonymous(Script::open(["a"]).with_faults(at(At::Tags, Goes::status(403)))).await;
-    assert_eq!(rig.client.tags(&Place::alone("a")).await.expect_err("denied").fault(), Fault::Denied);
+    assert_eq!(rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("denied").fault(), Fault::Denied);
     assert_eq!(rig.meter.pages(), [Err(Fault::Denied)]);
 }
 

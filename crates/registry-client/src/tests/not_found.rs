@@ -28,7 +28,7 @@ fn stray(status: u16, (media_type, body): (&str, &str)) -> Goes {
 
 /// Asks for what is at an endpoint.
 async fn ask(rig: &Rig, endpoint: Endpoint) -> Result<(), RegistryError> {
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     match endpoint {
         Endpoint::Tags => rig.client.tags(&place).await.map(drop),
         Endpoint::Manifest => rig.client.manifest(&place, "v0").await.map(drop),
@@ -87,7 +87,7 @@ async fn the_storage_that_blobs_are_redirected_to_says_in_its_own_words_what_is_
         let manifests = ManifestRules { blobs_at, ..ManifestRules::default() };
         let script = Script { manifests, contents: fake_registry::Contents::uniform(1), ..Script::open(["a"]) };
         let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
-        let error = rig.client.config(&Place::alone("a"), &lost).await.expect_err("an error");
+        let error = rig.client.config(&RepositoryRef::alone("a"), &lost).await.expect_err("an error");
         assert_eq!((error.fault(), storage.count(Endpoint::Blob)), (fault, requests), "{body}: {error:?}");
     }
 }
@@ -102,14 +102,14 @@ async fn a_registry_that_says_404_in_words_of_its_own_costs_two_requests_each_in
     let gone = async |count: u64| {
         let before = rig.server.count(Endpoint::Tags);
         for _ in 0..count {
-            let error = rig.client.tags(&Place::alone("b")).await.expect_err("an error");
+            let error = rig.client.tags(&RepositoryRef::alone("b")).await.expect_err("an error");
             assert_eq!(error.fault(), Fault::ServerError);
         }
         rig.server.count(Endpoint::Tags) - before
     };
     assert_eq!((gone(8).await, gone(5).await), (8 * 4, 5 * 2));
     // Answers at the first try tell nothing of whether trying again helps.
-    rig.client.tags(&Place::alone("a")).await.expect("tags");
+    rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
     assert_eq!(gone(1).await, 2);
 }
 
@@ -121,11 +121,11 @@ async fn where_trying_again_has_helped_it_is_done_in_full_again() {
     });
     let rig = rig.await;
     for _ in 0..8 {
-        rig.client.tags(&Place::alone("a")).await.expect_err("an error");
+        rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("an error");
     }
-    rig.client.tags(&Place::alone("a")).await.expect("the second try");
+    rig.client.tags(&RepositoryRef::alone("a")).await.expect("the second try");
     let before = rig.server.count(Endpoint::Tags);
-    rig.client.tags(&Place::alone("a")).await.expect_err("an error");
+    rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("an error");
     assert_eq!(rig.server.count(Endpoint::Tags) - before, 4);
 }
 

@@ -107,7 +107,7 @@ async fn a_wrong_prefix_on_our_own_host_is_an_error_that_says_so() {
 async fn a_wrong_prefix_is_repaired_where_the_configuration_says_so() {
     let wrong = |target: &str| vec![format!("<{}>; rel=\"next\"", target.replace("/v2/", "/wrong/v2/"))];
     let script = Script { link: LinkStyle::Written(Arc::new(wrong)), ..paged(25, 10) };
-    let repair = |settings: &mut Settings| {
+    let repair = |settings: &mut RegistrySettings| {
         settings.auth = Auth::None;
         settings.pagination = Pagination::Repair;
     };
@@ -149,7 +149,7 @@ async fn a_page_of_invalid_names_alone_that_is_repeated_ends_the_walk_too() {
         let link = format!("</v2/_catalog?last={nth}>; rel=next");
         (seen.endpoint == Endpoint::Catalog).then(|| page(r#"["A","B"]"#, Some(&link)))
     });
-    let rig = Rig::bounded(script, Bounds { pages: 20, names: 1000 }, |settings| settings.auth = Auth::None).await;
+    let rig = Rig::bounded(script, ListBounds { pages: 20, names: 1000 }, |settings| settings.auth = Auth::None).await;
     let walked = rig.walk().await;
     assert_eq!(walked.error.map(|error| (error.fault(), error.step())), Some((Fault::Endless, Step::Page(2))));
 }
@@ -162,7 +162,7 @@ async fn pages_and_names_are_capped() {
             (seen.endpoint == Endpoint::Catalog).then(|| page(&format!(r#"["a{nth}","b{nth}"]"#), Some(&link)))
         })
     };
-    for (bounds, step) in [(Bounds { pages: 5, names: 1000 }, 6), (Bounds { pages: 1000, names: 7 }, 4)] {
+    for (bounds, step) in [(ListBounds { pages: 5, names: 1000 }, 6), (ListBounds { pages: 1000, names: 7 }, 4)] {
         let rig = Rig::bounded(endless(), bounds, |settings| settings.auth = Auth::None).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step()), (Fault::Endless, Step::Page(step)));

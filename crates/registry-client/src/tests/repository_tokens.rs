@@ -11,12 +11,12 @@ fn stocked(script: Script) -> Script {
     Script { contents: fake_registry::Contents::uniform(2), ..script }
 }
 
-fn together(count: usize) -> Vec<Place> {
-    Place::together(numbered(count).into_iter().map(Arc::from))
+fn together(count: usize) -> Vec<RepositoryRef> {
+    RepositoryRef::together(numbered(count).into_iter().map(Arc::from))
 }
 
 /// Reads the tags of all, one after another.
-async fn read(rig: &Rig, places: &[Place]) {
+async fn read(rig: &Rig, places: &[RepositoryRef]) {
     for place in places {
         let tags = rig.client.tags(place).await.unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(tags.names.len(), 2);
@@ -48,7 +48,7 @@ async fn a_catalog_and_its_repositories_ping_once_and_know_their_scopes() {
         settings.scope = vec!["repository:other/one:pull".into()];
     });
     let rig = rig.await;
-    read(&rig, &[Place::alone("a")]).await;
+    read(&rig, &[RepositoryRef::alone("a")]).await;
     assert_eq!(rig.server.requests_to(Endpoint::Token)[0].query_all("scope"), ["repository:a:pull"]);
 }
 
@@ -104,10 +104,10 @@ async fn a_companion_that_is_denied_does_no_harm() {
 async fn the_same_401_after_a_repositorys_own_token_is_denied() {
     let script = stocked(Script::quay_like(["a", "b"]));
     let rig = Rig::new(script.with_token(|token| token.denied = vec!["a".into()])).await;
-    let error = rig.client.tags(&Place::alone("a")).await.expect_err("denied");
+    let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("denied");
     assert_eq!(error.fault(), Fault::Denied);
     assert_eq!((rig.server.count(Endpoint::Token), rig.server.count(Endpoint::Tags)), (1, 1));
-    read(&rig, &[Place::alone("b")]).await;
+    read(&rig, &[RepositoryRef::alone("b")]).await;
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn challenges_with_ever_new_realms_end_in_denied() {
         (seen.endpoint == Endpoint::Tags).then(|| Goes::status(401).header("www-authenticate", &challenge))
     });
     let rig = Rig::new(script).await;
-    assert_eq!(rig.client.tags(&Place::alone("a")).await.expect_err("denied").fault(), Fault::Denied);
+    assert_eq!(rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("denied").fault(), Fault::Denied);
     assert_eq!(rig.server.count(Endpoint::Tags), 3);
 }
 
@@ -151,7 +151,7 @@ async fn a_wrong_password_is_sent_once_however_many_are_read_at_once() {
     {
         let wrong = secret_file("wrong");
         let rig = Rig::with(stocked(script), |settings| settings.auth = Auth::Token(Some(login(&wrong)))).await;
-        let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
+        let places: Vec<_> = names.iter().map(|name| RepositoryRef::alone(name)).collect();
         for outcome in join_all(places.iter().map(|place| rig.client.tags(place))).await {
             assert_eq!(outcome.expect_err("refused").fault(), Fault::CredentialsRejected);
         }
@@ -170,7 +170,7 @@ async fn a_wrong_password_is_sent_once_also_where_the_first_request_had_no_answe
             (seen.endpoint == endpoint && nth <= u64::from(QUICK.attempts)).then_some(Goes::Drop)
         });
         let rig = Rig::with(script, |settings| settings.auth = Auth::Token(Some(login(&wrong)))).await;
-        let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
+        let places: Vec<_> = names.iter().map(|name| RepositoryRef::alone(name)).collect();
         let all = join_all(places.iter().map(|place| rig.client.tags(place))).await;
         let faults: Vec<_> = all.into_iter().map(|outcome| outcome.expect_err("refused").fault()).collect();
         assert_eq!(faults.iter().filter(|fault| **fault == Fault::Unreachable).count(), 1, "{faults:?}");
@@ -186,7 +186,7 @@ async fn a_wrong_password_is_sent_once_for_a_catalog_and_its_repositories_togeth
     for script in [Script::distribution_like(names.as_slice()), Script::basic(names.as_slice())] {
         let script = Script { latency: Duration::from_millis(5), ..stocked(script) };
         let rig = Rig::with(script, |settings| settings.auth = Auth::Token(Some(login(&wrong)))).await;
-        let places: Vec<_> = names.iter().map(|name| Place::alone(name)).collect();
+        let places: Vec<_> = names.iter().map(|name| RepositoryRef::alone(name)).collect();
         let tags = join_all(places.iter().map(|place| rig.client.tags(place)));
         let (error, tags) = futures::future::join(rig.error(), tags).await;
         assert_eq!(error.fault(), Fault::CredentialsRejected);
@@ -205,9 +205,9 @@ async fn a_challenge_that_came_to_nothing_is_not_taught_to_other_repositories() 
             (seen.endpoint == Endpoint::Tags && seen.path().contains("/b/")).then_some(refused)
         });
         let rig = Rig::new(script).await;
-        read(&rig, &[Place::alone("a")]).await;
-        rig.client.tags(&Place::alone("b")).await.expect_err("refused");
-        read(&rig, &[Place::alone("c")]).await;
+        read(&rig, &[RepositoryRef::alone("a")]).await;
+        rig.client.tags(&RepositoryRef::alone("b")).await.expect_err("refused");
+        read(&rig, &[RepositoryRef::alone("c")]).await;
         let last = rig.server.requests_to(Endpoint::Tags).into_iter().filter(|seen| seen.path().contains("/c/"));
         assert_eq!(last.count(), 1, "{challenge}");
     }
@@ -219,7 +219,7 @@ async fn a_repository_that_is_denied_is_no_wrong_password() {
         let challenge = Goes::status(401).header("www-authenticate", "Basic realm=\"fake\"");
         seen.path().contains("/b/").then_some(challenge)
     };
-    let basic = |settings: &mut Settings| {
+    let basic = |settings: &mut RegistrySettings| {
         let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
         settings.auth = Auth::Basic(login);
     };
@@ -227,9 +227,9 @@ async fn a_repository_that_is_denied_is_no_wrong_password() {
         Rig::new(stocked(Script::basic(["a", "b", "c"])).with_faults(denied)).await,
         Rig::with(stocked(Script::basic(["a", "b", "c"])).with_faults(denied), basic).await,
     ] {
-        read(&rig, &[Place::alone("a")]).await;
-        assert_eq!(rig.client.tags(&Place::alone("b")).await.expect_err("denied").fault(), Fault::Denied);
-        read(&rig, &[Place::alone("c")]).await;
+        read(&rig, &[RepositoryRef::alone("a")]).await;
+        assert_eq!(rig.client.tags(&RepositoryRef::alone("b")).await.expect_err("denied").fault(), Fault::Denied);
+        read(&rig, &[RepositoryRef::alone("c")]).await;
     }
 }
 
@@ -250,7 +250,7 @@ async fn what_the_ping_does_not_tell_the_first_refusal_teaches_all() {
 async fn a_dead_registry_is_pinged_once_for_all_who_wait() {
     let unsupported = Goes::status(404).body(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#);
     let rig = Rig::new(Script::open(["a"]).with_faults(move |_, _| Some(unsupported.clone()))).await;
-    let place = Place::alone("a");
+    let place = RepositoryRef::alone("a");
     let all = join_all((0..10).map(|_| rig.client.tags(&place))).await;
     assert!(all.iter().all(|one| one.as_ref().is_err_and(|error| error.fault() == Fault::Unsupported)), "{all:?}");
     assert!(rig.server.count(Endpoint::Ping) <= 2, "{}", rig.server.count(Endpoint::Ping));

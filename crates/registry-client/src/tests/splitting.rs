@@ -21,7 +21,7 @@ async fn rig(script: Script, split: Split) -> Rig {
     Rig::with(script, |settings| {
         settings.split = split;
         // The server gives itself out for docker-registry, which is never split of its own accord.
-        settings.kind = Some(Kind::Zot);
+        settings.kind = Some(RegistryKind::Zot);
         settings.page_size = NonZeroU32::new(SIZE).expect("not zero");
         if matches!(settings.auth, Auth::Token(_)) {
             settings.concurrency = NonZeroUsize::new(8).expect("not zero");
@@ -74,7 +74,7 @@ async fn latency_alone_is_reason_to_split() {
     all(&far, &walked);
     assert!(was_split(&walked) && far.server.most_in_flight() > 4, "{}", far.server.most_in_flight());
     let mut known = far.client.authorized().settings.clone();
-    known.kind = Some(Kind::Distribution);
+    known.kind = Some(RegistryKind::Distribution);
     let walked = Rig { client: Client::new(known).expect("a client"), ..far }.walk().await;
     assert!(!was_split(&walked), "docker-registry walks the tree for each page");
     for (script, split) in [(slow(0), Split::Auto), (slow(10), Split::Off)] {
@@ -167,7 +167,7 @@ async fn a_walk_goes_on_from_the_cursor_of_any_page_split_or_not() {
     let again = |split| {
         let mut settings = settings(rig.server.url(), Auth::None);
         settings.split = split;
-        Client::build(settings, QUICK, Bounds::default(), Arc::new(())).expect("a client")
+        Client::build(settings, QUICK, ListBounds::default(), Arc::new(())).expect("a client")
     };
     for taken in (1..whole.pages.len()).step_by(9) {
         for split in [Split::Always, Split::Auto, Split::Off] {
@@ -201,7 +201,7 @@ async fn a_cursor_that_is_not_ours_is_an_error_and_nobody_else_is_asked() {
 
 #[tokio::test]
 async fn caps_hold_for_ranges() {
-    for bounds in [Bounds { pages: 20, names: 1_000_000 }, Bounds { pages: 1000, names: 1000 }] {
+    for bounds in [ListBounds { pages: 20, names: 1_000_000 }, ListBounds { pages: 1000, names: 1000 }] {
         let rig = Rig::bounded(script(Order::Bytewise), bounds, |settings| {
             settings.split = Split::Always;
             settings.page_size = NonZeroU32::new(SIZE).expect("not zero");

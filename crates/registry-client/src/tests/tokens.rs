@@ -183,7 +183,7 @@ async fn a_wrong_password_is_not_tried_again() {
     assert_eq!(rig.client.token(), TokenState::Rejected);
     let rig = Rig::with(Script::basic(["a"]), |settings| {
         let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
-        settings.auth = Auth::Basic(Login { username: "nobody".into(), ..login });
+        settings.auth = Auth::Basic(PasswordLogin { username: "nobody".into(), ..login });
     });
     let rig = rig.await;
     assert_eq!(rig.error().await.fault(), Fault::CredentialsRejected);
@@ -209,7 +209,7 @@ async fn a_quay_user_without_a_plus_is_asked_whether_a_robot_was_meant() {
     let script = script.with_faults(|seen, _| (seen.path() == "/v2/auth").then(|| Goes::status(401)));
     let rig = Rig::with(script, |settings| {
         let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
-        settings.auth = Auth::Token(Some(Login { username: "acme/inventory".into(), ..login }));
+        settings.auth = Auth::Token(Some(PasswordLogin { username: "acme/inventory".into(), ..login }));
     });
     assert!(rig.await.error().await.remedy().contains("org+robot"));
 }
@@ -243,7 +243,7 @@ async fn the_secret_is_read_anew_at_every_login_and_its_absence_is_told() {
     static ROTATED: AtomicBool = AtomicBool::new(false);
     let rig = Rig::with(Script::quay_like(["a"]), |settings| {
         let password = SecretSource::File("/nonexistent/password".into());
-        settings.auth = Auth::Token(Some(Login { username: USERNAME.into(), password }));
+        settings.auth = Auth::Token(Some(PasswordLogin { username: USERNAME.into(), password }));
     });
     let error = rig.await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::SecretUnreadable, Step::Token));

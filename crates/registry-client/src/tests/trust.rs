@@ -116,7 +116,7 @@ async fn an_answer_that_is_no_http_and_one_that_never_ends_are_errors() {
         let address = raw(answer).await;
         let url = format!("http://{address}").parse().expect("a URL");
         let client =
-            Client::build(settings(url, Auth::None), QUICK, Bounds::default(), Arc::new(())).expect("a client");
+            Client::build(settings(url, Auth::None), QUICK, ListBounds::default(), Arc::new(())).expect("a client");
         assert_eq!(walk(&client).await.error.expect("an error").fault(), fault);
     }
 }
@@ -125,8 +125,12 @@ async fn an_answer_that_is_no_http_and_one_that_never_ends_are_errors() {
 async fn of_raw(answer: Vec<u8>) -> Walked {
     let url = format!("http://{}", raw(answer).await).parse().expect("a URL");
     let timeout = Duration::from_millis(500);
-    let client =
-        Client::build(Settings { timeout, ..settings(url, Auth::None) }, QUICK, Bounds::default(), Arc::new(()));
+    let client = Client::build(
+        RegistrySettings { timeout, ..settings(url, Auth::None) },
+        QUICK,
+        ListBounds::default(),
+        Arc::new(()),
+    );
     walk(&client.expect("a client")).await
 }
 
@@ -179,9 +183,9 @@ async fn https_to_a_server_that_speaks_none_is_a_tls_error() {
     let server = FakeRegistry::start(Script::open(["a"])).await.expect("a port");
     let url = format!("https://127.0.0.1:{}", server.url().port().expect("a port")).parse().expect("a URL");
     let client = Client::build(
-        Settings { insecure_tls: true, ..settings(url, Auth::None) },
+        RegistrySettings { insecure_tls: true, ..settings(url, Auth::None) },
         QUICK,
-        Bounds::default(),
+        ListBounds::default(),
         Arc::new(()),
     );
     let error = walk(&client.expect("a client")).await.error.expect("an error");
@@ -194,7 +198,8 @@ fn a_ca_file_that_is_none_is_told_at_setup() {
     let not_pem = secret_file("not a certificate");
     for path in ["/nonexistent/ca.pem".into(), not_pem.path().to_owned()] {
         let url = "https://r.example".parse().expect("a URL");
-        let error = Client::new(Settings { ca_file: Some(path), ..settings(url, Auth::None) }).expect_err("refused");
+        let error =
+            Client::new(RegistrySettings { ca_file: Some(path), ..settings(url, Auth::None) }).expect_err("refused");
         assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Setup));
         assert!(error.remedy().contains("ca_file"));
     }

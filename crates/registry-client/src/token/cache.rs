@@ -28,7 +28,7 @@ const MOST: usize = 1024;
 
 /// Which token: tokens are interchangeable only where all three agree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub struct TokenRequest {
     /// The token endpoint.
     pub realm: Url,
     /// The service, echoed as the challenge wrote it.
@@ -46,7 +46,7 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Waits for a permit.
     async fn permit(&self) -> Self::Permit;
     /// A new token.
-    async fn fetch(&self, wanted: &Wanted, permit: &Self::Permit) -> Result<Token, RegistryError>;
+    async fn fetch(&self, wanted: &TokenRequest, permit: &Self::Permit) -> Result<Token, RegistryError>;
 }
 
 /// How the tokens stand, for a progress bar.
@@ -71,7 +71,7 @@ pub enum TokenState {
 #[derive(Debug)]
 pub struct TokenCache<S> {
     source: S,
-    entries: Mutex<HashMap<Arc<Wanted>, Arc<Entry>>>,
+    entries: Mutex<HashMap<Arc<TokenRequest>, Arc<CachedToken>>>,
     /// What keepers are waiting for: none of them wakes later than at this renewal.
     soonest: Mutex<Option<Instant>>,
     /// There is a sooner one.
@@ -81,17 +81,17 @@ pub struct TokenCache<S> {
 }
 
 /// Which token, and how it stands.
-type Kept = (Arc<Wanted>, Arc<Entry>);
+type CacheEntry = (Arc<TokenRequest>, Arc<CachedToken>);
 
 #[derive(Debug, Default)]
-struct Entry {
-    state: Mutex<State>,
+struct CachedToken {
+    state: Mutex<CachedTokenState>,
     /// The fetches of this token.
     flight: SingleFlight<RegistryError>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CachedTokenState {
     token: Option<Token>,
     renew_at: Option<Instant>,
     /// When that was meant to be at first, before any failure.
@@ -102,7 +102,7 @@ struct State {
     known: bool,
 }
 
-impl State {
+impl CachedTokenState {
     fn is_living(&self, now: Instant) -> bool {
         self.token.as_ref().is_some_and(|token| token.remaining(now).is_some())
     }
@@ -124,8 +124,8 @@ impl State {
     }
 }
 
-impl Entry {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl CachedToken {
+    fn state(&self) -> MutexGuard<'_, CachedTokenState> {
         self.state.lock()
     }
 }
@@ -144,7 +144,7 @@ impl<S: TokenSource> TokenCache<S> {
 
     /// A living token; nobody waits for a renewal while there is one. At most one fetch per token is under way: others
     /// wait for it and share its outcome, its error included.
-    pub async fn get(&self, wanted: &Wanted) -> Result<Token, RegistryError> {
+    pub async fn get(&self, wanted: &TokenRequest) -> Result<Token, RegistryError> {
         match self.living(wanted) {
             Some(token) => Ok(token),
             None => self.get_with(wanted, &self.source.permit().await).await,
@@ -152,18 +152,18 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     /// The same for a caller that has a permit.
-    pub async fn get_with(&self, wanted: &Wanted, permit: &S::Permit) -> Result<Token, RegistryError> {
+    pub async fn get_with(&self, wanted: &TokenRequest, permit: &S::Permit) -> Result<Token, RegistryError> {
         let entry = self.entry(wanted);
         entry.flight.run(|| self.look(&entry), async || self.fetch(wanted, &entry, permit).await).await
     }
 
     /// A token, if there is a living one.
-    pub fn living(&self, wanted: &Wanted) -> Option<Token> {
+    pub fn living(&self, wanted: &TokenRequest) -> Option<Token> {
         self.look(&self.entry(wanted))
     }
 
     /// A living token, which is in use from here on.
-    fn look(&self, entry: &Entry) -> Option<Token> {
+    fn look(&self, entry: &CachedToken) -> Option<Token> {
         let mut state = entry.state();
         let now = Instant::now();
         state.used = Some(now);
@@ -181,7 +181,7 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     /// Forgets a token that the registry refused; not one that has taken its place meanwhile.
-    pub fn refused(&self, wanted: &Wanted, secret: &Secret) {
+    pub fn refused(&self, wanted: &TokenRequest, secret: &Secret) {
         let entry = self.entry(wanted);
         let mut state = entry.state();
         if state.token.as_ref().is_some_and(|token| token.secret == *secret) {
@@ -195,7 +195,7 @@ impl<S: TokenSource> TokenCache<S> {
         let now = Instant::now();
         let entries = self.entries.lock();
         let is_kept = self.keepers.load(Ordering::Relaxed) > 0;
-        let times = |entry: &Arc<Entry>| {
+        let times = |entry: &Arc<CachedToken>| {
             let state = entry.state();
             let expires_in = state.token.as_ref()?.remaining(now)?;
             let due = state.renew_at.filter(|_| is_kept).and(state.due);
@@ -239,7 +239,7 @@ impl<S: TokenSource> TokenCache<S> {
 
     /// The tokens to renew now, and when to look again. Those that are due and not in use are passed over for good,
     /// until somebody uses them.
-    fn plan(&self, now: Instant) -> (Vec<Kept>, Option<Instant>) {
+    fn plan(&self, now: Instant) -> (Vec<CacheEntry>, Option<Instant>) {
         let mut soonest = self.soonest.lock();
         let (mut due, mut next) = (Vec::new(), None::<Instant>);
         for (wanted, entry) in self.entries.lock().iter() {
@@ -264,7 +264,7 @@ impl<S: TokenSource> TokenCache<S> {
         }
     }
 
-    async fn renew(&self, wanted: &Wanted, entry: &Entry) {
+    async fn renew(&self, wanted: &TokenRequest, entry: &CachedToken) {
         let permit = self.source.permit().await;
         let is_due = || entry.state().renewal(Instant::now()).is_some_and(|at| at <= Instant::now());
         let renew = async || self.fetch(wanted, entry, &permit).await.map(drop);
@@ -273,7 +273,12 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     /// Fetches and notes the outcome, within the entry's flight.
-    async fn fetch(&self, wanted: &Wanted, entry: &Entry, permit: &S::Permit) -> Result<Token, RegistryError> {
+    async fn fetch(
+        &self,
+        wanted: &TokenRequest,
+        entry: &CachedToken,
+        permit: &S::Permit,
+    ) -> Result<Token, RegistryError> {
         let outcome = self.source.fetch(wanted, permit).await;
         let mut state = entry.state();
         let now = Instant::now();
@@ -299,7 +304,7 @@ impl<S: TokenSource> TokenCache<S> {
         outcome
     }
 
-    fn entry(&self, wanted: &Wanted) -> Arc<Entry> {
+    fn entry(&self, wanted: &TokenRequest) -> Arc<CachedToken> {
         let mut entries = self.entries.lock();
         if let Some(entry) = entries.get(wanted) {
             return entry.clone();
@@ -335,7 +340,7 @@ impl Drop for Keeping<'_> {
 
 /// Makes room: what is dead goes, and of the rest the half that was used longest ago. What somebody holds stays, or two
 /// would fetch it at once.
-fn evict(entries: &mut HashMap<Arc<Wanted>, Arc<Entry>>) {
+fn evict(entries: &mut HashMap<Arc<TokenRequest>, Arc<CachedToken>>) {
     let now = Instant::now();
     entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().is_living(now));
     let mut used: Vec<_> = entries.values().map(|entry| entry.state().used).collect();

@@ -1,7 +1,7 @@
 //! What a token grants, and why a request with it was denied.
 
-use crate::http::sent::Memory;
-use crate::problem::Said;
+use crate::http::sent_secrets::SentSecrets;
+use crate::problem::ErrorAnswer;
 use crate::problem::cause::KnownCause;
 use crate::token::bearer::Claims;
 use crate::token::challenge::Challenge;
@@ -9,10 +9,10 @@ use crate::token::scope::ScopeSet;
 
 /// Why access was denied, as far as the answer and the token tell.
 pub(crate) fn why_denied(
-    said: &Said,
+    said: &ErrorAnswer,
     challenges: &[Challenge],
     token: Option<(&str, Option<&str>)>,
-    sent: &Memory,
+    sent: &SentSecrets,
 ) -> Option<KnownCause> {
     let text = said.text.to_ascii_lowercase();
     if text.contains("invalid bearer token format") {

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::model::place::Place;
+use crate::model::place::RepositoryRef;
 use crate::token::bearer::{Claims, Token};
-use crate::token::cache::Wanted;
+use crate::token::cache::TokenRequest;
 use crate::token::scope::ScopeSet;
 
-/// Groups in a row that must have failed before none is tried any more.
+/// TokenGroups in a row that must have failed before none is tried any more.
 const PATIENCE: u32 = 3;
-/// Groups remembered: more than are read at a time. A forgotten one is made again.
+/// TokenGroups remembered: more than are read at a time. A forgotten one is made again.
 const REMEMBERED: usize = 64;
 
 /// What a token says about a repository.
@@ -32,27 +32,27 @@ pub(crate) enum Grant {
 
 /// Repositories that share a token.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct TokenGroup {
     members: Arc<[Arc<str>]>,
-    pub(crate) wanted: Arc<Wanted>,
+    pub(crate) wanted: Arc<TokenRequest>,
     unfit: AtomicBool,
-    read: Mutex<Option<Read>>,
+    read: Mutex<Option<ReadGrants>>,
 }
 
 /// What the latest token grants: read once, not for each request.
 #[derive(Debug)]
-struct Read {
+struct ReadGrants {
     received: Instant,
     /// Whether each repository may be pulled; none where the token lists nothing.
     pulls: Option<HashMap<String, bool>>,
 }
 
-impl Group {
+impl TokenGroup {
     /// What this token of the group says about a repository.
     pub(crate) fn grant(&self, token: &Token, repository: &str) -> Grant {
         let mut read = self.read.lock();
         let known = read.take().filter(|read| read.received == token.received);
-        let known = known.unwrap_or_else(|| Read { received: token.received, pulls: pulls(token) });
+        let known = known.unwrap_or_else(|| ReadGrants { received: token.received, pulls: pulls(token) });
         let grant = match &known.pulls {
             None => Grant::Given,
             Some(pulls) => match pulls.get(repository) {
@@ -72,19 +72,19 @@ fn pulls(token: &Token) -> Option<HashMap<String, bool>> {
 
 /// All groups of a client.
 #[derive(Debug, Default)]
-pub(crate) struct Groups {
-    recent: Mutex<VecDeque<Arc<Group>>>,
+pub(crate) struct TokenGroups {
+    recent: Mutex<VecDeque<Arc<TokenGroup>>>,
     failed_in_a_row: AtomicU32,
 }
 
-impl Groups {
+impl TokenGroups {
     /// The group of a place, if it has one worth trying.
-    pub(crate) fn of(&self, place: &Place, realm: &Url, service: Option<&String>) -> Option<Arc<Group>> {
+    pub(crate) fn of(&self, place: &RepositoryRef, realm: &Url, service: Option<&String>) -> Option<Arc<TokenGroup>> {
         if place.group.len() < 2 || self.failed_in_a_row.load(Ordering::Relaxed) >= PATIENCE {
             return None;
         }
         let mut recent = self.recent.lock();
-        let same = |group: &&Arc<Group>| {
+        let same = |group: &&Arc<TokenGroup>| {
             Arc::ptr_eq(&group.members, &place.group)
                 && group.wanted.realm == *realm
                 && group.wanted.service.as_ref() == service
@@ -94,8 +94,8 @@ impl Groups {
             None if !place.is_shared() => return None,
             None => {
                 let scopes = ScopeSet::pull(place.group.iter().map(|name| &**name));
-                let wanted = Wanted { realm: realm.clone(), service: service.cloned(), scopes };
-                let group = Arc::new(Group {
+                let wanted = TokenRequest { realm: realm.clone(), service: service.cloned(), scopes };
+                let group = Arc::new(TokenGroup {
                     members: place.group.clone(),
                     wanted: Arc::new(wanted),
                     unfit: AtomicBool::new(false),
@@ -120,7 +120,7 @@ impl Groups {
     }
 
     /// Notes that a group got no token, or one that was not good where a repository's own was.
-    pub(crate) fn failed(&self, group: &Group) {
+    pub(crate) fn failed(&self, group: &TokenGroup) {
         if !group.unfit.swap(true, Ordering::Relaxed) {
             self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
         }

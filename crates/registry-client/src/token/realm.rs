@@ -16,10 +16,10 @@ use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use crate::clock;
-use crate::http::call::{Answer, Call, Posted, Wants};
+use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
 use crate::http::endpoint::Endpoint;
+use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, trust_realm};
-use crate::http::reach::Way;
 use crate::http::said::{has_code, said};
 use crate::http::transport::Transport;
 use crate::http::turn::Admission;
@@ -31,7 +31,7 @@ use crate::problem::cause::KnownCause;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::token::bearer::{Token, read_answer, refresh_token};
-use crate::token::cache::{TokenSource, Wanted};
+use crate::token::cache::{TokenRequest, TokenSource};
 
 /// Quay refuses request lines over 4 KiB; what stands before and after the query is left room.
 const LONGEST_URL: usize = 4000;
@@ -87,7 +87,7 @@ impl Realm {
     }
 
     /// Asks with the credentials there are, and once more if they are refused and others have come in their place.
-    async fn ask(&self, wanted: &Wanted, admission: &Admission) -> Result<Token, Problem> {
+    async fn ask(&self, wanted: &TokenRequest, admission: &Admission) -> Result<Token, Problem> {
         trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
             .map_err(|source| Problem::Realm { host: self.host(&wanted.realm), source })?;
         let begun = Instant::now();
@@ -106,7 +106,7 @@ impl Realm {
 
     async fn ask_as(
         &self,
-        wanted: &Wanted,
+        wanted: &TokenRequest,
         credential: Option<&Credential>,
         admission: &Admission,
     ) -> Result<Token, Problem> {
@@ -135,11 +135,11 @@ impl Realm {
     /// GET, or before the first token POST where GET is not allowed. If neither is, it is the answer to GET that tells.
     async fn log_in(
         &self,
-        wanted: &Wanted,
+        wanted: &TokenRequest,
         username: &str,
         password: &Secret,
         admission: &Admission,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<HttpAnswer, Problem> {
         let (url, basic) = (token_url(wanted)?, basic(username, password)?);
         let mut got = None;
         if self.posting.get() != Some(&true) {
@@ -166,13 +166,13 @@ impl Realm {
         authorization: Option<&HeaderValue>,
         form: Option<&str>,
         admission: &Admission,
-    ) -> Result<Answer, Problem> {
-        let (form, endpoint) = (form.map(Posted::Form), Endpoint::Token);
-        let call = Call { url, authorization, form, wants: Wants::Token, endpoint, way: Way::Realm };
+    ) -> Result<HttpAnswer, Problem> {
+        let (form, endpoint) = (form.map(PostBody::Form), Endpoint::Token);
+        let call = HttpCall { url, authorization, form, wants: RequestKind::Token, endpoint, way: NamedBy::Realm };
         self.transport.ask(&call, admission).await
     }
 
-    fn refusal(&self, answer: &Answer, wanted: &Wanted, credential: Option<&Credential>) -> Problem {
+    fn refusal(&self, answer: &HttpAnswer, wanted: &TokenRequest, credential: Option<&Credential>) -> Problem {
         let said = said(answer);
         match answer.status {
             // The grants' way of saying 401 (RFC 6749, 5.2); to climb on would try the same again.
@@ -211,7 +211,7 @@ impl Realm {
     /// Whether 403 is about the login, as it is about to lock the account then: a login that has got a token is good, and
     /// one that has not is taken for refused, unless the answer says that access is denied, as GHCR's does about a
     /// repository that the account may not read. That is believed so often, and of several scopes.
-    fn is_login_refused(&self, answer: &Answer, wanted: &Wanted) -> bool {
+    fn is_login_refused(&self, answer: &HttpAnswer, wanted: &TokenRequest) -> bool {
         if self.is_proven() {
             return false;
         }
@@ -243,7 +243,7 @@ impl TokenSource for Realm {
         self.transport.permit().await
     }
 
-    async fn fetch(&self, wanted: &Wanted, admission: &Admission) -> Result<Token, RegistryError> {
+    async fn fetch(&self, wanted: &TokenRequest, admission: &Admission) -> Result<Token, RegistryError> {
         let turn = self.proof.turn().await;
         if let Some(rejected) = self.rejected.get() {
             return Err(rejected.clone());
@@ -263,7 +263,7 @@ impl TokenSource for Realm {
 }
 
 /// The realm with its own query kept, and `service` and one `scope` each added: Quay reads several scopes only so.
-fn token_url(wanted: &Wanted) -> Result<Url, Problem> {
+fn token_url(wanted: &TokenRequest) -> Result<Url, Problem> {
     let mut url = wanted.realm.clone();
     if wanted.service.is_some() || !wanted.scopes.is_empty() {
         let mut query = url.query_pairs_mut();
@@ -275,17 +275,17 @@ fn token_url(wanted: &Wanted) -> Result<Url, Problem> {
 
 /// The `OAuth2` password grant of the distribution specification. Basic goes along with it, as some endpoints that want
 /// a POST look for the credentials only there.
-fn password_form(wanted: &Wanted, username: &str, password: &Secret) -> String {
+fn password_form(wanted: &TokenRequest, username: &str, password: &Secret) -> String {
     grant(wanted, &[("grant_type", "password"), ("username", username), ("password", password.expose())])
 }
 
 /// The `OAuth2` grant of an identity token, which alone says who asks.
-fn refresh_form(wanted: &Wanted, token: &Secret) -> String {
+fn refresh_form(wanted: &TokenRequest, token: &Secret) -> String {
     grant(wanted, &[("grant_type", "refresh_token"), ("refresh_token", token.expose())])
 }
 
 /// The form of a grant: scopes separated by blanks, and who the client is, which the specification requires.
-fn grant(wanted: &Wanted, pairs: &[(&str, &str)]) -> String {
+fn grant(wanted: &TokenRequest, pairs: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(pairs).append_pair("client_id", "stocktake");
     form.extend_pairs(wanted.service.iter().map(|service| ("service", service)));
@@ -322,9 +322,9 @@ mod tests {
     use super::*;
     use crate::token::scope::ScopeSet;
 
-    fn wanted(realm: &str, service: Option<&str>, scopes: &str) -> Wanted {
+    fn wanted(realm: &str, service: Option<&str>, scopes: &str) -> TokenRequest {
         let realm = Url::parse(realm).expect("a URL");
-        Wanted { realm, service: service.map(str::to_owned), scopes: ScopeSet::parse([scopes]) }
+        TokenRequest { realm, service: service.map(str::to_owned), scopes: ScopeSet::parse([scopes]) }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl std::fmt::Display for ScopeSet {
 /// The scopes still to be tried on the catalog: the configured, the challenge's, none; each once. No single one works
 /// everywhere: distribution requires `registry:catalog:*`, Quay answers 400 to it.
 #[derive(Clone, Debug)]
-pub struct Ladder {
+pub struct ScopeLadder {
     configured: Option<ScopeSet>,
     challenged: Vec<ScopeSet>,
     tried: Vec<ScopeSet>,
@@ -73,7 +73,7 @@ pub struct Ladder {
     refused: Option<&'static str>,
 }
 
-impl Ladder {
+impl ScopeLadder {
     /// A ladder that begins with the configured scopes, if there are any.
     pub fn new(configured: &[String]) -> Self {
         let configured = ScopeSet::parse(configured.iter().map(String::as_str));
@@ -155,13 +155,13 @@ mod tests {
 
     #[test]
     fn a_scope_that_the_registry_is_known_to_refuse_is_never_asked_for() {
-        let mut ladder = Ladder::new(&["registry:catalog:*,repository:o/r:pull".into()]);
+        let mut ladder = ScopeLadder::new(&["registry:catalog:*,repository:o/r:pull".into()]);
         ladder.forgo("registry:catalog:*");
         ladder.challenged(Some("registry:catalog:*"));
         assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
         assert_eq!(ladder.step(), Some(ScopeSet::default()));
         assert_eq!(ladder.step(), None);
-        let mut ladder = Ladder::new(&["registry:catalog:*".into()]);
+        let mut ladder = ScopeLadder::new(&["registry:catalog:*".into()]);
         ladder.forgo("registry:catalog:*");
         assert_eq!(ladder.step(), Some(ScopeSet::default()));
         assert_eq!(ladder.step(), None);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_ladder_is_configured_then_challenged_then_none_each_once() {
-        let mut ladder = Ladder::new(&["repository:o/r:pull".into()]);
+        let mut ladder = ScopeLadder::new(&["repository:o/r:pull".into()]);
         ladder.challenged(Some("registry:catalog:*"));
         assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
         assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_challenge_that_comes_late_is_still_a_step() {
-        let mut ladder = Ladder::new(&[]);
+        let mut ladder = ScopeLadder::new(&[]);
         ladder.challenged(None);
         assert_eq!(ladder.step(), Some(ScopeSet::default()));
         ladder.challenged(Some("registry:catalog:*"));

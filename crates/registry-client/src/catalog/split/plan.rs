@@ -18,7 +18,7 @@ const SHORTEST: f64 = 1.5;
 
 /// A page as a plan sees it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sheet<T> {
+pub(crate) struct RangePage<T> {
     pub(crate) names: Names,
     /// The `last` of its link; none on the last page.
     pub(crate) next: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Sheet<T> {
 
 /// Why a list cannot be walked in ranges. What was listed so far is true all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Misfit {
+pub(crate) enum SplitMisfit {
     #[error("its names are in no order we know, or it began again from its first page")]
     Order,
     #[error("its links are not the last name of the page")]
@@ -63,11 +63,11 @@ pub(crate) struct Saved {
 }
 
 #[derive(Debug)]
-enum State<T> {
+enum RangeState<T> {
     Ready,
     Asked,
     /// Answered, but whether all of it is the range's own is not known before the next range has answered.
-    Held(Sheet<T>),
+    Held(RangePage<T>),
     /// At the end of the list; kept for the range before it to end there.
     Ended,
 }
@@ -76,7 +76,7 @@ enum State<T> {
 struct Range<T> {
     id: u64,
     saved: Saved,
-    state: State<T>,
+    state: RangeState<T>,
     /// Pages believed to remain. None until a full page has been received, and again when it was cut: an empty space
     /// would else be halved for ever.
     left: Option<f64>,
@@ -86,7 +86,7 @@ struct Range<T> {
 
 /// A request to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct RangeRequest {
     /// The range's, for the answer.
     pub(crate) id: u64,
     /// The `last` to ask for.
@@ -95,7 +95,7 @@ pub(crate) struct Ask {
 
 /// The unfinished rest of a list, as ranges in its order; what lies between two of them has been listed.
 #[derive(Debug)]
-pub(crate) struct Plan<T> {
+pub(crate) struct SplitPlan<T> {
     orders: Orders,
     density: Density,
     ranges: Vec<Range<T>>,
@@ -105,7 +105,7 @@ pub(crate) struct Plan<T> {
     spent: usize,
 }
 
-impl<T> Plan<T> {
+impl<T> SplitPlan<T> {
     /// A plan for all that comes after `first..=last`, a full page, with at most so many requests at a time.
     pub(crate) fn new(orders: Orders, density: Density, (first, last): (&str, &str), most: usize) -> Self {
         // One page tells little: at first, there is work for everyone.
@@ -119,7 +119,7 @@ impl<T> Plan<T> {
 
     /// A plan for what an earlier one left.
     pub(crate) fn resumed(saved: Vec<Saved>, most: usize) -> Self {
-        let state = |ended| if ended { State::Ended } else { State::Ready };
+        let state = |ended| if ended { RangeState::Ended } else { RangeState::Ready };
         let ranges =
             (0..).zip(saved).map(|(id, saved)| Range { id, state: state(saved.ended), saved, left: None, long: true });
         let ranges: Vec<_> = ranges.collect();
@@ -128,26 +128,26 @@ impl<T> Plan<T> {
     }
 
     /// The next request, if one more is of use now.
-    pub(crate) fn ask(&mut self) -> Option<Ask> {
+    pub(crate) fn ask(&mut self) -> Option<RangeRequest> {
         self.cut_for_the_idle();
-        let range = self.ranges.iter_mut().find(|range| matches!(range.state, State::Ready))?;
-        range.state = State::Asked;
-        Some(Ask { id: range.id, after: range.saved.after.clone() })
+        let range = self.ranges.iter_mut().find(|range| matches!(range.state, RangeState::Ready))?;
+        range.state = RangeState::Asked;
+        Some(RangeRequest { id: range.id, after: range.saved.after.clone() })
     }
 
-    /// Takes an answer in. [`Plan::take`] says what of it belongs to the list.
-    pub(crate) fn answered(&mut self, id: u64, sheet: Sheet<T>) -> Result<(), Misfit> {
-        let Some(range) = self.ranges.iter_mut().find(|range| range.id == id) else { return Err(Misfit::Seam) };
+    /// Takes an answer in. [`SplitPlan::take`] says what of it belongs to the list.
+    pub(crate) fn answered(&mut self, id: u64, sheet: RangePage<T>) -> Result<(), SplitMisfit> {
+        let Some(range) = self.ranges.iter_mut().find(|range| range.id == id) else { return Err(SplitMisfit::Seam) };
         let mut before = range.saved.after.as_str();
         for name in sheet.names.iter() {
             self.orders.note(before, name);
             before = name;
         }
         if self.orders.is_empty() {
-            return Err(Misfit::Order);
+            return Err(SplitMisfit::Order);
         }
         if sheet.next.as_ref().is_some_and(|next| sheet.names.is_empty() || next != before) {
-            return Err(Misfit::Link);
+            return Err(SplitMisfit::Link);
         }
         self.density.learn(&sheet.names);
         self.pages += 1;
@@ -155,16 +155,18 @@ impl<T> Plan<T> {
             let first = sheet.names.iter().next();
             range.saved.first = first.map_or(First::End, |name| First::Name(name.to_owned()));
         }
-        range.state = State::Held(sheet);
+        range.state = RangeState::Held(sheet);
         Ok(())
     }
 
     /// A page of the list, without the names that another range lists; none until further answers are there.
-    pub(crate) fn take(&mut self) -> Result<Option<Sheet<T>>, Misfit> {
+    pub(crate) fn take(&mut self) -> Result<Option<RangePage<T>>, SplitMisfit> {
         for at in 0..self.ranges.len() {
-            let State::Held(sheet) = &self.ranges[at].state else { continue };
+            let RangeState::Held(sheet) = &self.ranges[at].state else { continue };
             let Some(share) = self.share(at, sheet)? else { continue };
-            let State::Held(mut sheet) = std::mem::replace(&mut self.ranges[at].state, State::Ready) else { continue };
+            let RangeState::Held(mut sheet) = std::mem::replace(&mut self.ranges[at].state, RangeState::Ready) else {
+                continue;
+            };
             match share {
                 Share::Before(len) => {
                     sheet.names.truncate(len);
@@ -181,7 +183,7 @@ impl<T> Plan<T> {
     ///
     /// The next range's first name decides, not an order: a list is whole if each range ends with the very name that
     /// follows the key at which the next one began. So nothing is lost even in an order that only looked like one of ours.
-    fn share(&self, at: usize, sheet: &Sheet<T>) -> Result<Option<Share>, Misfit> {
+    fn share(&self, at: usize, sheet: &RangePage<T>) -> Result<Option<Share>, SplitMisfit> {
         let last = sheet.names.len().checked_sub(1).map(|last| &sheet.names[last]);
         let Some(following) = self.ranges.get(at + 1) else { return Ok(Some(Share::Whole)) };
         match &following.saved.first {
@@ -198,20 +200,20 @@ impl<T> Plan<T> {
                         return Ok(Some(Share::Before(met)));
                     }
                     if self.orders.before(first, last) {
-                        return Err(Misfit::Seam);
+                        return Err(SplitMisfit::Seam);
                     }
                 }
-                if sheet.next.is_none() { Err(Misfit::Seam) } else { Ok(Some(Share::Whole)) }
+                if sheet.next.is_none() { Err(SplitMisfit::Seam) } else { Ok(Some(Share::Whole)) }
             }
             First::End => Ok(Some(Share::Whole)),
         }
     }
 
     /// All of a page was its range's own.
-    fn advance(&mut self, at: usize, sheet: &Sheet<T>) {
+    fn advance(&mut self, at: usize, sheet: &RangePage<T>) {
         let range = &mut self.ranges[at];
         let Some(last) = &sheet.next else {
-            range.state = State::Ended;
+            range.state = RangeState::Ended;
             range.left = None;
             if at + 1 < self.ranges.len() {
                 self.met(at);
@@ -237,7 +239,7 @@ impl<T> Plan<T> {
     fn met(&mut self, at: usize) {
         let range = self.ranges.remove(at);
         self.ranges[at].saved.first = range.saved.first;
-        if at == 0 && matches!(self.ranges[0].state, State::Ended) {
+        if at == 0 && matches!(self.ranges[0].state, RangeState::Ended) {
             self.ranges.clear();
         }
     }
@@ -245,7 +247,8 @@ impl<T> Plan<T> {
     /// Cuts ranges until there is a request for everyone who is idle, longest ranges first.
     fn cut_for_the_idle(&mut self) {
         loop {
-            let busy = self.ranges.iter().filter(|range| matches!(range.state, State::Ready | State::Asked)).count();
+            let busy =
+                self.ranges.iter().filter(|range| matches!(range.state, RangeState::Ready | RangeState::Asked)).count();
             let budget = ADVANCE * self.most.min(16) + CUT * self.pages / PAGES_PER_CUT;
             let idle = self.most.saturating_sub(busy).min(budget.saturating_sub(self.spent) / CUT);
             let left = |range: &Range<T>| range.left.unwrap_or_default();
@@ -279,7 +282,7 @@ impl<T> Plan<T> {
         let parts = keys.iter().zip(ends).zip(self.ids..).map(|((after, upto), id)| Range {
             id,
             saved: Saved { after: after.clone(), upto, first: First::Unknown, ended: false },
-            state: State::Ready,
+            state: RangeState::Ready,
             left: None,
             long: false,
         });
@@ -306,7 +309,7 @@ impl<T> Plan<T> {
 
     /// What is left to do.
     pub(crate) fn saved(&self) -> Vec<Saved> {
-        let ended = |range: &Range<T>| matches!(range.state, State::Ended);
+        let ended = |range: &Range<T>| matches!(range.state, RangeState::Ended);
         self.ranges.iter().map(|range| Saved { ended: ended(range), ..range.saved.clone() }).collect()
     }
 }

@@ -4,18 +4,18 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::catalog::split::plan::Plan;
 use crate::catalog::split::plan::Saved;
+use crate::catalog::split::plan::SplitPlan;
 
 /// All ranges that are not listed to their ends, in the list's order, and a link that any of them can be asked by.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Rest {
+pub(crate) struct SavedPlan {
     link: String,
     ranges: Vec<Saved>,
 }
 
-impl Rest {
-    pub(crate) fn new<T>(link: &Url, plan: &Plan<T>) -> Self {
+impl SavedPlan {
+    pub(crate) fn new<T>(link: &Url, plan: &SplitPlan<T>) -> Self {
         Self { link: link.to_string(), ranges: plan.saved() }
     }
 
@@ -29,7 +29,7 @@ impl Rest {
     }
 
     /// The link, and the plan to go on with; none if the link is no URL.
-    pub(crate) fn plan<T>(self, most: usize) -> Option<(Url, Plan<T>)> {
-        Some((Url::parse(&self.link).ok()?, Plan::resumed(self.ranges, most)))
+    pub(crate) fn plan<T>(self, most: usize) -> Option<(Url, SplitPlan<T>)> {
+        Some((Url::parse(&self.link).ok()?, SplitPlan::resumed(self.ranges, most)))
     }
 }

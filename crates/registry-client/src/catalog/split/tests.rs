@@ -8,7 +8,7 @@ use crate::catalog::split::tests::lists::{List, Listing, names};
 
 use super::*;
 use crate::catalog::split::order::Orders;
-use crate::catalog::split::plan::{Ask, Misfit, Plan};
+use crate::catalog::split::plan::{RangeRequest, SplitMisfit, SplitPlan};
 
 /// What a walk came to.
 struct Walked {
@@ -16,7 +16,7 @@ struct Walked {
     requests: usize,
     /// Rounds in which everybody in flight got an answer: time, in latencies.
     rounds: usize,
-    misfit: Option<Misfit>,
+    misfit: Option<SplitMisfit>,
     /// What was left after each page, with the number of names taken by then.
     saved: Vec<(usize, Vec<plan::Saved>)>,
 }
@@ -38,12 +38,12 @@ fn walk(list: &List, most: usize, random: Option<&mut fastrand::Rng>) -> Walked 
     let Some(reached) = first.next.filter(|_| !orders.is_empty()) else { return go_on(list, walked) };
     let mut density = density::Density::default();
     density.learn(&first.names);
-    let plan = Plan::<()>::new(orders, density, (&walked.names[0], &reached), most);
+    let plan = SplitPlan::<()>::new(orders, density, (&walked.names[0], &reached), most);
     follow(list, plan, walked, random)
 }
 
-fn follow(list: &List, mut plan: Plan<()>, mut walked: Walked, mut random: Option<&mut fastrand::Rng>) -> Walked {
-    let mut asked: Vec<Ask> = Vec::new();
+fn follow(list: &List, mut plan: SplitPlan<()>, mut walked: Walked, mut random: Option<&mut fastrand::Rng>) -> Walked {
+    let mut asked: Vec<RangeRequest> = Vec::new();
     while !plan.is_done() {
         while let Some(ask) = (asked.len() < plan.most()).then(|| plan.ask()).flatten() {
             asked.push(ask);
@@ -67,7 +67,7 @@ fn follow(list: &List, mut plan: Plan<()>, mut walked: Walked, mut random: Optio
     walked
 }
 
-fn take_in(list: &List, plan: &mut Plan<()>, ask: &Ask, walked: &mut Walked) -> Result<(), Misfit> {
+fn take_in(list: &List, plan: &mut SplitPlan<()>, ask: &RangeRequest, walked: &mut Walked) -> Result<(), SplitMisfit> {
     plan.answered(ask.id, list.page(Some(&ask.after)))?;
     while let Some(sheet) = plan.take()? {
         walked.names.extend(sheet.names.iter().map(str::to_owned));
@@ -134,7 +134,7 @@ fn a_walk_goes_on_from_any_page() {
             let names = whole.names[..taken].to_vec();
             let walked = Walked { names, requests: 0, rounds: 0, misfit: None, saved: Vec::new() };
             let most = random.usize(1..20);
-            let walked = follow(&list, Plan::resumed(saved, most), walked, Some(&mut random));
+            let walked = follow(&list, SplitPlan::resumed(saved, most), walked, Some(&mut random));
             assert_eq!(walked.misfit, None, "seed {seed}");
             assert_eq!(counted(&walked.names).len(), list.len(), "seed {seed} after {taken}");
             assert_eq!(walked.names.len(), list.len(), "seed {seed} after {taken}: a name twice");

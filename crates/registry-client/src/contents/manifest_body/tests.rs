@@ -85,9 +85,12 @@ fn the_content_type_is_read_leniently_in_form_and_strictly_in_meaning() {
     }
     for foreign in ["text/html", "application/vnd.acme+json"] {
         let problem = read_as(&unnamed, Some(foreign)).expect_err("nobody knows what it is");
-        assert!(matches!(problem, Problem::Foreign(Foreign::MediaType(_))), "{foreign}");
+        assert!(matches!(problem, Problem::Foreign(UnsupportedContent::MediaType(_))), "{foreign}");
         let own = with(image(), json!({"mediaType": "application/vnd.acme+json"}));
-        assert!(matches!(read_as(&own, Some(foreign)), Err(Problem::Foreign(Foreign::MediaType(_)))), "{foreign}");
+        assert!(
+            matches!(read_as(&own, Some(foreign)), Err(Problem::Foreign(UnsupportedContent::MediaType(_)))),
+            "{foreign}"
+        );
     }
 }
 
@@ -123,7 +126,7 @@ fn an_image_that_is_announced_as_an_index_is_refused_and_the_other_way_round() {
         (with(image(), json!({"mediaType": "application/vnd.acme+json"})), OCI_IMAGE),
     ] {
         let problem = read_as(&body, Some(header)).expect_err("two things at once");
-        assert!(matches!(problem, Problem::Corrupt(Flaw::MediaType { .. })), "{header} {body}: {problem:?}");
+        assert!(matches!(problem, Problem::Corrupt(ContentFlaw::MediaType { .. })), "{header} {body}: {problem:?}");
     }
 }
 
@@ -143,7 +146,7 @@ fn schema_1_is_an_image_of_which_no_more_is_known_however_it_comes() {
     }
     for no_image in [json!({}), json!({"fsLayers": [], "manifests": []}), with(image(), json!({"mediaType": null}))] {
         let problem = read_as(&no_image, Some(SIGNED_SCHEMA_1)).expect_err("nothing of schema 1");
-        assert!(matches!(problem, Problem::Corrupt(Flaw::Ambiguous)), "{no_image}");
+        assert!(matches!(problem, Problem::Corrupt(ContentFlaw::Ambiguous)), "{no_image}");
     }
 }
 
@@ -159,11 +162,11 @@ fn a_body_that_could_be_two_kinds_of_manifest_or_none_is_corrupt() {
         json!({"mediaType": OCI_IMAGE}),
         json!({}),
     ] {
-        assert!(matches!(read_as(&body, None), Err(Problem::Corrupt(Flaw::Ambiguous))), "{body}");
+        assert!(matches!(read_as(&body, None), Err(Problem::Corrupt(ContentFlaw::Ambiguous))), "{body}");
     }
     for name in ["mediaType", "config", "layers", "manifests", "schemaVersion"] {
         let body = format!(r#"{{"{name}":"a","{}":"a"}}"#, name.to_uppercase());
-        assert!(matches!(read(body.as_bytes(), None), Err(Problem::Corrupt(Flaw::Twice(_)))), "{body}");
+        assert!(matches!(read(body.as_bytes(), None), Err(Problem::Corrupt(ContentFlaw::Twice(_)))), "{body}");
     }
 }
 
@@ -180,7 +183,7 @@ fn a_body_that_is_no_manifest_is_corrupt_and_its_text_is_not_repeated() {
         assert!(flaw.to_string().len() < 200, "{flaw}");
     }
     for body in ["", "null", "[]", "<html>", "{\"schemaVersion\":2"] {
-        assert!(matches!(read(body.as_bytes(), None), Err(Problem::Corrupt(Flaw::Json { .. }))), "{body}");
+        assert!(matches!(read(body.as_bytes(), None), Err(Problem::Corrupt(ContentFlaw::Json { .. }))), "{body}");
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::*;
-use crate::http::retry::{Attempt, Decision, Limited, Seen};
+use crate::http::retry::{Attempt, AttemptOutcome, LimitedAttempt, RetryDecision};
 
 /// A server's limit.
 enum Limit {
@@ -102,10 +102,10 @@ async fn crawl(limit: Limit, count: usize, latency: Duration) -> Crawl {
             refused.fetch_add(1, Ordering::Relaxed);
             let TurnedAway { in_vain, others_pass, .. } = throttles.refused(&url, Endpoint::Tags, sent, &policy);
             let in_vain = in_vain.max(since.get_or_insert_with(Instant::now).elapsed());
-            let limited = Some(Limited { times, in_vain, others_pass });
-            let seen = Seen::Status(StatusCode::TOO_MANY_REQUESTS);
+            let limited = Some(LimitedAttempt { times, in_vain, others_pass });
+            let seen = AttemptOutcome::Status(StatusCode::TOO_MANY_REQUESTS);
             let attempt = Attempt { number: 1, seen, asked: None, repeatable: true, dice: 0.5, limited };
-            if policy.decide(&attempt) == Decision::GiveUp {
+            if policy.decide(&attempt) == RetryDecision::GiveUp {
                 return false;
             }
         }

@@ -47,7 +47,7 @@ const LATE: Duration = Duration::from_mins(1);
 async fn run(script: &str, input: &str, timeout: Duration) -> Result<Vec<u8>, CommandError> {
     let programs = Programs::new();
     programs.add("program", script);
-    let run = Run { program: "program", arguments: vec!["get", "$HOME; x"], input, timeout };
+    let run = CommandRun { program: "program", arguments: vec!["get", "$HOME; x"], input, timeout };
     run.run(&programs.environment()).await?.successful()
 }
 
@@ -72,7 +72,7 @@ async fn a_program_that_hangs_is_killed_with_its_children() {
     let script = format!("exec 3> {0}\n(sleep 600) &\necho up > {1}\nsleep 600", fifo.display(), lock.display());
     programs.add("program", &script);
     // Long enough for a shell to start on a busy machine.
-    let run = Run { program: "program", arguments: vec![], input: "", timeout: 5 * SOON };
+    let run = CommandRun { program: "program", arguments: vec![], input: "", timeout: 5 * SOON };
     let reader = tokio::net::unix::pipe::OpenOptions::new().read_write(false).open_receiver(&fifo).expect("a pipe");
     let error = run.run(&programs.environment()).await.err().expect("killed");
     assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
@@ -102,7 +102,7 @@ async fn a_child_that_keeps_the_output_open_does_not_fail_the_program_and_ends_w
         let programs = Programs::new();
         let (fifo, witness) = witness(&programs);
         programs.add("program", &format!("exec 3> {fifo}\n{left_behind}\necho said"));
-        let run = Run { program: "program", arguments: vec![], input: "", timeout: LATE };
+        let run = CommandRun { program: "program", arguments: vec![], input: "", timeout: LATE };
         let said = run.run(&programs.environment()).await.expect("it ended").successful().expect("by itself");
         assert_eq!(said, b"said\n", "{left_behind}");
         all_are_gone(witness).await;
@@ -117,7 +117,7 @@ async fn what_hangs_is_killed_wherever_it_has_gone() {
         let programs = Programs::new();
         let (fifo, witness) = witness(&programs);
         programs.add("program", &format!("exec 3> {fifo}\n{hangs}"));
-        let run = Run { program: "program", arguments: vec![], input: "", timeout: 5 * SOON };
+        let run = CommandRun { program: "program", arguments: vec![], input: "", timeout: 5 * SOON };
         let error = run.run(&programs.environment()).await.err().expect("killed");
         assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
         all_are_gone(witness).await;
@@ -134,7 +134,7 @@ async fn an_agent_that_has_detached_itself_stays() {
         programs.path("").display()
     );
     programs.add("program", &script);
-    let run = Run { program: "program", arguments: vec![], input: "", timeout: LATE };
+    let run = CommandRun { program: "program", arguments: vec![], input: "", timeout: LATE };
     run.run(&programs.environment()).await.expect("it ended").successful().expect("by itself");
     let agent = std::fs::read_to_string(programs.path("agent")).expect("its number");
     let agent = rustix::process::Pid::from_raw(agent.trim().parse().expect("a number")).expect("a process");
@@ -188,7 +188,7 @@ async fn programs_are_found_on_the_path_alone() {
     std::fs::write(programs.path("data"), "echo no").expect("written");
     std::fs::create_dir(programs.path("directory")).expect("made");
     let environment = programs.environment();
-    let of = |program| Run { program, arguments: vec![], input: "", timeout: LATE };
+    let of = |program| CommandRun { program, arguments: vec![], input: "", timeout: LATE };
     assert!(of("there").run(&environment).await.is_ok());
     for program in ["data", "directory", "missing", ""] {
         let error = of(program).run(&environment).await.err().expect("an error");

@@ -1,7 +1,7 @@
 //! What is read when, and how often a program runs.
 
 use super::*;
-use crate::login::auth::Login;
+use crate::login::auth::PasswordLogin;
 use crate::login::command::SecretCommand;
 use crate::login::command::tests::Programs;
 use crate::login::docker_config::DockerConfig;
@@ -36,8 +36,8 @@ fn command(lifetime: Option<Duration>) -> SecretSource {
     SecretSource::Command(command)
 }
 
-fn login(password: SecretSource) -> Login {
-    Login { username: "AWS".into(), password }
+fn login(password: SecretSource) -> PasswordLogin {
+    PasswordLogin { username: "AWS".into(), password }
 }
 
 fn secret(read: Option<Credential>) -> Option<String> {
@@ -162,7 +162,7 @@ async fn an_identity_token_is_never_sent_to_the_registry_itself() {
     std::fs::write(file.path(), "t").expect("written");
     let url = "https://r.example".parse().expect("a URL");
     let source = SecretSource::File(file.path().to_owned());
-    let azure = Login { username: AZURE.into(), password: source.clone() };
+    let azure = PasswordLogin { username: AZURE.into(), password: source.clone() };
     let credentials = Credentials::within(Auth::Token(Some(azure)), url, |_: &str| None);
     assert_eq!(credentials.begin().await.expect("a kind"), LoginKind::Identity);
     assert!(matches!(credentials.authorization().await, Err(Problem::Secret(SecretError::IdentityAlone))));

@@ -36,7 +36,7 @@ impl Place {
     }
 
     /// Looks into one file of this text.
-    async fn look(&self, text: &str, registry: &str, namespace: Option<&str>) -> Result<Stored, SecretError> {
+    async fn look(&self, text: &str, registry: &str, namespace: Option<&str>) -> Result<StoredCredential, SecretError> {
         self.look_with_mode(text, registry, namespace, 0o600).await
     }
 
@@ -46,7 +46,7 @@ impl Place {
         registry: &str,
         namespace: Option<&str>,
         mode: u32,
-    ) -> Result<Stored, SecretError> {
+    ) -> Result<StoredCredential, SecretError> {
         let file = self.path("config.json");
         write(&file, text, mode);
         let namespace = namespace.map(str::to_owned);

@@ -18,7 +18,7 @@ struct Fake {
 impl TokenSource for Fake {
     type Permit = ();
     async fn permit(&self) {}
-    async fn fetch(&self, _: &Wanted, (): &()) -> Result<Token, RegistryError> {
+    async fn fetch(&self, _: &TokenRequest, (): &()) -> Result<Token, RegistryError> {
         let number = self.fetched.fetch_add(1, Ordering::Relaxed) + 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
         if self.fails.lock().pop_front().unwrap_or(false) {
@@ -33,9 +33,9 @@ fn cache(fails: &[bool]) -> TokenCache<Fake> {
     TokenCache::new(Fake { fetched: AtomicU64::new(0), fails: Mutex::new(fails.iter().copied().collect()) })
 }
 
-fn wanted(scope: &str) -> Wanted {
+fn wanted(scope: &str) -> TokenRequest {
     let realm = Url::parse("https://auth.example/token").expect("a URL");
-    Wanted { realm, service: Some("r".into()), scopes: ScopeSet::parse([scope]) }
+    TokenRequest { realm, service: Some("r".into()), scopes: ScopeSet::parse([scope]) }
 }
 
 impl TokenCache<Fake> {
@@ -84,10 +84,10 @@ async fn tokens_are_cached_by_realm_service_and_scope() {
     assert_eq!(cache.text("repository:a:pull").await, "t1");
     assert_eq!(cache.text("repository:b:pull").await, "t2");
     assert_eq!(cache.text("repository:a:pull").await, "t1");
-    let other_service = Wanted { service: None, ..wanted("repository:a:pull") };
+    let other_service = TokenRequest { service: None, ..wanted("repository:a:pull") };
     assert_eq!(cache.get(&other_service).await.expect("a token").secret.expose(), "t3");
     let other_realm = Url::parse("https://auth.example/other").expect("a URL");
-    let other_realm = Wanted { realm: other_realm, ..wanted("repository:a:pull") };
+    let other_realm = TokenRequest { realm: other_realm, ..wanted("repository:a:pull") };
     assert_eq!(cache.get(&other_realm).await.expect("a token").secret.expose(), "t4");
 }
 

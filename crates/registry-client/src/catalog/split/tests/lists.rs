@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::catalog::split::order::Order;
-use crate::catalog::split::plan::Sheet;
+use crate::catalog::split::plan::RangePage;
 use crate::grammar::is_repository_name;
 
 /// How a server orders its list, and what it makes of a `last` that is no name of it.
@@ -73,11 +73,11 @@ impl List {
         self.names.len()
     }
 
-    pub(crate) fn page(&self, last: Option<&str>) -> Sheet<()> {
+    pub(crate) fn page(&self, last: Option<&str>) -> RangePage<()> {
         let start = last.map_or(0, |last| self.after(last));
         let end = self.len().min(start + self.page_size);
         let names = self.names[start..end].iter().map(String::as_str).collect();
-        Sheet { names, next: (end < self.len()).then(|| self.names[end - 1].clone()), rest: () }
+        RangePage { names, next: (end < self.len()).then(|| self.names[end - 1].clone()), rest: () }
     }
 
     /// All that follows a listed name, by links.

@@ -5,23 +5,23 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// A queue with two entrances.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct Queue {
     queue: Mutex<()>,
     door: Mutex<()>,
 }
 
 /// The head of the line. The next request is there as soon as this is dropped.
-pub(crate) struct Head<'l> {
+pub(crate) struct QueueHead<'l> {
     _queue: Option<MutexGuard<'l, ()>>,
     _door: MutexGuard<'l, ()>,
 }
 
-impl Line {
+impl Queue {
     /// Waits to be the next. A request that is sent again, or that had to get a new token in its turn, goes `first`: it
     /// waits for the request at the head, and for those that go first as well.
-    pub(crate) async fn head(&self, first: bool) -> Head<'_> {
+    pub(crate) async fn head(&self, first: bool) -> QueueHead<'_> {
         let queue = if first { None } else { Some(self.queue.lock().await) };
-        Head { _queue: queue, _door: self.door.lock().await }
+        QueueHead { _queue: queue, _door: self.door.lock().await }
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn turns_come_in_order_and_one_that_goes_first_waits_for_the_head_alone() {
-        let (line, order) = (Line::default(), Shared::new(Vec::new()));
+        let (line, order) = (Queue::default(), Shared::new(Vec::new()));
         let one = async |number: u64, first: bool| {
             sleep(Duration::from_millis(number)).await;
             let _head = line.head(first).await;
@@ -50,7 +50,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_leaves_the_line_holds_nobody_up() {
-        let line = Line::default();
+        let line = Queue::default();
         let head = line.head(false).await;
         assert!(tokio::time::timeout(Duration::from_secs(1), line.head(false)).await.is_err());
         drop(head);

@@ -5,17 +5,17 @@ use std::hash::{BuildHasher, Hash, RandomState};
 
 use url::Url;
 
-use crate::paging::page::Listed;
+use crate::paging::page::ListedNames;
 use crate::problem::Problem;
 
 /// How long a list is believed to be; beyond, something is wrong with it or us.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct ListBounds {
     pub(crate) pages: u64,
     pub(crate) names: u64,
 }
 
-impl Default for Bounds {
+impl Default for ListBounds {
     fn default() -> Self {
         Self { pages: 1_000_000, names: 50_000_000 }
     }
@@ -24,16 +24,16 @@ impl Default for Bounds {
 /// Notices a list that goes in circles: a bad Quay cursor silently restarts at page 1. Hashes are kept, not texts,
 /// so that memory does not grow with the registry's names; the keys are random, so nobody can aim at a collision.
 #[derive(Debug)]
-pub(crate) struct Circle {
-    bounds: Bounds,
+pub(crate) struct LoopGuard {
+    bounds: ListBounds,
     hasher: RandomState,
     urls: HashSet<u64>,
     pages: HashSet<u64>,
     names: u64,
 }
 
-impl Circle {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+impl LoopGuard {
+    pub(crate) fn new(bounds: ListBounds) -> Self {
         Self { bounds, hasher: RandomState::new(), urls: HashSet::new(), pages: HashSet::new(), names: 0 }
     }
 
@@ -47,12 +47,12 @@ impl Circle {
     }
 
     /// Counts a page that needs no other watching.
-    pub(crate) fn count(&mut self, listed: &Listed, number: u64) -> Result<(), Problem> {
+    pub(crate) fn count(&mut self, listed: &ListedNames, number: u64) -> Result<(), Problem> {
         self.within(number)?;
         self.count_names(listed)
     }
 
-    pub(crate) fn count_names(&mut self, listed: &Listed) -> Result<(), Problem> {
+    pub(crate) fn count_names(&mut self, listed: &ListedNames) -> Result<(), Problem> {
         self.names += listed.names.len() as u64 + listed.invalid_count;
         if self.names > self.bounds.names { Err(Problem::TooManyNames(self.bounds.names)) } else { Ok(()) }
     }
@@ -61,8 +61,8 @@ impl Circle {
         if number > self.bounds.pages { Err(Problem::TooManyPages(self.bounds.pages)) } else { Ok(()) }
     }
 
-    pub(crate) fn read(&mut self, listed: &Listed) -> Result<(), Problem> {
-        let Listed { names, invalid, invalid_count, .. } = listed;
+    pub(crate) fn read(&mut self, listed: &ListedNames) -> Result<(), Problem> {
+        let ListedNames { names, invalid, invalid_count, .. } = listed;
         self.count_names(listed)?;
         // Empty pages may repeat: Pulp ends with one, and a filtered page may have nothing left on it.
         match (names.is_empty(), invalid.is_empty()) {

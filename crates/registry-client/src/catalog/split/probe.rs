@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::catalog::split::density::Density;
 use crate::catalog::split::order::Orders;
-use crate::catalog::split::plan::Plan;
+use crate::catalog::split::plan::SplitPlan;
 use crate::model::names::Names;
 use crate::paging::key::{key_of, same_but_key};
 use crate::settings::Split;
@@ -21,7 +21,7 @@ const WORK: u32 = 2;
 
 /// What the first pages say.
 #[derive(Debug)]
-pub(crate) struct Scout {
+pub(crate) struct SplitProbe {
     split: Split,
     /// The quickest answer's time so far. The first of them includes connecting, so it may be too long.
     small: Duration,
@@ -35,14 +35,14 @@ pub(crate) struct Scout {
 
 /// A question whose answer is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Probe {
+pub(crate) struct KeyProbe {
     /// A key that is no name.
     pub(crate) after: String,
     /// The first name beyond it.
     pub(crate) expected: String,
 }
 
-impl Scout {
+impl SplitProbe {
     /// A scout for a registry that took so long for a small answer.
     pub(crate) fn new(split: Split, small: Duration) -> Self {
         let (orders, density) = (Orders::ALL, Density::default());
@@ -86,12 +86,12 @@ impl Scout {
     }
 
     /// A question between two names of the last page.
-    pub(crate) fn probe(&self) -> Option<Probe> {
+    pub(crate) fn probe(&self) -> Option<KeyProbe> {
         (self.last.len() / 2..self.last.len() - 1).find_map(|at| {
             let (name, expected) = (&self.last[at], &self.last[at + 1]);
             let after = format!("{name}0");
             let between = self.orders.before(name, &after) && self.orders.before(&after, expected);
-            between.then(|| Probe { after, expected: expected.to_owned() })
+            between.then(|| KeyProbe { after, expected: expected.to_owned() })
         })
     }
 
@@ -101,9 +101,9 @@ impl Scout {
     }
 
     /// The plan for all that comes after the last page.
-    pub(crate) fn plan<T>(self, most: usize) -> Plan<T> {
+    pub(crate) fn plan<T>(self, most: usize) -> SplitPlan<T> {
         let page = (&self.last[0], &self.last[self.last.len() - 1]);
-        Plan::new(self.orders, self.density, page, most)
+        SplitPlan::new(self.orders, self.density, page, most)
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     type Pages<'a> = &'a [(&'a [&'a str], &'a str)];
 
     fn noted(pages: Pages<'_>) -> Result<(), &'static str> {
-        let mut scout = Scout::new(Split::Auto, Duration::ZERO);
+        let mut scout = SplitProbe::new(Split::Auto, Duration::ZERO);
         pages.iter().try_for_each(|(names, query)| {
             let next = Url::parse(&format!("http://r.example/v2/_catalog?{query}")).expect("a URL");
             scout.note(&names.iter().copied().collect(), 0, &next)
@@ -167,10 +167,10 @@ mod tests {
 
     #[test]
     fn the_probe_lies_between_two_names_in_every_order() {
-        let mut scout = Scout::new(Split::Always, Duration::ZERO);
+        let mut scout = SplitProbe::new(Split::Always, Duration::ZERO);
         let next = Url::parse("http://r.example/v2/_catalog?last=b0").expect("a URL");
         let names: Names = ["a", "a/x", "b", "b/x", "b/y", "b0"].into_iter().collect();
         scout.note(&names, 0, &next).expect("fits");
-        assert_eq!(scout.probe(), Some(Probe { after: "b/x0".into(), expected: "b/y".into() }));
+        assert_eq!(scout.probe(), Some(KeyProbe { after: "b/x0".into(), expected: "b/y".into() }));
     }
 }

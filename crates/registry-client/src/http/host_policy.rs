@@ -2,7 +2,7 @@
 //! (realms, redirects) may lead to the public internet and to where the registry itself is, not to this machine, into this
 //! network or to a metadata service. What is checked are the very addresses that are connected to.
 
-use crate::problem::address::Forbidden;
+use crate::problem::address::ForbiddenHost;
 use parking_lot::Mutex;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,14 +15,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use url::{Host, Url};
 
-use crate::address::Kind;
+use crate::address::AddressKind;
 use crate::http::origin::is_listed;
-use crate::http::sent::Memory;
-use crate::settings::{AllowedHost, Settings};
+use crate::http::sent_secrets::SentSecrets;
+use crate::settings::{AllowedHost, RegistrySettings};
 
 /// Who has said where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum NamedBy {
     /// The configuration: to the registry, or to an API of its own.
     Configured,
     /// The registry, in a challenge: to a token service.
@@ -32,28 +32,28 @@ pub(crate) enum Way {
 }
 
 /// The ways of one registry's client.
-pub(crate) struct Reach {
+pub(crate) struct HostPolicy {
     registry: Url,
     realm_hosts: Vec<String>,
     /// For hosts that stand in the configuration.
     own: reqwest::Client,
     /// For names that a server said.
     guarded: reqwest::Client,
-    guard: Guard,
+    guard: AddressGuard,
     /// None: no proxy is used at all.
     proxies: Option<Matcher>,
     /// Whether the registry is behind one, so that its own address is not seen.
     is_proxied: bool,
 }
 
-impl Reach {
+impl HostPolicy {
     /// Two clients made by `builder`.
     pub(crate) fn new(
-        settings: &Settings,
-        sent: Arc<Memory>,
+        settings: &RegistrySettings,
+        sent: Arc<SentSecrets>,
         builder: impl Fn() -> ClientBuilder,
     ) -> reqwest::Result<Self> {
-        let guard = Guard::new(settings, sent, system_lookup);
+        let guard = AddressGuard::new(settings, sent, system_lookup);
         let guarded = builder().no_proxy().dns_resolver(guard.clone()).build()?;
         // As Go does (httpproxy.Config): a proxy elsewhere cannot know what our loopback is.
         let proxies = (!is_loopback(&settings.url)).then(Matcher::from_system);
@@ -64,8 +64,8 @@ impl Reach {
     }
 
     /// The client to ask this with. A name is looked up by that client, and refused there where it leads astray.
-    pub(crate) fn client(&self, url: &Url, way: Way) -> Result<&reqwest::Client, Forbidden> {
-        if way == Way::Configured || url.host() == self.registry.host() || self.is_named(url, way) {
+    pub(crate) fn client(&self, url: &Url, way: NamedBy) -> Result<&reqwest::Client, ForbiddenHost> {
+        if way == NamedBy::Configured || url.host() == self.registry.host() || self.is_named(url, way) {
             return Ok(&self.own);
         }
         match url.host() {
@@ -80,12 +80,12 @@ impl Reach {
     }
 
     /// Whether the configuration names this host as one that the registry may send us to.
-    fn is_named(&self, url: &Url, way: Way) -> bool {
+    fn is_named(&self, url: &Url, way: NamedBy) -> bool {
         let hosts = self.guard.allowed.iter().filter_map(|allowed| match allowed {
             AllowedHost::Host(host) => Some(host.as_str()),
             AllowedHost::Network(_) => None,
         });
-        let realms = self.realm_hosts.iter().filter(|_| way == Way::Realm).map(String::as_str);
+        let realms = self.realm_hosts.iter().filter(|_| way == NamedBy::Realm).map(String::as_str);
         is_listed(url, hosts.chain(realms))
     }
 
@@ -122,59 +122,59 @@ fn system_lookup(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> 
 
 /// Tells addresses that a server may send us to, and looks up names as those alone. Cloned, it is the same one.
 #[derive(Clone)]
-struct Guard {
+struct AddressGuard {
     allowed: Arc<[AllowedHost]>,
     /// Of which kind the registry's own address is, as far as it is known.
-    home: Arc<Mutex<Kind>>,
+    home: Arc<Mutex<AddressKind>>,
     /// What no message may repeat: a server may put it into a name.
-    sent: Arc<Memory>,
+    sent: Arc<SentSecrets>,
     lookup: Lookup,
 }
 
-impl Guard {
-    fn new(settings: &Settings, sent: Arc<Memory>, lookup: Lookup) -> Self {
+impl AddressGuard {
+    fn new(settings: &RegistrySettings, sent: Arc<SentSecrets>, lookup: Lookup) -> Self {
         let home = match settings.url.host() {
-            Some(Host::Ipv4(address)) => Kind::of(address.into()),
-            Some(Host::Ipv6(address)) => Kind::of(address.into()),
-            _ => Kind::Public,
+            Some(Host::Ipv4(address)) => AddressKind::of(address.into()),
+            Some(Host::Ipv6(address)) => AddressKind::of(address.into()),
+            _ => AddressKind::Public,
         };
         Self { allowed: settings.allow_hosts.as_slice().into(), home: Arc::new(Mutex::new(home)), sent, lookup }
     }
 
-    fn home(&self) -> Kind {
+    fn home(&self) -> AddressKind {
         *self.home.lock()
     }
 
     fn note_home(&self, address: IpAddr) {
-        *self.home.lock() = Kind::of(address);
+        *self.home.lock() = AddressKind::of(address);
     }
 
     /// Where the registry is, what is there as well may be meant.
     fn allows(&self, address: IpAddr) -> bool {
-        let kind = Kind::of(address);
+        let kind = AddressKind::of(address);
         let is_named = |allowed: &AllowedHost| match allowed {
             AllowedHost::Network(network) => network.contains(address),
             AllowedHost::Host(_) => false,
         };
-        kind == Kind::Public || kind == self.home() || self.allowed.iter().any(is_named)
+        kind == AddressKind::Public || kind == self.home() || self.allowed.iter().any(is_named)
     }
 
     /// An address that a URL holds.
-    fn pass(&self, address: IpAddr) -> Result<(), Forbidden> {
+    fn pass(&self, address: IpAddr) -> Result<(), ForbiddenHost> {
         if self.allows(address) {
             return Ok(());
         }
-        Err(Forbidden { host: address.to_string(), address: None, kind: Kind::of(address) })
+        Err(ForbiddenHost { host: address.to_string(), address: None, kind: AddressKind::of(address) })
     }
 
     /// A name that a proxy is to look up.
-    fn pass_by_proxy(&self, name: &str) -> Result<(), Forbidden> {
+    fn pass_by_proxy(&self, name: &str) -> Result<(), ForbiddenHost> {
         let plain = name.trim_end_matches('.');
         let is_here = plain == "localhost" || plain.ends_with(".localhost");
-        if !is_here || self.home() == Kind::Loopback {
+        if !is_here || self.home() == AddressKind::Loopback {
             return Ok(());
         }
-        Err(Forbidden { host: self.sent.shown(name), address: None, kind: Kind::Loopback })
+        Err(ForbiddenHost { host: self.sent.shown(name), address: None, kind: AddressKind::Loopback })
     }
 
     /// The addresses of a name that may be connected to.
@@ -184,14 +184,14 @@ impl Guard {
         match refused.first().filter(|_| allowed.is_empty()) {
             Some(first) => {
                 let (host, address) = (self.sent.shown(name), Some(first.ip()));
-                Err(Forbidden { host, address, kind: Kind::of(first.ip()) }.into())
+                Err(ForbiddenHost { host, address, kind: AddressKind::of(first.ip()) }.into())
             }
             None => Ok(allowed),
         }
     }
 }
 
-impl Resolve for Guard {
+impl Resolve for AddressGuard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move { Ok(Box::new(guard.addresses(name.as_str()).await?.into_iter()) as Addrs) })

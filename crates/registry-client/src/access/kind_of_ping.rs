@@ -4,42 +4,46 @@ use reqwest::header::{HeaderMap, HeaderValue, SERVER};
 use serde_json::Value;
 use url::Url;
 
-use crate::settings::kind::Kind;
+use crate::settings::kind::RegistryKind;
 use crate::token::challenge::Challenge;
 
 /// The kind of whatever answered to `/v2/`, and why, as `it says so` in `kind: quay, because it says so`. `None`
 /// where nothing tells it.
-pub(crate) fn kind_of_ping(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<(Kind, &'static str)> {
+pub(crate) fn kind_of_ping(
+    headers: &HeaderMap,
+    body: &[u8],
+    challenges: &[Challenge],
+) -> Option<(RegistryKind, &'static str)> {
     of_headers(headers)
         .or_else(|| challenges.iter().find_map(of_challenge))
         .or_else(|| of_both(headers, body, challenges))
 }
 
-fn of_headers(headers: &HeaderMap) -> Option<(Kind, &'static str)> {
+fn of_headers(headers: &HeaderMap) -> Option<(RegistryKind, &'static str)> {
     let server = headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     if headers.contains_key("x-jfrog-version") || headers.contains_key("x-artifactory-id") {
-        return Some((Kind::Artifactory, "its answer bears JFrog's headers"));
+        return Some((RegistryKind::Artifactory, "its answer bears JFrog's headers"));
     }
     if server.starts_with("artifactory") {
-        return Some((Kind::Artifactory, "its `Server` header says so"));
+        return Some((RegistryKind::Artifactory, "its `Server` header says so"));
     }
     if server.starts_with("nexus") {
-        return Some((Kind::Nexus, "its `Server` header says so"));
+        return Some((RegistryKind::Nexus, "its `Server` header says so"));
     }
     None
 }
 
 /// What a challenge alone gives away: the address of the token service, its name, the realm of Basic.
-fn of_challenge(challenge: &Challenge) -> Option<(Kind, &'static str)> {
+fn of_challenge(challenge: &Challenge) -> Option<(RegistryKind, &'static str)> {
     let realm = challenge.param("realm").unwrap_or_default();
     let service = challenge.param("service").unwrap_or_default();
     if challenge.is("basic") {
         let realm = realm.to_ascii_lowercase();
         return match () {
-            () if service == "ecr.amazonaws.com" => Some((Kind::Ecr, "its service is `ecr.amazonaws.com`")),
-            () if realm.starts_with("sonatype nexus") => Some((Kind::Nexus, "its realm says so")),
-            () if realm.starts_with("artifactory") => Some((Kind::Artifactory, "its realm says so")),
-            () if realm.starts_with("harbor") => Some((Kind::Harbor, "its realm says so")),
+            () if service == "ecr.amazonaws.com" => Some((RegistryKind::Ecr, "its service is `ecr.amazonaws.com`")),
+            () if realm.starts_with("sonatype nexus") => Some((RegistryKind::Nexus, "its realm says so")),
+            () if realm.starts_with("artifactory") => Some((RegistryKind::Artifactory, "its realm says so")),
+            () if realm.starts_with("harbor") => Some((RegistryKind::Harbor, "its realm says so")),
             () => None,
         };
     }
@@ -47,43 +51,45 @@ fn of_challenge(challenge: &Challenge) -> Option<(Kind, &'static str)> {
     let path = realm.as_ref().map_or("", Url::path);
     let host = realm.as_ref().and_then(Url::host_str).unwrap_or_default();
     match () {
-        () if host == "auth.docker.io" => Some((Kind::DockerHub, "its token service is auth.docker.io")),
-        () if host == "ghcr.io" => Some((Kind::Ghcr, "its token service is on ghcr.io")),
-        () if host == "public.ecr.aws" => Some((Kind::Ecr, "its token service is on public.ecr.aws")),
-        () if host.ends_with(".azurecr.io") => Some((Kind::Acr, "its token service is on azurecr.io")),
+        () if host == "auth.docker.io" => Some((RegistryKind::DockerHub, "its token service is auth.docker.io")),
+        () if host == "ghcr.io" => Some((RegistryKind::Ghcr, "its token service is on ghcr.io")),
+        () if host == "public.ecr.aws" => Some((RegistryKind::Ecr, "its token service is on public.ecr.aws")),
+        () if host.ends_with(".azurecr.io") => Some((RegistryKind::Acr, "its token service is on azurecr.io")),
         () if service == "harbor-registry" || path.ends_with("/service/token") => {
-            Some((Kind::Harbor, "its token service is `/service/token`"))
+            Some((RegistryKind::Harbor, "its token service is `/service/token`"))
         }
-        () if path.contains("/api/docker/") => Some((Kind::Artifactory, "its token service is under `/api/docker/`")),
-        () if path.ends_with("/jwt/auth") => Some((Kind::Gitlab, "its token service is `/jwt/auth`")),
-        () if path.ends_with("/v2/auth") => Some((Kind::Quay, "its token service is `/v2/auth`")),
+        () if path.contains("/api/docker/") => {
+            Some((RegistryKind::Artifactory, "its token service is under `/api/docker/`"))
+        }
+        () if path.ends_with("/jwt/auth") => Some((RegistryKind::Gitlab, "its token service is `/jwt/auth`")),
+        () if path.ends_with("/v2/auth") => Some((RegistryKind::Quay, "its token service is `/v2/auth`")),
         () => None,
     }
 }
 
 /// What only several signs together give away.
-fn of_both(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<(Kind, &'static str)> {
+fn of_both(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<(RegistryKind, &'static str)> {
     let bearer = challenges.iter().find(|challenge| challenge.is("bearer"));
     let realm = bearer.and_then(|bearer| bearer.param("realm")).and_then(|realm| Url::parse(realm).ok());
     let path = realm.as_ref().map_or("", Url::path);
     let basic = challenges.iter().any(|challenge| challenge.is("basic"));
     // Both of its challenges at once: routers/api/packages/container/container.go.
     if path.ends_with("/v2/token") && basic {
-        return Some((Kind::Gitea, "its token service is `/v2/token` and it takes Basic as well"));
+        return Some((RegistryKind::Gitea, "its token service is `/v2/token` and it takes Basic as well"));
     }
     if path.ends_with("/token/") && headers.contains_key("correlation-id") {
-        return Some((Kind::Pulp, "its token service is `/token/` and it numbers its answers"));
+        return Some((RegistryKind::Pulp, "its token service is `/token/` and it numbers its answers"));
     }
     let html = headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     if html && body.trim_ascii() == b"true" {
-        return Some((Kind::Quay, "it answers `true` as HTML"));
+        return Some((RegistryKind::Quay, "it answers `true` as HTML"));
     }
     // What others send as well, so it comes last; where the body is the empty object, or a refusal in its own words, it is
     // distribution's.
     let version = headers.get("docker-distribution-api-version").map(HeaderValue::as_bytes);
     let open = body.trim_ascii() == b"{}" && challenges.is_empty();
     let is_its_own = version == Some(b"registry/2.0") && (open || refuses_as_distribution(body));
-    is_its_own.then_some((Kind::Distribution, "it answers as distribution does"))
+    is_its_own.then_some((RegistryKind::Distribution, "it answers as distribution does"))
 }
 
 /// `authentication required` with a detail that is null, as no other kind writes it (registry/handlers/app.go).
@@ -99,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn of_ping(headers: &[(&str, &str)], body: &str) -> Option<Kind> {
+    fn of_ping(headers: &[(&str, &str)], body: &str) -> Option<RegistryKind> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value"));
@@ -115,21 +121,27 @@ mod tests {
     fn each_kind_is_told_by_what_it_answers() {
         let challenge = |value| of_ping(&[("www-authenticate", value)], "");
         for (value, kind) in [
-            (r#"Bearer realm="https://quay.io/v2/auth",service="quay.io""#, Kind::Quay),
-            (r#"Bearer realm="https://h.example/service/token",service="harbor-registry""#, Kind::Harbor),
-            (r#"Basic realm="harbor""#, Kind::Harbor),
-            (r#"Bearer realm="https://gitlab.com/jwt/auth",service="container_registry""#, Kind::Gitlab),
-            (r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io""#, Kind::DockerHub),
+            (r#"Bearer realm="https://quay.io/v2/auth",service="quay.io""#, RegistryKind::Quay),
+            (r#"Bearer realm="https://h.example/service/token",service="harbor-registry""#, RegistryKind::Harbor),
+            (r#"Basic realm="harbor""#, RegistryKind::Harbor),
+            (r#"Bearer realm="https://gitlab.com/jwt/auth",service="container_registry""#, RegistryKind::Gitlab),
+            (r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io""#, RegistryKind::DockerHub),
             (
                 r#"Bearer realm="https://ghcr.io/token",service="ghcr.io",scope="repository:user/image:pull""#,
-                Kind::Ghcr,
+                RegistryKind::Ghcr,
             ),
-            (r#"Basic realm="https://1.dkr.ecr.eu-west-1.amazonaws.com/",service="ecr.amazonaws.com""#, Kind::Ecr),
-            (r#"Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#, Kind::Ecr),
-            (r#"Bearer realm="https://x.azurecr.io/oauth2/token",service="x.azurecr.io""#, Kind::Acr),
-            (r#"Bearer realm="https://a.example/artifactory/api/docker/d/v2/token",service="a""#, Kind::Artifactory),
-            (r#"Basic realm="Artifactory Realm""#, Kind::Artifactory),
-            (r#"BASIC realm="Sonatype Nexus Repository Manager""#, Kind::Nexus),
+            (
+                r#"Basic realm="https://1.dkr.ecr.eu-west-1.amazonaws.com/",service="ecr.amazonaws.com""#,
+                RegistryKind::Ecr,
+            ),
+            (r#"Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#, RegistryKind::Ecr),
+            (r#"Bearer realm="https://x.azurecr.io/oauth2/token",service="x.azurecr.io""#, RegistryKind::Acr),
+            (
+                r#"Bearer realm="https://a.example/artifactory/api/docker/d/v2/token",service="a""#,
+                RegistryKind::Artifactory,
+            ),
+            (r#"Basic realm="Artifactory Realm""#, RegistryKind::Artifactory),
+            (r#"BASIC realm="Sonatype Nexus Repository Manager""#, RegistryKind::Nexus),
         ] {
             assert_eq!(challenge(value), Some(kind), "{value}");
         }
@@ -137,21 +149,21 @@ mod tests {
             ("www-authenticate", r#"Bearer realm="https://g.example/v2/token",service="container_registry",scope="*""#),
             ("www-authenticate", "Basic realm=\"Gitea Container Registry\""),
         ];
-        assert_eq!(of_ping(&gitea, ""), Some(Kind::Gitea));
+        assert_eq!(of_ping(&gitea, ""), Some(RegistryKind::Gitea));
         let pulp = [
             ("www-authenticate", r#"Bearer realm="https://p.example/token/",service="p.example""#),
             ("correlation-id", "4f7a"),
         ];
-        assert_eq!(of_ping(&pulp, ""), Some(Kind::Pulp));
-        assert_eq!(of_ping(&[("x-jfrog-version", "Artifactory/7")], ""), Some(Kind::Artifactory));
-        assert_eq!(of_ping(&[("server", "Nexus/3.70")], ""), Some(Kind::Nexus));
-        assert_eq!(of_ping(&[("content-type", "text/html; charset=utf-8")], "true"), Some(Kind::Quay));
+        assert_eq!(of_ping(&pulp, ""), Some(RegistryKind::Pulp));
+        assert_eq!(of_ping(&[("x-jfrog-version", "Artifactory/7")], ""), Some(RegistryKind::Artifactory));
+        assert_eq!(of_ping(&[("server", "Nexus/3.70")], ""), Some(RegistryKind::Nexus));
+        assert_eq!(of_ping(&[("content-type", "text/html; charset=utf-8")], "true"), Some(RegistryKind::Quay));
         let version = ("docker-distribution-api-version", "registry/2.0");
-        assert_eq!(of_ping(&[version], "{}"), Some(Kind::Distribution));
+        assert_eq!(of_ping(&[version], "{}"), Some(RegistryKind::Distribution));
         // Behind tokens, from docker-registry 2.8.2.
         let bearer = ("www-authenticate", r#"Bearer realm="https://r.example/token",service="r""#);
         let refusal = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#;
-        assert_eq!(of_ping(&[version, bearer], refusal), Some(Kind::Distribution));
+        assert_eq!(of_ping(&[version, bearer], refusal), Some(RegistryKind::Distribution));
         assert_eq!(of_ping(&[bearer], refusal), None);
         assert_eq!(of_ping(&[version, bearer], &refusal.replace(",\"detail\":null", "")), None);
     }

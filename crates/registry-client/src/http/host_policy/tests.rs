@@ -23,12 +23,12 @@ fn zone(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
     async { Ok(addresses) }.boxed()
 }
 
-fn settings(registry: &str, allowed: &[AllowedHost]) -> Settings {
-    Settings { allow_hosts: allowed.to_vec(), ..of(registry.parse().expect("a URL"), Auth::None) }
+fn settings(registry: &str, allowed: &[AllowedHost]) -> RegistrySettings {
+    RegistrySettings { allow_hosts: allowed.to_vec(), ..of(registry.parse().expect("a URL"), Auth::None) }
 }
 
-fn guard(registry: &str, allowed: &[AllowedHost]) -> Guard {
-    Guard::new(&settings(registry, allowed), Arc::default(), zone)
+fn guard(registry: &str, allowed: &[AllowedHost]) -> AddressGuard {
+    AddressGuard::new(&settings(registry, allowed), Arc::default(), zone)
 }
 
 fn builder() -> ClientBuilder {
@@ -36,11 +36,11 @@ fn builder() -> ClientBuilder {
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy()
 }
 
-fn reach(settings: &Settings) -> Reach {
-    let reach = Reach::new(settings, Arc::default(), builder).expect("clients");
-    let guard = Guard::new(settings, Arc::default(), zone);
+fn reach(settings: &RegistrySettings) -> HostPolicy {
+    let reach = HostPolicy::new(settings, Arc::default(), builder).expect("clients");
+    let guard = AddressGuard::new(settings, Arc::default(), zone);
     let guarded = builder().dns_resolver(guard.clone()).build().expect("a client");
-    Reach { guard, guarded, proxies: None, ..reach }
+    HostPolicy { guard, guarded, proxies: None, ..reach }
 }
 
 fn host(name: &str) -> AllowedHost {
@@ -51,7 +51,7 @@ fn network(text: &str) -> AllowedHost {
     AllowedHost::Network(text.parse().expect("a network"))
 }
 
-async fn found(guard: &Guard, name: &str) -> Result<Vec<String>, String> {
+async fn found(guard: &AddressGuard, name: &str) -> Result<Vec<String>, String> {
     let found = guard.addresses(name).await.map_err(|error| error.to_string())?;
     Ok(found.iter().map(|address| address.ip().to_string()).collect())
 }
@@ -108,12 +108,12 @@ fn an_address_in_a_url_is_judged_however_it_is_written() {
         "http://10.0.0.1:9000/",
         "http://１０.0.0.1/",
     ] {
-        for way in [Way::Realm, Way::Abroad] {
+        for way in [NamedBy::Realm, NamedBy::Abroad] {
             let refused = reach.client(&url.parse().expect("a URL"), way).err().map(|error| error.to_string());
             assert!(refused.is_some_and(|words| words.ends_with("nothing was sent there")), "{url}");
         }
     }
-    reach.client(&"http://8.8.8.8/".parse().expect("a URL"), Way::Abroad).expect("a public address");
+    reach.client(&"http://8.8.8.8/".parse().expect("a URL"), NamedBy::Abroad).expect("a public address");
 }
 
 #[tokio::test]
@@ -122,16 +122,16 @@ async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
     let url: Url =
         format!("http://here.example:{}/", listener.local_addr().expect("bound").port()).parse().expect("a URL");
     let reach = reach(&settings("https://r.example", &[]));
-    for way in [Way::Realm, Way::Abroad] {
+    for way in [NamedBy::Realm, NamedBy::Abroad] {
         let sent = reach.client(&url, way).expect("a name").get(url.clone()).send().await;
-        let error = Forbidden::cause(&sent.expect_err("refused")).expect("by us");
+        let error = ForbiddenHost::cause(&sent.expect_err("refused")).expect("by us");
         assert_eq!(error.host, "here.example");
     }
     assert!(listener.accept().now_or_never().is_none(), "nobody has come");
 
     // The same name, once the registry is on this machine.
     reach.guard.note_home("127.0.0.1".parse().expect("an address"));
-    let client = reach.client(&url, Way::Abroad).expect("a name").clone();
+    let client = reach.client(&url, NamedBy::Abroad).expect("a name").clone();
     let sent = tokio::spawn(client.get(url).send());
     listener.accept().await.expect("somebody has come");
     sent.abort();
@@ -139,26 +139,27 @@ async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
 
 #[test]
 fn hosts_that_stand_in_the_configuration_are_not_looked_at() {
-    let own = |reach: &Reach, url: &str, way| {
+    let own = |reach: &HostPolicy, url: &str, way| {
         reach.client(&url.parse().expect("a URL"), way).is_ok_and(|client| std::ptr::eq(client, &raw const reach.own))
     };
     let plain = reach(&settings("https://10.0.0.1:5000", &[]));
-    assert!(own(&plain, "https://10.0.0.1:9000/x", Way::Abroad), "the registry's own host");
-    assert!(own(&plain, "https://169.254.1.1/", Way::Configured));
+    assert!(own(&plain, "https://10.0.0.1:9000/x", NamedBy::Abroad), "the registry's own host");
+    assert!(own(&plain, "https://169.254.1.1/", NamedBy::Configured));
     let plain = reach(&settings("https://r.example", &[]));
-    assert!(!own(&plain, "https://inside.example/", Way::Abroad));
+    assert!(!own(&plain, "https://inside.example/", NamedBy::Abroad));
 
     let listed = [host("inside.example:9000"), network("10.2.0.0/16"), network("fd00::1")];
-    let named = reach(&Settings { realm_hosts: vec!["auth.example".into()], ..settings("https://r.example", &listed) });
+    let named =
+        reach(&RegistrySettings { realm_hosts: vec!["auth.example".into()], ..settings("https://r.example", &listed) });
     for (url, way, allowed) in [
-        ("https://inside.example:9000/x", Way::Abroad, true),
-        ("https://inside.example:9001/x", Way::Abroad, false),
-        ("https://10.2.3.4/x", Way::Abroad, true),
-        ("https://10.3.3.4/x", Way::Abroad, false),
-        ("https://[fd00::1]/x", Way::Realm, true),
-        ("https://auth.example/t", Way::Realm, true),
+        ("https://inside.example:9000/x", NamedBy::Abroad, true),
+        ("https://inside.example:9001/x", NamedBy::Abroad, false),
+        ("https://10.2.3.4/x", NamedBy::Abroad, true),
+        ("https://10.3.3.4/x", NamedBy::Abroad, false),
+        ("https://[fd00::1]/x", NamedBy::Realm, true),
+        ("https://auth.example/t", NamedBy::Realm, true),
         // Hosts for credentials are no hosts for content.
-        ("https://auth.example/t", Way::Abroad, false),
+        ("https://auth.example/t", NamedBy::Abroad, false),
     ] {
         assert_eq!(own(&named, url, way), allowed, "{url}");
     }
@@ -175,10 +176,10 @@ async fn a_name_may_lead_to_an_allowed_network() {
 fn a_proxy_looks_names_up_and_addresses_are_judged_all_the_same() {
     let proxied = |registry: &str| {
         let proxies = Matcher::builder().all("http://proxy.example:3128").no("direct.example").build();
-        Reach { proxies: Some(proxies), ..reach(&settings(registry, &[])) }
+        HostPolicy { proxies: Some(proxies), ..reach(&settings(registry, &[])) }
     };
     let remote = proxied("https://r.example");
-    let client = |url: &str| remote.client(&url.parse().expect("a URL"), Way::Abroad);
+    let client = |url: &str| remote.client(&url.parse().expect("a URL"), NamedBy::Abroad);
     assert!(client("https://inside.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.own)));
     assert!(client("https://direct.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.guarded)));
     for url in ["https://10.0.0.1/", "http://localhost/", "http://x.localhost./", "http://169.254.169.254/"] {
@@ -188,9 +189,9 @@ fn a_proxy_looks_names_up_and_addresses_are_judged_all_the_same() {
 
 #[test]
 fn a_secret_in_a_name_is_not_shown() {
-    let memory = Arc::<Memory>::default();
+    let memory = Arc::<SentSecrets>::default();
     memory.note(None, Some("password=hunter2"));
-    let guard = Guard { sent: memory, ..guard("https://r.example", &[]) };
+    let guard = AddressGuard { sent: memory, ..guard("https://r.example", &[]) };
     let error = guard.pass_by_proxy("hunter2.localhost").expect_err("refused").to_string();
     assert!(error.contains("[secret].localhost"), "{error}");
 }

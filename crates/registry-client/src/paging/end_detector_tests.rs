@@ -5,11 +5,11 @@ fn url(query: &str) -> Url {
     Url::parse(&format!("https://r.example/v2/_catalog?{query}")).expect("a URL")
 }
 
-fn page(names: &[&str]) -> Listed {
+fn page(names: &[&str]) -> ListedNames {
     read_page(serde_json::json!({ "repositories": names }).to_string().as_bytes()).expect("a page")
 }
 
-fn asked(ending: &mut Ending, query: &str, names: &[&str]) -> Option<String> {
+fn asked(ending: &mut EndDetector, query: &str, names: &[&str]) -> Option<String> {
     ending.ask(&url(query), &page(names)).map(|question| question.url.query().unwrap_or_default().to_owned())
 }
 
@@ -32,7 +32,7 @@ fn only_a_page_as_full_as_was_asked_or_as_those_before_it_is_asked_about() {
         (&[3, 2, 3], "n=1000", &["x", "y"], Some("n=1000&last=y")),
         (&[3, 0], "n=1000", &["x", "y"], None),
     ] {
-        let mut ending = Ending::new(false);
+        let mut ending = EndDetector::new(false);
         for length in before {
             let names = &["a", "b", "c"][..*length];
             ending.linked(&page(names), &url(&format!("last={}", names.last().unwrap_or(&""))));
@@ -44,7 +44,7 @@ fn only_a_page_as_full_as_was_asked_or_as_those_before_it_is_asked_about() {
 #[test]
 fn last_is_asked_for_only_where_no_link_had_something_else() {
     let ask = |links: &[(&[&str], &str)], query: &str| {
-        let mut ending = Ending::new(false);
+        let mut ending = EndDetector::new(false);
         for (names, next) in links {
             ending.linked(&page(names), &url(next));
         }
@@ -58,37 +58,37 @@ fn last_is_asked_for_only_where_no_link_had_something_else() {
     assert_eq!(ask(&[(&["a", "b"], "last=2&n=2")], "last=2&n=2").as_deref(), Some("last=2&n=1"));
     // Amazon's links name no size.
     assert_eq!(ask(&[(&["a", "b"], "last=eyJ")], "last=eyJ").as_deref(), Some("last=eyJ"));
-    let mut quay = Ending::new(true);
+    let mut quay = EndDetector::new(true);
     assert_eq!(asked(&mut quay, "n=2", &["c", "d"]).as_deref(), Some("n=1"));
     for (query, want) in
         [("n=2&last=b", "n=2&last=d"), ("n=2&last=17", "n=1&last=17"), ("n=2&next_page=x", "n=1&next_page=x")]
     {
-        let mut resumed = Ending::new(false).resumed(&url(query));
+        let mut resumed = EndDetector::new(false).resumed(&url(query));
         assert_eq!(asked(&mut resumed, query, &["c", "d"]).as_deref(), Some(want));
     }
 }
 
 #[test]
 fn a_page_is_asked_about_once() {
-    let mut ending = Ending::new(false);
+    let mut ending = EndDetector::new(false);
     assert!(asked(&mut ending, "n=2", &["a", "b"]).is_some());
     assert!(asked(&mut ending, "n=2&last=a", &["a", "b"]).is_none());
     assert!(asked(&mut ending, "n=2&last=b", &["c", "d"]).is_some());
 }
 
 /// What the answers mean, one after the other, to questions about `["a", "b"]`, asked for with `n=2`.
-fn told(cursors: bool, answers: &[Option<(&[&str], Option<&str>)>]) -> Told {
-    let mut ending = Ending::new(cursors);
+fn told(cursors: bool, answers: &[Option<(&[&str], Option<&str>)>]) -> EndVerdict {
+    let mut ending = EndDetector::new(cursors);
     let (requested, known) = (url("n=2"), page(&["a", "b"]));
     let mut question = ending.ask(&requested, &known).expect("a question");
     let mut told = None;
     for answer in answers {
         let heard = match answer {
-            None => Heard::Nothing,
-            Some((names, next)) => Heard::Page(page(names), next.map(url)),
+            None => ProbeAnswer::Nothing,
+            Some((names, next)) => ProbeAnswer::Page(page(names), next.map(url)),
         };
         let meant = ending.hear(&question, (&requested, &known), heard);
-        if let Told::Ask(next) = &meant {
+        if let EndVerdict::Ask(next) = &meant {
             question = next.clone();
         }
         told = Some(meant);
@@ -98,35 +98,35 @@ fn told(cursors: bool, answers: &[Option<(&[&str], Option<&str>)>]) -> Told {
 
 #[test]
 fn answers_are_believed() {
-    let end = Told::End;
+    let end = EndVerdict::End;
     // By names.
     assert_eq!(told(false, &[Some((&[], None))]), end(Certainty::Sure));
-    assert_eq!(told(false, &[Some((&["c"], None))]), Told::Here);
-    assert_eq!(told(false, &[Some((&["b", "c"], None))]), Told::Here);
-    assert_eq!(told(false, &[Some((&[], Some("last=c")))]), Told::Here, "an empty page with a link goes on");
+    assert_eq!(told(false, &[Some((&["c"], None))]), EndVerdict::Here);
+    assert_eq!(told(false, &[Some((&["b", "c"], None))]), EndVerdict::Here);
+    assert_eq!(told(false, &[Some((&[], Some("last=c")))]), EndVerdict::Here, "an empty page with a link goes on");
     // It began again: another server than one that pages by names.
-    assert_eq!(told(false, &[Some((&["a", "b"], Some("next_page=x")))]), Told::At(url("next_page=x")));
+    assert_eq!(told(false, &[Some((&["a", "b"], Some("next_page=x")))]), EndVerdict::At(url("next_page=x")));
     for nothing in [None, Some((&["a", "b"][..], None))] {
-        assert_eq!(told(false, &[nothing, Some((&["a"], Some("last=a")))]), Told::At(url("last=a")));
+        assert_eq!(told(false, &[nothing, Some((&["a"], Some("last=a")))]), EndVerdict::At(url("last=a")));
         assert_eq!(told(false, &[nothing, Some((&["a", "b"], None))]), end(Certainty::Repeated));
         assert_eq!(told(false, &[nothing, Some((&["a"], None))]), end(Certainty::Unknown));
         assert_eq!(told(false, &[nothing, None]), end(Certainty::Unknown));
     }
     // By cursors.
-    assert_eq!(told(true, &[Some((&["a"], Some("next_page=x")))]), Told::At(url("next_page=x")));
+    assert_eq!(told(true, &[Some((&["a"], Some("next_page=x")))]), EndVerdict::At(url("next_page=x")));
     assert_eq!(told(true, &[Some((&["a", "b"], None))]), end(Certainty::Repeated));
     assert_eq!(told(true, &[Some((&["a"], None))]), end(Certainty::Unknown));
-    assert_eq!(told(true, &[Some((&["a", "c"], None))]), Told::Here);
+    assert_eq!(told(true, &[Some((&["a", "c"], None))]), EndVerdict::Here);
     assert_eq!(told(true, &[None]), end(Certainty::Unknown));
 }
 
 #[test]
 fn a_server_that_knows_neither_size_nor_place_gives_all_at_once() {
-    let mut ending = Ending::new(false);
+    let mut ending = EndDetector::new(false);
     let (requested, known) = (url("n=2"), page(&["a", "b", "c"]));
     let question = ending.ask(&requested, &known).expect("a question");
-    let heard = Heard::Page(page(&["a", "b", "c"]), None);
-    assert_eq!(ending.hear(&question, (&requested, &known), heard), Told::End(Certainty::AllAtOnce));
+    let heard = ProbeAnswer::Page(page(&["a", "b", "c"]), None);
+    assert_eq!(ending.hear(&question, (&requested, &known), heard), EndVerdict::End(Certainty::AllAtOnce));
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use url::Url;
 
 use crate::paging::key::{asking_after, key_of, with_size};
-use crate::paging::page::{Listed, MODEST};
+use crate::paging::page::{ListedNames, MODEST};
 
-/// How the links of a list lead on.
+/// QuestionKind the links of a list lead on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Links {
+enum LinkKind {
     /// None was seen.
     Unseen,
     /// By `last` and the last name of the page.
@@ -23,8 +23,8 @@ enum Links {
 
 /// What the pages of one list tell about its end.
 #[derive(Debug)]
-pub(crate) struct Ending {
-    links: Links,
+pub(crate) struct EndDetector {
+    links: LinkKind,
     /// The entries of the shortest page that had any, and a link.
     least: Option<usize>,
     /// The last entry, if it was kept, of the page that was last asked about: it is not asked about again.
@@ -33,13 +33,13 @@ pub(crate) struct Ending {
 
 /// What to ask, to learn whether a page is the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct EndQuestion {
     pub(crate) url: Url,
-    how: How,
+    how: QuestionKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+enum QuestionKind {
     /// What follows the last name.
     After,
     /// The same page.
@@ -48,16 +48,16 @@ enum How {
 
 /// What came in answer.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum ProbeAnswer {
     /// No page.
     Nothing,
     /// A page.
-    Page(Listed, Option<Url>),
+    Page(ListedNames, Option<Url>),
 }
 
 /// What an answer means.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum EndVerdict {
     /// The list has ended.
     End(Certainty),
     /// The answer is the next page.
@@ -65,10 +65,10 @@ pub(crate) enum Told {
     /// What there is besides is found at this link.
     At(Url),
     /// Another question may tell.
-    Ask(Question),
+    Ask(EndQuestion),
 }
 
-/// How sure it is that a list has ended.
+/// QuestionKind sure it is that a list has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Certainty {
     /// The server says so, or the page is not full.
@@ -81,10 +81,10 @@ pub(crate) enum Certainty {
     Unknown,
 }
 
-impl Ending {
+impl EndDetector {
     /// Of a list whose server is known for cursors of its own, or not.
     pub(crate) fn new(cursors: bool) -> Self {
-        Self { links: if cursors { Links::Cursor } else { Links::Unseen }, least: None, settled: None }
+        Self { links: if cursors { LinkKind::Cursor } else { LinkKind::Unseen }, least: None, settled: None }
     }
 
     /// Of the rest of a list, from this page on.
@@ -92,12 +92,12 @@ impl Ending {
         // What another server than one that pages by names would write there is no name, or a number (Artifactory).
         let is_name =
             |key: &str| crate::grammar::is_repository_name(key) && !key.bytes().all(|byte| byte.is_ascii_digit());
-        self.links = if key_of(url).is_some_and(|key| is_name(&key)) { Links::ByName } else { Links::Cursor };
+        self.links = if key_of(url).is_some_and(|key| is_name(&key)) { LinkKind::ByName } else { LinkKind::Cursor };
         self
     }
 
     /// Notes a page that has a link.
-    pub(crate) fn linked(&mut self, listed: &Listed, next: &Url) {
+    pub(crate) fn linked(&mut self, listed: &ListedNames, next: &Url) {
         let entries = listed.entries();
         if entries == 0 {
             return;
@@ -105,8 +105,8 @@ impl Ending {
         self.least = Some(self.least.map_or(entries, |least| least.min(entries)));
         let by_name = listed.last().is_none_or(|last| key_of(next).is_some_and(|key| key == last));
         self.links = match self.links {
-            Links::Unseen | Links::ByName if by_name => Links::ByName,
-            _ => Links::Cursor,
+            LinkKind::Unseen | LinkKind::ByName if by_name => LinkKind::ByName,
+            _ => LinkKind::Cursor,
         };
     }
 
@@ -119,7 +119,7 @@ impl Ending {
     }
 
     /// What to ask about a page without a link; nothing if it is clear that the list has ended.
-    pub(crate) fn ask(&mut self, url: &Url, listed: &Listed) -> Option<Question> {
+    pub(crate) fn ask(&mut self, url: &Url, listed: &ListedNames) -> Option<EndQuestion> {
         let last = listed.last();
         let settled = self.settled.as_deref().is_some_and(|settled| settled == last.unwrap_or_default());
         if settled || !self.is_full(url, listed.entries()) {
@@ -127,50 +127,61 @@ impl Ending {
         }
         self.settled = Some(last.unwrap_or_default().to_owned());
         match last {
-            Some(last) if self.links != Links::Cursor => {
-                Some(Question { url: asking_after(url, last), how: How::After })
+            Some(last) if self.links != LinkKind::Cursor => {
+                Some(EndQuestion { url: asking_after(url, last), how: QuestionKind::After })
             }
             _ => Some(again(url, listed)),
         }
     }
 
     /// Takes the answer to a question about this page.
-    pub(crate) fn hear(&mut self, question: &Question, (url, page): (&Url, &Listed), heard: Heard) -> Told {
+    pub(crate) fn hear(
+        &mut self,
+        question: &EndQuestion,
+        (url, page): (&Url, &ListedNames),
+        heard: ProbeAnswer,
+    ) -> EndVerdict {
         match (question.how, heard) {
-            (How::After, Heard::Nothing) => Told::Ask(again(url, page)),
-            (How::Again, Heard::Nothing) => Told::End(Certainty::Unknown),
-            (How::After, Heard::Page(listed, None)) if listed.entries() == 0 => Told::End(Certainty::Sure),
-            (How::After, Heard::Page(listed, next)) => {
+            (QuestionKind::After, ProbeAnswer::Nothing) => EndVerdict::Ask(again(url, page)),
+            (QuestionKind::Again, ProbeAnswer::Nothing) => EndVerdict::End(Certainty::Unknown),
+            (QuestionKind::After, ProbeAnswer::Page(listed, None)) if listed.entries() == 0 => {
+                EndVerdict::End(Certainty::Sure)
+            }
+            (QuestionKind::After, ProbeAnswer::Page(listed, next)) => {
                 if listed.entries() == 0 || has_more_than(page, &listed) {
-                    self.links = Links::ByName;
-                    return Told::Here;
+                    self.links = LinkKind::ByName;
+                    return EndVerdict::Here;
                 }
                 match next {
                     // The server has a cursor of its own and began again; the first page's link was lost.
-                    Some(next) if self.links == Links::Unseen => Told::At(next),
-                    None if size_of(url).is_some_and(|asked| page.entries() > asked) => Told::End(Certainty::AllAtOnce),
-                    _ => Told::Ask(again(url, page)),
+                    Some(next) if self.links == LinkKind::Unseen => EndVerdict::At(next),
+                    None if size_of(url).is_some_and(|asked| page.entries() > asked) => {
+                        EndVerdict::End(Certainty::AllAtOnce)
+                    }
+                    _ => EndVerdict::Ask(again(url, page)),
                 }
             }
-            (How::Again, Heard::Page(listed, next)) => match next {
-                _ if has_more_than(page, &listed) => Told::Here,
-                Some(next) => Told::At(next),
-                None if listed.entries() > 0 && listed.entries() < page.entries() => Told::End(Certainty::Unknown),
-                None => Told::End(Certainty::Repeated),
+            (QuestionKind::Again, ProbeAnswer::Page(listed, next)) => match next {
+                _ if has_more_than(page, &listed) => EndVerdict::Here,
+                Some(next) => EndVerdict::At(next),
+                None if listed.entries() > 0 && listed.entries() < page.entries() => {
+                    EndVerdict::End(Certainty::Unknown)
+                }
+                None => EndVerdict::End(Certainty::Repeated),
             },
         }
     }
 }
 
 /// The same page once more, one name shorter if the server keeps to sizes: if its links come through, this page has one.
-fn again(url: &Url, page: &Listed) -> Question {
+fn again(url: &Url, page: &ListedNames) -> EndQuestion {
     let entries = page.entries();
     let shorter = size_of(url).is_some_and(|asked| entries <= asked) && entries > 1;
-    Question { url: if shorter { with_size(url, entries - 1) } else { url.clone() }, how: How::Again }
+    EndQuestion { url: if shorter { with_size(url, entries - 1) } else { url.clone() }, how: QuestionKind::Again }
 }
 
 /// Whether a page lists what another does not.
-pub(crate) fn has_more_than(known: &Listed, listed: &Listed) -> bool {
+pub(crate) fn has_more_than(known: &ListedNames, listed: &ListedNames) -> bool {
     let names: HashSet<&str> = known.names.iter().collect();
     listed.names.iter().any(|name| !names.contains(name))
         || (listed.names.is_empty() && listed.invalid_count > 0 && listed.invalid != known.invalid)
@@ -195,5 +206,5 @@ pub(crate) fn leads_nowhere(next: &Url, requested: &Url) -> bool {
 }
 
 #[cfg(test)]
-#[path = "ending_tests.rs"]
+#[path = "end_detector_tests.rs"]
 mod tests;

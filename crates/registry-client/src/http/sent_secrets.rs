@@ -18,15 +18,15 @@ const REMEMBERED: usize = 8;
 /// What a client's latest requests carried. One server may say what another request brought it, or another server: the
 /// password that went for a token, the token that went for a page.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<VecDeque<Carried>>);
+pub(crate) struct SentSecrets(Mutex<VecDeque<SentRequest>>);
 
-struct Carried {
+struct SentRequest {
     authorization: Option<HeaderValue>,
     form: Option<Secret>,
-    sent: Sent,
+    sent: SecretForms,
 }
 
-impl Memory {
+impl SentSecrets {
     /// Remembers a request with this `Authorization` and this form.
     pub(crate) fn note(&self, authorization: Option<&HeaderValue>, form: Option<&str>) {
         if authorization.is_none() && form.is_none() {
@@ -36,10 +36,10 @@ impl Memory {
         let known = requests.iter().position(|one| {
             one.authorization.as_ref() == authorization && one.form.as_ref().map(Secret::expose) == form
         });
-        let carried = known.and_then(|at| requests.remove(at)).unwrap_or_else(|| Carried {
+        let carried = known.and_then(|at| requests.remove(at)).unwrap_or_else(|| SentRequest {
             authorization: authorization.cloned(),
             form: form.map(Secret::new),
-            sent: Sent::of(authorization, form),
+            sent: SecretForms::of(authorization, form),
         });
         requests.push_back(carried);
         if requests.len() > REMEMBERED {
@@ -61,9 +61,9 @@ impl Memory {
 }
 
 /// The secrets of one request, in each form that a server may repeat.
-struct Sent(Vec<Secret>);
+struct SecretForms(Vec<Secret>);
 
-impl Sent {
+impl SecretForms {
     /// Those of a request with this `Authorization` and this form.
     fn of(authorization: Option<&HeaderValue>, form: Option<&str>) -> Self {
         // A configured token may be other than ASCII, and so may what a server makes of it.
@@ -108,31 +108,31 @@ mod tests {
     #[test]
     fn every_form_of_what_was_sent_is_struck() {
         let login = basic("u", &Secret::new("p:/ \"+ö")).expect("a header");
-        let sent = Sent::of(Some(&login), None);
+        let sent = SecretForms::of(Some(&login), None);
         let text =
             "dTpwOi8gIivDtg== dTpwOi8gIivDtg%3D%3D p:/ \"+ö p:/ \\\"+ö p%3A%2F+%22%2B%C3%B6 p%3A%2F%20%22%2B%C3%B6";
         assert_eq!(sent.strike(text.into()), "[secret] [secret] [secret] [secret] [secret] [secret]");
 
-        let sent = Sent::of(None, Some("grant_type=refresh_token&refresh_token=a%2Bb"));
+        let sent = SecretForms::of(None, Some("grant_type=refresh_token&refresh_token=a%2Bb"));
         assert_eq!(sent.strike("a refresh_token, a%2Bb".into()), "a refresh_token, [secret]");
 
-        let sent = Sent::of(None, Some("grant_type=password&username=u&password=a%2Bb+c"));
+        let sent = SecretForms::of(None, Some("grant_type=password&username=u&password=a%2Bb+c"));
         assert_eq!(sent.strike("username=u&password=a%2Bb+c, a+b c".into()), "username=u&password=[secret], [secret]");
 
-        let sent = Sent::of(Some(&header("Bearer", "abc.def").expect("a header")), None);
+        let sent = SecretForms::of(Some(&header("Bearer", "abc.def").expect("a header")), None);
         assert_eq!(sent.strike("Bearer abc.def, abc".into()), "Bearer [secret], abc");
     }
 
     #[test]
     fn nothing_sent_is_nothing_struck() {
-        assert_eq!(Sent::of(None, None).strike("as it is".into()), "as it is");
+        assert_eq!(SecretForms::of(None, None).strike("as it is".into()), "as it is");
         let empty = basic("u", &Secret::new("")).expect("a header");
-        assert_eq!(Sent::of(Some(&empty), None).strike("as it is".into()), "as it is");
+        assert_eq!(SecretForms::of(Some(&empty), None).strike("as it is".into()), "as it is");
     }
 
     #[test]
     fn the_login_is_remembered_through_many_tokens_while_it_is_used() {
-        let memory = Memory::default();
+        let memory = SentSecrets::default();
         let login = basic("u", &Secret::new("hunter2")).expect("a header");
         for number in 0..100 {
             memory.note(Some(&login), None);
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_long_secret_is_struck_before_the_text_is_cut() {
-        let memory = Memory::default();
+        let memory = SentSecrets::default();
         let token = "x".repeat(1000);
         memory.note(Some(&header("Bearer", &token).expect("a header")), None);
         assert_eq!(memory.shown(format!("{token} {token}")), "[secret] [secret]");
