@@ -7,6 +7,7 @@ pub mod config;
 pub mod daemon;
 pub mod descriptors;
 pub mod discovery;
+pub mod error_chain;
 pub mod metrics;
 pub mod plans;
 pub mod run;

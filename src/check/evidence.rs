@@ -1,18 +1,19 @@
 //! What the rules look at: everything that was seen, as plain data.
 
-use crate::registry::ApiLogin;
+use crate::error_chain::chain;
 use crate::registry::Auth;
 use crate::registry::KnownCause;
 use crate::registry::RegistryError;
 use crate::registry::RegistryKind;
 use crate::registry::RegistrySettings;
 use crate::registry::Step as At;
+use crate::registry::api::ApiLogin;
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::Offer;
 use crate::registry::examine::Reply;
 use crate::registry::examine::TokenFacts;
-use crate::run::{Plan, chain};
+use crate::run::Plan;
 
 use super::report::{Severity, Step};
 

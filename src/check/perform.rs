@@ -8,12 +8,13 @@ use super::evidence::{Evidence, Failure};
 use super::report::{Fact, Outcome, Severity, Step, StepReport};
 use super::{facts, rules};
 use crate::discovery;
+use crate::error_chain::chain;
 use crate::registry::examine::Examination;
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::NoConnection;
 use crate::registry::{Auth, Fault, KnownCause, Page, RegistryError};
-use crate::run::{Plan, chain};
+use crate::run::Plan;
 
 /// Bound on a sink's dry write.
 const SINK: Duration = Duration::from_secs(30);

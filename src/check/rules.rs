@@ -7,7 +7,7 @@
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::TokenFacts;
-use crate::registry::{KnownCause, ScopeSet, grants_cover, shown};
+use crate::registry::{KnownCause, ScopeSet, shown};
 
 use super::evidence::{Evidence, Failure, Login};
 use super::report::{Diagnosis, Fact, Step};
@@ -144,7 +144,7 @@ fn scope_not_granted(evidence: &Evidence) -> Option<Diagnosis> {
     let (scope, exchange, token) = evidence.tokens().find_map(|(exchange, token)| {
         let grants = token.claims.as_ref()?.access.as_deref()?;
         let mut asked = exchange.asked("scope").filter(|asked| configured.iter().any(|scope| scope == *asked));
-        let scope = asked.find(|scope| !grants_cover(grants, scope))?.to_owned();
+        let scope = asked.find(|scope| !ScopeSet::parse([*scope]).is_granted_by(grants))?.to_owned();
         Some((scope, exchange, token))
     })?;
     let nothing = evidence.names == Some(0) && !evidence.allow_empty;

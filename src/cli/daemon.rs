@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Exit, complain};
 use crate::daemon::{DaemonError, Options, daemon as run_daemon};
+use crate::error_chain::chain;
 use crate::metrics::Metrics;
-use crate::run::chain;
 
 pub(super) async fn daemon(file: Option<&Path>, metrics: Metrics) -> Exit {
     match run_daemon(Options { file: file.map(Path::to_owned), metrics }).await {

@@ -11,9 +11,10 @@ use super::progress::Bars;
 use super::{Exit, LogFormat, complain, summary, textfile};
 use crate::config::Config;
 use crate::descriptors;
+use crate::error_chain::chain;
 use crate::metrics::Metrics;
 use crate::plans::{PlanError, plans};
-use crate::run::{Plan, Run, RunReport, chain};
+use crate::run::{Plan, Run, RunReport};
 
 /// The arguments of `run`.
 #[derive(Debug, clap::Args)]

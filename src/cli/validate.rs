@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Exit, complain, counted, refuse, say};
 use crate::config::{self, Config};
-use crate::registry::{self, chain};
+use crate::error_chain::chain;
 use crate::web;
 
 /// Checks all of them and prints the problems.
@@ -36,7 +36,7 @@ pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
 fn unusable(config: &Config) -> Vec<(String, Box<dyn std::error::Error>, String)> {
     let mut unusable: Vec<(_, Box<dyn std::error::Error>, _)> = Vec::new();
     for registry in &config.registries {
-        if let Err(error) = registry::certificates(&registry.client) {
+        if let Err(error) = registry.client.check_certificates() {
             let remedy = error.remedy();
             unusable.push((format!("registry `{}`", registry.name), error.into(), remedy));
         }

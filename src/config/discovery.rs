@@ -6,12 +6,12 @@ use url::Url;
 
 use super::{address, auth};
 use crate::discovery::DiscoverySettings;
-use crate::registry::ApiLogin;
-use crate::registry::ApiSettings;
 use crate::registry::Auth;
 use crate::registry::PasswordLogin;
+use crate::registry::RepositoryRef;
 use crate::registry::SecretSource;
-use crate::registry::is_repository_name;
+use crate::registry::api::ApiLogin;
+use crate::registry::api::ApiSettings;
 use yaml_sections::Phrase::{self, Computed, Plain};
 use yaml_sections::{Checked, Field, OptionalKey, RequiredKey, Section, YamlValue, alternatives};
 
@@ -335,9 +335,9 @@ fn repository(field: &Field<'_>, url: Option<&Url>) -> Checked<String> {
         let help = "the name alone, for example `my-org/app`: the host stands in `url`".to_owned();
         return Err(field.problem("expected a repository without its host", Some(help)));
     }
-    if !is_repository_name(&lower) {
+    if !RepositoryRef::is_valid_name(&lower) {
         let help = match lower.split_once([':', '@']) {
-            Some((name, _)) if is_repository_name(name) => format!("`{name}`: without a tag or a digest"),
+            Some((name, _)) if RepositoryRef::is_valid_name(name) => format!("`{name}`: without a tag or a digest"),
             _ => {
                 "for example `my-org/app`: lower-case letters and digits, with `.`, `_` or `-` between them".to_owned()
             }

@@ -4,7 +4,6 @@
 use url::Url;
 
 use crate::registry::Auth;
-use crate::registry::CATALOG_SCOPE;
 use crate::registry::RegistryKind;
 use crate::registry::ScopeSet;
 use yaml_sections::{Checked, Field, is_plain};
@@ -84,9 +83,9 @@ pub(super) fn scopes(kind: Option<RegistryKind>, field: &Field<'_>) -> Checked<V
 
 fn quay_scopes(field: &Field<'_>, scopes: &ScopeSet) -> Checked<()> {
     for scope in scopes.iter() {
-        if scope == CATALOG_SCOPE {
+        if scope == ScopeSet::CATALOG {
             let help = "Quay answers 400 to it, and lists what the account sees without it; leave it out".to_owned();
-            field.note(format!("`{CATALOG_SCOPE}` is not asked for"), Some(help));
+            field.note(format!("`{}` is not asked for", ScopeSet::CATALOG), Some(help));
         } else if scope.split(':').nth(1).is_some_and(|name| name.contains('*')) {
             let help = "leave `scope` out: what is listed depends on the account alone; or name one repository, \
                         `repository:ORG/REPO:pull`";

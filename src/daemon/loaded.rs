@@ -11,9 +11,10 @@ use stocktake_sink::RegistryName;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::descriptors;
+use crate::error_chain::chain;
 use crate::metrics::Metrics;
 use crate::plans::plans;
-use crate::run::{Plan, chain};
+use crate::run::Plan;
 use crate::schedule::Schedule;
 use crate::web::WebSettings;
 

@@ -9,7 +9,7 @@
 use serde::Deserialize;
 
 use super::listing::{ApiListing, ListAnswer, PageRequest, nullable};
-use crate::registry::{Api, ApiAnswer, NextPage, with_query};
+use crate::registry::api::{Api, ApiAnswer, NextPage};
 
 pub(super) const NEEDS: &str =
     "a login that has the catalog's `metadata/read`: AcrPull, or a token with a scope map for it";
@@ -29,7 +29,7 @@ struct AcrAnswer {
 impl ApiListing for Acr {
     fn begin(&self, api: &Api) -> Vec<PageRequest> {
         vec![PageRequest::first(
-            with_query(&api.url(&["acr", "v1", "_catalog"]), "n", &PAGE.to_string()),
+            Api::with_query(&api.url(&["acr", "v1", "_catalog"]), "n", &PAGE.to_string()),
             "catalog of Azure",
         )]
     }
@@ -38,7 +38,9 @@ impl ApiListing for Acr {
         let AcrAnswer { repositories: names } = serde_json::from_slice(&answer.body)?;
         let next = match (&answer.next, names.last()) {
             // A full page whose link got lost: what comes after its last name is asked for.
-            (NextPage::Unsaid, Some(last)) if names.len() >= PAGE => NextPage::At(with_query(&ask.url, "last", last)),
+            (NextPage::Unsaid, Some(last)) if names.len() >= PAGE => {
+                NextPage::At(Api::with_query(&ask.url, "last", last))
+            }
             (next, _) => next.clone(),
         };
         Ok(ListAnswer { entries: names.clone(), names, next, ..ListAnswer::default() })

@@ -10,7 +10,8 @@ use super::Discovery;
 use super::listing::{ApiListing, ListAnswer, PageRequest};
 use super::numbered::{ListReadings, ReadingEnd};
 use super::seen_texts::SeenTexts;
-use crate::registry::{Api, ApiAnswer, ApiSession, Cursor, Fault, NextPage, Page, RegistryError, Shortfall};
+use crate::registry::api::{Api, ApiAnswer, ApiSession, NextPage};
+use crate::registry::{Cursor, Fault, ListNote, Page, RegistryError};
 
 /// How many of the configured lists a probe looks at.
 const MOST_PROBED: usize = 100;
@@ -88,7 +89,7 @@ struct ApiWalk<'a> {
     /// The lists that the API named, each read once.
     begun: SeenTexts,
     /// What is to be told with the next page.
-    shortfalls: Vec<Shortfall>,
+    shortfalls: Vec<ListNote>,
     /// The first owner that is not there.
     absent: Option<RegistryError>,
     /// Whether some list was there.
@@ -206,7 +207,7 @@ impl<'a> ApiWalk<'a> {
 
     fn note_absent(&mut self, absence: &RegistryError, refused: Option<&RegistryError>) {
         self.absent.get_or_insert_with(|| refused.unwrap_or(absence).clone());
-        self.shortfalls.push(Shortfall { code: "missing", message: absence.to_string() });
+        self.shortfalls.push(ListNote { code: "missing", message: absence.to_string() });
     }
 
     /// After the last page of a reading: the list again, if it has to be.
@@ -217,7 +218,7 @@ impl<'a> ApiWalk<'a> {
             ReadingEnd::Again => Some(QueuedList { ask: readings.0.clone(), readings: Some(readings) }),
             ReadingEnd::Short(why) => {
                 let message = format!("{}: {why}", ask.list);
-                self.shortfalls.push(Shortfall { code: "shifting", message });
+                self.shortfalls.push(ListNote { code: "shifting", message });
                 None
             }
         }

@@ -11,7 +11,7 @@ use super::Discovery;
 use super::listing::ListAnswer;
 use super::numbered::{ListReadings, ReadingEnd};
 use super::seen_texts::SeenTexts;
-use crate::registry::{Client, Cursor, Page, RegistryError, Shortfall};
+use crate::registry::{Client, Cursor, ListNote, Page, RegistryError};
 
 /// Parameters of a link that say how large a page is.
 const SIZES: [&str; 5] = ["n", "limit", "page_size", "per_page", "size"];
@@ -74,7 +74,7 @@ impl CatalogWalk<'_> {
                 ReadingEnd::Again => self.pages = self.client.catalog(None),
                 ReadingEnd::Short(why) => {
                     self.is_over = true;
-                    page.shortfalls.push(Shortfall { code: "shifting", message: format!("catalog: {why}") });
+                    page.shortfalls.push(ListNote { code: "shifting", message: format!("catalog: {why}") });
                 }
             }
             page.last = self.is_over;

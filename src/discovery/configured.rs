@@ -3,7 +3,8 @@
 use futures::stream::{BoxStream, StreamExt, once};
 
 use super::Discovery;
-use crate::registry::{Api, ApiSettings, Client, Cursor, Page, RegistryError};
+use crate::registry::api::{Api, ApiSettings};
+use crate::registry::{Client, Cursor, Page, RegistryError};
 
 /// A fixed list of repositories.
 #[derive(Clone, Debug)]

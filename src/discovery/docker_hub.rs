@@ -17,7 +17,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, newest, nullable};
-use crate::registry::{Api, ApiAnswer, NextPage, with_query};
+use crate::registry::api::{Api, ApiAnswer, NextPage};
 
 pub(super) const NEEDS: &str = "a user name and a personal access token that may read the namespaces";
 
@@ -49,7 +49,7 @@ struct DockerHubRepository {
 impl ApiListing for DockerHub {
     fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |namespace: &String| {
-            let url = with_query(&api.url(&["v2", "namespaces", namespace, "repositories"]), "page_size", PAGE);
+            let url = Api::with_query(&api.url(&["v2", "namespaces", namespace, "repositories"]), "page_size", PAGE);
             PageRequest::of_owner(url, format!("repositories of {namespace}"), namespace)
         };
         self.namespaces.iter().map(first).collect()

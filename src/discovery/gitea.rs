@@ -18,7 +18,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, list, newest};
-use crate::registry::{Api, ApiAnswer, Proof, with_query};
+use crate::registry::api::{Api, ApiAnswer, Proof};
 
 pub(super) const NEEDS: &str = "an access token with `read:package`";
 
@@ -50,8 +50,8 @@ struct GiteaOwner {
 impl ApiListing for Gitea {
     fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |owner: &String| {
-            let url = with_query(&api.url(&["api", "v1", "packages", owner]), "type", "container");
-            let url = with_query(&with_query(&url, "page", "1"), "limit", &PAGE.to_string());
+            let url = Api::with_query(&api.url(&["api", "v1", "packages", owner]), "type", "container");
+            let url = Api::with_query(&Api::with_query(&url, "page", "1"), "limit", &PAGE.to_string());
             PageRequest::of_owner(url, format!("packages of {owner}"), owner)
         };
         self.owners.iter().map(first).collect()

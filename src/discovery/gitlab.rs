@@ -22,7 +22,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, list, newest};
-use crate::registry::{Api, ApiAnswer, Proof, with_query};
+use crate::registry::api::{Api, ApiAnswer, Proof};
 
 pub(super) const NEEDS: &str = "an access token with `read_api`, of a member of the groups and projects";
 
@@ -46,7 +46,7 @@ impl ApiListing for Gitlab {
     fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |of: &str, name: &String| {
             let url = api.url(&["api", "v4", of, name, "registry", "repositories"]);
-            let url = with_query(&with_query(&url, "per_page", &PAGE.to_string()), "page", "1");
+            let url = Api::with_query(&Api::with_query(&url, "per_page", &PAGE.to_string()), "page", "1");
             PageRequest::of_owner(url, format!("repositories of {name}"), name)
         };
         let groups = self.groups.iter().map(|name| first("groups", name));

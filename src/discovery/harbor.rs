@@ -18,7 +18,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::{ApiListing, ListAnswer, Moment, PageRequest, list, newest};
-use crate::registry::{Api, ApiAnswer, Proof, with_query};
+use crate::registry::api::{Api, ApiAnswer, Proof};
 
 pub(super) const NEEDS: &str = "a user or robot account that may list projects and repositories";
 
@@ -49,7 +49,7 @@ fn repositories(api: &Api, project: &str) -> PageRequest {
 }
 
 fn paged(url: &Url) -> Url {
-    with_query(&with_query(url, "page", "1"), "page_size", &PAGE.to_string())
+    Api::with_query(&Api::with_query(url, "page", "1"), "page_size", &PAGE.to_string())
 }
 
 impl ApiListing for Harbor {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use crate::registry::{Api, ApiAnswer, NextPage, Proof};
+use crate::registry::api::{Api, ApiAnswer, NextPage, Proof};
 
 /// One API's way of listing.
 pub(super) trait ApiListing: std::fmt::Debug + Send + Sync {

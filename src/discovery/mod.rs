@@ -23,7 +23,8 @@ pub use configured::ConfiguredDiscovery;
 pub use settings::DiscoverySettings;
 pub use source::Discovery;
 
-use crate::registry::{ApiLogin, ApiSettings, Client};
+use crate::registry::Client;
+use crate::registry::api::{ApiLogin, ApiSettings};
 use api::ApiDiscovery;
 use listing::ApiListing;
 

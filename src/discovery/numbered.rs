@@ -18,7 +18,8 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::listing::{ListAnswer, PageRequest};
-use crate::registry::{NextPage, with_query};
+use crate::registry::api::Api;
+use crate::registry::api::NextPage;
 
 /// How often a list is read that keeps changing meanwhile.
 const MOST_READINGS: u32 = 4;
@@ -123,7 +124,8 @@ impl ListReadings {
             NextPage::None => is_more.unwrap_or_default(),
             NextPage::Unsaid => is_more.unwrap_or(!found.entries.is_empty()),
         };
-        (goes_on && self.now.empty <= MOST_EMPTY).then(|| with_query(&ask.url, "page", &(ask.number + 1).to_string()))
+        (goes_on && self.now.empty <= MOST_EMPTY)
+            .then(|| Api::with_query(&ask.url, "page", &(ask.number + 1).to_string()))
     }
 
     /// After the last page of a reading.

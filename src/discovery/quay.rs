@@ -19,7 +19,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::listing::{ApiListing, ListAnswer, PageRequest, nullable};
-use crate::registry::{Api, ApiAnswer, NextPage, Proof, with_query};
+use crate::registry::api::{Api, ApiAnswer, NextPage, Proof};
 
 pub(super) const NEEDS: &str =
     "an OAuth token of an application of the organization, with `View all visible repositories` (`repo:read`)";
@@ -47,9 +47,9 @@ struct QuayRepository {
 impl ApiListing for Quay {
     fn begin(&self, api: &Api) -> Vec<PageRequest> {
         let first = |namespace: &String| {
-            let url = with_query(&api.url(&["api", "v1", "repository"]), "namespace", namespace);
+            let url = Api::with_query(&api.url(&["api", "v1", "repository"]), "namespace", namespace);
             // Without it, repositories that are public are left out where the token has no part in them.
-            let url = with_query(&url, "public", "true");
+            let url = Api::with_query(&url, "public", "true");
             PageRequest::of_owner(url, format!("repositories of {namespace}"), namespace)
         };
         self.namespaces.iter().map(first).collect()
@@ -58,7 +58,7 @@ impl ApiListing for Quay {
     fn read(&self, _: &Api, ask: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error> {
         let QuayAnswer { repositories, next_page } = serde_json::from_slice(&answer.body)?;
         let next = next_page.filter(|key| !key.is_empty());
-        let next = next.map(|key| with_query(&ask.url, "next_page", &key));
+        let next = next.map(|key| Api::with_query(&ask.url, "next_page", &key));
         let name = |one: &QuayRepository| format!("{}/{}", one.namespace, one.name);
         let images = repositories.iter().filter(|one| one.kind.as_deref().is_none_or(|kind| kind == "image"));
         Ok(ListAnswer {
@@ -70,7 +70,7 @@ impl ApiListing for Quay {
     }
 
     fn proofs(&self, api: &Api) -> Vec<Proof> {
-        let url = with_query(&api.url(&["api", "v1", "repository"]), "starred", "true");
+        let url = Api::with_query(&api.url(&["api", "v1", "repository"]), "starred", "true");
         vec![Proof { url, alive: &[], dead: &[400] }]
     }
 

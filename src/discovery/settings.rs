@@ -1,6 +1,6 @@
 //! What the configuration says about where names come from.
 
-use crate::registry::{ApiLogin, ApiSettings};
+use crate::registry::api::{ApiLogin, ApiSettings};
 
 /// Where the names of a registry's repositories come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::io;
 
 use stocktake_sink::{RunError, Verdict};
 
-use crate::registry::{Fault, RegistryError, chain};
+use crate::error_chain::chain;
+use crate::registry::{Fault, RegistryError};
 use crate::state::{Refusals, StateError};
 use crate::walk::WalkError;
 

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::verdict::Judged;
 use super::{Cause, JudgedRun};
-use crate::registry::chain;
+use crate::error_chain::chain;
 use crate::state::RegistryState;
 
 /// What a run of this very identity had sealed when it was killed: all that is left of it to do is delivered already.

@@ -7,7 +7,9 @@ use super::Cause;
 use super::blocking::on_disk;
 use super::context::RunContext;
 use super::slowed::slowed;
-use crate::registry::{ApiLogin, Auth, Client, Fault, Step, chain};
+use crate::error_chain::chain;
+use crate::registry::api::ApiLogin;
+use crate::registry::{Auth, Client, Fault, Step};
 use crate::snapshot::{
     Caller, Extent, Judgement, Refused, SpoolError, Unsealed, WalkCompletion, WalkSummary, judge as judge_evidence,
     newly_gone,

@@ -16,7 +16,8 @@ use super::repository_contents::RepositoryContents;
 use super::seen_names::SeenNames;
 use super::taken_names::TakenNames;
 use super::{Depth, WalkError, WalkSettings};
-use crate::registry::{Fault, Page, RegistryError, chain};
+use crate::error_chain::chain;
+use crate::registry::{Fault, Page, RegistryError};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
 
 /// How many invalid names are kept to be shown.

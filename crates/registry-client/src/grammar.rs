@@ -9,7 +9,7 @@ const SHOWN: usize = 120;
 /// `path-component ("/" path-component)*`, `path-component = alnum (separator alnum)*`, `alnum = [a-z0-9]+`,
 /// `separator = [_.] | "__" | "-"+`, at most 255 bytes. A name that is not could become a path, a label or terminal
 /// output that nobody foresaw (CVE-2024-3727, CVE-2021-25743).
-pub fn is_repository_name(name: &str) -> bool {
+pub(crate) fn is_repository_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes.len() > LONGEST {
         return false;
@@ -35,7 +35,7 @@ pub fn is_repository_name(name: &str) -> bool {
 }
 
 /// Whether this is a tag by the distribution specification: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
-pub fn is_tag(text: &str) -> bool {
+pub(crate) fn is_tag(text: &str) -> bool {
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let bytes = text.as_bytes();
     bytes.len() <= 128
@@ -45,7 +45,7 @@ pub fn is_tag(text: &str) -> bool {
 
 /// Whether this is a digest by the image specification: `algorithm:encoded`, with as many lower-case hexadecimal digits
 /// as SHA-256 and SHA-512 have. Others follow the grammar too; they cannot be verified.
-pub fn is_digest(text: &str) -> bool {
+pub(crate) fn is_digest(text: &str) -> bool {
     let Some((algorithm, encoded)) = text.split_once(':') else { return false };
     let hex = |length| {
         encoded.len() == length && encoded.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))

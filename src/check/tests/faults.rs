@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::clock;
-use crate::registry::{ApiLogin, ApiSettings};
+use crate::registry::api::{ApiLogin, ApiSettings};
 use fake_registry::tls::{KeyPair, own, serve, serve_as};
 use fake_registry::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
 

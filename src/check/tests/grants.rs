@@ -76,7 +76,7 @@ async fn an_empty_list_is_no_failure_where_it_is_allowed() {
 
 #[tokio::test]
 async fn an_api_that_lists_nothing_is_told_by_who_asked() {
-    use crate::registry::{ApiLogin, ApiSettings};
+    use crate::registry::api::{ApiLogin, ApiSettings};
     let script = || {
         Script::open(["a"]).with_faults(|seen, _| {
             seen.path().starts_with("/api/").then(|| fake_registry::Fault::status(200).body(r#"{"repositories": []}"#))

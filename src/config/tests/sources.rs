@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::discovery::DiscoverySettings;
-use crate::registry::ApiLogin;
 use crate::registry::Auth;
 use crate::registry::Pagination;
 use crate::registry::PasswordLogin;
 use crate::registry::RegistryKind;
 use crate::registry::SecretSource;
 use crate::registry::Split;
+use crate::registry::api::ApiLogin;
 use crate::walk::Depth;
 
 /// The notes on a registry with these lines, whose host is `url`.
@@ -63,7 +63,7 @@ fn every_key_of_sources_is_read_and_has_its_default() {
 fn discoveries_are_read() {
     let token = ApiLogin::Bearer(SecretSource::Env("T".to_owned()));
     let login = PasswordLogin { username: "u".to_owned(), password: SecretSource::Env("P".to_owned()) };
-    let with = |url: Option<&str>, login: &ApiLogin| crate::registry::ApiSettings {
+    let with = |url: Option<&str>, login: &ApiLogin| crate::registry::api::ApiSettings {
         url: url.map(|url| url.parse().unwrap()),
         login: login.clone(),
     };

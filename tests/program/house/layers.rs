@@ -8,12 +8,13 @@ use std::process::Command;
 /// What each room of `src/` may import of the others. `cli` and `main` stand above all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("error_chain", &[]),
     ("discovery", &["registry"]),
     ("snapshot", &[]),
-    ("walk", &["clock", "discovery", "registry", "snapshot"]),
+    ("walk", &["error_chain", "clock", "discovery", "registry", "snapshot"]),
     ("state", &["snapshot"]),
-    ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk"]),
-    ("check", &["clock", "discovery", "registry", "run"]),
+    ("run", &["error_chain", "clock", "discovery", "registry", "snapshot", "state", "walk"]),
+    ("check", &["error_chain", "clock", "discovery", "registry", "run"]),
     ("sinks", &[]),
     ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web"]),
     ("plans", &["config", "registry", "run"]),
@@ -51,7 +52,7 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("schedule", &["tokio", "hyper", "tokio_cron_scheduler", "stocktake_sink"]),
     ("metrics", &["tokio", "hyper", "reqwest"]),
     ("web", &["reqwest"]),
-    ("daemon", &["hyper", "reqwest", "maud"]),
+    ("daemon", &["error_chain", "hyper", "reqwest", "maud"]),
 ];
 
 pub(crate) fn root() -> &'static Path {

@@ -1,6 +1,7 @@
 //! One walk's way into the catalog: which credentials it accepts, found once by climbing the scope ladder, and then
 //! kept, with tokens renewed on the way. It fetches answers; pages are the catalog's business.
 
+use crate::token::scope::ScopeSet;
 use std::sync::Arc;
 
 use url::Url;
@@ -15,7 +16,6 @@ use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
 use crate::problem::secret::SecretError;
 use crate::problem::{ErrorAnswer, Problem};
-use crate::settings::kind::CATALOG_SCOPE;
 use crate::token::cache::TokenRequest;
 use crate::token::challenge::Challenge;
 use crate::token::scope::ScopeLadder;
@@ -45,7 +45,7 @@ impl<'a> Session<'a> {
             basic_tried: kind == LoginKind::Basic,
         };
         if client.kind().is_some_and(|kind| kind.habits().refuses_catalog_scope) {
-            session.ladder.forgo(CATALOG_SCOPE);
+            session.ladder.forgo(ScopeSet::CATALOG);
         }
         // A probe without credentials teaches the catalog's own scope, which the ping cannot know; with a scope
         // configured or Basic alone on offer there is nothing to learn.

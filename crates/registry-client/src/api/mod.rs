@@ -5,15 +5,16 @@
 use crate::access::authorized::Authorized;
 use crate::paging::loop_guard::ListBounds;
 use std::sync::Arc;
-pub(crate) mod page;
-pub(crate) mod questions;
+mod page;
+mod questions;
+
+pub use page::{ApiAnswer, NextPage};
+pub use questions::{Absence, Proof};
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION};
 use serde_json::{Value, json};
 use url::Url;
-
-pub(crate) use page::ApiAnswer;
 
 use crate::access::send::in_token;
 use crate::access::session::Session;
@@ -110,6 +111,15 @@ impl Api {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
+        url
+    }
+
+    /// The URL with this one parameter of its query set, the others as they were.
+    pub fn with_query(url: &Url, name: &str, value: &str) -> Url {
+        let others: Vec<(String, String)> =
+            url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into(), value.into())).collect();
+        let mut url = url.clone();
+        url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, value);
         url
     }
 

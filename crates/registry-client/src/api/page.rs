@@ -58,22 +58,13 @@ fn next(headers: &HeaderMap, url: &Url) -> Result<NextPage, LinkError> {
     }
     Ok(match text(headers, "x-next-page") {
         Some("") => NextPage::None,
-        Some(page) => NextPage::At(with_query(url, "page", page)),
+        Some(page) => NextPage::At(crate::api::Api::with_query(url, "page", page)),
         None => NextPage::Unsaid,
     })
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-}
-
-/// The URL with this one parameter of its query set, the others as they were.
-pub fn with_query(url: &Url, name: &str, value: &str) -> Url {
-    let others: Vec<(String, String)> =
-        url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into(), value.into())).collect();
-    let mut url = url.clone();
-    url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, value);
-    url
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use url::Url;
 use crate::api::{ApiLogin, ApiSession};
 use crate::http::call::HttpAnswer;
 use crate::http::said::said;
-use crate::model::page::Shortfall;
+use crate::model::page::ListNote;
 use crate::problem::cause::KnownCause;
 use crate::problem::error::RegistryError;
 use crate::problem::error::Step;
@@ -41,7 +41,7 @@ impl ApiSession<'_> {
     ///
     /// # Errors
     /// [`crate::problem::fault::Fault::CredentialsRejected`] for a dead login, and whatever else keeps the API from answering.
-    pub async fn prove(&mut self, proofs: &[Proof]) -> Result<Option<Shortfall>, RegistryError> {
+    pub async fn prove(&mut self, proofs: &[Proof]) -> Result<Option<ListNote>, RegistryError> {
         if self.api.login == ApiLogin::Anonymous {
             return Ok(None);
         }
@@ -105,10 +105,10 @@ fn is_json(answer: &HttpAnswer) -> bool {
     serde_json::from_slice::<IgnoredAny>(&answer.body).is_ok()
 }
 
-fn unproven(path: &str, said: &ErrorAnswer) -> Shortfall {
+fn unproven(path: &str, said: &ErrorAnswer) -> ListNote {
     let message = format!(
         "whether the login of the API is alive cannot be told ({path} answers {said}): what it lists may be what \
          anybody may see"
     );
-    Shortfall { code: "unproven", message }
+    ListNote { code: "unproven", message }
 }

@@ -1,14 +1,13 @@
 //! What there is to say about a page without a link.
 
-use crate::model::page::Remark;
-use crate::model::page::Shortfall;
+use crate::model::page::ListNote;
 use crate::paging::end_detector::Certainty;
 
 /// What there is to say about a page without a link.
 #[derive(Default)]
 pub(crate) struct Doubts {
-    pub(crate) shortfalls: Vec<Shortfall>,
-    pub(crate) remarks: Vec<Remark>,
+    pub(crate) shortfalls: Vec<ListNote>,
+    pub(crate) remarks: Vec<ListNote>,
 }
 
 impl Doubts {
@@ -20,14 +19,14 @@ impl Doubts {
                     "catalog page {number} is full and has no Link to a next one; asked for it again, the registry gave \
                      no other and no Link, so it is taken for the last"
                 );
-                Self { remarks: vec![Remark { code: "list_end", message }], ..Self::default() }
+                Self { remarks: vec![ListNote { code: "list_end", message }], ..Self::default() }
             }
             Certainty::Unknown => {
                 let message = format!(
                     "catalog page {number} is full and has no Link to a next one, and the registry does not tell \
                      what follows its last name: let it, or the proxy before it, send `Link` headers"
                 );
-                Self { shortfalls: vec![Shortfall { code: "unproven", message }], ..Self::default() }
+                Self { shortfalls: vec![ListNote { code: "unproven", message }], ..Self::default() }
             }
         }
     }
@@ -37,6 +36,6 @@ impl Doubts {
             "catalog page {number} is full and had no Link to a next one, but there was more when the registry was asked: \
              it, or a proxy before it, does not always send `Link` headers; the list was read on without"
         );
-        Self { remarks: vec![Remark { code: "link_missing", message }], ..Self::default() }
+        Self { remarks: vec![ListNote { code: "link_missing", message }], ..Self::default() }
     }
 }

@@ -29,6 +29,8 @@ use crate::problem::error::Step;
 use crate::settings::RegistrySettings;
 use crate::settings::kind::RegistryKind;
 
+pub use crate::http::observer::RawExchange;
+pub use crate::token::bearer::LifetimeSource;
 pub use certificate::Certificate;
 pub use connection::{Handshake, NoConnection};
 pub use exchange::{ClaimFacts, Exchange, ExchangePurpose, LinkForm, Offer, Reply, TokenFacts};

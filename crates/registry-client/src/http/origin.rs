@@ -6,7 +6,7 @@ use url::Url;
 use crate::http::site::{is_known_pair, same_site};
 
 /// Whether two URLs have the same scheme, host and port.
-pub fn same_origin(a: &Url, b: &Url) -> bool {
+pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
@@ -17,7 +17,7 @@ pub(crate) fn destination(url: &Url, location: &str) -> String {
 
 /// Whether a token may be asked for at `realm` on behalf of `registry`: its own host name on any port, the same
 /// registrable domain unless it is shared, a built-in pair, or one of `realm_hosts` (`host` for any port, or `host:port`).
-pub fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), UntrustedRealm> {
+pub(crate) fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), UntrustedRealm> {
     match realm.scheme() {
         "https" => {}
         "http" if registry.scheme() == "http" => {}

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// How often and how patiently to try again.
 #[derive(Clone, Copy, Debug)]
-pub struct RetryPolicy {
+pub(crate) struct RetryPolicy {
     /// Most attempts at one request, the first included.
     pub attempts: u32,
     /// Bound of the first pause; it doubles with each further attempt.
@@ -34,7 +34,7 @@ impl Default for RetryPolicy {
 
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Which attempt this was, from 1.
     pub number: u32,
     /// What was seen.
@@ -51,7 +51,7 @@ pub struct Attempt {
 
 /// A request that a host turned away for asking too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitedAttempt {
+pub(crate) struct LimitedAttempt {
     /// How often by now, from 1.
     pub times: u32,
     /// For how long: this request, or all requests of its kind if none of them has passed.
@@ -63,14 +63,14 @@ pub struct LimitedAttempt {
 impl LimitedAttempt {
     /// Whether the attempt does not count. A 429 says that the request was not looked at; a 503 may mean that nobody is
     /// there to look, unless others are answered.
-    pub fn is_free(&self, seen: AttemptOutcome) -> bool {
+    pub(crate) fn is_free(&self, seen: AttemptOutcome) -> bool {
         seen == AttemptOutcome::Status(StatusCode::TOO_MANY_REQUESTS) || self.others_pass
     }
 }
 
 impl AttemptOutcome {
     /// Whether the host says that it is asked too often: by 429, or by 503 with the pause that it asks for.
-    pub fn is_limit(self, asked: Option<Duration>) -> bool {
+    pub(crate) fn is_limit(self, asked: Option<Duration>) -> bool {
         match self {
             Self::Status(StatusCode::TOO_MANY_REQUESTS) => true,
             Self::Status(StatusCode::SERVICE_UNAVAILABLE) => asked.is_some(),
@@ -81,7 +81,7 @@ impl AttemptOutcome {
 
 /// The outcome of one attempt, as far as trying again depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttemptOutcome {
+pub(crate) enum AttemptOutcome {
     /// An answer was received whole.
     Status(StatusCode),
     /// A 404 that no registry has said.
@@ -97,7 +97,7 @@ pub enum AttemptOutcome {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryDecision {
+pub(crate) enum RetryDecision {
     /// Hand the outcome to the caller.
     Return,
     /// Try again after this pause; `all` says that every other request to the host has to wait as well.
@@ -115,7 +115,7 @@ impl RetryPolicy {
     /// Decides about one attempt. Full jitter: a pause is chosen evenly between zero and its bound, so that clients
     /// turned away together do not come back together. Where the host limits how often it is asked and does not say how
     /// long to wait, there is no pause: its rate decides who is sent when (`throttle`).
-    pub fn decide(&self, attempt: &Attempt) -> RetryDecision {
+    pub(crate) fn decide(&self, attempt: &Attempt) -> RetryDecision {
         let limited = attempt.limited;
         match attempt.seen {
             _ if limited.is_some() => {}
@@ -160,7 +160,7 @@ pub(crate) fn is_passing(status: StatusCode) -> bool {
 
 /// The pause that a server asks for: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or `X-Retry-After` as
 /// seconds since 1970. A time that has passed is no pause.
-pub fn asked_pause(headers: &HeaderMap, unix_now: i64) -> Option<Duration> {
+pub(crate) fn asked_pause(headers: &HeaderMap, unix_now: i64) -> Option<Duration> {
     let until = |unix: i64| u64::try_from(unix.saturating_sub(unix_now)).ok().map(Duration::from_secs);
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let standard = text(RETRY_AFTER.as_str()).and_then(|text| {

@@ -39,14 +39,16 @@ pub(crate) fn client_config(settings: &RegistrySettings) -> Result<ClientConfig,
     Ok(config)
 }
 
-/// Reads the certificates and the key that the settings name; that the system has none of its own is no matter here.
-///
-/// # Errors
-/// As [`crate::client::Client::new`].
-pub fn certificates(settings: &RegistrySettings) -> Result<(), RegistryError> {
-    match client_config(settings) {
-        Ok(_) | Err(Problem::NoRoots) => Ok(()),
-        Err(problem) => Err(RegistryError::new(Step::Setup, problem)),
+impl RegistrySettings {
+    /// Reads the certificates and the key that these settings name. It is no error that the system has none of its own.
+    ///
+    /// # Errors
+    /// As [`crate::Client::new`].
+    pub fn check_certificates(&self) -> Result<(), RegistryError> {
+        match client_config(self) {
+            Ok(_) | Err(Problem::NoRoots) => Ok(()),
+            Err(problem) => Err(RegistryError::new(Step::Setup, problem)),
+        }
     }
 }
 

@@ -14,11 +14,11 @@ use crate::problem::secret::SecretError;
 
 /// A password or token. It has no `Display` and no `Serialize`, and its `Debug` is redacted.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// Takes a secret in.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 

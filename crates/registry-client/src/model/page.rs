@@ -33,25 +33,16 @@ pub struct Page {
     /// So it is with ranges of an ordered catalog, and with what is listed again after ranges did not fit.
     pub proven_new: bool,
     /// Why the list may not be whole, as far as this page shows it. They make `gaps` of a walk that else went well.
-    pub shortfalls: Vec<Shortfall>,
+    pub shortfalls: Vec<ListNote>,
     /// What else there is to say about how the list was read; the walk is as good as without it.
-    pub remarks: Vec<Remark>,
+    pub remarks: Vec<ListNote>,
 }
 
-/// How a list was read, where that is not as usual.
+/// Something to say about how a list was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
-    /// A word of a closed list: `link_missing` or `list_end`.
+pub struct ListNote {
+    /// A word of a closed list. Of shortfalls: `missing`, `unproven` or `shifting`; of remarks: `link_missing` or `list_end`.
     pub code: &'static str,
     /// One line for people, without secrets.
-    pub message: String,
-}
-
-/// Why a list of names may not be whole, though it was read to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shortfall {
-    /// A word of a closed list: `missing`, `unproven` or `shifting`.
-    pub code: &'static str,
-    /// What may be missing and why, in one line, without secrets.
     pub message: String,
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::grammar::is_repository_name;
+
 /// Most companions for one token.
 const COMPANIONS: usize = 20;
 /// Most bytes of companions' scopes, as a URL writes them. A JWT repeats them in JSON and base64, and must fit a header
@@ -19,6 +21,11 @@ pub struct RepositoryRef {
 }
 
 impl RepositoryRef {
+    /// Whether a name follows the specification's grammar of repository names.
+    pub fn is_valid_name(name: &str) -> bool {
+        is_repository_name(name)
+    }
+
     /// A repository that is read alone.
     pub fn alone(repository: &str) -> Self {
         let repository: Arc<str> = repository.into();

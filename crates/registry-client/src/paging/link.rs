@@ -16,7 +16,10 @@ pub(crate) fn following(headers: &HeaderMap, requested: &Url, repairs: bool) -> 
 
 /// The URL of the next page, or `None` on the last. The query is kept byte for byte: a decoded and re-encoded cursor
 /// makes Quay restart at page 1.
-pub fn next_page<'a>(headers: impl IntoIterator<Item = &'a [u8]>, requested: &Url) -> Result<Option<Url>, LinkError> {
+pub(crate) fn next_page<'a>(
+    headers: impl IntoIterator<Item = &'a [u8]>,
+    requested: &Url,
+) -> Result<Option<Url>, LinkError> {
     let mut present = false;
     let mut readable = false;
     for header in headers {

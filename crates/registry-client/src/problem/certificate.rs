@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Why a text is no PEM, or has not in it what was looked for. It holds nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoPem {
+pub(crate) enum NoPem {
     /// A line begins like one of PEM's and goes on.
     #[error("its line breaks are missing: `-----BEGIN …-----` and `-----END …-----` are lines of their own")]
     LineBreaks,
@@ -22,7 +22,7 @@ pub enum NoPem {
 
 /// Why there are no certificates to trust or to show.
 #[derive(Debug, thiserror::Error)]
-pub enum CertificatesError {
+pub(crate) enum CertificatesError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] SecretError),
@@ -45,7 +45,7 @@ pub enum CertificatesError {
 
 /// Why a client certificate cannot be used. Never carries the key.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientCertificateError {
+pub(crate) enum ClientCertificateError {
     /// The key cannot be read, or others can.
     #[error(transparent)]
     File(#[from] SecretError),
@@ -84,7 +84,7 @@ pub enum ClientCertificateError {
 
 impl ClientCertificateError {
     /// What the operator can do about it, in one line.
-    pub fn remedy(&self) -> String {
+    pub(crate) fn remedy(&self) -> String {
         match self {
             Self::File(_) | Self::Certificates(CertificatesError::File(_)) => {
                 "check `client_cert_file` and `client_key_file`, and that this user may read them".into()

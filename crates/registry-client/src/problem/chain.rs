@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// An error and its sources on one line. A source whose words the line already has is not repeated.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -2,7 +2,7 @@
 
 /// Why there is no next page to be had from a `Link`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     /// No link with a relation could be read.
     #[error("the Link header cannot be read")]
     Unreadable,

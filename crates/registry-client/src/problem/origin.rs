@@ -2,7 +2,7 @@
 
 /// Why a realm is not sent credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UntrustedRealm {
+pub(crate) enum UntrustedRealm {
     /// Neither https nor, where the registry itself is plain http, http.
     #[error("the realm is not https")]
     Plaintext,

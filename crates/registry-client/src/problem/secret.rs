@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A secret could not be read. Never carries the secret.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretError {
+pub(crate) enum SecretError {
     /// The file cannot be read.
     #[error("read the secret file {path}")]
     File {
@@ -136,7 +136,7 @@ pub enum SecretError {
 
 impl SecretError {
     /// What the operator can do about it, in one line.
-    pub fn remedy(&self) -> String {
+    pub(crate) fn remedy(&self) -> String {
         match self {
             Self::NotStored { others, .. } if !others.is_empty() => {
                 "name the part whose credentials to take: `namespace`, below `auth`".into()
@@ -164,7 +164,7 @@ impl SecretError {
 
 /// Why a program gave no secret. Never carries its output.
 #[derive(Debug, thiserror::Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// No such program.
     #[error("there is no program `{program}` on the PATH")]
     NotFound {

@@ -2,7 +2,7 @@
 
 /// Why an answer holds no token. Never carries the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoToken {
+pub(crate) enum NoToken {
     /// Not a JSON object.
     #[error("the token endpoint's answer is not a JSON object")]
     NotJson,

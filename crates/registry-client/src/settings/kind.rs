@@ -5,9 +5,6 @@ use std::fmt;
 
 use url::Url;
 
-/// The scope that most registries want for their catalog, and that Quay answers 400 to.
-pub const CATALOG_SCOPE: &str = "registry:catalog:*";
-
 /// A registry's software or service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RegistryKind {

@@ -1,5 +1,6 @@
 //! Manifests and configurations of servers that mean harm: bounds, redirects, paths.
 
+use crate::problem::chain::chain;
 use std::sync::{Arc, OnceLock};
 
 use super::*;

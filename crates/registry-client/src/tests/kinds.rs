@@ -44,11 +44,11 @@ async fn what_is_configured_comes_before_what_the_kind_would_set() {
 async fn quay_is_never_asked_for_the_catalogs_scope() {
     for (kind, asked) in [(None, true), (Some(RegistryKind::Quay), false)] {
         let script = Script::distribution_like(numbered(3).as_slice())
-            .with_token(|token| token.required_scope = Some(CATALOG_SCOPE.into()));
+            .with_token(|token| token.required_scope = Some(ScopeSet::CATALOG.into()));
         let rig = Rig::with(script, |settings| settings.kind = kind).await;
         rig.walk().await;
         let scopes: Vec<_> =
             rig.server.requests_to(Endpoint::Token).iter().flat_map(|seen| seen.query_all("scope")).collect();
-        assert_eq!(scopes.iter().any(|scope| scope == CATALOG_SCOPE), asked, "{kind:?} {scopes:?}");
+        assert_eq!(scopes.iter().any(|scope| scope == ScopeSet::CATALOG), asked, "{kind:?} {scopes:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! What the meter is told: everything once, and the end of every request.
 
+use crate::api::ApiLogin;
+use crate::api::ApiSettings;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 

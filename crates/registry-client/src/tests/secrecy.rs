@@ -1,5 +1,7 @@
 //! Case 18: no password and no token in any log, error or Debug, at the most talkative level.
 
+use crate::login::secret::Secret;
+use crate::token::bearer::Token;
 use std::io;
 use std::sync::{Arc, Mutex};
 

@@ -21,7 +21,7 @@ const YOUNG: Duration = Duration::from_secs(1);
 
 /// A token and its life, which counts from local receipt: the server's clock may be wrong, ours need not be right.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub(crate) struct Token {
     /// What goes into `Authorization: Bearer`.
     pub secret: Secret,
     /// When it was received.
@@ -32,12 +32,12 @@ pub struct Token {
 
 impl Token {
     /// When it dies.
-    pub fn expires(&self) -> Instant {
+    pub(crate) fn expires(&self) -> Instant {
         self.received + self.lifetime
     }
 
     /// Whether it has died by now.
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.remaining(Instant::now()).is_none()
     }
 
@@ -48,13 +48,13 @@ impl Token {
     }
 
     /// How long it still lives at `now`; `None` once dead.
-    pub fn remaining(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
         self.expires().checked_duration_since(now).filter(|left| !left.is_zero())
     }
 }
 
 /// Reads a token endpoint's answer. `unix_now` (seconds) serves only a JWT that has an `exp` and no `iat`.
-pub fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Result<Token, NoToken> {
+pub(crate) fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Result<Token, NoToken> {
     // `issued_at` is left unread on purpose: Pulp writes microseconds, Docker Hub nanoseconds, Quay nothing, and a
     // skewed one must neither shorten nor lengthen the token's life.
     let answer: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoToken::NotJson)?;
@@ -105,7 +105,7 @@ fn duration(seconds: f64) -> Option<Duration> {
 
 /// What a JWT says about itself, unverified: good for lifetimes and messages, never for trust.
 #[derive(Debug, Default, Deserialize)]
-pub struct Claims {
+pub(crate) struct Claims {
     #[serde(default)]
     exp: Value,
     #[serde(default)]
@@ -124,7 +124,7 @@ pub struct Claims {
 
 impl Claims {
     /// The claims of a token that is a JWT.
-    pub fn read(token: &str) -> Option<Self> {
+    pub(crate) fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
         let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
@@ -160,7 +160,7 @@ impl Claims {
     }
 
     /// The audiences, where there are any.
-    pub fn audiences(&self) -> Vec<&str> {
+    pub(crate) fn audiences(&self) -> Vec<&str> {
         match &self.aud {
             Value::String(one) => vec![one],
             Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
@@ -169,7 +169,7 @@ impl Claims {
     }
 
     /// Whether the token speaks for nobody (Quay writes `(anonymous)`).
-    pub fn is_anonymous(&self) -> bool {
+    pub(crate) fn is_anonymous(&self) -> bool {
         self.sub.as_str().is_some_and(|sub| sub.is_empty() || sub == "(anonymous)")
     }
 
@@ -188,7 +188,7 @@ impl Claims {
     }
 
     /// Whether the token lists its grants and grants no action at all.
-    pub fn grants_nothing(&self) -> bool {
+    pub(crate) fn grants_nothing(&self) -> bool {
         let idle = |grant: &Value| grant["actions"].as_array().is_none_or(Vec::is_empty);
         self.access.as_array().is_some_and(|grants| grants.iter().all(idle))
     }

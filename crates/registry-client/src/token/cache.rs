@@ -28,7 +28,7 @@ const MOST: usize = 1024;
 
 /// Which token: tokens are interchangeable only where all three agree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TokenRequest {
+pub(crate) struct TokenRequest {
     /// The token endpoint.
     pub realm: Url,
     /// The service, echoed as the challenge wrote it.
@@ -39,7 +39,7 @@ pub struct TokenRequest {
 
 /// Where tokens come from.
 #[async_trait]
-pub trait TokenSource: fmt::Debug + Send + Sync {
+pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
     /// What it takes to fetch one. Of these there are only so many, and those who want a token have one already; so they
     /// are taken before the lock of a token, in every case, or those who have one could wait for one who has none.
     type Permit: Send + Sync;
@@ -69,7 +69,7 @@ pub enum TokenState {
 
 /// The tokens of one registry.
 #[derive(Debug)]
-pub struct TokenCache<S> {
+pub(crate) struct TokenCache<S> {
     source: S,
     entries: Mutex<HashMap<Arc<TokenRequest>, Arc<CachedToken>>>,
     /// What keepers are waiting for: none of them wakes later than at this renewal.
@@ -132,19 +132,19 @@ impl CachedToken {
 
 impl<S: TokenSource> TokenCache<S> {
     /// An empty cache.
-    pub fn new(source: S) -> Self {
+    pub(crate) fn new(source: S) -> Self {
         let (entries, soonest, keepers) = Default::default();
         Self { source, entries, soonest, sooner: Notify::new(), keepers }
     }
 
     /// Where the tokens come from.
-    pub fn source(&self) -> &S {
+    pub(crate) fn source(&self) -> &S {
         &self.source
     }
 
     /// A living token; nobody waits for a renewal while there is one. At most one fetch per token is under way: others
     /// wait for it and share its outcome, its error included.
-    pub async fn get(&self, wanted: &TokenRequest) -> Result<Token, RegistryError> {
+    pub(crate) async fn get(&self, wanted: &TokenRequest) -> Result<Token, RegistryError> {
         match self.living(wanted) {
             Some(token) => Ok(token),
             None => self.get_with(wanted, &self.source.permit().await).await,
@@ -152,13 +152,13 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     /// The same for a caller that has a permit.
-    pub async fn get_with(&self, wanted: &TokenRequest, permit: &S::Permit) -> Result<Token, RegistryError> {
+    pub(crate) async fn get_with(&self, wanted: &TokenRequest, permit: &S::Permit) -> Result<Token, RegistryError> {
         let entry = self.entry(wanted);
         entry.flight.run(|| self.look(&entry), async || self.fetch(wanted, &entry, permit).await).await
     }
 
     /// A token, if there is a living one.
-    pub fn living(&self, wanted: &TokenRequest) -> Option<Token> {
+    pub(crate) fn living(&self, wanted: &TokenRequest) -> Option<Token> {
         self.look(&self.entry(wanted))
     }
 
@@ -181,7 +181,7 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     /// Forgets a token that the registry refused; not one that has taken its place meanwhile.
-    pub fn refused(&self, wanted: &TokenRequest, secret: &Secret) {
+    pub(crate) fn refused(&self, wanted: &TokenRequest, secret: &Secret) {
         let entry = self.entry(wanted);
         let mut state = entry.state();
         if state.token.as_ref().is_some_and(|token| token.secret == *secret) {
@@ -191,7 +191,7 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     /// How the tokens stand. [`TokenState::Rejected`] is the source's to know and never given here.
-    pub fn state(&self) -> TokenState {
+    pub(crate) fn state(&self) -> TokenState {
         let now = Instant::now();
         let entries = self.entries.lock();
         let is_kept = self.keepers.load(Ordering::Relaxed) > 0;
@@ -211,7 +211,7 @@ impl<S: TokenSource> TokenCache<S> {
     /// Renews the tokens in use at about 80% of their life, until stopped. It fails at nothing: a token that cannot be
     /// renewed is used until it dies, and then its user learns why. Several may run at once; each token is still
     /// renewed once.
-    pub async fn keep_fresh(&self, stop: CancellationToken) {
+    pub(crate) async fn keep_fresh(&self, stop: CancellationToken) {
         let _keeping = Keeping::of(&self.keepers);
         stop.run_until_cancelled(async {
             loop {

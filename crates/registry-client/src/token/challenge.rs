@@ -3,7 +3,7 @@
 
 /// One challenge of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Challenge {
+pub(crate) struct Challenge {
     /// The scheme as the server wrote it; compare with [`Challenge::is`].
     scheme: String,
     /// The parameters, names in lower case, in the server's order.
@@ -13,7 +13,7 @@ pub struct Challenge {
 impl Challenge {
     /// All challenges of all `WWW-Authenticate` headers, in order. What cannot be read is left out: a server that
     /// offers one odd scheme may offer a good one beside it.
-    pub fn parse_all<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Vec<Self> {
+    pub(crate) fn parse_all<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Vec<Self> {
         let mut found = Vec::new();
         for header in headers {
             parse(&String::from_utf8_lossy(header), &mut found);
@@ -22,12 +22,12 @@ impl Challenge {
     }
 
     /// Whether this is the given scheme; schemes are case-insensitive (RFC 9110, 11.1).
-    pub fn is(&self, scheme: &str) -> bool {
+    pub(crate) fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
     /// The first parameter of this name (lower case); empty values count as missing.
-    pub fn param(&self, name: &str) -> Option<&str> {
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 

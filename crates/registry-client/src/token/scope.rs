@@ -8,6 +8,21 @@ const STEPS: usize = 8;
 pub struct ScopeSet(Vec<String>);
 
 impl ScopeSet {
+    /// The scope of the catalog in the distribution specification.
+    pub const CATALOG: &str = "registry:catalog:*";
+
+    /// Whether these grants, written like scopes, include every scope of the set.
+    pub fn is_granted_by(&self, grants: &[String]) -> bool {
+        let granted = |scope: &str| {
+            let Some((what, actions)) = scope.rsplit_once(':') else { return false };
+            let mut same = grants.iter().filter_map(|grant| grant.rsplit_once(':')).filter(|(of, _)| *of == what);
+            same.any(|(_, have)| {
+                have.split(',').any(|one| one == "*") || actions.split(',').all(|a| have.split(',').any(|one| one == a))
+            })
+        };
+        self.iter().all(granted)
+    }
+
     /// Reads scopes as people and challenges write them: several in one text, separated by blanks or commas. A comma
     /// within the actions (`repository:a:pull,push`) separates nothing: what follows it has no colon.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
@@ -65,7 +80,7 @@ impl std::fmt::Display for ScopeSet {
 /// The scopes still to be tried on the catalog: the configured, the challenge's, none; each once. No single one works
 /// everywhere: distribution requires `registry:catalog:*`, Quay answers 400 to it.
 #[derive(Clone, Debug)]
-pub struct ScopeLadder {
+pub(crate) struct ScopeLadder {
     configured: Option<ScopeSet>,
     challenged: Vec<ScopeSet>,
     tried: Vec<ScopeSet>,
@@ -75,7 +90,7 @@ pub struct ScopeLadder {
 
 impl ScopeLadder {
     /// A ladder that begins with the configured scopes, if there are any.
-    pub fn new(configured: &[String]) -> Self {
+    pub(crate) fn new(configured: &[String]) -> Self {
         let configured = ScopeSet::parse(configured.iter().map(String::as_str));
         Self {
             configured: Some(configured).filter(|set| !set.is_empty()),
@@ -86,13 +101,13 @@ impl ScopeLadder {
     }
 
     /// Leaves this scope out of all that is still to come: the registry is known to refuse it.
-    pub fn forgo(&mut self, scope: &'static str) {
+    pub(crate) fn forgo(&mut self, scope: &'static str) {
         self.refused = Some(scope);
         self.configured = self.configured.take().map(|set| set.without(scope)).filter(|set| !set.is_empty());
     }
 
     /// Notes the scope that a challenge names. A later challenge is nearer to the truth and comes first.
-    pub fn challenged(&mut self, scope: Option<&str>) {
+    pub(crate) fn challenged(&mut self, scope: Option<&str>) {
         let mut set = ScopeSet::parse(scope);
         if let Some(refused) = self.refused {
             set = set.without(refused);
@@ -103,7 +118,7 @@ impl ScopeLadder {
     }
 
     /// The next step; `None` once all, or enough, have been tried.
-    pub fn step(&mut self) -> Option<ScopeSet> {
+    pub(crate) fn step(&mut self) -> Option<ScopeSet> {
         if self.tried.len() == STEPS {
             return None;
         }
@@ -114,7 +129,7 @@ impl ScopeLadder {
     }
 
     /// What has been tried, for messages; a server has chosen part of it, so `show` makes it fit to be shown.
-    pub fn tried(&self, show: impl Fn(String) -> String) -> String {
+    pub(crate) fn tried(&self, show: impl Fn(String) -> String) -> String {
         self.tried.iter().map(|set| format!("`{}`", show(set.to_string()))).collect::<Vec<_>>().join(", ")
     }
 }
