@@ -1,5 +1,5 @@
-//! `docs/bounds.md` against the source: each bound that it names is there, and each number of the rooms that read, keep and
-//! publish data is on it. A bound that nobody knows of is how data vanish without a word.
+//! `docs/bounds.md` against the source: each bound that it names is there, and each number of the rooms that read, keep
+//! and publish data is on it. A bound that nobody knows of is how data vanish without a word.
 
 use std::collections::BTreeSet;
 use std::fs;
