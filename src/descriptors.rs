@@ -1,5 +1,5 @@
-//! How many files and connections this process may have open at once, and so how many registries it may walk at once: a
-//! walk without a free descriptor cannot write its rows.
+//! How many files and connections this process may have open, and so how many registries it may walk at the same time.
+//! A walk without a free descriptor cannot write its rows.
 
 use std::num::NonZeroUsize;
 
@@ -10,22 +10,22 @@ use crate::run::Plan;
 use crate::snapshot::{MOST_FILES, WIDE_MERGE_FILES};
 use crate::web::MOST_CONNECTIONS;
 
-/// More than a thousand registries need at once. Unbounded it is not: programs that we start inherit the limit, and some
-/// close every descriptor up to it.
+/// More than a thousand registries need. It is bounded because programs that we start inherit the limit, and some of
+/// them close every descriptor up to it.
 const ENOUGH: u64 = 65_536;
 
-/// What is open in any case: the standard streams, the runtime's own, signals, the daemon's lock and memory, files of
+/// What is always open: the standard streams, the runtime's own, signals, the daemon's lock and memory, files of
 /// secrets and certificates that are being read, the pipes of a credential program.
 const ALWAYS: u64 = 64;
 
-/// What one walk has open beside its spool and the connections to its registry: its lock, `state.json` as it is written,
-/// two tables of the last snapshot; connections to token services, and one for the page that is read ahead.
+/// What one walk has open beside its spool and the connections to its registry: its lock, `state.json` as it is
+/// written, two tables of the last snapshot; connections to token services, and one for the page that is read ahead.
 const WALK: u64 = 1 + 2 + 2 + 8;
 
 /// A sink's lock, and each table's object as it is written, with the rows that it is read from.
 const SINK: u64 = 1 + 2 * 4;
 
-/// Raises the soft limit to the hard one, or as far as is of use. Where that is not allowed, it stays as it is.
+/// Raises the soft limit to the hard limit or 65,536, whichever is less. If that is not allowed, it stays as it is.
 pub fn raise() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.unwrap_or(ENOUGH).min(ENOUGH);
@@ -35,7 +35,7 @@ pub fn raise() {
     }
 }
 
-/// How many of these plans may be walked at once, `concurrency` at most. Says so where that is fewer than could be.
+/// How many of these plans may run at the same time, at most `concurrency`. Warns if descriptors allow fewer.
 pub fn at_once<'a>(
     concurrency: NonZeroUsize,
     plans: impl IntoIterator<Item = &'a Plan>,

@@ -1,7 +1,7 @@
-//! Azure's own catalog, `GET /acr/v1/_catalog`: in the protocol's shape, with the protocol's `Link`, by a token with the
-//! scope that its challenge names (learn.microsoft.com/rest/api/containerregistry).
+//! Azure's own catalog, `GET /acr/v1/_catalog`: in the protocol's shape, with the protocol's `Link`, by a token with
+//! the scope that its challenge names (learn.microsoft.com/rest/api/containerregistry).
 //!
-//! # Whether the login is alive
+//! # Whether the login is valid
 //!
 //! The registry's own login shows it: an answer without a token is not believed where a login is configured, and
 //! `/oauth2/token` gives no token for a dead one (`Access Tokens - Get From Login`).

@@ -1,5 +1,5 @@
-//! Walks the lists of an API, one answer after another: first shows that its login is alive, then reads each list, as
-//! often as `numbered` finds necessary, and names the owners that are not there.
+//! Walks the lists of an API: first shows that the login is valid, then reads each list, as often as `numbered`
+//! requires, and reports owners that do not exist.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use super::seen_texts::SeenTexts;
 use crate::registry::api::{Api, ApiAnswer, ApiSession, NextPage};
 use crate::registry::{Cursor, Fault, ListNote, Page, RegistryError};
 
-/// How many of the configured lists a probe looks at.
+/// How many of the configured lists a probe reads.
 const MOST_PROBED: usize = 100;
 
 /// A discovery over an API.
@@ -45,8 +45,8 @@ impl ApiDiscovery {
         }
     }
 
-    /// A list of which nothing is read yet. Lists that are listed by a key need no second reading: it follows no
-    /// matter what was deleted before it.
+    /// A list of which nothing was read yet. Lists with keys need no second reading: a key stays valid when entries
+    /// before it are deleted.
     fn reading(&self, first: PageRequest) -> QueuedList {
         let readings = (!self.listing.keeps_place()).then(|| Box::new((first.clone(), ListReadings::default())));
         QueuedList { ask: first, readings }
@@ -60,41 +60,41 @@ impl Discovery for ApiDiscovery {
         try_unfold(walk, |mut walk| async { Ok(walk.step().await?.map(|page| (page, walk))) }).boxed()
     }
 
-    /// The first page of each list that is configured, so that owners that are not there are named.
+    /// The first page of each configured list, so that owners that do not exist are reported.
     fn probe(&self) -> BoxFuture<'_, Option<Result<Page, RegistryError>>> {
         Box::pin(async { Some(self.walk([]).probe().await) })
     }
 }
 
-/// A list that is being read: the page to be fetched next; where its pages are numbered, its first one and what was seen.
+/// A list that is being read: the next page; and if pages are numbered, the first page and the readings so far.
 #[derive(Debug)]
 struct QueuedList {
     ask: PageRequest,
     readings: Option<Box<(PageRequest, ListReadings)>>,
 }
 
-/// Where a walk stands.
+/// The state of a walk.
 struct ApiWalk<'a> {
     source: &'a ApiDiscovery,
     session: Option<ApiSession<'a>>,
-    /// What is still to be asked, the next first.
+    /// The lists still to be read, the next one first.
     queue: VecDeque<QueuedList>,
-    /// Pages handed out.
+    /// Pages returned so far.
     number: u64,
-    /// Pages asked for.
+    /// Pages requested so far.
     requests: u64,
-    /// The names that were handed out. Lists overlap, numbered pages shift, and a list may be read again; whoever
-    /// walks takes a page without a new name for a server that has lost its place.
+    /// The names that were returned. Lists overlap, numbered pages shift, and a list may be read again; but a walk
+    /// takes a page without a new name for a server that repeats itself.
     met: SeenTexts,
     /// The lists that the API named, each read once.
     begun: SeenTexts,
-    /// What is to be told with the next page.
+    /// Reasons why the list may be incomplete, to be returned with the next page.
     shortfalls: Vec<ListNote>,
-    /// The first owner that is not there.
+    /// The error of the first owner that does not exist.
     absent: Option<RegistryError>,
-    /// Whether some list was there.
+    /// Whether at least one list exists.
     was_read: bool,
-    /// Whether the last page was handed out.
+    /// Whether the last page was returned.
     is_over: bool,
 }
 
@@ -133,14 +133,14 @@ impl<'a> ApiWalk<'a> {
             }
             return self.page(&found.names).await.map(Some);
         }
-        // What was left was not there.
+        // No list is left that exists.
         match self.absent.take() {
             Some(error) if !self.was_read => Err(error),
             _ => self.page(&[]).await.map(Some),
         }
     }
 
-    /// Asks for a page. None if it is of an owner that is not there, which is noted.
+    /// Requests a page. `None` if its owner does not exist, which is noted.
     async fn ask(&mut self, ask: &PageRequest, reading: u32) -> Result<Option<(ListAnswer, ApiAnswer)>, RegistryError> {
         let ApiDiscovery { api, listing } = self.source;
         let what = ask.what();
@@ -159,7 +159,7 @@ impl<'a> ApiWalk<'a> {
         Ok(Some((found, answer)))
     }
 
-    /// The conversation; its login is shown to be alive before anything else.
+    /// The session; when it is opened, its login is shown to be valid first.
     async fn session(&mut self) -> Result<&mut ApiSession<'a>, RegistryError> {
         if self.session.is_none() {
             self.session = Some(self.source.api.open().await?);
@@ -179,7 +179,7 @@ impl<'a> ApiWalk<'a> {
         Ok(())
     }
 
-    /// Whether a list is empty because its owner is not there.
+    /// Whether a list is empty because its owner does not exist.
     async fn is_absent(&mut self, ask: &PageRequest) -> Result<bool, RegistryError> {
         let ApiDiscovery { api, listing } = self.source;
         let (owners, hides) = (listing.owners(api, ask), listing.hides_owners());
@@ -190,7 +190,7 @@ impl<'a> ApiWalk<'a> {
         }))
     }
 
-    /// Whether a list was refused because its owner is not there. A proxy's own answer is no reason to go on without.
+    /// Whether a list was refused because its owner does not exist. The response of a proxy does not count.
     async fn is_absent_by(&mut self, ask: &PageRequest, error: &RegistryError) -> Result<bool, RegistryError> {
         let ApiDiscovery { api, listing } = self.source;
         let hides = listing.hides_owners();
@@ -210,7 +210,7 @@ impl<'a> ApiWalk<'a> {
         self.shortfalls.push(ListNote { code: "missing", message: absence.to_string() });
     }
 
-    /// After the last page of a reading: the list again, if it has to be.
+    /// After the last page of a reading: the list, if it must be read again.
     fn ended(&mut self, ask: &PageRequest, readings: Option<Box<(PageRequest, ListReadings)>>) -> Option<QueuedList> {
         let mut readings = readings?;
         match readings.1.end() {
@@ -224,7 +224,7 @@ impl<'a> ApiWalk<'a> {
         }
     }
 
-    /// A page of those of these names that were not handed out before, with all that is to be told.
+    /// A page of the names that were not returned before, with the noted reasons.
     async fn page(&mut self, names: &[String]) -> Result<Page, RegistryError> {
         let last = self.queue.is_empty();
         // A login that was withdrawn in mid-walk has listed less since; one request alone had no time for that.
@@ -271,7 +271,8 @@ fn cursor(queue: &VecDeque<QueuedList>) -> Option<Cursor> {
     serde_json::to_string(&asks).ok().map(Cursor)
 }
 
-/// What a cursor says is still to be asked; `None` where it is not ours, and the walk begins at the beginning.
+/// The pages that a cursor still asks for; `None` if it is not a cursor of this API, and the walk starts with the first
+/// page.
 fn resumed(api: &Api, cursor: &Cursor) -> Option<Vec<PageRequest>> {
     let asks: Vec<PageRequest> = serde_json::from_str(&cursor.0).ok()?;
     asks.iter().all(|ask| api.holds(&ask.url)).then_some(asks)

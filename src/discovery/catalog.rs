@@ -1,6 +1,6 @@
-//! `GET /v2/_catalog`, page by page. Where its links count entries or pages instead of naming the last name, a deletion in
-//! mid-list hides a name as it does in an API's numbered pages (see `numbered`), and no total tells: such a catalog is
-//! read until two readings agree.
+//! Reads `GET /v2/_catalog` page by page. Some links count entries or pages instead of naming the last name. Then a
+//! deletion during the walk hides a name, as in an API's numbered pages (see `numbered`), and there is no total that
+//! would show it. Such a catalog is read until two readings agree.
 
 use std::collections::HashSet;
 
@@ -32,7 +32,7 @@ struct CatalogWalk<'a> {
     client: &'a Client,
     pages: BoxStream<'a, Result<Page, RegistryError>>,
     number: u64,
-    /// What was seen, once a link has shown that pages are numbered.
+    /// The readings, if a link has shown that pages are numbered.
     by_number: Option<Box<ByNumber>>,
     is_over: bool,
 }
@@ -62,7 +62,7 @@ impl CatalogWalk<'_> {
         let entries = page.names.iter().map(str::to_owned).collect();
         by_number.readings.take(&ListAnswer { entries, ..ListAnswer::default() }, None);
         let is_again = by_number.readings.number() > 1;
-        // A number means another place tomorrow.
+        // A number is no cursor for another walk: it may mean another place then.
         let mut page = Page { number, cursor: None, ..page };
         let fresh = page.names.iter().filter(|name| by_number.met.is_new(name)).collect();
         if is_again {

@@ -1,4 +1,4 @@
-//! Names that the configuration lists. Nothing is asked: whether they are there shows when their tags are read.
+//! Names that the configuration lists. No request is sent: whether they exist shows when their tags are read.
 
 use futures::stream::{BoxStream, StreamExt, once};
 
@@ -14,7 +14,7 @@ pub struct ConfiguredDiscovery {
 }
 
 impl ConfiguredDiscovery {
-    /// A source of these names.
+    /// A discovery of these names.
     pub fn new(client: &Client, names: Vec<String>) -> Self {
         Self { api: client.api(ApiSettings::default(), ""), names }
     }

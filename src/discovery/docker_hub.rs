@@ -1,15 +1,15 @@
-//! Docker Hub's own API: its registry has no catalog.
+//! Docker Hub's own API, because its registry has no catalog.
 //!
 //! `GET /v2/namespaces/{namespace}/repositories?page_size=100` on hub.docker.com answers `{"count", "next", "previous",
 //! "results": [{"namespace", "name", "date_registered", …}]}`, `next` an absolute URL or null
 //! (docs.docker.com/reference/api/hub).
 //!
-//! # Whether the login is alive
+//! # Whether the login is valid
 //!
-//! `POST /v2/auth/token` shows it, which gives a token of minutes for a live password or access token alone. Without a
-//! login nothing is to be shown: public repositories are listed.
+//! `POST /v2/auth/token` shows it: it gives a short-lived token only for a valid password or access token. Without a
+//! login, public repositories are listed.
 //!
-//! # Namespaces that are not there
+//! # Namespaces that do not exist
 //!
 //! Their list is 404, or empty with 200; `/v2/users/NAME` and `/v2/orgs/NAME` are then both 404.
 

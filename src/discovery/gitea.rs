@@ -1,16 +1,16 @@
-//! Gitea's and Forgejo's package API, for owners whose catalog shows too little.
+//! Gitea's and Forgejo's package API, if the catalog shows too few repositories of an owner.
 //!
 //! `GET /api/v1/packages/{owner}?type=container&page=&limit=50` lists versions, `[{"owner": {"login"}, "type", "name",
-//! "version", "created_at", …}]`, so names repeat; `Link` and `X-Total-Count` (routers/api/v1/packages/package.go). At the
-//! registry a repository is `owner/name` in lower case.
+//! "version", "created_at", …}]`, so names repeat; `Link` and `X-Total-Count` (routers/api/v1/packages/package.go). At
+//! the registry a repository is `owner/name` in lower case.
 //!
-//! # Whether the token is alive
+//! # Whether the token is valid
 //!
 //! `GET /api/v1/user`: 200, or 403 for a token without `read:user`, which is alive (routers/api/v1/api.go,
-//! `tokenRequiresScopes`); 401 for a dead one. Gitea before its fix of issue 21671 takes a dead token for none, so that a
-//! list itself shows nothing.
+//! `tokenRequiresScopes`); 401 for a dead one. Gitea before its fix of issue 21671 treats an invalid token as
+//! anonymous, so a list itself does not show it.
 //!
-//! # Owners that are not there
+//! # Owners that do not exist
 //!
 //! Their list is 404, and so is `/api/v1/users/NAME`, which knows organizations too (services/context/package.go).
 

@@ -1,19 +1,19 @@
-//! GitLab's own API: its catalog is for administrators.
+//! GitLab's own API, because its catalog is for administrators only.
 //!
-//! `GET /api/v4/groups/:id/registry/repositories`, subgroups included, and `GET /api/v4/projects/:id/registry/repositories`;
-//! numbered pages of at most 100, with `Link`, `X-Next-Page` and, up to 10,000 entries, `X-Total`
-//! (`docs.gitlab.com/api/container_registry`, `docs.gitlab.com/api/rest`). A repository's `path` is its name at the
-//! registry. The token goes as `Authorization: Bearer`, which GitLab takes for personal, group and project access tokens
-//! as it takes `PRIVATE-TOKEN`.
+//! `GET /api/v4/groups/:id/registry/repositories`, subgroups included, and `GET
+//! /api/v4/projects/:id/registry/repositories`; numbered pages of at most 100, with `Link`, `X-Next-Page` and, up to
+//! 10,000 entries, `X-Total` (`docs.gitlab.com/api/container_registry`, `docs.gitlab.com/api/rest`). A repository's
+//! `path` is its name at the registry. The token goes as `Authorization: Bearer`, which GitLab takes for personal,
+//! group and project access tokens as it takes `PRIVATE-TOKEN`.
 //!
-//! # Whether the token is alive
+//! # Whether the token is valid
 //!
-//! `GET /api/v4/personal_access_tokens/self` answers a personal, group or project access token of any scope with 200, an
-//! OAuth token with 400, a dead one with 401, and does not exist before GitLab 15.5. `GET /api/v4/user` answers OAuth
-//! tokens and old servers, `GET /api/v4/job` the token of a CI job. The API takes no deploy token at all
+//! `GET /api/v4/personal_access_tokens/self` answers a personal, group or project access token of any scope with 200,
+//! an OAuth token with 400, a dead one with 401, and does not exist before GitLab 15.5. `GET /api/v4/user` answers
+//! OAuth tokens and old servers, `GET /api/v4/job` the token of a CI job. The API takes no deploy token at all
 //! (`docs.gitlab.com/api/rest/authentication`): one is refused as a dead one is.
 //!
-//! # Groups and projects that are not there
+//! # Groups and projects that do not exist
 //!
 //! Their list is 404, and so are `/api/v4/groups/NAME` and `/api/v4/projects/NAME`, also where the token may not see
 //! them.

@@ -1,17 +1,17 @@
-//! Harbor's own API, for logins that its catalog refuses: everybody but system accounts.
+//! Harbor's own API, for logins that its catalog refuses: all except system accounts.
 //!
-//! `GET /api/v2.0/projects` and, for each, `GET /api/v2.0/projects/{project_name}/repositories`, numbered pages of at most
-//! 100 with `Link` and `X-Total-Count` (api/v2.0/swagger.yaml). A repository's `name` has its project before it.
+//! `GET /api/v2.0/projects` and, for each, `GET /api/v2.0/projects/{project_name}/repositories`, numbered pages of at
+//! most 100 with `Link` and `X-Total-Count` (api/v2.0/swagger.yaml). A repository's `name` has its project before it.
 //!
-//! # Whether the login is alive
+//! # Whether the login is valid
 //!
-//! Harbor takes a login that it does not know for none, and answers with what is public
+//! Harbor treats a request with an unknown login as anonymous, and lists public projects
 //! (src/server/middleware/security). `GET /api/v2.0/users/current` is 200 for a user, 412 for a robot account, which is
 //! no user, and 401 for a dead login (src/server/v2.0/handler/user.go, `GetCurrentUserInfo`).
 //!
-//! # Projects that are not there
+//! # Projects that do not exist
 //!
-//! Their list is 403 to a login, as if they belonged to another account, or 404
+//! Their list is 403 with a login, as if another user owned them, or 404
 //! (src/server/v2.0/handler/base.go, `HasProjectPermission`), and so is `/api/v2.0/projects/NAME`.
 
 use serde::Deserialize;

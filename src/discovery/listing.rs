@@ -1,5 +1,5 @@
-//! What an API's own way of listing is: where its lists begin, how an answer is read, and which questions show that its
-//! login is alive and that an owner is there. All of it is pure: what is sent, bounded and checked is in `api`.
+//! How one API lists repositories: where its lists begin, how a response is parsed, and which requests show that the
+//! login is valid and that an owner exists. Pure: requests, bounds and checks are in `api`.
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -9,31 +9,31 @@ use url::Url;
 
 use crate::registry::api::{Api, ApiAnswer, NextPage, Proof};
 
-/// One API's way of listing.
+/// How one API lists repositories.
 pub(super) trait ApiListing: std::fmt::Debug + Send + Sync {
     /// The first page of each list.
     fn begin(&self, api: &Api) -> Vec<PageRequest>;
 
-    /// Reads one answer.
+    /// Parses one response.
     fn read(&self, api: &Api, ask: &PageRequest, answer: &ApiAnswer) -> Result<ListAnswer, serde_json::Error>;
 
-    /// Whether its next page can still be asked for tomorrow and then follows this one: a key, and not a number, under
-    /// which everything moves when a repository is removed.
+    /// Whether the next page is addressed by a key and not by a number. A key stays valid when a repository is removed,
+    /// so another walk can continue from it.
     fn keeps_place(&self) -> bool {
         false
     }
 
-    /// The questions that show whether its login is alive. None where the way of logging in shows that already.
+    /// Requests that show whether the login is valid. Empty if logging in shows that already.
     fn proofs(&self, _: &Api) -> Vec<Proof> {
         Vec::new()
     }
 
-    /// All the places where the owner of a list can be. None where an owner that is not there cannot be told.
+    /// All URLs at which the owner of a list may exist. Empty if a missing owner cannot be detected.
     fn owners(&self, _: &Api, _: &PageRequest) -> Vec<Url> {
         Vec::new()
     }
 
-    /// Whether an owner that is not there may be answered for with 403.
+    /// Whether the API may answer 403 for an owner that does not exist.
     fn hides_owners(&self) -> bool {
         false
     }
@@ -44,16 +44,16 @@ pub(super) trait ApiListing: std::fmt::Debug + Send + Sync {
 pub(super) struct PageRequest {
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub(super) url: Url,
-    /// Which list, for messages: `repositories of my-org`.
+    /// The list, for messages: `repositories of my-org`.
     pub(super) list: String,
-    /// Which page of it, from 1.
+    /// The number of the page, from 1.
     pub(super) number: u64,
-    /// The entries of the pages before it.
+    /// How many entries the pages before it had.
     pub(super) before: u64,
-    /// Whose repositories it lists, where that is one owner's.
+    /// The owner whose repositories it lists, if there is one.
     #[serde(default)]
     pub(super) owner: Option<String>,
-    /// Whether the configuration names the owner, and not the API.
+    /// Whether the owner is named by the configuration and not by the API.
     #[serde(default)]
     pub(super) is_configured: bool,
 }
@@ -85,29 +85,29 @@ fn from_text<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Url, D::Error>
     Url::parse(&String::deserialize(json)?).map_err(serde::de::Error::custom)
 }
 
-/// What an answer holds.
+/// A parsed response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ListAnswer {
-    /// The entries, of whatever they are, by what tells one from another.
+    /// An identity for each entry, whatever the entries are.
     pub(super) entries: Vec<String>,
     /// The repositories among them.
     pub(super) names: Vec<String>,
-    /// What is said of the next page of the same list.
+    /// The next page of the same list.
     pub(super) next: NextPage,
-    /// How many entries the list has in all, where that is told.
+    /// How many entries the whole list has, if the response tells.
     pub(super) total: Option<u64>,
-    /// When the newest of the entries was created, where that is told.
+    /// When the newest of the entries was created, if the response tells.
     pub(super) newest: Option<DateTime<Utc>>,
     /// Further lists that it names.
     pub(super) lists: Vec<PageRequest>,
 }
 
-/// A list of JSON; `null` is an empty one, as Go's servers write it.
+/// A JSON list; `null` is an empty list, as servers in Go write it.
 pub(super) fn list<T: DeserializeOwned>(answer: &ApiAnswer) -> Result<Vec<T>, serde_json::Error> {
     serde_json::from_slice::<Option<Vec<T>>>(&answer.body).map(Option::unwrap_or_default)
 }
 
-/// A field that has to be there and may be `null`; serde takes a missing one for `null` unless it is told how to read it.
+/// A required field that may be `null`. Without this, serde would accept a missing field as `null`.
 pub(super) fn nullable<'de, T, D>(json: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -116,7 +116,7 @@ where
     Option::<Vec<T>>::deserialize(json).map(Option::unwrap_or_default)
 }
 
-/// A time that may be missing, and counts as missing where it cannot be read.
+/// A time that may be missing. A time that cannot be parsed counts as missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(pub(super) Option<DateTime<Utc>>);
 

@@ -1,5 +1,5 @@
-//! Where repository names come from: the registry's own catalog, a list of the configuration, or an API that the registry
-//! has beside the protocol. A walk does not know the difference. Knows no HTTP: requests go through the registry's client.
+//! Finds the names of repositories: in the registry's catalog, in a list of the configuration, or through the
+//! registry's own API. A walk does not know the difference. Knows no HTTP: requests go through the registry's client.
 
 mod acr;
 mod api;
@@ -28,7 +28,7 @@ use crate::registry::api::{ApiLogin, ApiSettings};
 use api::ApiDiscovery;
 use listing::ApiListing;
 
-/// The discovery that these settings ask for.
+/// The discovery of these settings.
 pub fn of(settings: &DiscoverySettings, client: &Client) -> Box<dyn Discovery> {
     let over_api = |api: &ApiSettings, needs, listing: Box<dyn ApiListing>| -> Box<dyn Discovery> {
         Box::new(ApiDiscovery::new(client.api(api.clone(), needs), listing))

@@ -1,15 +1,15 @@
-//! Lists in numbered pages, and whether all of a list was seen. Pure.
+//! Decides whether a list in numbered pages was read completely. Pure.
 //!
-//! Each page is cut out of the list as it stands at that moment. Where an entry of an earlier page is deleted while the
-//! list is read, all that follow move up, and the first entry of the next page is never shown, though it was there
-//! throughout. Three things tell of it: the total changes from page to page; fewer entries were seen than the total
-//! says; or, where creation hides a deletion from the totals, an entry was created after the first page was answered.
-//! The list is then read again, until a reading is free of all that, or has the same entries as the one before. What
-//! any reading showed is listed. After [`MOST_READINGS`] the walk goes on, and says what may be missing.
+//! A server cuts each page out of the list as it is at that moment. If an entry of an earlier page is deleted while the
+//! list is read, all following entries move up, and the first entry of the next page is never shown. Three signs show
+//! this: the total changes from page to page; fewer entries were seen than the total says; or an entry was created
+//! after the first page was answered, which may hide a deletion from the totals. Then the list is read again, until a
+//! reading has none of these signs, or has the same entries as the one before. The entries of all readings are listed.
+//! After [`MOST_READINGS`] the walk goes on, and reports that entries may be missing.
 //!
-//! Where no total is told, only two readings with the same entries will do, unless the list is a single page. What
-//! cannot be seen: an entry is deleted and another created between the same two pages, by a server that tells neither
-//! its time nor when the entry was created.
+//! Without a total, two readings with the same entries are needed, unless the list is a single page. One case stays
+//! unseen: an entry is deleted and another created between the same two pages, and the server sends neither its time
+//! nor the time of creation.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -21,10 +21,10 @@ use super::listing::{ListAnswer, PageRequest};
 use crate::registry::api::Api;
 use crate::registry::api::NextPage;
 
-/// How often a list is read that keeps changing meanwhile.
+/// How often a list is read at most that changes while it is read.
 const MOST_READINGS: u32 = 4;
 
-/// How many empty pages in a row are passed over where the total says that there is more.
+/// How many empty pages in a row are skipped if the total says that there are more entries.
 const MOST_EMPTY: u32 = 2;
 
 /// The readings of one list.
@@ -32,9 +32,9 @@ const MOST_EMPTY: u32 = 2;
 pub(super) struct ListReadings {
     /// Keyed at random, so that no server can choose entries that collide.
     hashers: (RandomState, RandomState),
-    /// How many there were before this one.
+    /// How many readings were finished.
     before: u32,
-    /// What the one before had.
+    /// The entries of the previous reading.
     last: Option<Entries>,
     now: ListReading,
 }
@@ -62,29 +62,29 @@ struct ListReading {
     has_grown: bool,
 }
 
-/// What the pages said of how many entries there are.
+/// The total number of entries by the pages of a reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Total {
     #[default]
     Untold,
     Told(u64),
-    /// One page said this, and another that.
+    /// The pages named different totals.
     Moved,
 }
 
-/// What the end of a reading means.
+/// How a reading ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReadingEnd {
-    /// Every entry that was there throughout was seen.
+    /// Every entry that existed throughout was seen.
     Whole,
-    /// The list is to be read again from its first page.
+    /// The list must be read again from its first page.
     Again,
-    /// Entries may be missing: why.
+    /// Entries may be missing, for this reason.
     Short(String),
 }
 
 impl ListReadings {
-    /// Which reading this is, from 1.
+    /// The number of this reading, from 1.
     pub(super) fn number(&self) -> u32 {
         self.before + 1
     }
@@ -158,7 +158,7 @@ impl ListReadings {
 }
 
 impl ListReading {
-    /// Whether nothing can have moved while it was read.
+    /// Whether no entry can have moved during the reading.
     fn is_sound(&self) -> bool {
         self.pages <= 1 || (self.total == Total::Told(self.entries.count) && !self.has_grown)
     }

@@ -1,16 +1,17 @@
-//! Quay's own API: the repositories of organizations and users, for those whose robot sees too little of the catalog.
+//! Quay's own API: the repositories of organizations and users, if a robot account sees too little of the catalog.
 //!
-//! `GET /api/v1/repository?namespace=…&public=true` answers `{"repositories": [{"namespace", "name", …}], "next_page"}`;
-//! `next_page` is an encrypted key that goes back as it is (endpoints/api/repository.py, `RepositoryList`). Robots cannot
-//! ask: it takes an OAuth token of an application.
+//! `GET /api/v1/repository?namespace=…&public=true` answers `{"repositories": [{"namespace", "name", …}],
+//! "next_page"}`; `next_page` is an encrypted key that goes back as it is (endpoints/api/repository.py,
+//! `RepositoryList`). Robots cannot ask: it takes an OAuth token of an application.
 //!
-//! # Whether the token is alive
+//! # Whether the token is valid
 //!
-//! Quay takes a token that has expired, was revoked or never existed for none, and answers with what is public, unless
-//! anonymous access is off. `GET /api/v1/repository?starred=true` is 200 with a live token of any scope,
-//! and 400 for everybody else, as there is no user whose stars could be listed (the same file, `RepositoryList.get`).
+//! If a token has expired, was revoked or never existed, Quay treats the request as anonymous and lists public
+//! repositories, unless anonymous access is off. `GET /api/v1/repository?starred=true` is 200 with a valid token of any
+//! scope, and 400 otherwise, because there is no user whose stars could be listed (the same file,
+//! `RepositoryList.get`).
 //!
-//! # Namespaces that are not there
+//! # Namespaces that do not exist
 //!
 //! Their list is empty. `/api/v1/organization/NAME` and `/api/v1/users/NAME` are then both 404
 //! (endpoints/api/organization.py, endpoints/api/user.py), whatever the token's scope.

@@ -1,9 +1,9 @@
-//! Names, or whatever else is text, that were met.
+//! A set of texts that were seen before, in little memory.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-/// A set of texts. Two keyed hashes are kept of each, not the text itself; no two that there are have both in common.
+/// A set of texts. Stores two keyed hashes of each text instead of the text; both together are unique in practice.
 #[derive(Debug, Default)]
 pub(super) struct SeenTexts {
     hashers: (RandomState, RandomState),
@@ -11,7 +11,7 @@ pub(super) struct SeenTexts {
 }
 
 impl SeenTexts {
-    /// Adds a text; false if it was met before.
+    /// Adds a text; false if it was added before.
     pub(super) fn is_new(&mut self, text: &str) -> bool {
         self.texts.insert((self.hashers.0.hash_one(text), self.hashers.1.hash_one(text)))
     }

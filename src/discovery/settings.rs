@@ -1,32 +1,32 @@
-//! What the configuration says about where names come from.
+//! Settings of the discovery of names.
 
 use crate::registry::api::{ApiLogin, ApiSettings};
 
-/// Where the names of a registry's repositories come from.
+/// How the names of a registry's repositories are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DiscoverySettings {
     /// `/v2/_catalog`.
     #[default]
     Catalog,
-    /// These names, and no request.
+    /// These names; no request is sent.
     Listed(Vec<String>),
     /// Quay's API, by namespace: organizations and users.
     Quay {
-        /// Where, and with which token.
+        /// URL and token of the API.
         api: ApiSettings,
         /// At least one.
         namespaces: Vec<String>,
     },
     /// Harbor's API, by project.
     Harbor {
-        /// Where, and with which login.
+        /// URL and login of the API.
         api: ApiSettings,
-        /// None: all projects that the login shows.
+        /// Empty: all projects that the login may see.
         projects: Vec<String>,
     },
     /// GitLab's API, by group and project; each a path or a number.
     Gitlab {
-        /// Where, and with which token.
+        /// URL and token of the API.
         api: ApiSettings,
         /// Groups, with their subgroups.
         groups: Vec<String>,
@@ -35,7 +35,7 @@ pub enum DiscoverySettings {
     },
     /// Docker Hub's API, by namespace.
     DockerHub {
-        /// Where, and with which login.
+        /// URL and login of the API.
         api: ApiSettings,
         /// At least one.
         namespaces: Vec<String>,
@@ -44,7 +44,7 @@ pub enum DiscoverySettings {
     Acr,
     /// Gitea's and Forgejo's packages, by owner.
     Gitea {
-        /// Where, and with which token.
+        /// URL and token of the API.
         api: ApiSettings,
         /// Users and organizations, at least one.
         owners: Vec<String>,
@@ -52,7 +52,7 @@ pub enum DiscoverySettings {
 }
 
 impl DiscoverySettings {
-    /// The login of an API; none where names come from the registry itself, with its own login.
+    /// The login of the API; `None` if names come from the registry itself, with the registry's login.
     pub fn login(&self) -> Option<&ApiLogin> {
         match self {
             Self::Catalog | Self::Listed(_) | Self::Acr => None,

@@ -50,8 +50,8 @@ fn body(text: &str) -> Goes {
 }
 
 impl DiscoveryRig {
-    /// Answers each target, a path with its query, in its own way; one that stands here several times, in turn, the last
-    /// for ever; every other with 404, but for proofs of a living login.
+    /// Answers each target, a path with its query, in its own way; one that stands here several times, in turn, the
+    /// last for ever; every other with 404, but for proofs of a living login.
     async fn new(answers: Vec<(&'static str, Goes)>) -> Self {
         let asked = std::sync::Mutex::new(Vec::<String>::new());
         let answer = move |seen: &SeenRequest, _| {

@@ -1,4 +1,4 @@
-//! Why a run did not end well, in words for people and one for machines.
+//! Why a run is not complete: a code for machines, a message and a remedy for people.
 
 use std::error::Error;
 use std::io;
@@ -10,16 +10,17 @@ use crate::registry::{Fault, RegistryError};
 use crate::state::{Refusals, StateError};
 use crate::walk::WalkError;
 
-/// Why a run did not end well.
+/// Why a run is not complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// A word of a closed list: a registry's [`Fault`], a [`Verdict`], `no_progress`, `state`, `locked` or `served`.
+    /// One of a fixed list of codes: a registry's [`Fault`], a [`Verdict`], `no_progress`, `state`, `locked` or
+    /// `served`.
     pub code: &'static str,
-    /// What happened and where.
+    /// What happened, and where.
     pub message: String,
-    /// What to do now.
+    /// What to do.
     pub remedy: Option<String>,
-    /// Whether a credential is to blame.
+    /// Whether a credential was rejected, or lacks a permission.
     pub is_authentication: bool,
 }
 

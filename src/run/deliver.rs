@@ -1,4 +1,4 @@
-//! From one sealed snapshot to all sinks. Retries and their bound are here, so that no sink has its own.
+//! Delivers one sealed snapshot to all sinks, with bounded retries. Sinks themselves do not retry.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use crate::error_chain::chain;
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What one sink did with a snapshot.
+/// The result of delivering a snapshot to one sink.
 #[derive(Debug)]
 pub struct SinkOutcome {
     /// The sink's configured name.
     pub sink: String,
-    /// Its receipt, or why there is none.
+    /// The receipt, or the error.
     pub result: Result<Receipt, DeliveryError>,
-    /// How often it was asked.
+    /// Number of attempts.
     pub attempts: u32,
-    /// How long it took, pauses included.
+    /// The duration, pauses included.
     pub took: Duration,
-    /// Whether the next run delivers it: it is kept, and so is what the sink gets.
+    /// Whether the next run delivers the snapshot to this sink.
     pub owed: bool,
 }
 
-/// A sink does not have the snapshot.
+/// Why a sink does not have the snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// The sink says so.
+    /// The sink failed.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// We were told to stop first.
+    /// The run was told to stop first.
     #[error("interrupted")]
     Interrupted,
 }

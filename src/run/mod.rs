@@ -1,5 +1,5 @@
-//! One run of one registry, from slot to report. Never returns `Err`: failure is data, and everything that went wrong
-//! stands in the report, which whoever asked for the run shows and counts.
+//! One run of one registry, from slot to report. Never returns `Err`: a failure is part of the report, which the caller
+//! shows and counts.
 
 mod blocking;
 mod cause;
@@ -37,16 +37,16 @@ use context::RunContext;
 use seal::{seal, sealed_before};
 use verdict::WalkAttempt;
 
-/// Runs by hand in quick succession, which are named after whole seconds, may stand so far ahead of the clock; the next
-/// one waits. One that would stand ahead of it by more than twice that does not: then the clock was set back.
+/// Runs are identified by whole seconds, so manual runs in quick succession get times ahead of the clock. At more than
+/// this, the next manual run waits. At more than twice this, it does not wait: the clock was set back.
 const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
-/// What an observer may look at while a run goes on.
+/// What an observer can read during a run.
 #[derive(Clone, Debug)]
 pub struct Watch {
-    /// Pages and names.
+    /// Counts of pages and names.
     pub progress: Arc<WalkProgress>,
-    /// The protocol's counters and token; none if the registry's settings do not make a client.
+    /// The client, with its counters and its token; `None` if the registry's settings are invalid.
     pub client: Option<Client>,
 }
 
@@ -58,17 +58,17 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Prepares a run that a person asked for.
+    /// Prepares a manual run.
     pub fn new(plan: &'a Plan) -> Self {
         Self { context: RunContext::new(plan, None), progress: Arc::default() }
     }
 
-    /// Prepares the run of a slot of the schedule. It is not sent out while the credentials are known to be refused.
+    /// Prepares a scheduled run. It sends nothing while the credentials are known to be rejected.
     pub fn scheduled(plan: &'a Plan, slot: DateTime<Utc>) -> Self {
         Self { context: RunContext::new(plan, Some(slot)), progress: Arc::default() }
     }
 
-    /// What to look at while it goes on.
+    /// What an observer can read during the run.
     pub fn watch(&self) -> Watch {
         Watch { progress: Arc::clone(&self.progress), client: self.context.client.as_ref().ok().cloned() }
     }
@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
         RunReport { redelivered, ..report }
     }
 
-    /// Takes the slot and does what is left to do for it; where all that was left was `redelivered`, takes that.
+    /// Takes the slot and runs it. If only the delivery was missing, `redelivered` is its result.
     async fn serve(
         self,
         mut state: RegistryState,
@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
         self.end(state, judged.into(), sinks).await
     }
 
-    /// Why nothing is to be sent now, if so: the schedule does not go on sending credentials that are refused.
+    /// Why nothing is sent now: a scheduled run does not send credentials again that were rejected too often.
     async fn hold_back(&self, state: &RegistryState) -> Option<RunReport> {
         self.context.slot?;
         let refusals = state.history().refusals.as_ref().filter(|refusals| refusals.is_suspended())?;
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
         is_held_back.then(|| self.report(RunOutcome::Suspended(Cause::of_refusals(refusals))))
     }
 
-    /// Lets the clock catch up with a run by hand; `None` if it was told to stop meanwhile.
+    /// Waits until the clock has nearly reached the time of a manual run; `None` if the run is told to stop meanwhile.
     async fn waits_for_the_clock(&self, state: &RegistryState, stop: &CancellationToken) -> Option<()> {
         let ahead = state.ahead_of(self.context.now());
         if self.context.slot.is_none() && ahead > AHEAD && ahead <= AHEAD * 2 {
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes down how it ended.
+    /// Stores how the run ended.
     async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
         let mut history = outcome::remembered(state.history(), self.context.slot, &judged, &sinks, self.context.now());
         if let Ok(client) = &self.context.client {
@@ -180,13 +180,13 @@ impl<'a> Run<'a> {
         .await;
         if let Err(e) = written {
             // The next run asks those sinks again, which changes nothing there: no reason to call this run a failure.
-            warn!(registry = %self.context.plan.name, "how this run ended is not written down: {}", chain(&e));
+            warn!(registry = %self.context.plan.name, "how this run ended cannot be stored: {}", chain(&e));
         }
         drop(state);
         RunReport { sinks, history: Some(history), ..self.report(RunOutcome::Judged(Box::new(judged))) }
     }
 
-    /// Walks and judges, and writes nothing that remains: no slot, no state, no sink.
+    /// Walks and judges without writing anything that remains: no slot, no state, no sink.
     pub async fn rehearse(self, stop: &CancellationToken) -> RunReport {
         let previous = match state::previous(&self.context.plan.state, &self.context.plan.name) {
             Ok(previous) => previous,
@@ -208,12 +208,12 @@ impl<'a> Run<'a> {
         let id = SnapshotId::new(self.context.plan.name.clone(), slot);
         if slot > self.context.now() + AHEAD * 2 {
             let run_id = id.run_id();
-            warn!(registry = %id.registry, %run_id, "{run_id} is ahead of the clock, as the run before it was: was the clock set back?");
+            warn!(registry = %id.registry, %run_id, "{run_id} is ahead of the clock, like the run before it; was the clock set back?");
         }
         id
     }
 
-    /// A walk that was cut off, if this run is to go on with it; what is left of any other is removed.
+    /// The interrupted walk that this run resumes; the files of any other walk are removed.
     fn unfinished(&self, state: &RegistryState) -> Option<Unfinished> {
         let (within, fingerprint) = (self.context.plan.walk.resume_within, &self.context.plan.config_sha256);
         match Unfinished::find(&state.walk_directory(), fingerprint, within, self.context.started_at) {
@@ -221,21 +221,21 @@ impl<'a> Run<'a> {
             Err(NotResumed::Nothing) => {}
             Err(why) => {
                 let registry = &self.context.plan.name;
-                info!(%registry, "begins anew and not where the last walk was cut off: {}", chain(&why));
+                info!(%registry, "the interrupted walk is not resumed: {}", chain(&why));
                 state.discard_walk();
             }
         }
         None
     }
 
-    /// What the last snapshot holds, where manifests are to be read.
+    /// The last snapshot, if manifests are to be read.
     fn known(&self, state: &RegistryState) -> Option<Arc<SnapshotLookup>> {
         if self.context.plan.walk.depth < Depth::Manifests {
             return None;
         }
         let known = state.last()?.and_then(|sealed| SnapshotLookup::open(&sealed));
         let known = known.unwrap_or_else(|e| {
-            warn!(registry = %self.context.plan.name, "all manifests are fetched anew, as the last snapshot cannot be read: {}", chain(&e));
+            warn!(registry = %self.context.plan.name, "all manifests are fetched again, because the last snapshot cannot be read: {}", chain(&e));
             None
         });
         known.map(Arc::new)
@@ -251,13 +251,13 @@ impl<'a> Run<'a> {
         let registry = &self.context.plan.name;
         if let Some(unfinished) = unfinished {
             let described = unfinished.described();
-            info!(%registry, "goes on with {described}");
+            info!(%registry, "resumes {described}");
             let walk = self.walk(WalkStart::Unfinished(Box::new(unfinished)), known.clone(), stop).await;
             let WalkAttempt::Done { walked, .. } = walk else { return walk };
             let WalkEnd::Stale(error) = &walked.ended else {
                 return WalkAttempt::Done { walked, resumed: Some(described) };
             };
-            info!(%registry, "begins anew, as there is no going on from there: {}", chain(error));
+            info!(%registry, "starts again from the first page, as the walk cannot be resumed: {}", chain(error));
         }
         let resumable = !self.context.plan.walk.resume_within.is_zero();
         let fingerprint = resumable.then(|| self.context.plan.config_sha256.clone());
@@ -301,8 +301,8 @@ impl<'a> Run<'a> {
         WalkAttempt::Done { walked: Box::new(walked), resumed: None }
     }
 
-    /// A snapshot that a killed run, or a failing sink, left undelivered goes out first: sinks are idempotent, so those
-    /// that have it change nothing.
+    /// Delivers the last snapshot to the sinks that have no receipt for it, because a run was killed or the sink
+    /// failed. Sinks are idempotent.
     async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) -> Vec<SinkOutcome> {
         let is_missing = |(name, sink): &&(String, Arc<dyn Sink>)| sink.keeps() && !state.is_delivered(name);
         let missing: Vec<_> = self.context.plan.sinks.iter().filter(is_missing).cloned().collect();
@@ -312,21 +312,21 @@ impl<'a> Run<'a> {
         let sealed = match state.last() {
             Some(Ok(sealed)) => sealed,
             Some(Err(e)) => {
-                warn!(registry = %self.context.plan.name, "the last snapshot is not delivered again: {}", chain(&e));
+                warn!(registry = %self.context.plan.name, "the last snapshot cannot be delivered: {}", chain(&e));
                 return Vec::new();
             }
             None => return Vec::new(),
         };
         let run_id = sealed.snapshot.id().run_id();
-        info!(registry = %self.context.plan.name, %run_id, "{run_id} goes to the sinks that do not have it yet");
+        info!(registry = %self.context.plan.name, %run_id, "{run_id} is delivered to the sinks that do not have it");
         let outcomes = deliver::to_all(&missing, &sealed.snapshot, stop).await;
         for outcome in outcomes.iter().filter(|o| o.result.is_err()) {
-            warn!(registry = %self.context.plan.name, %run_id, sink = %outcome.sink, "{run_id} is still undelivered: {outcome}");
+            warn!(registry = %self.context.plan.name, %run_id, sink = %outcome.sink, "{run_id} is still not delivered: {outcome}");
         }
         let mut history = state.history().clone();
         outcome::note_sinks(&mut history, &outcomes, self.context.now());
         if let Err(e) = state.ended(history, receipts(&outcomes)) {
-            warn!(registry = %self.context.plan.name, "receipts are not written down: {}", chain(&e));
+            warn!(registry = %self.context.plan.name, "receipts cannot be stored: {}", chain(&e));
         }
         outcomes
     }
@@ -346,7 +346,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The receipts of those sinks that took a snapshot.
+/// The receipts of the sinks that accepted the snapshot.
 fn receipts(outcomes: &[SinkOutcome]) -> Vec<(String, Receipt)> {
     outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone()))).collect()
 }

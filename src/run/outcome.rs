@@ -1,4 +1,4 @@
-//! What a run leaves to be remembered: how it ended, what the sinks said, and whether the credentials were taken.
+//! The history after a run: how it ended, what the sinks returned, and whether the credentials were accepted.
 
 use chrono::{DateTime, Utc};
 use stocktake_sink::Verdict;
@@ -117,7 +117,7 @@ async fn has_a_secret(client: &Client, before: &Refusals) -> bool {
 
 fn new_salt() -> String {
     let mut salt = [0; 16];
-    // Not a secret: only no two registries are to have the same.
+    // Not a secret; it only differs from registry to registry.
     fastrand::fill(&mut salt);
     hex::encode(salt)
 }

@@ -1,4 +1,4 @@
-//! What one run is told: the configuration of a registry, with its sinks built.
+//! The configuration of one run, with its sinks built.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use crate::registry::{self, Observer};
 use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
 
-/// Everything one run needs to know: the configuration of a registry, with its sinks built.
+/// The configuration of one run, with its sinks built.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The configured name of the registry.
     pub name: RegistryName,
     /// The registry.
     pub registry: registry::RegistrySettings,
-    /// Where the names of its repositories come from.
+    /// How the names of its repositories are found.
     pub discovery: DiscoverySettings,
-    /// What to keep of it.
+    /// What is read of it.
     pub walk: WalkSettings,
-    /// How sceptical to be.
+    /// How strictly the walk is judged.
     pub judge: JudgeSettings,
-    /// Where snapshots go, by their configured names.
+    /// The sinks, with their configured names.
     pub sinks: Vec<(String, Arc<dyn Sink>)>,
     /// The state directory of all registries.
     pub state: PathBuf,
     /// SHA-256 of the configuration, hex.
     pub config_sha256: String,
-    /// Who counts requests.
+    /// Counts requests.
     pub meter: Arc<dyn Observer>,
 }
 

@@ -1,4 +1,4 @@
-//! What a run tells whoever asked for it.
+//! The report of a run.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::{RegistryName, RunRecord, Trigger, Verdict};
@@ -9,7 +9,7 @@ use super::verdict::Judged;
 use super::{Cause, DeliveryError, SinkOutcome};
 use crate::state::History;
 
-/// What became of one run.
+/// The report of one run.
 #[derive(Debug)]
 pub struct RunReport {
     /// The registry.
@@ -18,39 +18,39 @@ pub struct RunReport {
     pub started_at: DateTime<Utc>,
     /// When it ended, sinks included.
     pub finished_at: DateTime<Utc>,
-    /// How far it got.
+    /// How the run ended.
     pub outcome: RunOutcome,
-    /// What each sink did; empty where there was nothing to deliver.
+    /// The result of each sink; empty if nothing was delivered.
     pub sinks: Vec<SinkOutcome>,
-    /// What sinks did, before this run, with the snapshot of the one before.
+    /// The results of delivering the previous snapshot before this run.
     pub redelivered: Vec<SinkOutcome>,
-    /// Who asked for it.
+    /// Whether a schedule or a person started it.
     pub trigger: Trigger,
-    /// What is remembered from now on, this run included; none where it did not get to a verdict.
+    /// The history including this run; `None` if the run got no verdict.
     pub history: Option<History>,
-    /// Whether nothing was meant to be written.
+    /// Whether it was a dry run, which writes nothing.
     pub dry_run: bool,
 }
 
-/// How far a run got.
+/// How a run ended.
 #[derive(Debug)]
 pub enum RunOutcome {
-    /// To a verdict.
+    /// With a verdict.
     Judged(Box<JudgedRun>),
-    /// Another run of this registry was in progress, or that of this slot had ended before.
+    /// It did not start: another run of this registry is in progress, or the slot was run before.
     Skipped(Cause),
-    /// The credentials are known to be refused, and are not sent again before they change or a person asks.
+    /// It sent nothing: the credentials were rejected too often, and have not changed since.
     Suspended(Cause),
-    /// The state directory could not be used.
+    /// It did not start: the state directory cannot be used.
     NotBegun(Cause),
-    /// It was told to stop while it walked.
+    /// It was told to stop before it had a verdict.
     Interrupted {
-        /// Whether another run may go on from there.
+        /// Whether another run can resume the walk.
         resumable: bool,
     },
 }
 
-/// The verdict and what led to it.
+/// A run with a verdict.
 #[derive(Debug)]
 pub struct JudgedRun {
     /// The row of table `runs`.
@@ -59,7 +59,7 @@ pub struct JudgedRun {
     pub cause: Option<Cause>,
     /// Monitored repositories among the rows.
     pub monitored: u64,
-    /// Whether another run may go on where this walk was cut off.
+    /// Whether another run can resume the walk.
     pub resumable: bool,
 }
 
@@ -70,23 +70,23 @@ impl From<Judged> for JudgedRun {
     }
 }
 
-/// The worst thing to be said of a run, from good to bad; what the exit code is made of.
+/// How bad a run ended, from good to bad; the exit code is derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunSeverity {
-    /// Complete, and every sink has it.
+    /// Complete, and every sink accepted the snapshot.
     Good,
-    /// Gaps, or a list of names that was cut short.
+    /// The inventory has gaps, or the walk ended early.
     Partial,
-    /// Nothing was published, or a sink does not have it.
+    /// Nothing was published, or a sink failed.
     Failed,
-    /// A credential is to blame.
+    /// A credential was rejected, or lacks a permission.
     Authentication,
-    /// Told to stop.
+    /// The run was told to stop.
     Interrupted,
 }
 
 impl RunReport {
-    /// The worst thing to be said of it.
+    /// The worst of its own result and those of its sinks.
     pub fn severity(&self) -> RunSeverity {
         let own = match &self.outcome {
             RunOutcome::Judged(judged) if judged.cause.as_ref().is_some_and(|c| c.is_authentication) => {
@@ -110,7 +110,7 @@ impl RunReport {
         sinks.fold(own, RunSeverity::max)
     }
 
-    /// Writes the log's word on it: one event for the run, one for each sink that does not have its snapshot.
+    /// Logs one event for the run, and one for each sink that failed.
     pub fn log(&self) {
         let registry = &self.registry;
         let code = self.cause().map_or("", |cause| cause.code);
@@ -132,21 +132,21 @@ impl RunReport {
                         duration_ms, "{run_id} is {verdict}{reason}");
                 }
             }
-            RunOutcome::Suspended(_) => error!(%registry, code, "{registry} is not asked{reason}"),
-            RunOutcome::Skipped(_) => warn!(%registry, code, "{registry} is skipped{reason}"),
-            RunOutcome::NotBegun(_) => error!(%registry, code, "{registry} could not begin{reason}"),
+            RunOutcome::Suspended(_) => error!(%registry, code, "{registry}: nothing was sent{reason}"),
+            RunOutcome::Skipped(_) => warn!(%registry, code, "{registry}: run skipped{reason}"),
+            RunOutcome::NotBegun(_) => error!(%registry, code, "{registry}: the run could not start{reason}"),
             RunOutcome::Interrupted { resumable } => {
-                let later = if *resumable { "; another run may go on from here" } else { "" };
-                warn!(%registry, "{registry} was interrupted; nothing is published{later}");
+                let later = if *resumable { "; another run can resume the walk" } else { "" };
+                warn!(%registry, "{registry}: the run was interrupted; nothing is published{later}");
             }
         }
         for outcome in self.sinks.iter().filter(|outcome| outcome.result.is_err()) {
             let (sink, attempts) = (&outcome.sink, outcome.attempts);
-            error!(%registry, %sink, attempts, "{registry} is not delivered to {sink}: {outcome}");
+            error!(%registry, %sink, attempts, "{registry}: not delivered to {sink}: {outcome}");
         }
     }
 
-    /// Why it did not end well.
+    /// Why the run is not complete.
     pub fn cause(&self) -> Option<&Cause> {
         match &self.outcome {
             RunOutcome::Judged(judged) => judged.cause.as_ref(),
@@ -155,7 +155,7 @@ impl RunReport {
         }
     }
 
-    /// How long it took, sinks included.
+    /// The duration, sinks included.
     pub fn duration(&self) -> TimeDelta {
         self.finished_at - self.started_at
     }

@@ -1,4 +1,5 @@
-//! From a judged walk to what sinks get: the sealed snapshot, or the record of a run that may not be published.
+//! Turns a judged walk into what sinks get: the sealed snapshot, or only the record of a run that must not be
+//! published.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use super::{Cause, JudgedRun};
 use crate::error_chain::chain;
 use crate::state::RegistryState;
 
-/// What a run of this very identity had sealed when it was killed: all that is left of it to do is delivered already.
+/// The snapshot that a run of this ID had sealed before it was killed. It was delivered at the start of this run.
 pub(super) fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<JudgedRun> {
     let sealed = state.last()?.ok().filter(|sealed| sealed.snapshot.id() == id)?;
     let record = sealed.snapshot.record().clone();
@@ -20,8 +21,9 @@ pub(super) fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<Ju
     Some(JudgedRun { record, cause, monitored: 0, resumable: false })
 }
 
-/// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot, and
-/// its slot is given up first: a run that is killed later must not come again under a name that sinks know as failed.
+/// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot,
+/// and its slot is given up first: a run that is killed later must not come again under a name that sinks know as
+/// failed.
 pub(super) fn seal(
     mut judged: Judged,
     mut state: RegistryState,
@@ -44,7 +46,7 @@ pub(super) fn seal(
     }
     if let Some(Err(e)) = slot.map(|slot| state.give_up(slot)) {
         let (registry, run_id) = (&judged.record.id.registry, judged.record.id.run_id());
-        warn!(%registry, %run_id, "no sink is told that {run_id} failed: {}", chain(&e));
+        warn!(%registry, %run_id, "cannot tell the sinks that {run_id} failed: {}", chain(&e));
         return (judged, None, state);
     }
     let snapshot = Snapshot::new(judged.record.clone(), BTreeMap::new());

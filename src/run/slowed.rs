@@ -1,4 +1,4 @@
-//! What a run tells of the limits that its registry sets to requests.
+//! The note in a run that its registry limits the rate of requests.
 
 use stocktake_sink::RunError;
 
@@ -15,8 +15,8 @@ pub(super) fn slowed(client: &Client) -> Option<RunError> {
     let kinds: Vec<_> =
         met.iter().map(|slowed| format!("{:.1} a second ({})", slowed.per_second, slowed.endpoint.as_str())).collect();
     let message = format!(
-        "the registry limits how often it may be asked: it turned {refused} requests away with 429 or 503, and was then \
-         asked more slowly, at the rate that it accepted, {}; to stay below the limit from the start, set \
+        "the registry limits the rate of requests: it answered {refused} of them with 429 or 503. They were then sent at the \
+         rate that it accepted, {}; to stay below the limit from the start, set \
          `requests_per_second: {:.0}`",
         kinds.join(", "),
         slowest.floor().max(1.0)

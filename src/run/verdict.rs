@@ -1,4 +1,4 @@
-//! From an ended walk to a verdict and the record of the run. Nothing is written here.
+//! Turns an ended walk into a verdict and the record of the run. Writes nothing.
 
 use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
 use tracing::warn;
@@ -144,8 +144,8 @@ impl EndedWalk {
             WalkEnd::Whole | WalkEnd::Limited | WalkEnd::Stopped => (WalkCompletion::Whole, None),
         };
         let mut seen = Self { ending, cause, counts, notes, unsealed: None, resumable };
-        // Reads and writes all rows once more, unless they came in order. Where another run may go on, what it needs for
-        // that remains.
+        // Reads and writes all rows once more, unless they came in order. Where another run may go on, what it needs
+        // for that remains.
         match on_disk(move || spool.finish()).await {
             Ok(unsealed) => seen.unsealed = Some(unsealed),
             Err(e) => {
@@ -210,7 +210,7 @@ impl EndedWalk {
         let counted = on_disk(move || newly_gone(&previous.directory, &tonight)).await;
         counted.unwrap_or_else(|e| {
             // Then they count as if all of them had been there: a lost file is no reason to believe more.
-            warn!("which repositories are newly gone cannot be looked up: {}", chain(&e));
+            warn!("cannot look up which repositories are newly gone: {}", chain(&e));
             more
         })
     }
@@ -276,12 +276,12 @@ fn with_shortfalls(reason: String, verdict: Verdict, counts: &WalkCounts) -> Str
 }
 
 fn gone_on_with(walk: &str) -> RunError {
-    let message = format!("this run goes on with {walk}; its times, requests, retries and tokens are its own alone");
+    let message = format!("this run resumes {walk}; its times, requests, retries and tokens count this run alone");
     RunError::of_run("resumed", message)
 }
 
 fn invalid_name(name: &str) -> RunError {
-    let message = format!("listed, but not a repository name by the specification, so left out: {name}");
+    let message = format!("left out, because its name breaks the specification: {name}");
     RunError::of_run("name_invalid", message)
 }
 

@@ -1,4 +1,4 @@
-//! Whether it is time: which slot is due, given what was run before.
+//! Decides which slot is due, given the slots that were run before.
 
 use std::time::Duration;
 
@@ -10,45 +10,45 @@ use super::{RunOnStart, Schedule, Slot};
 
 /// Up to here a run is on time.
 const ON_TIME: TimeDelta = TimeDelta::seconds(60);
-/// A past that is further ahead than this comes from a clock that was wrong, and not from one that was an hour or a time
-/// zone off.
+/// A past that is further ahead than this comes from a clock that was wrong, and not from one that was an hour or a
+/// time zone off.
 const FAR_AHEAD: TimeDelta = TimeDelta::hours(25);
 /// How often the run of a slot is begun, if it is cut off each time.
 const ATTEMPTS: u32 = 3;
 
-/// What is remembered of a registry's slots.
+/// The stored history of a registry's slots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotHistory {
-    /// When the registry was first met with this schedule: earlier slots are none of its.
+    /// When the daemon first loaded this schedule: earlier slots do not count as missed.
     pub first_seen: DateTime<Utc>,
-    /// The last slot that was run or passed over.
+    /// The last slot that was run or skipped.
     pub last: Option<TakenSlot>,
 }
 
-/// A slot that was run or passed over.
+/// A slot that was run or skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenSlot {
     /// The slot.
     pub slot: DateTime<Utc>,
-    /// Whether nothing is to be done for it any more.
+    /// Whether its run has ended, or it was skipped.
     pub ended: bool,
-    /// How often its run was begun.
+    /// How often its run was started.
     pub attempts: u32,
 }
 
 impl SlotHistory {
-    /// Nothing is remembered before now.
+    /// A history that begins now.
     pub fn new(now: DateTime<Utc>) -> Self {
         Self { first_seen: now, last: None }
     }
 
-    /// The run of this slot begins, once more if it is the last one.
+    /// Records that the run of this slot starts, again if it is the last slot.
     pub fn begin(&mut self, slot: DateTime<Utc>) {
         let before = self.last.filter(|last| last.slot == slot).map_or(0, |last| last.attempts);
         self.last = Some(TakenSlot { slot, ended: false, attempts: before.saturating_add(1) });
     }
 
-    /// The run of the last slot came to its end, or this slot and all before it are passed over.
+    /// Records that the run of this slot ended, or that this slot and all before it are skipped.
     pub fn end(&mut self, slot: DateTime<Utc>) {
         match &mut self.last {
             Some(last) if last.slot == slot => last.ended = true,
@@ -58,7 +58,7 @@ impl SlotHistory {
         }
     }
 
-    /// Whether this past lies more than 25 hours ahead of now: the clock was wrong then, or is now.
+    /// Whether the last slot is more than 25 hours in the future: the clock was wrong then, or is now.
     pub fn is_far_ahead(&self, now: DateTime<Utc>) -> bool {
         self.base() - now > FAR_AHEAD
     }
@@ -69,13 +69,13 @@ impl SlotHistory {
     }
 }
 
-/// What is to be done now.
+/// What the daemon does now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScheduleDecision {
     /// Nothing.
     Wait {
-        /// The slot to wait for; none: never again. It holds until another one is taken, whatever the clock does, unless
-        /// [`SlotHistory::is_far_ahead`].
+        /// The slot to wait for; none: never again. It holds until another one is taken, whatever the clock does,
+        /// unless [`SlotHistory::is_far_ahead`].
         next: Option<Slot>,
     },
     /// Run this slot, and remember that with [`SlotHistory::begin`].
@@ -103,8 +103,9 @@ pub enum ScheduleDecision {
 }
 
 impl Schedule {
-    /// What is to be done now, while the daemon runs. `unwatched` is how long nobody asked, by a clock that is never set:
-    /// a slot that became due within a minute of that was jumped over by the wall clock, and is run as if it were on time.
+    /// What is to be done now, while the daemon runs. `unwatched` is how long nobody asked, by a clock that is never
+    /// set: a slot that became due within a minute of that was jumped over by the wall clock, and is run as if it were
+    /// on time.
     ///
     /// Takes microseconds while nothing is due, and a millisecond or two where a thousand slots are.
     pub fn decide(&self, past: &SlotHistory, now: DateTime<Utc>, unwatched: Duration) -> ScheduleDecision {

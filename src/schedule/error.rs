@@ -1,6 +1,6 @@
 //! Why an expression or a time zone is refused.
 
-/// An expression or a time zone that cannot be. Repeats of what was written at most a number.
+/// An invalid expression or time zone. Of the text that was written it repeats numbers only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ScheduleError {

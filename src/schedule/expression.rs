@@ -1,8 +1,8 @@
 //! Cron expressions: five fields, six with seconds first, seven with years last, or `@daily` and its like.
 //!
-//! Stricter than `croner`, which ignores what it cannot place: each field is checked here first, so that a refusal says
-//! which one it is. As in Debian's cron a day matches if the day of the month or the day of the week does, and if one of
-//! them begins with `*`, only if both do.
+//! Stricter than `croner`, which ignores what it does not understand: each field is checked here first, so that an
+//! error names the field. As in Debian's cron a day matches if the day of the month or the day of the week does, and if
+//! one of them begins with `*`, only if both do.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use croner::parser::{CronParser, Seconds, Year};
 use super::ScheduleError;
 use super::field::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR};
 
-/// Years before this were over when the program was written. A fixed one: what is valid must not become invalid one night.
+/// Years before this were over when the program was written. A fixed one: what is valid must not become invalid one
+/// night.
 const OPEN_YEAR: u16 = 2026;
 
 const LONGEST: usize = 200;
@@ -29,7 +30,7 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@annually", "0 0 1 1 *"),
 ];
 
-/// A cron expression that matches again and again, or did so since this program exists.
+/// A cron expression that matches at least one time since 2026.
 #[derive(Clone, Debug)]
 pub struct Expression {
     text: String,
@@ -72,7 +73,7 @@ impl FromStr for Expression {
 }
 
 impl Expression {
-    /// As it was written, with single blanks.
+    /// The text as written, with single blanks.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -1,7 +1,7 @@
-//! When a registry runs: cron expressions in a time zone, and which slot is due. Pure: the time is always an argument, and
-//! what is remembered belongs to the caller. Knows no run, no file and no runtime.
+//! When a registry runs: cron expressions in a time zone, and which slot is due. Pure: the time is always an argument,
+//! and the caller stores what is remembered. Knows no run, no file and no runtime.
 //!
-//! `croner` says which wall-clock times match; what a time zone makes of them is in `slots`, as Debian's cron does it.
+//! `croner` decides which wall-clock times match. `slots` applies the time zone to them, as Debian's cron does.
 
 mod decision;
 mod error;
@@ -27,30 +27,30 @@ const SLOTS: usize = 2_000;
 /// How far ahead [`Schedule::interval`] looks: a year with both its changes of the clock, and a day more.
 const YEAR: TimeDelta = TimeDelta::days(367);
 
-/// Whether a registry runs when the daemon starts.
+/// What the daemon runs when it starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunOnStart {
-    /// No: what was missed until then stays so.
+    /// Nothing: missed slots stay missed.
     Never,
-    /// If a slot was missed, or a run was cut off, no longer ago than `catch_up`.
+    /// The last slot, if it was missed or its run was interrupted less than `catch_up` ago.
     #[default]
     IfMissed,
-    /// At each start.
+    /// Every registry, at each start.
     Always,
 }
 
-/// What is configured of a schedule.
+/// The settings of a schedule.
 #[derive(Clone, Debug)]
 pub struct ScheduleSettings {
-    /// The times, by the wall clock of the time zone.
+    /// The times, in the time zone.
     pub expression: Expression,
-    /// Where that clock hangs.
+    /// IANA time zone in which `expression` is evaluated.
     pub time_zone: TimeZone,
-    /// Starts of several registries are spread over so much time, in whole seconds; zero: not at all.
+    /// The starts of several registries are spread over this time, in whole seconds; zero: they are not spread.
     pub jitter: Duration,
-    /// How late a slot may be run at most; zero: never late.
+    /// How late a slot may run at most; zero: never late.
     pub catch_up: Duration,
-    /// What is done at the start.
+    /// What runs when the daemon starts.
     pub run_on_start: RunOnStart,
 }
 
@@ -78,12 +78,12 @@ pub struct Schedule {
     run_on_start: RunOnStart,
 }
 
-/// A time that a run stands for.
+/// A scheduled time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// By the schedule, in whole seconds: the identity of the run.
+    /// The scheduled time in whole seconds, by which the run is identified.
     pub at: DateTime<Utc>,
-    /// When it is this registry's turn: the same and its jitter.
+    /// When the run starts: the scheduled time plus this registry's jitter.
     pub starts_at: DateTime<Utc>,
 }
 
@@ -100,12 +100,12 @@ impl Schedule {
         }
     }
 
-    /// As configured: `0 2 * * *`.
+    /// The expression as configured: `0 2 * * *`.
     pub fn expression(&self) -> &str {
         self.expression.as_str()
     }
 
-    /// As IANA names it: `Europe/Dublin`.
+    /// The IANA name of the time zone: `Europe/Dublin`.
     pub fn time_zone(&self) -> &'static str {
         self.time_zone.name()
     }
@@ -115,18 +115,19 @@ impl Schedule {
         self.jitter.to_std().unwrap_or_default()
     }
 
-    /// The first slot strictly after this time; none: never again. Takes microseconds.
+    /// The first slot after this time; `None` if there is none. Takes microseconds.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<Slot> {
         slots::next(&self.expression, self.time_zone, at).map(|at| self.slot(at))
     }
 
-    /// This time by the clock of the schedule, with that clock's offset from UTC.
+    /// This time in the schedule's time zone.
     pub fn local(&self, at: DateTime<Utc>) -> DateTime<chrono::FixedOffset> {
         self.time_zone.local(at)
     }
 
-    /// The longest gap between two successive slots of the next year or of the next 2000 slots, whichever is less; none if
-    /// fewer than two are left. Takes up to some milliseconds for schedules of seconds and minutes: to be asked for once.
+    /// The longest gap between two successive slots of the next year or of the next 2000 slots, whichever is less; none
+    /// if fewer than two are left. Takes up to some milliseconds for schedules of seconds and minutes: to be asked for
+    /// once.
     pub fn interval(&self, from: DateTime<Utc>) -> Option<Duration> {
         let mut slot = self.next_after(from)?.at;
         let mut longest = None;

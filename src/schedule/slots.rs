@@ -1,6 +1,5 @@
-//! From wall-clock times to moments. Slots of a time zone are where its clock, running on, shows a time that matches; where
-//! the clock changes, what Debian's cron does holds (cron(8), "Daylight Saving Time and other time changes"; its
-//! `find_jobs` and `main_loop`):
+//! Turns matching wall-clock times into slots in UTC. When the clock of the time zone changes, slots follow Debian's
+//! cron (cron(8), "Daylight Saving Time and other time changes"; its `find_jobs` and `main_loop`):
 //!
 //! - A schedule with `*` first in its minutes or hours (here also in its seconds) goes by the clock as it is: times that
 //!   are skipped do not exist, times that are repeated match twice and are two moments.
@@ -18,7 +17,7 @@ pub(super) const CORRECTION: TimeDelta = TimeDelta::hours(3);
 /// Due slots are counted up to so many.
 const COUNTED: u64 = 1_000;
 
-/// The first slot strictly after this time; none: never again.
+/// The first slot after this time; `None` if there is none.
 pub(super) fn next(expression: &Expression, zone: TimeZone, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let mut from = within_years(after)?;
     let mut inclusive = false;

@@ -1,5 +1,5 @@
-//! Expressions and their refusals, slots where clocks change, and what is decided. Ten zones over ten years are compared
-//! with an oracle in `tests/program/command_line/schedule_zones.rs`.
+//! Expressions and their refusals, slots where clocks change, and what is decided. Ten zones over ten years are
+//! compared with an oracle in `tests/program/command_line/schedule_zones.rs`.
 
 mod decisions;
 mod expressions;

@@ -1,4 +1,4 @@
-//! Time zones: their names, and the moments when their clocks change.
+//! Time zones: their names, and when their offset from UTC changes.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! Single rows and cells of spooled batches, read back as the walk knows them.
+//! Reads rows and cells of spooled batches.
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};

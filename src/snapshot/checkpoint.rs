@@ -1,5 +1,5 @@
-//! What a cut-off walk is taken up from: `checkpoint.json` names the segments that are durable, and carries a note of
-//! whoever walks, which nobody here understands.
+//! `checkpoint.json`, from which an interrupted walk is resumed: it names the durable segments, and holds a note of the
+//! walk that is not read here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use stocktake_sink::{Table, durable};
 use super::files;
 use super::segments::ClosedSegment;
 
-/// The version of what is written here and of the segments it names. Another one is not resumed.
+/// The version of this file and of the segments that it names. Other versions are not resumed.
 const VERSION: u32 = 1;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ impl Checkpoint {
         Self { version: VERSION, tables, note }
     }
 
-    /// The checkpoint in a spool's directory; none if there is none that can be understood.
+    /// The checkpoint in a spool's directory; `None` if there is none that can be read.
     pub(super) fn read(directory: &Path) -> Option<Self> {
         // A link is not ours, and what came after the checkpoint is about to be removed.
         let is_ours = fs::symlink_metadata(directory).ok()?.is_dir();
@@ -37,7 +37,7 @@ impl Checkpoint {
         (checkpoint.version == VERSION).then_some(checkpoint)
     }
 
-    /// Replaces the checkpoint before; what this one names must be durable. May be tried again.
+    /// Replaces the previous checkpoint. The segments that this one names must be durable. May be retried.
     pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
         // The names of new segments first: after a loss of power the old checkpoint is worth more than a new one whose
         // segments are nowhere.

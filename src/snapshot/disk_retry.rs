@@ -1,6 +1,5 @@
-//! A disk that is full for a moment, or a process that is short of descriptors: what was refused is tried again for a
-//! while, so that no row is lost. An operation that failed for want of room has done nothing, so trying it again is right;
-//! after a failed fsync it is not, and no write is repeated.
+//! Retries operations on files while the disk is full or the process has no free descriptor, so that no row is lost. An
+//! operation that failed for lack of space has done nothing, so it may be retried. A failed fsync may not, and is not.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,19 +12,19 @@ use arrow::error::ArrowError;
 use rustix::io::Errno;
 use tracing::warn;
 
-/// Pauses between the tries: six seconds in all, so that a walk which is told to stop meanwhile still stops in time.
+/// Pauses between tries: six seconds in all, so that a walk that is told to stop meanwhile stops in time.
 const PAUSES: [Duration; 6] = {
     let ms = Duration::from_millis;
     [ms(100), ms(200), ms(400), ms(800), ms(1600), ms(3000)]
 };
 
-/// The patience of one spool. Once it is at its end, whatever is refused stays refused.
+/// Retries for the files of one spool. After it has given up once, it does not retry any more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DiskRetry {
     spent: Arc<AtomicBool>,
 }
 
-/// Something that may have failed for want of room alone.
+/// An error that may come from a full disk.
 pub(super) trait DiskError {
     fn io(&self) -> Option<&io::Error>;
 }
@@ -46,7 +45,7 @@ impl DiskError for ArrowError {
 }
 
 impl DiskRetry {
-    /// Does some work on the file or directory `at`, again while there is no room for it. Sleeps on this very thread.
+    /// Does work on the file or directory `at`, and retries it while the disk is full. Sleeps on the calling thread.
     pub(super) fn during<T, E: DiskError>(&self, at: &Path, mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         for (nth, pause) in PAUSES.into_iter().enumerate() {
             let refused = match work() {
@@ -57,7 +56,7 @@ impl DiskRetry {
                 return Err(refused);
             }
             if let (0, Some(why)) = (nth, refused.io()) {
-                warn!("{}: {why}; it is tried again for six seconds, and meanwhile no row is lost", at.display());
+                warn!("{}: {why}; retrying for six seconds; no row is lost meanwhile", at.display());
             }
             #[expect(clippy::disallowed_methods, reason = "on a thread that waits for the disk anyway")]
             std::thread::sleep(pause);
@@ -69,7 +68,7 @@ impl DiskRetry {
         last
     }
 
-    /// Nothing is waited for any more.
+    /// Does not retry any more.
     pub(super) fn end(&self) {
         self.spent.store(true, Ordering::Relaxed);
     }
@@ -81,7 +80,7 @@ fn is_want_of_room(error: &io::Error) -> bool {
     [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NFILE].into_iter().any(is)
 }
 
-/// A file whose writes are tried again.
+/// A file whose writes are retried.
 #[derive(Debug)]
 pub(super) struct RetryingFile {
     file: File,

@@ -1,9 +1,9 @@
-//! What must not vanish in one night: tonight's counts against those of the last snapshot, at every size. Pure.
+//! Compares the counts of a walk with those of the last snapshot, and refuses losses that are too large. Pure.
 //!
-//! Small registries really do change: a person deletes two of five repositories. So a few of anything may go in
-//! one night, and shares count beyond that; but the loss of everything is always suspicious. What the registry itself says
-//! (not listed, gone, no tags) is compared by `shrink_limit`, since a list that is believed without reason makes rows
-//! vanish behind a `complete`; what could not be read makes gaps, which are told, unless nearly everything is lost.
+//! Small registries do change: a person deletes two of five repositories. So a few of anything may go in one night, and
+//! beyond that a share; the loss of everything is always suspicious. Losses that the registry states (not listed, gone,
+//! no tags) are bounded by `shrink_limit`, because the snapshot would call itself complete without them. Repositories
+//! that could not be read make gaps, which are reported, unless nearly everything is lost.
 
 use stocktake_sink::Verdict;
 
@@ -16,8 +16,8 @@ const SMALL: u64 = 20;
 const FEW: f64 = 3.0;
 /// Beyond this share, nearly everything is lost.
 const NEARLY_ALL: f64 = 0.8;
-/// The share by which tags and manifests may become fewer, whatever the limit for repositories: cleaning up removes most
-/// of them at once, and is no accident.
+/// The share by which tags and manifests may become fewer, whatever the limit for repositories: cleaning up removes
+/// most of them at once, and is no accident.
 const CLEANED_UP: f64 = 0.9;
 /// So many tags or manifests may go in one night, at any size: `CLEANED_UP` of twenty.
 const FEW_TAGS: f64 = 18.0;

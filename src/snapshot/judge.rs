@@ -1,8 +1,8 @@
-//! The verdict: a pure function from what a walk saw to what may be done with it.
+//! The verdict on a walk, as a pure function: whether its rows may be published.
 //!
-//! Its rule of rules: good data is never replaced by less because of an error. What looks like an empty or a sharply
-//! smaller registry is more often a lost permission than the truth. `guards` compares with the last snapshot; what is
-//! here looks at tonight alone.
+//! An error must never replace a good inventory by a smaller one. A registry that looks empty or much smaller has more
+//! often revoked a permission than lost its repositories. `guards` compares with the last snapshot; this file looks at
+//! this walk alone.
 
 use stocktake_sink::Verdict;
 
@@ -89,7 +89,8 @@ fn nothing_readable(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judg
         };
         return Some(Judgement::new(verdict, reason(&kinds), remedy));
     }
-    // From here on, it is the registry's word that nothing is there. docker-registry lists emptied repositories for ever.
+    // From here on, it is the registry's word that nothing is there. docker-registry lists emptied repositories for
+    // ever.
     let before = seen.previous.filter(|before| before.tags.is_some());
     // An earlier version published what may not have been empty.
     let accepted = before.is_some_and(|before| before.tags == Some(0) && before.tagged.is_some());

@@ -2,7 +2,7 @@
 
 use stocktake_sink::Verdict;
 
-/// How sceptical to be of one registry.
+/// How strictly the walks of one registry are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JudgeSettings {
     /// Accept an empty inventory.
@@ -22,9 +22,9 @@ impl Default for JudgeSettings {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// One line for people: what was seen, and what it was compared with.
+    /// One line for people: what was counted, and what it was compared with.
     pub reason: Option<String>,
-    /// What to do now.
+    /// What to do.
     pub remedy: Option<String>,
 }
 

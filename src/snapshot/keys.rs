@@ -1,4 +1,4 @@
-//! Sort keys: how rows of a table are compared, and what makes two of them the same row.
+//! Sort keys, by which rows are compared. Rows with the same key are the same row.
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::error::ArrowError;

@@ -1,5 +1,4 @@
-//! The rows of one table on their way to disk: held until there are enough of them to be worth a batch, and no longer
-//! than memory allows.
+//! Buffers the rows of one table until they make a batch, within a bound on memory.
 
 use arrow::error::ArrowError;
 use stocktake_sink::Table;
@@ -8,8 +7,9 @@ use super::columns::Columns;
 use super::limit::{BatchLimit, ORDERED_BATCH};
 use super::segments::Segments;
 
-/// How much of a table is held in memory before it is sorted and written. Repositories take about 6 MiB, tags 8, manifests
-/// 16 at most: of a million manifests that is some 140 segments, of ten million tags 250, so that both are merged once.
+/// How much of a table is held in memory before it is sorted and written. Repositories take about 6 MiB, tags 8,
+/// manifests 16 at most: of a million manifests that is some 140 segments, of ten million tags 250, so that both are
+/// merged once.
 pub(super) fn buffer(table: Table) -> BatchLimit {
     const MIB: usize = 1024 * 1024;
     match table {

@@ -1,6 +1,6 @@
 //! How large a batch of rows gets, in memory and on disk.
 
-/// Where something is full: at so many rows or so many bytes, whichever comes first.
+/// A batch or buffer is full at this many rows or this many bytes, whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BatchLimit {
     pub(super) rows: usize,

@@ -1,5 +1,5 @@
-//! What a sealed snapshot knows of single repositories, so that the next run need not ask again. Lookups read only the
-//! batches that may hold a repository; which those are stands in each file's footer.
+//! Looks up single repositories in a sealed snapshot, so that the next run does not fetch their manifests again. A
+//! lookup reads only the batches that may hold the repository, which the file's footer tells.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
@@ -16,29 +16,29 @@ use super::files::table_file;
 use super::segment::{self, SegmentReader};
 use super::{KnownTag, ManifestRow, SealError, Sealed, cells};
 
-/// Decoded batches that are kept per table: enough for the repositories that a concurrent walk has in hand at a time, so
-/// that one in sorted order decodes each batch once. At least the last two are kept, whatever their size.
+/// Decoded batches that are kept per table: enough for the repositories that a concurrent walk has in hand at a time,
+/// so that one in sorted order decodes each batch once. At least the last two are kept, whatever their size.
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
-/// What a sealed snapshot knows. Lookups wait for the disk.
+/// A sealed snapshot in which repositories are looked up. Lookups wait for the disk.
 #[derive(Debug)]
 pub struct SnapshotLookup {
     tags: Option<TableIndex>,
     manifests: TableIndex,
 }
 
-/// What a snapshot knows of one repository; nothing, where it does not list it.
+/// The tags and manifests of one repository; none if the snapshot does not list it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnownRepository {
-    /// Its tags by name, those without a digest left out.
+    /// Its tags by name, without those that have no digest.
     pub tags: HashMap<String, KnownTag>,
-    /// Its manifests by digest; `observed_at` is as it was then.
+    /// Its manifests by digest; `observed_at` is that of the snapshot.
     pub manifests: HashMap<String, ManifestRow>,
 }
 
 impl SnapshotLookup {
-    /// Opens what a snapshot knows; `None` if it has no manifests, or was written by a version whose files cannot be
-    /// looked up in, or one that read less of a manifest and did not say so: it had no notes.
+    /// Opens a snapshot; `None` if it has no manifests, or comes from a version without an index in its files or
+    /// without notes, which read less of a manifest and did not say so.
     ///
     /// # Errors
     /// If a file cannot be opened.
@@ -52,7 +52,7 @@ impl SnapshotLookup {
         Ok(Some(Self { tags: index(Table::Tags)?, manifests }))
     }
 
-    /// All that is known of one repository.
+    /// The tags and manifests of one repository.
     ///
     /// # Errors
     /// If a file cannot be read, or is not as it was written.
@@ -73,10 +73,10 @@ impl SnapshotLookup {
     }
 }
 
-/// One table's file, and where in it a repository is found.
+/// One table's file, and the index by which a repository is found in it.
 struct TableIndex {
     path: PathBuf,
-    /// What each batch begins with.
+    /// The first repository of each batch.
     first_repositories: Vec<String>,
     batches: Mutex<Batches>,
 }

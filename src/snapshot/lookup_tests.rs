@@ -21,7 +21,8 @@ fn sealed(directory: &Path, mut spool: Spool, rows: &[Row]) -> Sealed {
     spool.finish().unwrap().seal(record(&id("quay", 0), Verdict::Complete, 0), &directory.join("sealed")).unwrap()
 }
 
-/// Repositories with their rows, sorted, so that small batches are written as they come and one repository spans several.
+/// Repositories with their rows, sorted, so that small batches are written as they come and one repository spans
+/// several.
 fn sorted_rows(random: &mut fastrand::Rng, repositories: usize) -> Vec<Row> {
     let mut model = Model::default();
     for at in 0..repositories {

@@ -1,4 +1,4 @@
-//! Merging sorted segments into one sorted, unique stream. Memory: one batch of each segment.
+//! Merges sorted segments into one sorted, unique stream. Holds one batch of each segment in memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use super::keys::RowKeys;
 use super::limit::{BatchLimit, ORDERED_BATCH};
 use super::segment::{self, SegmentReader};
 
-/// The rows of several segments in order; of equal keys only the row of the earliest segment. Each segment is sorted and
-/// unique in itself.
+/// The rows of several segments in order; of equal keys only the row of the earliest segment. Each segment is sorted
+/// and unique in itself.
 pub(super) struct Merge {
     table: Table,
     /// A binary min-heap by (current row's key, segment's place); kept by hand because comparing needs the batches.
@@ -101,8 +101,8 @@ impl Merge {
         Ok(true)
     }
 
-    /// Whether the least row begins a batch whose rows are all yet to come, and no other row comes between them: so it is
-    /// nearly always where a registry lists in order, or its repositories are read in nearly that order.
+    /// Whether the least row begins a batch whose rows are all yet to come, and no other row comes between them: so it
+    /// is nearly always where a registry lists in order, or its repositories are read in nearly that order.
     fn is_whole(&self) -> bool {
         let Some(least) = self.heap.first().filter(|least| least.at == 0) else { return false };
         let end = least.keys.at(least.rows - 1);

@@ -1,5 +1,5 @@
-//! From rows to a sealed snapshot: spool while the walk goes on, merge and seal when it ends, judge before anything is
-//! published. Knows no registry and no sink.
+//! Turns rows into a sealed snapshot: spools them during the walk, merges and seals them when it ends, and judges the
+//! walk before anything is published. Knows no registry and no sink.
 
 mod cells;
 mod checkpoint;

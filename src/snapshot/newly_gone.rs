@@ -1,5 +1,5 @@
-//! Which repositories are gone since the last snapshot, by name. Counts do not tell: a registry that lists emptied
-//! repositories for ever gains some every night that never were in a snapshot, and new ones hide those that went.
+//! Counts the repositories that are gone since the last snapshot, by name. Comparing counts is not enough: a registry
+//! that lists deleted repositories for ever adds some every night, and new repositories hide those that are gone.
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::files::table_file;
 use super::segment::{self, SegmentReader};
 use super::{RepositoryState, SealError, cells};
 
-/// How many repositories were complete in one sorted directory of tables, and are gone in another. Waits for the disk.
+/// How many repositories are complete in one directory of sorted tables and gone in another. Waits for the disk.
 ///
 /// # Errors
 /// If a table cannot be read.

@@ -1,5 +1,5 @@
-//! Which entries of a directory of ours are ours: a NAS puts an `@eaDir` anywhere, NFS a `.nfs…` for a file that is still
-//! open. What is not ours is never moved and never removed, and blocks nothing.
+//! Which entries of a directory belong to stocktake. A NAS creates `@eaDir` anywhere, and NFS a `.nfs…` for a file that
+//! is still open. Such foreign entries are never moved or removed, and do not stop a run.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -21,7 +21,7 @@ fn is_ours(name: &OsStr) -> bool {
     Table::ALL.into_iter().any(|table| files::is_file_of(table, name))
 }
 
-/// Removes all files of ours in a directory but these; returns the entries that are not ours.
+/// Removes all files of stocktake in a directory except these; returns the foreign entries.
 ///
 /// # Errors
 /// If a file of ours cannot be removed; the others are gone.
@@ -45,7 +45,7 @@ pub(super) fn remove_all_but(kept: &BTreeSet<String>, directory: &Path) -> io::R
     failed.map(|()| foreign)
 }
 
-/// Whether nothing of ours is in a walk's or a snapshot's directory, or there is none.
+/// Whether a walk's or a snapshot's directory does not exist, or holds no file of stocktake.
 pub fn is_unused(directory: &Path) -> bool {
     match fs::read_dir(directory) {
         Ok(entries) => entries.flatten().all(|entry| !is_ours(&entry.file_name())),
@@ -53,7 +53,7 @@ pub fn is_unused(directory: &Path) -> bool {
     }
 }
 
-/// Makes an empty directory; returns the entries in it that are not ours.
+/// Creates or empties a directory; returns the foreign entries in it.
 ///
 /// # Errors
 /// If it cannot be made, or a file of ours in it cannot be removed.
@@ -68,11 +68,11 @@ pub(super) fn create_or_empty(directory: &Path) -> io::Result<Vec<String>> {
     durable::create_dirs(directory).map(|()| Vec::new())
 }
 
-/// Removes a walk's or a snapshot's directory. What is not ours in it stays, and the directory with it; those entries are
+/// Removes a walk's or a snapshot's directory. If it has foreign entries, they and the directory stay; they are
 /// returned.
 ///
 /// # Errors
-/// If something of ours cannot be removed.
+/// If a file of stocktake cannot be removed.
 pub fn discard(directory: &Path) -> io::Result<Vec<String>> {
     let removed = || -> io::Result<Vec<String>> {
         if fs::symlink_metadata(directory)?.is_symlink() {

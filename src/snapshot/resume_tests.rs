@@ -250,7 +250,7 @@ fn a_spool_that_lost_a_write_takes_nothing_more_and_is_never_finished() {
     ];
     for refused in refused {
         let source = std::error::Error::source(&refused.unwrap_err()).unwrap().to_string();
-        assert!(source.contains("rows are missing, as an earlier write failed: "), "{source}");
+        assert!(source.contains("rows are missing, because an earlier write failed: "), "{source}");
         assert!(source.contains("No such file or directory"), "the cause: {source}");
     }
     // The checkpoint before stands.
@@ -285,8 +285,8 @@ fn a_checkpoint_that_cannot_be_written_loses_no_row_and_is_tried_again() {
     }
 }
 
-/// Whether a checkpoint was written cannot be told where its directory could not be synced: what either of the two names
-/// stays.
+/// Whether a checkpoint was written cannot be told where its directory could not be synced: what either of the two
+/// names stays.
 #[test]
 fn after_a_checkpoint_that_may_have_been_written_both_can_be_gone_on_from() {
     let directory = tempfile::tempdir().unwrap();

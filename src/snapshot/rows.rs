@@ -1,17 +1,17 @@
-//! Rows as the walk makes them, and what is read back of them: the tables' columns without those that hold one value for
-//! the whole run. Reads and writes nothing.
+//! Rows as the walk makes them, and what is read back of them: the tables' columns without those that hold one value
+//! for the whole run. Reads and writes nothing.
 
 use chrono::{DateTime, Utc};
 use stocktake_sink::ManifestKind;
 
-/// What became of one repository.
+/// How reading one repository ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepositoryState {
-    /// Read as far as was asked for.
+    /// Read to the configured depth.
     Complete,
-    /// The registry refused it.
+    /// The registry denied access.
     Denied,
-    /// Listed, and gone when it was read.
+    /// Listed, but it did not exist when it was read.
     Gone,
     /// It could not be read.
     Error,
@@ -35,13 +35,13 @@ impl RepositoryState {
 /// One row of table `repositories`.
 #[derive(Clone, Copy, Debug)]
 pub struct RepositoryRow<'a> {
-    /// When the registry said so.
+    /// When the registry answered.
     pub observed_at: DateTime<Utc>,
     /// The full name.
     pub repository: &'a str,
     /// How many tags it has, where they were read.
     pub tag_count: Option<i64>,
-    /// What became of it.
+    /// How reading it ended.
     pub state: RepositoryState,
     /// Why, where the state is not complete.
     pub error_code: Option<&'a str>,
@@ -52,13 +52,13 @@ pub struct RepositoryRow<'a> {
 /// One row of table `tags`.
 #[derive(Clone, Copy, Debug)]
 pub struct TagRow<'a> {
-    /// When the registry said so.
+    /// When the registry answered.
     pub observed_at: DateTime<Utc>,
     /// The repository's full name.
     pub repository: &'a str,
     /// The tag.
     pub tag: &'a str,
-    /// What it points to, where that was asked and is there.
+    /// The digest that it points to, if that was read and exists.
     pub digest: Option<&'a str>,
     /// The media type of that.
     pub media_type: Option<&'a str>,
@@ -69,7 +69,7 @@ pub struct TagRow<'a> {
 /// One row of table `manifests`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ManifestRow {
-    /// When the registry said so.
+    /// When the registry answered.
     pub observed_at: DateTime<Utc>,
     /// The repository's full name.
     pub repository: String,
@@ -95,7 +95,7 @@ pub struct ManifestRow {
     pub total_size_bytes: Option<i64>,
     /// When the image was made, as its configuration says.
     pub created_at: Option<DateTime<Utc>>,
-    /// The manifest that this one is about.
+    /// The manifest that this one refers to as its subject.
     pub subject_digest: Option<String>,
     /// What an index lists, in its order; none for anything else.
     pub child_digests: Option<Vec<String>>,

@@ -58,12 +58,12 @@ struct Seal {
     rows: BTreeMap<Table, u64>,
 }
 
-/// A sealed snapshot and where it lies.
+/// A sealed snapshot and its directory.
 #[derive(Debug)]
 pub struct Sealed {
     /// Its directory.
     pub directory: PathBuf,
-    /// What sinks get.
+    /// The snapshot that sinks get.
     pub snapshot: Snapshot,
 }
 
@@ -72,7 +72,7 @@ impl Unsealed {
         Self { directory, rows }
     }
 
-    /// Where the tables are, sorted.
+    /// The directory of the sorted tables.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -82,11 +82,11 @@ impl Unsealed {
         self.rows.get(&table).copied().unwrap_or(0)
     }
 
-    /// Moves the tables to `directory`, in place of what of ours stands there, and seals them. What is not ours in the walk's
-    /// directory stays there.
+    /// Moves the tables to `directory`, replacing files of stocktake there, and seals them. Foreign entries of the
+    /// walk's directory stay where they are.
     ///
     /// # Errors
-    /// If the disk refuses; what then stands at `directory`, if anything, is to be [discarded](super::discard).
+    /// If the disk fails; `directory` must then be [discarded](super::discard).
     pub fn seal(self, record: RunRecord, directory: &Path) -> Result<Sealed, SealError> {
         let disk = |source| SealError::Disk { path: directory.to_owned(), source };
         let seal = Seal { record, rows: self.rows };
@@ -100,8 +100,8 @@ impl Unsealed {
                 let (from, to) = (self.directory.join(&table), directory.join(&table));
                 disk_retry.during(&to, || durable::rename(&from, &to))?;
             }
-            // The checkpoint and what it names: from here on the walk is whole, or it is lost. One that remained would be
-            // gone on with, and be published again as another night's.
+            // The checkpoint and what it names: from here on the walk is whole, or it is lost. One that remained would
+            // be gone on with, and be published again as another night's.
             checkpoint::remove(&self.directory)?;
             let path = directory.join(SEAL);
             disk_retry.during(&path, || durable::write(&path, &json))

@@ -1,5 +1,5 @@
-//! One file of sorted, unique rows: the Arrow IPC file format, compressed. Its footer is written last, so a file that
-//! was cut off is refused rather than read short. The footer also says which repository each batch begins with.
+//! One file of sorted, unique rows in the Arrow IPC file format, compressed. Its footer is written last, so a truncated
+//! file is an error. The footer also stores the first repository of each batch.
 
 use std::fmt;
 use std::fs::File;
@@ -18,8 +18,8 @@ use super::cells::text_column;
 use super::disk_retry::{DiskRetry, RetryingFile};
 use super::limit::{BatchLimit, MERGED_BATCH, ORDERED_BATCH};
 
-/// One of Zstandard's fast levels: the spool is read back soon and thrown away. LZ4 would be no faster here: its encoder
-/// is made, and its tables cleared, anew for each buffer of each batch, while Zstandard's is kept.
+/// One of Zstandard's fast levels: the spool is read back soon and thrown away. LZ4 would be no faster here: its
+/// encoder is made, and its tables cleared, anew for each buffer of each batch, while Zstandard's is kept.
 const ZSTD_LEVEL: i32 = -5;
 
 /// The key in the footer's metadata under which a JSON list holds each batch's first repository.

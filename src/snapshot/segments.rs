@@ -1,5 +1,5 @@
-//! The segments of one table: appended to while rows follow each other, begun anew where they do not, merged where there
-//! are too many to have open. What a checkpoint names stays on disk until the next one names others.
+//! The segments of one table. Rows that follow the open segment are appended to it; other rows begin a new one; too
+//! many are merged. Segments that a checkpoint names stay on disk until the next checkpoint is written.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ const NARROW: usize = 16;
 /// take gigabytes of memory.
 static WIDE_MERGE: Mutex<()> = Mutex::new(());
 
-/// Files that a walk has open in its spool at most, unless it holds `WIDE_MERGE`: two tables' open segments, the segments
-/// of a merge of the third and what it writes to, and one that is being synced or named.
+/// Files that a walk has open in its spool at most, unless it holds `WIDE_MERGE`: two tables' open segments, the
+/// segments of a merge of the third and what it writes to, and one that is being synced or named.
 pub const MOST_FILES: u64 = 2 + NARROW as u64 + 1 + 2;
 
 /// Files that the one wide merge of the process reads.

@@ -1,7 +1,7 @@
-//! Where rows wait while the walk goes on: sorted segments on disk, so that memory does not grow with the registry.
+//! Stores the rows of a walk in sorted segments on disk, so that memory does not grow with the registry.
 //!
-//! A table whose rows come in order yields one segment, written straight through. Any other yields one per full buffer,
-//! merged into one file when the walk has ended, and before that as often as there are too many.
+//! A table whose rows arrive in order has one segment. Any other table has one segment per full buffer; segments are
+//! merged into one file when the walk ends, and earlier if there are too many.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
@@ -24,7 +24,7 @@ use super::sealed::Unsealed;
 use super::segments::{ClosedSegment, Segments};
 use super::{ManifestRow, RepositoryRow, TagRow};
 
-/// The spool could not be written or read back: nearly always the disk of the state directory.
+/// The spool could not be written or read: nearly always because of the disk of the state directory.
 #[derive(Debug, thiserror::Error)]
 #[error("spool rows in {}", directory.display())]
 pub struct SpoolError {
@@ -36,20 +36,20 @@ pub struct SpoolError {
 /// The rows of one run so far.
 #[derive(Debug)]
 pub struct Spool {
-    /// Dropped first: what goes with the lanes is waited for no more.
+    /// Dropped first, so that dropping the lanes does not retry.
     disk_retry: StopRetryingOnDrop,
     directory: PathBuf,
     repositories: Option<Box<Lane<RepositoryColumns>>>,
     tags: Option<Box<Lane<TagColumns>>>,
     manifests: Option<Box<Lane<ManifestColumns>>>,
-    /// Why rows are missing, as a write failed or could not be read back: nothing more is taken, and there is neither a
-    /// checkpoint nor an end.
+    /// Why rows are missing, if a write or a read failed. Such a spool takes no rows, writes no checkpoint and cannot
+    /// be finished.
     broken: Option<String>,
 }
 
 impl Spool {
-    /// An empty spool of these tables in `directory`; what an earlier, killed walk left there is removed. Each table
-    /// is sealed, also if no row of it comes; `runs` is not spooled.
+    /// An empty spool of these tables in `directory`; files of an earlier walk are removed. Each table is sealed, even
+    /// without rows; `runs` is not spooled.
     ///
     /// # Errors
     /// If the directory cannot be emptied or created.
@@ -83,11 +83,11 @@ impl Spool {
         Self { disk_retry, directory, repositories, tags, manifests, broken: None }
     }
 
-    /// Goes on from the last checkpoint in `directory`, with the note it carried. What came after it is removed.
-    /// `None`, and nothing is touched, where there is no checkpoint, or none that can be gone on from.
+    /// Resumes from the last checkpoint in `directory`; returns the note stored with it. Newer rows are removed. If
+    /// there is no checkpoint, or none that can be read, nothing is changed and the result is `None`.
     ///
     /// # Errors
-    /// If what came after the checkpoint cannot be removed.
+    /// If the newer rows cannot be removed.
     pub fn resume(directory: &Path) -> Result<Option<(Self, Value)>, SpoolError> {
         Self::resume_with(directory, lane::buffer)
     }
@@ -108,13 +108,13 @@ impl Spool {
         Ok(Some((Self::of(directory, segments, disk_retry, buffer), note)))
     }
 
-    /// The note of the checkpoint in `directory`, if there is one that can be read. Touches nothing.
+    /// The note of the checkpoint in `directory`, if it can be read. Changes nothing.
     pub fn peek(directory: &Path) -> Option<Value> {
         Checkpoint::read(directory).map(|checkpoint| checkpoint.note)
     }
 
-    /// Makes all rows added so far durable, and `note` with them: a spool resumed after whatever end has exactly these.
-    /// Waits for the disk, and begins new segments, so not for every row.
+    /// Makes all rows so far durable, and `note` with them. A spool that is resumed later has exactly these rows. Waits
+    /// for the disk and begins new segments, so it is not for every row.
     ///
     /// # Errors
     /// If the rows cannot be written, or any write before failed: then the spool is [broken](Self::is_broken). If the
@@ -126,7 +126,7 @@ impl Spool {
         self.forget()
     }
 
-    /// Whether rows are missing, so that this spool can neither go on nor be finished.
+    /// Whether rows are missing, so that this spool cannot be used any more.
     pub fn is_broken(&self) -> bool {
         self.broken.is_some()
     }
@@ -194,7 +194,7 @@ impl Spool {
         Ok(missing.is_empty())
     }
 
-    /// Shows every repository added so far, in no order and perhaps twice. Reads all of them.
+    /// Calls `seen` for every repository added so far, in no order and perhaps twice. Reads all of them.
     ///
     /// # Errors
     /// If the spool cannot be written or read back.
@@ -205,8 +205,8 @@ impl Spool {
         self.remember(visited)
     }
 
-    /// Ends the walk: one durable file per table, sorted and unique, with exact counts. A checkpoint remains, so that a
-    /// walk which was cut off can still be resumed, until the result is sealed.
+    /// Ends the walk: writes one durable file per table, sorted and unique, with exact counts. The checkpoint remains
+    /// until the result is sealed, so that an interrupted walk can be resumed.
     ///
     /// # Errors
     /// If the files cannot be written or read back, or any write before failed.
@@ -236,7 +236,7 @@ impl Spool {
     /// Why rows are missing, if they are.
     fn is_whole(&self) -> Result<(), SpoolError> {
         let Some(why) = &self.broken else { return Ok(()) };
-        let lost = io::Error::other(format!("rows are missing, as an earlier write failed: {why}"));
+        let lost = io::Error::other(format!("rows are missing, because an earlier write failed: {why}"));
         Err(error(&self.directory, lost.into()))
     }
 
@@ -250,7 +250,7 @@ impl Spool {
     }
 }
 
-/// Waits for nothing any more, once it is dropped.
+/// Ends retrying when it is dropped.
 #[derive(Debug)]
 struct StopRetryingOnDrop(DiskRetry);
 
@@ -274,7 +274,11 @@ fn push<C: Columns>(lane: Option<&mut Lane<C>>, row: &C::Row<'_>) -> Result<(), 
 
 fn warn_of(foreign: &[String], directory: &Path) {
     if !foreign.is_empty() {
-        warn!("{} holds what stocktake has not made and leaves alone: {}", directory.display(), foreign.join(", "));
+        warn!(
+            "{} contains entries that stocktake did not create, and leaves alone: {}",
+            directory.display(),
+            foreign.join(", ")
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a walk saw, as far as its verdict depends on it.
+//! The facts of a walk that its verdict depends on.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,8 @@ pub enum WalkCompletion {
     CutShort,
 }
 
-/// How much is in a snapshot, as far as it is compared with the one before. What was not asked for is none, and so is
-/// what an earlier version did not count.
+/// The counts of a snapshot that the next one is compared with. `None`: not asked for, or not counted by an earlier
+/// version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Extent {
@@ -40,14 +40,14 @@ pub struct Extent {
     pub missing: Option<u64>,
 }
 
-/// As whom the registry was asked for its list.
+/// Whose permissions the list of repositories depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// Credentials are configured.
     Account,
-    /// None are, and the registry has accounts: what it shows to everybody may be nothing.
+    /// No credentials are configured, and the registry has accounts: it may show nothing to anonymous callers.
     Anonymous,
-    /// None are, and the registry asks for none.
+    /// No credentials are configured, and the registry asks for none.
     Anybody,
 }
 
@@ -61,24 +61,24 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// All of them.
+    /// Both together.
     pub fn count(self) -> u64 {
         self.denied + self.failed
     }
 }
 
-/// What a walk saw.
+/// The facts of a walk that its verdict depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct WalkSummary {
     /// How it ended.
     pub ending: WalkCompletion,
     /// Names the registry listed, before include and exclude.
     pub listed: u64,
-    /// What there is to publish.
+    /// The counts of what can be published.
     pub found: Extent,
     /// Listed names that break the grammar; no rows are made of them.
     pub invalid: u64,
-    /// They, and repositories that could not be read, or only in part.
+    /// Invalid names, and repositories that could not be read, or only in part.
     pub unreadable: u64,
     /// Of those, the repositories of which not even the tags are known.
     pub refused: Refused,
@@ -86,13 +86,13 @@ pub struct WalkSummary {
     pub readable: u64,
     /// Repositories for which the registry wrote `null` instead of a list of tags.
     pub null: u64,
-    /// Reasons why the list of names may not be whole.
+    /// How many reasons there are why the list of names may be incomplete.
     pub shortfalls: u64,
-    /// Repositories that were complete in the last snapshot and are gone; at most [`Extent::gone`], and 0 where that is few
-    /// more than last time.
+    /// Repositories that were complete in the last snapshot and are gone; at most [`Extent::gone`], and 0 where that is
+    /// few more than last time.
     pub newly_gone: u64,
-    /// As whom it asked.
+    /// Whose permissions the list depends on.
     pub caller: Caller,
-    /// What is in the last snapshot that could be published.
+    /// The counts of the last published snapshot.
     pub previous: Option<Extent>,
 }

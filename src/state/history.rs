@@ -1,5 +1,5 @@
-//! What is remembered of the runs themselves: how the last one ended, since when none was good, which sinks lag behind,
-//! and how often the credentials were refused. It outlives the process, so that alerts do not forget at a restart.
+//! The history of runs: how the last one ended, when the last complete one ended, which sinks failed, and how often the
+//! credentials were rejected. It is stored, so that alerts survive a restart.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Trigger, Verdict};
 
-/// So many refusals in a row, and the schedule does not send these credentials again: some services lock an account at
-/// the fifth.
+/// After this many rejections in a row, scheduled runs do not send the credentials again: some services lock an account
+/// at the fifth.
 pub const MOST_REFUSALS: u32 = 3;
 
-/// So many refusals within an hour, and the schedule does not send other credentials either: a program that prints a new
-/// secret each time would lock the account too.
+/// After this many rejections within an hour, scheduled runs do not send changed credentials either: a credential
+/// program that prints a new secret each time would lock the account too.
 pub const MOST_REFUSALS_AN_HOUR: usize = 4;
 
-/// The runs of one registry that got to a verdict.
+/// The runs of one registry that had a verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
     /// The last one.
     pub last: Option<LastRun>,
-    /// The last slot of the schedule whose run ended by itself, sinks included.
+    /// The last slot of the schedule whose run ended without interruption, sinks included.
     pub served: Option<DateTime<Utc>>,
-    /// When the last one ended that was complete and that every sink has.
+    /// When the last run ended that was complete and delivered to every sink.
     pub last_success_at: Option<DateTime<Utc>>,
     /// Runs since the last one that was published.
     pub failures: u32,
@@ -35,14 +35,14 @@ pub struct History {
     pub refusals: Option<Refusals>,
 }
 
-/// A run that got to a verdict.
+/// A run that had a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRun {
     /// `quay-20261123T020000Z`.
     pub run_id: String,
     /// The time it stands for.
     pub slot: DateTime<Utc>,
-    /// Who asked.
+    /// Whether a schedule or a person started it.
     pub trigger: Trigger,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -50,7 +50,7 @@ pub struct LastRun {
     pub finished_at: DateTime<Utc>,
     /// When its walk was judged; sealing and sinks came after.
     pub judged_at: DateTime<Utc>,
-    /// The judgement.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why it is not complete.
     pub reason: Option<Reason>,
@@ -60,14 +60,14 @@ pub struct LastRun {
     pub requests: u64,
 }
 
-/// Why something is not well, for machines and people.
+/// Why a run is not complete, for machines and people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// A word of a closed list: `credentials_rejected`.
+    /// One of a fixed list of codes: `credentials_rejected`.
     pub code: String,
     /// What happened and where.
     pub message: String,
-    /// What to do now.
+    /// What to do.
     pub remedy: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub struct SinkHistory {
     pub delivered_at: Option<DateTime<Utc>>,
     /// Where that is.
     pub location: Option<String>,
-    /// Why it did not take the last one, with what to do; none: it did.
+    /// Why the last delivery failed, and what to do; `None` if it succeeded.
     pub error: Option<String>,
 }
 
@@ -101,7 +101,7 @@ pub struct Refusals {
     pub count: u32,
     /// The last one.
     pub at: DateTime<Utc>,
-    /// What was said, and what to do.
+    /// The reason, and what to do.
     pub reason: Reason,
     /// PBKDF2 of the secret, hex, by which another one is told from it.
     pub fingerprint: String,
@@ -124,8 +124,8 @@ impl Refusals {
         self.count >= MOST_REFUSALS
     }
 
-    /// Whether at this time too many refusals, of whatever secrets, are less than an hour away. Those that lie ahead for
-    /// longer than that come from a clock that was wrong.
+    /// Whether at this time too many refusals, of whatever secrets, are less than an hour away. Those that lie ahead
+    /// for longer than that come from a clock that was wrong.
     pub fn is_too_soon(&self, now: DateTime<Utc>) -> bool {
         let is_near = |at: &&DateTime<Utc>| (now - **at).abs() < TimeDelta::hours(1);
         self.times.iter().filter(is_near).count() >= MOST_REFUSALS_AN_HOUR

@@ -1,4 +1,4 @@
-//! Opening a lock file: never through a link, which may lead to a file of another program.
+//! Opens lock files. Symbolic links are refused, because they may lead to a file of another program.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// A lock file, made if there is none and left as it is otherwise. It is not locked yet.
+/// Opens a lock file, and creates it if there is none. Its content is not changed, and it is not locked yet.
 ///
 /// # Errors
 /// If it is a symbolic link or no regular file, or cannot be opened.

@@ -1,8 +1,8 @@
-//! What is remembered between runs, one directory per registry: the last slot, the last snapshot that could be published,
-//! and which sinks have it. Holding a [`RegistryState`] holds the registry's lock.
+//! The state that is kept between runs, in one directory per registry: the last slot, the last published snapshot, and
+//! which sinks have it. A [`RegistryState`] holds the registry's lock.
 //!
-//! `state.json` is the only pointer and is replaced atomically; a directory it does not name is a killed run's and is
-//! removed.
+//! `state.json` is the only pointer and is replaced atomically. A directory that it does not name was left by a killed
+//! run and is removed.
 
 mod history;
 mod lock;
@@ -33,14 +33,14 @@ const SEALED_PREFIX: &str = "sealed-";
 /// The state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Another process walks this registry now.
+    /// Another run of this registry is in progress.
     #[error("another run of this registry is in progress (process {pid})")]
     Locked {
         /// The process that holds the lock, as it wrote itself down.
         pid: String,
     },
-    /// The state is the daemon's, and what root writes there the daemon could not read.
-    #[error("{} belongs to user {uid}, whom systemd made for the daemon and who cannot read what root writes", path.display())]
+    /// The state belongs to the daemon's user of `DynamicUser=`, which could not read files that root writes there.
+    #[error("{} belongs to user {uid}, which systemd created for the daemon (`DynamicUser=`) and which cannot read files of root", path.display())]
     DynamicUser {
         /// The directory.
         path: PathBuf,
@@ -56,8 +56,8 @@ pub enum StateError {
         #[source]
         source: io::Error,
     },
-    /// The pointer is not what we write.
-    #[error("read {}: not a state file of stocktake; move it away to begin afresh", path.display())]
+    /// `state.json` is not a state file.
+    #[error("read {}: not a state file of stocktake; move it away to start without state", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -94,18 +94,18 @@ struct LastSnapshot {
     rows_repositories: u64,
     #[serde(default)]
     rows_tags: Option<u64>,
-    /// All that the next run compares with; none in what an earlier version wrote.
+    /// The counts that the next run is compared with; `None` if an earlier version wrote the file.
     #[serde(default)]
     extent: Option<Extent>,
     delivered: BTreeMap<String, Receipt>,
 }
 
-/// The newest snapshot, as far as the next one is compared with it.
+/// The facts of the newest snapshot that the next one is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousSnapshot {
-    /// How much is in it.
+    /// Its counts.
     pub extent: Extent,
-    /// Where its tables are, unless they were lost.
+    /// The directory of its tables, which may have been lost.
     pub directory: PathBuf,
 }
 
@@ -127,7 +127,7 @@ pub struct RegistryState {
 }
 
 impl RegistryState {
-    /// Locks the registry, and removes what a killed run left but its walk, which may be gone on with.
+    /// Locks the registry, and removes the files of a killed run except its walk, which may be resumed.
     ///
     /// # Errors
     /// [`StateError::Locked`] at once if another process has it; or if the directory cannot be used.
@@ -144,7 +144,7 @@ impl RegistryState {
         Ok(state)
     }
 
-    /// Removes what the pointer does not name. What is not ours, or cannot be removed, blocks nothing.
+    /// Removes directories that the pointer does not name. Foreign entries, and those that cannot be removed, stay.
     fn sweep(&self) -> Vec<Left> {
         let mut left = durable::sweep(&self.directory);
         let kept = self.pointer.last.as_ref().map(|last| sealed_name(&last.id));
@@ -158,8 +158,9 @@ impl RegistryState {
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with(SEALED_PREFIX) && Some(&name) != kept.as_ref() {
-                let foreign =
-                    |names: Vec<String>| format!("it holds what stocktake has not made: {}", names.join(", "));
+                let foreign = |names: Vec<String>| {
+                    format!("it contains entries that stocktake did not create: {}", names.join(", "))
+                };
                 match discard(&entry.path()) {
                     Ok(names) if names.is_empty() => {}
                     Ok(names) => left.push(Left::new(&entry.path(), io::Error::other(foreign(names)))),
@@ -170,11 +171,11 @@ impl RegistryState {
         left
     }
 
-    /// Takes a slot for a run that a person asked for: `now` in whole seconds, or the first second after the last slot,
-    /// so that no two runs share an identity even if the clock was set back.
+    /// Takes a slot for a manual run: `now` in whole seconds, or the first second after the last slot, so that no two
+    /// runs have the same ID even if the clock was set back.
     ///
     /// # Errors
-    /// If the slot cannot be written down.
+    /// If the slot cannot be stored.
     pub fn take_slot(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StateError> {
         let slot = self.free_slot(now);
         self.pointer.last_slot = Some(slot);
@@ -182,8 +183,8 @@ impl RegistryState {
         Ok(slot)
     }
 
-    /// This time, or the first second after the last slot. A last slot that lies far ahead counts for nothing: runs would
-    /// be named after times to come for as long as the clock was wrong.
+    /// This time, or the first second after the last slot. A last slot that lies far ahead counts for nothing: runs
+    /// would be named after times to come for as long as the clock was wrong.
     fn free_slot(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         let time = time.trunc_subsecs(0);
         let last = self.pointer.last_slot.filter(|last| *last - time <= FAR_AHEAD);
@@ -196,11 +197,12 @@ impl RegistryState {
         self.free_slot(now) - now
     }
 
-    /// Takes a slot of the schedule; none if its run has ended before. A run that was killed takes its slot again, and so
-    /// its identity. Where a person's run has taken that second or a later one, the first second after that.
+    /// Takes a slot of the schedule; `None` if its run has ended before. A run that was killed takes its slot again,
+    /// with the same ID. If a manual run has taken that second or a later one, the run gets the first second after
+    /// that.
     ///
     /// # Errors
-    /// If the slot cannot be written down.
+    /// If the slot cannot be stored.
     pub fn take_scheduled(&mut self, slot: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StateError> {
         if self.pointer.history.served == Some(slot) {
             return Ok(None);
@@ -216,10 +218,10 @@ impl RegistryState {
         Ok(Some(stands_for))
     }
 
-    /// Gives up a slot of the schedule: nothing of it will be published, nor does another run take it again.
+    /// Gives up a slot of the schedule: nothing of it is published, and no other run takes it.
     ///
     /// # Errors
-    /// If that cannot be written down.
+    /// If that cannot be stored.
     pub fn give_up(&mut self, slot: DateTime<Utc>) -> Result<(), StateError> {
         self.pointer.history.served = Some(slot);
         self.save()
@@ -230,7 +232,7 @@ impl RegistryState {
         &self.pointer.history
     }
 
-    /// Writes down how a run ended, and which sinks have the newest snapshot.
+    /// Stores how a run ended, and which sinks have the newest snapshot.
     ///
     /// # Errors
     /// If the pointer cannot be written; sinks are then asked again by the next run, which changes nothing there.
@@ -243,7 +245,7 @@ impl RegistryState {
         self.delivered(receipts)
     }
 
-    /// Where a walk may spool.
+    /// The directory for the spool of a walk.
     pub fn walk_directory(&self) -> PathBuf {
         self.directory.join(WALK)
     }
@@ -254,13 +256,13 @@ impl RegistryState {
         let _ = discard(&self.sealed_directory(id));
     }
 
-    /// Removes what a walk spooled and nobody sealed.
+    /// Removes the spool of a walk.
     pub fn discard_walk(&self) {
         // What cannot be removed now is removed when the next walk begins.
         let _ = discard(&self.walk_directory());
     }
 
-    /// Where the snapshot of this id is to be sealed.
+    /// The directory for the sealed snapshot of this ID.
     pub fn sealed_directory(&self, id: &SnapshotId) -> PathBuf {
         self.directory.join(sealed_name(id))
     }
@@ -270,12 +272,12 @@ impl RegistryState {
         self.pointer.last.as_ref().map(|last| Sealed::open(&self.sealed_directory(&last.id)))
     }
 
-    /// What the next run is compared with.
+    /// The snapshot that the next run is compared with.
     pub fn previous(&self) -> Option<PreviousSnapshot> {
         self.pointer.last.as_ref().map(|last| last.previous(&self.directory))
     }
 
-    /// Whether this sink has that snapshot.
+    /// Whether this sink has the newest snapshot.
     pub fn is_delivered(&self, sink: &str) -> bool {
         self.pointer.last.as_ref().is_some_and(|last| last.delivered.contains_key(sink))
     }
@@ -299,7 +301,7 @@ impl RegistryState {
         Ok(())
     }
 
-    /// Writes down which sinks have the newest snapshot.
+    /// Stores which sinks have the newest snapshot.
     ///
     /// # Errors
     /// If the pointer cannot be written; those sinks are then asked again by the next run, which changes nothing there.
@@ -317,7 +319,7 @@ impl RegistryState {
     }
 }
 
-/// What the next run is compared with, read without the lock: for a run that writes nothing.
+/// The snapshot that the next run is compared with, read without the lock, for a dry run.
 ///
 /// # Errors
 /// If there is a state file that cannot be read.
@@ -334,13 +336,13 @@ pub fn history(root: &Path, registry: &RegistryName) -> Result<History, StateErr
     Ok(read_pointer(&directory(root, registry))?.history)
 }
 
-/// When that was last written; none if it never was.
+/// When the state was last written; `None` if never.
 pub fn written_at(root: &Path, registry: &RegistryName) -> Option<SystemTime> {
     fs::metadata(directory(root, registry).join(POINTER)).and_then(|metadata| metadata.modified()).ok()
 }
 
-/// Refuses the state of a user of systemd's `DynamicUser=`, if we are root. Other foreign states are a person's affair:
-/// root of a container writes to whatever is mounted there.
+/// Refuses the state of a user of systemd's `DynamicUser=` if this process is root. Other owners are accepted, because
+/// root of a container writes to directories of any owner.
 fn refuse_of_dynamic_user(root: &Path, is_root: bool) -> Result<(), StateError> {
     // The range that systemd.exec(5) names.
     const DYNAMIC: std::ops::RangeInclusive<u32> = 61184..=65519;
@@ -364,8 +366,8 @@ fn lock_registry(path: &Path) -> Result<File, StateError> {
     match file.try_lock() {
         Ok(()) => {
             // Only for the message of whoever finds it locked: on a full disk it cannot be written, and what fills the
-            // disk may be a killed run's, which is swept after this. A file that has another name as well, as in a backup
-            // of hard links, is left as it is.
+            // disk may be a killed run's, which is swept after this. A file that has another name as well, as in a
+            // backup of hard links, is left as it is.
             if file.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
                 let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
             }

@@ -107,7 +107,8 @@ fn a_slot_of_the_schedule_is_taken_again_until_its_run_has_ended_and_never_after
     state.ended(History { served: Some(at(10)), ..History::default() }, []).unwrap();
     drop(state);
     assert_eq!(lock().take_scheduled(at(10)).unwrap(), None);
-    // A person's run that came later in the same minute; the slot's own run must not share its identity, nor go before it.
+    // A person's run that came later in the same minute; the slot's own run must not share its identity, nor go before
+    // it.
     assert_eq!(lock().take_slot(at(70)).unwrap(), at(70));
     assert_eq!(lock().take_scheduled(at(69)).unwrap(), Some(at(71)));
     assert_eq!(history(root.path(), &name()).unwrap().served, Some(at(10)));

@@ -1,4 +1,4 @@
-//! Keeps everything in motion: enters a page while the next comes and repositories are read. Decides nothing about them.
+//! Runs a walk: records a page while the next one arrives and repositories are read. Decides nothing about them.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crate::registry::Page;
 use crate::registry::RegistryError;
 use crate::registry::RepositoryRef;
 
-/// How much of a walk a killed process loses.
+/// How much of a walk is lost if the process is killed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
-/// Names that may wait to be read before further pages are taken: two pages of the usual size.
+/// No further page is fetched while more names than this wait to be read: two pages of the usual size.
 const AHEAD: usize = 2000;
-/// Repositories read that may wait to be entered before further ones are read: the disk may be slower than the registry.
+/// No further repository is read while more than this wait to be recorded: the disk may be slower than the registry.
 const HELD: usize = 4 * BATCH;
-/// Repositories entered together; few enough that a server that has gone is noticed soon.
+/// Repositories recorded together; few, so that a server that is gone is noticed soon.
 const BATCH: usize = 16;
 
 /// Walks a registry to its end, or to the first error that is not one repository's alone. Rows reach the spool in
@@ -65,16 +65,16 @@ struct Driver<'a> {
     reader: RepositoryReader<'a>,
     progress: &'a WalkProgress,
     monitored: MonitoredNames,
-    /// Away while it works.
+    /// `None` while a recording task has it.
     recorder: Option<WalkRecorder>,
     at_work: Option<JoinHandle<(WalkRecorder, RecordingResult)>>,
-    /// How far the list of names is entered.
+    /// How far the list of names is recorded.
     pages: ListPosition,
     waiting: VecDeque<RepositoryRef>,
     in_flight: HashSet<Arc<str>>,
     done: Vec<RepositoryReading>,
     checkpoints: Option<Checkpoints>,
-    /// Whether nothing has yet shown that an earlier walk's cursor still works.
+    /// Whether the cursor of an interrupted walk is not yet known to work.
     unproven: bool,
 }
 
@@ -208,7 +208,7 @@ impl<'a> Driver<'a> {
         self.done.push(reading);
     }
 
-    /// The end that an error makes: of the walk, or only of the attempt to go on where an earlier one was cut off.
+    /// How an error ends the walk, or only the attempt to resume an interrupted walk.
     fn failure(&self, error: WalkError) -> WalkEnd {
         let is_ours = |error: &RegistryError| {
             matches!(
@@ -228,7 +228,7 @@ impl<'a> Driver<'a> {
         self.checkpoints.as_ref().is_some_and(|checkpoints| Instant::now() >= checkpoints.due)
     }
 
-    /// Sends the ledger off to enter what there is.
+    /// Starts a recording task with what has arrived.
     fn send(&mut self, page: Option<Page>) {
         let Some(mut recorder) = self.recorder.take() else { return };
         let done = std::mem::take(&mut self.done);
@@ -236,7 +236,7 @@ impl<'a> Driver<'a> {
         if self.is_checkpoint_due()
             && let Some(checkpoints) = &mut self.checkpoints
         {
-            // Also where there is nothing to write down: the ledger would be sent off again as soon as it is back.
+            // Also if there is nothing to write: otherwise the next task would start at once.
             checkpoints.due = Instant::now() + CHECKPOINT_EVERY;
             cut = self.cut(&recorder);
         }
@@ -256,12 +256,12 @@ impl<'a> Driver<'a> {
             self.pages = pages;
             self.wait(&entered.to_read);
         }
-        // To be read again, should the walk be taken up again.
+        // These are read again if the walk is resumed.
         self.in_flight.extend(done.left.drain(..));
         done
     }
 
-    /// What a checkpoint would say now; none if it is of no use.
+    /// The checkpoint of this moment; `None` if a walk cannot be resumed from it.
     fn cut(&self, recorder: &WalkRecorder) -> Option<WalkCheckpoint> {
         let checkpoints = self.checkpoints.as_ref().filter(|_| self.pages != ListPosition::Lost)?;
         let waiting = self.waiting.iter().map(|place| &place.repository);
@@ -275,7 +275,7 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Ends the walk; what was read is entered, and where another run may go on, a checkpoint is left.
+    /// Ends the walk: records what was read, and writes a checkpoint if another run can resume the walk.
     async fn close(mut self, ended: WalkEnd) -> WalkOutcome {
         if let Some(at_work) = self.at_work.take() {
             let worked = at_work.await.expect("the spool does not panic");
@@ -288,7 +288,7 @@ impl<'a> Driver<'a> {
             _ => false,
         };
         if may_resume && !matches!(ended, WalkEnd::Stopped) {
-            // Those without an answer are asked again, and no answer that came with the end makes rows of them.
+            // Repositories without an answer get no rows: the resumed walk asks for them again.
             let silent =
                 |reading: &mut RepositoryReading| reading.error().is_some_and(|error| error.fault().is_trouble());
             self.in_flight.extend(self.done.extract_if(.., silent).map(|reading| reading.repository));
@@ -316,7 +316,7 @@ fn walked(recorder: WalkRecorder, ended: WalkEnd, resumable: bool) -> WalkOutcom
     WalkOutcome { ended, counts: recorder.counts, spool: recorder.spool, resumable }
 }
 
-/// The next page; for ever nothing where there are no pages.
+/// The next page; never returns if there are no pages.
 async fn next(pages: &mut Option<BoxStream<'_, Result<Page, RegistryError>>>) -> Option<Result<Page, RegistryError>> {
     match pages {
         Some(pages) => pages.next().await,

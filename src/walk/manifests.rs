@@ -1,5 +1,5 @@
-//! The manifests of one repository: where its tags lead, what indexes list, the configurations of images. What the last
-//! snapshot knows is not fetched again: a digest names its content for ever.
+//! Reads the manifests of one repository: those that its tags lead to, those that indexes list, and the configurations
+//! of images. Manifests of the last snapshot are not fetched again, because the content of a digest never changes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -38,7 +38,7 @@ enum TagTarget {
 /// A fetched manifest, and the platform for which an index lists it.
 type FetchedManifest = (Manifest, Platform);
 
-/// The manifests of one repository while they are gathered.
+/// Gathers the manifests of one repository.
 pub(super) struct ManifestReader<'a> {
     contents: &'a dyn Contents,
     /// Requests under way at once.
@@ -52,7 +52,7 @@ pub(super) struct ManifestReader<'a> {
 }
 
 impl<'a> ManifestReader<'a> {
-    /// `found` has the tags.
+    /// `found` holds the tags already.
     pub(super) fn new(
         contents: &'a dyn Contents,
         width: usize,
@@ -64,7 +64,7 @@ impl<'a> ManifestReader<'a> {
         Self { contents, width, memory, place, known, rows: BTreeMap::new(), found }
     }
 
-    /// Reads all that the tags lead to, level by level.
+    /// Reads everything that the tags lead to, level by level.
     pub(super) async fn read(mut self) -> RepositoryContents {
         let mut fetched = self.targets().await;
         for _ in 0..DEEPEST {
@@ -76,7 +76,7 @@ impl<'a> ManifestReader<'a> {
             }
         }
         for (manifest, _) in fetched {
-            let message = format!("{} is nested deeper in indexes than is followed", manifest.digest);
+            let message = format!("{} is nested too deep in indexes and is not read", manifest.digest);
             self.found.note(self.place, RunError::of_run("nested_too_deep", message));
         }
         self.found.manifests = self.rows.into_values().collect();
@@ -134,8 +134,8 @@ impl<'a> ManifestReader<'a> {
         Ok(TagTarget::Fetched(Box::new(manifest), memory))
     }
 
-    /// Fetches a manifest, if there is room for what it names. Where there is none for its annotations, they are left to
-    /// the next run.
+    /// Fetches a manifest, if there is room for what it names. Where there is none for its annotations, they are left
+    /// to the next run.
     async fn fetch(&self, reference: &str) -> Result<(Manifest, ReservedMemory), RegistryError> {
         let mut manifest = self.contents.manifest(self.place, reference).await?;
         let Some(mut memory) = self.memory.reserve_parts(manifest.layers.len() + manifest.children.len()) else {
@@ -258,8 +258,8 @@ impl<'a> ManifestReader<'a> {
         fetched
     }
 
-    /// Notes what is odd about a row, on the night that it is made and on all others: it is in the snapshot, so it is in the
-    /// run's errors.
+    /// Notes what is odd about a row, on the night that it is made and on all others: it is in the snapshot, so it is
+    /// in the run's errors.
     fn note_oddities(&mut self, row: &ManifestRow) {
         for note in row.notes.iter().flatten() {
             let (code, words) = note.split_once(": ").unwrap_or((note, ""));
@@ -282,8 +282,8 @@ impl<'a> ManifestReader<'a> {
     }
 }
 
-/// Whether a row of the last snapshot holds all that reading its manifest again would bring. An image without labels, not
-/// even none, is one whose configuration was missing then; one that is no configuration stays what it is.
+/// Whether a row of the last snapshot holds all that reading its manifest again would bring. An image without labels,
+/// not even none, is one whose configuration was missing then; one that is no configuration stays what it is.
 pub(super) fn is_read(row: &ManifestRow) -> bool {
     let has = |odd: Odd| {
         let code = |note: &String| note.split_once(": ").is_some_and(|(code, _)| code == odd.as_str());

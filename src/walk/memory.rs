@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many manifests, layers and entries of indexes are held in memory, of all repositories under way together: some
-/// 300 MiB. A hundred thousand images of ten layers in one repository are within it; what somebody pushes in order to
-/// fill our memory is not.
+/// How many manifests, layers and entries of indexes may be in memory, of all repositories together: about 300 MiB. A
+/// repository with 90,000 images of ten layers fits; content that was pushed to fill our memory does not.
 pub(super) const MOST_PARTS: usize = 1_000_000;
-/// How many bytes of labels and annotations are held beside them; for a moment each is held twice. Where an image's find
-/// no room its row says so, and the next run reads them: build tools write up to some hundred kilobytes into a label.
+/// How many bytes of labels and annotations may be in memory beside them; for a moment each is there twice. If those of
+/// an image do not fit, its row says so and the next run reads them: build tools write up to some hundred kilobytes
+/// into a label.
 pub(super) const MOST_TEXT_BYTES: usize = 128 << 20;
 
 /// The memory that repositories under way share.

@@ -1,5 +1,5 @@
-//! One registry becomes rows in the spool: names page by page, and meanwhile the repositories themselves, several at
-//! once. Knows no verdict and no sink.
+//! Reads one registry into rows of the spool: lists names page by page, and reads several repositories at the same
+//! time. Knows no verdict and no sink.
 
 mod driver;
 mod manifests;
@@ -30,35 +30,35 @@ use crate::discovery::Discovery;
 use crate::registry::{Contents, RegistryError};
 use crate::snapshot::{SnapshotLookup, Spool, SpoolError};
 
-/// Where a walk gets its answers.
+/// What a walk reads from.
 #[derive(Clone, Debug)]
 pub struct WalkSources<'a> {
-    /// The names.
+    /// Lists the names of repositories.
     pub discovery: &'a dyn Discovery,
-    /// What the repositories hold.
+    /// Reads tags, manifests and configurations.
     pub contents: &'a dyn Contents,
-    /// What the last snapshot holds, where it may be relied on.
+    /// The last snapshot, if manifests may be taken from it.
     pub known: Option<Arc<SnapshotLookup>>,
-    /// Repositories read at once.
+    /// How many repositories are read at the same time.
     pub concurrency: NonZeroUsize,
 }
 
 /// How a walk begins.
 #[derive(Debug)]
 pub enum WalkStart {
-    /// From nothing.
+    /// From the first page.
     Fresh {
-        /// Where rows go; empty.
+        /// An empty spool, which takes the rows.
         spool: Spool,
-        /// What a later run's settings are compared with, before it goes on where this walk is cut off; none if none
-        /// shall.
+        /// Hash of the settings. A later run resumes this walk only if its own hash is equal. `None`: the walk is never
+        /// resumed, and writes no checkpoint.
         fingerprint: Option<String>,
     },
-    /// Where an earlier one was cut off.
+    /// Where an interrupted walk stopped.
     Unfinished(Box<Unfinished>),
 }
 
-/// Counters that others may read while a walk goes on.
+/// Counters of a running walk, for other threads to read.
 #[derive(Debug, Default)]
 pub struct WalkProgress {
     pages: AtomicU64,
@@ -94,13 +94,13 @@ impl WalkProgress {
 pub enum WalkEnd {
     /// After the last page and the last repository.
     Whole,
-    /// At `max_repositories`, before the last page or name.
+    /// At `max_repositories`; the registry may list more.
     Limited,
-    /// By the stop token.
+    /// The stop token was cancelled.
     Stopped,
-    /// By an error.
+    /// An error ended it.
     Failed(WalkError),
-    /// The place where an earlier walk was cut off is not to be found again. Nothing was done.
+    /// The registry does not continue where the interrupted walk stopped. Nothing was read.
     Stale(WalkError),
 }
 
@@ -110,15 +110,15 @@ pub enum WalkError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The server sends names we have, over and over.
-    #[error("catalog page {page} holds no name that was not listed before: the server has lost its place")]
+    /// The server repeats names that it listed before.
+    #[error("catalog page {page} lists only names that were listed before: the server repeats itself")]
     NoProgress {
         /// The page, from 1.
         page: u64,
     },
-    /// What the server sends in answer to an earlier walk's cursor does not come after what that walk listed.
+    /// The page after an interrupted walk's cursor repeats names that the walk had listed.
     #[error(
-        "the catalog does not go on where the walk was cut off: the server has lost its place, or its order is another"
+        "the catalog does not continue where the walk was interrupted: the server lists from the beginning, or in another order"
     )]
     Astray,
     /// The state directory's disk.
@@ -131,23 +131,23 @@ pub enum WalkError {
 pub struct WalkOutcome {
     /// How it ended.
     pub ended: WalkEnd,
-    /// What was counted, an earlier part of the walk included.
+    /// Counts of the whole walk, including its part before an interruption.
     pub counts: WalkCounts,
     /// The rows.
     pub spool: Spool,
-    /// Whether a checkpoint is left from which another run may go on.
+    /// Whether the walk left a checkpoint from which another run can resume it.
     pub resumable: bool,
 }
 
 impl WalkCounts {
-    /// What went wrong with single repositories.
+    /// Errors of single repositories.
     pub fn errors(&self) -> Vec<RunError> {
         self.notes.clone().into_errors()
     }
 }
 
 impl WalkSettings {
-    /// The tables that a walk of these settings fills.
+    /// The tables that a walk with these settings fills.
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = vec![Table::Repositories];
         if self.depth > Depth::Repositories || !self.monitored.is_empty() {

@@ -1,12 +1,12 @@
-//! What went wrong with single repositories, for the row of table `runs`: bounded, whatever the registry does.
+//! Errors of single repositories for the row of table `runs`. Their number is bounded.
 
 use serde::{Deserialize, Serialize};
 use stocktake_sink::RunError;
 
-/// Notes kept; further ones are counted together.
+/// How many errors are kept; all others are counted in one.
 const KEPT: usize = 100;
 
-/// Notes by repository and code, in the order in which they were first made.
+/// Errors, one per repository and code, in the order of their first occurrence.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Notes {
     entries: Vec<RunError>,
@@ -14,7 +14,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Adds a note. One of the same repository and code is counted with it, under the message of the first.
+    /// Adds an error. If there is one of the same repository and code, only its count grows.
     pub(super) fn add(&mut self, note: RunError) {
         let same = |known: &&mut RunError| known.repository == note.repository && known.code == note.code;
         // The same repository's notes come together, so the search ends soon.
@@ -33,11 +33,11 @@ impl Notes {
         self.more += other.more;
     }
 
-    /// All of them, and at the end how many more there were.
+    /// All errors; the last one counts those that were not kept.
     pub(super) fn into_errors(self) -> Vec<RunError> {
         let Self { mut entries, more } = self;
         if more > 0 {
-            let message = format!("and {more} more of this kind; the log at level debug has them all");
+            let message = format!("{more} further errors; the log at level debug has them all");
             entries.push(RunError { count: more, ..RunError::of_run("further", message) });
         }
         entries

@@ -1,4 +1,4 @@
-//! One repository, read as deep as was asked for. Knows no spool; what went wrong is part of what was found.
+//! Reads one repository to the configured depth. Knows no spool; errors are part of the result.
 
 use std::sync::Arc;
 
@@ -27,11 +27,11 @@ pub(super) struct RepositoryReader<'a> {
     pub(super) depth: Depth,
     /// Requests of one repository under way at once.
     pub(super) width: usize,
-    /// What all repositories under way may take together.
+    /// The memory that all repositories share while they are read.
     pub(super) memory: MemoryBudget,
 }
 
-/// What became of one repository.
+/// The result of reading one repository.
 #[derive(Debug)]
 pub(super) struct RepositoryReading {
     pub(super) repository: Arc<str>,
@@ -42,12 +42,12 @@ pub(super) struct RepositoryReading {
 }
 
 impl RepositoryReading {
-    /// The error that ends the whole walk: no other repository would fare better.
+    /// The error that ends the whole walk, because every other repository would fail as well.
     pub(super) fn fatal(&self) -> Option<&RegistryError> {
         self.error().filter(|e| matches!(e.fault(), Fault::CredentialsRejected | Fault::SecretUnreadable))
     }
 
-    /// What went wrong, if anything did that keeps the repository from being known wholly.
+    /// The error because of which the repository was not read completely.
     pub(super) fn error(&self) -> Option<&RegistryError> {
         match &self.found {
             Ok(found) => found.cut_short.as_ref(),
@@ -55,7 +55,7 @@ impl RepositoryReading {
         }
     }
 
-    /// The state in its row, and the code that goes with it.
+    /// The row's `state` and `error_code`.
     pub(super) fn state(&self) -> (RepositoryState, Option<&'static str>) {
         let Some(error) = self.error() else { return (RepositoryState::Complete, None) };
         let fault = error.fault();

@@ -1,5 +1,4 @@
-//! The walk's books: what was listed, what was kept, what was read; rows go from here into the spool. Blocks, and knows
-//! no network.
+//! Records a walk: counts what was listed, kept and read, and writes rows to the spool. Blocks, and knows no network.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -27,7 +26,7 @@ const INVALID_EXAMPLES: usize = 10;
 /// 10^16.
 const CONCLUSIVE_NAMES: usize = 16;
 
-/// How many shortfalls of the list are kept to be shown; all are counted.
+/// How many reasons why the list may be incomplete are kept; all are counted.
 const SHORTFALLS: usize = 100;
 
 /// After so many repositories in a row without an answer the server is gone, and asking for each of the others, with
@@ -37,15 +36,14 @@ const SILENT_REPOSITORIES: usize = 10;
 /// row are taken for its end as well.
 const MOST_SILENT: usize = 64;
 
-/// How many names from the beginning of the list are remembered.
+/// How many of the first names of the list are remembered.
 const FIRST_NAMES: usize = 16;
 
-/// What is counted on the way, and survives if the walk is cut off. A checkpoint of an earlier version has not counted
-/// everything.
+/// Counts of a walk. A checkpoint stores them; one of an earlier version lacks some.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WalkCounts {
-    /// Catalog pages handled.
+    /// Pages recorded.
     pub pages: u64,
     /// Names listed, before include and exclude; a name listed twice counts twice.
     pub listed: u64,
@@ -55,15 +53,15 @@ pub struct WalkCounts {
     pub invalid: u64,
     /// The first of them, escaped and cut.
     pub invalid_examples: Vec<String>,
-    /// Why the list may not be whole: the first reasons.
+    /// The first reasons why the list may be incomplete.
     pub shortfalls: Vec<RunError>,
-    /// How many reasons there are.
+    /// How many such reasons there are.
     pub shortfall_count: u64,
     /// Repositories read as far as was asked for.
     pub read: u64,
-    /// Repositories refused, or only half read.
+    /// Repositories that were refused or read in part.
     pub unreadable: u64,
-    /// Repositories listed, and not there when they were read.
+    /// Repositories that were listed and did not exist when they were read.
     pub gone: u64,
     /// Of the unreadable ones, those of which not even the tags could be listed, by the kind of failure.
     pub unlisted: BTreeMap<String, Unlisted>,
@@ -95,7 +93,7 @@ pub struct Unlisted {
     pub remedy: String,
 }
 
-/// The books, and the spool that they are about.
+/// The counts and the spool of one walk.
 #[derive(Debug)]
 pub(super) struct WalkRecorder {
     pub(super) spool: Spool,
@@ -104,26 +102,25 @@ pub(super) struct WalkRecorder {
     monitored: MonitoredNames,
     seen: SeenNames,
     taken: TakenNames,
-    /// Whether a repository was left out as there are to be no more: a page that comes later must not make it unsaid.
+    /// Whether a repository was left out because of `max_repositories`. A later page does not reset this.
     limited: bool,
-    /// Of a walk that goes on: what is still to be read, until a page has shown that its cursor works.
+    /// Of a resumed walk: the repositories still to be read, until a page has shown that the cursor works.
     unproven: Option<HashSet<String>>,
-    /// Repositories for which some answer did not come, since all came last: rows once it is clear that the server is
-    /// still there.
+    /// The latest repositories, if the server did not answer for them. They get rows when the server answers again.
     silent: Vec<RepositoryReading>,
 }
 
-/// A page that was entered.
+/// A page that was recorded.
 #[derive(Debug)]
 pub(super) struct EnteredPage {
     /// The repositories on it that are to be read.
     pub(super) to_read: Vec<Arc<str>>,
-    /// Whether the configured number of repositories is reached and there would be more.
+    /// Whether `max_repositories` is reached and the registry may list more.
     pub(super) limited: bool,
 }
 
 impl WalkRecorder {
-    /// Empty books.
+    /// A walk that begins with the first page.
     pub(super) fn new(spool: Spool, settings: WalkSettings) -> Self {
         let count = settings.monitored.len() as u64;
         let counts = WalkCounts { kept: count, monitored: count, ..WalkCounts::default() };
@@ -133,7 +130,7 @@ impl WalkRecorder {
         Self { spool, counts, settings, monitored, seen, taken, limited, unproven, silent }
     }
 
-    /// The books of a walk that was cut off.
+    /// A walk that was interrupted.
     ///
     /// # Errors
     /// If its rows cannot be read back; with what is left.
@@ -235,9 +232,9 @@ impl WalkRecorder {
         Ok(met)
     }
 
-    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten when
-    /// it holds ten million, so many names are proof enough; few are looked up among the rows, where excluded ones are not
-    /// to be found, and monitored ones whether they were listed or not.
+    /// Whether a page whose names all look met really repeats. The filter errs once in a hundred names, once in ten
+    /// when it holds ten million, so many names are proof enough; few are looked up among the rows, where excluded ones
+    /// are not to be found, and monitored ones whether they were listed or not.
     fn confirm_repetition(&mut self, page: &Page) -> Result<bool, SpoolError> {
         if page.names.len() >= CONCLUSIVE_NAMES {
             return Ok(true);
@@ -246,7 +243,7 @@ impl WalkRecorder {
         Ok(page.names.iter().all(tells) && self.spool.holds_all(page.names.iter())?)
     }
 
-    /// Enters what became of one repository. An error here ends the walk.
+    /// Records one repository. An error here ends the walk.
     pub(super) fn absorb(&mut self, reading: RepositoryReading) -> Result<(), WalkError> {
         if let Some(fatal) = reading.fatal() {
             return Err(WalkError::Registry(fatal.clone()));
@@ -266,12 +263,12 @@ impl WalkRecorder {
         Ok(self.write(reading)?)
     }
 
-    /// Makes rows of the repositories for which no answer came.
+    /// Writes rows for the repositories for which the server did not answer.
     pub(super) fn settle_silent(&mut self) -> Result<(), SpoolError> {
         std::mem::take(&mut self.silent).into_iter().try_for_each(|reading| self.write(reading))
     }
 
-    /// Makes no rows of them; returns which they are.
+    /// Drops the repositories for which the server did not answer; returns their names.
     pub(super) fn forget_silent(&mut self) -> Vec<Arc<str>> {
         self.silent.drain(..).map(|reading| reading.repository).collect()
     }
@@ -352,12 +349,12 @@ impl WalkCounts {
         self.unlisted.entry(error.fault().as_str().to_owned()).or_insert_with(first).count += 1;
     }
 
-    /// Repositories whose tags could not be listed.
+    /// How many repositories there are whose tags could not be listed.
     pub fn unlisted_count(&self) -> u64 {
         self.unlisted.values().map(|unlisted| unlisted.count).sum()
     }
 
-    /// Whether nothing is entered yet.
+    /// Whether nothing was recorded yet.
     pub(super) fn is_empty(&self) -> bool {
         self.pages + self.read + self.unreadable + self.gone == 0
     }

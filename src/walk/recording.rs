@@ -22,9 +22,9 @@ pub(super) struct RecordingTask {
 /// What came of a task.
 pub(super) struct RecordingResult {
     pub(super) entered: Option<(EnteredPage, ListPosition)>,
-    /// The first error; nothing was entered after it.
+    /// The first error; nothing was recorded after it.
     pub(super) error: Option<WalkError>,
-    /// Repositories that were handed over and not entered.
+    /// Repositories of the task that were not recorded.
     pub(super) left: Vec<Arc<str>>,
     pub(super) checkpoint: bool,
 }
@@ -65,8 +65,8 @@ impl RecordingTask {
         outcome
     }
 
-    /// Writes the checkpoint down; false if there is none. One that cannot be written is tried again when the next is due,
-    /// and without one a later run begins anew: no reason to end this one, as long as its rows are all there.
+    /// Writes the checkpoint; false if there is none to write. If writing fails, the walk goes on, and the next
+    /// checkpoint is written when it is due.
     ///
     /// # Errors
     /// If rows were lost on the way.
@@ -88,7 +88,7 @@ impl RecordingTask {
         if recorder.spool.is_broken() {
             return Err(error);
         }
-        warn!("no checkpoint of this walk is written, the walk goes on: {}", chain(&error));
+        warn!("cannot write a checkpoint, the walk goes on: {}", chain(&error));
         Ok(false)
     }
 }

@@ -1,4 +1,4 @@
-//! What was found in one repository, and what went wrong on the way.
+//! The contents of one repository, and the errors that occurred while they were read.
 
 use stocktake_sink::RunError;
 use tracing::debug;

@@ -1,8 +1,8 @@
-//! Whether a page brings anything new, in little memory and exactly enough to stop a walk on its word.
+//! Whether a page lists a name that was not listed before. Takes little memory; an answer of "yes" is certain.
 //!
-//! While names only grow, the greatest one so far tells. From the first page that brings nothing greater (a registry
-//! that lists by age, or one that lost its place) a growing Bloom filter takes over, seeded from the spool: 2 to 3
-//! bytes a name, and "not met" is certain.
+//! While names ascend, comparing with the greatest name so far is enough. From the first page without a greater name on
+//! (the registry lists by age, or repeats a page), a growing Bloom filter is used, which is filled from the spool: 2 to
+//! 3 bytes a name.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -15,8 +15,8 @@ use crate::snapshot::{Spool, SpoolError};
 /// Names the first layer is made for; each further layer holds twice as many as the one before.
 const FIRST_LAYER: usize = 16 * 1024;
 const BITS_PER_NAME: usize = 10;
-/// The number of bits set per name; with 10 bits a name about one in a hundred unknown names looks known to a full layer,
-/// of which ten million names fill ten.
+/// The number of bits set per name; with 10 bits a name about one in a hundred unknown names looks known to a full
+/// layer, of which ten million names fill ten.
 const PROBES: u32 = 6;
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct SeenNames {
 }
 
 impl SeenNames {
-    /// What an earlier walk had seen: the rows that it left, and the repositories that it did not come to read.
+    /// What an interrupted walk had listed: the repositories with rows, and those that it had not read yet.
     pub(super) fn resumed<'a>(
         spool: &mut Spool,
         pending: impl IntoIterator<Item = &'a str>,

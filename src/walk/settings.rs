@@ -1,21 +1,21 @@
-//! What the configuration says about a walk: its bound, and the repositories that it is about.
+//! Settings of a walk: which repositories it reads, and how deep.
 
 use std::time::Duration;
 
 use globset::{Glob, GlobBuilder, GlobSet};
 
-/// How far a walk goes and which repositories it keeps.
+/// Which repositories a walk reads, and how deep.
 #[derive(Clone, Debug, Default)]
 pub struct WalkSettings {
-    /// Most repositories to take; 0: all.
+    /// The most repositories that a walk takes; 0 takes all.
     pub max_repositories: u64,
     /// Which repositories are kept.
     pub filter: NameFilter,
-    /// What is read of each.
+    /// What is read of each repository.
     pub depth: Depth,
-    /// Repositories that are read first, with their tags, whatever the list says; each once, ignoring case.
+    /// Repositories that are read first, with their tags, even if the registry does not list them. Case is ignored.
     pub monitored: Vec<String>,
-    /// For how long after its beginning a walk that was cut off is gone on with; zero: never.
+    /// An interrupted walk is resumed if it began less than this ago; zero: never.
     pub resume_within: Duration,
 }
 
@@ -25,13 +25,13 @@ pub enum Depth {
     /// Its name.
     #[default]
     Repositories,
-    /// Its tags as well.
+    /// Its name and its tags.
     Tags,
-    /// And what the tags point to: manifests, and the configurations of images.
+    /// Its tags, the manifests that they lead to, and the configurations of images.
     Manifests,
 }
 
-/// Chooses repositories by name: one of the `include` patterns (none given: every name) and none of `exclude`.
+/// Accepts names that match one of the `include` patterns, or any name if there is none, and no pattern of `exclude`.
 ///
 /// `*` and `?` stay within one part of a name, `**` crosses `/`, `{a,b}` is either: `my-org/*` accepts `my-org/app`
 /// and not `my-org/team/app`, which `my-org/**` does.

@@ -1,8 +1,8 @@
 //! Which repositories a walk has taken, exactly: each is read once and counted once, however often it is listed.
 //!
-//! While names come in order, by bytes or as docker-registry walks its tree, the latest one tells. From the first that is out
-//! of order, keyed hashes of all are kept: 10 to 20 bytes a name. Two of a million names have the same hash once in
-//! 37 million walks.
+//! While names are sorted, by bytes or in docker-registry's tree order, comparing with the latest name is enough. From
+//! the first unsorted name on, keyed hashes of all names are kept: 10 to 20 bytes a name. Two of a million names have
+//! the same hash once in 37 million walks.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ impl Default for TakenNames {
 }
 
 impl TakenNames {
-    /// What an earlier walk had taken: the rows that it left, and the repositories that it did not come to read.
+    /// What an interrupted walk had taken: the repositories with rows, and those that it had not read yet.
     pub(super) fn resumed<'a>(
         spool: &mut Spool,
         pending: impl IntoIterator<Item = &'a str>,

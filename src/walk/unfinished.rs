@@ -1,5 +1,5 @@
-//! A walk that was cut off, as its checkpoint tells of it: killed, stopped, or left by the network. Another run may go on
-//! where it ended, while the catalog is still much the same and the cursor works.
+//! The checkpoint of an interrupted walk, which was killed or stopped, or lost its network. Another run resumes it
+//! while it is recent and the cursor still works.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,75 +11,75 @@ use super::recorder::WalkCounts;
 use crate::registry::Cursor;
 use crate::snapshot::{Spool, SpoolError, is_unused};
 
-/// What a checkpoint says beside the rows.
+/// What a checkpoint stores beside the rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct WalkCheckpoint {
-    /// For which settings of the registry the walk was made.
+    /// Hash of the settings that the walk used.
     pub(super) fingerprint: String,
     pub(super) begun_at: DateTime<Utc>,
     pub(super) ended_at: DateTime<Utc>,
     pub(super) pages: ListPosition,
-    /// Repositories whose names are entered and which are still to be read.
+    /// Repositories that were listed and not read yet.
     pub(super) pending: Vec<String>,
     #[serde(rename = "books")]
     pub(super) counts: WalkCounts,
 }
 
-/// How far the list of names has come.
+/// How far the list of names was read.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub(super) enum ListPosition {
-    /// No page is entered yet.
+    /// No page was recorded yet.
     None,
-    /// Up to here.
+    /// Up to this cursor.
     Until(Cursor),
-    /// To a page after which nobody can go on but whoever read it.
+    /// To a page without a cursor: only the process that read it can ask for the next page.
     Lost,
-    /// To the end, or as far as was wanted.
+    /// To the last page, or to `max_repositories`.
     Over {
-        /// Whether there would have been more.
+        /// Whether the registry may list more names.
         limited: bool,
     },
 }
 
-/// A walk that may be taken up again.
+/// An interrupted walk that can be resumed.
 #[derive(Debug)]
 pub struct Unfinished {
     pub(super) spool: Spool,
     pub(super) cut: WalkCheckpoint,
 }
 
-/// Why no walk is gone on with.
+/// Why no walk is resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotResumed {
-    /// None was cut off.
+    /// No walk was interrupted.
     #[error("there is none")]
     Nothing,
-    /// It was cut off before its first checkpoint, or what it left is damaged.
+    /// It was interrupted before its first checkpoint, or the checkpoint is damaged.
     #[error("it left no checkpoint that can be read")]
     Unreadable,
-    /// Walks are not gone on with.
+    /// The configuration turns resuming off.
     #[error("`resume_within` is off")]
     Off,
-    /// The walk was made for other settings.
+    /// The settings changed after the walk began.
     #[error("the configuration has changed since")]
     OtherSettings,
     /// The walk began too long ago.
     #[error("it is older than `resume_within`")]
     TooOld,
-    /// By the clock, the walk has not begun yet.
+    /// The walk began in the future, by the clock of today.
     #[error("it begins in the future: was the clock set back?")]
     Ahead,
-    /// What came after its checkpoint cannot be removed.
+    /// Files that are newer than its checkpoint cannot be removed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
 }
 
 impl Unfinished {
-    /// The walk that was cut off in this directory, if it is worth going on with: of the same settings, begun no longer
-    /// than `within` before `now`, and not in the future.
+    /// The interrupted walk in this directory, if it can be resumed: it has the same settings, and began less than
+    /// `within` before `now` and not in the future.
     ///
     /// # Errors
-    /// Why it is not, or that there is none.
+    /// If there is none, or it cannot be resumed.
     pub fn find(directory: &Path, fingerprint: &str, within: Duration, now: DateTime<Utc>) -> Result<Self, NotResumed> {
         if is_unused(directory) {
             return Err(NotResumed::Nothing);
@@ -101,12 +101,12 @@ impl Unfinished {
         }
     }
 
-    /// Which walk this is, for people.
+    /// A description of this walk for log messages.
     pub fn described(&self) -> String {
         let WalkCheckpoint { begun_at, ended_at, counts, pending, .. } = &self.cut;
         let clock = |time: &DateTime<Utc>| time.format("%H:%M:%S UTC").to_string();
         format!(
-            "the walk of {}, cut off at {} after {} pages and {} names, {} of them still to be read",
+            "the walk of {}, interrupted at {} after {} pages and {} names, {} of them still to be read",
             clock(begun_at),
             clock(ended_at),
             counts.pages,

@@ -227,7 +227,7 @@ async fn a_run_in_progress_keeps_the_configuration_that_it_began_with() {
     daemon.running.says_times("is complete: 150 repositories", 1).await;
     let (_, metrics) = daemon.get("/metrics").await;
     assert!(!metrics.contains("registry=\"quay\""), "its series went with it: {metrics}");
-    daemon.stop().await.exits(0).says("quay was interrupted");
+    daemon.stop().await.exits(0).says("quay: the run was interrupted");
 }
 
 #[tokio::test]

@@ -36,11 +36,11 @@ async fn a_walk_told_to_stop_is_gone_on_with_at_every_depth_and_ends_as_if_nothi
         let stage = Stage::new(script(), lines).await;
         let expected = stage.undisturbed().await;
         let (ended, first) = stage.stop_at(endpoint, answered).await;
-        ended.says("another run may go on from here");
+        ended.says("another run can resume the walk");
         assert!(manifests(&stage.place.path("inventory"), "quay").is_empty());
 
         let (ended, second) = stage.run().await;
-        ended.exits(0).says("goes on with the walk of ").says("cut off at ").says("complete");
+        ended.exits(0).says("resumes the walk of ").says("interrupted at ").says("complete");
         assert_eq!(content(&stage.place), expected, "{case}");
         // One page may have come, and one been read ahead, without being entered; of a split walk, one on each connection.
         let pages = asked_again(&first, &second, Endpoint::Catalog);
@@ -77,7 +77,7 @@ async fn a_walk_of_docker_registry_is_gone_on_with() {
     running.signal("TERM").await;
     running.end().await.exits(130);
     let before = registry.log();
-    place.run(&["run"]).await.exits(0).says("goes on with the walk of ");
+    place.run(&["run"]).await.exits(0).says("resumes the walk of ");
     let after = registry.log();
     let after = &after[before.len()..];
 
@@ -95,11 +95,11 @@ async fn a_resumed_walk_that_is_stopped_again_is_finished_by_the_third_run() {
     let (_, mut asked) = stage.stop_at(Endpoint::Tags, 40).await;
     let begun_at = stage.checkpoint().expect("a checkpoint")["note"]["begun_at"].clone();
     let (ended, second) = stage.stop_at(Endpoint::Tags, 50).await;
-    ended.says("goes on with the walk of ").says("another run may go on from here");
+    ended.says("resumes the walk of ").says("another run can resume the walk");
     assert_eq!(stage.checkpoint().expect("a checkpoint")["note"]["begun_at"], begun_at, "it does not become younger");
     asked.extend(second);
     let (ended, third) = stage.run().await;
-    ended.exits(0).says("goes on with the walk of ");
+    ended.exits(0).says("resumes the walk of ");
     assert!(asked_again(&asked, &third, Endpoint::Tags).len() <= 2 * WIDTH);
     assert_eq!(content(&stage.place), expected);
     stage.assert_nothing_left();
@@ -134,7 +134,7 @@ async fn a_network_that_goes_while_names_are_listed_is_partial_twice_and_the_thi
     let row = last_run(&stage.place.path("inventory"), "quay");
     assert_eq!((row.pages, row.rows_repositories), (11, 110), "what both runs listed: {row:?}");
     let (ended, requests) = stage.run().await;
-    ended.exits(0).says("goes on with the walk of ").says("after 11 pages and 110 names");
+    ended.exits(0).says("resumes the walk of ").says("after 11 pages and 110 names");
     // Nine pages, and whether the last of them, which is full, is the last.
     assert_eq!(targets(&requests, Endpoint::Catalog).len(), 9 + 1);
     assert_eq!(content(&stage.place), expected);
@@ -149,7 +149,7 @@ async fn a_network_that_goes_while_repositories_are_read_is_partial_and_the_next
     ended.exits(3).says("partial");
     assert!(manifests(&stage.place.path("inventory"), "quay").iter().all(|manifest| manifest["verdict"] == "partial"));
     let (ended, second) = stage.run().await;
-    ended.exits(0).says("goes on with the walk of ").says("of them still to be read");
+    ended.exits(0).says("resumes the walk of ").says("of them still to be read");
     assert_eq!(asked_again(&first, &second, Endpoint::Tags), Vec::<&str>::new());
     assert_eq!(content(&stage.place), expected);
 }
@@ -193,7 +193,10 @@ async fn a_cursor_that_does_not_work_any_more_begins_anew_says_so_and_loses_noth
             let mut once = Some(answer.clone());
             stage.misbehave(move |seen| if seen.endpoint == Endpoint::Catalog { once.take() } else { None });
             let (ended, second) = stage.run().await;
-            ended.exits(0).says("goes on with the walk of ").says("begins anew, as there is no going on from there");
+            ended
+                .exits(0)
+                .says("resumes the walk of ")
+                .says("starts again from the first page, as the walk cannot be resumed");
             assert_eq!(content(&stage.place), expected, "{case}");
             // The one that went astray, those that may be asked for before that shows, and whether the last page is the last.
             assert!((22..=24).contains(&targets(&second, Endpoint::Catalog).len()), "{case}");
@@ -226,7 +229,7 @@ async fn a_walk_that_is_not_to_be_gone_on_with_begins_anew_says_so_and_leaves_no
         stage.stop_at(Endpoint::Tags, 20).await;
         change(&stage);
         let (ended, second) = stage.run().await;
-        ended.exits(0).says("begins anew").says(why);
+        ended.exits(0).says("the interrupted walk is not resumed").says(why);
         assert_eq!(targets(&second, Endpoint::Catalog).len(), 20 + 1, "{why}");
         assert_eq!(content(&stage.place), expected);
         stage.assert_nothing_left();
@@ -274,10 +277,10 @@ async fn a_dry_run_neither_uses_nor_touches_a_walk_that_may_be_gone_on_with() {
     let before = stage.place.tree("state");
     let asked = stage.registry.requests().len();
     let ended = stage.place.run(&["run", "--dry-run"]).await.exits(0);
-    assert!(!ended.stderr.contains("goes on with"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("resumes the walk"), "{}", ended.stderr);
     assert_eq!(targets(&stage.registry.requests()[asked..], Endpoint::Tags).len(), NAMES);
     assert_eq!(stage.place.tree("state"), before);
-    stage.run().await.0.exits(0).says("goes on with the walk of ");
+    stage.run().await.0.exits(0).says("resumes the walk of ");
 }
 
 #[tokio::test]
@@ -294,9 +297,9 @@ async fn a_second_process_does_not_touch_the_walk_that_another_goes_on_with() {
     stage.place.run(&["run"]).await.exits(1).says("another run of this registry is in progress");
     stage.place.configure(&yaml);
     first.signal("TERM").await;
-    first.end().await.exits(130).says("another run may go on from here");
+    first.end().await.exits(130).says("another run can resume the walk");
     stage.behave();
-    stage.run().await.0.exits(0).says("goes on with the walk of ");
+    stage.run().await.0.exits(0).says("resumes the walk of ");
     assert_eq!(content(&stage.place), expected);
 }
 

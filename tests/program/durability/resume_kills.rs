@@ -54,7 +54,7 @@ async fn a_kill_at_any_step_around_a_checkpoint_loses_nothing() {
             }
             let (killed, steps) = stop_or_be_killed(&stage, &library, 12, step).await;
             let (ended, _) = stage.run().await;
-            gone_on += usize::from(ended.stderr.contains("goes on with"));
+            gone_on += usize::from(ended.stderr.contains("resumes the walk"));
             ended.exits(0);
             assert_eq!(content(&stage.place), expected, "{earlier} {step} {steps:#?}");
             stage.assert_nothing_left();

@@ -1,8 +1,8 @@
 //! The import graph of the workspace: which file needs which, and that none needs itself by way of others. To print it:
 //! `cargo test --test program import_graph -- --nocapture`.
 //!
-//! A name that `mod.rs` or `lib.rs` hands on counts as an import of the file that declares the name, and handing it on is
-//! no import. Tests are left out.
+//! A name that `mod.rs` or `lib.rs` hands on counts as an import of the file that declares the name, and handing it on
+//! is no import. Tests are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use super::imports::{Import, ModulePath, code, imports, paths};
 use super::layers::{root, rust_files};
 
-/// Rooms of `src/`, and other crates, whose files still import each other in circles. One that has none any more is taken
-/// off.
+/// Rooms of `src/`, and other crates, whose files still import each other in circles. One that has none any more is
+/// taken off.
 const STILL_CIRCLES: &[&str] =
     &["sinks/stdout/src", "src/check", "src/cli", "src/config", "src/metrics", "src/registry", "src/web", "src/yaml"];
 
@@ -119,8 +119,8 @@ impl CrateGraph {
         self.files.keys().map(|module| (module.clone(), self.needs(module))).collect()
     }
 
-    /// Imports between folders that lie beside each other. `src/` of the program itself is a list of rooms, each a folder or a
-    /// file.
+    /// Imports between folders that lie beside each other. `src/` of the program itself is a list of rooms, each a
+    /// folder or a file.
     fn folder_edges(&self, has_rooms: bool) -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
         let mut folders: BTreeMap<ModulePath, BTreeSet<ModulePath>> = BTreeMap::new();
         for (from, others) in self.edges() {

@@ -1,5 +1,5 @@
-//! A reader of imports: which paths a Rust file names, in `use` declarations and in its code. It knows no types, and needs
-//! none: paths that begin with `crate`, `self`, `super` or a child module tell which file is meant.
+//! A reader of imports: which paths a Rust file names, in `use` declarations and in its code. It knows no types, and
+//! needs none: paths that begin with `crate`, `self`, `super` or a child module tell which file is meant.
 
 /// A path that a file names: `["super", "known", "Known"]`.
 pub(super) type ModulePath = Vec<String>;

@@ -1,4 +1,5 @@
-//! The rules of ARCHITECTURE.md that a machine can hold: who may import whom, how long a file may be, what is forbidden.
+//! The rules of ARCHITECTURE.md that a machine can hold: who may import whom, how long a file may be, what is
+//! forbidden.
 
 use std::collections::BTreeMap;
 use std::fs;
