@@ -4,6 +4,7 @@
 
 mod counting;
 mod exposed;
+mod golden;
 mod parsed;
 
 use std::collections::{BTreeSet, HashSet};

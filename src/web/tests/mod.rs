@@ -1,5 +1,6 @@
 //! The listener and its pages, over real sockets.
 
+mod answers;
 mod fixtures;
 mod hygiene;
 mod page;
