@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use stocktake_sink::RegistryName;
 use tracing::{info, warn};
 
-use crate::metrics::Skip;
+use crate::metrics::SkipReason;
 use crate::schedule::{Decision, Past, Schedule, Slot};
 
 /// A run that is to take place.
@@ -23,7 +23,7 @@ pub(super) struct Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Skipped {
     pub(super) registry: RegistryName,
-    pub(super) why: Skip,
+    pub(super) why: SkipReason,
     pub(super) count: u64,
 }
 
@@ -149,17 +149,17 @@ impl Roster {
                 Decision::Forget { .. } => continue,
                 Decision::Missed { last, count } => {
                     warn!(registry = %name, count, "{name}: {count} slots went by, the last at {last}, and are not caught up");
-                    skip(Skip::Missed, count);
+                    skip(SkipReason::Missed, count);
                     entry.past.end(last);
                 }
                 Decision::Run { slot, missed, late } => {
                     if missed > 0 {
-                        skip(Skip::Missed, missed);
+                        skip(SkipReason::Missed, missed);
                     }
                     entry.past.begin(slot);
                     if self.running.contains(name) || self.queue.iter().any(|order| order.registry == *name) {
                         warn!(registry = %name, "{name}: the slot of {slot} is skipped, as a run is still in progress");
-                        skip(Skip::Overlap, 1);
+                        skip(SkipReason::Overlap, 1);
                         entry.past.end(slot);
                     } else {
                         if late {

@@ -33,7 +33,7 @@ fn order(registry: &str, slot: Option<i64>) -> Order {
     Order { registry: name(registry), slot: slot.map(at) }
 }
 
-fn skipped(registry: &str, why: Skip, count: u64) -> Skipped {
+fn skipped(registry: &str, why: SkipReason, count: u64) -> Skipped {
     Skipped { registry: name(registry), why, count }
 }
 
@@ -59,9 +59,9 @@ fn each_slot_is_ordered_once() {
 fn a_slot_that_meets_a_run_in_progress_or_in_the_queue_is_skipped() {
     let mut roster = roster(&["quay"]);
     turn(&mut roster, 10);
-    assert_eq!(turn(&mut roster, 20).skipped, [skipped("quay", Skip::Overlap, 1)], "queued");
+    assert_eq!(turn(&mut roster, 20).skipped, [skipped("quay", SkipReason::Overlap, 1)], "queued");
     assert_eq!(roster.next(), Some(order("quay", Some(10))));
-    assert_eq!(turn(&mut roster, 30).skipped, [skipped("quay", Skip::Overlap, 1)], "running");
+    assert_eq!(turn(&mut roster, 30).skipped, [skipped("quay", SkipReason::Overlap, 1)], "running");
     assert!(!roster.order_now(&name("quay")), "a person's wish as well");
     roster.ended(&name("quay"), Some(at(10)));
     assert_eq!(roster.next(), None, "what was skipped stays so");
@@ -109,7 +109,7 @@ fn a_reload_keeps_what_was_taken_and_forgets_who_has_gone() {
     assert_eq!(roster.next(), None, "quay was queued, and is not configured any more");
     assert!(roster.past(&name("quay")).is_none());
     assert_eq!(roster.past(&name("pulp")), Some(&Past::new(at(15))), "slots of another schedule were never promised");
-    assert_eq!(turn(&mut roster, 16).skipped, [skipped("pulp", Skip::Overlap, 1)], "the new slots count at once");
+    assert_eq!(turn(&mut roster, 16).skipped, [skipped("pulp", SkipReason::Overlap, 1)], "the new slots count at once");
     assert!(!roster.order_now(&name("harbor")), "its run goes on");
     roster.ended(&name("harbor"), Some(at(10)));
     assert!(roster.order_now(&name("harbor")));
@@ -123,8 +123,12 @@ fn one_that_went_and_came_back_waits_for_its_former_run() {
     let past = roster.past(&name("quay")).unwrap().clone();
     roster.replace(Vec::new(), at(11));
     roster.replace(vec![Entrant { past, is_new: false, ..entrant("quay") }], at(12));
-    assert_eq!(turn(&mut roster, 12).skipped, [skipped("quay", Skip::Overlap, 1)], "not ended, as far as it knows");
-    assert_eq!(turn(&mut roster, 20).skipped, [skipped("quay", Skip::Overlap, 1)]);
+    assert_eq!(
+        turn(&mut roster, 12).skipped,
+        [skipped("quay", SkipReason::Overlap, 1)],
+        "not ended, as far as it knows"
+    );
+    assert_eq!(turn(&mut roster, 20).skipped, [skipped("quay", SkipReason::Overlap, 1)]);
     roster.ended(&name("quay"), Some(at(10)));
     turn(&mut roster, 30);
     assert_eq!(roster.next(), Some(order("quay", Some(30))));
@@ -142,7 +146,7 @@ fn the_clock_may_be_set_an_hour_back_or_forth() {
     turn(&mut roster, 20);
     assert_eq!(roster.next(), Some(order("quay", Some(20))));
     roster.ended(&name("quay"), Some(at(20)));
-    assert_eq!(turn(&mut roster, 3625).skipped, [skipped("quay", Skip::Missed, 359)], "one run stands for all");
+    assert_eq!(turn(&mut roster, 3625).skipped, [skipped("quay", SkipReason::Missed, 359)], "one run stands for all");
     assert_eq!(roster.next(), Some(order("quay", Some(3620))));
 }
 

@@ -108,7 +108,7 @@ fn families_are_named_and_told_as_prometheus_wants_them() {
     assert_eq!(names.len(), families().len(), "no name twice");
     for Family { name, kind, help, labels, .. } in families() {
         assert!(name.starts_with("stocktake_"), "{name}");
-        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+        assert_eq!(name.ends_with("_total"), *kind == MetricKind::Counter, "{name}");
         let has_unit = name.ends_with("_seconds") || !name.contains("duration") && !name.contains("timestamp");
         assert!(has_unit, "{name} has its unit for its end");
         assert!(help.ends_with('.') && help.starts_with(char::is_uppercase) && !help.contains('\n'), "{name}: {help}");

@@ -86,7 +86,7 @@ fn the_exposition_is_that_of_the_golden_file() {
         told(&*meter);
         meter.begun(Endpoint::Tags);
         metrics.run_ended(&report(registry));
-        metrics.skipped(&name(registry), Skip::Missed, 3);
+        metrics.skipped(&name(registry), SkipReason::Missed, 3);
     }
     metrics.panicked();
     let text = metrics.expose(&status(REGISTRIES.map(registry).into()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Kind, families};
+use super::super::{MetricKind, families};
 
 /// The series by family, labels in their order, and `_bucket`, `_sum` or `_count`; with their values.
 #[derive(Debug, Default, PartialEq)]
@@ -42,8 +42,8 @@ pub(super) fn parse(text: &str) -> Parsed {
             let suffix = told.strip_prefix(name).expect("of this family");
             let mut keys = keys(labels);
             match (family.kind, suffix) {
-                (Kind::Histogram, "_bucket") => assert_eq!(keys.pop().as_deref(), Some("le")),
-                (Kind::Histogram, "_sum" | "_count") | (Kind::Counter | Kind::Gauge, "") => {}
+                (MetricKind::Histogram, "_bucket") => assert_eq!(keys.pop().as_deref(), Some("le")),
+                (MetricKind::Histogram, "_sum" | "_count") | (MetricKind::Counter | MetricKind::Gauge, "") => {}
                 other => panic!("{series}: {other:?}"),
             }
             assert_eq!(keys, family.labels, "{series}");
