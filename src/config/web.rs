@@ -23,7 +23,7 @@ const MAKE_A_HASH: &str = "`htpasswd -nBC 10 NAME` makes one, after the colon";
 pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
     let place = main.place_of("listen");
     let listen = main.or("listen", ListenAddress::default(), |field| {
-        field.text()?.parse().map_err(|error: crate::web::NoListenAddress| {
+        field.text()?.parse().map_err(|error: crate::web::ListenAddressError| {
             field.problem(error.to_string(), Some("for example `127.0.0.1:9914`".to_owned()))
         })
     });
@@ -39,7 +39,7 @@ pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
 
 /// What strangers can do with a listener that others than this machine reach.
 fn openness(settings: &WebSettings) -> Option<(&'static str, &'static str)> {
-    match (&settings.tls, settings.knows_who_asks()) {
+    match (&settings.tls, settings.requires_authentication()) {
         (Some(_), true) => None,
         (_, false) => Some((
             "whoever reaches this address sees the names and the state of all registries",
@@ -67,7 +67,7 @@ fn web(field: &Field<'_>) -> Checked<WebSettings> {
     unsupported.into_iter().collect::<Checked<Vec<()>>>()?;
     let (tls, users, allow_runs, allowed_hosts) = (tls?, users?, allow_runs?, allowed_hosts?);
     let settings = WebSettings { listen: ListenAddress::default(), tls, users, allow_runs, allowed_hosts };
-    if let Some(place) = place.filter(|_| settings.allow_runs && !settings.knows_who_asks()) {
+    if let Some(place) = place.filter(|_| settings.allow_runs && !settings.requires_authentication()) {
         let help = "add `basic_auth_users`, or `tls_server_config` with `client_auth_type: RequireAndVerifyClientCert`";
         let message = "`allow_runs`: not for everybody who reaches the listener";
         return Err(field.report.add(place.problem(message, Some(help.to_owned()))));
@@ -106,9 +106,9 @@ fn users(field: &Field<'_>) -> Checked<BTreeMap<String, PasswordHash>> {
 
 fn hash(field: &Field<'_>) -> Checked<PasswordHash> {
     let text = field.text()?;
-    let hash: PasswordHash = text
-        .parse()
-        .map_err(|error: crate::web::NoPasswordHash| field.problem(error.to_string(), Some(MAKE_A_HASH.to_owned())))?;
+    let hash: PasswordHash = text.parse().map_err(|error: crate::web::PasswordHashError| {
+        field.problem(error.to_string(), Some(MAKE_A_HASH.to_owned()))
+    })?;
     if hash.cost() < LEAST_COST {
         let message = format!("a hash of cost {} is quickly guessed by whoever steals it", hash.cost());
         field.note(message, Some(MAKE_A_HASH.to_owned()));

@@ -30,7 +30,7 @@ use tracing::{error, info, warn};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::run::{Plan, Run, RunReport, Severity};
-use crate::web::{NotRequested, Requested};
+use crate::web::{RunAccepted, RunRefused};
 use loaded::Loaded;
 use memory::Memory;
 pub use memory::MemoryError;
@@ -53,7 +53,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 struct Wish {
     registry: String,
-    answer: oneshot::Sender<Result<Requested, NotRequested>>,
+    answer: oneshot::Sender<Result<RunAccepted, RunRefused>>,
 }
 
 /// Runs until a signal ends it.
@@ -199,11 +199,11 @@ impl Daemon {
         let known = self.loaded.plans.keys().find(|name| name.as_str() == wish.registry);
         let is_room = self.orders.len() < self.loaded.concurrency.get();
         let answer = match known {
-            None => Err(NotRequested::NoSuchRegistry),
+            None => Err(RunRefused::NoSuchRegistry),
             Some(name) if self.roster.order_now(name) => {
-                Ok(if is_room { Requested::Started } else { Requested::Queued })
+                Ok(if is_room { RunAccepted::Started } else { RunAccepted::Queued })
             }
-            Some(_) => Ok(Requested::AlreadyRunning),
+            Some(_) => Ok(RunAccepted::AlreadyRunning),
         };
         // Whoever asked may have gone; the run takes place.
         let _ = wish.answer.send(answer);

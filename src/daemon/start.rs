@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::run::chain;
 use crate::state::History;
 use crate::status::Status;
-use crate::web::{Handle, Listener, NotRequested, Requested, Site, WebError, WebSettings};
+use crate::web::{Listener, ListenerHandle, RunAccepted, RunRefused, WebBackend, WebError, WebSettings};
 
 /// Wishes that may wait for the loop.
 const WISHES: usize = 64;
@@ -64,7 +64,7 @@ pub enum DaemonError {
 /// The listener at work.
 pub(super) struct Serving {
     settings: WebSettings,
-    handle: Handle,
+    handle: ListenerHandle,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -75,7 +75,7 @@ impl Serving {
         let (address, handle, stop) = (listener.local_addr(), listener.handle(), CancellationToken::new());
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         info!(%address, "listening on {scheme}://{address}");
-        let site: Arc<dyn Site> = Arc::clone(window) as _;
+        let site: Arc<dyn WebBackend> = Arc::clone(window) as _;
         let task = tokio::spawn(listener.serve(site, stop.clone()));
         Ok(Self { settings: settings.clone(), handle, stop, task })
     }
@@ -120,7 +120,7 @@ pub(super) struct Window {
 }
 
 #[async_trait]
-impl Site for Window {
+impl WebBackend for Window {
     fn status(&self) -> Status {
         self.tower.status()
     }
@@ -137,12 +137,12 @@ impl Site for Window {
         self.tower.is_ready()
     }
 
-    async fn run(&self, registry: &str) -> Result<Requested, NotRequested> {
+    async fn run(&self, registry: &str) -> Result<RunAccepted, RunRefused> {
         let (answer, answered) = oneshot::channel();
         let wish = Wish { registry: registry.to_owned(), answer };
         // Closed once the loop has ended.
-        self.wishes.send(wish).await.map_err(|_| NotRequested::Stopping)?;
-        answered.await.unwrap_or(Err(NotRequested::Stopping))
+        self.wishes.send(wish).await.map_err(|_| RunRefused::Stopping)?;
+        answered.await.unwrap_or(Err(RunRefused::Stopping))
     }
 }
 

@@ -14,7 +14,8 @@ use hyper::header::HeaderValue;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::{Site, answer};
+use super::backend::WebBackend;
+use super::response;
 use crate::status::{Activity, RegistryStatus, Status};
 use attention::{Finding, Level};
 use words::{counted, relative, when};
@@ -36,9 +37,9 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// Writes the page; its type and its security policy.
-pub(super) fn of(site: &dyn Site, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
-    text.push_str(&render(&site.status()));
-    (answer::HTML, Some(POLICY.clone()))
+pub(super) fn of(backend: &dyn WebBackend, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
+    text.push_str(&render(&backend.status()));
+    (response::HTML, Some(POLICY.clone()))
 }
 
 /// A registry and what is not well with it.

@@ -66,7 +66,7 @@ const COMMON: [&str; 4] = [
 ];
 
 /// One line: the status, the headers in the order of the alphabet, and a short body.
-fn described(answer: &Answer) -> String {
+fn described(answer: &TestResponse) -> String {
     let (common, mut headers): (Vec<_>, Vec<_>) = answer.head.lines().skip(1).partition(|line| COMMON.contains(line));
     assert_eq!(common.len(), COMMON.len(), "{answer:?}");
     headers.sort_unstable();
@@ -88,12 +88,13 @@ fn described(answer: &Answer) -> String {
 async fn every_answer_is_that_of_the_golden_file() {
     let mut text = String::new();
     for allow_runs in [false, true] {
-        let rig = Rig::with(Known::default(), WebSettings { allow_runs, ..settings() }, BOUNDS).await;
+        let listener =
+            TestListener::with(FixedBackend::default(), WebSettings { allow_runs, ..settings() }, LIMITS).await;
         let _ = writeln!(text, "# allow_runs: {allow_runs}");
         for path in PATHS {
             let mut answers = Vec::<(String, Vec<&str>)>::new();
             for method in METHODS {
-                let answer = described(&rig.ask(method, path, "").await);
+                let answer = described(&listener.ask(method, path, "").await);
                 match answers.iter_mut().find(|(known, _)| *known == answer) {
                     Some((_, methods)) => methods.push(method),
                     None => answers.push((answer, vec![method])),
@@ -105,7 +106,7 @@ async fn every_answer_is_that_of_the_golden_file() {
         }
         for request in ODD {
             let first = request.lines().next().expect("a line");
-            let _ = writeln!(text, "{first} | {}", described(&rig.raw(request).await));
+            let _ = writeln!(text, "{first} | {}", described(&listener.raw(request).await));
         }
     }
     if let Some(path) = std::env::var_os("WRITE_GOLDEN_ANSWERS") {
