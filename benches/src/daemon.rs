@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
-use stocktake::daemon::{Options, daemon};
+use stocktake::daemon::{DaemonOptions, daemon};
 use stocktake::metrics::Metrics;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -26,7 +26,7 @@ const LASTS: Duration = Duration::from_mins(2);
 /// The daemon's process.
 pub(crate) async fn process(file: &str) -> Result<(), Failure> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    daemon(Options { file: Some(file.into()), metrics: Metrics::new() }).await?;
+    daemon(DaemonOptions { file: Some(file.into()), metrics: Metrics::new() }).await?;
     Ok(())
 }
 

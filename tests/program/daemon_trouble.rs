@@ -117,6 +117,6 @@ async fn a_page_of_its_memory_that_cannot_be_written_keeps_no_other_from_being()
     let place = Workplace::with(&configuration(&[("a", &url, NEVER), ("b", &url, NEVER)]));
     fs::create_dir_all(place.path("state/.daemon/a.json/in-the-way")).unwrap();
     let ended = Daemon::start(&place).await.stop().await.exits(0);
-    ended.says("what is to be remembered of schedules is not written");
+    ended.says("cannot store slots");
     assert!(place.path("state/.daemon/b.json").is_file(), "{:?}", place.tree("state").keys());
 }
