@@ -210,7 +210,7 @@ impl Shared {
             return busy("too many large answers at once");
         };
         let accepts_gzip = response::accepts_gzip(headers);
-        let made = tokio::task::spawn_blocking(move || {
+        let response = tokio::task::spawn_blocking(move || {
             let mut text = std::mem::take(&mut *self.buffer.lock());
             text.clear();
             let (content_type, policy) = make(self.backend.as_ref(), &mut text);
@@ -221,7 +221,7 @@ impl Shared {
             }
             response
         });
-        made.await.unwrap_or_else(|_| internal_error())
+        response.await.unwrap_or_else(|_| internal_error())
     }
 
     fn yes_or_no(&self, ask: impl FnOnce(&dyn WebBackend) -> Result<(), String>) -> Response {

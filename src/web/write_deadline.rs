@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A connection with a deadline for writes: at most `limit` may pass from the first write that has to poll_deadline until everything is
+/// A connection with a deadline for writes: at most `limit` may pass from the first write that has to wait until everything is
 /// flushed.
 pub(super) struct WriteDeadline<S> {
     stream: S,
