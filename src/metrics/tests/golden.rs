@@ -83,7 +83,7 @@ fn the_exposition_is_that_of_the_golden_file() {
     let metrics = Metrics::new();
     for registry in REGISTRIES {
         let meter = metrics.registry(&name(registry), &sinks(&SINKS));
-        told(&*meter);
+        report_all_events(&*meter);
         meter.begun(Endpoint::Tags);
         metrics.run_ended(&report(registry));
         metrics.skipped(&name(registry), SkipReason::Missed, 3);

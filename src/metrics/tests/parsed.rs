@@ -1,4 +1,4 @@
-//! A reader of the text format, as strict as Prometheus' and stricter: it knows which families there are.
+//! A reader of the text format that is stricter than Prometheus': it knows the families.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::super::{MetricKind, families};
 pub(super) struct Parsed {
     /// `stocktake_pages_total{registry="a"}` to its value.
     pub(super) series: BTreeMap<String, f64>,
-    /// The names of the families that were told, in their order.
+    /// The names of the exposed families in their order.
     pub(super) families: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Parsed {
     }
 }
 
-/// Reads an exposition; panics where it is against the format or against the table of families.
+/// Reads an exposition. Panics if it violates the format or the table of families.
 pub(super) fn parse(text: &str) -> Parsed {
     assert!(text.ends_with('\n'));
     let mut parsed = Parsed::default();
