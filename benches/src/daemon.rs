@@ -81,7 +81,7 @@ async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, Fa
     let series = text.lines().filter(|line| line.contains("registry=\"r000\"")).count();
     let megabytes = text.len() / 1_000_000;
     println!("\n{repositories} repositories each: {series} series a registry, {megabytes} MB a scrape");
-    println!("  /metrics  {:>8.1} ms median, {:.1} ms at the 99th percentile (must: 50)", at(50), at(99));
+    println!("  /metrics  {:>8.1} ms median, {:.1} ms at the 99th percentile, over HTTP with gzip", at(50), at(99));
     let (early, late) = (resident[resident.len() / 4], resident[resident.len() - 1]);
     println!("  resident  {early:>8.1} MiB after a quarter of the time, {late:.1} MiB at the end");
     let (ended, skipped) = (sum(&text, "stocktake_runs_total{"), sum(&text, "stocktake_schedule_skipped_total{"));

@@ -55,7 +55,7 @@ pub(super) struct RequestRules<'r> {
 
 /// What the handlers share.
 #[derive(Debug)]
-struct Shared {
+struct HandlerState {
     backend: Arc<dyn WebBackend>,
     large: Arc<Semaphore>,
     /// The buffer for the text of a large response. A new one for each would leave a dozen megabytes with the allocator for
@@ -66,13 +66,13 @@ struct Shared {
 impl Routes {
     pub(super) fn new(backend: Arc<dyn WebBackend>) -> Self {
         let (large, buffer) = (Arc::new(Semaphore::new(MOST_LARGE)), Mutex::default());
-        let shared = Arc::new(Shared { backend, large, buffer });
+        let state = Arc::new(HandlerState { backend, large, buffer });
         let run = post(run).fallback(async || method_not_allowed("POST"));
         let with_runs = read_only()
             .route(&format!("{REGISTRIES}{{registry}}{RUN}"), run)
             // The router also matches an empty name.
             .route(&format!("{REGISTRIES}{RUN}"), any(not_found));
-        Self { read_only: read_only().with_state(Arc::clone(&shared)), with_runs: with_runs.with_state(shared) }
+        Self { read_only: read_only().with_state(Arc::clone(&state)), with_runs: with_runs.with_state(state) }
     }
 
     /// The response to a request from this address.
@@ -122,7 +122,7 @@ impl Routes {
     }
 }
 
-fn read_only() -> Router<Arc<Shared>> {
+fn read_only() -> Router<Arc<HandlerState>> {
     let router = Router::new()
         .route("/", read(status_page))
         .route("/metrics", read(metrics))
@@ -138,7 +138,7 @@ fn read_only() -> Router<Arc<Shared>> {
 }
 
 /// GET and HEAD.
-fn read<H: Handler<T, Arc<Shared>>, T: 'static>(handler: H) -> MethodRouter<Arc<Shared>> {
+fn read<H: Handler<T, Arc<HandlerState>>, T: 'static>(handler: H) -> MethodRouter<Arc<HandlerState>> {
     get(handler).fallback(async || method_not_allowed("GET, HEAD"))
 }
 
@@ -150,34 +150,34 @@ async fn not_found() -> Response {
     response::line(StatusCode::NOT_FOUND, "not found; there are /, /metrics, /healthz, /readyz and /runbooks/")
 }
 
-async fn status_page(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    shared.large(&headers, page::of).await
+async fn status_page(State(state): State<Arc<HandlerState>>, headers: HeaderMap) -> Response {
+    state.large(&headers, page::of).await
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+async fn metrics(State(state): State<Arc<HandlerState>>, headers: HeaderMap) -> Response {
     let write = |backend: &dyn WebBackend, text: &mut String| {
         backend.metrics(text);
         (response::METRICS, None)
     };
-    shared.large(&headers, write).await
+    state.large(&headers, write).await
 }
 
-async fn health(State(shared): State<Arc<Shared>>) -> Response {
-    shared.yes_or_no(|backend| backend.is_healthy())
+async fn health(State(state): State<Arc<HandlerState>>) -> Response {
+    state.yes_or_no(|backend| backend.is_healthy())
 }
 
-async fn readiness(State(shared): State<Arc<Shared>>) -> Response {
-    shared.yes_or_no(|backend| backend.is_ready())
+async fn readiness(State(state): State<Arc<HandlerState>>) -> Response {
+    state.yes_or_no(|backend| backend.is_ready())
 }
 
 /// The name in the path is compared as it stands: percent-encoding is not decoded.
-async fn run(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn run(State(state): State<Arc<HandlerState>>, uri: Uri, headers: HeaderMap) -> Response {
     let name = uri.path().strip_prefix(REGISTRIES).and_then(|rest| rest.strip_suffix(RUN)).unwrap_or_default();
     if is_from_another_site(&headers) {
         return response::json(StatusCode::FORBIDDEN, &json!({"error": "asked for by another site's page"}));
     }
     let registry = name.to_owned();
-    let asked = tokio::spawn(async move { (shared.backend.run(&registry).await, registry) });
+    let asked = tokio::spawn(async move { (state.backend.run(&registry).await, registry) });
     match asked.await {
         Ok((Ok(accepted), registry)) => {
             let run = accepted.as_str();
@@ -198,7 +198,7 @@ async fn run(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) ->
     }
 }
 
-impl Shared {
+impl HandlerState {
     /// Makes a large response on a blocking thread. `make` writes the text, and returns the content type and the security
     /// policy if it is not the usual one.
     async fn large(

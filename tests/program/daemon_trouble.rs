@@ -83,7 +83,7 @@ async fn it_stops_while_the_disk_of_the_state_hangs_and_tells_who_asks_for_a_run
     fs::create_dir_all(place.path("state/quay")).unwrap();
     put_a_pipe_at(&place.path("state/quay/state.json"));
     daemon.running.signal("USR1").await;
-    daemon.running.says_times("asked for by a signal", 1).await;
+    daemon.running.says_times("a signal requested runs", 1).await;
     daemon.running.signal("TERM").await;
     daemon.hears("STOPPING=1").await;
     let begun = Instant::now();
