@@ -1,4 +1,4 @@
-//! How everything stands at one moment: what the daemon knows, for whoever shows it. Plain data; nothing is read here.
+//! The status of the daemon and its registries at one time, as plain data.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use stocktake_sink::RegistryName;
 
 use crate::state::{History, Reason};
 
-/// The daemon and its registries.
+/// The status of the daemon and its registries.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// The moment.
+    /// The time of this status.
     pub now: DateTime<Utc>,
-    /// When the daemon began.
+    /// When the daemon started.
     pub started_at: DateTime<Utc>,
-    /// When the scheduling loop last turned.
+    /// When the scheduler last ticked.
     pub ticked_at: DateTime<Utc>,
-    /// Whether it has been told to stop.
+    /// Whether the daemon is stopping.
     pub is_stopping: bool,
     /// The configuration in use.
     pub configuration: ConfigurationStatus,
@@ -27,62 +27,62 @@ pub struct Status {
 /// Which configuration is in use.
 #[derive(Clone, Debug)]
 pub struct ConfigurationStatus {
-    /// Its main file.
+    /// The main file.
     pub file: String,
-    /// When it was loaded.
+    /// When the configuration was loaded.
     pub loaded_at: DateTime<Utc>,
-    /// Why a later one was not taken, all problems of it; none: there was none, or it was.
+    /// All problems of a later configuration that could not be loaded.
     pub error: Option<String>,
 }
 
-/// One registry.
+/// The status of one registry.
 #[derive(Clone, Debug)]
 pub struct RegistryStatus {
-    /// Its configured name.
+    /// The configured name.
     pub name: RegistryName,
-    /// Its address, without a password.
+    /// The URL without a password.
     pub url: String,
-    /// When this definition was first met.
+    /// When this registry was first loaded.
     pub first_seen_at: DateTime<Utc>,
-    /// When it runs; none: only when a person asks.
+    /// The schedule; none if runs take place only on request.
     pub schedule: Option<ScheduleStatus>,
-    /// What it is doing.
+    /// The current activity.
     pub activity: Activity,
-    /// Its runs so far, those of other processes included.
+    /// The runs so far, including those of other processes.
     pub history: History,
-    /// Why the last run came to nothing and left no history: the state directory could not be used, or it panicked.
+    /// Why the last run left no history: the state directory could not be used, or the run panicked.
     pub trouble: Option<Reason>,
-    /// The tokens of the run in progress.
+    /// The token of the run in progress.
     pub token: TokenStatus,
-    /// Most requests in flight.
+    /// The most requests in flight.
     pub concurrency: usize,
-    /// The names of its sinks, in their order.
+    /// The names of the sinks in the order of the configuration.
     pub sinks: Vec<String>,
 }
 
-/// When a registry runs.
+/// The schedule of a registry.
 #[derive(Clone, Debug)]
 pub struct ScheduleStatus {
-    /// As configured: `0 2 * * *`.
+    /// The configured expression: `0 2 * * *`.
     pub expression: String,
     /// `Europe/Dublin`.
     pub time_zone: String,
-    /// The next start, jitter included; none: never again.
+    /// The next start, jitter included; none if there is no further run.
     pub next: Option<DateTime<Utc>>,
     /// The longest gap between two successive slots.
     pub interval: Option<Duration>,
 }
 
-/// What a registry is doing.
+/// The activity of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Activity {
-    /// Nothing.
+    /// No run is queued or in progress.
     Idle,
-    /// It is its turn, and `concurrency` others are running.
+    /// A run waits until fewer than `concurrency` runs are in progress.
     Queued,
     /// A run is in progress.
     Running {
-        /// Since when.
+        /// When the run started.
         since: DateTime<Utc>,
         /// Pages received.
         pages: u64,
@@ -96,16 +96,16 @@ pub enum Activity {
 /// The token of a run in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenStatus {
-    /// None is held: no run is in progress, or none was needed so far.
+    /// No token is held: no run is in progress, or no token was needed so far.
     None,
-    /// The one that lives longest.
+    /// The token that expires last.
     Held {
-        /// When it dies.
+        /// When the token expires.
         expires_at: DateTime<Utc>,
-        /// When it is to be renewed.
+        /// When the token is renewed.
         renew_at: DateTime<Utc>,
     },
-    /// There was one, and it is dead or was refused.
+    /// The token has expired or was rejected.
     Expired,
 }
 
@@ -115,7 +115,7 @@ impl RegistryStatus {
         self.history.refusals.is_some()
     }
 
-    /// Whether the schedule leaves the registry alone until they change.
+    /// Whether scheduled runs are suspended until the credentials change.
     pub fn is_suspended(&self) -> bool {
         self.history.refusals.as_ref().is_some_and(crate::state::Refusals::is_suspended)
     }

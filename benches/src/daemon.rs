@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
-use stocktake::daemon::{Options, daemon};
+use stocktake::daemon::{DaemonOptions, daemon};
 use stocktake::metrics::Metrics;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -26,7 +26,7 @@ const LASTS: Duration = Duration::from_mins(2);
 /// The daemon's process.
 pub(crate) async fn process(file: &str) -> Result<(), Failure> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    daemon(Options { file: Some(file.into()), metrics: Metrics::new() }).await?;
+    daemon(DaemonOptions { file: Some(file.into()), metrics: Metrics::new() }).await?;
     Ok(())
 }
 
@@ -81,7 +81,7 @@ async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, Fa
     let series = text.lines().filter(|line| line.contains("registry=\"r000\"")).count();
     let megabytes = text.len() / 1_000_000;
     println!("\n{repositories} repositories each: {series} series a registry, {megabytes} MB a scrape");
-    println!("  /metrics  {:>8.1} ms median, {:.1} ms at the 99th percentile (must: 50)", at(50), at(99));
+    println!("  /metrics  {:>8.1} ms median, {:.1} ms at the 99th percentile, over HTTP with gzip", at(50), at(99));
     let (early, late) = (resident[resident.len() / 4], resident[resident.len() - 1]);
     println!("  resident  {early:>8.1} MiB after a quarter of the time, {late:.1} MiB at the end");
     let (ended, skipped) = (sum(&text, "stocktake_runs_total{"), sum(&text, "stocktake_schedule_skipped_total{"));

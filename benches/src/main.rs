@@ -73,7 +73,7 @@ async fn measure(words: &[&str]) -> Result<(), Failure> {
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
             "split" => split::rows(few).await?,
-            "metrics" => metrics::rows()?,
+            "metrics" => metrics::rows().await?,
             _ => daemon::load().await?,
         }
     }

@@ -28,8 +28,9 @@ pub(crate) fn since(begun: Instant, cpu_before: f64, rows: u64) -> Measured {
     Measured { seconds, cpu, mib: peak_mib(), rows, requests: 0 }
 }
 
+/// The largest resident size of this process so far, in MiB.
 #[allow(clippy::cast_precision_loss)] // for the eye
-fn peak_mib() -> f64 {
+pub(crate) fn peak_mib() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();

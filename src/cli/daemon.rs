@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::{Exit, complain};
-use crate::daemon::{DaemonError, Options, daemon as run_daemon};
+use crate::daemon::{DaemonError, DaemonOptions, daemon as run_daemon};
 use crate::error_chain::chain;
 use crate::metrics::Metrics;
 
 pub(super) async fn daemon(file: Option<&Path>, metrics: Metrics) -> Exit {
-    match run_daemon(Options { file: file.map(Path::to_owned), metrics }).await {
+    match run_daemon(DaemonOptions { file: file.map(Path::to_owned), metrics }).await {
         Ok(()) => Exit::Good,
         Err(DaemonError::Configuration(problems)) => {
             complain(&problems);

@@ -76,7 +76,7 @@ static MAX_VERSION: DefaultKey<TlsVersion> =
 pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
     let place = main.position_of("listen");
     let listen = main.or_derived(&LISTEN, ListenAddress::default(), |field| {
-        field.text()?.parse().map_err(|error: crate::web::NoListenAddress| {
+        field.text()?.parse().map_err(|error: crate::web::ListenAddressError| {
             field.problem(error.to_string(), Some("for example `127.0.0.1:9914`".to_owned()))
         })
     });
@@ -92,7 +92,7 @@ pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
 
 /// Why a listener that other machines reach is open, and what to do about it.
 fn openness(settings: &WebSettings) -> Option<(&'static str, &'static str)> {
-    match (&settings.tls, settings.knows_who_asks()) {
+    match (&settings.tls, settings.requires_authentication()) {
         (Some(_), true) => None,
         (_, false) => Some((
             "everyone who reaches this address can read the names and the state of all registries",
@@ -126,7 +126,7 @@ pub(super) fn web_section(section: &mut Section<'_>) -> Checked<WebSettings> {
     unsupported.into_iter().collect::<Checked<Vec<()>>>()?;
     let (tls, users, allow_runs, allowed_hosts) = (tls?, users?, allow_runs?, allowed_hosts?);
     let settings = WebSettings { listen: ListenAddress::default(), tls, users, allow_runs, allowed_hosts };
-    if let Some(place) = place.filter(|_| settings.allow_runs && !settings.knows_who_asks()) {
+    if let Some(place) = place.filter(|_| settings.allow_runs && !settings.requires_authentication()) {
         let help = "add `basic_auth_users`, or `tls_server_config` with `client_auth_type: RequireAndVerifyClientCert`";
         let message = "`allow_runs`: runs cannot be started without a login";
         return Err(section.problem_at(&place, message, help));
@@ -165,9 +165,9 @@ fn users(field: &Field<'_>) -> Checked<BTreeMap<String, PasswordHash>> {
 
 fn hash(field: &Field<'_>) -> Checked<PasswordHash> {
     let text = field.text()?;
-    let hash: PasswordHash = text
-        .parse()
-        .map_err(|error: crate::web::NoPasswordHash| field.problem(error.to_string(), Some(MAKE_A_HASH.to_owned())))?;
+    let hash: PasswordHash = text.parse().map_err(|error: crate::web::PasswordHashError| {
+        field.problem(error.to_string(), Some(MAKE_A_HASH.to_owned()))
+    })?;
     if hash.cost() < LEAST_COST {
         let message =
             format!("a password with a hash of cost {} is guessed quickly if the file is stolen", hash.cost());

@@ -1,4 +1,4 @@
-//! A configuration ready to run: read, checked, its sinks built, its runs planned.
+//! A configuration that was read and checked, with its sinks built and its runs planned.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -18,12 +18,12 @@ use crate::run::Plan;
 use crate::schedule::Schedule;
 use crate::web::WebSettings;
 
-/// A configuration in use, or about to be.
+/// A configuration that is in use or is being applied.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct LoadedConfig {
     pub(super) file: PathBuf,
     pub(super) state: PathBuf,
-    /// Registries walked at once: as configured, or as descriptors allow.
+    /// Runs at a time: as configured, or fewer if there are not enough file descriptors.
     pub(super) concurrency: NonZeroUsize,
     pub(super) web: WebSettings,
     /// In the order of the files.
@@ -34,11 +34,11 @@ pub(super) struct Loaded {
     pub(super) at: DateTime<Utc>,
 }
 
-impl Loaded {
-    /// Reads the configuration. Blocks on the disk; opens no sink and no connection.
+impl LoadedConfig {
+    /// Reads the configuration. Blocks on the disk. Opens no sink and no connection.
     ///
     /// # Errors
-    /// All that is wrong with it, for people.
+    /// All problems of the configuration, as text.
     pub(super) fn load(file: Option<&Path>) -> Result<Self, String> {
         let config = config::load(file).map_err(|problems| problems.to_string())?;
         let plans = plans(&config, &[]).map_err(|e| chain(&e))?;
@@ -51,11 +51,17 @@ impl Loaded {
         Ok(Self { file, state, concurrency, web, names, plans, schedules, notes, at: clock::now() })
     }
 
-    /// Has its runs counted; series of registries and sinks that are new begin at zero.
-    pub(super) fn count_in(&mut self, metrics: &Metrics) {
+    /// Adds the registries and their sinks to the metrics. New series begin at 0.
+    pub(super) fn add_to(&mut self, metrics: &Metrics) {
         for (name, plan) in &mut self.plans {
             let meter = metrics.registry(name, &plan.sink_names());
             *plan = Arc::new(Plan { meter, ..Plan::clone(plan) });
         }
     }
+}
+
+/// Reads the configuration on a blocking thread.
+pub(super) async fn load(file: Option<PathBuf>) -> Result<LoadedConfig, String> {
+    let load = move || LoadedConfig::load(file.as_deref());
+    tokio::task::spawn_blocking(load).await.unwrap_or_else(|e| Err(e.to_string()))
 }

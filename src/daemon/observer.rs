@@ -1,5 +1,5 @@
-//! Looks every other second whether somebody else ran a registry: `stocktake run` beside the daemon, whose outcome is to be
-//! seen here too. Looks at the state's times alone, and reads what has changed.
+//! Reads every two seconds the histories that other processes have written, so that the daemon also shows the outcome of
+//! `stocktake run`. Compares the modification times of the state, and reads what changed.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,18 +10,23 @@ use stocktake_sink::RegistryName;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::tower::Tower;
+use super::status_board::StatusBoard;
 use crate::error_chain::chain;
 use crate::state::{self, History};
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// When the state of each registry was last seen to change.
-pub(super) type Seen = HashMap<RegistryName, SystemTime>;
+/// The last known modification time of the state of each registry.
+pub(super) type WriteTimes = HashMap<RegistryName, SystemTime>;
 
 /// Observes until stopped.
-pub(super) async fn observe(state: Arc<Path>, names: Vec<RegistryName>, tower: Arc<Tower>, stop: CancellationToken) {
-    let mut seen = Seen::new();
+pub(super) async fn observe(
+    state: Arc<Path>,
+    names: Vec<RegistryName>,
+    board: Arc<StatusBoard>,
+    stop: CancellationToken,
+) {
+    let mut seen = WriteTimes::new();
     let mut round = tokio::time::interval(EVERY);
     round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(round.tick()).await.is_some() {
@@ -33,13 +38,13 @@ pub(super) async fn observe(state: Arc<Path>, names: Vec<RegistryName>, tower: A
         let Ok((known, news)) = looked.await else { return };
         seen = known;
         for (registry, history) in news {
-            tower.observed(&registry, history);
+            board.observed(&registry, history);
         }
     }
 }
 
 /// The histories that have changed since the last look.
-pub(super) fn look(root: &Path, names: &[RegistryName], seen: &mut Seen) -> Vec<(RegistryName, History)> {
+pub(super) fn look(root: &Path, names: &[RegistryName], seen: &mut WriteTimes) -> Vec<(RegistryName, History)> {
     let mut news = Vec::new();
     for name in names {
         let Some(written) = state::written_at(root, name) else { continue };
@@ -48,7 +53,7 @@ pub(super) fn look(root: &Path, names: &[RegistryName], seen: &mut Seen) -> Vec<
         }
         match state::history(root, name) {
             Ok(history) => news.push((name.clone(), history)),
-            // The next run says so, and says what to do.
+            // The next run reports the error with a remedy.
             Err(e) => debug!(registry = %name, "{}", chain(&e)),
         }
     }

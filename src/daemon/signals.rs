@@ -1,10 +1,10 @@
-//! What signals ask for.
+//! The signals of the daemon.
 
 use std::io;
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// What a signal asks for.
+/// What a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// SIGTERM, SIGINT.
@@ -15,7 +15,7 @@ pub(super) enum Signal {
     RunAll,
 }
 
-/// From here on signals are ours; those that came together count once.
+/// Receives signals instead of their default actions. Equal signals that arrive together count once.
 pub(super) struct Signals {
     terminate: Stream,
     interrupt: Stream,
@@ -43,7 +43,7 @@ impl Signals {
         }
     }
 
-    /// Waits until one asks for a stop; the others wait for [`Self::next`].
+    /// Waits for a signal to stop. Other signals wait for [`Self::next`].
     pub(super) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -51,7 +51,7 @@ impl Signals {
         }
     }
 
-    /// From here on a further signal to stop ends the process at once.
+    /// From then on a further signal to stop ends the process at once.
     pub(super) fn exit_at_the_next(mut self) {
         tokio::spawn(async move {
             while self.next().await != Signal::Stop {}

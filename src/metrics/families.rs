@@ -1,317 +1,182 @@
-//! Every metric that there is: its help, kind, name and labels, and where its values come from. The only place that names
-//! one. Whatever reads them reads this table.
+//! Every metric: its name, kind, HELP text, labels, and the values that a label can have. No other file names a metric.
 
-use std::collections::BTreeMap;
+use super::family::{Family, MetricKind};
+use super::label_values::{
+    CODES, ENDPOINTS, LEVELS, LOSSES, OUTCOMES, PAGE_REASONS, PHASES, RULES, RUN_REASONS, SINK_REASONS, SKIP_REASONS,
+    TOKEN_REASONS, TRIGGERS,
+};
 
-use chrono::{DateTime, Utc};
-use stocktake_sink::Verdict;
-
-use super::family::Values::{Each, Once};
-use super::family::{Family, Kind, Place};
-use super::words::{CODES, LEVELS, LIMITED, OF_PAGES, OF_RUNS, OF_SINKS, OF_TOKENS, OUTCOMES, Skip, TRIGGERS};
-use crate::registry::{Endpoint, Loss, SafetyRule};
-use crate::status::{Activity, TokenStatus};
-
-/// `/// help`, kind, name, labels, who has something to say about it, values.
+/// `/// HELP text`, constant, kind, name, labels with the list of their values, and whether a run without a daemon has the
+/// metric.
 macro_rules! families {
-    ($($(#[doc = $help:literal])+ $kind:ident $name:ident [$($label:ident),*] of $whom:ident => $values:expr;)*) => {
-        /// All families, in the order in which they are told.
-        pub(super) static FAMILIES: &[Family] = &[$(Family {
+    ($($(#[doc = $help:literal])+
+       $id:ident: $kind:ident $name:ident [$($label:ident $(in $values:ident)?),*] of $scope:ident;)*) => {
+        $(pub(super) const $id: Family = Family {
             name: stringify!($name),
             kind: families!(@kind $kind),
             help: concat!($($help),+).trim_ascii(),
             labels: &[$(stringify!($label)),*],
-            is_of_daemon: families!(@is_of_daemon $whom),
-            values: $values,
-        }),*];
+            values: &[$(families!(@values $($values)?)),*],
+            is_of_daemon: families!(@is_of_daemon $scope),
+        };)*
+        /// All families, in the order in which they are exposed.
+        pub(super) static FAMILIES: &[Family] = &[$($id),*];
     };
-    (@kind counter) => { Kind::Counter };
-    (@kind gauge) => { Kind::Gauge };
-    (@kind histogram) => { Kind::Histogram };
-    // A run without a daemon has nothing to say about it.
+    (@kind counter) => { MetricKind::Counter };
+    (@kind gauge) => { MetricKind::Gauge };
+    (@kind histogram) => { MetricKind::Histogram };
+    (@values) => { &[] };
+    (@values $values:ident) => { &$values };
     (@is_of_daemon daemon) => { true };
     (@is_of_daemon all) => { false };
 }
 
 families! {
     /// Constant 1, labelled with the version and source revision of the running binary.
-    gauge stocktake_build_info[version, revision] of all =>
-    Once(|out, _| {
-        out.put(&[env!("CARGO_PKG_VERSION"), option_env!("STOCKTAKE_REVISION").unwrap_or("unknown")], true);
-    });
+    BUILD_INFO: gauge stocktake_build_info[version, revision] of all;
 
     /// Whether the last configuration load succeeded.
-    gauge stocktake_config_last_reload_successful[] of daemon =>
-    Once(|out, scene| if let Some(status) = scene.status {
-        out.put(&[], status.configuration.error.is_none());
-    });
+    CONFIG_LAST_RELOAD_SUCCESSFUL: gauge stocktake_config_last_reload_successful[] of daemon;
 
     /// Unix time of the last successful configuration load.
-    gauge stocktake_config_last_reload_success_timestamp_seconds[] of daemon =>
-    Once(|out, scene| if let Some(status) = scene.status {
-        out.put(&[], status.configuration.loaded_at);
-    });
+    CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP: gauge stocktake_config_last_reload_success_timestamp_seconds[] of daemon;
 
     /// Unix time at which the scheduler loop last ran.
-    gauge stocktake_scheduler_last_tick_timestamp_seconds[] of daemon =>
-    Once(|out, scene| if let Some(status) = scene.status {
-        out.put(&[], status.ticked_at);
-    });
+    SCHEDULER_LAST_TICK_TIMESTAMP: gauge stocktake_scheduler_last_tick_timestamp_seconds[] of daemon;
 
     /// Log messages written.
-    counter stocktake_log_messages_total[level] of all =>
-    Once(|out, scene| for (level, count) in LEVELS.iter().zip(&scene.process.messages) {
-        out.put(&[level], count.get());
-    });
+    LOG_MESSAGES: counter stocktake_log_messages_total[level in LEVELS] of all;
 
     /// Panics caught in background tasks.
-    counter stocktake_task_panics_total[] of daemon =>
-    Once(|out, scene| out.put(&[], scene.process.panics.get()));
+    TASK_PANICS: counter stocktake_task_panics_total[] of daemon;
 
     /// Longest gap between two successive scheduled runs; no series without a schedule.
-    gauge stocktake_schedule_interval_seconds[registry] of daemon =>
-    Each(|out, it| if let Some(interval) = it.status.schedule.as_ref().and_then(|schedule| schedule.interval) {
-        out.put(&[], interval);
-    });
+    SCHEDULE_INTERVAL: gauge stocktake_schedule_interval_seconds[registry] of daemon;
 
     /// Unix time of the next scheduled run, jitter included; no series if there is none.
-    gauge stocktake_schedule_next_run_timestamp_seconds[registry] of daemon =>
-    Each(|out, it| if let Some(next) = it.status.schedule.as_ref().and_then(|schedule| schedule.next) {
-        out.put(&[], next);
-    });
+    SCHEDULE_NEXT_RUN_TIMESTAMP: gauge stocktake_schedule_next_run_timestamp_seconds[registry] of daemon;
 
     /// Scheduled runs that were not started.
-    counter stocktake_schedule_skipped_total[registry, reason] of daemon =>
-    Each(|out, it| for (word, count) in Skip::ALL.iter().zip(&it.counts.skipped) {
-        out.put(&[word.as_str()], count.get());
-    });
+    SCHEDULE_SKIPPED: counter stocktake_schedule_skipped_total[registry, reason in SKIP_REASONS] of daemon;
 
     /// Unix time at which this registry definition was first loaded.
-    gauge stocktake_registry_first_seen_timestamp_seconds[registry] of daemon =>
-    Each(|out, it| out.put(&[], it.status.first_seen_at));
+    REGISTRY_FIRST_SEEN_TIMESTAMP: gauge stocktake_registry_first_seen_timestamp_seconds[registry] of daemon;
 
     /// Runs finished, whatever their outcome; skipped and suspended ones did not begin.
-    counter stocktake_runs_total[registry, trigger] of all =>
-    Each(|out, it| for (word, count) in TRIGGERS.iter().zip(&it.counts.runs) {
-        out.put(&[word], count.get());
-    });
+    RUNS: counter stocktake_runs_total[registry, trigger in TRIGGERS] of all;
 
     /// Runs that published nothing.
-    counter stocktake_run_failures_total[registry, reason] of all =>
-    Each(|out, it| for (word, count) in OF_RUNS.iter().zip(&it.counts.run_failures) {
-        out.put(&[word], count.get());
-    });
+    RUN_FAILURES: counter stocktake_run_failures_total[registry, reason in RUN_REASONS] of all;
 
     /// Failed runs since the last one that published a snapshot.
-    gauge stocktake_run_consecutive_failures[registry] of all =>
-    Each(|out, it| out.put(&[], u64::from(it.status.history.failures)));
+    RUN_CONSECUTIVE_FAILURES: gauge stocktake_run_consecutive_failures[registry] of all;
 
     /// Whether a run is in progress.
-    gauge stocktake_run_in_progress[registry] of daemon =>
-    Each(|out, it| out.put(&[], matches!(it.status.activity, Activity::Running { .. })));
+    RUN_IN_PROGRESS: gauge stocktake_run_in_progress[registry] of daemon;
 
     /// State set: 1 for the outcome of the last run, 0 for the others.
-    gauge stocktake_last_run_status[registry, status] of all =>
-    Each(|out, it| {
-        let outcome = it.last().map(|run| outcome(run.verdict));
-        for word in OUTCOMES {
-            out.put(&[word], outcome == Some(word));
-        }
-    });
+    LAST_RUN_STATUS: gauge stocktake_last_run_status[registry, status in OUTCOMES] of all;
 
     /// Unix time at which the last run that got to a verdict finished; 0 if there was none.
-    gauge stocktake_last_run_timestamp_seconds[registry] of all =>
-    Each(|out, it| out.put(&[], it.last().map(|run| run.finished_at)));
+    LAST_RUN_TIMESTAMP: gauge stocktake_last_run_timestamp_seconds[registry] of all;
 
     /// Unix time of the last run that was complete and committed to every sink; 0 if there was none.
-    gauge stocktake_last_success_timestamp_seconds[registry] of all =>
-    Each(|out, it| out.put(&[], it.status.history.last_success_at));
+    LAST_SUCCESS_TIMESTAMP: gauge stocktake_last_success_timestamp_seconds[registry] of all;
 
     /// Duration of the last run; 0 if there was none.
-    gauge stocktake_last_run_duration_seconds[registry] of all =>
-    Each(|out, it| out.put(&[], it.took(|run| run.finished_at - run.started_at)));
+    LAST_RUN_DURATION: gauge stocktake_last_run_duration_seconds[registry] of all;
 
     /// Duration of one phase of the last run; 0 if there was none.
-    gauge stocktake_last_run_phase_duration_seconds[registry, phase] of all =>
-    Each(|out, it| {
-        out.put(&["walk"], it.took(|run| run.judged_at - run.started_at));
-        out.put(&["publish"], it.took(|run| run.finished_at - run.judged_at));
-    });
+    LAST_RUN_PHASE_DURATION: gauge stocktake_last_run_phase_duration_seconds[registry, phase in PHASES] of all;
 
     /// Repositories in the last published snapshot; no series before the first.
-    gauge stocktake_inventory_repositories[registry] of all =>
-    Each(|out, it| if let Some(inventory) = it.status.history.inventory {
-        out.put(&[], inventory.repositories);
-    });
+    INVENTORY_REPOSITORIES: gauge stocktake_inventory_repositories[registry] of all;
 
     /// Tags in the last published snapshot; no series before the first.
-    gauge stocktake_inventory_tags[registry] of all =>
-    Each(|out, it| if let Some(inventory) = it.status.history.inventory {
-        out.put(&[], inventory.tags);
-    });
+    INVENTORY_TAGS: gauge stocktake_inventory_tags[registry] of all;
 
     /// Manifests in the last published snapshot; no series before the first.
-    gauge stocktake_inventory_manifests[registry] of all =>
-    Each(|out, it| if let Some(inventory) = it.status.history.inventory {
-        out.put(&[], inventory.manifests);
-    });
+    INVENTORY_MANIFESTS: gauge stocktake_inventory_manifests[registry] of all;
 
     /// Tokens asked for.
-    counter stocktake_token_requests_total[registry] of all =>
-    Each(|out, it| out.put(&[], it.counts.tokens.get()));
+    TOKEN_REQUESTS: counter stocktake_token_requests_total[registry] of all;
 
     /// Tokens asked for in vain.
-    counter stocktake_token_request_failures_total[registry, reason] of all =>
-    Each(|out, it| for (word, count) in OF_TOKENS.iter().zip(&it.counts.token_failures) {
-        out.put(&[word.as_str()], count.get());
-    });
+    TOKEN_REQUEST_FAILURES: counter stocktake_token_request_failures_total[registry, reason in TOKEN_REASONS] of all;
 
     /// Tokens asked for in vain since the last one received, scopes that were denied left out.
-    gauge stocktake_token_consecutive_failures[registry] of all =>
-    Each(|out, it| out.put(&[], it.counts.tokens_in_vain.get()));
+    TOKEN_CONSECUTIVE_FAILURES: gauge stocktake_token_consecutive_failures[registry] of all;
 
     /// Unix time at which the token in use expires; 0 if none is held.
-    gauge stocktake_token_expiry_timestamp_seconds[registry] of all =>
-    Each(|out, it| out.put(&[], held(it).map(|(expires_at, _)| expires_at)));
+    TOKEN_EXPIRY_TIMESTAMP: gauge stocktake_token_expiry_timestamp_seconds[registry] of all;
 
     /// Unix time at which the token in use should be renewed; its expiry if nobody needs it any more; 0 if none is
     /// held.
-    gauge stocktake_token_refresh_due_timestamp_seconds[registry] of all =>
-    Each(|out, it| out.put(&[], held(it).map(|(_, renew_at)| renew_at)));
+    TOKEN_REFRESH_DUE_TIMESTAMP: gauge stocktake_token_refresh_due_timestamp_seconds[registry] of all;
 
     /// Whether the credentials were refused when they were last sent.
-    gauge stocktake_credentials_rejected[registry] of all =>
-    Each(|out, it| out.put(&[], it.status.are_credentials_rejected()));
+    CREDENTIALS_REJECTED: gauge stocktake_credentials_rejected[registry] of all;
 
     /// Whether the schedule leaves the registry alone because the credentials were refused three times in a row.
-    gauge stocktake_credentials_suspended[registry] of all =>
-    Each(|out, it| out.put(&[], it.status.is_suspended()));
+    CREDENTIALS_SUSPENDED: gauge stocktake_credentials_suspended[registry] of all;
 
     /// Whole HTTP responses received.
-    counter stocktake_http_requests_total[registry, endpoint, code] of all =>
-    Each(|out, it| for (endpoint, requests) in Endpoint::ALL.iter().zip(&it.counts.http) {
-        let counts = CODES.iter().zip(&requests.codes);
-        counts.for_each(|(code, count)| out.put(&[endpoint.as_str(), code], count.get()));
-    });
+    HTTP_REQUESTS: counter stocktake_http_requests_total[registry, endpoint in ENDPOINTS, code in CODES] of all;
 
     /// HTTP requests without a whole response.
-    counter stocktake_http_request_failures_total[registry, endpoint, reason] of all =>
-    Each(|out, it| for (endpoint, requests) in Endpoint::ALL.iter().zip(&it.counts.http) {
-        let counts = Loss::ALL.iter().zip(&requests.losses);
-        counts.for_each(|(loss, count)| out.put(&[endpoint.as_str(), loss.as_str()], count.get()));
-    });
+    HTTP_REQUEST_FAILURES: counter stocktake_http_request_failures_total[registry, endpoint in ENDPOINTS, reason in LOSSES] of all;
 
     /// Time from sending a request to the end of the response's body.
-    histogram stocktake_http_request_duration_seconds[registry, endpoint] of all =>
-    Each(|out, it| for (endpoint, requests) in Endpoint::ALL.iter().zip(&it.counts.http) {
-        out.histogram(&[endpoint.as_str()], &requests.took);
-    });
+    HTTP_REQUEST_DURATION: histogram stocktake_http_request_duration_seconds[registry, endpoint in ENDPOINTS] of all;
 
     /// HTTP requests repeated after a failure.
-    counter stocktake_http_retries_total[registry, endpoint] of all =>
-    Each(|out, it| for (endpoint, requests) in Endpoint::ALL.iter().zip(&it.counts.http) {
-        out.put(&[endpoint.as_str()], requests.retries.get());
-    });
+    HTTP_RETRIES: counter stocktake_http_retries_total[registry, endpoint in ENDPOINTS] of all;
 
     /// Responses with status 429.
-    counter stocktake_http_rate_limited_total[registry] of all =>
-    Each(|out, it| {
-        out.put(&[], it.counts.http.iter().map(|requests| requests.codes[LIMITED].get()).sum::<u64>());
-    });
+    HTTP_RATE_LIMITED: counter stocktake_http_rate_limited_total[registry] of all;
 
     /// Time spent waiting because the registry asked for it, added up over all requests.
-    counter stocktake_http_rate_limit_wait_seconds_total[registry] of all =>
-    Each(|out, it| out.put(&[], it.counts.waited.get()));
+    HTTP_RATE_LIMIT_WAIT: counter stocktake_http_rate_limit_wait_seconds_total[registry] of all;
 
     /// HTTP requests in flight.
-    gauge stocktake_http_requests_in_flight[registry] of all =>
-    Each(|out, it| out.put(&[], it.counts.in_flight.get()));
+    HTTP_REQUESTS_IN_FLIGHT: gauge stocktake_http_requests_in_flight[registry] of all;
 
     /// Most HTTP requests allowed in flight.
-    gauge stocktake_http_concurrency_limit[registry] of all =>
-    Each(|out, it| out.put(&[], it.status.concurrency as u64));
+    HTTP_CONCURRENCY_LIMIT: gauge stocktake_http_concurrency_limit[registry] of all;
 
     /// Response body bytes received, before decompression.
-    counter stocktake_http_response_bytes_total[registry, endpoint] of all =>
-    Each(|out, it| for (endpoint, requests) in Endpoint::ALL.iter().zip(&it.counts.http) {
-        out.put(&[endpoint.as_str()], requests.bytes.get());
-    });
+    HTTP_RESPONSE_BYTES: counter stocktake_http_response_bytes_total[registry, endpoint in ENDPOINTS] of all;
 
     /// Pages of repositories and tags asked for, each counted once however often it was retried.
-    counter stocktake_pages_total[registry] of all =>
-    Each(|out, it| out.put(&[], it.counts.pages.get()));
+    PAGES: counter stocktake_pages_total[registry] of all;
 
     /// Pages given up on.
-    counter stocktake_page_failures_total[registry, reason] of all =>
-    Each(|out, it| for (word, count) in OF_PAGES.iter().zip(&it.counts.page_failures) {
-        out.put(&[word.as_str()], count.get());
-    });
+    PAGE_FAILURES: counter stocktake_page_failures_total[registry, reason in PAGE_REASONS] of all;
 
     /// Answers refused by a safety rule.
-    counter stocktake_security_rejections_total[registry, reason] of all =>
-    Each(|out, it| for (word, count) in SafetyRule::ALL.iter().zip(&it.counts.refused_for_safety) {
-        out.put(&[word.as_str()], count.get());
-    });
+    SECURITY_REJECTIONS: counter stocktake_security_rejections_total[registry, reason in RULES] of all;
 
     /// Date header of the registry minus the local clock; 0 before the first answer.
-    gauge stocktake_clock_skew_seconds[registry] of all =>
-    Each(|out, it| out.put(&[], it.counts.clock_skew.get()));
+    CLOCK_SKEW: gauge stocktake_clock_skew_seconds[registry] of all;
 
     /// Attempts to publish a snapshot to a sink.
-    counter stocktake_sink_commits_total[registry, sink] of all =>
-    Each(|out, it| it.sinks().for_each(|(sink, _)| out.put(&[&sink.name], sink.commits.get())));
+    SINK_COMMITS: counter stocktake_sink_commits_total[registry, sink] of all;
 
     /// Attempts to publish a snapshot to a sink that failed.
-    counter stocktake_sink_commit_failures_total[registry, sink, reason] of all =>
-    Each(|out, it| for (sink, _) in it.sinks() {
-        let counts = OF_SINKS.iter().zip(&sink.failures);
-        counts.for_each(|(reason, count)| out.put(&[&sink.name, reason], count.get()));
-    });
+    SINK_COMMIT_FAILURES: counter stocktake_sink_commit_failures_total[registry, sink, reason in SINK_REASONS] of all;
 
     /// Whether the last attempt to publish to the sink succeeded; 1 if there was none.
-    gauge stocktake_sink_last_commit_successful[registry, sink] of all =>
-    Each(|out, it| for (sink, history) in it.sinks() {
-        out.put(&[&sink.name], history.is_none_or(|history| history.error.is_none()));
-    });
+    SINK_LAST_COMMIT_SUCCESSFUL: gauge stocktake_sink_last_commit_successful[registry, sink] of all;
 
     /// Unix time of the last successful publication to the sink; 0 if there was none.
-    gauge stocktake_sink_last_commit_timestamp_seconds[registry, sink] of all =>
-    Each(|out, it| for (sink, history) in it.sinks() {
-        out.put(&[&sink.name], history.and_then(|history| history.delivered_at));
-    });
+    SINK_LAST_COMMIT_TIMESTAMP: gauge stocktake_sink_last_commit_timestamp_seconds[registry, sink] of all;
 
     /// Time taken to publish a snapshot to a sink, pauses included.
-    histogram stocktake_sink_commit_duration_seconds[sink] of all =>
-    Once(|out, scene| {
-        let sinks = scene.places.iter().flat_map(|it| &it.sinks);
-        let by_name: BTreeMap<_, _> = sinks.map(|sink| (sink.name.as_str(), &sink.took)).collect();
-        for (name, took) in by_name {
-            out.histogram(&[name], took);
-        }
-    });
+    SINK_COMMIT_DURATION: histogram stocktake_sink_commit_duration_seconds[sink] of all;
 
     /// Rows published to the sink.
-    counter stocktake_sink_rows_written_total[registry, sink] of all =>
-    Each(|out, it| it.sinks().for_each(|(sink, _)| out.put(&[&sink.name], sink.rows.get())));
+    SINK_ROWS_WRITTEN: counter stocktake_sink_rows_written_total[registry, sink] of all;
 
     /// Bytes published to the sink.
-    counter stocktake_sink_bytes_written_total[registry, sink] of all =>
-    Each(|out, it| it.sinks().for_each(|(sink, _)| out.put(&[&sink.name], sink.bytes.get())));
-}
-
-/// The outcome of a run by its verdict, of [`OUTCOMES`]; sinks have metrics of their own.
-fn outcome(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Complete => "success",
-        Verdict::Gaps | Verdict::Partial => "partial",
-        Verdict::Denied | Verdict::Unsupported | Verdict::Suspicious | Verdict::Failed => "failed",
-    }
-}
-
-/// When the token dies that is held, and when it is to be renewed.
-fn held(it: &Place<'_>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    match it.status.token {
-        TokenStatus::Held { expires_at, renew_at } => Some((expires_at, renew_at)),
-        TokenStatus::None | TokenStatus::Expired => None,
-    }
+    SINK_BYTES_WRITTEN: counter stocktake_sink_bytes_written_total[registry, sink] of all;
 }

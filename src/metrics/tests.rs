@@ -1,9 +1,10 @@
-//! What is exposed, read back as Prometheus reads it.
+//! Expositions, read back as Prometheus reads them.
 
 #![allow(clippy::float_cmp, clippy::cast_precision_loss)] // small whole numbers, and seconds
 
 mod counting;
 mod exposed;
+mod golden;
 mod parsed;
 
 use std::collections::{BTreeSet, HashSet};
@@ -30,7 +31,7 @@ fn name(name: &str) -> RegistryName {
     name.parse().expect("a name")
 }
 
-/// A registry that never ran, and never will by itself.
+/// A registry without runs and without a schedule.
 fn fresh(registry: &str) -> RegistryStatus {
     RegistryStatus {
         name: name(registry),
@@ -77,8 +78,8 @@ fn exchange(endpoint: Endpoint, outcome: Result<u16, Loss>) -> EndedRequest {
     EndedRequest { endpoint, outcome, bytes: 100, took: Duration::from_millis(250), clock_skew: Some(-0.5) }
 }
 
-/// One of everything that a run may tell.
-fn told(meter: &dyn Observer) {
+/// Reports each event once.
+fn report_all_events(meter: &dyn Observer) {
     for endpoint in Endpoint::ALL {
         for status in [200, 307, 401, 403, 404, 429, 400, 502] {
             meter.begun(endpoint);
@@ -102,14 +103,14 @@ fn told(meter: &dyn Observer) {
 }
 
 #[test]
-fn families_are_named_and_told_as_prometheus_wants_them() {
+fn families_follow_the_rules_of_prometheus_for_names_and_help() {
     let names: HashSet<_> = families().iter().map(|family| family.name).collect();
     assert_eq!(names.len(), families().len(), "no name twice");
     for Family { name, kind, help, labels, .. } in families() {
         assert!(name.starts_with("stocktake_"), "{name}");
-        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+        assert_eq!(name.ends_with("_total"), *kind == MetricKind::Counter, "{name}");
         let has_unit = name.ends_with("_seconds") || !name.contains("duration") && !name.contains("timestamp");
-        assert!(has_unit, "{name} has its unit for its end");
+        assert!(has_unit, "{name} ends with its unit");
         assert!(help.ends_with('.') && help.starts_with(char::is_uppercase) && !help.contains('\n'), "{name}: {help}");
         assert!(!help.contains("  ") && !help.contains('\\'), "{name}: {help}");
         let known = ["registry", "sink", "endpoint", "code", "reason", "trigger", "status", "phase", "level"];

@@ -1,4 +1,4 @@
-//! Metrics for `node_exporter`'s textfile collector: a file that is whole whenever somebody reads it.
+//! Metrics for the textfile collector of `node_exporter`: a file that is replaced atomically.
 
 use std::fs::Permissions;
 use std::io::{self, Write};
@@ -7,18 +7,18 @@ use std::path::Path;
 
 use tempfile::Builder;
 
-/// Replaces `path` by `text` at once; everybody may read it, as the collector runs as another user. Its name must end in
-/// `.prom` for the collector to look at it, and its directory must be there.
+/// Replaces the file at `path` atomically. Every user may read it, because the collector runs as another user. The collector
+/// reads only files whose names end in `.prom`. The directory must exist.
 ///
 /// # Errors
-/// As of the operating system; what stood there then stands there still.
+/// Those of the operating system. After an error the former file is unchanged.
 pub fn write_textfile(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Not `stocktake_sink::durable`: it keeps the name's end, and the collector reads hidden files too if they end in
-    // `.prom`, half-written ones as well.
+    // `stocktake_sink::durable` would keep `.prom` at the end of the temporary name, and the collector also reads hidden and
+    // unfinished files of that ending.
     let mut file = Builder::new().prefix(".stocktake-").suffix(".tmp").tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
-    // Whatever the umask.
+    // Independent of the umask.
     file.as_file().set_permissions(Permissions::from_mode(0o644))?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_replaced_and_for_everybody_to_read() {
+    fn the_file_is_replaced_and_readable_for_every_user() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("stocktake.prom");
         fs::write(&path, "old and longer than the new one").expect("written");
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_cannot_be_written_nothing_is_left() {
+    fn after_an_error_no_file_is_left() {
         let directory = tempfile::tempdir().expect("a directory");
         let missing = directory.path().join("missing/stocktake.prom");
         assert_eq!(write_textfile(&missing, "x").expect_err("no directory").kind(), io::ErrorKind::NotFound);

@@ -8,7 +8,7 @@ use super::settings::ListenAddress;
 /// Why the listener cannot listen, or cannot take other settings. Never carries a key.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("listen on {listen}")]
     Bind {
         /// Where.
@@ -17,13 +17,13 @@ pub enum WebError {
         #[source]
         source: io::Error,
     },
-    /// Other settings are for another address, which takes another listener.
-    #[error("the listener is at another address than {listen}")]
+    /// The new settings have another address. A listener cannot change its address.
+    #[error("the listener has another address than {listen}")]
     Elsewhere {
-        /// Where it ought to be.
+        /// The address in the settings.
         listen: ListenAddress,
     },
-    /// The system gives no random numbers.
+    /// The system provides no random numbers.
     #[error("get random numbers from the system")]
     NoRandomness,
     /// A file of certificates or of a key cannot be read.
@@ -35,19 +35,19 @@ pub enum WebError {
         #[source]
         source: io::Error,
     },
-    /// A file has no certificates in it, or something that is none.
+    /// A file has no certificates, or has something else.
     #[error("there are no certificates in PEM in {}", path.display())]
     NoCertificates {
         /// The file.
         path: PathBuf,
     },
-    /// There is no key in the file; or one that a password protects, which nobody could type at night.
+    /// The file has no key, or a key that is protected by a password.
     #[error("there is no unencrypted private key in PEM in {}", path.display())]
     NoKey {
         /// The file.
         path: PathBuf,
     },
-    /// The TLS library refuses what the files hold.
+    /// The TLS library rejects the contents of the files.
     #[error("use the certificate in {} and the key in {}", certificate.display(), key.display())]
     Unusable {
         /// The certificate's file.
@@ -58,7 +58,7 @@ pub enum WebError {
         #[source]
         source: rustls::Error,
     },
-    /// The TLS library refuses the authorities for clients.
+    /// The TLS library rejects the certificate authorities for clients.
     #[error("use the certificates in {} to verify clients", path.display())]
     Authorities {
         /// The file.
@@ -70,29 +70,29 @@ pub enum WebError {
 }
 
 impl WebError {
-    /// What the operator can do about it, in one line.
+    /// What the operator can do, in one line.
     pub fn remedy(&self) -> String {
         match self {
             Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "another program has this port, perhaps another stocktake: set another `listen`".to_owned()
             }
             Self::Bind { .. } => {
-                "set `listen` to an address of this machine and a port that this user may have".to_owned()
+                "set `listen` to an address of this machine and a port that this user may bind".to_owned()
             }
-            Self::NoRandomness => "look at the system's log".to_owned(),
-            Self::Elsewhere { .. } => "bind a listener there".to_owned(),
-            Self::File { .. } => "check the files of `tls_server_config`, and that this user may read them".to_owned(),
+            Self::NoRandomness => "look at the log of the system".to_owned(),
+            Self::Elsewhere { .. } => "start another listener for that address".to_owned(),
+            Self::File { .. } => "check that the files of `tls_server_config` exist and that this user may read them".to_owned(),
             Self::NoCertificates { .. } => {
-                "`cert_file` and `client_ca_file` are to hold PEM certificates, in `cert_file` the listener's own first"
+                "put PEM certificates into `cert_file` and `client_ca_file`; in `cert_file`, the certificate of the listener comes first"
                     .to_owned()
             }
             Self::NoKey { .. } => {
-                "`key_file` is to hold a PEM key: `openssl pkey -in KEY -out PLAIN` takes its password off".to_owned()
+                "put a PEM key without a password into `key_file`: `openssl pkey -in KEY -out PLAIN` removes the password".to_owned()
             }
             Self::Unusable { .. } => {
-                "`cert_file` is to begin with the certificate that was issued for `key_file`".to_owned()
+                "put the certificate that was issued for `key_file` first in `cert_file`".to_owned()
             }
-            Self::Authorities { .. } => "`client_ca_file` is to hold the authorities' own certificates".to_owned(),
+            Self::Authorities { .. } => "put the certificates of the certificate authorities into `client_ca_file`".to_owned(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Which `Host` a request may name. A page of another site can point its own domain at our address (DNS rebinding) and
-//! then read our answers as its own; its requests name that domain, and not ours.
+//! Which `Host` a request may name. A page of another site can point its own domain at our address (DNS rebinding) and then
+//! read our responses as its own. Its requests name that domain.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,24 +8,24 @@ use hyper::Request;
 use hyper::header::HOST;
 use hyper::http::uri::Authority;
 
-/// The names that requests may call us by.
+/// The names that requests may use for this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Hosts {
-    /// Any: the listener is on the network, and nothing is said of its names.
+pub(super) enum AllowedHosts {
+    /// Every name: the listener is on the network, and the configuration does not list names.
     Any,
     /// `localhost`, every loopback address, and these, in lower case.
     Known(BTreeSet<String>),
 }
 
-impl Hosts {
-    /// On loopback the names are known; elsewhere they are if the configuration lists them.
+impl AllowedHosts {
+    /// On loopback the names are known; on the network only if the configuration lists them.
     pub(super) fn of(is_loopback: bool, allowed: &BTreeSet<String>) -> Self {
         if is_loopback || !allowed.is_empty() { Self::Known(allowed.clone()) } else { Self::Any }
     }
 
-    /// Whether a request may be answered: it names one of these hosts, at any port, in its target and in its `Host`. One
-    /// without a `Host`, as in HTTP/1.0, comes from no browser.
-    pub(super) fn admit<B>(&self, request: &Request<B>) -> bool {
+    /// Whether the request names one of these hosts, with any port, in its target and in its `Host`. A request without a `Host`,
+    /// as in HTTP/1.0, does not come from a browser.
+    pub(super) fn allow<B>(&self, request: &Request<B>) -> bool {
         let Self::Known(allowed) = self else { return true };
         let mut named = request.headers().get_all(HOST).iter();
         let is_known = |authority: &str| {
@@ -42,7 +42,7 @@ impl Hosts {
     }
 }
 
-/// A host as it is compared: in lower case, without the dot at the end that a complete name may have.
+/// The form in which hosts are compared: in lower case, without a dot at the end.
 pub(crate) fn plain(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
@@ -65,9 +65,9 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_only_this_machine_and_the_allowed_names_are_answered() {
+    fn on_loopback_only_this_machine_and_the_allowed_names_are_served() {
         let allowed = BTreeSet::from(["inventory.my-org.example".to_owned()]);
-        let hosts = Hosts::of(true, &allowed);
+        let hosts = AllowedHosts::of(true, &allowed);
         for good in [
             "localhost",
             "localhost:9914",
@@ -79,7 +79,7 @@ mod tests {
             "inventory.my-org.example",
             "Inventory.My-Org.example.:443",
         ] {
-            assert!(hosts.admit(&request("/", &[good])), "{good}");
+            assert!(hosts.allow(&request("/", &[good])), "{good}");
         }
         for bad in [
             "attacker.example",
@@ -94,30 +94,30 @@ mod tests {
             "a b",
             "inventory.my-org.example.attacker.example",
         ] {
-            assert!(!hosts.admit(&request("/", &[bad])), "{bad}");
+            assert!(!hosts.allow(&request("/", &[bad])), "{bad}");
         }
     }
 
     #[test]
     fn target_and_header_must_both_be_ours_and_there_is_one_header() {
-        let hosts = Hosts::of(true, &BTreeSet::new());
-        assert!(hosts.admit(&request("/", &[])), "HTTP/1.0");
-        assert!(hosts.admit(&request("http://localhost/", &["localhost"])));
-        assert!(!hosts.admit(&request("http://attacker.example/", &["localhost"])));
-        assert!(!hosts.admit(&request("http://localhost/", &["attacker.example"])));
-        assert!(!hosts.admit(&request("/", &["localhost", "attacker.example"])));
-        assert!(!hosts.admit(&request("/", &["localhost", "localhost"])));
+        let hosts = AllowedHosts::of(true, &BTreeSet::new());
+        assert!(hosts.allow(&request("/", &[])), "HTTP/1.0");
+        assert!(hosts.allow(&request("http://localhost/", &["localhost"])));
+        assert!(!hosts.allow(&request("http://attacker.example/", &["localhost"])));
+        assert!(!hosts.allow(&request("http://localhost/", &["attacker.example"])));
+        assert!(!hosts.allow(&request("/", &["localhost", "attacker.example"])));
+        assert!(!hosts.allow(&request("/", &["localhost", "localhost"])));
         let mut odd = request("/", &[]);
         odd.headers_mut().insert(HOST, hyper::header::HeaderValue::from_bytes(b"\xff").expect("bytes"));
-        assert!(!hosts.admit(&odd));
+        assert!(!hosts.allow(&odd));
     }
 
     #[test]
-    fn on_the_network_any_name_will_do_unless_names_are_listed() {
-        let any = Hosts::of(false, &BTreeSet::new());
-        assert!(any.admit(&request("/", &["whatever.example"])));
-        let listed = Hosts::of(false, &BTreeSet::from(["inventory.example".to_owned()]));
-        assert!(listed.admit(&request("/", &["inventory.example:9914"])));
-        assert!(!listed.admit(&request("/", &["whatever.example"])));
+    fn on_the_network_every_name_is_allowed_unless_names_are_listed() {
+        let any = AllowedHosts::of(false, &BTreeSet::new());
+        assert!(any.allow(&request("/", &["whatever.example"])));
+        let listed = AllowedHosts::of(false, &BTreeSet::from(["inventory.example".to_owned()]));
+        assert!(listed.allow(&request("/", &["inventory.example:9914"])));
+        assert!(!listed.allow(&request("/", &["whatever.example"])));
     }
 }

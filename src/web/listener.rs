@@ -1,15 +1,16 @@
-//! The socket: accepts connections, a bounded number, gives each a task and a bounded life, and ends them when told to.
+//! The socket: accepts a limited number of connections, serves each in a task for a limited time, and ends them at a stop.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::RwLock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -19,47 +20,47 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::Site;
+use super::backend::WebBackend;
+use super::basic_auth::BasicAuth;
 use super::error::WebError;
-use super::guard::Guard;
-use super::hosts::Hosts;
-use super::patience::Patient;
-use super::routes::{Routes, Rules};
+use super::hosts::AllowedHosts;
+use super::routes::{RequestRules, Routes};
 use super::settings::{ListenAddress, WebSettings};
 use super::tls::Certificates;
+use super::write_deadline::WriteDeadline;
 
-/// How long things may take, and how much there may be.
+/// Limits of the listener.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Connections at once; others wait to be accepted.
+pub(super) struct ListenerLimits {
+    /// Open connections; more wait to be accepted.
     pub(super) connections: usize,
-    /// For a TLS handshake.
+    /// The time for a TLS handshake.
     pub(super) handshake: Duration,
-    /// For the head of a request, and between an answer and the next request.
+    /// The time for the head of a request, and between a response and the next request.
     pub(super) request: Duration,
-    /// For an answer, from the moment at which the client does not take all of it at once.
-    pub(super) answer: Duration,
-    /// For a connection, whatever it does; then it may have its answer, and no other.
+    /// The time for a response, from the first write that has to wait for the client.
+    pub(super) response: Duration,
+    /// The time for a connection. After it the connection gets the response that it waits for, and is closed.
     pub(super) life: Duration,
-    /// For answers that are open when everything is to stop.
+    /// The time for open responses after a stop.
     pub(super) stop: Duration,
 }
 
 /// Connections at once.
 pub const MOST_CONNECTIONS: usize = 256;
 
-const BOUNDS: Bounds = Bounds {
+const LIMITS: ListenerLimits = ListenerLimits {
     connections: MOST_CONNECTIONS,
     handshake: Duration::from_secs(10),
     request: Duration::from_secs(20),
-    answer: Duration::from_secs(30),
+    response: Duration::from_secs(30),
     life: Duration::from_mins(30),
     stop: Duration::from_secs(3),
 };
-/// Bytes of a request's head, and of what hyper keeps in store for one connection.
+/// Bytes of the head of a request, and of hyper's buffer for one connection.
 const HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
-/// After an `accept` that failed, as it does without a free descriptor.
+/// The pause after a failed `accept`. It fails, for instance, without a free file descriptor.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A bound socket.
@@ -67,137 +68,138 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    handle: Handle,
-    bounds: Bounds,
+    handle: ListenerHandle,
+    limits: ListenerLimits,
 }
 
 /// Changes the settings of a listener while it serves.
 #[derive(Clone, Debug)]
-pub struct Handle {
+pub struct ListenerHandle {
     listen: ListenAddress,
-    access: Arc<RwLock<Arc<Access>>>,
+    settings_in_use: Arc<RwLock<Arc<ActiveSettings>>>,
 }
 
-/// What the connections go by that were accepted under the same settings.
+/// The settings in use, with what was loaded for them. Connections keep those under which they were accepted.
 #[derive(Debug)]
-struct Access {
+struct ActiveSettings {
     certificates: Option<Arc<Certificates>>,
-    guard: Option<Arc<Guard>>,
-    hosts: Hosts,
+    auth: Option<Arc<BasicAuth>>,
+    hosts: AllowedHosts,
     allow_runs: bool,
-    /// Other settings hold now; each connection may have the answer that it waits for.
+    /// Cancelled when other settings replace these. Each connection gets the response that it waits for, and is closed.
     retired: CancellationToken,
 }
 
-impl Access {
-    /// Reads certificates. Who logged in under the `former` settings need not wait for bcrypt again if users are the same.
+impl ActiveSettings {
+    /// Reads the certificates. If the users are the same as before, the cache of logins is kept.
     fn of(settings: &WebSettings, former: Option<&Self>) -> Result<Self, WebError> {
         let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
-        let known = former.and_then(|former| former.guard.clone()).filter(|guard| guard.knows(&settings.users));
-        let guard = match known {
+        let same = former.and_then(|former| former.auth.clone()).filter(|auth| auth.has_users(&settings.users));
+        let auth = match same {
             _ if settings.users.is_empty() => None,
-            Some(guard) => Some(guard),
-            None => Some(Arc::new(Guard::new(&settings.users)?)),
+            Some(auth) => Some(auth),
+            None => Some(Arc::new(BasicAuth::new(&settings.users)?)),
         };
-        let hosts = Hosts::of(settings.listen.is_loopback(), &settings.allowed_hosts);
-        Ok(Self { certificates, guard, hosts, allow_runs: settings.allow_runs, retired: CancellationToken::new() })
+        let hosts = AllowedHosts::of(settings.listen.is_loopback(), &settings.allowed_hosts);
+        Ok(Self { certificates, auth, hosts, allow_runs: settings.allow_runs, retired: CancellationToken::new() })
     }
 }
 
-impl Handle {
-    /// From now on, connections are held to these settings; those that are open get the answer that they wait for and
-    /// are closed. An error changes nothing.
+impl ListenerHandle {
+    /// Applies other settings to new connections. Open connections get the response that they wait for, and are closed. An error
+    /// changes nothing.
     ///
     /// # Errors
-    /// If a file of certificates cannot be used, or the settings are for another address.
+    /// If a file of certificates cannot be used, or if the settings have another address.
     pub fn replace(&self, settings: &WebSettings) -> Result<(), WebError> {
         if self.listen != settings.listen {
             return Err(WebError::Elsewhere { listen: settings.listen.clone() });
         }
-        let access = Arc::new(Access::of(settings, Some(&self.access()))?);
-        let mut current = self.access.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, access).retired.cancel();
+        let settings_in_use = Arc::new(ActiveSettings::of(settings, Some(&self.settings_in_use()))?);
+        std::mem::replace(&mut *self.settings_in_use.write(), settings_in_use).retired.cancel();
         Ok(())
     }
 
-    fn access(&self) -> Arc<Access> {
-        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
+    fn settings_in_use(&self) -> Arc<ActiveSettings> {
+        Arc::clone(&self.settings_in_use.read())
     }
 }
 
 impl Listener {
-    /// Reads the certificates and takes the port.
+    /// Reads the certificates and binds the port.
     ///
     /// # Errors
-    /// If a file of certificates cannot be used, or the address cannot be had.
+    /// If a file of certificates cannot be used, or if the address cannot be bound.
     pub async fn bind(settings: &WebSettings) -> Result<Self, WebError> {
-        Self::bind_with(settings, BOUNDS).await
+        Self::bind_with(settings, LIMITS).await
     }
 
-    pub(super) async fn bind_with(settings: &WebSettings, bounds: Bounds) -> Result<Self, WebError> {
-        let access = Access::of(settings, None)?;
+    pub(super) async fn bind_with(settings: &WebSettings, limits: ListenerLimits) -> Result<Self, WebError> {
+        let settings_in_use = ActiveSettings::of(settings, None)?;
         let refused = |source| WebError::Bind { listen: settings.listen.clone(), source };
         let socket = bind(&settings.listen).await.map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
-        let handle = Handle { listen: settings.listen.clone(), access: Arc::new(RwLock::new(Arc::new(access))) };
-        Ok(Self { socket, address, handle, bounds })
+        let handle = ListenerHandle {
+            listen: settings.listen.clone(),
+            settings_in_use: Arc::new(RwLock::new(Arc::new(settings_in_use))),
+        };
+        Ok(Self { socket, address, handle, limits })
     }
 
-    /// Where it listens; the port is a real one.
+    /// The bound address with the port that was chosen.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// What changes its settings later.
-    pub fn handle(&self) -> Handle {
+    /// A handle that changes the settings while the listener serves.
+    pub fn handle(&self) -> ListenerHandle {
         self.handle.clone()
     }
 
-    /// Answers until it is told to stop; then it closes the port and takes some seconds at most for the answers that are
-    /// on their way.
-    pub async fn serve(self, site: Arc<dyn Site>, stop: CancellationToken) {
-        let Self { socket, handle, bounds, .. } = self;
-        let (routes, places) = (Arc::new(Routes::new(site)), Arc::new(Semaphore::new(bounds.connections)));
+    /// Serves until `stop` is cancelled. Then closes the port, and waits some seconds at most for open responses.
+    pub async fn serve(self, backend: Arc<dyn WebBackend>, stop: CancellationToken) {
+        let Self { socket, handle, limits, .. } = self;
+        let (routes, permits) = (Arc::new(Routes::new(backend)), Arc::new(Semaphore::new(limits.connections)));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = accept(&socket, &places) => accepted,
+                accepted = accept(&socket, &permits) => accepted,
             };
             match accepted {
-                Ok((stream, from, place)) => {
-                    let (access, stop) = (handle.access(), stop.clone());
-                    let visit = Visit { routes: routes.clone(), access, from, stop, bounds };
+                Ok((stream, from, permit)) => {
+                    let (settings_in_use, stop) = (handle.settings_in_use(), stop.clone());
+                    let connection = WebConnection { routes: routes.clone(), settings_in_use, from, stop, limits };
                     connections.spawn(async move {
-                        visit.receive(stream).await;
-                        drop(place);
+                        connection.receive(stream).await;
+                        drop(permit);
                     });
                 }
                 Err(error) => {
-                    warn!("a connection could not be accepted: {error}");
+                    warn!("cannot accept a connection: {error}");
                     sleep(PAUSE).await;
                 }
             }
         }
         drop(socket);
         let all_ended = async { while connections.join_next().await.is_some() {} };
-        // Those that are left end with the set.
-        let _ = timeout(bounds.stop, all_ended).await;
+        // The set aborts the connections that are left.
+        let _ = timeout(limits.stop, all_ended).await;
     }
 }
 
-/// Accepts a connection when there is a place for one.
+/// Waits for a permit, then accepts a connection.
 async fn accept(
     socket: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, from) = socket.accept().await?;
-    Ok((stream, from.ip(), place))
+    Ok((stream, from.ip(), permit))
 }
 
-/// Every interface is `[::]`, which takes IPv4 too, or where there is no IPv6, `0.0.0.0`.
+/// For all interfaces binds `[::]`, which includes IPv4, or `0.0.0.0` without IPv6.
 async fn bind(listen: &ListenAddress) -> io::Result<TcpListener> {
     if let Some(host) = listen.host() {
         return TcpListener::bind((host, listen.port())).await;
@@ -207,27 +209,27 @@ async fn bind(listen: &ListenAddress) -> io::Result<TcpListener> {
     TcpListener::bind(&everywhere[..]).await
 }
 
-/// One connection and what it goes by.
-struct Visit {
+/// One connection.
+struct WebConnection {
     routes: Arc<Routes>,
-    access: Arc<Access>,
+    settings_in_use: Arc<ActiveSettings>,
     from: IpAddr,
     stop: CancellationToken,
-    bounds: Bounds,
+    limits: ListenerLimits,
 }
 
-impl Visit {
+impl WebConnection {
     async fn receive(self, stream: TcpStream) {
-        // Small answers must not wait for an acknowledgement; where that cannot be set, they are slow, not wrong.
+        // Without this option small responses wait for an acknowledgement. They would be slow and not wrong.
         let _ = stream.set_nodelay(true);
-        let Some(certificates) = self.access.certificates.clone() else { return self.serve(stream).await };
+        let Some(certificates) = self.settings_in_use.certificates.clone() else { return self.serve(stream).await };
         let Ok(config) = tokio::task::spawn_blocking(move || certificates.fresh()).await else { return };
-        let handshake = timeout(self.bounds.handshake, TlsAcceptor::from(config).accept(stream));
-        let shaken = tokio::select! {
-            shaken = handshake => shaken,
+        let handshake = timeout(self.limits.handshake, TlsAcceptor::from(config).accept(stream));
+        let accepted = tokio::select! {
+            accepted = handshake => accepted,
             () = self.stop.cancelled() => return,
         };
-        match shaken {
+        match accepted {
             Ok(Ok(stream)) => self.serve(stream).await,
             Ok(Err(error)) => debug!("a TLS handshake failed: {error}"),
             Err(_) => debug!("a TLS handshake took too long"),
@@ -235,31 +237,30 @@ impl Visit {
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let Self { routes, access, from, stop, bounds } = self;
-        let answer = |request| {
-            let (routes, access) = (&routes, &access);
+        let Self { routes, settings_in_use, from, stop, limits } = self;
+        let respond = |request| {
+            let (routes, settings_in_use) = (&routes, &settings_in_use);
             async move {
-                let rules =
-                    Rules { hosts: &access.hosts, guard: access.guard.as_deref(), allow_runs: access.allow_runs };
-                let answer = routes.answer(&request, from, &rules).await;
-                Ok::<_, Infallible>(answer)
+                let (hosts, auth) = (&settings_in_use.hosts, settings_in_use.auth.as_deref());
+                let rules = RequestRules { hosts, auth, allow_runs: settings_in_use.allow_runs };
+                Ok::<_, Infallible>(routes.respond(request, from, &rules).await)
             }
         };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(bounds.request)
+            .header_read_timeout(limits.request)
             .max_buf_size(HEAD)
             .max_headers(MOST_HEADERS)
-            // Bytes of an answer are sent from where they are, and with them goes the permit that they hold.
+            // Sends the bytes of a response without copying them, so that they hold their permit until they are sent.
             .writev(true)
-            .serve_connection(TokioIo::new(Patient::new(stream, bounds.answer)), service_fn(answer));
+            .serve_connection(TokioIo::new(WriteDeadline::new(stream, limits.response)), service_fn(respond));
         let mut connection = pin!(connection);
-        // An error is a client that went away, was too slow, or sent what is no HTTP: all of it is his affair.
+        // An error means that the client disconnected, was too slow, or did not speak HTTP.
         tokio::select! {
             _ = connection.as_mut() => return,
             () = stop.cancelled() => {}
-            () = access.retired.cancelled() => {}
-            () = sleep(bounds.life) => {}
+            () = settings_in_use.retired.cancelled() => {}
+            () = sleep(limits.life) => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;

@@ -1,208 +1,240 @@
-//! From a request to its answer. Every question to the site may panic without harm to other answers.
+//! From a request to its response: which name and which login it needs, and which handler makes it. A handler that asks the
+//! backend and panics costs one response.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::State;
+use axum::handler::Handler;
+use axum::http::header::{
     ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, get, post};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tower::ServiceExt as _;
 use tracing::info;
 
-use super::answer::{self, Body};
-use super::guard::{Admission, Guard};
-use super::hosts::Hosts;
-use super::{NotRequested, Site, page, runbook};
+use super::backend::{RunRefused, WebBackend};
+use super::basic_auth::{AuthOutcome, BasicAuth};
+use super::hosts::AllowedHosts;
+use super::response::{self, busy, internal_error};
+use super::{page, runbook};
 
-/// Large answers that are made or on their way at once: a few of a dozen megabytes each.
+/// Large responses that are made or sent at once. Each can have a dozen megabytes.
 const MOST_LARGE: usize = 4;
-/// How long a request waits to be one of them. Prometheus waits for ten seconds itself.
+/// How long a request waits for a permit to make a large response. Prometheus waits ten seconds for the whole response.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// The path of a registry's run is between these two.
+const REGISTRIES: &str = "/api/v1/registries/";
+const RUN: &str = "/run";
 
-/// Where requests go.
+/// All routes, with and without the route that starts a run.
 #[derive(Debug)]
 pub(super) struct Routes {
-    site: Arc<dyn Site>,
-    large: Arc<Semaphore>,
-    /// Room for the text of a large answer. Allocated anew for each, on whichever thread makes it, a dozen megabytes would
-    /// stay with the allocator for each of these threads.
-    room: Arc<Mutex<String>>,
+    read_only: Router,
+    with_runs: Router,
 }
 
-/// Who is answered, and what.
+/// Which requests are served, and what they may ask for.
 #[derive(Debug)]
-pub(super) struct Rules<'r> {
-    pub(super) hosts: &'r Hosts,
-    pub(super) guard: Option<&'r Guard>,
+pub(super) struct RequestRules<'r> {
+    pub(super) hosts: &'r AllowedHosts,
+    pub(super) auth: Option<&'r BasicAuth>,
     pub(super) allow_runs: bool,
 }
 
-/// What may be asked for at one path.
-#[derive(Clone, Copy)]
-enum Route<'r> {
-    Page,
-    Metrics,
-    Health,
-    Readiness,
-    Runbook(&'static str),
-    Run(&'r str),
-}
-
-impl<'r> Route<'r> {
-    fn of(path: &'r str, allow_runs: bool) -> Option<Self> {
-        match path {
-            "/" => Some(Self::Page),
-            "/metrics" => Some(Self::Metrics),
-            "/healthz" => Some(Self::Health),
-            "/readyz" => Some(Self::Readiness),
-            _ if path.starts_with("/runbooks/") => runbook::of(&path["/runbooks/".len()..]).map(Self::Runbook),
-            _ => {
-                let name = path.strip_prefix("/api/v1/registries/")?.strip_suffix("/run")?;
-                (allow_runs && !name.is_empty() && !name.contains('/')).then_some(Self::Run(name))
-            }
-        }
-    }
-
-    const fn methods(self) -> &'static str {
-        match self {
-            Self::Run(_) => "POST",
-            _ => "GET, HEAD",
-        }
-    }
-}
-
-fn metrics(site: &dyn Site, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
-    site.metrics(text);
-    (answer::METRICS, None)
+/// What the handlers share.
+#[derive(Debug)]
+struct HandlerState {
+    backend: Arc<dyn WebBackend>,
+    large: Arc<Semaphore>,
+    /// The buffer for the text of a large response. A new one for each would leave a dozen megabytes with the allocator for
+    /// each blocking thread.
+    buffer: Mutex<String>,
 }
 
 impl Routes {
-    pub(super) fn new(site: Arc<dyn Site>) -> Self {
-        Self { site, large: Arc::new(Semaphore::new(MOST_LARGE)), room: Arc::default() }
+    pub(super) fn new(backend: Arc<dyn WebBackend>) -> Self {
+        let (large, buffer) = (Arc::new(Semaphore::new(MOST_LARGE)), Mutex::default());
+        let state = Arc::new(HandlerState { backend, large, buffer });
+        let run = post(run).fallback(async || method_not_allowed("POST"));
+        let with_runs = read_only()
+            .route(&format!("{REGISTRIES}{{registry}}{RUN}"), run)
+            // The router also matches an empty name.
+            .route(&format!("{REGISTRIES}{RUN}"), any(not_found));
+        Self { read_only: read_only().with_state(Arc::clone(&state)), with_runs: with_runs.with_state(state) }
     }
 
-    /// The answer to a request from this address. Its body is not read.
-    pub(super) async fn answer<B: hyper::body::Body>(
-        &self,
-        request: &Request<B>,
-        from: IpAddr,
-        rules: &Rules<'_>,
-    ) -> Response<Body> {
-        let allow_runs = rules.allow_runs;
-        let mut response = match rules.guard {
-            // Before anything else: a page of another site is not to try passwords either.
-            _ if !rules.hosts.admit(request) => answer::line(
-                StatusCode::MISDIRECTED_REQUEST,
-                "this name is not one of this host; if it is, add it to `web: {allowed_hosts: [...]}`",
-            ),
-            None => self.route(request, allow_runs).await,
-            Some(guard) => match guard.admit(request.headers(), from).await {
-                Admission::Admitted => self.route(request, allow_runs).await,
-                Admission::Refused => {
-                    let challenge = "Basic realm=\"stocktake\", charset=\"UTF-8\"";
-                    answer::line_with(StatusCode::UNAUTHORIZED, "log in", WWW_AUTHENTICATE, challenge)
-                }
-                Admission::Busy => busy("too many logins at once"),
-                Admission::TooMany => answer::line_with(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "too many wrong passwords from this address; wait a minute",
-                    RETRY_AFTER,
-                    "60",
-                ),
-            },
+    /// The response to a request from this address.
+    pub(super) async fn respond<B>(&self, request: Request<B>, from: IpAddr, rules: &RequestRules<'_>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let has_body = !request.body().is_end_stream();
+        let mut response = match self.refuse(&request, from, rules).await {
+            Some(refused) => refused,
+            None => self.route(request.map(Body::new), rules.allow_runs).await,
         };
-        if !request.body().is_end_stream() {
-            // Whatever is still to come is not for us to read.
+        if has_body {
+            // No handler reads a body.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    async fn route<B>(&self, request: &Request<B>, allow_runs: bool) -> Response<Body> {
-        let Some(route) = Route::of(request.uri().path(), allow_runs) else {
-            return answer::line(
-                StatusCode::NOT_FOUND,
-                "not found; there are /, /metrics, /healthz, /readyz and /runbooks/",
-            );
-        };
-        if !route.methods().split(", ").any(|method| method == request.method().as_str()) {
-            return answer::line_with(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", ALLOW, route.methods());
+    /// The host is checked before the login, so that a page of another site cannot try passwords.
+    async fn refuse<B>(&self, request: &Request<B>, from: IpAddr, rules: &RequestRules<'_>) -> Option<Response> {
+        if !rules.hosts.allow(request) {
+            return Some(response::line(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this name is not one of this host; if it is, add it to `web: {allowed_hosts: [...]}`",
+            ));
         }
-        match route {
-            Route::Page => self.large(request.headers(), page::of).await,
-            Route::Metrics => self.large(request.headers(), metrics).await,
-            Route::Health => self.yes_or_no(|site| site.is_healthy()),
-            Route::Runbook(text) => answer::of(StatusCode::OK, answer::TEXT, text),
-            Route::Readiness => self.yes_or_no(|site| site.is_ready()),
-            Route::Run(name) => self.run(name, request.headers()).await,
+        match rules.auth?.check(request.headers(), from).await {
+            AuthOutcome::Accepted => None,
+            AuthOutcome::Rejected => {
+                let challenge = "Basic realm=\"stocktake\", charset=\"UTF-8\"";
+                Some(response::line_with(StatusCode::UNAUTHORIZED, "log in", WWW_AUTHENTICATE, challenge))
+            }
+            AuthOutcome::Busy => Some(busy("too many logins at once")),
+            AuthOutcome::TooMany => Some(response::line_with(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many wrong passwords from this address; wait a minute",
+                RETRY_AFTER,
+                "60",
+            )),
         }
     }
 
-    /// An answer that takes a thread, memory and time to make: type, security policy if it is a special one, text.
+    async fn route(&self, request: Request<Body>, allow_runs: bool) -> Response {
+        let router = if allow_runs { &self.with_runs } else { &self.read_only };
+        router.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+    }
+}
+
+fn read_only() -> Router<Arc<HandlerState>> {
+    let router = Router::new()
+        .route("/", read(status_page))
+        .route("/metrics", read(metrics))
+        .route("/healthz", read(health))
+        .route("/readyz", read(readiness))
+        .fallback(not_found);
+    runbook::sections().fold(router, |router, (alert, text)| {
+        router.route(
+            &format!("/runbooks/{alert}"),
+            read(async move || response::of(StatusCode::OK, response::TEXT, text)),
+        )
+    })
+}
+
+/// GET and HEAD.
+fn read<H: Handler<T, Arc<HandlerState>>, T: 'static>(handler: H) -> MethodRouter<Arc<HandlerState>> {
+    get(handler).fallback(async || method_not_allowed("GET, HEAD"))
+}
+
+fn method_not_allowed(allowed: &'static str) -> Response {
+    response::line_with(StatusCode::METHOD_NOT_ALLOWED, "method not allowed", ALLOW, allowed)
+}
+
+async fn not_found() -> Response {
+    response::line(StatusCode::NOT_FOUND, "not found; there are /, /metrics, /healthz, /readyz and /runbooks/")
+}
+
+async fn status_page(State(state): State<Arc<HandlerState>>, headers: HeaderMap) -> Response {
+    state.large(&headers, page::of).await
+}
+
+async fn metrics(State(state): State<Arc<HandlerState>>, headers: HeaderMap) -> Response {
+    let write = |backend: &dyn WebBackend, text: &mut String| {
+        backend.metrics(text);
+        (response::METRICS, None)
+    };
+    state.large(&headers, write).await
+}
+
+async fn health(State(state): State<Arc<HandlerState>>) -> Response {
+    state.yes_or_no(|backend| backend.is_healthy())
+}
+
+async fn readiness(State(state): State<Arc<HandlerState>>) -> Response {
+    state.yes_or_no(|backend| backend.is_ready())
+}
+
+/// The name in the path is compared as it stands: percent-encoding is not decoded.
+async fn run(State(state): State<Arc<HandlerState>>, uri: Uri, headers: HeaderMap) -> Response {
+    let name = uri.path().strip_prefix(REGISTRIES).and_then(|rest| rest.strip_suffix(RUN)).unwrap_or_default();
+    if is_from_another_site(&headers) {
+        return response::json(StatusCode::FORBIDDEN, &json!({"error": "asked for by another site's page"}));
+    }
+    let registry = name.to_owned();
+    let asked = tokio::spawn(async move { (state.backend.run(&registry).await, registry) });
+    match asked.await {
+        Ok((Ok(accepted), registry)) => {
+            let run = accepted.as_str();
+            info!(%registry, run, "a run of {registry} was requested over HTTP: {run}");
+            response::json(StatusCode::ACCEPTED, &json!({"registry": registry, "run": run}))
+        }
+        Ok((Err(error), _)) => {
+            let status = match error {
+                RunRefused::NoSuchRegistry => StatusCode::NOT_FOUND,
+                RunRefused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            response::json(status, &json!({"error": error.to_string()}))
+        }
+        Err(_) => {
+            let error = json!({"error": "internal error; the log has more"});
+            response::json(StatusCode::INTERNAL_SERVER_ERROR, &error)
+        }
+    }
+}
+
+impl HandlerState {
+    /// Makes a large response on a blocking thread. `make` writes the text, and returns the content type and the security
+    /// policy if it is not the usual one.
     async fn large(
-        &self,
+        self: Arc<Self>,
         headers: &HeaderMap,
-        make: impl FnOnce(&dyn Site, &mut String) -> (HeaderValue, Option<HeaderValue>) + Send + 'static,
-    ) -> Response<Body> {
+        make: impl FnOnce(&dyn WebBackend, &mut String) -> (HeaderValue, Option<HeaderValue>) + Send + 'static,
+    ) -> Response {
         let Ok(Ok(permit)) = timeout(LONGEST_WAIT, Arc::clone(&self.large).acquire_owned()).await else {
             return busy("too many large answers at once");
         };
-        let (site, is_gzip_welcome) = (Arc::clone(&self.site), answer::is_gzip_welcome(headers));
-        let room = Arc::clone(&self.room);
-        let answer = tokio::task::spawn_blocking(move || {
-            let lent = || room.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut text = std::mem::take(&mut *lent());
+        let accepts_gzip = response::accepts_gzip(headers);
+        let response = tokio::task::spawn_blocking(move || {
+            let mut text = std::mem::take(&mut *self.buffer.lock());
             text.clear();
-            let (content_type, policy) = make(site.as_ref(), &mut text);
-            let mut response = answer::large(content_type, &mut text, is_gzip_welcome, permit);
-            *lent() = text;
+            let (content_type, policy) = make(self.backend.as_ref(), &mut text);
+            let mut response = response::large(content_type, &mut text, accepts_gzip, permit);
+            *self.buffer.lock() = text;
             if let Some(policy) = policy {
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
             }
             response
         });
-        answer.await.unwrap_or_else(|_| broken())
+        response.await.unwrap_or_else(|_| internal_error())
     }
 
-    fn yes_or_no(&self, ask: impl FnOnce(&dyn Site) -> Result<(), String>) -> Response<Body> {
-        match catch_unwind(AssertUnwindSafe(|| ask(self.site.as_ref()))) {
-            Ok(Ok(())) => answer::line(StatusCode::OK, "ok"),
-            Ok(Err(why)) => answer::line(StatusCode::SERVICE_UNAVAILABLE, &why),
-            Err(_) => broken(),
-        }
-    }
-
-    async fn run(&self, name: &str, headers: &HeaderMap) -> Response<Body> {
-        if is_from_another_site(headers) {
-            return told(StatusCode::FORBIDDEN, &json!({"error": "asked for by another site's page"}));
-        }
-        let (site, registry) = (Arc::clone(&self.site), name.to_owned());
-        let asked = tokio::spawn(async move { (site.run(&registry).await, registry) });
-        match asked.await {
-            Ok((Ok(requested), registry)) => {
-                let run = requested.as_str();
-                info!(%registry, run, "a run of {registry} was asked for over HTTP: {run}");
-                told(StatusCode::ACCEPTED, &json!({"registry": registry, "run": run}))
-            }
-            Ok((Err(error), _)) => {
-                let status = match error {
-                    NotRequested::NoSuchRegistry => StatusCode::NOT_FOUND,
-                    NotRequested::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-                };
-                told(status, &json!({"error": error.to_string()}))
-            }
-            Err(_) => told(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "internal error; the log has more"})),
+    fn yes_or_no(&self, ask: impl FnOnce(&dyn WebBackend) -> Result<(), String>) -> Response {
+        match catch_unwind(AssertUnwindSafe(|| ask(self.backend.as_ref()))) {
+            Ok(Ok(())) => response::line(StatusCode::OK, "ok"),
+            Ok(Err(why)) => response::line(StatusCode::SERVICE_UNAVAILABLE, &why),
+            Err(_) => internal_error(),
         }
     }
 }
 
-/// Whether a browser sent this for a page that is not ours: it adds the login by itself, whoever's page it is. Programs
-/// send neither header.
+/// Whether a browser sent the request for a page of another site. A browser adds the login to such requests too. Programs send
+/// neither header.
 fn is_from_another_site(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
@@ -213,18 +245,6 @@ fn is_from_another_site(headers: &HeaderMap) -> bool {
         }
         (None, None) => false,
     }
-}
-
-fn told(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
-    answer::of(status, answer::JSON, format!("{body}\n"))
-}
-
-fn busy(why: &str) -> Response<Body> {
-    answer::line_with(StatusCode::SERVICE_UNAVAILABLE, why, RETRY_AFTER, "1")
-}
-
-fn broken() -> Response<Body> {
-    answer::line(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the log has more")
 }
 
 #[cfg(test)]
@@ -248,7 +268,7 @@ mod tests {
             (vec![("origin", "")], true),
         ] {
             let pairs = headers.iter().map(|(name, value)| {
-                (name.parse::<hyper::header::HeaderName>().expect("a name"), value.parse().expect("a value"))
+                (name.parse::<axum::http::HeaderName>().expect("a name"), value.parse().expect("a value"))
             });
             assert_eq!(is_from_another_site(&pairs.collect()), expected, "{headers:?}");
         }

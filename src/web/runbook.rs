@@ -1,18 +1,14 @@
-//! The runbooks of `docs/`, by alert: whoever reads on the page that one fires is a click away from what to do.
+//! The runbooks of `docs/runbooks.md`, by alert. The status page links to them.
 
 const RUNBOOKS: &str = include_str!("../../docs/runbooks.md");
 
-/// The section on this alert, or all of them for no name; none if there is no such alert.
-pub(super) fn of(alert: &str) -> Option<&'static str> {
-    if alert.is_empty() {
-        return Some(RUNBOOKS);
-    }
-    let (at, _) = RUNBOOKS.match_indices("\n## ").find(|(at, mark)| {
-        let title = &RUNBOOKS[at + mark.len()..];
-        title.lines().next() == Some(alert)
-    })?;
-    let section = &RUNBOOKS[at + 1..];
-    Some(section.find("\n## ").map_or(section, |end| &section[..=end]))
+/// Each alert with its section, and the empty name with all sections.
+pub(super) fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let starts = RUNBOOKS.match_indices("\n## ").map(|(at, _)| &RUNBOOKS[at + 1..]);
+    let section = |start: &'static str| start.find("\n## ").map_or(start, |end| &start[..=end]);
+    let alert = |section: &'static str| section["## ".len()..].lines().next().unwrap_or_default();
+    let each = starts.map(section).map(move |section| (alert(section), section));
+    std::iter::once(("", RUNBOOKS)).chain(each)
 }
 
 #[cfg(test)]
@@ -23,14 +19,12 @@ mod tests {
     fn each_alert_has_its_own_section_and_nothing_else_has_one() {
         let titles: Vec<_> = RUNBOOKS.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         assert!(titles.len() > 10, "{titles:?}");
-        for title in titles {
-            let section = of(title).expect(title);
+        let (alerts, sections): (Vec<_>, Vec<_>) = sections().unzip();
+        assert_eq!((alerts[0], sections[0]), ("", RUNBOOKS));
+        assert_eq!(alerts[1..], titles);
+        for (title, section) in titles.iter().zip(&sections[1..]) {
             assert!(section.starts_with(&format!("## {title}\n")), "{section}");
             assert_eq!(section.matches("\n## ").count(), 0, "{section}");
-        }
-        assert_eq!(of(""), Some(RUNBOOKS));
-        for nobody in ["Stocktake", "## StocktakeDown", "StocktakeDown\n", "../Cargo.toml"] {
-            assert_eq!(of(nobody), None, "{nobody}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the listener is told: where it listens, who may come in, and what they may do. Plain data; no file is read here.
+//! The settings of the listener: its address, its certificate, its users, and what they may do. Reads no file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,24 +6,24 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Everything that the configuration says of the listener.
+/// All settings of the listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSettings {
-    /// Where it listens.
+    /// The address.
     pub listen: ListenAddress,
-    /// Its certificate; none: plain HTTP.
+    /// The certificate; none for plain HTTP.
     pub tls: Option<TlsSettings>,
-    /// Who may come in, with a password each; nobody: no password is asked for.
+    /// The users with the hashes of their passwords. Without users, no password is required.
     pub users: BTreeMap<String, PasswordHash>,
-    /// Whether a run can be asked for.
+    /// Whether a run can be requested over HTTP.
     pub allow_runs: bool,
-    /// Names, in lower case, that a request's `Host` may have beside those of this machine; where the listener is on the
-    /// network, empty means any.
+    /// Names in lower case that the `Host` of a request may have besides those of this machine. On the network, an empty set
+    /// allows every name.
     pub allowed_hosts: BTreeSet<String>,
 }
 
 impl Default for WebSettings {
-    /// Loopback only, for everybody there, to look and not to touch.
+    /// Loopback only, without a password, without requests for runs.
     fn default() -> Self {
         Self {
             listen: ListenAddress::default(),
@@ -36,20 +36,20 @@ impl Default for WebSettings {
 }
 
 impl WebSettings {
-    /// Whether it is told from everybody who asks: by password or by certificate.
-    pub fn knows_who_asks(&self) -> bool {
+    /// Whether every client must authenticate, by password or by certificate.
+    pub fn requires_authentication(&self) -> bool {
         let certificate_wanted =
             self.tls.as_ref().is_some_and(|tls| matches!(tls.clients, ClientCertificates::Required { .. }));
         !self.users.is_empty() || certificate_wanted
     }
 }
 
-/// `host:port`; `:port` is every interface.
+/// `host:port`; `:port` for all interfaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAddress {
-    /// A name or an address without brackets; empty: every interface.
+    /// A name or an address without brackets; empty for all interfaces.
     host: String,
-    /// 0: one that is free.
+    /// 0 for any free port.
     port: u16,
 }
 
@@ -60,42 +60,42 @@ impl Default for ListenAddress {
 }
 
 impl ListenAddress {
-    /// A name or an address without brackets; none: every interface.
+    /// A name or an address without brackets; none for all interfaces.
     pub(super) fn host(&self) -> Option<&str> {
         (!self.host.is_empty()).then_some(self.host.as_str())
     }
 
-    /// 0: one that is free.
+    /// 0 for any free port.
     pub(super) const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether nobody but this machine gets there.
+    /// Whether only this machine can connect.
     pub fn is_loopback(&self) -> bool {
         let address = self.host.parse::<IpAddr>();
         self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 }
 
-/// A text is no place to listen.
+/// A text that is not a [`ListenAddress`].
 #[derive(Debug, thiserror::Error)]
 #[error("expected `host:port`, `[::1]:port`, or `:port` for every interface")]
-pub struct NoListenAddress;
+pub struct ListenAddressError;
 
 impl FromStr for ListenAddress {
-    type Err = NoListenAddress;
+    type Err = ListenAddressError;
 
-    fn from_str(text: &str) -> Result<Self, NoListenAddress> {
-        let (host, port) = text.rsplit_once(':').ok_or(NoListenAddress)?;
+    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
+        let (host, port) = text.rsplit_once(':').ok_or(ListenAddressError)?;
         let is_digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port.parse().ok().filter(|_| is_digits).ok_or(NoListenAddress)?;
+        let port = port.parse().ok().filter(|_| is_digits).ok_or(ListenAddressError)?;
         let host = match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
             Some(within) => {
-                let address: Ipv6Addr = within.and_then(|within| within.parse().ok()).ok_or(NoListenAddress)?;
+                let address: Ipv6Addr = within.and_then(|within| within.parse().ok()).ok_or(ListenAddressError)?;
                 address.to_string()
             }
             None if host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) => host.to_owned(),
-            None => return Err(NoListenAddress),
+            None => return Err(ListenAddressError),
         };
         Ok(Self { host, port })
     }
@@ -108,34 +108,34 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// The TLS side, with the key names of Prometheus' exporter-toolkit. The files are read anew for each connection.
+/// The TLS settings, with the key names of Prometheus' exporter-toolkit. The files are read again for each connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// PEM: the certificate, and those that lead from it to an authority that clients know.
+    /// PEM: the certificate, then the intermediate certificates.
     pub cert_file: PathBuf,
-    /// PEM, not encrypted. Its mode is not looked at: Kubernetes mounts secrets for everybody in the container to read.
+    /// PEM, not encrypted. The file mode is not checked: Kubernetes mounts secrets readable for every user of the container.
     pub key_file: PathBuf,
-    /// Whether clients show certificates.
+    /// Whether clients present certificates.
     pub clients: ClientCertificates,
-    /// The oldest version that is spoken.
+    /// The oldest accepted version.
     pub min_version: TlsVersion,
-    /// The newest one.
+    /// The newest accepted version.
     pub max_version: TlsVersion,
 }
 
-/// What is asked of clients.
+/// Whether clients must present certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// `NoClientCert`: nothing.
+    /// `NoClientCert`: no certificate is requested.
     NotAsked,
-    /// `VerifyClientCertIfGiven`: one that is shown has to be good.
+    /// `VerifyClientCertIfGiven`: a certificate that is presented must be valid.
     VerifiedIfGiven {
-        /// PEM: the authorities that issue them.
+        /// PEM: the certificate authorities.
         ca_file: PathBuf,
     },
-    /// `RequireAndVerifyClientCert`: a good one.
+    /// `RequireAndVerifyClientCert`: a valid certificate is required.
     Required {
-        /// PEM: the authorities that issue them.
+        /// PEM: the certificate authorities.
         ca_file: PathBuf,
     },
 }
@@ -149,48 +149,48 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// The hash of a password by bcrypt.
+/// The bcrypt hash of a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
-/// A text is no hash of a password. It is never quoted: it may be the password.
+/// A text that is not a [`PasswordHash`]. The error does not quote the text, which may be a password.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPasswordHash {
-    /// Something else.
+pub enum PasswordHashError {
+    /// The text is not a bcrypt hash.
     #[error("expected the bcrypt hash of a password, found other text")]
     Malformed,
-    /// One that takes seconds to check.
+    /// The cost is too low or too high. A high cost takes seconds to check.
     #[error("expected a hash of a cost from 4 to {MOST_COST}, found {0}")]
     Cost(u32),
 }
 
-/// One check of this cost takes about two seconds; each more doubles that.
+/// A check of this cost takes about two seconds. Each further step doubles the time.
 const MOST_COST: u32 = 15;
 
 impl PasswordHash {
-    /// Twice to the power of this many rounds.
+    /// The binary logarithm of the number of rounds.
     pub fn cost(&self) -> u32 {
         self.0.parse::<bcrypt::HashParts>().map_or(0, |parts| parts.get_cost())
     }
 
-    /// Whether this is the hash of that password. Takes as long as the cost says, for right ones and wrong ones.
+    /// Whether this is the hash of the password. The time depends on the cost alone.
     pub(super) fn is_of(&self, password: &[u8]) -> bool {
         bcrypt::verify(password, &self.0).unwrap_or(false)
     }
 }
 
 impl FromStr for PasswordHash {
-    type Err = NoPasswordHash;
+    type Err = PasswordHashError;
 
-    fn from_str(text: &str) -> Result<Self, NoPasswordHash> {
-        let parts: bcrypt::HashParts = text.parse().map_err(|_| NoPasswordHash::Malformed)?;
-        // `2x` marks hashes that a faulty program made; this library would check them as right ones.
+    fn from_str(text: &str) -> Result<Self, PasswordHashError> {
+        let parts: bcrypt::HashParts = text.parse().map_err(|_| PasswordHashError::Malformed)?;
+        // `2x` marks hashes of a faulty program. This library would accept them.
         if text.starts_with("$2x$") {
-            return Err(NoPasswordHash::Malformed);
+            return Err(PasswordHashError::Malformed);
         }
         match parts.get_cost() {
             4..=MOST_COST => Ok(Self(text.to_owned())),
-            cost => Err(NoPasswordHash::Cost(cost)),
+            cost => Err(PasswordHashError::Cost(cost)),
         }
     }
 }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_told_from_other_text_and_never_printed() {
+    fn hashes_are_recognised_and_never_printed() {
         let good = "$2y$04$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze";
         let hash: PasswordHash = good.parse().expect("a hash");
         assert_eq!((hash.cost(), format!("{hash:?}").as_str()), (4, "[bcrypt]"));

@@ -1,14 +1,16 @@
-//! The listener's certificates: read anew for each connection, and kept in use while what is read cannot be.
+//! The certificates of the listener. The files are read again for each connection. If they cannot be used, the former
+//! certificates stay in use.
 //!
-//! Bytes are compared, not times: a file that is swapped within the clock's granularity, or restored with its old time,
-//! is noticed too. Three small files of the page cache take some twenty microseconds, a handshake more than a
-//! millisecond; the TLS library's state, with which clients resume sessions, is made anew only when bytes differ.
+//! The bytes of the files are compared and not their times, so that every change is noticed. To read three small files takes
+//! some twenty microseconds; a handshake takes more than a millisecond. The state of the TLS library, with which clients
+//! resume sessions, is replaced only if the bytes differ.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -19,10 +21,10 @@ use tracing::{info, warn};
 use super::error::WebError;
 use super::settings::{ClientCertificates, TlsSettings, TlsVersion, WebSettings};
 
-/// Longest file of certificates or of a key, in bytes.
+/// The largest size of a file of certificates or of a key, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 
-/// Reads the certificates and the key that the settings name, as the listener would.
+/// Checks that the certificates and the key of the settings can be used.
 ///
 /// # Errors
 /// If they cannot be used.
@@ -30,33 +32,33 @@ pub fn certificates(settings: &WebSettings) -> Result<(), WebError> {
     settings.tls.as_ref().map(Certificates::load).transpose().map(drop)
 }
 
-/// The certificates in use, and the files that they came from.
+/// The certificates in use, with the settings that name their files.
 #[derive(Debug)]
 pub(super) struct Certificates {
     settings: TlsSettings,
-    current: Mutex<Current>,
+    current: Mutex<LoadedTls>,
 }
 
 #[derive(Debug)]
-struct Current {
-    files: Files,
+struct LoadedTls {
+    files: TlsFiles,
     config: Arc<ServerConfig>,
-    /// What is wrong with the files now, so that it is said once.
+    /// The last problem with the files, so that it is logged once.
     trouble: Option<String>,
 }
 
 impl Certificates {
-    /// Reads them.
+    /// Reads the files.
     pub(super) fn load(settings: &TlsSettings) -> Result<Self, WebError> {
-        let files = Files::read(settings)?;
+        let files = TlsFiles::read(settings)?;
         let config = Arc::new(files.config(settings)?);
-        Ok(Self { settings: settings.clone(), current: Mutex::new(Current { files, config, trouble: None }) })
+        Ok(Self { settings: settings.clone(), current: Mutex::new(LoadedTls { files, config, trouble: None }) })
     }
 
-    /// What the next connection is to use. Blocks on the disk.
+    /// The configuration for the next connection. Blocks on the disk.
     pub(super) fn fresh(&self) -> Arc<ServerConfig> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = match Files::read(&self.settings) {
+        let mut current = self.current.lock();
+        let changed = match TlsFiles::read(&self.settings) {
             Ok(files) if files == current.files => None,
             Ok(files) => Some(files.config(&self.settings).map(|config| (files, config))),
             Err(error) => Some(Err(error)),
@@ -64,10 +66,10 @@ impl Certificates {
         match changed {
             None => current.trouble = None,
             Some(Ok((files, config))) => {
-                info!("the listener's certificate was exchanged");
-                *current = Current { files, config: Arc::new(config), trouble: None };
+                info!("the certificate of the listener was replaced");
+                *current = LoadedTls { files, config: Arc::new(config), trouble: None };
             }
-            // As between the certificate and the key of a pair that somebody copies by hand.
+            // For instance while the certificate is copied already and its key is not.
             Some(Err(error)) => {
                 let trouble = error.to_string();
                 if current.trouble.as_ref() != Some(&trouble) {
@@ -80,21 +82,21 @@ impl Certificates {
     }
 }
 
-/// The bytes of all files.
+/// The contents of all files.
 #[derive(PartialEq, Eq)]
-struct Files {
+struct TlsFiles {
     certificate: Vec<u8>,
     key: Vec<u8>,
     authorities: Option<Vec<u8>>,
 }
 
-impl std::fmt::Debug for Files {
+impl std::fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Files").finish_non_exhaustive()
+        f.debug_struct("TlsFiles").finish_non_exhaustive()
     }
 }
 
-impl Files {
+impl TlsFiles {
     fn read(settings: &TlsSettings) -> Result<Self, WebError> {
         let authorities = match &settings.clients {
             ClientCertificates::NotAsked => None,
@@ -120,7 +122,7 @@ impl Files {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         let certificates = read_certificates(&self.certificate, &settings.cert_file)?;
-        // The parser's error is left out: it could quote a line of the key.
+        // The error of the parser is dropped: it could quote a line of the key.
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|_| WebError::NoKey { path: settings.key_file.clone() })?;
         let mut config = builder.with_single_cert(certificates, key).map_err(unusable)?;
@@ -165,12 +167,12 @@ fn read_certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'stat
     if read.is_empty() { Err(none()) } else { Ok(read) }
 }
 
-/// The bytes of a small, regular file.
+/// The contents of a small, regular file.
 fn read(path: &Path) -> Result<Vec<u8>, WebError> {
     let failed = |source| WebError::File { path: path.to_owned(), source };
-    // Looked at before it is opened: opening a pipe waits until somebody writes to it.
+    // Checked before the file is opened: to open a pipe blocks until a process writes to it.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
     }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(failed)?;

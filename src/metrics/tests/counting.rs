@@ -1,4 +1,4 @@
-//! Counters: what they count, what they survive, and what happens when all count at once.
+//! Counters: what they count, when they are kept, and how they behave under concurrent changes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -71,9 +71,9 @@ fn receipt() -> Receipt {
 }
 
 #[test]
-fn requests_are_counted_by_endpoint_and_by_what_came_of_them() {
+fn requests_are_counted_by_endpoint_and_outcome() {
     let (metrics, meter) = known(&[]);
-    told(&*meter);
+    report_all_events(&*meter);
     let parsed = read(&metrics);
     let of = |name: &str, rest: &str| parsed.value(&format!("stocktake_{name}{{registry=\"quay\"{rest}}}"));
     for endpoint in Endpoint::ALL.map(Endpoint::as_str) {
@@ -106,9 +106,9 @@ fn requests_are_counted_by_endpoint_and_by_what_came_of_them() {
 }
 
 #[test]
-fn failures_are_as_many_as_those_of_each_reason() {
+fn the_failures_of_all_reasons_add_up() {
     let (metrics, meter) = known(&[]);
-    told(&*meter);
+    report_all_events(&*meter);
     let parsed = read(&metrics);
     for failures in ["stocktake_page_failures_total", "stocktake_token_request_failures_total"] {
         let reasons = parsed.series.iter().filter(|(series, _)| series.starts_with(failures));
@@ -117,7 +117,7 @@ fn failures_are_as_many_as_those_of_each_reason() {
 }
 
 #[test]
-fn the_clock_is_that_of_the_registry() {
+fn only_the_registry_itself_sets_the_clock_skew() {
     let (metrics, meter) = known(&[]);
     let skew = || read(&metrics).value("stocktake_clock_skew_seconds{registry=\"quay\"}");
     let cases = [
@@ -135,7 +135,7 @@ fn the_clock_is_that_of_the_registry() {
 }
 
 #[test]
-fn tokens_in_vain_are_counted_until_one_comes_and_denied_scopes_are_not_among_them() {
+fn failed_token_requests_in_a_row_are_counted_without_denied_scopes() {
     let (metrics, meter) = known(&[]);
     let in_vain = || read(&metrics).value("stocktake_token_consecutive_failures{registry=\"quay\"}");
     for (outcome, expected) in [
@@ -151,7 +151,7 @@ fn tokens_in_vain_are_counted_until_one_comes_and_denied_scopes_are_not_among_th
 }
 
 #[test]
-fn what_is_delivered_again_is_counted_whatever_became_of_the_run_itself() {
+fn redelivered_snapshots_are_counted_for_every_outcome_of_the_run() {
     let (metrics, _meter) = known(&["lake"]);
     let redelivered = || vec![delivered("lake", 1, Ok(receipt()))];
     let suspended = report(RunOutcome::Suspended(cause("credentials_rejected")), Vec::new());
@@ -205,11 +205,11 @@ fn runs_are_counted_with_their_reason_and_their_sinks() {
 }
 
 #[test]
-fn slots_without_a_run_are_counted_once_by_whoever_knows() {
+fn each_skipped_slot_is_counted_once() {
     let (metrics, _meter) = known(&[]);
-    metrics.skipped(&name("quay"), Skip::Missed, 3);
-    metrics.skipped(&name("quay"), Skip::Overlap, 1);
-    metrics.skipped(&name("stranger"), Skip::Overlap, 1);
+    metrics.skipped(&name("quay"), SkipReason::Missed, 3);
+    metrics.skipped(&name("quay"), SkipReason::Overlap, 1);
+    metrics.skipped(&name("stranger"), SkipReason::Overlap, 1);
     metrics.run_ended(&report(RunOutcome::Skipped(cause("locked")), Vec::new()));
     metrics.run_ended(&report(RunOutcome::Suspended(cause("credentials_rejected")), Vec::new()));
     let by_hand = RunReport { trigger: Trigger::Manual, ..report(RunOutcome::Skipped(cause("locked")), Vec::new()) };
@@ -223,9 +223,9 @@ fn slots_without_a_run_are_counted_once_by_whoever_knows() {
 }
 
 #[test]
-fn a_reload_keeps_what_was_counted_and_drops_the_sinks_that_went() {
+fn a_reload_keeps_counters_and_removes_those_of_removed_sinks() {
     let (metrics, meter) = known(&["lake", "copy"]);
-    told(&*meter);
+    report_all_events(&*meter);
     metrics.run_ended(&report(judged(Verdict::Complete, None), vec![delivered("lake", 1, Ok(receipt()))]));
     let before = read(&metrics);
     let again = metrics.registry(&name("quay"), &sinks(&["new", "lake"]));
@@ -234,7 +234,7 @@ fn a_reload_keeps_what_was_counted_and_drops_the_sinks_that_went() {
     assert_eq!(after.value("stocktake_sink_commits_total{registry=\"quay\",sink=\"new\"}"), 0.0);
     let kept = before.series.iter().filter(|(series, _)| !series.contains("sink=\"copy\""));
     kept.for_each(|(series, value)| assert_eq!(after.value(series), *value, "{series}"));
-    // Both handles count in the same place.
+    // Both meters count the same series.
     meter.page(Ok(()));
     again.page(Ok(()));
     let pages = "stocktake_pages_total{registry=\"quay\"}";
@@ -242,24 +242,28 @@ fn a_reload_keeps_what_was_counted_and_drops_the_sinks_that_went() {
 }
 
 #[test]
-fn a_registry_that_went_leaves_nothing_and_its_last_run_does_not_bring_it_back() {
+fn a_removed_registry_has_no_series_even_if_its_last_run_still_counts() {
     let (metrics, meter) = known(&["lake"]);
     metrics.registry(&name("other"), &sinks(&["copy"]));
     let status = status(vec![fresh("quay"), fresh("other")]);
     metrics.forget(&name("quay"));
-    told(&*meter);
+    report_all_events(&*meter);
     metrics.run_ended(&report(judged(Verdict::Complete, None), vec![delivered("lake", 1, Ok(receipt()))]));
-    metrics.skipped(&name("quay"), Skip::Overlap, 1);
+    metrics.skipped(&name("quay"), SkipReason::Overlap, 1);
     let parsed = parse(&metrics.expose(&status));
     assert!(parsed.with("quay").is_empty() && parsed.with("lake").is_empty());
     assert!(!parsed.with("other").is_empty() && !parsed.with("copy").is_empty());
     metrics.registry(&name("quay"), &[]);
     let parsed = parse(&metrics.expose(&status));
-    assert_eq!(parsed.value("stocktake_pages_total{registry=\"quay\"}"), 0.0, "one that comes again begins anew");
+    assert_eq!(
+        parsed.value("stocktake_pages_total{registry=\"quay\"}"),
+        0.0,
+        "a registry that is added again begins at 0"
+    );
 }
 
 #[test]
-fn registries_share_how_long_a_sink_takes() {
+fn registries_share_the_histogram_of_a_sink() {
     let (metrics, _meter) = known(&["lake"]);
     metrics.registry(&name("other"), &sinks(&["lake"]));
     for registry in ["quay", "other"] {
@@ -272,7 +276,7 @@ fn registries_share_how_long_a_sink_takes() {
 }
 
 #[test]
-fn odd_names_of_sinks_stay_one_label() {
+fn odd_names_of_sinks_are_escaped() {
     let odd = "a\"b\\c\nd,e=\"f\"}";
     let (metrics, _meter) = known(&[odd]);
     let parsed = read(&metrics);
@@ -297,9 +301,12 @@ fn log_messages_are_counted_by_level() {
 }
 
 #[test]
-fn counters_only_grow_while_all_count_at_once() {
+fn counters_never_decrease_under_concurrent_changes() {
     const EACH: usize = 500;
     let (metrics, meter) = known(&["lake"]);
+    // The skew of the clock is not a counter: it has its value before the first exposition.
+    meter.begun(Endpoint::Catalog);
+    meter.ended(&exchange(Endpoint::Catalog, Ok(200)));
     let done = AtomicBool::new(false);
     let observed = thread::scope(|scope| {
         let counting: Vec<_> = (0..4)

@@ -1,4 +1,4 @@
-//! State, and which series there are.
+//! The gauges of the status, and the number of series.
 
 use stocktake_sink::{Trigger, Verdict};
 
@@ -54,7 +54,7 @@ fn exposed(registries: Vec<RegistryStatus>, names: &[&str]) -> Parsed {
 }
 
 #[test]
-fn how_a_registry_stands_is_told_as_its_status_says() {
+fn gauges_have_the_values_of_the_status() {
     let parsed = exposed(vec![running()], &["lake", "copy", "new"]);
     let at = |seconds: i64| after(seconds).timestamp() as f64;
     for (series, value) in [
@@ -89,7 +89,7 @@ fn how_a_registry_stands_is_told_as_its_status_says() {
         assert_eq!(labelled("sink_last_commit_successful", &format!("sink=\"{sink}\"")), good, "{sink}");
         assert_eq!(labelled("sink_last_commit_timestamp_seconds", &format!("sink=\"{sink}\"")), when, "{sink}");
     }
-    assert!(parsed.with("sink=\"gone\"").is_empty(), "what is remembered of a sink that is gone is not told");
+    assert!(parsed.with("sink=\"gone\"").is_empty(), "a sink that is not configured has no series");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn every_verdict_is_one_outcome() {
 }
 
 #[test]
-fn refused_credentials_are_told_from_the_first_refusal_on_and_the_breaker_from_the_third() {
+fn rejected_credentials_are_shown_from_the_first_refusal_and_the_suspension_from_the_third() {
     for (count, suspended) in [(1, 0.0), (2, 0.0), (3, 1.0)] {
         let parsed = exposed(vec![refused(count)], &[]);
         assert_eq!(parsed.value("stocktake_credentials_rejected{registry=\"hub\"}"), 1.0);
@@ -121,7 +121,7 @@ fn refused_credentials_are_told_from_the_first_refusal_on_and_the_breaker_from_t
 }
 
 #[test]
-fn what_never_was_is_zero_and_what_cannot_be_is_not_told() {
+fn events_that_never_happened_are_zero_and_inapplicable_series_are_absent() {
     let parsed = exposed(vec![fresh("a")], &["s"]);
     for never in ["last_run_timestamp", "last_success_timestamp", "last_run_duration", "token_refresh_due_timestamp"] {
         assert_eq!(parsed.value(&format!("stocktake_{never}_seconds{{registry=\"a\"}}")), 0.0);
@@ -134,7 +134,7 @@ fn what_never_was_is_zero_and_what_cannot_be_is_not_told() {
 }
 
 #[test]
-fn the_daemon_tells_of_itself() {
+fn the_daemon_has_metrics_of_its_own() {
     let metrics = Metrics::new();
     let mut status = status(Vec::new());
     let parsed = parse(&metrics.expose(&status));
@@ -152,7 +152,7 @@ fn the_daemon_tells_of_itself() {
 }
 
 #[test]
-fn every_family_has_series_and_without_a_daemon_those_that_fit() {
+fn every_family_has_series_and_without_a_daemon_some_are_left_out() {
     let metrics = Metrics::new();
     metrics.registry(&name("quay"), &sinks(&["lake"]));
     let all = parse(&metrics.expose(&status(vec![running()])));
@@ -182,14 +182,14 @@ fn every_family_has_series_and_without_a_daemon_those_that_fit() {
 }
 
 #[test]
-#[allow(clippy::print_stderr)] // for whoever looks at how much there is room for
-fn a_registry_with_three_sinks_has_at_most_300_series_whatever_was_walked() {
+#[allow(clippy::print_stderr)] // shows how far the limit is
+fn a_registry_with_three_sinks_has_at_most_300_series_after_any_walk() {
     let metrics = Metrics::new();
     let meter = metrics.registry(&name("quay"), &sinks(&["lake", "copy", "new"]));
     let status = status(vec![running()]);
     let names = |parsed: Parsed| parsed.series.into_keys().collect::<BTreeSet<_>>();
     let before = names(parse(&metrics.expose(&status)));
-    told(&*meter);
+    report_all_events(&*meter);
     for _ in 0..100_000 {
         meter.page(Ok(()));
         meter.ended(&exchange(Endpoint::Tags, Ok(200)));

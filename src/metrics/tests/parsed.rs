@@ -1,15 +1,15 @@
-//! A reader of the text format, as strict as Prometheus' and stricter: it knows which families there are.
+//! A reader of the text format that is stricter than Prometheus': it knows the families.
 
 use std::collections::BTreeMap;
 
-use super::super::{Kind, families};
+use super::super::{MetricKind, families};
 
 /// The series by family, labels in their order, and `_bucket`, `_sum` or `_count`; with their values.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Parsed {
     /// `stocktake_pages_total{registry="a"}` to its value.
     pub(super) series: BTreeMap<String, f64>,
-    /// The names of the families that were told, in their order.
+    /// The names of the exposed families in their order.
     pub(super) families: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Parsed {
     }
 }
 
-/// Reads an exposition; panics where it is against the format or against the table of families.
+/// Reads an exposition. Panics if it violates the format or the table of families.
 pub(super) fn parse(text: &str) -> Parsed {
     assert!(text.ends_with('\n'));
     let mut parsed = Parsed::default();
@@ -42,8 +42,8 @@ pub(super) fn parse(text: &str) -> Parsed {
             let suffix = told.strip_prefix(name).expect("of this family");
             let mut keys = keys(labels);
             match (family.kind, suffix) {
-                (Kind::Histogram, "_bucket") => assert_eq!(keys.pop().as_deref(), Some("le")),
-                (Kind::Histogram, "_sum" | "_count") | (Kind::Counter | Kind::Gauge, "") => {}
+                (MetricKind::Histogram, "_bucket") => assert_eq!(keys.pop().as_deref(), Some("le")),
+                (MetricKind::Histogram, "_sum" | "_count") | (MetricKind::Counter | MetricKind::Gauge, "") => {}
                 other => panic!("{series}: {other:?}"),
             }
             assert_eq!(keys, family.labels, "{series}");

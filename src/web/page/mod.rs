@@ -1,7 +1,9 @@
-//! The status page: one document without scripts. What needs attention comes first, with what to do about it; then every
-//! registry. All text from outside is escaped by the template.
+//! The status page: one document without scripts. First what needs attention, with what to do about it; then every registry. The
+//! template escapes all text.
 
+mod alert_thresholds;
 mod attention;
+mod entry;
 mod notices;
 mod table;
 mod words;
@@ -14,18 +16,18 @@ use hyper::header::HeaderValue;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::{Site, answer};
+use super::backend::WebBackend;
+use super::response;
 use crate::status::{Activity, RegistryStatus, Status};
-use attention::{Finding, Level};
-use words::{counted, relative, when};
+use attention::AttentionLevel;
+use entry::{PageEntry, colour, sign};
+use words::{counted, when};
 
 const STYLE: &str = include_str!("style.css");
-/// Seconds between two looks.
+/// Seconds after which the browser loads the page again.
 const REFRESH: u32 = 30;
-/// With more registries than this, a list of their names helps to find one.
-const MANY: usize = 30;
 
-/// The style of this page, its icon, and nothing else from anywhere.
+/// The security policy: allows the style and the icon of this page, and nothing else.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -35,32 +37,20 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
-/// Writes the page; its type and its security policy.
-pub(super) fn of(site: &dyn Site, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
-    text.push_str(&render(&site.status()));
-    (answer::HTML, Some(POLICY.clone()))
-}
-
-/// A registry and what is not well with it.
-struct Entry<'s> {
-    registry: &'s RegistryStatus,
-    findings: Vec<Finding>,
-}
-
-impl Entry<'_> {
-    fn level(&self) -> Option<Level> {
-        self.findings.iter().map(|finding| finding.level).max()
-    }
+/// Appends the page to `text`. Returns its content type and its security policy.
+pub(super) fn of(backend: &dyn WebBackend, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
+    text.push_str(&render(&backend.status()));
+    (response::HTML, Some(POLICY.clone()))
 }
 
 pub(super) fn render(status: &Status) -> String {
     let of_daemon = attention::of_daemon(status);
-    let with_findings = |registry| Entry { registry, findings: attention::of_registry(registry, status) };
-    let mut entries: Vec<_> = status.registries.iter().map(with_findings).collect();
-    // The worst first, and otherwise in the order of the configuration.
+    let with_items = |registry| PageEntry { registry, items: attention::of_registry(registry, status) };
+    let mut entries: Vec<_> = status.registries.iter().map(with_items).collect();
+    // The worst first, then the order of the configuration.
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.level()));
     let unwell = entries.iter().take_while(|entry| entry.level().is_some()).count();
-    let worst = of_daemon.iter().map(|finding| finding.level).chain(entries.first().and_then(Entry::level)).max();
+    let worst = of_daemon.iter().map(|item| item.level).chain(entries.first().and_then(PageEntry::level)).max();
     let headline = headline(status, !of_daemon.is_empty(), unwell);
     let page = html! {
         (DOCTYPE)
@@ -114,42 +104,25 @@ fn headline(status: &Status, is_daemon_unwell: bool, unwell: usize) -> String {
     }
 }
 
-fn colour(worst: Option<Level>) -> &'static str {
-    match worst {
-        None => "good",
-        Some(Level::Warning) => "warn",
-        Some(Level::Critical) => "bad",
-    }
-}
-
-/// A sign beside words that say the same.
-fn sign(worst: Option<Level>) -> &'static str {
-    match worst {
-        None => "✓",
-        Some(Level::Warning) => "▲",
-        Some(Level::Critical) => "✕",
-    }
-}
-
-/// What the tab shows: the state from afar, in shape as well as in colour.
-fn icon(worst: Option<Level>) -> &'static str {
+/// The icon of the tab: the state in shape as well as in colour.
+fn icon(worst: Option<AttentionLevel>) -> &'static str {
     match worst {
         None => {
             "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' \
              r='6' fill='%232e9e5b'/%3E%3C/svg%3E"
         }
-        Some(Level::Warning) => {
+        Some(AttentionLevel::Warning) => {
             "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M8 1l7 \
              13H1z' fill='%23d68f1f'/%3E%3C/svg%3E"
         }
-        Some(Level::Critical) => {
+        Some(AttentionLevel::Critical) => {
             "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M2 2h12v12H2z' \
              fill='%23d13b30'/%3E%3C/svg%3E"
         }
     }
 }
 
-/// What goes on, what is next, and how old all this is.
+/// The runs in progress, the next run, and the time of the page.
 fn below_headline(status: &Status) -> Markup {
     let is_running = |registry: &&RegistryStatus| matches!(registry.activity, Activity::Running { .. });
     let running = status.registries.iter().filter(is_running).count();
@@ -182,18 +155,7 @@ fn footer() -> Markup {
     html! {
         footer {
             p { a href="/metrics" { "Metrics" } a href="/healthz" { "Health" } a href="/readyz" { "Readiness" } a href="/runbooks/" { "Runbooks" } }
-            p { "stocktake " (env!("CARGO_PKG_VERSION")) ". This page looks again every " (REFRESH) " seconds." }
+            p { "stocktake " (env!("CARGO_PKG_VERSION")) ". This page reloads every " (REFRESH) " seconds." }
         }
     }
-}
-
-/// A place within the page to jump to.
-fn anchor(registry: &RegistryStatus) -> String {
-    format!("registry-{}", registry.name)
-}
-
-/// In words: what it does, and when it is next due.
-fn due(registry: &RegistryStatus, status: &Status) -> Option<String> {
-    let next = registry.schedule.as_ref()?.next?;
-    Some(relative(status.now, next))
 }

@@ -1,17 +1,18 @@
-//! All registries, a line each; on a narrow screen, a card each. The roles are those that elements of a table lose when
-//! they are shown as anything else.
+//! The table of all registries; on a narrow screen, a card for each. Browsers drop the roles of table elements that are shown in
+//! another way, so the roles are stated.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use stocktake_sink::{Trigger, Verdict};
 
-use super::attention::Level;
+use super::attention::AttentionLevel;
+use super::entry::{MANY, PageEntry, anchor};
+use super::notices;
 use super::words::{both, counted, duration, number, when};
-use super::{Entry, MANY, anchor, notices};
 use crate::state::{History, LastRun};
 use crate::status::{Activity, RegistryStatus, Status, TokenStatus};
 
-pub(super) fn of(entries: &[Entry<'_>], status: &Status) -> Markup {
+pub(super) fn of(entries: &[PageEntry<'_>], status: &Status) -> Markup {
     html! {
         section aria-labelledby="registries" {
             h2 #registries { "Registries" @if entries.len() > 1 { " " span.quiet { (number(entries.len() as u64)) } } }
@@ -39,8 +40,8 @@ pub(super) fn of(entries: &[Entry<'_>], status: &Status) -> Markup {
     }
 }
 
-/// By name, since nobody knows the order of hundreds.
-fn names(entries: &[Entry<'_>]) -> Markup {
+/// The registries in the order of their names.
+fn names(entries: &[PageEntry<'_>]) -> Markup {
     let mut by_name: Vec<_> = entries.iter().collect();
     by_name.sort_by(|one, other| one.registry.name.as_str().cmp(other.registry.name.as_str()));
     html! {
@@ -53,12 +54,12 @@ fn names(entries: &[Entry<'_>]) -> Markup {
     }
 }
 
-fn row(entry: &Entry<'_>, now: DateTime<Utc>) -> Markup {
+fn row(entry: &PageEntry<'_>, now: DateTime<Utc>) -> Markup {
     let registry = entry.registry;
     let level = match entry.level() {
         None => "",
-        Some(Level::Warning) => "warning",
-        Some(Level::Critical) => "critical",
+        Some(AttentionLevel::Warning) => "warning",
+        Some(AttentionLevel::Critical) => "critical",
     };
     html! {
         tr #(anchor(registry)) .(level) role="row" {

@@ -1,4 +1,4 @@
-//! Times, durations and numbers as the page writes them. Times are UTC.
+//! Formats times, durations and numbers for the page. Times are UTC.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ pub(super) fn duration(duration: Duration) -> String {
     let (size, unit) = UNITS[first];
     let large = format!("{}\u{a0}{unit}", seconds / size);
     match UNITS.get(first + 1).map(|(smaller, unit)| (seconds % size / smaller, unit)) {
-        // Nobody wants to know the seconds of a time of minutes.
+        // Seconds are left out next to minutes.
         Some((small, unit)) if small > 0 && size > 60 => format!("{large} {small}\u{a0}{unit}"),
         _ => large,
     }
 }
 
-/// How long a time is before or after now: `in 3 h 12 min`, `2 min ago`.
+/// The distance of a time from now: `in 3 h 12 min`, `2 min ago`.
 pub(super) fn relative(now: DateTime<Utc>, time: DateTime<Utc>) -> String {
     let (later, earlier) = ((time - now).to_std(), (now - time).to_std());
     match (later, earlier) {
@@ -34,18 +34,18 @@ pub(super) fn absolute(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%MZ").to_string()
 }
 
-/// A time with what machines read and the seconds, shown as `text`.
+/// A `time` element with the exact time, shown as `text`.
 fn time(time: DateTime<Utc>, text: &str) -> Markup {
     let exact = time.to_rfc3339_opts(SecondsFormat::Secs, true);
     html! { time datetime=(exact) title=(time.format("%Y-%m-%d %H:%M:%S UTC")) { (text) } }
 }
 
-/// Within a sentence: `2 min ago`, with the time itself to be seen on it.
+/// For a sentence: `2 min ago`, with the exact time as a tooltip.
 pub(super) fn when(now: DateTime<Utc>, at: DateTime<Utc>) -> Markup {
     time(at, &relative(now, at))
 }
 
-/// Both: how long ago, and below it the time itself.
+/// `2 min ago` and the time.
 pub(super) fn both(now: DateTime<Utc>, at: DateTime<Utc>) -> Markup {
     html! { (when(now, at)) " " span.at { (absolute(at)) } }
 }

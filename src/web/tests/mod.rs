@@ -1,5 +1,6 @@
 //! The listener and its pages, over real sockets.
 
+mod answers;
 mod fixtures;
 mod hygiene;
 mod page;
@@ -16,36 +17,36 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::listener::Bounds;
-use super::{Handle, Listener, NotRequested, Requested, Site, WebSettings};
+use super::listener::ListenerLimits;
+use super::{Listener, ListenerHandle, RunAccepted, RunRefused, WebBackend, WebSettings};
 use crate::status::Status;
 
-const BOUNDS: Bounds = Bounds {
+const LIMITS: ListenerLimits = ListenerLimits {
     connections: 64,
     handshake: Duration::from_secs(5),
     request: Duration::from_secs(5),
-    answer: Duration::from_secs(5),
+    response: Duration::from_secs(5),
     life: Duration::from_mins(5),
     stop: Duration::from_secs(3),
 };
 
-/// A site whose answers are known.
+/// A backend with fixed answers.
 #[derive(Debug)]
-struct Known {
+struct FixedBackend {
     metrics: String,
     health: Result<(), String>,
     readiness: Result<(), String>,
     panics: bool,
 }
 
-impl Default for Known {
+impl Default for FixedBackend {
     fn default() -> Self {
         Self { metrics: "# TYPE a gauge\na 1\n".to_owned(), health: Ok(()), readiness: Ok(()), panics: false }
     }
 }
 
 #[async_trait]
-impl Site for Known {
+impl WebBackend for FixedBackend {
     fn status(&self) -> Status {
         assert!(!self.panics, "as the test wants");
         fixtures::three()
@@ -65,34 +66,34 @@ impl Site for Known {
         self.readiness.clone()
     }
 
-    async fn run(&self, registry: &str) -> Result<Requested, NotRequested> {
+    async fn run(&self, registry: &str) -> Result<RunAccepted, RunRefused> {
         assert!(!self.panics, "as the test wants");
         match registry {
-            "quay" => Ok(Requested::Started),
-            "harbor" => Ok(Requested::Queued),
-            "busy" => Ok(Requested::AlreadyRunning),
-            _ => Err(NotRequested::NoSuchRegistry),
+            "quay" => Ok(RunAccepted::Started),
+            "harbor" => Ok(RunAccepted::Queued),
+            "busy" => Ok(RunAccepted::AlreadyRunning),
+            _ => Err(RunRefused::NoSuchRegistry),
         }
     }
 }
 
 /// A listener on a free port of loopback, and the task that serves.
-struct Rig {
+struct TestListener {
     address: SocketAddr,
-    handle: Handle,
+    handle: ListenerHandle,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
 
-impl Rig {
-    async fn new(site: Known) -> Self {
-        Self::with(site, settings(), BOUNDS).await
+impl TestListener {
+    async fn new(backend: FixedBackend) -> Self {
+        Self::with(backend, settings(), LIMITS).await
     }
 
-    async fn with(site: Known, settings: WebSettings, bounds: Bounds) -> Self {
-        let listener = Listener::bind_with(&settings, bounds).await.expect("a port");
+    async fn with(backend: FixedBackend, settings: WebSettings, limits: ListenerLimits) -> Self {
+        let listener = Listener::bind_with(&settings, limits).await.expect("a port");
         let (address, handle, stop) = (listener.local_addr(), listener.handle(), CancellationToken::new());
-        let serving = tokio::spawn(listener.serve(Arc::new(site), stop.clone()));
+        let serving = tokio::spawn(listener.serve(Arc::new(backend), stop.clone()));
         Self { address, handle, stop, serving }
     }
 
@@ -100,46 +101,46 @@ impl Rig {
         TcpStream::connect(self.address).await.expect("a connection")
     }
 
-    /// Sends a request as it stands, and reads until the server closes.
-    async fn raw(&self, request: &str) -> Answer {
+    /// Sends these bytes, and reads until the server closes the connection.
+    async fn raw(&self, request: &str) -> TestResponse {
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.expect("sent");
-        Answer::read(&mut stream).await
+        TestResponse::read(&mut stream).await
     }
 
-    /// Asks with these further header lines, each with its end.
-    async fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
+    /// Sends a request with these further header lines, each with its line end.
+    async fn ask(&self, method: &str, path: &str, headers: &str) -> TestResponse {
         self.raw(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> TestResponse {
         self.ask("GET", path, "").await
     }
 }
 
-impl Drop for Rig {
+impl Drop for TestListener {
     fn drop(&mut self) {
         self.serving.abort();
     }
 }
 
-/// Anything with a port on loopback.
+/// Default settings with a free port on loopback.
 fn settings() -> WebSettings {
     WebSettings { listen: "127.0.0.1:0".parse().expect("an address"), ..WebSettings::default() }
 }
 
 #[derive(Debug)]
-struct Answer {
+struct TestResponse {
     status: u16,
     head: String,
     body: Vec<u8>,
 }
 
-impl Answer {
-    /// Whatever comes until the end; status 0 where there is no answer in it.
+impl TestResponse {
+    /// Reads until the end; the status is 0 if there is no response.
     async fn read(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Self {
         let mut bytes = Vec::new();
-        // A connection that is reset has said what it had to say.
+        // A connection that is reset has ended.
         let _ = stream.read_to_end(&mut bytes).await;
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());
         let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();

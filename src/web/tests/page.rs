@@ -1,4 +1,4 @@
-//! What the status page says of each state.
+//! What the status page says about each state.
 
 use chrono::TimeDelta;
 use stocktake_sink::Verdict;
@@ -53,7 +53,7 @@ fn the_first_line_says_how_many_need_attention() {
 }
 
 #[test]
-fn refused_credentials_say_what_was_said_what_to_do_and_what_happens_meanwhile() {
+fn rejected_credentials_show_the_message_the_remedy_and_what_happens_next() {
     assert_says(
         refused("quay", 3),
         &[
@@ -81,7 +81,7 @@ fn refused_credentials_say_what_was_said_what_to_do_and_what_happens_meanwhile()
 }
 
 #[test]
-fn each_verdict_has_its_words_and_its_alert() {
+fn each_verdict_has_its_text_and_its_alert() {
     let why = || reason("some_code", "what was said", Some("what helps"));
     for (verdict, failures, title, alert) in [
         (Verdict::Gaps, 0, "The last inventory has gaps", "StocktakeSnapshotPartial"),
@@ -115,7 +115,7 @@ fn each_verdict_has_its_words_and_its_alert() {
 }
 
 #[test]
-fn a_sink_that_lags_and_a_run_that_could_not_begin_are_told() {
+fn a_sink_that_lags_and_a_run_that_could_not_begin_are_shown() {
     assert_says(
         fixtures::lagging("quay"),
         &[
@@ -135,7 +135,7 @@ fn a_sink_that_lags_and_a_run_that_could_not_begin_are_told() {
 }
 
 #[test]
-fn a_registry_that_is_overdue_is_told_by_the_alerts_rule() {
+fn an_overdue_registry_is_shown_by_the_rule_of_the_alert() {
     let succeeded = |hours: i64| {
         let mut registry = well("quay");
         registry.history.last_success_at = Some(now() - TimeDelta::hours(hours));
@@ -155,7 +155,7 @@ fn a_registry_that_is_overdue_is_told_by_the_alerts_rule() {
 }
 
 #[test]
-fn a_last_success_in_the_future_is_told_by_the_alerts_rule() {
+fn a_last_success_in_the_future_is_shown_by_the_rule_of_the_alert() {
     let succeeded = |ahead: TimeDelta| {
         let mut registry = well("quay");
         registry.history.last_success_at = Some(now() + ahead);
@@ -169,7 +169,7 @@ fn a_last_success_in_the_future_is_told_by_the_alerts_rule() {
 }
 
 #[test]
-fn what_a_registry_does_now_is_told() {
+fn the_current_activity_is_shown() {
     assert_says(
         running("quay"),
         &[
@@ -197,7 +197,7 @@ fn what_a_registry_does_now_is_told() {
 }
 
 #[test]
-fn the_daemons_own_troubles_come_first() {
+fn problems_of_the_daemon_come_first() {
     let mut status = fixtures::three();
     status.ticked_at = ago("400s");
     status.configuration.file = "/srv/my files/s.yaml".to_owned();
@@ -220,7 +220,7 @@ fn the_daemons_own_troubles_come_first() {
 }
 
 #[test]
-fn text_from_outside_stays_text() {
+fn text_from_outside_is_escaped() {
     let evil = "<script>alert(1)</script><b title=\"x\" & 'y'";
     let mut registry = ended("quay", Verdict::Failed, reason(evil, evil, Some(evil)), 1);
     registry.url = format!("https://{evil}");
@@ -239,7 +239,7 @@ fn text_from_outside_stays_text() {
 }
 
 #[test]
-fn hundreds_of_registries_stay_within_reach() {
+fn hundreds_of_registries_are_reachable_by_links() {
     let status = fixtures::many();
     let page = render(&status);
     for registry in &status.registries {

@@ -1,4 +1,4 @@
-//! Passwords and certificates, and how they are exchanged while the listener serves.
+//! Passwords and certificates, and how they are replaced while the listener serves.
 
 use std::path::Path;
 
@@ -27,53 +27,53 @@ fn login(user: &str, password: &str) -> String {
 }
 
 #[tokio::test]
-async fn with_users_nothing_at_all_is_told_to_others() {
+async fn with_users_every_route_requires_a_password() {
     let settings = WebSettings { allow_runs: true, ..with_user("ann", "good") };
-    let rig = Rig::with(Known::default(), settings, BOUNDS).await;
+    let listener = TestListener::with(FixedBackend::default(), settings, LIMITS).await;
     for path in ["/", "/metrics", "/healthz", "/readyz", "/none"] {
         for headers in [String::new(), login("ann", "bad"), login("bob", "good"), "Authorization: Basic\r\n".to_owned()]
         {
-            let answer = rig.ask("GET", path, &headers).await;
+            let answer = listener.ask("GET", path, &headers).await;
             assert_eq!((answer.status, answer.text().as_str()), (401, "log in\n"), "{path}");
             assert_eq!(answer.header("www-authenticate"), Some("basic realm=\"stocktake\", charset=\"utf-8\""));
         }
-        let welcome = rig.ask("GET", path, &login("ann", "good")).await.status;
+        let welcome = listener.ask("GET", path, &login("ann", "good")).await.status;
         assert_eq!(welcome, if path == "/none" { 404 } else { 200 }, "{path}");
     }
     let path = "/api/v1/registries/quay/run";
-    assert_eq!(rig.ask("POST", path, "").await.status, 401);
-    assert_eq!(rig.ask("POST", path, &login("ann", "good")).await.status, 202);
+    assert_eq!(listener.ask("POST", path, "").await.status, 401);
+    assert_eq!(listener.ask("POST", path, &login("ann", "good")).await.status, 202);
     let forged = format!("{}Sec-Fetch-Site: cross-site\r\n", login("ann", "good"));
-    assert_eq!(rig.ask("POST", path, &forged).await.status, 403);
+    assert_eq!(listener.ask("POST", path, &forged).await.status, 403);
 }
 
 #[tokio::test]
-async fn users_are_exchanged_and_open_connections_do_not_keep_the_old_ones() {
-    let rig = Rig::with(Known::default(), with_user("ann", "good"), BOUNDS).await;
+async fn users_are_replaced_for_open_connections_too() {
+    let listener = TestListener::with(FixedBackend::default(), with_user("ann", "good"), LIMITS).await;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{}\r\n", login("ann", "good"));
-    let mut open = rig.connect().await;
+    let mut open = listener.connect().await;
     open.write_all(request.as_bytes()).await.expect("sent");
     assert!(open.read(&mut [0; 4096]).await.expect("an answer") > 0);
-    rig.handle.replace(&with_user("bob", "better")).expect("the same address");
+    listener.handle.replace(&with_user("bob", "better")).expect("the same address");
     // It is closed; if it was not yet when this came, nobody reads it.
     let _ = open.write_all(request.as_bytes()).await;
-    assert_eq!(timeout(LONG, Answer::read(&mut open)).await.expect("closed").status, 0);
-    assert_eq!(rig.ask("GET", "/healthz", &login("ann", "good")).await.status, 401);
-    assert_eq!(rig.ask("GET", "/healthz", &login("bob", "better")).await.status, 200);
+    assert_eq!(timeout(LONG, TestResponse::read(&mut open)).await.expect("closed").status, 0);
+    assert_eq!(listener.ask("GET", "/healthz", &login("ann", "good")).await.status, 401);
+    assert_eq!(listener.ask("GET", "/healthz", &login("bob", "better")).await.status, 200);
 }
 
 #[tokio::test]
 async fn settings_for_another_address_are_not_taken() {
-    let rig = Rig::new(Known::default()).await;
-    let error = rig.handle.replace(&WebSettings::default()).expect_err("elsewhere");
+    let listener = TestListener::new(FixedBackend::default()).await;
+    let error = listener.handle.replace(&WebSettings::default()).expect_err("elsewhere");
     assert!(matches!(error, WebError::Elsewhere { .. }), "{error}");
-    assert_eq!(rig.get("/healthz").await.status, 200);
+    assert_eq!(listener.get("/healthz").await.status, 200);
 }
 
 /// A directory with a certificate and its key in two files.
-struct Pair(TempDir);
+struct KeyPairFiles(TempDir);
 
-impl Pair {
+impl KeyPairFiles {
     fn new(name: &str) -> Self {
         let (made, pair) = (KeyPair::new(name), Self(tempfile::tempdir().expect("a directory")));
         std::fs::write(pair.certificate(), made.certificate).expect("written");
@@ -108,7 +108,12 @@ impl Pair {
 }
 
 /// Asks for the health over TLS, trusting this certificate and showing that pair; the status, or 0.
-async fn health_over_tls(rig: &Rig, trusted: &Pair, shown: Option<&Pair>, login: &str) -> u16 {
+async fn health_over_tls(
+    listener: &TestListener,
+    trusted: &KeyPairFiles,
+    shown: Option<&KeyPairFiles>,
+    login: &str,
+) -> u16 {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.der()).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -123,76 +128,78 @@ async fn health_over_tls(rig: &Rig, trusted: &Pair, shown: Option<&Pair>, login:
         }
     };
     let name = ServerName::try_from("127.0.0.1").expect("a name");
-    let connected = TlsConnector::from(Arc::new(config)).connect(name, rig.connect().await).await;
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, listener.connect().await).await;
     let Ok(mut stream) = connected else { return 0 };
     let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{login}\r\n");
     if stream.write_all(request.as_bytes()).await.is_err() {
         return 0;
     }
-    Answer::read(&mut stream).await.status
+    TestResponse::read(&mut stream).await.status
 }
 
 #[tokio::test]
-async fn over_tls_it_answers_those_who_trust_its_certificate() {
-    let (own, other) = (Pair::new("own"), Pair::new("other"));
+async fn tls_serves_clients_that_trust_the_certificate() {
+    let (own, other) = (KeyPairFiles::new("own"), KeyPairFiles::new("other"));
     let users = with_user("ann", "good").users;
     let settings = WebSettings { users, ..own.settings(ClientCertificates::NotAsked) };
-    let rig = Rig::with(Known::default(), settings, BOUNDS).await;
-    assert_eq!(health_over_tls(&rig, &own, None, "").await, 401);
-    assert_eq!(health_over_tls(&rig, &own, None, &login("ann", "good")).await, 200);
-    assert_eq!(health_over_tls(&rig, &other, None, "").await, 0);
-    assert_eq!(rig.get("/healthz").await.status, 0, "plain HTTP");
+    let listener = TestListener::with(FixedBackend::default(), settings, LIMITS).await;
+    assert_eq!(health_over_tls(&listener, &own, None, "").await, 401);
+    assert_eq!(health_over_tls(&listener, &own, None, &login("ann", "good")).await, 200);
+    assert_eq!(health_over_tls(&listener, &other, None, "").await, 0);
+    assert_eq!(listener.get("/healthz").await.status, 0, "plain HTTP");
 }
 
 #[tokio::test]
-async fn clients_show_certificates_where_that_is_wanted() {
-    let (own, known, stranger) = (Pair::new("own"), Pair::new("known"), Pair::new("stranger"));
+async fn clients_present_certificates_where_that_is_required() {
+    let (own, known, stranger) = (KeyPairFiles::new("own"), KeyPairFiles::new("known"), KeyPairFiles::new("stranger"));
     let ca_file = known.certificate();
     for (clients, without) in [
         (ClientCertificates::Required { ca_file: ca_file.clone() }, 0),
         (ClientCertificates::VerifiedIfGiven { ca_file }, 200),
     ] {
-        let rig = Rig::with(Known::default(), own.settings(clients), BOUNDS).await;
-        assert_eq!(health_over_tls(&rig, &own, Some(&known), "").await, 200);
-        assert_eq!(health_over_tls(&rig, &own, Some(&stranger), "").await, 0);
-        assert_eq!(health_over_tls(&rig, &own, None, "").await, without);
+        let listener = TestListener::with(FixedBackend::default(), own.settings(clients), LIMITS).await;
+        assert_eq!(health_over_tls(&listener, &own, Some(&known), "").await, 200);
+        assert_eq!(health_over_tls(&listener, &own, Some(&stranger), "").await, 0);
+        assert_eq!(health_over_tls(&listener, &own, None, "").await, without);
     }
 }
 
 #[tokio::test]
-async fn a_certificate_that_changes_on_disk_is_used_at_once_and_a_torn_pair_is_not() {
-    let (files, first, second) = (Pair::new("files"), Pair::new("first"), Pair::new("second"));
+async fn a_changed_certificate_is_used_at_once_and_a_mismatched_pair_is_not() {
+    let (files, first, second) = (KeyPairFiles::new("files"), KeyPairFiles::new("first"), KeyPairFiles::new("second"));
     first.copy_to(&files);
-    let rig = Rig::with(Known::default(), files.settings(ClientCertificates::NotAsked), BOUNDS).await;
-    assert_eq!(health_over_tls(&rig, &first, None, "").await, 200);
+    let listener =
+        TestListener::with(FixedBackend::default(), files.settings(ClientCertificates::NotAsked), LIMITS).await;
+    assert_eq!(health_over_tls(&listener, &first, None, "").await, 200);
     // The certificate alone: its key is still on its way.
     std::fs::copy(second.certificate(), files.certificate()).expect("copied");
-    assert_eq!(health_over_tls(&rig, &first, None, "").await, 200);
+    assert_eq!(health_over_tls(&listener, &first, None, "").await, 200);
     second.copy_to(&files);
-    assert_eq!(health_over_tls(&rig, &second, None, "").await, 200);
-    assert_eq!(health_over_tls(&rig, &first, None, "").await, 0);
+    assert_eq!(health_over_tls(&listener, &second, None, "").await, 200);
+    assert_eq!(health_over_tls(&listener, &first, None, "").await, 0);
     std::fs::remove_file(files.key()).expect("removed");
-    assert_eq!(health_over_tls(&rig, &second, None, "").await, 200);
+    assert_eq!(health_over_tls(&listener, &second, None, "").await, 200);
 }
 
 #[tokio::test]
-async fn other_files_are_taken_by_a_reload_and_bad_ones_change_nothing() {
-    let (first, second) = (Pair::new("first"), Pair::new("second"));
-    let rig = Rig::with(Known::default(), first.settings(ClientCertificates::NotAsked), BOUNDS).await;
+async fn a_reload_uses_other_files_and_unusable_files_change_nothing() {
+    let (first, second) = (KeyPairFiles::new("first"), KeyPairFiles::new("second"));
+    let listener =
+        TestListener::with(FixedBackend::default(), first.settings(ClientCertificates::NotAsked), LIMITS).await;
     std::fs::write(second.key(), "no key").expect("written");
-    let error = rig.handle.replace(&second.settings(ClientCertificates::NotAsked)).expect_err("no key");
+    let error = listener.handle.replace(&second.settings(ClientCertificates::NotAsked)).expect_err("no key");
     assert!(error.to_string().contains("no unencrypted private key") && error.remedy().contains("openssl"), "{error}");
-    assert_eq!(health_over_tls(&rig, &first, None, "").await, 200);
-    let third = Pair::new("third");
-    rig.handle.replace(&third.settings(ClientCertificates::NotAsked)).expect("a pair");
-    assert_eq!(health_over_tls(&rig, &third, None, "").await, 200);
-    rig.handle.replace(&settings()).expect("no TLS");
-    assert_eq!(rig.get("/healthz").await.status, 200);
+    assert_eq!(health_over_tls(&listener, &first, None, "").await, 200);
+    let third = KeyPairFiles::new("third");
+    listener.handle.replace(&third.settings(ClientCertificates::NotAsked)).expect("a pair");
+    assert_eq!(health_over_tls(&listener, &third, None, "").await, 200);
+    listener.handle.replace(&settings()).expect("no TLS");
+    assert_eq!(listener.get("/healthz").await.status, 200);
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_say_which_and_why() {
-    let (pair, other) = (Pair::new("own"), Pair::new("other"));
+async fn unusable_files_are_named_with_the_reason() {
+    let (pair, other) = (KeyPairFiles::new("own"), KeyPairFiles::new("other"));
     let none = Path::new("/nonexistent/x.pem");
     let empty = tempfile::NamedTempFile::new().expect("a file");
     let tls = |cert_file: &Path, key_file: &Path, clients| {
@@ -220,12 +227,13 @@ async fn files_that_cannot_be_used_say_which_and_why() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_is_not_waited_for() {
-    let own = Pair::new("own");
-    let bounds = Bounds { handshake: Duration::from_millis(300), ..BOUNDS };
-    let rig = Rig::with(Known::default(), own.settings(ClientCertificates::NotAsked), bounds).await;
+async fn a_handshake_that_does_not_begin_is_cut_off() {
+    let own = KeyPairFiles::new("own");
+    let limits = ListenerLimits { handshake: Duration::from_millis(300), ..LIMITS };
+    let listener =
+        TestListener::with(FixedBackend::default(), own.settings(ClientCertificates::NotAsked), limits).await;
     let began = Instant::now();
-    assert_eq!(timeout(LONG, rig.raw("")).await.expect("cut off").status, 0);
-    assert!(began.elapsed() >= bounds.handshake);
-    assert_eq!(health_over_tls(&rig, &own, None, "").await, 200);
+    assert_eq!(timeout(LONG, listener.raw("")).await.expect("cut off").status, 0);
+    assert!(began.elapsed() >= limits.handshake);
+    assert_eq!(health_over_tls(&listener, &own, None, "").await, 200);
 }

@@ -83,7 +83,7 @@ async fn it_stops_while_the_disk_of_the_state_hangs_and_tells_who_asks_for_a_run
     fs::create_dir_all(place.path("state/quay")).unwrap();
     put_a_pipe_at(&place.path("state/quay/state.json"));
     daemon.running.signal("USR1").await;
-    daemon.running.says_times("asked for by a signal", 1).await;
+    daemon.running.says_times("a signal requested runs", 1).await;
     daemon.running.signal("TERM").await;
     daemon.hears("STOPPING=1").await;
     let begun = Instant::now();
@@ -117,6 +117,6 @@ async fn a_page_of_its_memory_that_cannot_be_written_keeps_no_other_from_being()
     let place = Workplace::with(&configuration(&[("a", &url, NEVER), ("b", &url, NEVER)]));
     fs::create_dir_all(place.path("state/.daemon/a.json/in-the-way")).unwrap();
     let ended = Daemon::start(&place).await.stop().await.exits(0);
-    ended.says("what is to be remembered of schedules is not written");
+    ended.says("cannot store slots");
     assert!(place.path("state/.daemon/b.json").is_file(), "{:?}", place.tree("state").keys());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stocktake::metrics::{Kind, families};
+use stocktake::metrics::{MetricKind, families};
 
 use super::files::{RUNBOOKS, alerts, queries, read};
 use crate::house::layers::{root, rust_files};
@@ -89,10 +89,10 @@ fn exported() -> BTreeMap<String, BTreeSet<&'static str>> {
     for family in families() {
         let labels = || family.labels.iter().copied().chain(OF_TARGETS);
         match family.kind {
-            Kind::Counter | Kind::Gauge => {
+            MetricKind::Counter | MetricKind::Gauge => {
                 series.insert(family.name.to_owned(), labels().collect());
             }
-            Kind::Histogram => {
+            MetricKind::Histogram => {
                 series.insert(format!("{}_bucket", family.name), labels().chain(["le"]).collect());
                 series.insert(format!("{}_count", family.name), labels().collect());
                 series.insert(format!("{}_sum", family.name), labels().collect());

@@ -1,5 +1,5 @@
-//! A connection that gives up on a reader who does not take his answer. hyper bounds how long a request may take to
-//! come, and leaves open how long an answer may take to go.
+//! Closes a connection if the client reads the response too slowly. hyper limits the time in which a request must arrive, and
+//! does not limit the time in which a response must be read.
 
 use std::io;
 use std::pin::Pin;
@@ -9,21 +9,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A connection. From the first write that has to wait until all is flushed, no more than `limit` may pass.
-pub(super) struct Patient<S> {
+/// A connection with a deadline for writes: at most `limit` may pass from the first write that has to wait until everything is
+/// flushed.
+pub(super) struct WriteDeadline<S> {
     stream: S,
     limit: Duration,
     deadline: Pin<Box<Sleep>>,
     is_waiting: bool,
 }
 
-impl<S> Patient<S> {
+impl<S> WriteDeadline<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, deadline: Box::pin(tokio::time::sleep(Duration::ZERO)), is_waiting: false }
     }
 
-    /// An error when the reader had his time.
-    fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+    /// Waits for the deadline; then an error.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if !self.is_waiting {
             self.is_waiting = true;
             self.deadline.as_mut().reset(Instant::now() + self.limit);
@@ -31,23 +32,23 @@ impl<S> Patient<S> {
         self.deadline.as_mut().poll(context).map(|()| io::ErrorKind::TimedOut.into())
     }
 
-    /// What was polled, or an error where it has to wait for too long. A byte taken now and then gains no time.
-    fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_pending() { self.wait(context).map(Err) } else { polled }
+    /// The polled result, or an error after the deadline. Reading some of the bytes does not move the deadline.
+    fn or_deadline<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_pending() { self.poll_deadline(context).map(Err) } else { polled }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteDeadline<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.watch(context, polled)
+        this.or_deadline(context, polled)
     }
 
     fn poll_write_vectored(
@@ -57,7 +58,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write_vectored(context, buffers);
-        this.watch(context, polled)
+        this.or_deadline(context, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -67,7 +68,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(context);
-        let watched = this.watch(context, polled);
+        let watched = this.or_deadline(context, polled);
         if watched.is_ready() {
             this.is_waiting = false;
         }
@@ -77,7 +78,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.watch(context, polled)
+        this.or_deadline(context, polled)
     }
 }
 
@@ -89,7 +90,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(30);
 
     #[tokio::test(start_paused = true)]
-    async fn a_reader_who_takes_nothing_and_one_who_takes_little_are_given_up() {
+    async fn a_client_that_reads_nothing_or_too_slowly_is_cut_off() {
         for pause in [Duration::from_hours(1), Duration::from_secs(2)] {
             let (ours, mut theirs) = tokio::io::duplex(16);
             let reader = tokio::spawn(async move {
@@ -101,8 +102,8 @@ mod tests {
                 }
             });
             let began = Instant::now();
-            let mut patient = Patient::new(ours, LIMIT);
-            let error = patient.write_all(&[0; 1000]).await.expect_err("given up");
+            let mut writer = WriteDeadline::new(ours, LIMIT);
+            let error = writer.write_all(&[0; 1000]).await.expect_err("cut off");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             assert!(began.elapsed() >= LIMIT && began.elapsed() < LIMIT * 2, "{:?}", began.elapsed());
             reader.abort();
@@ -110,19 +111,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_answer_has_its_own_time() {
+    async fn each_response_has_its_own_deadline() {
         let (ours, mut theirs) = tokio::io::duplex(16);
         let reader = tokio::spawn(async move {
             let mut taken = [0; 32];
             for _ in 0..5 {
                 tokio::time::sleep(LIMIT / 2).await;
-                theirs.read_exact(&mut taken).await.expect("an answer");
+                theirs.read_exact(&mut taken).await.expect("a response");
             }
         });
-        let mut patient = Patient::new(ours, LIMIT);
+        let mut writer = WriteDeadline::new(ours, LIMIT);
         for _ in 0..5 {
-            patient.write_all(&[0; 32]).await.expect("in time");
-            patient.flush().await.expect("in time");
+            writer.write_all(&[0; 32]).await.expect("in time");
+            writer.flush().await.expect("in time");
         }
         reader.await.expect("read");
     }

@@ -1,16 +1,15 @@
-//! What can be seen from outside: how everything stands, put together when somebody looks. The loop writes here what it
-//! does; the listener reads.
+//! The status that the listener shows. The loop writes what it does; a [`Status`] is made when the listener asks for it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::{Mutex, MutexGuard};
 use stocktake_sink::RegistryName;
 use tokio::time::Instant;
 
-use super::loaded::Loaded;
-use super::roster::Roster;
+use super::loaded::LoadedConfig;
+use super::run_queue::RunQueue;
 use crate::clock;
 use crate::registry::TokenState;
 use crate::run::{RunOutcome, RunReport, WalkProgress, Watch};
@@ -18,34 +17,34 @@ use crate::schedule::Schedule;
 use crate::state::{History, Reason};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, Status, TokenStatus};
 
-/// The loop turns every second; one that has not for so long hangs.
-const HANGS: Duration = Duration::from_secs(30);
+/// The loop ticks every second. After this time without a tick it is considered stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
 
-/// Shared by the loop, the runs and the listener.
+/// The status, shared by the loop, the runs and the listener.
 #[derive(Debug)]
-pub(super) struct Tower(Mutex<View>);
+pub(super) struct StatusBoard(Mutex<BoardState>);
 
 #[derive(Debug)]
-struct View {
+struct BoardState {
     started_at: DateTime<Utc>,
     ticked_at: DateTime<Utc>,
     ticked: Instant,
     is_stopping: bool,
     configuration: ConfigurationStatus,
-    registries: Vec<Post>,
-    running: HashMap<RegistryName, Running>,
+    registries: Vec<BoardEntry>,
+    running: HashMap<RegistryName, RunInProgress>,
 }
 
-/// One registry, as far as it does not change while a run goes on.
+/// One registry without its run in progress.
 #[derive(Debug)]
-struct Post {
+struct BoardEntry {
     name: RegistryName,
     url: String,
     first_seen_at: DateTime<Utc>,
     schedule: Option<ScheduleStatus>,
     is_queued: bool,
     history: History,
-    /// Runs that failed since that was written, and could not be written to it.
+    /// Failed runs that could not be written to the history.
     unwritten: u32,
     trouble: Option<Reason>,
     concurrency: usize,
@@ -53,15 +52,15 @@ struct Post {
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunInProgress {
     since: DateTime<Utc>,
     watch: Option<Watch>,
 }
 
-impl Tower {
+impl StatusBoard {
     pub(super) fn new(file: String, now: DateTime<Utc>) -> Self {
         let configuration = ConfigurationStatus { file, loaded_at: now, error: None };
-        Self(Mutex::new(View {
+        Self(Mutex::new(BoardState {
             started_at: now,
             ticked_at: now,
             ticked: Instant::now(),
@@ -72,21 +71,22 @@ impl Tower {
         }))
     }
 
-    /// Takes the registries of a configuration in place of those before; those that stay keep their histories.
-    pub(super) fn replace(&self, loaded: &Loaded, roster: &Roster, mut found: HashMap<RegistryName, History>) {
-        let mut view = self.view();
-        view.configuration =
+    /// Replaces the registries by those of another configuration. Registries that stay keep their histories.
+    pub(super) fn replace(&self, loaded: &LoadedConfig, queue: &RunQueue, mut found: HashMap<RegistryName, History>) {
+        let mut state = self.state();
+        state.configuration =
             ConfigurationStatus { file: loaded.file.display().to_string(), loaded_at: loaded.at, error: None };
-        let mut before: HashMap<_, _> = view.registries.drain(..).map(|post| (post.name.clone(), post)).collect();
-        let posts = loaded.names.iter().map(|name| {
+        let mut before: HashMap<_, _> = state.registries.drain(..).map(|entry| (entry.name.clone(), entry)).collect();
+        let entries = loaded.names.iter().map(|name| {
             let plan = &loaded.plans[name];
             let known = before.remove(name);
-            let (unwritten, trouble) = known.as_ref().map_or((0, None), |post| (post.unwritten, post.trouble.clone()));
-            let history = found.remove(name).or_else(|| known.map(|post| post.history)).unwrap_or_default();
-            Post {
+            let (unwritten, trouble) =
+                known.as_ref().map_or((0, None), |entry| (entry.unwritten, entry.trouble.clone()));
+            let history = found.remove(name).or_else(|| known.map(|entry| entry.history)).unwrap_or_default();
+            BoardEntry {
                 name: name.clone(),
                 url: plan.registry.url.to_string(),
-                first_seen_at: roster.past(name).map_or(loaded.at, |past| past.first_seen),
+                first_seen_at: queue.past(name).map_or(loaded.at, |past| past.first_seen),
                 schedule: loaded.schedules.get(name).map(|schedule| described(schedule, loaded.at)),
                 is_queued: false,
                 history,
@@ -96,117 +96,126 @@ impl Tower {
                 sinks: plan.sink_names(),
             }
         });
-        view.registries = posts.collect();
-        drop(view);
-        self.follow(roster);
+        state.registries = entries.collect();
+        drop(state);
+        self.follow(queue);
     }
 
-    /// Takes over when each is to start, and who waits.
-    pub(super) fn follow(&self, roster: &Roster) {
-        let queued = roster.queued();
-        for post in &mut self.view().registries {
-            post.is_queued = queued.contains(&post.name);
-            if let Some(schedule) = &mut post.schedule {
-                schedule.next = roster.next_start(&post.name);
+    /// Updates the next start of each registry, and which runs are queued.
+    pub(super) fn follow(&self, queue: &RunQueue) {
+        let queued = queue.queued();
+        for entry in &mut self.state().registries {
+            entry.is_queued = queued.contains(&entry.name);
+            if let Some(schedule) = &mut entry.schedule {
+                schedule.next = queue.next_start(&entry.name);
             }
         }
     }
 
     pub(super) fn ticked(&self, now: DateTime<Utc>) {
-        let mut view = self.view();
-        (view.ticked_at, view.ticked) = (now, Instant::now());
+        let mut state = self.state();
+        (state.ticked_at, state.ticked) = (now, Instant::now());
     }
 
     pub(super) fn not_reloaded(&self, why: String) {
-        self.view().configuration.error = Some(why);
+        self.state().configuration.error = Some(why);
     }
 
     pub(super) fn stopping(&self) {
-        self.view().is_stopping = true;
+        self.state().is_stopping = true;
     }
 
     pub(super) fn begins(&self, registry: &RegistryName) {
-        self.view().running.insert(registry.clone(), Running { since: clock::now(), watch: None });
+        self.state().running.insert(registry.clone(), RunInProgress { since: clock::now(), watch: None });
     }
 
-    /// From here on its progress can be seen.
+    /// From then on the progress of the run is shown.
     pub(super) fn watch(&self, registry: &RegistryName, watch: Watch) {
-        if let Some(running) = self.view().running.get_mut(registry) {
+        if let Some(running) = self.state().running.get_mut(registry) {
             running.watch = Some(watch);
         }
     }
 
-    /// Its run ended so; without a report, by a fault of ours.
+    /// A run ended with this report, or without a report because of a bug.
     pub(super) fn ended(&self, registry: &RegistryName, report: Option<&RunReport>) {
-        let mut view = self.view();
-        view.running.remove(registry);
-        let Some(post) = view.registries.iter_mut().find(|post| post.name == *registry) else { return };
+        let mut state = self.state();
+        state.running.remove(registry);
+        let Some(entry) = state.registries.iter_mut().find(|entry| entry.name == *registry) else { return };
         if let Some(history) = report.and_then(|report| report.history.as_ref()) {
-            post.take(history.clone());
+            entry.take(history.clone());
         }
-        post.trouble = match report {
-            None => Some(broken()),
+        entry.trouble = match report {
+            None => Some(panicked()),
             Some(report) => {
                 report.cause().filter(|_| matches!(report.outcome, RunOutcome::NotBegun(_))).map(Reason::from)
             }
         };
-        post.unwritten += u32::from(post.trouble.is_some());
+        entry.unwritten += u32::from(entry.trouble.is_some());
     }
 
-    /// What a run of another process, or an earlier one, left.
+    /// The history that a run of another process, or an earlier run, has written.
     pub(super) fn observed(&self, registry: &RegistryName, history: History) {
-        let mut view = self.view();
-        if let Some(post) = view.registries.iter_mut().find(|post| post.name == *registry) {
-            post.take(history);
+        let mut state = self.state();
+        if let Some(entry) = state.registries.iter_mut().find(|entry| entry.name == *registry) {
+            entry.take(history);
         }
     }
 
-    /// Whether the loop turns.
+    /// Whether the loop is running; if not, one line that says why.
     pub(super) fn is_healthy(&self) -> Result<(), String> {
-        let idle = self.view().ticked.elapsed();
-        if idle < HANGS { Ok(()) } else { Err(format!("the scheduling loop has not turned for {} s", idle.as_secs())) }
+        let idle = self.state().ticked.elapsed();
+        if idle < STALLED_AFTER {
+            Ok(())
+        } else {
+            Err(format!("the scheduling loop has not run for {} s", idle.as_secs()))
+        }
     }
 
-    /// Whether it takes part in anything.
+    /// Whether the daemon starts runs; if not, one line that says why.
     pub(super) fn is_ready(&self) -> Result<(), String> {
-        if self.view().is_stopping { Err("stopping".to_owned()) } else { self.is_healthy() }
+        if self.state().is_stopping { Err("stopping".to_owned()) } else { self.is_healthy() }
     }
 
-    /// Everything in one line.
+    /// The status in one line.
     pub(super) fn summary(&self) -> String {
-        let view = self.view();
-        let needy = view.registries.iter().filter(|post| post.needs_attention()).count();
-        let next = view.registries.iter().filter_map(|post| Some((post.schedule.as_ref()?.next?, &post.name))).min();
+        let state = self.state();
+        let attention = state.registries.iter().filter(|entry| entry.needs_attention()).count();
+        let next =
+            state.registries.iter().filter_map(|entry| Some((entry.schedule.as_ref()?.next?, &entry.name))).min();
         let next = next.map_or_else(String::new, |(at, name)| format!(", next {name} at {}", at.format("%F %TZ")));
-        let stopping = if view.is_stopping { "stopping, " } else { "" };
-        let registries = match view.registries.len() {
+        let stopping = if state.is_stopping { "stopping, " } else { "" };
+        let registries = match state.registries.len() {
             1 => "1 registry".to_owned(),
             count => format!("{count} registries"),
         };
-        let verb = if needy == 1 { "needs" } else { "need" };
-        format!("{stopping}{registries}, {} running, {needy} {verb} attention{next}", view.running.len())
+        let verb = if attention == 1 { "needs" } else { "need" };
+        format!("{stopping}{registries}, {} running, {attention} {verb} attention{next}", state.running.len())
     }
 
-    /// How everything stands now.
+    /// The status now.
     pub(super) fn status(&self) -> Status {
         let now = clock::now();
-        let view = self.view();
+        let state = self.state();
         Status {
             now,
-            started_at: view.started_at,
-            ticked_at: view.ticked_at,
-            is_stopping: view.is_stopping,
-            configuration: view.configuration.clone(),
-            registries: view.registries.iter().map(|post| post.status(view.running.get(&post.name), now)).collect(),
+            started_at: state.started_at,
+            ticked_at: state.ticked_at,
+            is_stopping: state.is_stopping,
+            configuration: state.configuration.clone(),
+            registries: state
+                .registries
+                .iter()
+                .map(|entry| entry.status(state.running.get(&entry.name), now))
+                .collect(),
         }
     }
 
-    fn view(&self) -> MutexGuard<'_, View> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, BoardState> {
+        self.0.lock()
     }
 }
 
-impl Post {
+impl BoardEntry {
     fn needs_attention(&self) -> bool {
         self.trouble.is_some()
             || self.history.refusals.is_some()
@@ -214,12 +223,12 @@ impl Post {
             || self.sinks.iter().filter_map(|name| self.history.sinks.get(name)).any(|sink| sink.error.is_some())
     }
 
-    /// Takes what has been written down; whatever failed before that stands in it, or has been made good.
+    /// Replaces the history. It includes all failures before it.
     fn take(&mut self, history: History) {
         (self.history, self.unwritten) = (history, 0);
     }
 
-    /// The history with what could not be written to it, and without the sinks that are not configured any more.
+    /// The history with the failures that could not be written, and without sinks that are not configured any more.
     fn whole_history(&self) -> History {
         let mut history = self.history.clone();
         history.failures = history.failures.saturating_add(self.unwritten);
@@ -227,7 +236,7 @@ impl Post {
         history
     }
 
-    fn status(&self, running: Option<&Running>, now: DateTime<Utc>) -> RegistryStatus {
+    fn status(&self, running: Option<&RunInProgress>, now: DateTime<Utc>) -> RegistryStatus {
         RegistryStatus {
             name: self.name.clone(),
             url: self.url.clone(),
@@ -247,7 +256,7 @@ impl Post {
     }
 }
 
-impl Running {
+impl RunInProgress {
     fn activity(&self) -> Activity {
         let seen = |of: fn(&WalkProgress) -> u64| self.watch.as_ref().map_or(0, |watch| of(&watch.progress));
         let (pages, listed, read) = (seen(WalkProgress::pages), seen(WalkProgress::listed), seen(WalkProgress::read));
@@ -276,11 +285,11 @@ fn described(schedule: &Schedule, now: DateTime<Utc>) -> ScheduleStatus {
     }
 }
 
-fn broken() -> Reason {
-    let message = "the last run came to an end by a fault of stocktake's own".to_owned();
+fn panicked() -> Reason {
+    let message = "the last run failed because of a bug in stocktake".to_owned();
     Reason { code: "panic".to_owned(), message, remedy: Some("please report it, with the log".to_owned()) }
 }
 
 #[cfg(test)]
-#[path = "tower_tests.rs"]
+#[path = "status_board_tests.rs"]
 mod tests;

@@ -1,0 +1,104 @@
+//! The whole text of one exposition, byte for byte: names, HELP, labels, order and numbers.
+
+use stocktake_sink::{Receipt, RunRecord, SnapshotId, Table, Trigger, Verdict, WrittenObject};
+
+use super::*;
+use crate::run::{JudgedRun, RunOutcome, SinkOutcome};
+use crate::state::{LastRun, SinkHistory};
+
+/// Registries and sinks are in an order that is not that of the alphabet.
+const REGISTRIES: [&str; 2] = ["quay", "harbor"];
+const SINKS: [&str; 3] = ["warehouse", "feed", "a \"quoted\" \\ name"];
+
+fn registry(registry: &str) -> RegistryStatus {
+    let last = LastRun {
+        run_id: format!("{registry}-x"),
+        slot: moment(),
+        trigger: Trigger::Schedule,
+        started_at: moment(),
+        judged_at: moment() + TimeDelta::milliseconds(40_500),
+        finished_at: after(42),
+        verdict: Verdict::Gaps,
+        reason: None,
+        repositories: 1234,
+        requests: 99,
+    };
+    let delivered = SinkHistory { delivered_at: Some(after(42)), ..SinkHistory::default() };
+    let failed = SinkHistory { error: Some("full".into()), ..SinkHistory::default() };
+    let history = History {
+        last: Some(last),
+        last_success_at: Some(after(-86_000)),
+        failures: 2,
+        inventory: Some(Inventory { repositories: 1234, tags: 99_999, manifests: 1_000_000 }),
+        sinks: [(SINKS[0].to_owned(), delivered), (SINKS[1].to_owned(), failed)].into(),
+        ..History::default()
+    };
+    let token = TokenStatus::Held { expires_at: after(3900), renew_at: after(3840) };
+    RegistryStatus { history, token, sinks: sinks(&SINKS), ..scheduled(registry) }
+}
+
+fn report(registry: &str) -> RunReport {
+    let record = RunRecord {
+        id: SnapshotId::new(name(registry), moment()),
+        started_at: moment(),
+        finished_at: after(40),
+        trigger: Trigger::Schedule,
+        verdict: Verdict::Suspicious,
+        pages: 1,
+        requests: 2,
+        retries: 0,
+        token_requests: 0,
+        rows_repositories: 5,
+        rows_tags: 0,
+        rows_manifests: 0,
+        requests_saved: 0,
+        errors: Vec::new(),
+        exporter_version: String::new(),
+        config_sha256: String::new(),
+    };
+    let object = WrittenObject { table: Table::Runs, location: String::new(), rows: 5, bytes: 12_345_678_901 };
+    let receipt = Receipt { location: "there".into(), objects: vec![object], warnings: Vec::new() };
+    let delivered = |sink: &str, attempts, took| SinkOutcome {
+        sink: sink.into(),
+        result: Ok(receipt.clone()),
+        attempts,
+        took: Duration::from_millis(took),
+        owed: false,
+    };
+    RunReport {
+        registry: name(registry),
+        started_at: moment(),
+        finished_at: after(42),
+        outcome: RunOutcome::Judged(Box::new(JudgedRun { record, cause: None, monitored: 0, resumable: false })),
+        sinks: SINKS.map(|sink| delivered(sink, 2, 700_500)).into(),
+        redelivered: vec![delivered(SINKS[0], 1, 250)],
+        trigger: Trigger::Schedule,
+        history: None,
+        dry_run: false,
+    }
+}
+
+#[test]
+fn the_exposition_is_that_of_the_golden_file() {
+    let metrics = Metrics::new();
+    for registry in REGISTRIES {
+        let meter = metrics.registry(&name(registry), &sinks(&SINKS));
+        report_all_events(&*meter);
+        meter.begun(Endpoint::Tags);
+        metrics.run_ended(&report(registry));
+        metrics.skipped(&name(registry), SkipReason::Missed, 3);
+    }
+    metrics.panicked();
+    let text = metrics.expose(&status(REGISTRIES.map(registry).into()));
+    let version = format!("version=\"{}\",revision=\"", env!("CARGO_PKG_VERSION"));
+    let revision = option_env!("STOCKTAKE_REVISION").unwrap_or("unknown");
+    let text = text.replacen(&format!("{version}{revision}\""), "version=\"0.0.0\",revision=\"none\"", 1);
+    if let Some(path) = std::env::var_os("WRITE_GOLDEN") {
+        std::fs::write(path, &text).expect("written");
+    }
+    let golden = include_str!("golden.prom");
+    for (number, (line, expected)) in text.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(line, expected, "line {}", number + 1);
+    }
+    assert_eq!(text, golden);
+}
