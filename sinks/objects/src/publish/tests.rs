@@ -209,7 +209,7 @@ fn errors_of_the_target_are_told_from_errors_of_the_rows() {
         (None, true, SinkErrorKind::Snapshot),
         (None, false, SinkErrorKind::Snapshot),
     ] {
-        let error = blame("write x".into(), "wrapped".into(), target.map(io::Error::from), rows_failed);
+        let error = write_error("write x".into(), "wrapped".into(), target.map(io::Error::from), rows_failed);
         assert_eq!(error.kind(), kind, "{target:?}");
     }
 }
