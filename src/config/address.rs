@@ -5,7 +5,7 @@ use yaml_sections::{Checked, Field};
 
 use crate::registry::AllowedHost;
 
-/// An address that credentials may be sent to. No message repeats it: it may hold a password.
+/// A URL to which credentials may be sent. Messages do not repeat it, because it may contain a password.
 pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
     let text = field.text()?;
     let problem = |message: &str, help: &str| Err(field.problem(message, Some(help.to_owned())));
@@ -26,7 +26,7 @@ pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
     let Ok(url) = Url::parse(text) else {
         return problem("expected a url with a host, found something else", example);
     };
-    // What the parser takes for user information counts, also where the test above saw none.
+    // The parser may find user information that the check above did not find.
     if !url.username().is_empty() || url.password().is_some() {
         return problem("expected a url without credentials", "see `auth:`");
     }
@@ -39,7 +39,7 @@ pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
     Ok(url)
 }
 
-/// `host` or `host:port`, in the form that a parsed url has.
+/// `host` or `host:port`, in the form of a parsed URL.
 pub(super) fn host(field: &Field<'_>) -> Checked<String> {
     let text = field.text()?;
     let plain = !text.contains(|c: char| "/\\@?#*%".contains(c) || c.is_whitespace() || c.is_control());
@@ -48,12 +48,12 @@ pub(super) fn host(field: &Field<'_>) -> Checked<String> {
         let help = "without scheme and path, for example `auth.example.org` or `auth.example.org:5001`";
         return Err(field.problem("expected a host, perhaps with a port", Some(help.to_owned())));
     };
-    // The colons of an IPv6 address stand before the bracket.
+    // The colons of an IPv6 address are before the bracket.
     let names_port = text.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
     Ok(if names_port { format!("{host}:{port}") } else { host.to_owned() })
 }
 
-/// A host as in `realm_hosts`, or a range of addresses.
+/// A host, or a range of addresses.
 pub(super) fn allowed_host(field: &Field<'_>) -> Checked<AllowedHost> {
     let text = field.text()?;
     if let Ok(network) = text.trim_start_matches('[').trim_end_matches(']').parse() {

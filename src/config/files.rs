@@ -1,4 +1,4 @@
-//! Finds and reads the files of a configuration. The only part of it that touches the disk.
+//! Finds and reads the files of a configuration. No other part of the configuration reads the disk.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use yaml_sections::{Checked, ConfigProblem, Diagnostics, Field, Position, YamlFile};
 
-/// Where the main file is looked for when none is named.
+/// The main files that are tried if none is named.
 pub(super) const USUAL: [&str; 2] = ["config/stocktake.yaml", "/etc/stocktake/stocktake.yaml"];
-/// Far above a thousand registries; a file beyond it is something else.
+/// Far above a thousand registries. A larger file is not a configuration.
 const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_FILES: usize = 1000;
 
-/// The main file: the one that was named, else the first of the usual places.
+/// The main file: the named one, else the first of the usual files that exists.
 pub(super) fn find(explicit: Option<&Path>, usual: &[&str]) -> Result<PathBuf, ConfigProblem> {
     if let Some(path) = explicit {
         return Ok(path.to_owned());
     }
-    // One that exists and cannot be read is reported, not passed over for another.
+    // A file that exists but cannot be read is reported. The next one is not tried.
     let there = |path: &&&str| fs::symlink_metadata(path).is_ok();
     usual.iter().find(there).map(PathBuf::from).ok_or_else(|| {
         let help = format!("looked for {}; name another with --config FILE", usual.join(" and "));
@@ -27,7 +27,7 @@ pub(super) fn find(explicit: Option<&Path>, usual: &[&str]) -> Result<PathBuf, C
     })
 }
 
-/// Reads files, each once, and keeps count of what was read.
+/// Reads files, each once, and hashes their bytes.
 pub(super) struct ConfigFiles<'r> {
     diagnostics: &'r Diagnostics,
     read: BTreeSet<PathBuf>,
@@ -46,7 +46,7 @@ impl<'r> ConfigFiles<'r> {
         self.parse(path, &text)
     }
 
-    /// The files that the patterns of `include` name, relative to `directory`, in the order of their names.
+    /// The files that `include` names, relative to `directory`, in the order of their names.
     pub(super) fn included(&mut self, include: &Field<'_>, directory: &Path) -> Vec<Checked<YamlFile>> {
         let patterns = match include.each(|field| field.text().map(|text| (field.position.clone(), text))) {
             Ok(patterns) => patterns,
@@ -64,12 +64,12 @@ impl<'r> ConfigFiles<'r> {
         sources
     }
 
-    /// An included file, `None` when it was read before.
+    /// An included file. `None`: it was read before.
     fn include(&mut self, path: &Path, place: &Position) -> Option<Checked<YamlFile>> {
         if path.canonicalize().is_ok_and(|same| self.read.contains(&same)) {
             return None;
         }
-        // A pipe would block, and a directory is a slip.
+        // A pipe would block, and a directory is a mistake.
         let text = match fs::metadata(path) {
             Ok(found) if !found.is_file() => Err("it is not a file".to_owned()),
             _ => self.text(path),
@@ -98,13 +98,13 @@ impl<'r> ConfigFiles<'r> {
         YamlFile::parse(path, text).map_err(|problem| self.diagnostics.add(problem))
     }
 
-    /// The SHA-256 of all bytes read, in hexadecimal.
+    /// The SHA-256 of all bytes that were read, in hexadecimal.
     pub(super) fn sha256(self) -> String {
         hex::encode(self.digest.finalize())
     }
 }
 
-/// The paths that a pattern names. A plain path names itself, there or not; a pattern may match nothing.
+/// The paths that a pattern matches; may be none. A path without pattern characters is returned even if it does not exist.
 fn expand(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     if !pattern.contains(['*', '?', '[']) {
         return Ok(vec![directory.join(pattern)]);

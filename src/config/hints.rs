@@ -1,5 +1,6 @@
-//! What is known beforehand about a registry of some kind: names and scopes that cannot work there, and what will be done
-//! otherwise than guides to it say. Where each line comes from stands in the table about Quay of docs/registries.md.
+//! Hints for kinds of registries: user names and scopes that cannot work, and settings of guides that have another effect
+//! here. The table about Quay in docs/registries.md has the
+//! sources.
 
 use url::Url;
 
@@ -19,7 +20,7 @@ pub(super) fn username(kind: Option<RegistryKind>, field: &Field<'_>) -> Checked
         }
         Some(RegistryKind::Ecr) if name != "AWS" => {
             let help = "write `username: AWS`; the password is what `aws ecr get-login-password` prints";
-            field.note("Amazon takes one user name alone", Some(help.to_owned()));
+            field.note("Amazon accepts only one user name", Some(help.to_owned()));
             Ok(())
         }
         _ => Ok(()),
@@ -32,7 +33,7 @@ fn quay_username(field: &Field<'_>, name: &str) -> Checked<()> {
         let meant = if plain { format!("{org}+{robot}") } else { "org+robot".to_owned() };
         return Err(field.problem("no account of Quay has a `/` in its name", Some(format!("did you mean `{meant}`?"))));
     }
-    // `$oauthtoken` and `$app` are what Quay calls its tokens.
+    // `$oauthtoken` and `$app` are user names for tokens of Quay.
     if !name.contains('+') && !name.starts_with('$') {
         field.note(
             "not a robot account's name, which has a `+`",
@@ -45,7 +46,7 @@ fn quay_username(field: &Field<'_>, name: &str) -> Checked<()> {
     Ok(())
 }
 
-/// A shell that wrote the file, or Compose, may have taken the `$` for its own.
+/// A shell or Compose may have replaced the `$` when the file was written.
 fn harbor_username(field: &Field<'_>, name: &str) {
     if name == "robot" || name.starts_with("robot$$") || name.starts_with("robot\\$") {
         field.note(
@@ -58,7 +59,7 @@ fn harbor_username(field: &Field<'_>, name: &str) {
     }
 }
 
-/// Reads scopes, several in one text or in a list.
+/// Reads scopes: one or more in a text, or a list of texts.
 pub(super) fn scopes(kind: Option<RegistryKind>, field: &Field<'_>) -> Checked<Vec<String>> {
     let quay = kind == Some(RegistryKind::Quay);
     let scopes = field.each(|field| {
@@ -95,7 +96,7 @@ fn quay_scopes(field: &Field<'_>, scopes: &ScopeSet) -> Checked<()> {
     Ok(())
 }
 
-/// Notes on a login that this kind does not take.
+/// Adds a note if this kind does not accept the login.
 pub(super) fn login(kind: Option<RegistryKind>, field: &Field<'_>, auth: Option<&Auth>) {
     if kind == Some(RegistryKind::Quay) && matches!(auth, Some(Auth::Basic(_))) {
         let help = "Quay answers `Invalid bearer token format` to Basic: write `type: token`, the default".to_owned();
@@ -103,7 +104,7 @@ pub(super) fn login(kind: Option<RegistryKind>, field: &Field<'_>, auth: Option<
     }
 }
 
-/// Notes on a service that is not the registry's host.
+/// Adds a note if the service is not the host of the registry.
 pub(super) fn service(kind: Option<RegistryKind>, url: Option<&Url>, field: &Field<'_>, service: &str) {
     let Some(host) = url.and_then(Url::host_str).filter(|_| kind == Some(RegistryKind::Quay)) else { return };
     let with_port = url.and_then(Url::port).map_or(host.to_owned(), |port| format!("{host}:{port}"));
@@ -113,7 +114,7 @@ pub(super) fn service(kind: Option<RegistryKind>, url: Option<&Url>, field: &Fie
     }
 }
 
-/// Notes that a limit cuts the inventory short.
+/// Adds a note that a limit makes the inventory incomplete.
 pub(super) fn limit(kind: Option<RegistryKind>, field: &Field<'_>, most: u64) {
     if kind == Some(RegistryKind::Quay) && most > 0 {
         let help = "0, the default, is all: pages are followed to the end, and none is kept in memory".to_owned();
@@ -121,7 +122,7 @@ pub(super) fn limit(kind: Option<RegistryKind>, field: &Field<'_>, most: u64) {
     }
 }
 
-/// Why this kind needs a `discovery`, and one that it could have.
+/// Why this kind needs a `discovery`, and an example.
 pub(super) fn no_catalog(kind: RegistryKind) -> (String, &'static str) {
     let help = match kind {
         RegistryKind::DockerHub => "for example `discovery: {type: docker_hub, namespaces: [my-org]}`",

@@ -14,20 +14,20 @@ use crate::snapshot::JudgeSettings;
 use crate::walk::WalkSettings;
 use crate::web::WebSettings;
 
-/// A configuration without a known mistake.
+/// A checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The directory of what is kept between runs.
+    /// The directory of everything that is kept between runs.
     pub state: PathBuf,
     /// Registries walked at the same time.
     pub concurrency: NonZeroUsize,
-    /// Where inventories go, by name; at least one.
+    /// The sinks by name; at least one.
     pub sinks: BTreeMap<String, ConfiguredSink>,
     /// The registries in the order of the files; at least one, no two of one name.
     pub registries: Vec<RegistryConfig>,
     /// The daemon's listener.
     pub web: WebSettings,
-    /// What is done otherwise than the text may lead one to expect, in the order of the files.
+    /// Notes: things that the program does and the reader of the files may not expect. In the order of the files.
     pub notes: Vec<ConfigNote>,
     /// SHA-256 of the bytes of all files as read, in hexadecimal.
     pub sha256: String,
@@ -40,16 +40,16 @@ pub struct Config {
 pub struct RegistryConfig {
     /// The configured name.
     pub name: RegistryName,
-    /// For the protocol.
+    /// Settings of the client.
     pub client: RegistrySettings,
-    /// Where names come from.
+    /// Where the names of repositories come from.
     pub discovery: DiscoverySettings,
-    /// For the walk.
+    /// Settings of the walk.
     pub walk: WalkSettings,
-    /// When it runs by itself; none: never.
+    /// When the daemon runs it. `None`: never.
     pub schedule: Option<Schedule>,
-    /// For the verdict.
+    /// Settings of the verdict.
     pub judge: JudgeSettings,
-    /// The sinks that it is delivered to, all of them keys of [`Config::sinks`]; at least one.
+    /// The sinks to which the inventory is delivered: keys of [`Config::sinks`], at least one.
     pub sinks: Vec<String>,
 }

@@ -1,5 +1,4 @@
-//! Work that waits for a disk or a reader, for sinks that do such: on a thread where it holds up nobody, and told when
-//! nobody waits for it any more.
+//! Runs blocking work of sinks on its own thread, and tells it when its caller was dropped.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -9,12 +8,12 @@ use tokio::task::spawn_blocking;
 
 use crate::{SinkError, SinkErrorKind};
 
-/// Whether the future that wanted the result has been dropped: then work should end soon and show nothing.
+/// Whether the future that waits for the result was dropped. Then the work should end soon and publish nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Abandoned(Arc<AtomicBool>);
 
 impl Abandoned {
-    /// Whether it has. Once true, it stays so.
+    /// True once the future was dropped.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -28,13 +27,13 @@ impl Drop for AbandonOnDrop {
     }
 }
 
-/// Does `work` on a thread of its own. What it holds, such as a lock, it holds until it ends, also when it is abandoned.
+/// Runs `work` on its own thread. A lock that `work` holds is held until `work` ends, even if the future was dropped.
 ///
 /// # Errors
-/// That of `work`; [`SinkErrorKind::Unavailable`] if the runtime shuts down before it began.
+/// The error of `work`; [`SinkErrorKind::Unavailable`] if the runtime shuts down before `work` starts.
 ///
 /// # Panics
-/// If `work` does.
+/// If `work` panics.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Abandoned) -> Result<T, SinkError> + Send + 'static,
 ) -> Result<T, SinkError> {

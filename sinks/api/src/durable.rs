@@ -1,6 +1,6 @@
-//! The one way in which a file becomes visible: hidden name → fsync → rename → fsync of the directory.
+//! How a file becomes visible: hidden name → fsync → rename → fsync of the directory.
 //!
-//! No other code of the project renames a file by hand, so that none can forget a step.
+//! No other code of the project renames files, so no step is forgotten.
 
 use std::collections::hash_map::RandomState;
 use std::ffi::{OsStr, OsString};
@@ -10,10 +10,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Staging names begin with this; readers skip hidden files, and sweeping removes them.
+/// The beginning of names of staged files. Readers skip hidden files, and sweeping removes them.
 pub const STAGING_PREFIX: &str = ".stocktake-";
 
-/// A file being written under a hidden name beside its target. Dropped before [`Staged::commit`], it is removed.
+/// A file that is written under a hidden name beside its target. It is removed if it is dropped before [`Staged::commit`].
 #[derive(Debug)]
 pub struct Staged {
     file: Option<File>,
@@ -22,7 +22,7 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Begins to write `target`; its directory is made if need be.
+    /// Starts to write `target`. Creates its directory if that does not exist.
     ///
     /// # Errors
     /// If the directory or the hidden file cannot be created.
@@ -30,17 +30,17 @@ impl Staged {
         let name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let directory = parent(target);
         create_dirs(directory)?;
-        // A name of its own for each writer: with a shared one, a second writer's half-written file could be renamed
-        // into place by the first.
+        // Each writer has its own name. With a shared name, the first writer could rename the half-written file of the
+        // second one.
         let hidden = directory.join(staging_name(name));
         let file = File::create_new(&hidden)?;
         Ok(Self { file: Some(file), hidden, target: target.to_owned() })
     }
 
-    /// Makes the file visible under its name, replacing what stood there, and durable.
+    /// Makes the file visible under its name and durable. An existing file is replaced.
     ///
     /// # Errors
-    /// If any step fails; then nothing is visible that was not before.
+    /// If a step fails. Then nothing has become visible.
     pub fn commit(mut self) -> io::Result<()> {
         self.sync()?;
         rename(&self.hidden, &self.target)?;
@@ -48,17 +48,17 @@ impl Staged {
         Ok(())
     }
 
-    /// Makes the file visible under its name and durable, unless something stands there already.
+    /// Makes the file visible under its name and durable, unless the name exists.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if the target exists; else as for [`Staged::commit`].
     pub fn commit_new(mut self) -> io::Result<()> {
         self.sync()?;
         let directory = open_dir(parent(&self.target))?;
-        // A hard link, unlike a rename, refuses an existing target, and does so atomically. The hidden name goes on drop.
+        // Unlike a rename, a hard link refuses an existing target, atomically. The hidden name is removed on drop.
         match fs::hard_link(&self.hidden, &self.target) {
-            // File systems without hard links (FAT, SMB, some FUSE) answer one of these. There the check and the
-            // rename are two steps: callers that may race take a lock.
+            // File systems without hard links (FAT, SMB, some FUSE) return one of these errors. There, the check and the
+            // rename are two steps, so callers that may race take a lock.
             Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
                 if fs::exists(&self.target)? {
                     return Err(io::ErrorKind::AlreadyExists.into());
@@ -94,13 +94,13 @@ impl Drop for Staged {
     }
 }
 
-/// Renames a file or directory whose content is durable already, and makes its new name durable.
+/// Renames a file or directory whose content is durable, and makes the new name durable.
 ///
 /// # Errors
-/// As of the operating system. Where there was no descriptor or no room for it, nothing has happened, and it may be
-/// tried again.
+/// Those of the operating system. If there was no file descriptor or no space, nothing has changed, and the caller may try
+/// again.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    // Opened first: without a free descriptor, a renamed file could not be made durable any more.
+    // The directory is opened first: without a free descriptor, the renamed file could not be made durable.
     let directory = open_dir(parent(to))?;
     fs::rename(from, to)?;
     sync_opened(&directory)
@@ -116,7 +116,7 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     staged.commit()
 }
 
-/// What a sweep left where it is, and why. It disturbs nothing, so it is a warning.
+/// A file that a sweep could not remove, and why. It does no harm, so it is a warning.
 #[derive(Debug)]
 pub struct Left {
     path: PathBuf,
@@ -124,7 +124,7 @@ pub struct Left {
 }
 
 impl Left {
-    /// Something that is left where it is.
+    /// A file that was not removed because of this error.
     pub fn new(path: &Path, why: io::Error) -> Self {
         Self { path: path.to_owned(), why }
     }
@@ -136,14 +136,14 @@ impl fmt::Display for Left {
     }
 }
 
-/// Removes staging files that a killed process left directly in `directory`, if it exists. What cannot be removed is
-/// left: a directory of another program with such a name, a file that cannot be deleted, a directory that cannot be listed.
+/// Removes staged files of killed processes from `directory`, if it exists; not from its subdirectories. Returns what cannot
+/// be removed: a directory with such a name, a file that cannot be deleted, a directory that cannot be listed.
 #[must_use = "what is left is a warning"]
 pub fn sweep(directory: &Path) -> Vec<Left> {
     sweep_where(directory, |name| name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()))
 }
 
-/// Removes staging files of `target` alone, in a directory that others write to at the same time; else as [`sweep`].
+/// As [`sweep`], but removes only staged files of `target`, because others write to the same directory.
 #[must_use = "what is left is a warning"]
 pub fn sweep_target(target: &Path) -> Vec<Left> {
     let Some(file_name) = target.file_name().map(OsStr::as_encoded_bytes) else { return Vec::new() };
@@ -164,7 +164,7 @@ fn sweep_where(directory: &Path, is_leftover: impl Fn(&OsStr) -> bool) -> Vec<Le
         match entry {
             Err(e) => left.push(Left::new(directory, e)),
             Ok(entry) if is_leftover(&entry.file_name()) => match fs::remove_file(entry.path()) {
-                // Another sweep, or its living writer, was faster.
+                // Another sweep, or the writer of the file, removed it first.
                 Err(e) if e.kind() != io::ErrorKind::NotFound => left.push(Left::new(&entry.path(), e)),
                 _ => {}
             },
@@ -174,10 +174,10 @@ fn sweep_where(directory: &Path, is_leftover: impl Fn(&OsStr) -> bool) -> Vec<Le
     left
 }
 
-/// Creates `directory` and its parents; each new entry is made durable.
+/// Creates `directory` and its parents, and makes each new entry durable.
 ///
 /// # Errors
-/// As of the operating system.
+/// Those of the operating system.
 pub fn create_dirs(directory: &Path) -> io::Result<()> {
     if directory.as_os_str().is_empty() || directory.is_dir() {
         return Ok(());
@@ -185,7 +185,7 @@ pub fn create_dirs(directory: &Path) -> io::Result<()> {
     create_dirs(parent(directory))?;
     match fs::create_dir(directory) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            // Made by another in the meantime, or something else stands there.
+            // Another process created it in the meantime, or a file has this name.
             if directory.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
         }
         Err(e) => Err(e),
@@ -196,7 +196,7 @@ pub fn create_dirs(directory: &Path) -> io::Result<()> {
 /// Makes the entries of `directory` durable.
 ///
 /// # Errors
-/// As of the operating system.
+/// Those of the operating system.
 pub fn sync_dir(directory: &Path) -> io::Result<()> {
     sync_opened(&open_dir(directory)?)
 }
@@ -205,8 +205,8 @@ fn open_dir(directory: &Path) -> io::Result<File> {
     File::open(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
 }
 
-/// Some file systems (CIFS, several FUSE and network ones) cannot sync a directory and answer EINVAL or ENOTSUP: they have
-/// no more to offer. borg and rocksdb pass over it as well. Any other error is one.
+/// Some file systems (CIFS, several FUSE and network file systems) cannot sync a directory and return EINVAL or ENOTSUP. These
+/// errors are ignored, as borg and rocksdb do.
 fn sync_opened(directory: &File) -> io::Result<()> {
     match directory.sync_all() {
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
@@ -222,7 +222,7 @@ fn parent(path: &Path) -> &Path {
 const TAG_LENGTH: usize = 17;
 
 fn staging_name(file_name: &OsStr) -> OsString {
-    // The standard library's hash seeds are its only random numbers; `create_new` makes a collision an error.
+    // Hash seeds are the only random numbers of the standard library. `create_new` makes a collision an error.
     let tag = RandomState::new().build_hasher().finish();
     let mut name = OsString::from(format!("{STAGING_PREFIX}{tag:016x}-"));
     name.push(file_name);

@@ -1,4 +1,4 @@
-//! Who a snapshot is: registry, slot, generation. Deterministic, so that a run repeated after a crash is the same run.
+//! The identity of a snapshot: registry, slot, generation. A run that is repeated after a crash has the same identity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 /// The configured name of a registry: 1 to 63 of `A-Z a-z 0-9 . _ -`, beginning with a letter or a digit.
 ///
-/// It becomes a path (`registry=NAME`), a metric label and part of the run id, so nothing else is let in.
+/// The name becomes part of paths (`registry=NAME`), a metric label and part of the run ID, so other characters are refused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RegistryName(String);
 
-/// A name that cannot be a [`RegistryName`].
+/// Why a text is not a [`RegistryName`].
 #[derive(Debug, thiserror::Error)]
 #[error("a registry name is 1 to 63 letters, digits, `.`, `_` or `-` and begins with a letter or a digit")]
 pub struct BadRegistryName;
@@ -59,7 +59,7 @@ impl fmt::Display for RegistryName {
     }
 }
 
-/// Identifies one snapshot: the registry, its slot, and how often a person forced that slot again.
+/// Identifies one snapshot: the registry, its slot, and the generation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SnapshotId {
     /// The registry that was walked.
@@ -71,7 +71,7 @@ pub struct SnapshotId {
 }
 
 impl SnapshotId {
-    /// The first generation of a slot; sub-second digits of the time are cut off.
+    /// The first generation of a slot. Parts of seconds are removed from the time.
     pub fn new(registry: RegistryName, scheduled_at: DateTime<Utc>) -> Self {
         Self { registry, scheduled_at: scheduled_at.trunc_subsecs(0), generation: 1 }
     }

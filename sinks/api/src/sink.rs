@@ -1,4 +1,4 @@
-//! The contract of a sink.
+//! The trait of a sink, receipts and errors.
 
 use std::error::Error;
 use std::fmt;
@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Snapshot, SnapshotError, Table};
 
-/// Somewhere that snapshots are delivered to.
+/// A destination of snapshots.
 ///
-/// A sink neither retries nor counts nor logs: the runner does, so that none can forget.
+/// A sink does not retry, count or log. The program does that for all sinks.
 #[async_trait]
 pub trait Sink: fmt::Debug + Send + Sync {
-    /// Makes the whole snapshot visible, or nothing of it.
+    /// Makes all of the snapshot visible, or nothing.
     ///
-    /// Called again for the same id and generation, also by a later process: nothing changes, and the receipt is the
-    /// same. Dropping the future, or killing the process, leaves what was visible before; leftovers are hidden from
-    /// readers and swept by a later call.
+    /// A second call for the same snapshot, also from a later process, changes nothing and returns the same receipt. If the
+    /// future is dropped or the process is killed, readers see the same as before. Leftovers are hidden from readers, and
+    /// a later call removes them.
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError>;
 
-    /// Whether publishing could work now; leaves nothing behind.
+    /// Whether publishing could succeed now. Leaves nothing behind.
     async fn probe(&self) -> Result<(), SinkError>;
 
-    /// Whether what was published stays to be read. A stream's reader is gone: a snapshot that it missed is not
-    /// delivered to it later.
+    /// Whether published snapshots can be read later. The reader of a stream has gone, so a snapshot that it missed is not
+    /// delivered again.
     fn keeps(&self) -> bool {
         true
     }
@@ -34,12 +34,11 @@ pub trait Sink: fmt::Debug + Send + Sync {
 /// What a sink made visible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Where a person finds the whole: the manifest's path, a table's name, `standard output`.
+    /// Where a person finds the snapshot: the path of the manifest, the name of a table, `standard output`.
     pub location: String,
-    /// The objects written, in the order of the tables; empty where the sink writes none.
+    /// The written objects, in the order of the tables; empty if the sink writes none.
     pub objects: Vec<WrittenObject>,
-    /// What a person should look at though all is published, such as something that is not ours at the target. The runner
-    /// logs it; it is not remembered.
+    /// Warnings though all is published, such as unknown files at the target. The program logs them and does not store them.
     #[serde(skip)]
     pub warnings: Vec<String>,
 }
@@ -60,15 +59,15 @@ pub struct WrittenObject {
 /// What the operator, or the runner, does about a [`SinkError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkErrorKind {
-    /// May pass by itself: the runner tries again.
+    /// May pass by itself: the program tries again.
     Unavailable,
     /// No space, or over a quota: make room.
     Full,
-    /// Not allowed to write there: mend permissions or credentials.
+    /// Writing is not allowed: correct permissions or credentials.
     Forbidden,
-    /// The settings, or what already stands at the target, make publishing impossible.
+    /// The settings, or files at the target, make publishing impossible.
     Invalid,
-    /// The sealed rows could not be read back.
+    /// The sealed rows could not be read.
     Snapshot,
 }
 
@@ -78,19 +77,19 @@ impl SinkErrorKind {
         matches!(self, Self::Unavailable)
     }
 
-    /// What to do now, for people.
+    /// What the operator should do.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::Unavailable => "look at the target if this goes on",
+            Self::Unavailable => "check the target if this continues",
             Self::Full => "make room at the target; the earlier snapshot is untouched",
             Self::Forbidden => "give this user the right to write there",
-            Self::Invalid => "correct the sink's settings, or what stands at its target",
-            Self::Snapshot => "look at the state directory's disk; the next run walks the registry anew",
+            Self::Invalid => "correct the settings of the sink, or the files at its target",
+            Self::Snapshot => "check the disk of the state directory; the next run walks the registry again",
         }
     }
 }
 
-/// A snapshot could not be made visible; nothing of it is.
+/// A snapshot could not be made visible. No part of it is visible.
 #[derive(Debug, thiserror::Error)]
 #[error("{context}")]
 pub struct SinkError {

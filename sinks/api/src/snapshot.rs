@@ -1,4 +1,4 @@
-//! A sealed snapshot as a sink sees it: an identity, a record of its run, and sorted rows.
+//! A sealed snapshot: an identity, a record of its run, and sorted rows.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,7 +13,7 @@ use crate::{RunRecord, SnapshotId, Table};
 /// Sorted batches of one table; each has exactly the columns of [`Table::schema`].
 pub type BatchIter<'a> = Box<dyn Iterator<Item = Result<RecordBatch, SnapshotError>> + Send + 'a>;
 
-/// The sealed rows could not be read back. Nothing of the snapshot may be committed after this.
+/// The sealed rows could not be read. After this error, no part of the snapshot may be committed.
 #[derive(Debug, thiserror::Error)]
 #[error("read the sealed rows of table {table}")]
 pub struct SnapshotError {
@@ -23,7 +23,7 @@ pub struct SnapshotError {
 }
 
 impl SnapshotError {
-    /// `source` happened while rows of `table` were read.
+    /// An error while rows of `table` were read.
     pub fn new(table: Table, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { table, source: source.into() }
     }
@@ -69,8 +69,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot of the given rows; the table `runs` is made from the record.
     ///
-    /// A verdict that may not be published leaves only the table `runs`, whatever `tables` holds: here, so that
-    /// no caller can forget it.
+    /// If the verdict may not be published, the snapshot has only the table `runs`, and `tables` is ignored.
     ///
     /// # Errors
     /// If the record does not fit the schema of `runs`.
@@ -85,7 +84,7 @@ impl Snapshot {
         &self.record.id
     }
 
-    /// What the run did, the verdict among it.
+    /// What the run did, with its verdict.
     pub fn record(&self) -> &RunRecord {
         &self.record
     }
@@ -95,12 +94,12 @@ impl Snapshot {
         self.tables.keys().copied()
     }
 
-    /// The exact number of rows of a table; 0 where the snapshot has none.
+    /// The exact number of rows of a table; 0 if the snapshot does not have the table.
     pub fn rows(&self, table: Table) -> u64 {
         self.tables.get(&table).map_or(0, |rows| rows.count())
     }
 
-    /// The rows of a table, sorted; nothing where the snapshot has none.
+    /// The rows of a table, sorted; empty if the snapshot does not have the table.
     pub fn batches(&self, table: Table) -> BatchIter<'_> {
         match self.tables.get(&table) {
             Some(rows) => rows.batches(),

@@ -1,7 +1,8 @@
 //! The tables of schema version 1: names, columns, sort keys.
 //!
 //! Timestamps are microseconds in UTC, strings `Utf8`, no dictionaries: every reader of Arrow, Parquet and JSON
-//! understands these. Evolution: new nullable columns at the end, or looser nullability; anything else is a new root.
+//! understands these. Allowed changes: new nullable columns at the end, or a column becomes nullable. Any other change is a
+//! new version.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-/// The version of all table schemas; stands in each file's metadata and in each `runs` row.
+/// The version of all table schemas. The metadata of each file and each row of `runs` have it.
 pub const SCHEMA_VERSION: i32 = 1;
 
 /// A table of a snapshot.
@@ -24,7 +25,7 @@ pub enum Table {
     /// One row per manifest of a repository, sorted by `repository` and `digest`; only in snapshots of runs that read
     /// manifests.
     Manifests,
-    /// One row per run, whatever became of it.
+    /// One row per run, published or not.
     Runs,
 }
 
@@ -42,7 +43,7 @@ impl Table {
         }
     }
 
-    /// The columns; every batch of this table has exactly these.
+    /// The columns. Every batch of this table has exactly these columns.
     pub fn schema(self) -> SchemaRef {
         static REPOSITORIES: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(repositories())));
         static TAGS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(tags())));
@@ -56,7 +57,7 @@ impl Table {
         }
     }
 
-    /// The columns by which rows are sorted and unique, bytewise ascending.
+    /// The columns by which rows are sorted (by bytes, ascending) and unique.
     pub fn sort_key(self) -> &'static [&'static str] {
         match self {
             Self::Repositories => &["repository"],

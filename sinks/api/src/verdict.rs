@@ -1,26 +1,26 @@
-//! What a walk turned out to be, decided before anything is published.
+//! The verdict on a walk. It is decided before anything is published.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The judgement over one run; known before a sink sees anything.
+/// The verdict on one run. It is known before a sink gets the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every repository is known and was read.
     Complete,
-    /// Every name is known, some repositories could not be read; their rows say so.
+    /// Every name is known, but some repositories could not be read. Their rows say so.
     Gaps,
-    /// The list of names is cut short.
+    /// The list of names is incomplete.
     Partial,
-    /// The registry refused us.
+    /// The registry refused the login or the list.
     Denied,
     /// The registry has no catalog.
     Unsupported,
-    /// Read without an error, yet empty or sharply smaller than before.
+    /// Read without an error, but empty or much smaller than before.
     Suspicious,
-    /// The walk did not get as far as one page, or its rows could not be kept.
+    /// The walk read no page, or its rows could not be stored.
     Failed,
 }
 

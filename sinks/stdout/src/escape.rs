@@ -1,34 +1,34 @@
-//! Characters that a terminal acts upon instead of showing, or that make text look like other text.
+//! Escapes characters that control a terminal, or that make text look like other text.
 
 use std::fmt::Write;
 
-/// Whether a terminal could be steered, or a reader deceived, by this character.
-fn is_treacherous(c: char) -> bool {
+/// Whether this character could control a terminal or deceive a reader.
+fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            // Marks, embeddings, overrides and isolates that turn the direction of text (UAX #9).
+            // Characters that change the direction of text (UAX #9).
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // No width: two names that look alike. Line ends that few expect. Invisible tags.
+            // Characters without width, unusual line ends, invisible tags.
             | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}'
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` with treacherous characters as `\u{…}` and backslashes doubled, so that it can be undone.
+/// `text` with such characters written as `\u{…}` and backslashes doubled, so the text can be restored.
 pub(crate) fn for_people(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
-            c if is_treacherous(c) => out.extend(c.escape_unicode()),
+            c if is_deceptive(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
 }
 
-/// JSON text with treacherous characters as `\uXXXX`. They can only stand inside strings, where that means the same;
-/// line ends between values stay.
+/// JSON text with such characters written as `\uXXXX`. They occur only inside strings, where that means the same. Line ends
+/// between values are kept.
 pub(crate) fn in_json(json: &str, out: &mut String) {
     for c in json.chars() {
-        if c == '\n' || !is_treacherous(c) {
+        if c == '\n' || !is_deceptive(c) {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {

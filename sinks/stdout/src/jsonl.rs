@@ -1,4 +1,4 @@
-//! JSON lines: all tables of the snapshot in their order, nulls written out.
+//! JSON lines: all tables of the snapshot in their order. Nulls are written.
 
 use std::io::Write;
 

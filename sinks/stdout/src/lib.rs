@@ -1,7 +1,7 @@
 //! The standard output sink: a table for people, CSV for spreadsheets, JSON lines for pipes.
 //!
-//! A snapshot is rendered into an unnamed temporary file first, and copied out in one go only when it is whole. Names
-//! come from foreign registries, so whatever could steer a terminal or a spreadsheet is written as an escape.
+//! A snapshot is rendered into an unnamed temporary file and copied to the output when it is whole. Names come from foreign
+//! registries, so characters that control a terminal or a spreadsheet are escaped.
 #![deny(missing_docs)]
 
 mod csv;
@@ -26,14 +26,14 @@ use crate::output::Output;
 /// How snapshots are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StdoutFormat {
-    /// The repositories in aligned columns, under a line that names the run and counts what it read. A run that may not
-    /// be published prints nothing.
+    /// A line with the run and its counts, then the repositories in aligned columns. A run that may not be published prints
+    /// nothing.
     Table,
-    /// One object per row: the repositories, the tags and manifests where they were read, then the run's own row, the
-    /// one with a `verdict`: it tells a reader that all rows came. A run that may not be published prints only that row.
+    /// One object per row: repositories, tags and manifests if they were read, and last the row of the run. That row has a
+    /// `verdict` and tells a reader that all rows came. A run that may not be published prints only that row.
     Jsonl,
-    /// RFC 4180. Repositories stand under one header per process; where tags and manifests were read, each table of each
-    /// snapshot follows after an empty line and a header of its own. A run that may not be published prints nothing.
+    /// RFC 4180. All repositories of a process have one header. If tags and manifests were read, each table of each snapshot
+    /// follows after an empty line and with its own header. A run that may not be published prints nothing.
     Csv,
 }
 
@@ -87,7 +87,7 @@ pub const KIND: SinkKind = SinkKind {
     },
 };
 
-/// Prints snapshots. A process prints each at most once; what earlier processes printed it cannot know.
+/// Prints snapshots, each at most once in a process. It does not know what earlier processes printed.
 #[derive(Clone, Debug)]
 pub struct StdoutSink {
     format: StdoutFormat,
@@ -108,7 +108,7 @@ impl StdoutSink {
 
 #[async_trait]
 impl Sink for StdoutSink {
-    /// Once the copying has begun it is finished even if the future is dropped: half a table helps nobody.
+    /// Copying that has started is finished even if the future is dropped, so no half table is printed.
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
         let (format, output, snapshot) = (self.format, Arc::clone(&self.output), snapshot.clone());
         blocking(move |abandoned| {

@@ -1,4 +1,4 @@
-//! Aligned columns for people: widths in a first reading, rows in a second, so that memory does not grow with rows.
+//! Aligned columns. Rows are read twice, first for the widths, so memory does not grow with the number of rows.
 
 use std::io::Write;
 
@@ -9,12 +9,12 @@ use stocktake_sink::Table;
 use crate::escape;
 use crate::render::{RenderError, SnapshotReader};
 
-/// The columns that differ from row to row and mean something to people.
+/// The columns that are printed.
 const COLUMNS: [&str; 5] = ["repository", "tag_count", "state", "error_code", "monitored"];
 const TITLES: [&str; 5] = ["REPOSITORY", "TAGS", "STATE", "ERROR", "MONITORED"];
 const NUMBER: usize = 1;
 
-/// A column is not padded further than this; longer cells are shown whole, and only their own line is longer.
+/// The widest padding of a column. A longer cell is printed whole, and only its line is longer.
 const WIDEST: usize = 80;
 
 pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result<(), RenderError> {
@@ -23,7 +23,7 @@ pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result
     let counts: Vec<_> = source.snapshot.tables().filter_map(|table| counted(table, source)).collect();
     writeln!(out, "{} {slot} {}: {}", record.id.registry, record.verdict, counts.join(", "))?;
     if rows == 0 {
-        // Read all the same: rows that come nevertheless are an error.
+        // The table is read anyway: a row would be an error.
         return source.read(Table::Repositories, |_| Ok(()));
     }
     let mut widths = TITLES.map(width);
@@ -94,7 +94,7 @@ fn push_line(cells: &[String; 5], widths: &[usize; 5], line: &mut String) {
     line.push('\n');
 }
 
-/// Names of repositories are ASCII (distribution-spec, "Pulling manifests"); for others a column may stand askew.
+/// Names of repositories are ASCII (distribution-spec, "Pulling manifests"); with other names, columns may not be aligned.
 fn width(cell: &str) -> usize {
     cell.chars().count()
 }

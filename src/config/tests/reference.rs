@@ -129,7 +129,7 @@ fn the_reference_in_the_documentation_is_what_the_readers_say() {
     assert!(
         reference == written,
         "docs/configuration.md is not what the readers say; the first difference: {wrong:#?}\n\
-         To write it: STOCKTAKE_WRITE_DOCS=1 cargo nextest run --all-features the_reference_in_the_documentation"
+         To write it: STOCKTAKE_WRITE_DOCS=1 cargo test --workspace --all-features --lib the_reference_in_the_documentation"
     );
 }
 

@@ -239,7 +239,7 @@ fn robot_names_are_checked_before_any_request() {
         ("harbor", "robot", Some("Harbor's robots are named")),
         ("harbor", "robot$$x", Some("Harbor's robots are named")),
         ("ecr", "AWS", None),
-        ("ecr", "aws", Some("Amazon takes one user name alone")),
+        ("ecr", "aws", Some("Amazon accepts only one user name")),
         ("distribution", "a/b", None),
     ] {
         let notes = notes_at("https://r.example", &format!("    kind: {kind}\n{}", login(name)));

@@ -190,7 +190,7 @@ fn rooms_do_not_name_crates_they_must_not_know() {
 }
 
 #[test]
-fn only_the_switchboard_names_concrete_sinks() {
+fn only_the_list_of_kinds_names_concrete_sinks() {
     let sinks = concrete_sinks();
     for (room, files) in rooms() {
         for (path, code) in files {

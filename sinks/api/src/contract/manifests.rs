@@ -1,4 +1,4 @@
-//! Rows of table `manifests` to try a sink with: nested, with nulls, empty lists and nasty texts. No sink in sight.
+//! Rows of table `manifests` for the suite: nested, with nulls, empty lists and difficult texts.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// Manifests of one repository.
 const PER_REPOSITORY: usize = 4;
 
-/// What the row of a number is.
+/// The kind of manifest in a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RowKind {
     Image,
@@ -39,7 +39,7 @@ fn kind(row: usize) -> RowKind {
 /// neither, and empty lists of both.
 ///
 /// # Panics
-/// Only if the schema of the table and this function part ways.
+/// Only if this function does not fit the schema of the table.
 pub fn manifests(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
     let names = names(count.div_ceil(PER_REPOSITORY));
     let rows = names.len() * PER_REPOSITORY;

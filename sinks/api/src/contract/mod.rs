@@ -1,7 +1,7 @@
-//! The suite that every sink runs in its own tests: what [`Sink`] promises, checked through a reader's eyes.
+//! The test suite for sinks: it checks the promises of [`Sink`] by reading what a sink wrote.
 //!
-//! A sink brings a [`Harness`] and calls [`run`]. There are no switches to leave a check out. Nothing here needs a
-//! runtime of its own; the sink's test brings the one that the sink needs.
+//! A test of a sink has a [`Harness`] and calls [`run`]. No check can be left out. The test also has the runtime that the
+//! sink needs.
 
 mod checks;
 mod manifests;
@@ -20,20 +20,20 @@ use crate::{Sink, SnapshotId, Table};
 pub use manifests::manifests;
 pub use rows::{id, record, repositories, snapshot, snapshot_of, tables, tags};
 
-/// One target of a sink, as a sink's test sees it from both sides.
+/// One target of a sink: the sink writes to it, and the suite reads from it.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// The sink as a freshly started process builds it. Every call gives a view of one and the same target.
+    /// The sink as a new process builds it. Every call is for the same target.
     async fn open(&self) -> Arc<dyn Sink>;
 
-    /// Every snapshot that a reader of the target finds, read back from the target and not from a sink's memory.
+    /// Every snapshot that a reader of the target finds. Read from the target, not from the memory of a sink.
     async fn visible(&self) -> Vec<Visible>;
 
-    /// Leaves behind what a process killed while it published `id` leaves, wherever the sink may leave something.
+    /// Creates everything that a process may leave which was killed while it published `id`.
     async fn plant_leftovers(&self, id: &SnapshotId);
 
-    /// Names of everything at the target that belongs to no visible snapshot: hidden files, dangling uploads,
-    /// staging tables, and data without its commit.
+    /// Names of everything at the target that belongs to no visible snapshot: hidden files, unfinished uploads, staging
+    /// tables, and data without a commit.
     async fn leftovers(&self) -> Vec<String>;
 }
 
@@ -42,12 +42,12 @@ pub trait Harness: Send + Sync {
 pub struct Visible {
     /// [`SnapshotId`] as displayed: run id and generation.
     pub id: String,
-    /// The rows of each table that is there, in the order in which they stand. A table without rows is left out only
-    /// where the target cannot show one.
+    /// The rows of each table, in the order of the target. An empty table may be left out only if the target cannot show
+    /// empty tables.
     pub tables: BTreeMap<Table, Vec<RecordBatch>>,
 }
 
-/// Runs every check; `make` gives a new, empty target each time.
+/// Runs every check. `make` returns a new, empty target for each.
 ///
 /// # Panics
 /// If the sink breaks a promise; the message begins with the name of the check.
@@ -69,7 +69,7 @@ pub async fn run<H: Harness>(make: impl Fn() -> H) {
 /// A batch that a reader of text decoded by [`crate::offset_schema`], with the columns of [`Table::schema`] again.
 ///
 /// # Panics
-/// If the columns are others.
+/// If the columns differ.
 pub fn as_written(batch: &RecordBatch) -> RecordBatch {
     utc_times(batch).expect("columns of the table's schema")
 }

@@ -1,4 +1,4 @@
-//! Snapshots to try a sink with, nulls, empty lists and nasty texts among their rows. No sink in sight.
+//! Snapshots for the suite. Their rows have nulls, empty lists and difficult texts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta};
 use super::manifests::manifests;
 use crate::{MemoryRows, Rows, RunError, RunRecord, Snapshot, SnapshotId, Table, Trigger, Verdict};
 
-/// Names that break careless quoting, escaping and paths. Registries answer some of these.
+/// Names that break careless quoting, escaping and paths. Registries return some of these.
 pub(super) const NASTY: &[&str] = &[
     "'; DROP TABLE repositories; --",
     "\"quoted\", with comma",
@@ -72,10 +72,10 @@ pub fn record(id: &SnapshotId, verdict: Verdict, rows_repositories: u64) -> RunR
     }
 }
 
-/// At least `count` repositories, sorted, nulls and nasty names among them, in several batches.
+/// At least `count` repositories, sorted, some with nulls and difficult names, in several batches.
 ///
 /// # Panics
-/// Only if the schema of the table and this function part ways.
+/// Only if this function does not fit the schema of the table.
 pub fn repositories(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
     let names = names(count);
     let rows = names.len();
@@ -96,7 +96,7 @@ pub fn repositories(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
 /// At least `count` tags of some of these repositories, sorted, in several batches; some point nowhere.
 ///
 /// # Panics
-/// Only if the schema of the table and this function part ways.
+/// Only if this function does not fit the schema of the table.
 pub fn tags(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
     // In bytewise order, as rows of a sealed table are.
     let tags = ["+cmd|' /C calc'!A0", "1.0", "latest"];
@@ -117,7 +117,7 @@ pub fn tags(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
     in_batches(Table::Tags, columns)
 }
 
-/// At least `count` names, sorted, nasty ones among them.
+/// At least `count` names, sorted, some of them difficult.
 pub(super) fn names(count: usize) -> Vec<String> {
     let plain = (0..count.saturating_sub(NASTY.len())).map(|i| format!("library/image-{i:06}"));
     let mut names: Vec<String> = NASTY.iter().map(|&n| n.to_owned()).chain(plain).collect();

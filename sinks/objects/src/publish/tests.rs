@@ -197,7 +197,7 @@ async fn two_formats_do_not_share_a_target() {
     sink(root.path(), Lines).publish(&complete(0)).await.unwrap();
     let error = sink(root.path(), Other).publish(&complete(0)).await.unwrap_err();
     assert_eq!(error.kind(), SinkErrorKind::Invalid);
-    assert!(error.to_string().ends_with("give each sink a target of its own"), "{error}");
+    assert!(error.to_string().ends_with("give each sink its own target"), "{error}");
 }
 
 #[test]
