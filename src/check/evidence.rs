@@ -1,4 +1,4 @@
-//! What the rules look at: everything that was seen, as plain data.
+//! The plain data that the rules read: the configuration, the requests with their responses, and the failures.
 
 use crate::error_chain::chain;
 use crate::registry::Auth;
@@ -6,7 +6,7 @@ use crate::registry::KnownCause;
 use crate::registry::RegistryError;
 use crate::registry::RegistryKind;
 use crate::registry::RegistrySettings;
-use crate::registry::Step as At;
+use crate::registry::Step as ClientStep;
 use crate::registry::api::ApiLogin;
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
@@ -15,73 +15,73 @@ use crate::registry::examine::Reply;
 use crate::registry::examine::TokenFacts;
 use crate::run::Plan;
 
-use super::report::{Severity, Step};
+use super::report::{CheckStep, Severity};
 
-/// All that is known when the rules are asked: before anything was sent, and again at the end.
+/// What is known about a registry. The rules read it before anything is sent, and again at the end.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// Whether the configuration itself says that this is Quay.
+    /// Whether the registry is Quay according to the configuration or its URL.
     pub is_quay: bool,
-    /// The user name, where one is configured.
+    /// The configured user name.
     pub username: Option<String>,
-    /// With what the names are asked for.
-    pub login: Login,
-    /// Whether an empty list is accepted.
+    /// The login with which the names are requested.
+    pub login: DiscoveryLogin,
+    /// Whether an empty list of names is accepted.
     pub allow_empty: bool,
-    /// The scopes that are configured.
+    /// The configured scopes.
     pub scopes: Vec<String>,
-    /// What went over the wire.
+    /// All requests with their responses.
     pub exchanges: Vec<Exchange>,
-    /// What failed; of the registry, at most one in a row of steps.
-    pub failures: Vec<Failure>,
-    /// How many names the first page has, readable or not.
+    /// The failures. Of consecutive steps of the registry, only the first failure is here.
+    pub failures: Vec<StepFailure>,
+    /// The number of names on the first page, including invalid ones.
     pub names: Option<u64>,
-    /// The registry's kind and how that is known.
+    /// The kind of the registry, and how the kind is known.
     pub kind: Option<(RegistryKind, &'static str)>,
 }
 
-/// With what the names of repositories are asked for.
+/// The login with which the names of repositories are requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Login {
-    /// Credentials or a token.
+pub enum DiscoveryLogin {
+    /// Credentials or a token are configured.
     Configured,
-    /// Nothing, and the registry may need nothing.
+    /// No login is configured. The registry may not need one.
     None,
-    /// Nothing, of an API that lists by owner and so knows accounts.
+    /// No login is configured, but the names come from an API that lists by owner, so it has accounts.
     NoneForApi,
 }
 
-/// A step that failed, and what the client made of it.
+/// A failed step with the error of the client.
 #[derive(Clone, Debug)]
-pub struct Failure {
-    /// The step to blame.
-    pub step: Step,
-    /// What happened, in one line.
+pub struct StepFailure {
+    /// The step that caused the failure.
+    pub step: CheckStep,
+    /// What happened, in one line of text.
     pub symptom: String,
-    /// The cause, where it is a known one.
+    /// The cause, if it is a known one.
     pub finding: Option<KnownCause>,
-    /// The kind.
+    /// The stable code of the error.
     pub code: &'static str,
-    /// What a run would print.
+    /// The remedy that a run prints.
     pub remedy: String,
-    /// How bad it is.
+    /// How severe the failure is.
     pub severity: Severity,
 }
 
 impl Evidence {
-    /// What is known from the configuration alone.
+    /// What is known from the plan of a run, before anything is sent.
     pub fn of_plan(plan: &Plan) -> Self {
         let api = plan.discovery.login();
         let settings = Self::of_settings(&plan.registry);
         let login = match api {
-            Some(ApiLogin::Anonymous) => Login::NoneForApi,
+            Some(ApiLogin::Anonymous) => DiscoveryLogin::NoneForApi,
             Some(ApiLogin::Challenged) | None => settings.login,
-            Some(_) => Login::Configured,
+            Some(_) => DiscoveryLogin::Configured,
         };
         Self { login, allow_empty: plan.judge.allow_empty, ..settings }
     }
 
-    /// What is known from the settings of the registry alone.
+    /// What is known from the settings of the registry.
     pub fn of_settings(settings: &RegistrySettings) -> Self {
         let login = match &settings.auth {
             Auth::Token(login) => login.as_ref(),
@@ -92,7 +92,7 @@ impl Evidence {
         Self {
             is_quay: settings.kind.or_else(|| RegistryKind::of_url(&settings.url)) == Some(RegistryKind::Quay),
             username: login.map(|login| login.username.clone()),
-            login: if is_anonymous { Login::None } else { Login::Configured },
+            login: if is_anonymous { DiscoveryLogin::None } else { DiscoveryLogin::Configured },
             allow_empty: false,
             scopes: settings.scope.clone(),
             exchanges: Vec::new(),
@@ -102,68 +102,69 @@ impl Evidence {
         }
     }
 
-    /// The exchanges of one kind, in order.
+    /// The exchanges with one purpose, in order.
     pub fn about(&self, about: ExchangePurpose) -> impl DoubleEndedIterator<Item = &Exchange> {
         self.exchanges.iter().filter(move |exchange| exchange.about == about)
     }
 
-    /// What `/v2/` answered to nobody.
+    /// The response to `/v2/` without credentials.
     pub fn ping(&self) -> Option<&Reply> {
         self.about(ExchangePurpose::Ping).next()?.answer()
     }
 
-    /// The tokens that were got, in order, each with the exchange that brought it.
+    /// The tokens received, in order, each with its exchange.
     pub fn tokens(&self) -> impl DoubleEndedIterator<Item = (&Exchange, &TokenFacts)> {
         self.about(ExchangePurpose::Token).filter_map(|exchange| Some((exchange, exchange.answer()?.token.as_ref()?)))
     }
 
-    /// The last offer of a scheme, by whomever.
+    /// The last challenge with this scheme, from any server.
     pub fn offer(&self, scheme: &str) -> Option<&Offer> {
         self.exchanges.iter().rev().find_map(|exchange| exchange.answer()?.offers(scheme))
     }
 
-    /// Whether something is known to be wrong with the list of names itself.
+    /// Whether the request for the list of names failed.
     pub fn list_failed(&self) -> bool {
-        self.failures.iter().any(|failure| failure.step == Step::Page)
+        self.failures.iter().any(|failure| failure.step == CheckStep::Page)
     }
 
     /// The failure with this cause.
-    pub fn failure(&self, rule: &str) -> Option<&Failure> {
+    pub fn failure(&self, rule: &str) -> Option<&StepFailure> {
         self.failures.iter().find(|failure| failure.finding.as_ref().is_some_and(|finding| finding.id() == rule))
     }
 }
 
-impl Failure {
-    /// A client's error. It is told at the step that is to blame, which need not be the one that noticed.
+impl StepFailure {
+    /// The failure for an error of the client. Its step is the one that caused the error, which may differ from the one in which
+    /// the error occurred.
     pub fn of(error: &RegistryError) -> Self {
         let (finding, fault) = (error.known_cause(), error.fault());
         let step = match error.step() {
-            At::Setup => Step::Configuration,
-            At::Tags(_) | At::Manifest(_) | At::Config(_) => Step::Tags,
+            ClientStep::Setup => CheckStep::Configuration,
+            ClientStep::Tags(_) | ClientStep::Manifest(_) | ClientStep::Config(_) => CheckStep::Tags,
             at => to_blame(finding.as_ref()).unwrap_or(match at {
-                At::Ping if fault.is_authentication() => Step::Login,
-                At::Ping => Step::Ping,
-                At::Token => Step::Login,
-                _ => Step::Page,
+                ClientStep::Ping if fault.is_authentication() => CheckStep::Login,
+                ClientStep::Ping => CheckStep::Ping,
+                ClientStep::Token => CheckStep::Login,
+                _ => CheckStep::Page,
             }),
         };
         let severity = match step {
-            Step::Configuration => Severity::Configuration,
+            CheckStep::Configuration => Severity::Configuration,
             _ if fault.is_authentication() => Severity::Authentication,
             _ => Severity::Failed,
         };
         Self { step, symptom: chain(error), finding, code: fault.as_str(), remedy: error.remedy(), severity }
     }
 
-    /// A known cause that no error tells.
-    pub fn known(step: Step, finding: KnownCause, symptom: String) -> Self {
+    /// The failure for a known cause without an error of the client.
+    pub fn known(step: CheckStep, finding: KnownCause, symptom: String) -> Self {
         let (code, remedy) = (finding.id(), finding.remedy());
         Self { step, symptom, finding: Some(finding), code, remedy, severity: Severity::Failed }
     }
 }
 
-/// The step at which a cause is told, wherever it was noticed.
-fn to_blame(finding: Option<&KnownCause>) -> Option<Step> {
+/// The step at which a cause is reported, whichever step detected it.
+fn to_blame(finding: Option<&KnownCause>) -> Option<CheckStep> {
     match finding? {
         KnownCause::BasicOnApi
         | KnownCause::RobotName
@@ -173,9 +174,9 @@ fn to_blame(finding: Option<&KnownCause>) -> Option<Step> {
         | KnownCause::NoIdentity
         | KnownCause::LoginWanted
         | KnownCause::TokenLifetime
-        | KnownCause::RealmElsewhere { .. } => Some(Step::Login),
+        | KnownCause::RealmElsewhere { .. } => Some(CheckStep::Login),
         KnownCause::ScopeUnreadable { .. } | KnownCause::MissingPermission { .. } | KnownCause::CatalogScope { .. } => {
-            Some(Step::Scope)
+            Some(CheckStep::Scope)
         }
         _ => None,
     }

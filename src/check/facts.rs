@@ -1,21 +1,24 @@
-//! What was seen at a step, put into words.
+//! Turns what was observed at a step into [`Fact`]s, which are texts for the report.
 
 use chrono::DateTime;
 
 use super::evidence::Evidence;
-use super::report::Fact;
+use super::report::{Fact, lifetime_source};
 use crate::registry::Auth;
+use crate::registry::KnownCause;
 use crate::registry::Page;
 use crate::registry::RegistrySettings;
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::Handshake;
-use crate::registry::examine::LifetimeSource;
 use crate::registry::examine::TokenFacts;
 use crate::registry::shown;
 use crate::run::Plan;
 
-/// Names and settings; of secrets, where they are kept.
+/// The name of a fact that turns a successful step into a note.
+pub(super) const WARNING: &str = "warning";
+
+/// Names and settings. Of secrets, only where they are stored.
 pub(super) fn settings(plan: &Plan) -> Vec<Fact> {
     let settings = &plan.registry;
     let (kind, login, source) = match &settings.auth {
@@ -33,18 +36,19 @@ pub(super) fn settings(plan: &Plan) -> Vec<Fact> {
     facts.extend(source.map(|source| Fact::new("secret in", source.to_string())));
     facts.extend(settings.service.as_deref().map(|service| Fact::new("service", shown(service))));
     facts.extend((!settings.scope.is_empty()).then(|| Fact::new("scope", shown(&settings.scope.join(" ")))));
-    facts.extend(person(settings));
+    facts.extend(not_a_robot(settings));
     let sinks: Vec<_> = plan.sinks.iter().map(|(name, _)| name.as_str()).collect();
     facts.push(Fact::new("sinks", if sinks.is_empty() { "none".to_owned() } else { sinks.join(", ") }));
     facts
 }
 
-/// On Quay, a name without `+` is a person's, or a robot's written wrongly; `$oauthtoken` and its like are neither.
-fn person(settings: &RegistrySettings) -> Option<Fact> {
+/// On Quay, a name without `+` belongs to a person, or is the name of a robot account with a mistake. Names such as
+/// `$oauthtoken` are neither.
+fn not_a_robot(settings: &RegistrySettings) -> Option<Fact> {
     let evidence = Evidence::of_settings(settings);
     let name = evidence.username.filter(|_| evidence.is_quay)?;
     let odd = !name.contains(['+', '/']) && !name.starts_with('$');
-    odd.then(|| Fact::new("beware", "a robot account is named `org+robot`; this is a person's name"))
+    odd.then(|| Fact::new(WARNING, KnownCause::RobotName.remedy()))
 }
 
 pub(super) fn handshake(seen: &Handshake) -> Vec<Fact> {
@@ -78,14 +82,14 @@ pub(super) fn ping(evidence: &Evidence) -> Vec<Fact> {
     facts
 }
 
-/// How the login went: the token that was got last, else the last answer to a request for one.
+/// The result of the login: the last token received, or else the last response to a token request.
 pub(super) fn login(evidence: &Evidence) -> Vec<Fact> {
     if let Some((exchange, token)) = evidence.tokens().next_back() {
         return [token_request(exchange), vec![Fact::new("status", "200")], self::token(exchange, token)].concat();
     }
     let asked = evidence.about(ExchangePurpose::Token).next_back();
     let mut facts = asked.map_or_else(Vec::new, token_request);
-    // Without a token endpoint, the credentials themselves were sent.
+    // Without a token endpoint, the credentials are sent to the registry itself.
     let sent = evidence.exchanges.iter().rev().find(|exchange| exchange.is_authorized());
     if asked.is_none() {
         facts.extend(sent.and_then(Exchange::authorization).map(|credentials| Fact::new("authorization", credentials)));
@@ -102,7 +106,7 @@ fn token_request(exchange: &Exchange) -> Vec<Fact> {
     facts
 }
 
-/// All that is told of a token, but for the token.
+/// Everything that is known of a token, without the token.
 pub(super) fn trace(exchange: &Exchange, token: &TokenFacts) -> Vec<Fact> {
     let claims = token.claims.as_ref();
     let mut facts = vec![Fact::new("token", format!("[cut, {} bytes]", token.bytes))];
@@ -113,14 +117,14 @@ pub(super) fn trace(exchange: &Exchange, token: &TokenFacts) -> Vec<Fact> {
 }
 
 fn token(exchange: &Exchange, token: &TokenFacts) -> Vec<Fact> {
-    let source = super::lifetime_source(token.source);
+    let source = lifetime_source(token.source);
     let mut facts = vec![
         Fact::new("fields", token.fields.join(", ")),
         Fact::new("lifetime", format!("{} s, {source}", token.lifetime.as_secs())),
     ];
     facts.extend(token.issued_at.as_ref().map(|at| Fact::new("issued_at", at)));
     let Some(claims) = &token.claims else {
-        facts.push(Fact::new("claims", "none that can be read: it is no JWT"));
+        facts.push(Fact::new("claims", "none: the token is not a JWT"));
         return facts;
     };
     let now = exchange.received_at.timestamp();
@@ -132,7 +136,7 @@ fn token(exchange: &Exchange, token: &TokenFacts) -> Vec<Fact> {
     facts
 }
 
-/// Whom a token is from and for.
+/// The subject, the audience and the access of a token.
 pub(super) fn claims(token: &TokenFacts) -> Vec<Fact> {
     let mut facts = claims_of(token);
     facts.extend(token.claims.as_ref().map(|claims| Fact::new("access", access(claims.access.as_deref()))));
@@ -141,7 +145,7 @@ pub(super) fn claims(token: &TokenFacts) -> Vec<Fact> {
 
 fn claims_of(token: &TokenFacts) -> Vec<Fact> {
     let Some(claims) = &token.claims else { return Vec::new() };
-    let sub = claims.sub.as_deref().map(|sub| if sub.is_empty() { "nobody" } else { sub });
+    let sub = claims.sub.as_deref().map(|sub| if sub.is_empty() { "anonymous" } else { sub });
     let mut facts: Vec<_> = sub.map(|sub| Fact::new("sub", sub)).into_iter().collect();
     facts.extend((!claims.aud.is_empty()).then(|| Fact::new("aud", claims.aud.join(", "))));
     facts
@@ -149,7 +153,7 @@ fn claims_of(token: &TokenFacts) -> Vec<Fact> {
 
 fn access(grants: Option<&[String]>) -> String {
     match grants {
-        None => "not told".to_owned(),
+        None => "not stated".to_owned(),
         Some([]) => "nothing".to_owned(),
         Some(grants) => grants.join(" "),
     }
@@ -159,12 +163,12 @@ fn in_words(unix: i64) -> String {
     DateTime::from_timestamp(unix, 0).map_or_else(|| unix.to_string(), |time| time.format("%H:%M:%SZ").to_string())
 }
 
-/// What was asked for at each request for a token, and what was granted.
+/// The scopes of each token request, and the access that the last token grants.
 pub(super) fn scope(evidence: &Evidence) -> Vec<Fact> {
     let asked = |exchange: &Exchange| {
         let scopes = exchange.asked("scope").collect::<Vec<_>>().join(" ");
         let scopes = if scopes.is_empty() { "no scope".to_owned() } else { scopes };
-        let status = exchange.status().map_or("no answer".to_owned(), |status| status.to_string());
+        let status = exchange.status().map_or("no response".to_owned(), |status| status.to_string());
         Fact::new("asked for", format!("{scopes}: {status}"))
     };
     let mut facts: Vec<_> = evidence.about(ExchangePurpose::Token).map(asked).collect();
@@ -191,21 +195,12 @@ pub(super) fn page(evidence: &Evidence, page: &Page) -> Vec<Fact> {
 
 fn order(page: &Page) -> &'static str {
     let names: Vec<&str> = page.names.iter().collect();
-    // distribution walks directories: `a/b` comes before `a-b`.
+    // The registry `distribution` lists directories in order: `a/b` comes before `a-b`.
     let by_path = |a: &&str, b: &&str| a.split('/').le(b.split('/'));
     match names.len() {
-        0 | 1 => "cannot be told",
+        0 | 1 => "unknown",
         _ if names.is_sorted() => "by name",
         _ if names.is_sorted_by(by_path) => "by path",
-        _ => "the server's own",
-    }
-}
-
-/// Who says how long a token lives.
-pub(super) const fn lifetime_source(source: LifetimeSource) -> &'static str {
-    match source {
-        LifetimeSource::Stated => "expires_in",
-        LifetimeSource::Claimed => "the token's own exp",
-        LifetimeSource::Assumed => "assumed: nobody says",
+        _ => "other",
     }
 }

@@ -1,11 +1,11 @@
-//! Does the steps, one after the other, and leaves out those that make no sense any more.
+//! Does the steps in order, and skips those that are impossible after a failure.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::evidence::{Evidence, Failure};
-use super::report::{Fact, Outcome, Severity, Step, StepReport};
+use super::evidence::{Evidence, StepFailure};
+use super::report::{CheckStep, Fact, Severity, StepOutcome, StepReport};
 use super::{facts, rules};
 use crate::discovery;
 use crate::error_chain::chain;
@@ -16,59 +16,66 @@ use crate::registry::examine::NoConnection;
 use crate::registry::{Auth, Fault, KnownCause, Page, RegistryError};
 use crate::run::Plan;
 
-/// Bound on a sink's dry write.
-const SINK: Duration = Duration::from_secs(30);
+/// The timeout of a dry write in a sink.
+const SINK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most monitored repositories that are asked for their tags: a person waits for the answer.
+/// The maximum number of monitored repositories whose tags are requested, because a person waits for the result.
 const MOST_MONITORED: usize = 20;
 
-/// The steps done so far, and what was seen.
+/// The steps that are done, and what is known so far.
 #[derive(Debug)]
-pub(super) struct Performance<'a> {
+pub(super) struct CheckRun<'a> {
     plan: &'a Plan,
     pub(super) evidence: Evidence,
     pub(super) steps: Vec<StepReport>,
-    /// Monitored repositories whose tags could be listed.
+    /// The number of monitored repositories whose tags could be listed.
     monitored_read: usize,
 }
 
-/// What follows cannot be done; why was said.
+/// The next steps are impossible. The reason is recorded already.
 struct Stopped;
 
-impl<'a> Performance<'a> {
+impl<'a> CheckRun<'a> {
     pub(super) async fn of(plan: &'a Plan) -> Self {
         let evidence = Evidence::of_plan(plan);
-        let mut performance = Self { plan, evidence, steps: Vec::new(), monitored_read: 0 };
-        let stopped = performance.registry().await.is_err();
-        performance.skip_rest(stopped);
-        performance.sinks().await;
-        performance
+        let mut run = Self { plan, evidence, steps: Vec::new(), monitored_read: 0 };
+        let stopped = run.registry().await.is_err();
+        run.skip_rest(stopped);
+        run.sinks().await;
+        run
     }
 
     async fn registry(&mut self) -> Result<(), Stopped> {
         let begun = Instant::now();
         let seen = facts::settings(self.plan);
         if !rules::diagnose(&self.evidence).is_empty() {
-            self.note_step(Step::Configuration, Outcome::Failed, begun.elapsed(), seen, Severity::Configuration);
+            self.note_step(
+                CheckStep::Configuration,
+                StepOutcome::Failed,
+                begun.elapsed(),
+                seen,
+                Severity::Configuration,
+            );
             return Err(Stopped);
         }
         let examination = match Examination::new(self.plan.registry.clone()) {
             Ok(examination) => examination,
-            Err(error) => return self.fail(begun.elapsed(), seen, Failure::of(&error)),
+            Err(error) => return self.fail(begun.elapsed(), seen, StepFailure::of(&error)),
         };
-        let outcome = if seen.iter().any(|fact| fact.what == "beware") { Outcome::Note } else { Outcome::Ok };
-        self.note_step(Step::Configuration, outcome, begun.elapsed(), seen, Severity::Good);
+        let outcome =
+            if seen.iter().any(|fact| fact.what == facts::WARNING) { StepOutcome::Note } else { StepOutcome::Ok };
+        self.note_step(CheckStep::Configuration, outcome, begun.elapsed(), seen, Severity::Good);
         self.connection(&examination).await?;
         let conversed = self.conversation(&examination).await;
         self.evidence.exchanges = examination.exchanges();
         conversed
     }
 
-    /// DNS, TCP and TLS. Behind a proxy they need not work from here: nothing is concluded from them.
+    /// DNS, TCP and TLS. With a proxy, these steps are skipped, because they may be impossible from this machine.
     async fn connection(&mut self, examination: &Examination) -> Result<(), Stopped> {
         if let Some(variable) = examination.proxy() {
-            let why = format!("${variable} is set: a proxy may do this for us");
-            for step in [Step::Dns, Step::Tcp, Step::Tls] {
+            let why = format!("${variable} is set: a proxy may do this step");
+            for step in [CheckStep::Dns, CheckStep::Tcp, CheckStep::Tls] {
                 self.skip(step, &why);
             }
             return Ok(());
@@ -76,53 +83,53 @@ impl<'a> Performance<'a> {
         let begun = Instant::now();
         let addresses = match examination.resolve().await {
             Ok(addresses) => addresses,
-            Err(error) => return self.no_connection(Step::Dns, begun.elapsed(), &error),
+            Err(error) => return self.no_connection(CheckStep::Dns, begun.elapsed(), &error),
         };
         let found = addresses.iter().map(|address| Fact::new("address", address.ip().to_string())).collect();
-        self.good(Step::Dns, begun.elapsed(), found);
+        self.good(CheckStep::Dns, begun.elapsed(), found);
 
         let begun = Instant::now();
         let address = match examination.connect(&addresses).await {
             Ok(address) => address,
-            Err(error) => return self.no_connection(Step::Tcp, begun.elapsed(), &error),
+            Err(error) => return self.no_connection(CheckStep::Tcp, begun.elapsed(), &error),
         };
-        self.good(Step::Tcp, begun.elapsed(), vec![Fact::new("connected to", address.to_string())]);
+        self.good(CheckStep::Tcp, begun.elapsed(), vec![Fact::new("connected to", address.to_string())]);
 
         if self.plan.registry.url.scheme() != "https" {
-            self.skip(Step::Tls, "the url is http: nothing is encrypted");
+            self.skip(CheckStep::Tls, "the url is http: the connection is not encrypted");
             return Ok(());
         }
         let begun = Instant::now();
         match examination.handshake(address).await {
-            Err(error) => self.fail(begun.elapsed(), Vec::new(), Failure::of(&error)),
+            Err(error) => self.fail(begun.elapsed(), Vec::new(), StepFailure::of(&error)),
             Ok(seen) => {
                 let told = facts::handshake(&seen);
                 if let Some((finding, why)) = seen.refused {
-                    return self.fail(begun.elapsed(), told, Failure::known(Step::Tls, finding, why));
+                    return self.fail(begun.elapsed(), told, StepFailure::known(CheckStep::Tls, finding, why));
                 }
-                let outcome = if seen.insecure { Outcome::Note } else { Outcome::Ok };
-                self.note_step(Step::Tls, outcome, begun.elapsed(), told, Severity::Good);
+                let outcome = if seen.insecure { StepOutcome::Note } else { StepOutcome::Ok };
+                self.note_step(CheckStep::Tls, outcome, begun.elapsed(), told, Severity::Good);
                 Ok(())
             }
         }
     }
 
-    fn no_connection(&mut self, step: Step, took: Duration, error: &NoConnection) -> Result<(), Stopped> {
-        let finding = if step == Step::Dns { KnownCause::UnknownHost } else { KnownCause::Unreachable };
-        self.fail(took, Vec::new(), Failure::known(step, finding, chain(error)))
+    fn no_connection(&mut self, step: CheckStep, took: Duration, error: &NoConnection) -> Result<(), Stopped> {
+        let finding = if step == CheckStep::Dns { KnownCause::UnknownHost } else { KnownCause::Unreachable };
+        self.fail(took, Vec::new(), StepFailure::known(step, finding, chain(error)))
     }
 
-    /// Everything over HTTP.
+    /// All steps that use HTTP.
     async fn conversation(&mut self, examination: &Examination) -> Result<(), Stopped> {
         let begun = Instant::now();
         let answered = examination.ping().await;
         self.evidence.exchanges = examination.exchanges();
         let seen = facts::ping(&self.evidence);
         if let Err(error) = answered {
-            let failure = Failure { step: Step::Ping, ..Failure::of(&error) };
+            let failure = StepFailure { step: CheckStep::Ping, ..StepFailure::of(&error) };
             return self.fail(begun.elapsed(), seen, failure);
         }
-        self.good(Step::Ping, begun.elapsed(), seen);
+        self.good(CheckStep::Ping, begun.elapsed(), seen);
 
         let begun = Instant::now();
         let source = discovery::of(&self.plan.discovery, examination.client());
@@ -131,45 +138,45 @@ impl<'a> Performance<'a> {
         let took = begun.elapsed();
         let page = match first {
             Some(Ok(page)) => page,
-            Some(Err(error)) => return self.refused(took, Failure::of(&error)),
+            Some(Err(error)) => return self.refused(took, StepFailure::of(&error)),
             None => {
-                self.skip(Step::Page, "the source of names has no page");
+                self.skip(CheckStep::Page, "the source of names has no page");
                 return Err(Stopped);
             }
         };
         self.evidence.names = Some(page.names.len() as u64 + page.invalid_count);
         self.evidence.kind = examination.kind();
-        // Names of another source say nothing of the login here: the tags will.
-        let untold = self.evidence.about(ExchangePurpose::Catalog).next().is_none();
-        if !untold {
-            self.entered();
+        // If the names come from another source, only the requests for tags show whether the login works.
+        let is_login_open = self.evidence.about(ExchangePurpose::Catalog).next().is_none();
+        if !is_login_open {
+            self.login_and_scope_done();
         }
         let unseen = self.first_page(took, &page)?;
-        let read = self.tags(examination, &page, untold).await;
+        let read = self.tags(examination, &page, is_login_open).await;
         if let Some(severity) = unseen {
             self.monitored_alone(took, &page, severity);
         }
         self.evidence.kind = examination.kind();
         let was_let_in = read.is_ok() || self.evidence.tokens().next().is_some();
-        if untold && was_let_in && !self.steps.iter().any(|done| done.step == Step::Login) {
-            self.entered();
+        if is_login_open && was_let_in && !self.steps.iter().any(|done| done.step == CheckStep::Login) {
+            self.login_and_scope_done();
         }
         read
     }
 
-    /// The first page was refused, or the way to it was: told at the step to blame.
-    fn refused(&mut self, took: Duration, failure: Failure) -> Result<(), Stopped> {
+    /// Records that the first page, or a request before it, failed. The failure is reported at the step that caused it.
+    fn refused(&mut self, took: Duration, failure: StepFailure) -> Result<(), Stopped> {
         let seen = match failure.step {
-            Step::Ping => facts::ping(&self.evidence),
-            Step::Login => facts::login(&self.evidence),
-            Step::Scope => {
+            CheckStep::Ping => facts::ping(&self.evidence),
+            CheckStep::Login => facts::login(&self.evidence),
+            CheckStep::Scope => {
                 self.login_done();
                 facts::scope(&self.evidence)
             }
-            Step::Page => {
-                // An API has a login of its own.
+            CheckStep::Page => {
+                // An API has its own login, so its page says nothing about the login at the registry.
                 if self.evidence.about(ExchangePurpose::Catalog).next().is_some() {
-                    self.entered();
+                    self.login_and_scope_done();
                 }
                 Vec::new()
             }
@@ -178,14 +185,14 @@ impl<'a> Performance<'a> {
         self.fail(took, seen, failure)
     }
 
-    /// Login and scope, where both went well.
-    fn entered(&mut self) {
+    /// Records that login and scope succeeded.
+    fn login_and_scope_done(&mut self) {
         self.login_done();
         let scopes = facts::scope(&self.evidence);
         if self.evidence.tokens().next().is_none() {
-            self.skip(Step::Scope, "no token was needed");
+            self.skip(CheckStep::Scope, "no token was needed");
         } else {
-            self.good(Step::Scope, Duration::ZERO, scopes);
+            self.good(CheckStep::Scope, Duration::ZERO, scopes);
         }
     }
 
@@ -193,65 +200,65 @@ impl<'a> Performance<'a> {
         let asked: Duration = self.evidence.about(ExchangePurpose::Token).map(|exchange| exchange.took).sum();
         if self.evidence.about(ExchangePurpose::Token).next().is_some() {
             let seen = facts::login(&self.evidence);
-            return self.good(Step::Login, asked, seen);
+            return self.good(CheckStep::Login, asked, seen);
         }
         let sent = self.evidence.exchanges.iter().find_map(Exchange::authorization).map(str::to_owned);
         match sent {
-            Some(credentials) => self.good(Step::Login, asked, vec![Fact::new("authorization", credentials)]),
+            Some(credentials) => self.good(CheckStep::Login, asked, vec![Fact::new("authorization", credentials)]),
             None if matches!(self.plan.registry.auth, Auth::None | Auth::Token(None)) => {
-                self.skip(Step::Login, "no credentials are configured");
+                self.skip(CheckStep::Login, "no credentials are configured");
             }
-            None => self.skip(Step::Login, "the registry asked for none"),
+            None => self.skip(CheckStep::Login, "the registry did not ask for credentials"),
         }
     }
 
-    /// The page is told. Where it lists nothing, and that is a failure unless monitored repositories can be read, it is
-    /// told after them: how severe it is then.
+    /// Records the page. Exception: the page lists nothing, and this is a failure unless monitored repositories can be read.
+    /// Then the page is recorded after them, and this function returns the severity of the failure.
     fn first_page(&mut self, took: Duration, page: &Page) -> Result<Option<Severity>, Stopped> {
         let seen = facts::page(&self.evidence, page);
         if let Some(failure) = shortfall(page) {
-            // A run goes on and has gaps: so do the steps after this one.
-            self.note_step(Step::Page, Outcome::Failed, took, seen, failure.severity);
+            // A run continues, and its inventory has gaps. So the next steps are done as well.
+            self.note_step(CheckStep::Page, StepOutcome::Failed, took, seen, failure.severity);
             self.evidence.failures.push(failure);
             return Ok(None);
         }
-        let unseen = rules::diagnose(&self.evidence).into_iter().find(|diagnosis| diagnosis.step == Step::Page);
+        let unseen = rules::diagnose(&self.evidence).into_iter().find(|diagnosis| diagnosis.step == CheckStep::Page);
         if let Some(unseen) = unseen {
             let is_failure = unseen.rule == KnownCause::NothingListed.id();
             let severity = if is_failure { Severity::Failed } else { Severity::Authentication };
             if !self.plan.walk.monitored.is_empty() {
                 return Ok(Some(severity));
             }
-            self.note_step(Step::Page, Outcome::Failed, took, seen, severity);
+            self.note_step(CheckStep::Page, StepOutcome::Failed, took, seen, severity);
             return Err(Stopped);
         }
-        let outcome = if page.names.is_empty() { Outcome::Note } else { Outcome::Ok };
-        self.note_step(Step::Page, outcome, took, seen, Severity::Good);
+        let outcome = if page.names.is_empty() { StepOutcome::Note } else { StepOutcome::Ok };
+        self.note_step(CheckStep::Page, outcome, took, seen, Severity::Good);
         Ok(None)
     }
 
-    /// A page that lists nothing: a run publishes the monitored repositories alone, if any of them can be read.
+    /// Records a page that lists nothing. If any monitored repository can be read, a run publishes the monitored ones.
     fn monitored_alone(&mut self, took: Duration, page: &Page, severity: Severity) {
         let seen = facts::page(&self.evidence, page);
         let (outcome, severity) =
-            if self.monitored_read > 0 { (Outcome::Note, Severity::Good) } else { (Outcome::Failed, severity) };
-        self.note_step(Step::Page, outcome, took, seen, severity);
+            if self.monitored_read > 0 { (StepOutcome::Note, Severity::Good) } else { (StepOutcome::Failed, severity) };
+        self.note_step(CheckStep::Page, outcome, took, seen, severity);
     }
 
-    /// The tags of the monitored repositories and of the first one that is listed. With the login `untold`, what is wrong
-    /// with it is told at its own step.
-    async fn tags(&mut self, examination: &Examination, page: &Page, untold: bool) -> Result<(), Stopped> {
+    /// The tags of the monitored repositories and of the first listed one. If `is_login_open`, a failed login is reported at the
+    /// step for the login.
+    async fn tags(&mut self, examination: &Examination, page: &Page, is_login_open: bool) -> Result<(), Stopped> {
         let plan = self.plan;
         let monitored = &plan.walk.monitored;
         let mut repositories: Vec<&str> = monitored.iter().take(MOST_MONITORED).map(String::as_str).collect();
         let is_monitored = |name: &&str| monitored.iter().any(|known| known.eq_ignore_ascii_case(name));
         repositories.extend(page.names.iter().next().filter(|name| !is_monitored(name)));
         if repositories.is_empty() {
-            self.skip(Step::Tags, "the page names no repository");
+            self.skip(CheckStep::Tags, "the page lists no repository");
             return Ok(());
         }
         let begun = Instant::now();
-        let (mut seen, mut outcome, mut failed) = (Vec::new(), Outcome::Ok, None);
+        let (mut seen, mut outcome, mut failed) = (Vec::new(), StepOutcome::Ok, None);
         for (at, repository) in repositories.into_iter().enumerate() {
             let listed = examination.tags(repository).await;
             self.evidence.exchanges = examination.exchanges();
@@ -262,20 +269,20 @@ impl<'a> Performance<'a> {
                     self.monitored_read += usize::from(at < monitored.len());
                 }
                 Err(error) if is_gone(&error, &self.evidence) => {
-                    // distribution lists a repository whose last tag has been deleted, and then does not know it.
+                    // The registry `distribution` lists a repository whose last tag has been deleted, and answers 404 for its tags.
                     let why = if at < monitored.len() {
-                        "none: it is not there"
+                        "none: the repository does not exist"
                     } else {
-                        "none: it is listed, and not there"
+                        "none: the repository is listed, but does not exist"
                     };
                     seen.push(Fact::new("tags", why));
-                    outcome = Outcome::Note;
+                    outcome = StepOutcome::Note;
                 }
                 Err(error) => {
-                    let (fault, failure) = (error.fault(), Failure::of(&error));
+                    let (fault, failure) = (error.fault(), StepFailure::of(&error));
                     seen.push(Fact::new("tags", fault.as_str()));
                     failed.get_or_insert(failure);
-                    // Nothing fares better with credentials that are refused, and they are not to be sent often.
+                    // Other repositories would be refused as well, and repeated wrong logins may lock the account.
                     if matches!(fault, Fault::CredentialsRejected | Fault::SecretUnreadable) {
                         break;
                     }
@@ -284,80 +291,90 @@ impl<'a> Performance<'a> {
         }
         match failed {
             None => {
-                self.note_step(Step::Tags, outcome, begun.elapsed(), seen, Severity::Good);
+                self.note_step(CheckStep::Tags, outcome, begun.elapsed(), seen, Severity::Good);
                 Ok(())
             }
-            Some(failure) if untold && matches!(failure.step, Step::Login | Step::Scope) => {
+            Some(failure) if is_login_open && matches!(failure.step, CheckStep::Login | CheckStep::Scope) => {
                 self.refused(begun.elapsed(), failure)
             }
-            Some(failure) => self.fail(begun.elapsed(), seen, Failure { step: Step::Tags, ..failure }),
+            Some(failure) => self.fail(begun.elapsed(), seen, StepFailure { step: CheckStep::Tags, ..failure }),
         }
     }
 
     async fn sinks(&mut self) {
         for (name, sink) in &self.plan.sinks {
             let begun = Instant::now();
-            let probed = timeout(SINK, sink.probe()).await;
+            let probed = timeout(SINK_TIMEOUT, sink.probe()).await;
             let (outcome, severity, evidence, failed) = match probed {
-                Ok(Ok(())) => {
-                    (Outcome::Ok, Severity::Good, vec![Fact::new("dry write", "done, and nothing left")], None)
-                }
+                Ok(Ok(())) => (
+                    StepOutcome::Ok,
+                    Severity::Good,
+                    vec![Fact::new("dry write", "succeeded; its files were removed")],
+                    None,
+                ),
                 Ok(Err(error)) => {
-                    (Outcome::Failed, Severity::Failed, Vec::new(), Some((chain(&error), error.kind().remedy())))
+                    (StepOutcome::Failed, Severity::Failed, Vec::new(), Some((chain(&error), error.kind().remedy())))
                 }
                 Err(_) => {
-                    let symptom = format!("no answer within {} s", SINK.as_secs());
-                    (Outcome::Failed, Severity::Failed, Vec::new(), Some((symptom, "look at the target")))
+                    let symptom = format!("no response within {} s", SINK_TIMEOUT.as_secs());
+                    (StepOutcome::Failed, Severity::Failed, Vec::new(), Some((symptom, "check the target of the sink")))
                 }
             };
             let diagnoses = failed.map(|(symptom, remedy)| rules::of_sink(symptom, remedy)).into_iter().collect();
-            let (step, subject, took) = (Step::Sink, Some(name.clone()), begun.elapsed());
+            let (step, subject, took) = (CheckStep::Sink, Some(name.clone()), begun.elapsed());
             self.steps.push(StepReport { step, subject, outcome, evidence, took, diagnoses, severity });
         }
     }
 
-    fn good(&mut self, step: Step, took: Duration, evidence: Vec<Fact>) {
-        self.note_step(step, Outcome::Ok, took, evidence, Severity::Good);
+    fn good(&mut self, step: CheckStep, took: Duration, evidence: Vec<Fact>) {
+        self.note_step(step, StepOutcome::Ok, took, evidence, Severity::Good);
     }
 
-    fn fail(&mut self, took: Duration, evidence: Vec<Fact>, failure: Failure) -> Result<(), Stopped> {
-        // A client that cannot be made, though the configuration was read: that step is redone as the one that failed.
+    fn fail(&mut self, took: Duration, evidence: Vec<Fact>, failure: StepFailure) -> Result<(), Stopped> {
+        // If the client cannot be created, the configuration step that succeeded is replaced by the failed one.
         self.steps.retain(|done| done.step != failure.step);
-        self.note_step(failure.step, Outcome::Failed, took, evidence, failure.severity);
+        self.note_step(failure.step, StepOutcome::Failed, took, evidence, failure.severity);
         self.evidence.failures.push(failure);
         Err(Stopped)
     }
 
-    fn skip(&mut self, step: Step, why: &str) {
+    fn skip(&mut self, step: CheckStep, why: &str) {
         let evidence = vec![Fact::new("why", why)];
-        self.note_step(step, Outcome::Skipped, Duration::ZERO, evidence, Severity::Good);
+        self.note_step(step, StepOutcome::Skipped, Duration::ZERO, evidence, Severity::Good);
     }
 
-    fn note_step(&mut self, step: Step, outcome: Outcome, took: Duration, evidence: Vec<Fact>, severity: Severity) {
+    fn note_step(
+        &mut self,
+        step: CheckStep,
+        outcome: StepOutcome,
+        took: Duration,
+        evidence: Vec<Fact>,
+        severity: Severity,
+    ) {
         let (subject, diagnoses) = (None, Vec::new());
         self.steps.push(StepReport { step, subject, outcome, evidence, took, diagnoses, severity });
     }
 
-    /// Adds the steps that were not done, so that every report has them all, in order.
+    /// Adds the steps that were not done, so that every report has all steps in order.
     fn skip_rest(&mut self, stopped: bool) {
-        let failed = self.steps.iter().find(|done| done.outcome == Outcome::Failed).map(|done| done.step.as_str());
+        let failed = self.steps.iter().find(|done| done.outcome == StepOutcome::Failed).map(|done| done.step.as_str());
         let why = failed.filter(|_| stopped).map_or("nothing to do".to_owned(), |step| format!("{step} failed"));
-        for step in Step::OF_REGISTRY {
+        for step in CheckStep::OF_REGISTRY {
             if !self.steps.iter().any(|done| done.step == step) {
                 self.skip(step, &why);
             }
         }
-        self.steps.sort_by_key(|done| Step::OF_REGISTRY.iter().position(|step| *step == done.step));
+        self.steps.sort_by_key(|done| CheckStep::OF_REGISTRY.iter().position(|step| *step == done.step));
     }
 }
 
-/// Why the list of names would not be whole.
-fn shortfall(page: &Page) -> Option<Failure> {
+/// Why the list of names would be incomplete.
+fn shortfall(page: &Page) -> Option<StepFailure> {
     let first = page.shortfalls.first()?;
     let finding = if first.code == "missing" { KnownCause::OwnerMissing } else { KnownCause::LoginUnproven };
     let told = page.shortfalls.iter().filter(|shortfall| shortfall.code == first.code);
     let symptom = told.map(|shortfall| shortfall.message.as_str()).collect::<Vec<_>>().join("; ");
-    Some(Failure::known(Step::Page, finding, symptom))
+    Some(StepFailure::known(CheckStep::Page, finding, symptom))
 }
 
 fn is_gone(error: &RegistryError, evidence: &Evidence) -> bool {

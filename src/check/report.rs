@@ -1,39 +1,39 @@
-//! What a check tells: steps, each with its outcome and evidence, and a diagnosis where one is known. Data, and its JSON.
+//! The result of a check as data and as JSON: the steps, each with its outcome, its evidence and its diagnoses.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stocktake_sink::RegistryName;
 
-use crate::registry::examine::{Exchange, TokenFacts};
+use crate::registry::examine::{Exchange, LifetimeSource, TokenFacts};
 
-/// The steps, in the order in which they are done.
+/// A step of a check. The variants are in the order in which the steps are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// Names and settings; nothing is sent.
+pub enum CheckStep {
+    /// Reads names and settings; sends nothing.
     Configuration,
-    /// The host's addresses.
+    /// Resolves the name of the host.
     Dns,
-    /// A connection.
+    /// Opens a connection.
     Tcp,
-    /// A handshake, and whether the certificate is trusted.
+    /// Does the TLS handshake and verifies the certificate.
     Tls,
-    /// `/v2/` without credentials.
+    /// Requests `/v2/` without credentials.
     Ping,
-    /// Credentials, or a token in return for them.
+    /// Sends the credentials, or exchanges them for a token.
     Login,
-    /// What the token is good for.
+    /// Compares the scopes that were requested with those that the token grants.
     Scope,
-    /// The first page of names.
+    /// Requests the first page of repository names.
     Page,
-    /// One repository's tags.
+    /// Requests the tags of the monitored repositories and of one listed repository.
     Tags,
-    /// A dry write in one sink.
+    /// Does a dry write in one sink.
     Sink,
 }
 
-impl Step {
-    /// Those that concern the registry.
+impl CheckStep {
+    /// The steps that concern the registry.
     pub const OF_REGISTRY: [Self; 9] = [
         Self::Configuration,
         Self::Dns,
@@ -46,7 +46,7 @@ impl Step {
         Self::Tags,
     ];
 
-    /// A stable word: `configuration`, `dns`, …
+    /// The stable name in reports: `configuration`, `dns`, …
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Configuration => "configuration",
@@ -65,19 +65,19 @@ impl Step {
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Well.
+pub enum StepOutcome {
+    /// The step succeeded.
     Ok,
-    /// Well, with something to know.
+    /// The step succeeded, and something about it is worth knowing.
     Note,
-    /// Badly.
+    /// The step failed.
     Failed,
-    /// It was not done; the evidence says why.
+    /// The step was not done; the evidence says why.
     Skipped,
 }
 
-impl Outcome {
-    /// A stable word: `ok`, `note`, `failed`, `skipped`.
+impl StepOutcome {
+    /// The stable name in reports: `ok`, `note`, `failed`, `skipped`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -88,86 +88,86 @@ impl Outcome {
     }
 }
 
-/// The worst thing to be said of a registry, from good to bad; what the exit code is made of.
+/// How severe a failure is, in ascending order. The exit code depends on the highest severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Every step that could be done went well.
+    /// No step failed.
     Good,
     /// A step failed.
     Failed,
-    /// A credential is to blame.
+    /// A step failed because of the credentials.
     Authentication,
-    /// The configuration is to blame.
+    /// A step failed because of the configuration.
     Configuration,
 }
 
-/// Something that was seen.
+/// An observation: a name and a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What it is.
+    /// What was observed.
     pub what: &'static str,
-    /// What was seen of it, fit to be shown.
+    /// The observed value; safe to display.
     pub seen: String,
 }
 
 impl Fact {
-    /// A fact.
+    /// Creates a fact.
     pub fn new(what: &'static str, seen: impl Into<String>) -> Self {
         Self { what, seen: seen.into() }
     }
 }
 
-/// What is wrong, why, and what to do about it.
+/// The symptom, the cause and the remedy of a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// A stable word for the rule that fired, or for the kind of failure where no rule knows it.
+    /// The stable name of the rule, or the code of the error if no rule recognises it.
     pub rule: &'static str,
-    /// The step that it explains.
-    pub step: Step,
-    /// What was met.
+    /// The step that this diagnosis explains.
+    pub step: CheckStep,
+    /// What happened.
     pub symptom: String,
-    /// What lies behind it.
+    /// Why it happened.
     pub cause: String,
     /// What to do.
     pub remedy: String,
-    /// What it is concluded from.
+    /// The observations from which the diagnosis was derived.
     pub evidence: Vec<Fact>,
 }
 
-/// One step, done or not.
+/// The result of one step, which may have been skipped.
 #[derive(Clone, Debug)]
 pub struct StepReport {
-    /// Which.
-    pub step: Step,
-    /// The sink, where it is one's.
+    /// The step.
+    pub step: CheckStep,
+    /// The name of the sink; none for other steps.
     pub subject: Option<String>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What was seen; of a step that was skipped, why.
+    /// How the step ended.
+    pub outcome: StepOutcome,
+    /// What was observed. For a skipped step, the reason.
     pub evidence: Vec<Fact>,
-    /// How long it took.
+    /// How long the step took.
     pub took: Duration,
-    /// What is wrong, where something is.
+    /// The diagnoses of this step; empty if nothing is wrong.
     pub diagnoses: Vec<Diagnosis>,
-    /// How bad a failure it is.
+    /// How severe the failure is; [`Severity::Good`] if the step did not fail.
     pub severity: Severity,
 }
 
-/// What was found out about one registry.
+/// The result of the check of one registry.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct CheckReport {
     /// The registry.
     pub registry: RegistryName,
     /// Its URL.
     pub url: String,
     /// The steps, in order.
     pub steps: Vec<StepReport>,
-    /// What went over the wire.
+    /// All requests with their responses.
     pub exchanges: Vec<Exchange>,
 }
 
-impl Report {
-    /// The worst of its steps.
+impl CheckReport {
+    /// The highest severity of all steps.
     pub fn severity(&self) -> Severity {
         self.steps.iter().map(|step| step.severity).max().unwrap_or(Severity::Good)
     }
@@ -177,7 +177,7 @@ impl Report {
         self.steps.iter().flat_map(|step| &step.diagnoses)
     }
 
-    /// See the room's documentation for the shape.
+    /// The JSON object that the documentation of [`check`](super) describes.
     pub fn to_json(&self, trace: bool) -> Value {
         let mut json = json!({
             "name": self.registry.as_str(),
@@ -258,14 +258,23 @@ fn token(token: &TokenFacts) -> Value {
         "expires_in": token.expires_in,
         "issued_at": token.issued_at,
         "lifetime_s": token.lifetime.as_secs(),
-        "lifetime_from": super::lifetime_source(token.source),
+        "lifetime_from": lifetime_source(token.source),
         "claims": claims,
     })
 }
 
-/// Pairs of a name and a value: a name may occur again.
+/// Pairs of a name and a value. A name may occur more than once.
 fn pairs(pairs: &[(String, String)]) -> Value {
     pairs.iter().map(|(name, value)| json!([name, value])).collect()
+}
+
+/// Where the lifetime of a token comes from.
+pub(super) const fn lifetime_source(source: LifetimeSource) -> &'static str {
+    match source {
+        LifetimeSource::Stated => "expires_in",
+        LifetimeSource::Claimed => "exp of the token",
+        LifetimeSource::Assumed => "assumed: not stated",
+    }
 }
 
 fn milliseconds(took: Duration) -> u64 {

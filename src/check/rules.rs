@@ -1,37 +1,37 @@
-//! The diagnosis table: each rule looks at the evidence and fires on its fault, and on no other. Pure.
+//! The table of rules. Each rule reads the evidence and recognises one problem. Rules have no side effects.
 //!
-//! Most causes are recognised by the client itself, which reads what a server said; a run's errors give the same
-//! remedies. The rest is seen only by whoever looks at the whole conversation: clocks, lifetimes, an empty page for
-//! nobody, a scope that was refused on the way.
+//! The client recognises most causes from the response of the server, so the errors of a run have the same remedies. The
+//! other causes follow only from several exchanges together: wrong clocks and lifetimes, an empty page for an anonymous
+//! caller, a configured scope that was refused.
 
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::TokenFacts;
 use crate::registry::{KnownCause, ScopeSet, shown};
 
-use super::evidence::{Evidence, Failure, Login};
-use super::report::{Diagnosis, Fact, Step};
+use super::evidence::{DiscoveryLogin, Evidence, StepFailure};
+use super::report::{CheckStep, Diagnosis, Fact};
 
-/// A clock is off, and a lifetime wrong, beyond this many seconds; servers themselves allow 30 to 60.
+/// A difference of clocks or lifetimes above this many seconds is a problem. Servers allow 30 to 60.
 const LEEWAY_S: i64 = 20;
 
-/// One rule.
+/// A rule that recognises one problem.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    /// Its stable name.
+pub struct DiagnosisRule {
+    /// The stable name of the rule, which is also the `id` of its [`KnownCause`].
     pub id: &'static str,
     look: fn(&Evidence) -> Option<Diagnosis>,
 }
 
 macro_rules! recognised {
     ($id:literal) => {
-        Rule { id: $id, look: |evidence| recognised(evidence, $id) }
+        DiagnosisRule { id: $id, look: |evidence| recognised(evidence, $id) }
     };
 }
 
 /// All rules.
-pub const RULES: [Rule; 28] = [
-    Rule { id: "robot_name", look: robot_name },
+pub const RULES: [DiagnosisRule; 28] = [
+    DiagnosisRule { id: "robot_name", look: robot_name },
     recognised!("unknown_host"),
     recognised!("unreachable"),
     recognised!("unknown_issuer"),
@@ -45,12 +45,12 @@ pub const RULES: [Rule; 28] = [
     recognised!("token_refused"),
     recognised!("login_wanted"),
     recognised!("wrong_service"),
-    Rule { id: "no_identity", look: no_identity },
-    Rule { id: "scope_not_granted", look: scope_not_granted },
-    Rule { id: "nothing_listed", look: nothing_listed },
-    Rule { id: "clock", look: clock },
-    Rule { id: "token_lifetime", look: token_lifetime },
-    Rule { id: "scope_unreadable", look: scope_unreadable },
+    DiagnosisRule { id: "no_identity", look: no_identity },
+    DiagnosisRule { id: "scope_not_granted", look: scope_not_granted },
+    DiagnosisRule { id: "nothing_listed", look: nothing_listed },
+    DiagnosisRule { id: "clock", look: clock },
+    DiagnosisRule { id: "token_lifetime", look: token_lifetime },
+    DiagnosisRule { id: "scope_unreadable", look: scope_unreadable },
     recognised!("missing_permission"),
     recognised!("catalog_scope"),
     recognised!("harbor_role"),
@@ -61,18 +61,18 @@ pub const RULES: [Rule; 28] = [
     recognised!("rate_limited"),
 ];
 
-/// What every rule says, in the order of the table.
+/// The diagnoses of all rules, in the order of the table.
 pub fn diagnose(evidence: &Evidence) -> Vec<Diagnosis> {
     RULES.iter().filter_map(|rule| (rule.look)(evidence)).collect()
 }
 
-/// What to say of a failure that no rule knows.
-pub(super) fn unknown(evidence: &Evidence, failure: &Failure) -> Diagnosis {
+/// The diagnosis of a failure that no rule recognises.
+pub(super) fn unknown(evidence: &Evidence, failure: &StepFailure) -> Diagnosis {
     Diagnosis {
         rule: failure.code,
         step: failure.step,
         symptom: failure.symptom.clone(),
-        cause: "not one of the known ones: see the symptom".to_owned(),
+        cause: "unknown; see the symptom".to_owned(),
         remedy: failure.remedy.clone(),
         evidence: conversation(evidence, failure.step),
     }
@@ -81,19 +81,19 @@ pub(super) fn unknown(evidence: &Evidence, failure: &Failure) -> Diagnosis {
 fn recognised(evidence: &Evidence, rule: &'static str) -> Option<Diagnosis> {
     let failure = evidence.failure(rule)?;
     let finding = failure.finding.as_ref()?;
-    // What follows the list says nothing of these.
+    // The exchanges after the list do not explain these causes.
     let is_of_list = matches!(finding, KnownCause::OwnerMissing | KnownCause::LoginUnproven);
     let evidence = if is_of_list { Vec::new() } else { conversation(evidence, failure.step) };
     Some(Diagnosis { symptom: failure.symptom.clone(), evidence, ..of(finding, failure.step) })
 }
 
-fn of(finding: &KnownCause, step: Step) -> Diagnosis {
+fn of(finding: &KnownCause, step: CheckStep) -> Diagnosis {
     let (symptom, evidence) = (String::new(), Vec::new());
     Diagnosis { rule: finding.id(), step, symptom, cause: finding.cause(), remedy: finding.remedy(), evidence }
 }
 
-/// A `/` stands in no account's name of Quay: nothing is sent. A name without `+` may be a person's, and is only told of
-/// once it has been refused.
+/// No account name on Quay has a `/`, so nothing is sent then. A name without `+` may belong to a person, so it is reported only
+/// if the registry refuses it.
 fn robot_name(evidence: &Evidence) -> Option<Diagnosis> {
     let refused = recognised(evidence, KnownCause::RobotName.id());
     let name = evidence.username.as_deref().filter(|name| evidence.is_quay && name.contains('/'));
@@ -101,12 +101,12 @@ fn robot_name(evidence: &Evidence) -> Option<Diagnosis> {
         Some(Diagnosis {
             symptom: format!("the user name `{}` has a `/`", shown(name?)),
             evidence: vec![Fact::new("did you mean", shown(&name?.replacen('/', "+", 1)))],
-            ..of(&KnownCause::RobotName, Step::Configuration)
+            ..of(&KnownCause::RobotName, CheckStep::Configuration)
         })
     })
 }
 
-/// An empty page for nobody, where the registry does know accounts: Quay answers so to anonymous callers.
+/// An empty page for an anonymous caller, from a registry that has accounts. Quay answers anonymous callers so.
 fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
     let finding = KnownCause::NoIdentity;
     if let Some(refused) = recognised(evidence, finding.id()) {
@@ -116,29 +116,28 @@ fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
         return None;
     }
     let page = evidence.about(ExchangePurpose::Catalog).next_back();
-    let is_nobody = |token: &TokenFacts| token.claims.as_ref().is_some_and(|claims| claims.anonymous);
-    // As a run judges it: a registry that asks for a login, or gives tokens, has accounts.
+    let is_anonymous = |token: &TokenFacts| token.claims.as_ref().is_some_and(|claims| claims.anonymous);
+    // The same condition as in a run: a registry that asks for a login, or issues tokens, has accounts.
     let has_accounts = || {
         let asked = evidence.ping().is_some_and(|ping| ping.status >= 400 || !ping.offers.is_empty());
         asked || evidence.about(ExchangePurpose::Token).next().is_some()
     };
-    let nobody = match page {
-        _ if evidence.login == Login::NoneForApi => !evidence.list_failed(),
+    let without_identity = match page {
+        _ if evidence.login == DiscoveryLogin::NoneForApi => !evidence.list_failed(),
         None => false,
-        Some(page) if evidence.login == Login::Configured => {
-            page.is_authorized() && evidence.tokens().next_back().is_some_and(|(_, token)| is_nobody(token))
+        Some(page) if evidence.login == DiscoveryLogin::Configured => {
+            page.is_authorized() && evidence.tokens().next_back().is_some_and(|(_, token)| is_anonymous(token))
         }
         Some(_) => has_accounts(),
     };
-    nobody.then(|| Diagnosis {
+    without_identity.then(|| Diagnosis {
         symptom: "the catalog is empty for a caller without an identity".to_owned(),
-        evidence: conversation(evidence, Step::Page),
-        ..of(&finding, Step::Page)
+        evidence: conversation(evidence, CheckStep::Page),
+        ..of(&finding, CheckStep::Page)
     })
 }
 
-/// A configured scope that the token service answered with a token that does not have it. Where nothing is listed, that
-/// is why; else it is worth knowing.
+/// A configured scope that the token does not grant. If no repository is listed, this is the cause; otherwise it is a note.
 fn scope_not_granted(evidence: &Evidence) -> Option<Diagnosis> {
     let configured = ScopeSet::parse(evidence.scopes.iter().map(String::as_str));
     let (scope, exchange, token) = evidence.tokens().find_map(|(exchange, token)| {
@@ -151,17 +150,17 @@ fn scope_not_granted(evidence: &Evidence) -> Option<Diagnosis> {
     let granted = super::facts::claims(token);
     Some(Diagnosis {
         symptom: format!(
-            "`{scope}` was asked for, and is not granted{}",
+            "`{scope}` was requested, but is not granted{}",
             if nothing { "; no repository is listed" } else { "" }
         ),
         evidence: [vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))], granted].concat(),
-        ..of(&KnownCause::ScopeNotGranted { scope }, if nothing { Step::Page } else { Step::Scope })
+        ..of(&KnownCause::ScopeNotGranted { scope }, if nothing { CheckStep::Page } else { CheckStep::Scope })
     })
 }
 
-/// An empty page for an account: what one without any permission sees. A run does not publish that.
+/// An empty page for an account, probably without any permission. A run does not publish an empty list.
 fn nothing_listed(evidence: &Evidence) -> Option<Diagnosis> {
-    let empty = evidence.names == Some(0) && evidence.login == Login::Configured && !evidence.allow_empty;
+    let empty = evidence.names == Some(0) && evidence.login == DiscoveryLogin::Configured && !evidence.allow_empty;
     if !empty || evidence.list_failed() || no_identity(evidence).is_some() || scope_not_granted(evidence).is_some() {
         return None;
     }
@@ -172,27 +171,27 @@ fn nothing_listed(evidence: &Evidence) -> Option<Diagnosis> {
     Some(Diagnosis {
         symptom: format!("the registry lists no repository{account}"),
         evidence: asked.into_iter().chain(claims).collect(),
-        ..of(&KnownCause::NothingListed, Step::Page)
+        ..of(&KnownCause::NothingListed, CheckStep::Page)
     })
 }
 
-/// By `Date`, or by a token that is from the future or dead on arrival.
+/// The clocks differ, according to the header `Date` or to a new token that is not yet valid or already expired.
 fn clock(evidence: &Evidence) -> Option<Diagnosis> {
     let (ahead_s, seen) = evidence.exchanges.iter().flat_map(clocks).max_by_key(|(ahead, _)| ahead.abs())?;
     if ahead_s.abs() <= LEEWAY_S {
         return None;
     }
-    // Where a login failed for no known reason, this is the reason.
-    let unexplained = |failure: &&Failure| {
+    // If a login failed for an unknown reason, the clock is the reason.
+    let unexplained = |failure: &&StepFailure| {
         let open = failure.finding.is_none() || failure.finding == Some(KnownCause::TokenLifetime);
-        open && matches!(failure.step, Step::Login | Step::Page | Step::Tags)
+        open && matches!(failure.step, CheckStep::Login | CheckStep::Page | CheckStep::Tags)
     };
-    let step = evidence.failures.iter().find(unexplained).map_or(Step::Login, |failure| failure.step);
+    let step = evidence.failures.iter().find(unexplained).map_or(CheckStep::Login, |failure| failure.step);
     let finding = KnownCause::Clock { ahead_s };
     Some(Diagnosis { symptom: finding.cause(), evidence: vec![Fact::new("by", seen)], ..of(&finding, step) })
 }
 
-/// What one exchange says of the server's clock.
+/// The differences of the clocks that one exchange shows: by how many seconds the server is ahead, and why.
 fn clocks(exchange: &Exchange) -> Vec<(i64, String)> {
     let Some(reply) = exchange.answer() else { return Vec::new() };
     let mut seen = Vec::new();
@@ -201,7 +200,7 @@ fn clocks(exchange: &Exchange) -> Vec<(i64, String)> {
     }
     let now = exchange.received_at.timestamp();
     if let Some(claims) = reply.token.as_ref().and_then(|token| token.claims.as_ref()) {
-        // A token may come out of a cache: that it was made long ago says nothing.
+        // A token may come from a cache, so a time of issue in the past shows nothing.
         let begun = [("iat", claims.iat), ("nbf", claims.nbf)].into_iter();
         let begun = begun.filter_map(|(name, time)| Some((name, time?))).filter(|(_, time)| *time > now);
         let ended = claims.exp.filter(|exp| *exp <= now).map(|exp| ("exp", exp));
@@ -213,10 +212,11 @@ fn clocks(exchange: &Exchange) -> Vec<(i64, String)> {
     seen
 }
 
-/// A token that says less of its life than its server does, or that is said to have expired when it had just come.
+/// A token whose own lifetime is shorter than the one that the token endpoint states, or a new token that the server calls
+/// expired.
 ///
-/// What cannot be seen without waiting: a server that forgets a token which by all it says is alive. A run notices
-/// that, renews the token once and goes on; only if the new one is refused as well, the run's error says so.
+/// Not visible without waiting: a server that refuses a token before the end of its lifetime. A run then renews the token
+/// once and continues. Only if the new token is refused as well, the run reports an error.
 fn token_lifetime(evidence: &Evidence) -> Option<Diagnosis> {
     if clock(evidence).is_some() {
         return None;
@@ -228,22 +228,23 @@ fn token_lifetime(evidence: &Evidence) -> Option<Diagnosis> {
             let from = claims.iat.or(claims.nbf).unwrap_or(exchange.received_at.timestamp());
             let (stated, claimed) = (i64::try_from(token.lifetime.as_secs()).ok()?, claims.exp?.saturating_sub(from));
             (stated.saturating_sub(claimed) > LEEWAY_S).then(|| Diagnosis {
-                symptom: format!("the token endpoint states {stated} s, the token itself {claimed} s"),
+                symptom: format!(
+                    "the token endpoint states a lifetime of {stated} s, but the token expires after {claimed} s"
+                ),
                 evidence: vec![
                     Fact::new("expires_in", token.expires_in.clone().unwrap_or_default()),
                     Fact::new("exp - iat", claimed.to_string()),
                 ],
-                ..of(&KnownCause::TokenLifetime, Step::Login)
+                ..of(&KnownCause::TokenLifetime, CheckStep::Login)
             })
         })
     })
 }
 
-/// A scope that the token endpoint could not read. Where it is the configured one, and another did, that is still worth
-/// knowing; what a challenge named and nobody wrote is not.
+/// A scope that the token endpoint could not read. If another scope worked, this is reported only for a configured scope, not
+/// for a scope from a challenge.
 fn scope_unreadable(evidence: &Evidence) -> Option<Diagnosis> {
-    let rule = "scope_unreadable";
-    if let Some(failed) = recognised(evidence, rule) {
+    if let Some(failed) = recognised(evidence, "scope_unreadable") {
         return Some(failed);
     }
     let first = evidence.about(ExchangePurpose::Token).next().filter(|_| !evidence.scopes.is_empty())?;
@@ -255,19 +256,19 @@ fn scope_unreadable(evidence: &Evidence) -> Option<Diagnosis> {
             Fact::new("configured", tried.clone()),
             Fact::new("sent", first.asked("scope").collect::<Vec<_>>().join(" ")),
         ],
-        ..of(&KnownCause::ScopeUnreadable { tried }, Step::Scope)
+        ..of(&KnownCause::ScopeUnreadable { tried }, CheckStep::Scope)
     })
 }
 
-/// The last words of a registry or its token endpoint that bear on a step.
-fn conversation(evidence: &Evidence, step: Step) -> Vec<Fact> {
-    let bears = |exchange: &&Exchange| match step {
-        Step::Ping => exchange.about == ExchangePurpose::Ping,
-        Step::Login | Step::Scope | Step::Page | Step::Tags => true,
+/// The last exchange with the registry or its token endpoint that explains a step: the last one that failed, if any did.
+fn conversation(evidence: &Evidence, step: CheckStep) -> Vec<Fact> {
+    let is_relevant = |exchange: &&Exchange| match step {
+        CheckStep::Ping => exchange.about == ExchangePurpose::Ping,
+        CheckStep::Login | CheckStep::Scope | CheckStep::Page | CheckStep::Tags => true,
         _ => false,
     };
-    let mut about = evidence.exchanges.iter().filter(bears);
-    let Some(exchange) = about.rfind(|exchange| exchange.status() != Some(200)).or(evidence.exchanges.last()) else {
+    let mut relevant = evidence.exchanges.iter().filter(is_relevant);
+    let Some(exchange) = relevant.rfind(|exchange| exchange.status() != Some(200)).or(evidence.exchanges.last()) else {
         return Vec::new();
     };
     let mut facts = vec![Fact::new("request", format!("{} {}", exchange.method, exchange.url))];
@@ -277,15 +278,17 @@ fn conversation(evidence: &Evidence, step: Step) -> Vec<Fact> {
     facts.extend((!reply.said.is_empty()).then(|| Fact::new("said", &reply.said)));
     facts.extend(reply.header("retry-after").map(|pause| Fact::new("retry-after", pause)));
     facts.extend(reply.offers.iter().map(|offer| Fact::new("challenge", offer.to_string())));
-    if let Some((_, token)) = evidence.tokens().next_back().filter(|_| matches!(step, Step::Login | Step::Scope)) {
+    if let Some((_, token)) =
+        evidence.tokens().next_back().filter(|_| matches!(step, CheckStep::Login | CheckStep::Scope))
+    {
         facts.extend(super::facts::claims(token));
     }
     facts
 }
 
-/// What to say of a sink that cannot be written to.
+/// The diagnosis of a sink whose dry write failed.
 pub(super) fn of_sink(symptom: String, remedy: &str) -> Diagnosis {
-    let cause = "the sink could not be written to".to_owned();
-    let (step, remedy, evidence) = (Step::Sink, remedy.to_owned(), Vec::new());
+    let cause = "the dry write in the sink failed".to_owned();
+    let (step, remedy, evidence) = (CheckStep::Sink, remedy.to_owned(), Vec::new());
     Diagnosis { rule: "sink", step, symptom, cause, remedy, evidence }
 }

@@ -86,15 +86,15 @@ impl Rig {
         })
     }
 
-    async fn check(&self) -> Report {
+    async fn check(&self) -> CheckReport {
         check(&self.plan).await
     }
 }
 
-fn rules_of(report: &Report) -> Vec<&'static str> {
+fn rules_of(report: &CheckReport) -> Vec<&'static str> {
     report.diagnoses().map(|diagnosis| diagnosis.rule).collect()
 }
 
-fn step_of(report: &Report, step: Step) -> &StepReport {
+fn step_of(report: &CheckReport, step: CheckStep) -> &StepReport {
     report.steps.iter().find(|done| done.step == step).expect("every report has every step")
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::run::no_plan;
 use super::{Exit, say};
-use crate::check::{self, Report, Severity};
+use crate::check::{self, CheckReport, Severity};
 use crate::config::Config;
 use crate::plans::plans;
 
@@ -44,7 +44,7 @@ pub(super) async fn check(config: &Config, arguments: &CheckArguments) -> Exit {
         Err(e) => return no_plan(&e),
     };
     let checks = stream::iter(&plans).map(check::check).buffered(config.concurrency.get());
-    let reports: Vec<Report> = checks.collect().await;
+    let reports: Vec<CheckReport> = checks.collect().await;
     match arguments.format {
         CheckFormat::Json => {
             let mut json = check::to_json(&reports, arguments.trace);
@@ -74,8 +74,8 @@ fn paths(config: &Config) -> Vec<(String, String)> {
 }
 
 /// The worst result of all registries decides.
-fn exit(reports: &[Report]) -> Exit {
-    match reports.iter().map(Report::severity).max().unwrap_or(Severity::Good) {
+fn exit(reports: &[CheckReport]) -> Exit {
+    match reports.iter().map(CheckReport::severity).max().unwrap_or(Severity::Good) {
         Severity::Good => Exit::Good,
         Severity::Failed => Exit::Failed,
         Severity::Authentication => Exit::Authentication,

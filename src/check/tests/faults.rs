@@ -26,7 +26,7 @@ fn every_rule_has_a_fault_in_this_matrix() {
 }
 
 /// Asserts that exactly this rule fires, at this step, and what the exit code is made of.
-pub(super) async fn fires(rule: &str, step: Step, severity: Severity, rig: Rig) -> Report {
+pub(super) async fn fires(rule: &str, step: CheckStep, severity: Severity, rig: Rig) -> CheckReport {
     let report = rig.check().await;
     assert_eq!(rules_of(&report), [rule], "{report:#?}");
     let done = step_of(&report, step);
@@ -35,7 +35,7 @@ pub(super) async fn fires(rule: &str, step: Step, severity: Severity, rig: Rig) 
     let told = &done.diagnoses[0];
     assert!(!told.symptom.is_empty() && !told.cause.is_empty() && !told.remedy.is_empty(), "{told:?}");
     if severity != Severity::Good {
-        assert_eq!(done.outcome, Outcome::Failed, "{report:#?}");
+        assert_eq!(done.outcome, StepOutcome::Failed, "{report:#?}");
     }
     report
 }
@@ -51,12 +51,12 @@ fn error(status: u16, code: &str, message: &str) -> Fault {
 #[tokio::test]
 async fn a_robots_name_with_a_slash_sends_nothing() {
     let rig = Rig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
-    let report = fires("robot_name", Step::Configuration, Severity::Configuration, rig).await;
+    let report = fires("robot_name", CheckStep::Configuration, Severity::Configuration, rig).await;
     assert!(report.exchanges.is_empty());
     let told = report.diagnoses().next().unwrap();
     assert!(told.remedy.contains("`org+robot`") && told.evidence[0].seen == "my-org+robot", "{told:?}");
-    for step in &Step::OF_REGISTRY[1..] {
-        assert_eq!(step_of(&report, *step).outcome, Outcome::Skipped, "{step:?}");
+    for step in &CheckStep::OF_REGISTRY[1..] {
+        assert_eq!(step_of(&report, *step).outcome, StepOutcome::Skipped, "{step:?}");
     }
 }
 
@@ -65,19 +65,19 @@ async fn a_robots_name_without_a_plus_is_told_of_once_quay_refuses_it() {
     let script = Script::quay_like(["a"]).with_token(|token| token.realm = Some("/v2/auth".into()));
     let refused = Fault::status(401).body(r#"{"error": "Invalid username or password."}"#);
     let script = script.with_faults(move |seen, _| (seen.path() == "/v2/auth").then(|| refused.clone()));
-    fires("robot_name", Step::Login, Severity::Authentication, Rig::of(script).await.named("inventory")).await;
+    fires("robot_name", CheckStep::Login, Severity::Authentication, Rig::of(script).await.named("inventory")).await;
 }
 
 #[tokio::test]
 async fn a_wrong_password() {
     let script = Script::quay_like(["a"]).with_token(|token| token.password = "another".into());
-    let report = fires("credentials_refused", Step::Login, Severity::Authentication, Rig::of(script).await).await;
+    let report = fires("credentials_refused", CheckStep::Login, Severity::Authentication, Rig::of(script).await).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.symptom.contains("invalid username or password"), "{told:?}");
     assert!(told.evidence.iter().any(|fact| fact.seen == format!("Basic [cut] (user name {USERNAME})")), "{told:?}");
 
     let rig = Rig::of(Script::basic(["a"])).await.named("another").basic();
-    fires("credentials_refused", Step::Login, Severity::Authentication, rig).await;
+    fires("credentials_refused", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_password_sent_straight_to_quay() {
         (seen.authorization == Authorization::Basic && seen.endpoint != Endpoint::Token)
             .then(|| Fault::status(401).body(r#"{"error": "Invalid bearer token format"}"#))
     });
-    fires("basic_on_api", Step::Login, Severity::Authentication, Rig::of(script).await.basic()).await;
+    fires("basic_on_api", CheckStep::Login, Severity::Authentication, Rig::of(script).await.basic()).await;
 }
 
 #[tokio::test]
@@ -94,35 +94,35 @@ async fn a_configured_token_that_is_refused() {
     let token = secret_file("made-elsewhere");
     let source = SecretSource::File(token.path().to_owned());
     let rig = Rig::of(Script::quay_like(["a"])).await.with(|settings| settings.auth = Auth::Bearer(source));
-    fires("token_refused", Step::Login, Severity::Authentication, rig).await;
+    fires("token_refused", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn no_login_where_one_is_wanted() {
     let rig = Rig::of(Script::distribution_like(["a"])).await.with(|settings| settings.auth = Auth::None);
-    fires("login_wanted", Step::Login, Severity::Authentication, rig).await;
+    fires("login_wanted", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn a_scope_that_quay_cannot_read_is_told_of_though_another_is_taken() {
     let wildcard = |settings: &mut RegistrySettings| settings.scope = vec!["repository:org/*:pull".into()];
     let rig = Rig::of(Script::quay_like(["a"])).await.with(wildcard);
-    let report = fires("scope_unreadable", Step::Scope, Severity::Good, rig).await;
+    let report = fires("scope_unreadable", CheckStep::Scope, Severity::Good, rig).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.symptom.contains("Unable to decode repository and actions"), "{told:?}");
     assert!(told.remedy.contains("repository:ORG/REPO:pull"), "{told:?}");
-    assert_eq!(step_of(&report, Step::Scope).outcome, Outcome::Note);
+    assert_eq!(step_of(&report, CheckStep::Scope).outcome, StepOutcome::Note);
 
     let refusal = error(400, "DENIED", "Unable to decode repository and actions");
     let rig = Rig::of(Script::quay_like(["a"]).with_faults(at(Endpoint::Token, refusal))).await.with(wildcard);
-    fires("scope_unreadable", Step::Scope, Severity::Authentication, rig).await;
+    fires("scope_unreadable", CheckStep::Scope, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn a_wrong_service_is_told_with_both_values() {
     for script in [Script::quay_like(["a"]), Script::distribution_like(["a"])] {
         let rig = Rig::of(script).await.with(|settings| settings.service = Some("quay".into()));
-        let report = fires("wrong_service", Step::Login, Severity::Authentication, rig).await;
+        let report = fires("wrong_service", CheckStep::Login, Severity::Authentication, rig).await;
         let told = report.diagnoses().next().unwrap();
         assert!(told.cause.contains("`quay`") && told.cause.contains(".example"), "{told:?}");
     }
@@ -134,33 +134,33 @@ async fn a_repository_that_the_account_may_not_read() {
         .header("www-authenticate", r#"Bearer realm="/token",service="quay.example:8443",scope="repository:a:pull""#);
     let script = Script::quay_like(["a"]).with_token(|token| token.grants = Grants::Nothing);
     let rig = Rig::of(script.with_faults(at(Endpoint::Tags, refused))).await;
-    let report = fires("missing_permission", Step::Tags, Severity::Authentication, rig).await;
+    let report = fires("missing_permission", CheckStep::Tags, Severity::Authentication, rig).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.remedy.contains("grant Read") && told.remedy.contains("repository:a:pull"), "{told:?}");
-    assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Ok);
+    assert_eq!(step_of(&report, CheckStep::Page).outcome, StepOutcome::Ok);
 
     let script = Script::distribution_like(["a"]).with_token(|token| {
         token.grants = Grants::Nothing;
         token.required_scope = Some("repository:acme/app:pull".into());
     });
-    fires("missing_permission", Step::Scope, Severity::Authentication, Rig::of(script).await).await;
+    fires("missing_permission", CheckStep::Scope, Severity::Authentication, Rig::of(script).await).await;
 }
 
 #[tokio::test]
 async fn an_empty_catalog_for_nobody() {
     for auth in [Auth::None, Auth::Token(None)] {
         let rig = Rig::of(Script::quay_like(["a"])).await.with(|settings| settings.auth = auth);
-        fires("no_identity", Step::Page, Severity::Authentication, rig).await;
+        fires("no_identity", CheckStep::Page, Severity::Authentication, rig).await;
     }
     let script = Script::distribution_like(["a"]).with_token(|token| token.anonymous = true);
     let rig = Rig::of(script).await.with(|settings| settings.auth = Auth::Token(None));
-    fires("no_identity", Step::Login, Severity::Authentication, rig).await;
+    fires("no_identity", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn a_catalog_that_the_account_may_not_list() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.grants = Grants::Nothing);
-    let report = fires("catalog_scope", Step::Scope, Severity::Authentication, Rig::of(script).await).await;
+    let report = fires("catalog_scope", CheckStep::Scope, Severity::Authentication, Rig::of(script).await).await;
     assert!(report.diagnoses().next().unwrap().remedy.contains("`registry:catalog:*`"));
 
     let script = Script::harbor_like(["a"]).with_faults(at(
@@ -168,13 +168,13 @@ async fn a_catalog_that_the_account_may_not_list() {
         error(401, "UNAUTHORIZED", "unauthorized to list catalog: unauthorized to list catalog")
             .header("www-authenticate", r#"Basic realm="harbor""#),
     ));
-    fires("harbor_role", Step::Page, Severity::Authentication, Rig::of(script).await).await;
+    fires("harbor_role", CheckStep::Page, Severity::Authentication, Rig::of(script).await).await;
 }
 
 #[tokio::test]
 async fn a_token_that_dies_before_its_stated_end() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.expires_in = Stated::As(json!(3600)));
-    let report = fires("token_lifetime", Step::Login, Severity::Good, Rig::of(script).await).await;
+    let report = fires("token_lifetime", CheckStep::Login, Severity::Good, Rig::of(script).await).await;
     assert!(report.diagnoses().next().unwrap().symptom.contains("3600 s, the token itself 300 s"));
 
     let expired = error(401, "UNAUTHORIZED", "Signature has expired")
@@ -182,7 +182,7 @@ async fn a_token_that_dies_before_its_stated_end() {
     let script = Script::quay_like(["a"]).with_faults(move |seen, _| {
         (seen.endpoint == Endpoint::Catalog && seen.authorization == Authorization::Bearer).then(|| expired.clone())
     });
-    fires("token_lifetime", Step::Login, Severity::Authentication, Rig::of(script).await).await;
+    fires("token_lifetime", CheckStep::Login, Severity::Authentication, Rig::of(script).await).await;
 }
 
 /// A token that nobody signed, made so many seconds from now, for five minutes.
@@ -197,7 +197,7 @@ fn token(ahead_s: i64) -> Fault {
 async fn a_clock_that_is_off_by_a_tokens_word() {
     for (ahead_s, word) in [(3600, "ahead of"), (-3600, "behind")] {
         let script = Script::quay_like(["a"]).with_faults(at(Endpoint::Token, token(ahead_s)));
-        let report = fires("clock", Step::Page, Severity::Authentication, Rig::of(script).await).await;
+        let report = fires("clock", CheckStep::Page, Severity::Authentication, Rig::of(script).await).await;
         assert!(report.diagnoses().next().unwrap().cause.contains(word));
     }
 }
@@ -206,7 +206,7 @@ async fn a_clock_that_is_off_by_a_tokens_word() {
 async fn a_clock_that_is_off_by_the_date_of_an_answer() {
     let script = Script::open(["a"])
         .with_faults(at(Endpoint::Ping, Fault::status(200).header("date", "Sun, 06 Nov 1994 08:49:37 GMT").body("{}")));
-    fires("clock", Step::Login, Severity::Good, Rig::of(script).await).await;
+    fires("clock", CheckStep::Login, Severity::Good, Rig::of(script).await).await;
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn twenty_seconds_are_no_fault_of_a_clock() {
 async fn a_realm_on_another_host_is_named_and_asked_for_nothing() {
     let elsewhere = |token: &mut fake_registry::TokenScript| token.realm = Some("http://127.0.0.2:1/token".into());
     let rig = Rig::of(Script::quay_like(["a"]).with_token(elsewhere)).await;
-    let report = fires("realm_elsewhere", Step::Login, Severity::Failed, rig).await;
+    let report = fires("realm_elsewhere", CheckStep::Login, Severity::Failed, rig).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.cause.contains("127.0.0.2:1") && told.remedy.contains("only if it is yours"), "{told:?}");
     assert!(report.exchanges.iter().all(|exchange| !exchange.is_authorized()));
@@ -236,7 +236,7 @@ async fn a_registry_without_a_catalog() {
         error(400, "UNSUPPORTED", "The operation is unsupported."),
     ] {
         let rig = Rig::of(Script::open(["a"]).with_faults(at(Endpoint::Catalog, fault))).await;
-        let report = fires("no_catalog", Step::Page, Severity::Failed, rig).await;
+        let report = fires("no_catalog", CheckStep::Page, Severity::Failed, rig).await;
         assert!(report.diagnoses().next().unwrap().remedy.contains("`discovery`"));
     }
 }
@@ -244,13 +244,13 @@ async fn a_registry_without_a_catalog() {
 #[tokio::test]
 async fn no_registry_under_this_url() {
     let rig = Rig::of(Script::open(["a"]).with_faults(at(Endpoint::Ping, Fault::status(404)))).await;
-    fires("no_registry", Step::Ping, Severity::Failed, rig).await;
+    fires("no_registry", CheckStep::Ping, Severity::Failed, rig).await;
 }
 
 #[tokio::test]
 async fn too_many_requests() {
     for (endpoint, step) in
-        [(Endpoint::Ping, Step::Ping), (Endpoint::Token, Step::Login), (Endpoint::Catalog, Step::Page)]
+        [(Endpoint::Ping, CheckStep::Ping), (Endpoint::Token, CheckStep::Login), (Endpoint::Catalog, CheckStep::Page)]
     {
         let limited = Fault::status(429).header("retry-after", "7");
         let rig = Rig::of(Script::distribution_like(["a"]).with_faults(at(endpoint, limited))).await;
@@ -274,13 +274,13 @@ async fn a_private_authority() {
     let other = secret_file(&KeyPair::new("elsewhere").certificate);
     let report = fires(
         "unknown_issuer",
-        Step::Tls,
+        CheckStep::Tls,
         Severity::Failed,
         at_tls(|settings| settings.ca_file = Some(other.path().to_owned())),
     )
     .await;
     assert!(report.diagnoses().next().unwrap().remedy.contains("`ca_file`"));
-    let seen = &step_of(&report, Step::Tls).evidence;
+    let seen = &step_of(&report, CheckStep::Tls).evidence;
     assert!(seen.contains(&Fact::new("subject", "registry.tests")), "{seen:?}");
     assert!(seen.iter().any(|fact| fact.what == "valid"), "{seen:?}");
     assert!(report.exchanges.is_empty(), "nothing is said to a server that is not trusted");
@@ -293,7 +293,7 @@ async fn a_certificate_for_another_host() {
         settings.ca_file = Some(file.path().to_owned());
         settings.url.set_host(Some("localhost")).unwrap();
     });
-    fires("certificate_unfit", Step::Tls, Severity::Failed, rig).await;
+    fires("certificate_unfit", CheckStep::Tls, Severity::Failed, rig).await;
 }
 
 #[tokio::test]
@@ -304,8 +304,8 @@ async fn a_certificate_that_has_expired() {
         settings.ca_file = Some(file.path().to_owned());
         settings.url = serve_as(&pair);
     });
-    let report = fires("certificate_expired", Step::Tls, Severity::Failed, rig).await;
-    let seen = &step_of(&report, Step::Tls).evidence;
+    let report = fires("certificate_expired", CheckStep::Tls, Severity::Failed, rig).await;
+    let seen = &step_of(&report, CheckStep::Tls).evidence;
     assert!(seen.iter().any(|fact| fact.what == "valid" && fact.seen.starts_with("2020-")), "{seen:?}");
 }
 
@@ -316,21 +316,21 @@ async fn a_server_that_speaks_no_tls() {
         settings.url = settings.url.as_str().replace("http:", "https:").parse().unwrap();
         settings.ca_file = Some(file.path().to_owned());
     });
-    fires("no_tls", Step::Tls, Severity::Failed, rig).await;
+    fires("no_tls", CheckStep::Tls, Severity::Failed, rig).await;
 }
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_and_a_name_that_nobody_has() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let rig = Rig::nowhere().with(|settings| settings.url = format!("http://{free}").parse().unwrap());
-    let report = fires("unreachable", Step::Tcp, Severity::Failed, rig).await;
+    let report = fires("unreachable", CheckStep::Tcp, Severity::Failed, rig).await;
     assert!(report.diagnoses().next().unwrap().symptom.contains(&free.to_string()));
-    assert_eq!(step_of(&report, Step::Tls).evidence[0].seen, "tcp failed");
+    assert_eq!(step_of(&report, CheckStep::Tls).evidence[0].seen, "tcp failed");
 
     // Longer than a label of DNS may be: no resolver is asked.
     let url = format!("http://{}.example", "a".repeat(64));
     let rig = Rig::nowhere().with(|settings| settings.url = url.parse().unwrap());
-    fires("unknown_host", Step::Dns, Severity::Failed, rig).await;
+    fires("unknown_host", CheckStep::Dns, Severity::Failed, rig).await;
 }
 
 /// Lists by Quay's API, which answers as the function says.
@@ -360,15 +360,15 @@ fn quays_answer(seen: &SeenRequest, proof: &Fault) -> Option<Fault> {
 async fn a_dead_login_of_an_api() {
     let dead = Fault::status(400).body(r#"{"message":"bad request"}"#);
     let rig = by_quays_api(&["acme"], move |seen| quays_answer(seen, &dead)).await;
-    let report = fires("api_login", Step::Page, Severity::Authentication, rig).await;
+    let report = fires("api_login", CheckStep::Page, Severity::Authentication, rig).await;
     assert!(report.diagnoses().next().unwrap().remedy.contains("repo:read"));
-    assert_eq!(step_of(&report, Step::Login).outcome, Outcome::Skipped, "a refused login is not called good");
+    assert_eq!(step_of(&report, CheckStep::Login).outcome, StepOutcome::Skipped, "a refused login is not called good");
 }
 
 #[tokio::test]
 async fn a_login_of_which_nothing_can_be_told() {
     let rig = by_quays_api(&["acme"], |seen| quays_answer(seen, &Fault::status(404))).await;
-    fires("login_unproven", Step::Page, Severity::Failed, rig).await;
+    fires("login_unproven", CheckStep::Page, Severity::Failed, rig).await;
 }
 
 #[tokio::test]
@@ -376,9 +376,9 @@ async fn a_namespace_that_is_not_there() {
     for namespaces in [&["acme", "ghost"][..], &["ghost"]] {
         let live = Fault::status(200).body(r#"{"repositories":[]}"#);
         let rig = by_quays_api(namespaces, move |seen| quays_answer(seen, &live)).await;
-        let report = fires("owner_missing", Step::Page, Severity::Failed, rig).await;
+        let report = fires("owner_missing", CheckStep::Page, Severity::Failed, rig).await;
         assert!(report.diagnoses().next().unwrap().symptom.contains("repositories of ghost"), "{report:#?}");
-        let tags = if namespaces.len() > 1 { Outcome::Note } else { Outcome::Skipped };
-        assert_eq!(step_of(&report, Step::Tags).outcome, tags, "{report:#?}");
+        let tags = if namespaces.len() > 1 { StepOutcome::Note } else { StepOutcome::Skipped };
+        assert_eq!(step_of(&report, CheckStep::Tags).outcome, tags, "{report:#?}");
     }
 }

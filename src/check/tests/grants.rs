@@ -9,8 +9,8 @@ fn monitoring(mut rig: Rig, names: &[&str]) -> Rig {
     rig
 }
 
-fn told<'a>(report: &'a Report, what: &str) -> Vec<&'a str> {
-    step_of(report, Step::Tags)
+fn told<'a>(report: &'a CheckReport, what: &str) -> Vec<&'a str> {
+    step_of(report, CheckStep::Tags)
         .evidence
         .iter()
         .filter(|fact| fact.what == what)
@@ -37,7 +37,7 @@ async fn a_monitored_repository_that_is_denied_fails_and_the_others_are_tried_al
     let script = script.with_token(|token| token.denied = vec!["hidden/denied".to_owned()]);
     let report = monitoring(Rig::of(script).await, &["hidden/denied", "b"]).check().await;
     assert_eq!(rules_of(&report), ["missing_permission"], "{report:#?}");
-    assert_eq!(step_of(&report, Step::Tags).outcome, Outcome::Failed);
+    assert_eq!(step_of(&report, CheckStep::Tags).outcome, StepOutcome::Failed);
     assert_eq!(report.severity(), Severity::Authentication);
     assert_eq!(told(&report, "tags"), ["denied", "1", "1"]);
     let told = report.diagnoses().next().unwrap();
@@ -53,13 +53,16 @@ async fn a_list_that_hides_everything_is_noted_where_a_monitored_repository_can_
     let rig = monitoring(Rig::of(script()).await, &["hidden/one"]);
     let report = rig.check().await;
     assert_eq!(rules_of(&report), ["nothing_listed"], "{report:#?}");
-    assert_eq!([Step::Page, Step::Tags].map(|step| step_of(&report, step).outcome), [Outcome::Note, Outcome::Ok]);
+    assert_eq!(
+        [CheckStep::Page, CheckStep::Tags].map(|step| step_of(&report, step).outcome),
+        [StepOutcome::Note, StepOutcome::Ok]
+    );
     assert_eq!(report.severity(), Severity::Good);
 
     let refused = script().with_token(|token| token.grants = Grants::Nothing);
     let report = monitoring(Rig::of(refused).await, &["hidden/one"]).check().await;
-    assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Failed, "{report:#?}");
-    assert_eq!(step_of(&report, Step::Tags).outcome, Outcome::Failed, "{report:#?}");
+    assert_eq!(step_of(&report, CheckStep::Page).outcome, StepOutcome::Failed, "{report:#?}");
+    assert_eq!(step_of(&report, CheckStep::Tags).outcome, StepOutcome::Failed, "{report:#?}");
 }
 
 #[tokio::test]
@@ -70,7 +73,7 @@ async fn an_empty_list_is_no_failure_where_it_is_allowed() {
         rig.plan.judge.allow_empty = true;
         let report = rig.check().await;
         assert!(rules_of(&report).is_empty(), "{report:#?}");
-        assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Note);
+        assert_eq!(step_of(&report, CheckStep::Page).outcome, StepOutcome::Note);
     }
 }
 
@@ -90,14 +93,14 @@ async fn an_api_that_lists_nothing_is_told_by_who_asked() {
         rig.plan.discovery = DiscoverySettings::Quay { api, namespaces: vec!["acme".into()] };
         let report = rig.check().await;
         assert_eq!(rules_of(&report), [rule], "{report:#?}");
-        assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Failed);
+        assert_eq!(step_of(&report, CheckStep::Page).outcome, StepOutcome::Failed);
     }
 }
 
 #[tokio::test]
 async fn an_account_that_sees_nothing_and_a_scope_that_it_does_not_get() {
     for script in [Script::quay_like([]), Script::distribution_like([]), Script::basic([])] {
-        let report = fires("nothing_listed", Step::Page, Severity::Failed, Rig::of(script).await).await;
+        let report = fires("nothing_listed", CheckStep::Page, Severity::Failed, Rig::of(script).await).await;
         let told = report.diagnoses().next().unwrap();
         assert!(told.symptom.contains(USERNAME) && told.remedy.contains("`allow_empty: true`"), "{told:?}");
     }
@@ -106,10 +109,10 @@ async fn an_account_that_sees_nothing_and_a_scope_that_it_does_not_get() {
         let script = Script::quay_like(names).with_token(|token| token.denied = vec!["acme/app".to_owned()]);
         Rig::of(script).await.with(|settings| settings.scope = vec!["repository:acme/app:pull".into()])
     };
-    let report = fires("scope_not_granted", Step::Page, Severity::Authentication, refused(&[]).await).await;
+    let report = fires("scope_not_granted", CheckStep::Page, Severity::Authentication, refused(&[]).await).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.remedy.contains("grant this account") && told.remedy.contains("repository:acme/app:pull"), "{told:?}");
     // On Quay the identity decides what is listed.
-    let report = fires("scope_not_granted", Step::Scope, Severity::Good, refused(&["a"]).await).await;
-    assert_eq!(step_of(&report, Step::Scope).outcome, Outcome::Note);
+    let report = fires("scope_not_granted", CheckStep::Scope, Severity::Good, refused(&["a"]).await).await;
+    assert_eq!(step_of(&report, CheckStep::Scope).outcome, StepOutcome::Note);
 }

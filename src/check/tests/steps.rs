@@ -8,38 +8,38 @@ use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
 use super::*;
 use fake_registry::{Endpoint, Fault, Repositories};
 
-fn seen<'a>(report: &'a Report, step: Step, what: &str) -> Vec<&'a str> {
+fn seen<'a>(report: &'a CheckReport, step: CheckStep, what: &str) -> Vec<&'a str> {
     step_of(report, step).evidence.iter().filter(|fact| fact.what == what).map(|fact| fact.seen.as_str()).collect()
 }
 
 #[tokio::test]
 async fn each_step_says_what_it_saw() {
     let report = Rig::of(Script::quay_like(["b/c", "a"])).await.check().await;
-    assert_eq!(seen(&report, Step::Configuration, "user name"), [USERNAME]);
-    assert_eq!(seen(&report, Step::Dns, "address"), ["127.0.0.1"]);
-    assert_eq!(step_of(&report, Step::Tls).outcome, Outcome::Skipped);
-    assert_eq!(seen(&report, Step::Ping, "status"), ["401"]);
-    assert!(seen(&report, Step::Ping, "challenge")[0].contains("service=quay.example:8443"));
-    assert_eq!(seen(&report, Step::Login, "fields"), ["token"]);
-    assert_eq!(seen(&report, Step::Login, "lifetime"), ["3600 s, the token's own exp"]);
-    assert_eq!(seen(&report, Step::Login, "sub"), [USERNAME]);
-    assert_eq!(seen(&report, Step::Scope, "asked for"), ["no scope: 200"]);
-    assert_eq!(seen(&report, Step::Scope, "granted"), ["nothing"]);
-    assert_eq!(seen(&report, Step::Page, "repositories"), ["2"]);
-    assert_eq!(seen(&report, Step::Page, "order"), ["the server's own"]);
-    assert_eq!(seen(&report, Step::Page, "next page"), ["none"]);
+    assert_eq!(seen(&report, CheckStep::Configuration, "user name"), [USERNAME]);
+    assert_eq!(seen(&report, CheckStep::Dns, "address"), ["127.0.0.1"]);
+    assert_eq!(step_of(&report, CheckStep::Tls).outcome, StepOutcome::Skipped);
+    assert_eq!(seen(&report, CheckStep::Ping, "status"), ["401"]);
+    assert!(seen(&report, CheckStep::Ping, "challenge")[0].contains("service=quay.example:8443"));
+    assert_eq!(seen(&report, CheckStep::Login, "fields"), ["token"]);
+    assert_eq!(seen(&report, CheckStep::Login, "lifetime"), ["3600 s, exp of the token"]);
+    assert_eq!(seen(&report, CheckStep::Login, "sub"), [USERNAME]);
+    assert_eq!(seen(&report, CheckStep::Scope, "asked for"), ["no scope: 200"]);
+    assert_eq!(seen(&report, CheckStep::Scope, "granted"), ["nothing"]);
+    assert_eq!(seen(&report, CheckStep::Page, "repositories"), ["2"]);
+    assert_eq!(seen(&report, CheckStep::Page, "order"), ["other"]);
+    assert_eq!(seen(&report, CheckStep::Page, "next page"), ["none"]);
 }
 
 #[tokio::test]
 async fn the_form_of_links_and_the_page_size_granted_are_told() {
     let names = Repositories::generated(150, 3);
     let report = Rig::of(Script::quay_like(names.clone())).await.check().await;
-    assert_eq!(seen(&report, Step::Page, "repositories"), ["100"]);
-    assert_eq!(seen(&report, Step::Page, "asked for"), ["1000 a page"]);
-    assert_eq!(seen(&report, Step::Page, "next page"), ["relative, with n and next_page"]);
+    assert_eq!(seen(&report, CheckStep::Page, "repositories"), ["100"]);
+    assert_eq!(seen(&report, CheckStep::Page, "asked for"), ["1000 a page"]);
+    assert_eq!(seen(&report, CheckStep::Page, "next page"), ["relative, with n and next_page"]);
     let script = Script { page_max: 100, ..Script::pulp_like(names) };
     let report = Rig::of(script).await.check().await;
-    assert!(seen(&report, Step::Page, "next page")[0].starts_with("absolute"));
+    assert!(seen(&report, CheckStep::Page, "next page")[0].starts_with("absolute"));
 }
 
 #[tokio::test]
@@ -55,9 +55,9 @@ async fn a_failure_that_no_rule_knows_is_told_with_what_the_client_knows() {
     ] {
         let report = Rig::of(Script::open(["a"]).with_faults(page(fault))).await.check().await;
         assert_eq!(rules_of(&report), [rule], "{report:#?}");
-        assert_eq!(step_of(&report, Step::Page).outcome, Outcome::Failed);
+        assert_eq!(step_of(&report, CheckStep::Page).outcome, StepOutcome::Failed);
         assert_eq!(report.severity(), Severity::Failed);
-        assert_eq!(step_of(&report, Step::Tags).evidence, [Fact::new("why", "page failed")]);
+        assert_eq!(step_of(&report, CheckStep::Tags).evidence, [Fact::new("why", "page failed")]);
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_secret_that_cannot_be_read_is_an_authentication_failure_and_a_ca_file
     });
     let report = rig.check().await;
     assert_eq!(rules_of(&report), ["tls"], "{report:#?}");
-    assert_eq!((report.severity(), report.steps.len()), (Severity::Configuration, Step::OF_REGISTRY.len()));
+    assert_eq!((report.severity(), report.steps.len()), (Severity::Configuration, CheckStep::OF_REGISTRY.len()));
 }
 
 #[derive(Debug)]
@@ -104,19 +104,19 @@ async fn each_sink_is_a_step_of_its_own_whatever_became_of_the_registry() {
     rig.plan.sinks = vec![("good".into(), good), ("full".into(), full)];
     let report = rig.check().await;
     assert_eq!(rules_of(&report), ["robot_name", "sink"]);
-    let sinks: Vec<_> = report.steps.iter().filter(|done| done.step == Step::Sink).collect();
-    assert_eq!([sinks[0].outcome, sinks[1].outcome], [Outcome::Ok, Outcome::Failed]);
+    let sinks: Vec<_> = report.steps.iter().filter(|done| done.step == CheckStep::Sink).collect();
+    assert_eq!([sinks[0].outcome, sinks[1].outcome], [StepOutcome::Ok, StepOutcome::Failed]);
     assert_eq!(sinks[1].subject.as_deref(), Some("full"));
     assert!(sinks[1].diagnoses[0].remedy.contains("make room"));
 }
 
 #[test]
 fn a_persons_name_on_quay_is_noted_before_any_request() {
-    let beware = |name: &str| {
+    let has_warning = |name: &str| {
         let rig = Rig::nowhere().named(name).with(|settings| settings.url = "https://quay.io".parse().unwrap());
-        facts::settings(&rig.plan).iter().any(|fact| fact.what == "beware")
+        facts::settings(&rig.plan).iter().any(|fact| fact.what == facts::WARNING)
     };
-    assert_eq!(["alice", "$oauthtoken", "org+robot"].map(beware), [true, false, false]);
+    assert_eq!(["alice", "$oauthtoken", "org+robot"].map(has_warning), [true, false, false]);
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn a_registry_that_lists_the_password_does_not_get_it_shown() {
         login.password = SecretSource::File(secret.path().to_owned());
     });
     let report = rig.check().await;
-    assert_eq!(seen(&report, Step::Tags, "repository"), ["[secret]"]);
+    assert_eq!(seen(&report, CheckStep::Tags, "repository"), ["[secret]"]);
     let told = format!("{report:?} {}", report.to_json(true));
     assert!(!told.contains("hunter2"), "{told}");
 }
@@ -143,16 +143,25 @@ async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted(
         rig.plan.discovery = DiscoverySettings::Listed(vec![name.to_owned()]);
         rig
     };
-    let outcomes =
-        |report: &Report| [Step::Login, Step::Scope, Step::Page, Step::Tags].map(|step| step_of(report, step).outcome);
+    let outcomes = |report: &CheckReport| {
+        [CheckStep::Login, CheckStep::Scope, CheckStep::Page, CheckStep::Tags].map(|step| step_of(report, step).outcome)
+    };
     // The server holds nothing: there are no tags.
     let report = listing(Rig::of(script()).await, "a/b").check().await;
-    assert_eq!(outcomes(&report), [Outcome::Ok, Outcome::Ok, Outcome::Ok, Outcome::Note], "{report:#?}");
-    assert_eq!(seen(&report, Step::Scope, "granted"), ["repository:a/b:pull"]);
+    assert_eq!(
+        outcomes(&report),
+        [StepOutcome::Ok, StepOutcome::Ok, StepOutcome::Ok, StepOutcome::Note],
+        "{report:#?}"
+    );
+    assert_eq!(seen(&report, CheckStep::Scope, "granted"), ["repository:a/b:pull"]);
 
     let report = listing(Rig::of(script()).await, "c").check().await;
     assert_eq!(rules_of(&report), ["missing_permission"], "{report:#?}");
-    assert_eq!(outcomes(&report), [Outcome::Ok, Outcome::Ok, Outcome::Ok, Outcome::Failed], "{report:#?}");
+    assert_eq!(
+        outcomes(&report),
+        [StepOutcome::Ok, StepOutcome::Ok, StepOutcome::Ok, StepOutcome::Failed],
+        "{report:#?}"
+    );
 
     let secret = secret_file("hunter2");
     let wrong = listing(Rig::of(script()).await, "a/b").with(|settings| {
@@ -161,8 +170,12 @@ async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted(
     });
     let report = wrong.check().await;
     assert_eq!(rules_of(&report), ["credentials_refused"], "{report:#?}");
-    assert_eq!(outcomes(&report), [Outcome::Failed, Outcome::Skipped, Outcome::Ok, Outcome::Skipped], "{report:#?}");
-    assert_eq!(report.diagnoses().next().unwrap().step, Step::Login);
+    assert_eq!(
+        outcomes(&report),
+        [StepOutcome::Failed, StepOutcome::Skipped, StepOutcome::Ok, StepOutcome::Skipped],
+        "{report:#?}"
+    );
+    assert_eq!(report.diagnoses().next().unwrap().step, CheckStep::Login);
 
     let anonymous = listing(Rig::of(script()).await, "a/b").with(|settings| settings.auth = Auth::None);
     let report = anonymous.check().await;

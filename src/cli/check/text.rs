@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
-use crate::check::{Diagnosis, Fact, Outcome, Report, StepReport};
+use crate::check::{CheckReport, Diagnosis, Fact, StepOutcome, StepReport};
 use crate::registry::examine::Exchange;
 
 /// Whether the output may have colours and signs.
@@ -27,12 +27,12 @@ impl Look {
         Self { colours: terminal && !dumb && variable("NO_COLOR").is_none(), signs: terminal && utf8 }
     }
 
-    fn word(self, outcome: Outcome) -> String {
+    fn word(self, outcome: StepOutcome) -> String {
         let (sign, colour) = match outcome {
-            Outcome::Ok => ("✓", 32),
-            Outcome::Note => ("!", 33),
-            Outcome::Failed => ("✗", 31),
-            Outcome::Skipped => ("-", 2),
+            StepOutcome::Ok => ("✓", 32),
+            StepOutcome::Note => ("!", 33),
+            StepOutcome::Failed => ("✗", 31),
+            StepOutcome::Skipped => ("-", 2),
         };
         let word = if self.signs { sign.to_owned() } else { format!("{:<7}", outcome.as_str()) };
         if self.colours { format!("\x1b[{colour}m{word}\x1b[0m") } else { word }
@@ -40,11 +40,11 @@ impl Look {
 }
 
 /// The whole report; without a newline at its end.
-pub(super) fn of(report: &Report, trace: bool, look: Look) -> String {
+pub(super) fn of(report: &CheckReport, trace: bool, look: Look) -> String {
     let mut text = format!("{}  {}", report.registry, report.url);
     let width = report.steps.iter().map(|step| name(step).len()).max().unwrap_or_default();
     for step in &report.steps {
-        let took = if trace && step.outcome != Outcome::Skipped {
+        let took = if trace && step.outcome != StepOutcome::Skipped {
             format!("{:>6} ms  ", step.took.as_millis())
         } else if trace {
             " ".repeat(11)
@@ -74,7 +74,7 @@ fn name(step: &StepReport) -> String {
 
 fn line(step: &StepReport) -> String {
     match &step.evidence[..] {
-        [why] if step.outcome == Outcome::Skipped => why.seen.clone(),
+        [why] if step.outcome == StepOutcome::Skipped => why.seen.clone(),
         [] => step.diagnoses.first().map_or_else(String::new, |found| found.symptom.clone()),
         facts => facts.iter().map(pair).collect::<Vec<_>>().join("; "),
     }
@@ -146,6 +146,6 @@ mod tests {
         assert_eq!(look(true, &[("LANG", "C"), ("TERM", "xterm")]), Look { colours: true, signs: false });
         assert!(!look(true, &[("NO_COLOR", "1"), ("LC_ALL", "C.utf8"), ("TERM", "xterm")]).colours);
         assert_eq!(look(true, &[("LC_ALL", "C.utf8"), ("TERM", "dumb")]), Look { colours: false, signs: true });
-        assert_eq!(Look::default().word(Outcome::Failed), "failed ");
+        assert_eq!(Look::default().word(StepOutcome::Failed), "failed ");
     }
 }
