@@ -9,8 +9,9 @@ use clap::{Args, ValueEnum};
 use futures::{StreamExt, stream};
 use serde_json::json;
 
+use super::exit::Exit;
+use super::output::say;
 use super::run::no_plan;
-use super::{Exit, say};
 use crate::check::{self, CheckReport, Severity};
 use crate::config::Config;
 use crate::plans::plans;

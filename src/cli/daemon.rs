@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Exit, complain};
+use super::exit::Exit;
+use super::output::complain;
 use crate::daemon::{DaemonError, DaemonOptions, daemon as run_daemon};
 use crate::error_chain::chain;
 use crate::metrics::Metrics;

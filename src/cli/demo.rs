@@ -13,9 +13,11 @@ use clap::Args;
 use stocktake_sink::Table;
 use tracing::info;
 
+use super::exit::Exit;
+use super::output::{complain, refuse, say};
 use super::progress::Bars;
 use super::run::{all, no_plan, stop_on_signals};
-use super::{Exit, complain, say, summary};
+use super::summary;
 use crate::config;
 use crate::plans::plans;
 use crate::run::RunReport;
@@ -97,7 +99,7 @@ impl PreparedDemo {
         );
         let config = match config::load(Some(&self.config)) {
             Ok(config) => config,
-            Err(problems) => return super::refuse(&problems),
+            Err(problems) => return refuse(&problems),
         };
         let plans = match plans(&config, &[]) {
             Ok(plans) => plans,

@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 mod exit;
 mod logging;
+mod output;
 mod progress;
 mod run;
 mod schedule;
@@ -24,6 +25,7 @@ pub use logging::LogFormat;
 use crate::config;
 use crate::descriptors;
 use crate::metrics::Metrics;
+use output::{complain, refuse, say};
 
 /// The nightly inventory of container registries, delivered to data warehouses.
 #[derive(Debug, Parser)]
@@ -107,25 +109,4 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::demo(&arguments, bars).await,
     }
-}
-
-fn refuse(problems: &config::ConfigProblems) -> Exit {
-    complain(&problems.to_string());
-    Exit::Configuration
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// Writes a line of data. Errors are ignored: the reader of a pipe may have exited.
-fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// Writes a line for people to standard error.
-fn complain(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -7,8 +7,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::exit::Exit;
+use super::logging::LogFormat;
+use super::output::complain;
 use super::progress::Bars;
-use super::{Exit, LogFormat, complain, summary, textfile};
+use super::{summary, textfile};
 use crate::config::Config;
 use crate::descriptors;
 use crate::error_chain::chain;

@@ -5,8 +5,9 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
+use super::exit::Exit;
+use super::output::say;
 use super::run::no_plan;
-use super::{Exit, say};
 use crate::clock;
 use crate::config::{Config, RegistryConfig};
 use crate::plans::chosen;

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Exit, complain, counted, refuse, say};
+use super::exit::Exit;
+use super::output::{complain, counted, refuse, say};
 use crate::config::{self, Config};
 use crate::error_chain::chain;
 use crate::web;

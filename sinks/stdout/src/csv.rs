@@ -13,7 +13,7 @@ use arrow_json::writer::{EncoderOptions, NullableEncoder, make_encoder};
 use stocktake_sink::{Table, offset_times};
 
 use crate::escape;
-use crate::render::{RenderError, SnapshotReader};
+use crate::rows::{RenderError, SnapshotReader};
 
 pub(crate) const LINE_END: &str = "\r\n";
 

@@ -6,7 +6,7 @@ use arrow_json::writer::{LineDelimited, WriterBuilder};
 use stocktake_sink::offset_times;
 
 use crate::escape;
-use crate::render::{RenderError, SnapshotReader};
+use crate::rows::{RenderError, SnapshotReader};
 
 pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result<(), RenderError> {
     let (mut json, mut text) = (Vec::new(), String::new());

@@ -4,11 +4,11 @@ use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
-use stocktake_sink::{Abandoned, SinkError, SinkErrorKind, Snapshot, SnapshotError, Table};
+use stocktake_sink::{Abandoned, SinkError, SinkErrorKind, Snapshot, Table};
 
-use crate::{StdoutFormat, csv, jsonl, table};
+use crate::format::StdoutFormat;
+use crate::rows::{RenderError, SnapshotReader};
+use crate::{csv, jsonl, table};
 
 /// The text to print, from its beginning.
 #[derive(Debug)]
@@ -18,52 +18,9 @@ pub(crate) struct Rendered {
     pub(crate) headed: Vec<Table>,
 }
 
-/// Why a snapshot could not be rendered.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RenderError {
-    #[error(transparent)]
-    Rows(#[from] SnapshotError),
-    #[error(transparent)]
-    Encode(#[from] ArrowError),
-    #[error(transparent)]
-    Write(#[from] io::Error),
-}
-
-/// Reads the rows of a snapshot, as often as a format needs them, and counts them.
-pub(crate) struct SnapshotReader<'a> {
-    pub(crate) snapshot: &'a Snapshot,
-    abandoned: &'a Abandoned,
-}
-
-impl SnapshotReader<'_> {
-    /// Calls `each` with every batch of `table`, and checks that exactly the sealed rows came.
-    pub(crate) fn read(
-        &self,
-        table: Table,
-        mut each: impl FnMut(&RecordBatch) -> Result<(), RenderError>,
-    ) -> Result<(), RenderError> {
-        let (mut seen, sealed) = (0, self.snapshot.rows(table));
-        for batch in self.snapshot.batches(table) {
-            let batch = batch?;
-            if self.abandoned.is_set() {
-                return Err(SnapshotError::new(table, "this publish was abandoned").into());
-            }
-            seen += batch.num_rows() as u64;
-            if seen > sealed {
-                break;
-            }
-            each(&batch)?;
-        }
-        if seen == sealed {
-            return Ok(());
-        }
-        Err(SnapshotError::new(table, format!("{sealed} rows were sealed, {seen} or more came")).into())
-    }
-}
-
 pub(crate) fn render(snapshot: &Snapshot, format: StdoutFormat, abandoned: &Abandoned) -> Result<Rendered, SinkError> {
     let mut text = BufWriter::new(tempfile::tempfile().map_err(temporary)?);
-    let source = SnapshotReader { snapshot, abandoned };
+    let source = SnapshotReader::new(snapshot, abandoned);
     let mut headed = Vec::new();
     let written = match format {
         StdoutFormat::Jsonl => jsonl::write(&source, &mut text),

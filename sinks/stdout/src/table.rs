@@ -7,7 +7,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use stocktake_sink::Table;
 
 use crate::escape;
-use crate::render::{RenderError, SnapshotReader};
+use crate::rows::{RenderError, SnapshotReader};
 
 /// The columns that are printed.
 const COLUMNS: [&str; 5] = ["repository", "tag_count", "state", "error_code", "monitored"];

@@ -11,9 +11,6 @@ use std::path::{Path, PathBuf};
 use super::imports::{Import, ModulePath, code, imports, paths};
 use super::layers::{root, rust_files};
 
-/// Rooms of `src/`, and other crates, whose files still import each other in circles. One that has none any more is
-/// taken off.
-const STILL_CIRCLES: &[&str] = &[];
 
 /// The files of one crate, by their module paths: `snapshot::merge` is `["snapshot", "merge"]`, `lib.rs` is `[]`.
 #[derive(Default)]
@@ -197,7 +194,7 @@ fn crates() -> Vec<PathBuf> {
 
 #[test]
 fn no_imports_go_in_a_circle() {
-    let (mut wrong, mut needed, mut seen) = (Vec::new(), BTreeSet::new(), 0);
+    let (mut wrong, mut seen) = (Vec::new(), 0);
     for source in crates() {
         let graph = CrateGraph::read(&source);
         let place = source.strip_prefix(root()).unwrap().display().to_string();
@@ -209,22 +206,9 @@ fn no_imports_go_in_a_circle() {
         }
         let long = circles(&edges).into_iter().filter(|circle| circle.len() > 2);
         let between = circles(&graph.folder_edges(place == "src"));
-        for circle in long.chain(between) {
-            let rooms: BTreeSet<_> = circle.iter().filter_map(|file| file.first().cloned()).collect();
-            let room = match (place.as_str(), rooms.iter().next()) {
-                ("src", Some(room)) if rooms.len() == 1 => format!("src/{room}"),
-                _ => place.clone(),
-            };
-            if STILL_CIRCLES.contains(&room.as_str()) {
-                needed.insert(room);
-            } else {
-                wrong.push(format!("{place}: {}", shown(&circle)));
-            }
-        }
+        wrong.extend(long.chain(between).map(|circle| format!("{place}: {}", shown(&circle))));
     }
     assert!(wrong.is_empty(), "these import each other in a circle:\n{}", wrong.join("\n"));
-    let idle: Vec<_> = STILL_CIRCLES.iter().filter(|room| !needed.contains(**room)).collect();
-    assert!(idle.is_empty(), "these rooms have no circle any more, take them off STILL_CIRCLES: {idle:?}");
     assert!(seen > 300, "the test sees imports: {seen}");
 }
 
