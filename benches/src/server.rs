@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fake_registry::{Contents, Endpoint, FakeRegistry, Order, Repositories, Script, TagPages};
+use fake_registry::{CatalogOrder, FakeContents, FakeEndpoint, FakeRegistry, RepositoryNames, Script, TagPaging};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,10 +56,10 @@ pub(crate) enum Kind {
     Canned,
 }
 
-pub(crate) fn names(content: Content) -> Repositories {
+pub(crate) fn names(content: Content) -> RepositoryNames {
     let count = usize::try_from(content.repositories).unwrap_or(usize::MAX);
     match content.shape {
-        Shape::Even => Repositories::generated(count, 1),
+        Shape::Even => RepositoryNames::generated(count, 1),
         Shape::Skewed => {
             let scattered = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24;
             let name = |at: usize| match at % 10 {
@@ -112,14 +112,14 @@ pub(crate) async fn serve(content: &str) -> Result<(), Failure> {
             line?;
             let heads = heads.load(Ordering::Relaxed);
             let seen = Seen {
-                pings: registry.count(Endpoint::Ping),
-                tokens: registry.count(Endpoint::Token),
-                catalog: registry.count(Endpoint::Catalog),
-                tags: registry.count(Endpoint::Tags),
-                manifests: registry.count(Endpoint::Manifest) - heads,
+                pings: registry.count(FakeEndpoint::Ping),
+                tokens: registry.count(FakeEndpoint::Token),
+                catalog: registry.count(FakeEndpoint::Catalog),
+                tags: registry.count(FakeEndpoint::Tags),
+                manifests: registry.count(FakeEndpoint::Manifest) - heads,
                 heads,
-                blobs: registry.count(Endpoint::Blob),
-                other: registry.count(Endpoint::Other),
+                blobs: registry.count(FakeEndpoint::Blob),
+                other: registry.count(FakeEndpoint::Other),
                 connections: registry.connections(),
                 most_in_flight: registry.most_in_flight(),
             };
@@ -137,10 +137,10 @@ fn script(content: Content, heads: Arc<AtomicU64>) -> Script {
     };
     let script = Script {
         latency: Duration::from_millis(content.latency_ms),
-        order: if content.path_order { Order::Path } else { Order::Bytewise },
+        order: if content.path_order { CatalogOrder::Path } else { CatalogOrder::Bytewise },
         record: false,
-        contents: Contents::uniform(content.tags),
-        tag_pages: TagPages::Last { max: PAGE },
+        contents: FakeContents::uniform(content.tags),
+        tag_pages: TagPaging::Last { max: PAGE },
         ..of_kind
     };
     // No fault: it looks on.

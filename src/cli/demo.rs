@@ -21,7 +21,7 @@ use super::summary;
 use crate::config;
 use crate::plans::plans;
 use crate::run::RunReport;
-use fake_registry::{FakeRegistry, Order, PASSWORD, Repositories, Script, USERNAME};
+use fake_registry::{CatalogOrder, FakeRegistry, PASSWORD, RepositoryNames, Script, USERNAME};
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
@@ -58,8 +58,9 @@ struct PreparedDemo {
 }
 
 async fn prepare(arguments: &DemoArguments) -> io::Result<PreparedDemo> {
-    let names = Repositories::generated(arguments.repositories as usize, SEED);
-    let script = Script { order: Order::Shuffled(SEED), latency: LATENCY, record: false, ..Script::quay_like(names) };
+    let names = RepositoryNames::generated(arguments.repositories as usize, SEED);
+    let script =
+        Script { order: CatalogOrder::Shuffled(SEED), latency: LATENCY, record: false, ..Script::quay_like(names) };
     let registry = FakeRegistry::start(script.with_token(|token| token.lifetime = TOKEN_LIFETIME)).await?;
 
     let secrets = tempfile::tempdir()?;

@@ -21,7 +21,7 @@ use crate::registry::RegistryError;
 use crate::registry::RegistrySettings;
 use crate::registry::SecretSource;
 use crate::tests::secret_file;
-use fake_registry::{FakeRegistry, Fault as Goes, Script, SeenRequest};
+use fake_registry::{FakeRegistry, Misbehaviour, Script, SeenRequest};
 
 const SECRET: &str = "hunter2/Ü+%";
 
@@ -45,14 +45,14 @@ struct DiscoveryRig {
 }
 
 /// A body that is answered with 200. `{base}` in it is the server's own address.
-fn body(text: &str) -> Goes {
-    Goes::status(200).body(text)
+fn body(text: &str) -> Misbehaviour {
+    Misbehaviour::status(200).body(text)
 }
 
 impl DiscoveryRig {
     /// Answers each target, a path with its query, in its own way; one that stands here several times, in turn, the
     /// last for ever; every other with 404, but for proofs of a living login.
-    async fn new(answers: Vec<(&'static str, Goes)>) -> Self {
+    async fn new(answers: Vec<(&'static str, Misbehaviour)>) -> Self {
         let asked = std::sync::Mutex::new(Vec::<String>::new());
         let answer = move |seen: &SeenRequest, _| {
             let mut asked = asked.lock().expect("unpoisoned");
@@ -63,7 +63,7 @@ impl DiscoveryRig {
                 if is_proof(&seen.target) {
                     return Some(body("{}"));
                 }
-                return Some(Goes::status(404).body(r#"{"message":"404 Not ListAnswer"}"#));
+                return Some(Misbehaviour::status(404).body(r#"{"message":"404 Not ListAnswer"}"#));
             };
             Some(at_home(goes.clone(), seen.header("host").unwrap_or_default()))
         };
@@ -146,9 +146,9 @@ impl DiscoveryRig {
     }
 }
 
-fn at_home(mut goes: Goes, host: &str) -> Goes {
+fn at_home(mut goes: Misbehaviour, host: &str) -> Misbehaviour {
     let base = format!("http://{host}");
-    if let Goes::Respond { headers, body, .. } = &mut goes {
+    if let Misbehaviour::Respond { headers, body, .. } = &mut goes {
         *body = String::from_utf8_lossy(body).replace("{base}", &base).into_bytes();
         for (_, value) in headers {
             *value = value.replace("{base}", &base);

@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 
 use super::answer::{self, basic_credentials};
 use super::jwt::{Claims, Grant};
-use super::script::{Access, AnonymousCatalog, GroupRule, TokenScript};
+use super::script::{AnonymousCatalog, FakeAccess, GroupRule, TokenScript};
 use super::seen::{Authorization, SeenRequest};
 use super::server::Server;
 use super::token;
@@ -21,9 +21,9 @@ impl Server {
     /// The answer to `/v2/`.
     pub(super) fn ping(&self, seen: &SeenRequest) -> Response<Bytes> {
         let refusal = match &self.script.access {
-            Access::Open => None,
-            Access::Basic { username, password } => refuse_basic(seen, username, password),
-            Access::Token(script) | Access::BasicCatalog(script) => {
+            FakeAccess::Open => None,
+            FakeAccess::Basic { username, password } => refuse_basic(seen, username, password),
+            FakeAccess::Token(script) | FakeAccess::BasicCatalog(script) => {
                 self.bearer(script, seen, None).err().map(|refusal| self.challenge(script, None, &refusal))
             }
         };
@@ -32,7 +32,7 @@ impl Server {
 
     /// What the catalog answers to those who may not read it.
     pub(super) fn refuse_catalog(&self, seen: &SeenRequest) -> Option<Response<Bytes>> {
-        let open = matches!(self.script.access, Access::Open);
+        let open = matches!(self.script.access, FakeAccess::Open);
         if seen.authorization == Authorization::None && !open {
             match self.script.anonymous_catalog {
                 AnonymousCatalog::EmptyOk => {
@@ -45,10 +45,10 @@ impl Server {
             }
         }
         match &self.script.access {
-            Access::Open => None,
-            Access::Basic { username, password } => refuse_basic(seen, username, password),
-            Access::BasicCatalog(script) => refuse_basic(seen, &script.username, &script.password),
-            Access::Token(script) => match self.bearer(script, seen, script.required_scope.as_deref()) {
+            FakeAccess::Open => None,
+            FakeAccess::Basic { username, password } => refuse_basic(seen, username, password),
+            FakeAccess::BasicCatalog(script) => refuse_basic(seen, &script.username, &script.password),
+            FakeAccess::Token(script) => match self.bearer(script, seen, script.required_scope.as_deref()) {
                 Err(refusal) => Some(self.challenge(script, script.required_scope.as_deref(), &refusal)),
                 // Quay answers so to an anonymous token.
                 Ok(claims) if claims.sub.is_empty() => {
@@ -63,9 +63,9 @@ impl Server {
     /// What is answered about a repository to those who may not read it.
     pub(super) fn refuse_repository(&self, seen: &SeenRequest, repository: &str) -> Option<Response<Bytes>> {
         match &self.script.access {
-            Access::Open => None,
-            Access::Basic { username, password } => refuse_basic(seen, username, password),
-            Access::Token(script) | Access::BasicCatalog(script) => {
+            FakeAccess::Open => None,
+            FakeAccess::Basic { username, password } => refuse_basic(seen, username, password),
+            FakeAccess::Token(script) | FakeAccess::BasicCatalog(script) => {
                 let scope = format!("repository:{repository}:pull");
                 let wanted = script.repository_scope.then_some(scope.as_str());
                 let refused = match self.bearer(script, seen, wanted) {

@@ -21,12 +21,12 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// The content of all repositories, cheap to clone. By default they hold nothing, and their tags are a 404.
 #[derive(Clone, Debug, Default)]
-pub struct Contents {
+pub struct FakeContents {
     uniform: u32,
     own: Arc<BTreeMap<String, Holding>>,
 }
 
-impl Contents {
+impl FakeContents {
     /// In every listed repository the tags `v0`, `v1` and so on, each an image of its own, made anew each time that it is
     /// asked for: ten thousand repositories take no memory.
     pub fn uniform(tags: u32) -> Self {

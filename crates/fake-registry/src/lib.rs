@@ -8,9 +8,9 @@ mod answer;
 mod catalog;
 mod clock;
 mod contents;
-mod fault;
 mod jwt;
 mod listing;
+mod misbehaviour;
 mod names;
 mod repositories;
 mod repository;
@@ -24,13 +24,13 @@ mod tests;
 pub mod tls;
 mod token;
 
-pub use contents::{Contents, DOCKER_IMAGE, DOCKER_LIST, Holding, OCI_IMAGE, OCI_INDEX, sha256};
-pub use fault::{Fault, Faults};
-pub use repositories::{Order, Repositories};
+pub use contents::{DOCKER_IMAGE, DOCKER_LIST, FakeContents, Holding, OCI_IMAGE, OCI_INDEX, sha256};
+pub use misbehaviour::{Misbehaviour, MisbehaviourRule};
+pub use repositories::{CatalogOrder, RepositoryNames};
 pub use script::{
-    AcceptRule, Access, AnonymousCatalog, Grants, GroupRule, Head, LinkStyle, ManifestRules, OverMax, ScopeRule,
-    Script, Stated, TagPages, TokenFields, TokenMethod, TokenScript, WriteLinks,
+    AcceptRule, AnonymousCatalog, FakeAccess, Grants, GroupRule, HeadBehaviour, LinkStyle, ManifestRules, OverMax,
+    ScopeRule, Script, Stated, TagPaging, TokenFields, TokenMethod, TokenScript, WriteLinks,
 };
-pub use seen::{Authorization, Endpoint, SeenRequest};
+pub use seen::{Authorization, FakeEndpoint, SeenRequest};
 pub use server::FakeRegistry;
 pub use shapes::{PASSWORD, USERNAME};

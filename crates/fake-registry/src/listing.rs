@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::names::NameList;
 
-use super::repositories::{Order, Repositories, path_order};
+use super::repositories::{CatalogOrder, RepositoryNames, path_order};
 
 /// All names in served order, both plain and as JSON.
 #[derive(Debug)]
 pub(super) struct Listing {
-    order: Order,
+    order: CatalogOrder,
     names: Arc<NameList>,
     /// `"a","b",` and so on.
     json: String,
@@ -20,7 +20,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(repositories: &Repositories, order: Order) -> Self {
+    pub(super) fn new(repositories: &RepositoryNames, order: CatalogOrder) -> Self {
         let names = repositories.ordered(order);
         let mut json = String::new();
         let mut ends = Vec::with_capacity(names.len());
@@ -29,7 +29,7 @@ impl Listing {
             ends.push(json.len());
         }
         let mut by_name = Vec::new();
-        if matches!(order, Order::Given | Order::Shuffled(_)) {
+        if matches!(order, CatalogOrder::Given | CatalogOrder::Shuffled(_)) {
             by_name.extend(0..u32::try_from(names.len()).expect("fewer than 4 billion names"));
             by_name.sort_unstable_by_key(|&at| &names[at as usize]);
         }
@@ -53,9 +53,9 @@ impl Listing {
     /// Where the page after `last` begins.
     pub(super) fn after(&self, last: &str) -> usize {
         match self.order {
-            Order::Bytewise => first(self.len(), |at| self.name(at) > last),
-            Order::Path => first(self.len(), |at| path_order(self.name(at), last).is_gt()),
-            Order::Given | Order::Shuffled(_) => {
+            CatalogOrder::Bytewise => first(self.len(), |at| self.name(at) > last),
+            CatalogOrder::Path => first(self.len(), |at| path_order(self.name(at), last).is_gt()),
+            CatalogOrder::Given | CatalogOrder::Shuffled(_) => {
                 let found = self.by_name.binary_search_by_key(&last, |&at| self.name(at as usize));
                 found.map_or(0, |at| self.by_name[at] as usize + 1)
             }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::names::NameList;
 
-/// Repository names, cheap to clone. They are served in the script's [`Order`], not in the one given here.
+/// Repository names, cheap to clone. They are served in the script's [`CatalogOrder`], not in the one given here.
 #[derive(Clone, Debug, Default)]
-pub struct Repositories(Arc<NameList>);
+pub struct RepositoryNames(Arc<NameList>);
 
 /// The order of a catalog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum CatalogOrder {
     /// By bytes; `last=` takes any key.
     #[default]
     Bytewise,
@@ -20,11 +20,11 @@ pub enum Order {
     Path,
     /// As given, like Quay's creation order; a `last=` that is no listed name begins at page 1 again, as Quay does.
     Given,
-    /// Shuffled by this seed, otherwise like [`Order::Given`].
+    /// Shuffled by this seed, otherwise like [`CatalogOrder::Given`].
     Shuffled(u64),
 }
 
-impl Repositories {
+impl RepositoryNames {
     /// `count` names such as `team-07/service-123`, the same for the same seed, in byte order.
     ///
     /// Teams differ in size, numbers have gaps, and some services have a `-db` and a `/worker` beside them, so that
@@ -74,17 +74,17 @@ impl Repositories {
     }
 
     /// The names in the order in which they are served; not copied where they are in it already.
-    pub(super) fn ordered(&self, order: Order) -> Arc<NameList> {
+    pub(super) fn ordered(&self, order: CatalogOrder) -> Arc<NameList> {
         let mut sorted: Vec<&str> = match order {
-            Order::Bytewise if !self.iter().is_sorted() => self.iter().collect(),
-            Order::Path if !self.iter().is_sorted_by(|a, b| path_order(a, b).is_le()) => self.iter().collect(),
-            Order::Shuffled(_) => self.iter().collect(),
-            Order::Bytewise | Order::Path | Order::Given => return self.0.clone(),
+            CatalogOrder::Bytewise if !self.iter().is_sorted() => self.iter().collect(),
+            CatalogOrder::Path if !self.iter().is_sorted_by(|a, b| path_order(a, b).is_le()) => self.iter().collect(),
+            CatalogOrder::Shuffled(_) => self.iter().collect(),
+            CatalogOrder::Bytewise | CatalogOrder::Path | CatalogOrder::Given => return self.0.clone(),
         };
         match order {
-            Order::Shuffled(seed) => fastrand::Rng::with_seed(seed).shuffle(&mut sorted),
-            Order::Path => sorted.sort_by(|a, b| path_order(a, b)),
-            Order::Bytewise | Order::Given => sorted.sort_unstable(),
+            CatalogOrder::Shuffled(seed) => fastrand::Rng::with_seed(seed).shuffle(&mut sorted),
+            CatalogOrder::Path => sorted.sort_by(|a, b| path_order(a, b)),
+            CatalogOrder::Bytewise | CatalogOrder::Given => sorted.sort_unstable(),
         }
         Arc::new(sorted.into_iter().collect())
     }
@@ -98,19 +98,19 @@ pub(super) fn path_order(a: &str, b: &str) -> Ordering {
     differ.map_or_else(|| a.len().cmp(&b.len()), |at| rank(a[at]).cmp(&rank(b[at])))
 }
 
-impl<'a> FromIterator<&'a str> for Repositories {
+impl<'a> FromIterator<&'a str> for RepositoryNames {
     fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
         Self(Arc::new(names.into_iter().collect()))
     }
 }
 
-impl<const N: usize> From<[&str; N]> for Repositories {
+impl<const N: usize> From<[&str; N]> for RepositoryNames {
     fn from(names: [&str; N]) -> Self {
         names.into_iter().collect()
     }
 }
 
-impl From<&[String]> for Repositories {
+impl From<&[String]> for RepositoryNames {
     fn from(names: &[String]) -> Self {
         names.iter().map(String::as_str).collect()
     }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::contents::{Held, Stored, sha256};
-use super::script::{AcceptRule, Head, OverMax, TagPages};
-use super::seen::{Endpoint, SeenRequest};
+use super::script::{AcceptRule, HeadBehaviour, OverMax, TagPaging};
+use super::seen::{FakeEndpoint, SeenRequest};
 use super::server::Server;
 
 /// What a path asks of a repository.
@@ -35,14 +35,14 @@ impl Server {
             return unknown("NAME_UNKNOWN", "repository name not known to registry");
         };
         match seen.endpoint {
-            Endpoint::Tags => self.tags(seen, asked.repository, &held.tags()),
-            Endpoint::Manifest => self.manifest(seen, asked, held),
+            FakeEndpoint::Tags => self.tags(seen, asked.repository, &held.tags()),
+            FakeEndpoint::Manifest => self.manifest(seen, asked, held),
             _ => self.blob(asked, held),
         }
     }
 
     fn tags(&self, seen: &SeenRequest, repository: &str, tags: &[String]) -> Response<Bytes> {
-        let TagPages::Last { max } = self.script.tag_pages else {
+        let TagPaging::Last { max } = self.script.tag_pages else {
             let tags = if tags.is_empty() { Value::Null } else { json!(tags) };
             return answer::json(StatusCode::OK, &json!({"name": repository, "tags": tags}));
         };
@@ -71,10 +71,12 @@ impl Server {
     fn manifest(&self, seen: &SeenRequest, asked: &Asked<'_>, held: Held<'_>) -> Response<Bytes> {
         let rules = &self.script.manifests;
         match rules.head {
-            Head::NotAllowed if seen.method == Method::HEAD => {
+            HeadBehaviour::NotAllowed if seen.method == Method::HEAD => {
                 return answer::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "method not allowed");
             }
-            Head::NotFound if seen.method == Method::HEAD => return unknown("MANIFEST_UNKNOWN", "manifest unknown"),
+            HeadBehaviour::NotFound if seen.method == Method::HEAD => {
+                return unknown("MANIFEST_UNKNOWN", "manifest unknown");
+            }
             _ => {}
         }
         let Some(stored) = held.manifest(asked.repository, asked.what) else {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Contents, Fault, Faults, Order, Repositories, SeenRequest};
+use super::{CatalogOrder, FakeContents, Misbehaviour, MisbehaviourRule, RepositoryNames, SeenRequest};
 
 /// The script of one server. The default is open, in byte order, without latency or faults, 1000 names a page.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// The content.
-    pub repositories: Repositories,
+    pub repositories: RepositoryNames,
     /// The catalog's order.
-    pub order: Order,
+    pub order: CatalogOrder,
     /// Who may ask.
-    pub access: Access,
+    pub access: FakeAccess,
     /// What a caller without credentials gets from the catalog, where credentials are wanted.
     pub anonymous_catalog: AnonymousCatalog,
     /// The largest page; also the size of a page where the caller does not ask for one.
@@ -26,9 +26,9 @@ pub struct Script {
     /// How the next page is announced.
     pub link: LinkStyle,
     /// What the repositories hold.
-    pub contents: Contents,
+    pub contents: FakeContents,
     /// How tags are paged; their links are written as the catalog's, but never opaque.
-    pub tag_pages: TagPages,
+    pub tag_pages: TagPaging,
     /// How manifests and blobs are served.
     pub manifests: ManifestRules,
     /// Whether an exactly full last page announces a further, empty one, as Pulp does.
@@ -42,21 +42,21 @@ pub struct Script {
     /// Whether requests are kept for [`super::FakeRegistry::requests`]; benchmarks turn it off.
     pub record: bool,
     /// Which requests go wrong.
-    pub faults: Option<Faults>,
+    pub faults: Option<MisbehaviourRule>,
 }
 
 impl Default for Script {
     fn default() -> Self {
         Self {
-            repositories: Repositories::default(),
-            order: Order::Bytewise,
-            access: Access::Open,
+            repositories: RepositoryNames::default(),
+            order: CatalogOrder::Bytewise,
+            access: FakeAccess::Open,
             anonymous_catalog: AnonymousCatalog::Challenge,
             page_max: 1000,
             over_max: OverMax::Refuse,
             link: LinkStyle::Relative,
-            contents: Contents::default(),
-            tag_pages: TagPages::Whole,
+            contents: FakeContents::default(),
+            tag_pages: TagPaging::Whole,
             manifests: ManifestRules::default(),
             empty_last_page: false,
             prefix: String::new(),
@@ -70,21 +70,24 @@ impl Default for Script {
 
 impl Script {
     /// The default script with this content.
-    pub fn open(repositories: impl Into<Repositories>) -> Self {
+    pub fn open(repositories: impl Into<RepositoryNames>) -> Self {
         Self { repositories: repositories.into(), ..Self::default() }
     }
 
     /// The same script, and these faults: of the request and its number among those to its endpoint, from 1 on.
     #[must_use]
-    pub fn with_faults(mut self, faults: impl Fn(&SeenRequest, u64) -> Option<Fault> + Send + Sync + 'static) -> Self {
-        self.faults = Some(Faults::new(faults));
+    pub fn with_faults(
+        mut self,
+        faults: impl Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static,
+    ) -> Self {
+        self.faults = Some(MisbehaviourRule::new(faults));
         self
     }
 
     /// The same script with another token script; of no effect where tokens are not used.
     #[must_use]
     pub fn with_token(mut self, change: impl FnOnce(&mut TokenScript)) -> Self {
-        if let Access::Token(token) | Access::BasicCatalog(token) = &mut self.access {
+        if let FakeAccess::Token(token) | FakeAccess::BasicCatalog(token) = &mut self.access {
             change(token);
         }
         self
@@ -93,7 +96,7 @@ impl Script {
 
 /// Who may ask.
 #[derive(Clone, Debug)]
-pub enum Access {
+pub enum FakeAccess {
     /// Everyone.
     Open,
     /// Those with Basic credentials.
@@ -122,7 +125,7 @@ pub enum AnonymousCatalog {
 
 /// How tags are paged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagPages {
+pub enum TagPaging {
     /// Not at all, whatever is asked, as docker-registry; none are `null`.
     Whole,
     /// By `last=`, so many at most a page, as Quay.
@@ -138,7 +141,7 @@ pub struct ManifestRules {
     /// Whether `Docker-Content-Digest` is told.
     pub digest_header: bool,
     /// What HEAD gets.
-    pub head: Head,
+    pub head: HeadBehaviour,
     /// What happens where the stored media type is not accepted.
     pub accept: AcceptRule,
     /// Where blobs lie instead, `{path}` standing for the path asked for: they are redirected there.
@@ -147,13 +150,13 @@ pub struct ManifestRules {
 
 impl Default for ManifestRules {
     fn default() -> Self {
-        Self { digest_header: true, head: Head::Answered, accept: AcceptRule::Distribution, blobs_at: None }
+        Self { digest_header: true, head: HeadBehaviour::Answered, accept: AcceptRule::Distribution, blobs_at: None }
     }
 }
 
 /// What a HEAD for a manifest gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Head {
+pub enum HeadBehaviour {
     /// The right answer.
     Answered,
     /// 405.

@@ -9,7 +9,7 @@ use hyper::{HeaderMap, Method};
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
+pub enum FakeEndpoint {
     /// `/v2/`
     Ping,
     /// `/v2/_catalog`
@@ -47,7 +47,7 @@ pub struct SeenRequest {
     /// Path and query, as on the wire.
     pub target: String,
     /// What the request is for.
-    pub endpoint: Endpoint,
+    pub endpoint: FakeEndpoint,
     /// How it was authorized.
     pub authorization: Authorization,
     /// All headers.
@@ -60,13 +60,13 @@ impl SeenRequest {
     pub(super) fn new(parts: Parts, prefix: &str) -> Self {
         let path = parts.uri.path();
         let endpoint = match path.strip_prefix(prefix) {
-            Some("/v2/" | "/v2") => Endpoint::Ping,
-            Some("/v2/_catalog") => Endpoint::Catalog,
-            Some("/token") => Endpoint::Token,
-            Some(path) if path.starts_with("/v2/") && path.ends_with("/tags/list") => Endpoint::Tags,
-            Some(path) if path.starts_with("/v2/") && path.contains("/manifests/") => Endpoint::Manifest,
-            Some(path) if path.starts_with("/v2/") && path.contains("/blobs/") => Endpoint::Blob,
-            _ => Endpoint::Other,
+            Some("/v2/" | "/v2") => FakeEndpoint::Ping,
+            Some("/v2/_catalog") => FakeEndpoint::Catalog,
+            Some("/token") => FakeEndpoint::Token,
+            Some(path) if path.starts_with("/v2/") && path.ends_with("/tags/list") => FakeEndpoint::Tags,
+            Some(path) if path.starts_with("/v2/") && path.contains("/manifests/") => FakeEndpoint::Manifest,
+            Some(path) if path.starts_with("/v2/") && path.contains("/blobs/") => FakeEndpoint::Blob,
+            _ => FakeEndpoint::Other,
         };
         let authorization = match parts.headers.get(AUTHORIZATION).map(hyper::header::HeaderValue::as_bytes) {
             None => Authorization::None,
@@ -145,7 +145,7 @@ impl Log {
     }
 
     /// Counts the request, from 1 on per endpoint.
-    pub(super) fn count(&self, endpoint: Endpoint) -> u64 {
+    pub(super) fn count(&self, endpoint: FakeEndpoint) -> u64 {
         self.by_endpoint[endpoint as usize].fetch_add(1, Ordering::SeqCst) + 1
     }
 
@@ -169,7 +169,7 @@ impl Log {
         requests.iter().map(|(request, status)| SeenRequest { status: *status, ..(**request).clone() }).collect()
     }
 
-    pub(super) fn counted(&self, endpoint: Endpoint) -> u64 {
+    pub(super) fn counted(&self, endpoint: FakeEndpoint) -> u64 {
         self.by_endpoint[endpoint as usize].load(Ordering::SeqCst)
     }
 

@@ -17,12 +17,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
 use super::answer::{self, Body};
-use super::fault::Fault;
 use super::jwt::Signer;
 use super::listing::Listing;
+use super::misbehaviour::Misbehaviour;
 use super::repository::Asked;
-use super::script::{Access, Script};
-use super::seen::{Endpoint, Log, SeenRequest};
+use super::script::{FakeAccess, Script};
+use super::seen::{FakeEndpoint, Log, SeenRequest};
 use super::token;
 
 /// Larger request bodies are no token requests.
@@ -66,12 +66,12 @@ impl FakeRegistry {
     }
 
     /// The requests so far to one endpoint; none if the script does not record.
-    pub fn requests_to(&self, endpoint: Endpoint) -> Vec<SeenRequest> {
+    pub fn requests_to(&self, endpoint: FakeEndpoint) -> Vec<SeenRequest> {
         self.requests().into_iter().filter(|request| request.endpoint == endpoint).collect()
     }
 
     /// How many requests there were to an endpoint, recorded or not.
-    pub fn count(&self, endpoint: Endpoint) -> u64 {
+    pub fn count(&self, endpoint: FakeEndpoint) -> u64 {
         self.server.log.counted(endpoint)
     }
 
@@ -157,15 +157,15 @@ impl Server {
         let fault = self.script.faults.as_ref().and_then(|faults| faults.of(&seen, nth));
         let response = match fault {
             None => answer::whole(self.answer(&seen, &form)?),
-            Some(Fault::Delay(delay)) => {
+            Some(Misbehaviour::Delay(delay)) => {
                 tokio::time::sleep(delay).await;
                 answer::whole(self.answer(&seen, &form)?)
             }
-            Some(Fault::Drip { bytes, every }) => answer::dripped(self.answer(&seen, &form)?, bytes, every),
-            Some(Fault::Truncate) => answer::truncated(self.answer(&seen, &form)?),
-            Some(Fault::Respond { status, headers, body }) => answer::whole(scripted(status, &headers, body)?),
-            Some(Fault::Drop) => return Err(io::ErrorKind::ConnectionAborted.into()),
-            Some(Fault::Hang) => pending().await,
+            Some(Misbehaviour::Drip { bytes, every }) => answer::dripped(self.answer(&seen, &form)?, bytes, every),
+            Some(Misbehaviour::Truncate) => answer::truncated(self.answer(&seen, &form)?),
+            Some(Misbehaviour::Respond { status, headers, body }) => answer::whole(scripted(status, &headers, body)?),
+            Some(Misbehaviour::Drop) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Some(Misbehaviour::Hang) => pending().await,
         };
         self.log.answered(number, response.status().as_u16());
         Ok(response)
@@ -174,19 +174,19 @@ impl Server {
     /// The right answer.
     fn answer(&self, seen: &SeenRequest, form: &[u8]) -> io::Result<Response<Bytes>> {
         let answer = match (seen.endpoint, &self.script.access) {
-            (Endpoint::Token, Access::Token(script) | Access::BasicCatalog(script)) => {
+            (FakeEndpoint::Token, FakeAccess::Token(script) | FakeAccess::BasicCatalog(script)) => {
                 token::endpoint(script, &self.signer, seen, form)
             }
-            (Endpoint::Ping, _) => self.ping(seen),
-            (Endpoint::Catalog, _) => self.refuse_catalog(seen).unwrap_or_else(|| self.catalog(seen)),
-            (Endpoint::Tags | Endpoint::Manifest | Endpoint::Blob, _) => {
+            (FakeEndpoint::Ping, _) => self.ping(seen),
+            (FakeEndpoint::Catalog, _) => self.refuse_catalog(seen).unwrap_or_else(|| self.catalog(seen)),
+            (FakeEndpoint::Tags | FakeEndpoint::Manifest | FakeEndpoint::Blob, _) => {
                 let path = seen.path().strip_prefix(self.script.prefix.as_str()).and_then(Asked::read);
                 let answer = |asked: Asked<'_>| {
                     self.refuse_repository(seen, asked.repository).unwrap_or_else(|| self.repository(seen, &asked))
                 };
                 path.map_or_else(no_such_page, answer)
             }
-            (Endpoint::Token | Endpoint::Other, _) => no_such_page(),
+            (FakeEndpoint::Token | FakeEndpoint::Other, _) => no_such_page(),
         };
         if self.script.gzip { answer::gzip(seen, answer) } else { Ok(answer) }
     }

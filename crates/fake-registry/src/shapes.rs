@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    AcceptRule, Access, AnonymousCatalog, LinkStyle, ManifestRules, Order, OverMax, Repositories, ScopeRule, Script,
-    Stated, TagPages, TokenFields, TokenMethod, TokenScript,
+    AcceptRule, AnonymousCatalog, CatalogOrder, FakeAccess, LinkStyle, ManifestRules, OverMax, RepositoryNames,
+    ScopeRule, Script, Stated, TagPaging, TokenFields, TokenMethod, TokenScript,
 };
 
 /// The user of the shapes below: the form of a Quay robot, whose `+` must survive every encoding.
@@ -14,10 +14,10 @@ pub const PASSWORD: &str = "p:a/ss%2B+wörd";
 
 impl Script {
     /// docker-registry 2.8.2 behind a token server: path order, pages refused over 1000, a scope for the catalog.
-    pub fn distribution_like(repositories: impl Into<Repositories>) -> Self {
+    pub fn distribution_like(repositories: impl Into<RepositoryNames>) -> Self {
         Self {
-            order: Order::Path,
-            access: Access::Token(TokenScript {
+            order: CatalogOrder::Path,
+            access: FakeAccess::Token(TokenScript {
                 method: TokenMethod::Both,
                 required_scope: Some("registry:catalog:*".to_owned()),
                 repository_scope: true,
@@ -30,10 +30,10 @@ impl Script {
 
     /// Quay: creation order, opaque cursors, 100 a page whatever is asked, an empty catalog instead of a challenge,
     /// a bare `token` from GET alone, 400 to the catalog scope.
-    pub fn quay_like(repositories: impl Into<Repositories>) -> Self {
+    pub fn quay_like(repositories: impl Into<RepositoryNames>) -> Self {
         Self {
-            order: Order::Given,
-            access: Access::Token(TokenScript {
+            order: CatalogOrder::Given,
+            access: FakeAccess::Token(TokenScript {
                 lifetime: Duration::from_hours(1),
                 fields: TokenFields::Token,
                 expires_in: Stated::Omitted,
@@ -48,16 +48,16 @@ impl Script {
             page_max: 100,
             over_max: OverMax::Clamp,
             link: LinkStyle::Opaque,
-            tag_pages: TagPages::Last { max: 100 },
+            tag_pages: TagPaging::Last { max: 100 },
             manifests: ManifestRules { accept: AcceptRule::Quay, ..ManifestRules::default() },
             ..Self::open(repositories)
         }
     }
 
     /// Harbor: Bearer on `/v2/`, Basic on the catalog.
-    pub fn harbor_like(repositories: impl Into<Repositories>) -> Self {
+    pub fn harbor_like(repositories: impl Into<RepositoryNames>) -> Self {
         Self {
-            access: Access::BasicCatalog(TokenScript {
+            access: FakeAccess::BasicCatalog(TokenScript {
                 repository_scope: true,
                 service: "harbor-registry".to_owned(),
                 ..TokenScript::new(USERNAME, PASSWORD)
@@ -68,7 +68,7 @@ impl Script {
     }
 
     /// Pulp: absolute links, an empty page after an exactly full one, a scope for the catalog, tokens of 300 s.
-    pub fn pulp_like(repositories: impl Into<Repositories>) -> Self {
+    pub fn pulp_like(repositories: impl Into<RepositoryNames>) -> Self {
         Self {
             link: LinkStyle::Absolute,
             empty_last_page: true,
@@ -79,8 +79,8 @@ impl Script {
     }
 
     /// Any registry that wants Basic credentials, as docker-registry with an htpasswd file.
-    pub fn basic(repositories: impl Into<Repositories>) -> Self {
-        let access = Access::Basic { username: USERNAME.to_owned(), password: PASSWORD.to_owned() };
+    pub fn basic(repositories: impl Into<RepositoryNames>) -> Self {
+        let access = FakeAccess::Basic { username: USERNAME.to_owned(), password: PASSWORD.to_owned() };
         Self { access, ..Self::open(repositories) }
     }
 }

@@ -59,14 +59,14 @@ async fn walk(fake: &FakeRegistry, first: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_name_comes_once_in_each_order_and_link_style() {
-    let repositories = Repositories::generated(250, 7);
-    for order in [Order::Bytewise, Order::Path, Order::Given, Order::Shuffled(1)] {
+    let repositories = RepositoryNames::generated(250, 7);
+    for order in [CatalogOrder::Bytewise, CatalogOrder::Path, CatalogOrder::Given, CatalogOrder::Shuffled(1)] {
         for link in [LinkStyle::Relative, LinkStyle::Absolute, LinkStyle::Opaque] {
             let script = Script { order, link, ..Script::open(repositories.clone()) };
             let fake = FakeRegistry::start(script).await.expect("a server");
             let mut names = walk(&fake, "/v2/_catalog?n=100").await;
-            assert_eq!(fake.count(Endpoint::Catalog), 3);
-            let bytewise = matches!(order, Order::Bytewise | Order::Given);
+            assert_eq!(fake.count(FakeEndpoint::Catalog), 3);
+            let bytewise = matches!(order, CatalogOrder::Bytewise | CatalogOrder::Given);
             assert_eq!(names.is_sorted(), bytewise, "{order:?}");
             names.sort_unstable();
             assert!(names.iter().map(String::as_str).eq(repositories.iter()), "{order:?}");
@@ -77,18 +77,18 @@ async fn every_name_comes_once_in_each_order_and_link_style() {
 #[test]
 fn generated_names_are_sorted_unique_and_repeatable() {
     for count in [0, 1, 10_000] {
-        let names = Repositories::generated(count, 3);
+        let names = RepositoryNames::generated(count, 3);
         assert_eq!(names.len(), count);
         assert!(names.iter().is_sorted_by(|a, b| a < b));
-        assert!(names.iter().eq(Repositories::generated(count, 3).iter()));
+        assert!(names.iter().eq(RepositoryNames::generated(count, 3).iter()));
     }
 }
 
 #[tokio::test]
 async fn last_takes_any_key_in_the_order_of_the_server() {
     let names = ["a", "a-b/y", "a.b/z", "a/x", "a/x-1"];
-    for (order, expected) in [(Order::Bytewise, ["a.b/z", "a/x"]), (Order::Path, ["a.b/z", "b"])] {
-        let names = Repositories::from([&names[..], &["b"]].concat().try_into().unwrap_or([""; 6]));
+    for (order, expected) in [(CatalogOrder::Bytewise, ["a.b/z", "a/x"]), (CatalogOrder::Path, ["a.b/z", "b"])] {
+        let names = RepositoryNames::from([&names[..], &["b"]].concat().try_into().unwrap_or([""; 6]));
         let fake = FakeRegistry::start(Script { order, ..Script::open(names) }).await.expect("a server");
         let page = body(get(&fake, "/v2/_catalog?n=2&last=a-zzz").await).await;
         assert_eq!(page["repositories"], Value::from(expected.to_vec()), "{order:?}");
@@ -114,7 +114,7 @@ async fn an_exactly_full_last_page_has_a_link_only_if_scripted() {
         let script = Script { empty_last_page, ..Script::open(["a", "b"]) };
         let fake = FakeRegistry::start(script).await.expect("a server");
         assert_eq!(walk(&fake, "/v2/_catalog?n=2").await, ["a", "b"]);
-        assert_eq!(fake.count(Endpoint::Catalog), if empty_last_page { 2 } else { 1 });
+        assert_eq!(fake.count(FakeEndpoint::Catalog), if empty_last_page { 2 } else { 1 });
     }
 }
 
@@ -218,13 +218,13 @@ async fn harbor_wants_basic_on_the_catalog_and_bearer_elsewhere() {
 #[tokio::test]
 async fn faults_strike_the_requests_they_are_written_for() {
     let script = Script::open(["some/name", "some/other-name"]).with_faults(|request, nth| match nth {
-        _ if request.endpoint != Endpoint::Catalog => None,
-        1 => Some(Fault::status(429).header("retry-after", "7").body("slow down")),
-        2 => Some(Fault::Drop),
-        3 => Some(Fault::Truncate),
-        4 => Some(Fault::Drip { bytes: 10, every: Duration::from_millis(1) }),
-        5 => Some(Fault::Delay(Duration::from_millis(1))),
-        _ => Some(Fault::Hang),
+        _ if request.endpoint != FakeEndpoint::Catalog => None,
+        1 => Some(Misbehaviour::status(429).header("retry-after", "7").body("slow down")),
+        2 => Some(Misbehaviour::Drop),
+        3 => Some(Misbehaviour::Truncate),
+        4 => Some(Misbehaviour::Drip { bytes: 10, every: Duration::from_millis(1) }),
+        5 => Some(Misbehaviour::Delay(Duration::from_millis(1))),
+        _ => Some(Misbehaviour::Hang),
     });
     let fake = FakeRegistry::start(script).await.expect("a server");
     let url = fake.url().join("/v2/_catalog").expect("a target");
@@ -279,7 +279,7 @@ async fn links_and_bodies_can_be_written_by_hand() {
 
 #[tokio::test]
 async fn made_content_is_found_by_tag_and_by_digest_and_is_what_its_digest_says() {
-    let fake = FakeRegistry::start(Script { contents: Contents::uniform(3), ..Script::open(["a/b"]) });
+    let fake = FakeRegistry::start(Script { contents: FakeContents::uniform(3), ..Script::open(["a/b"]) });
     let fake = fake.await.expect("a server");
     let accepted = |target: &str| client().get(fake.url().join(target).expect("a target")).header("accept", OCI_IMAGE);
     assert_eq!(body(get(&fake, "/v2/a/b/tags/list").await).await["tags"], Value::from(vec!["v0", "v1", "v2"]));
@@ -300,7 +300,7 @@ async fn made_content_is_found_by_tag_and_by_digest_and_is_what_its_digest_says(
 
 #[tokio::test]
 async fn a_manifest_that_is_not_accepted_is_unknown_or_converted() {
-    let stocked = |script: Script| Script { contents: Contents::uniform(1), ..script };
+    let stocked = |script: Script| Script { contents: FakeContents::uniform(1), ..script };
     let fake = FakeRegistry::start(stocked(Script::open(["a"]))).await.expect("a server");
     assert_eq!(get(&fake, "/v2/a/manifests/v0").await.status(), StatusCode::NOT_FOUND);
     let manifests = ManifestRules { accept: AcceptRule::Quay, ..ManifestRules::default() };
@@ -311,7 +311,7 @@ async fn a_manifest_that_is_not_accepted_is_unknown_or_converted() {
 
 #[tokio::test]
 async fn a_repository_wants_a_token_with_its_own_scope() {
-    let script = Script { contents: Contents::uniform(1), ..Script::quay_like(["a", "b"]) };
+    let script = Script { contents: FakeContents::uniform(1), ..Script::quay_like(["a", "b"]) };
     let fake = FakeRegistry::start(script.with_token(|token| token.denied = vec!["b".into()])).await.expect("a server");
     let refused = get(&fake, "/v2/a/tags/list").await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);

@@ -10,7 +10,7 @@ use super::*;
 use crate::clock;
 use crate::registry::api::{ApiLogin, ApiSettings};
 use fake_registry::tls::{KeyPair, own, serve, serve_as};
-use fake_registry::{Authorization, Endpoint, Fault, Grants, SeenRequest, Stated};
+use fake_registry::{Authorization, FakeEndpoint, Grants, Misbehaviour, SeenRequest, Stated};
 
 #[test]
 fn every_rule_has_a_fault_in_this_matrix() {
@@ -40,12 +40,15 @@ pub(super) async fn fires(rule: &str, step: CheckStep, severity: Severity, rig: 
     report
 }
 
-fn at(endpoint: Endpoint, fault: Fault) -> impl Fn(&SeenRequest, u64) -> Option<Fault> + Send + Sync + 'static {
+fn at(
+    endpoint: FakeEndpoint,
+    fault: Misbehaviour,
+) -> impl Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static {
     move |seen, _| (seen.endpoint == endpoint).then(|| fault.clone())
 }
 
-fn error(status: u16, code: &str, message: &str) -> Fault {
-    Fault::status(status).body(json!({"errors": [{"code": code, "message": message}]}).to_string())
+fn error(status: u16, code: &str, message: &str) -> Misbehaviour {
+    Misbehaviour::status(status).body(json!({"errors": [{"code": code, "message": message}]}).to_string())
 }
 
 #[tokio::test]
@@ -63,7 +66,7 @@ async fn a_robots_name_with_a_slash_sends_nothing() {
 #[tokio::test]
 async fn a_robots_name_without_a_plus_is_told_of_once_quay_refuses_it() {
     let script = Script::quay_like(["a"]).with_token(|token| token.realm = Some("/v2/auth".into()));
-    let refused = Fault::status(401).body(r#"{"error": "Invalid username or password."}"#);
+    let refused = Misbehaviour::status(401).body(r#"{"error": "Invalid username or password."}"#);
     let script = script.with_faults(move |seen, _| (seen.path() == "/v2/auth").then(|| refused.clone()));
     fires("robot_name", CheckStep::Login, Severity::Authentication, Rig::of(script).await.named("inventory")).await;
 }
@@ -83,8 +86,8 @@ async fn a_wrong_password() {
 #[tokio::test]
 async fn a_password_sent_straight_to_quay() {
     let script = Script::quay_like(["a"]).with_faults(|seen, _| {
-        (seen.authorization == Authorization::Basic && seen.endpoint != Endpoint::Token)
-            .then(|| Fault::status(401).body(r#"{"error": "Invalid bearer token format"}"#))
+        (seen.authorization == Authorization::Basic && seen.endpoint != FakeEndpoint::Token)
+            .then(|| Misbehaviour::status(401).body(r#"{"error": "Invalid bearer token format"}"#))
     });
     fires("basic_on_api", CheckStep::Login, Severity::Authentication, Rig::of(script).await.basic()).await;
 }
@@ -114,7 +117,7 @@ async fn a_scope_that_quay_cannot_read_is_told_of_though_another_is_taken() {
     assert_eq!(step_of(&report, CheckStep::Scope).outcome, StepOutcome::Note);
 
     let refusal = error(400, "DENIED", "Unable to decode repository and actions");
-    let rig = Rig::of(Script::quay_like(["a"]).with_faults(at(Endpoint::Token, refusal))).await.with(wildcard);
+    let rig = Rig::of(Script::quay_like(["a"]).with_faults(at(FakeEndpoint::Token, refusal))).await.with(wildcard);
     fires("scope_unreadable", CheckStep::Scope, Severity::Authentication, rig).await;
 }
 
@@ -133,7 +136,7 @@ async fn a_repository_that_the_account_may_not_read() {
     let refused = error(401, "UNAUTHORIZED", "access to the requested resource is not authorized")
         .header("www-authenticate", r#"Bearer realm="/token",service="quay.example:8443",scope="repository:a:pull""#);
     let script = Script::quay_like(["a"]).with_token(|token| token.grants = Grants::Nothing);
-    let rig = Rig::of(script.with_faults(at(Endpoint::Tags, refused))).await;
+    let rig = Rig::of(script.with_faults(at(FakeEndpoint::Tags, refused))).await;
     let report = fires("missing_permission", CheckStep::Tags, Severity::Authentication, rig).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.remedy.contains("grant Read") && told.remedy.contains("repository:a:pull"), "{told:?}");
@@ -164,7 +167,7 @@ async fn a_catalog_that_the_account_may_not_list() {
     assert!(report.diagnoses().next().unwrap().remedy.contains("`registry:catalog:*`"));
 
     let script = Script::harbor_like(["a"]).with_faults(at(
-        Endpoint::Catalog,
+        FakeEndpoint::Catalog,
         error(401, "UNAUTHORIZED", "unauthorized to list catalog: unauthorized to list catalog")
             .header("www-authenticate", r#"Basic realm="harbor""#),
     ));
@@ -180,23 +183,23 @@ async fn a_token_that_dies_before_its_stated_end() {
     let expired = error(401, "UNAUTHORIZED", "Signature has expired")
         .header("www-authenticate", r#"Bearer realm="/token",service="quay.example:8443",error="invalid_token""#);
     let script = Script::quay_like(["a"]).with_faults(move |seen, _| {
-        (seen.endpoint == Endpoint::Catalog && seen.authorization == Authorization::Bearer).then(|| expired.clone())
+        (seen.endpoint == FakeEndpoint::Catalog && seen.authorization == Authorization::Bearer).then(|| expired.clone())
     });
     fires("token_lifetime", CheckStep::Login, Severity::Authentication, Rig::of(script).await).await;
 }
 
 /// A token that nobody signed, made so many seconds from now, for five minutes.
-fn token(ahead_s: i64) -> Fault {
+fn token(ahead_s: i64) -> Misbehaviour {
     let made = clock::now().timestamp() + ahead_s;
     let claims = json!({"sub": USERNAME, "aud": "quay.example:8443", "iat": made, "nbf": made, "exp": made + 300});
     let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    Fault::status(200).body(json!({"token": token}).to_string())
+    Misbehaviour::status(200).body(json!({"token": token}).to_string())
 }
 
 #[tokio::test]
 async fn a_clock_that_is_off_by_a_tokens_word() {
     for (ahead_s, word) in [(3600, "ahead of"), (-3600, "behind")] {
-        let script = Script::quay_like(["a"]).with_faults(at(Endpoint::Token, token(ahead_s)));
+        let script = Script::quay_like(["a"]).with_faults(at(FakeEndpoint::Token, token(ahead_s)));
         let report = fires("clock", CheckStep::Page, Severity::Authentication, Rig::of(script).await).await;
         assert!(report.diagnoses().next().unwrap().cause.contains(word));
     }
@@ -204,15 +207,17 @@ async fn a_clock_that_is_off_by_a_tokens_word() {
 
 #[tokio::test]
 async fn a_clock_that_is_off_by_the_date_of_an_answer() {
-    let script = Script::open(["a"])
-        .with_faults(at(Endpoint::Ping, Fault::status(200).header("date", "Sun, 06 Nov 1994 08:49:37 GMT").body("{}")));
+    let script = Script::open(["a"]).with_faults(at(
+        FakeEndpoint::Ping,
+        Misbehaviour::status(200).header("date", "Sun, 06 Nov 1994 08:49:37 GMT").body("{}"),
+    ));
     fires("clock", CheckStep::Login, Severity::Good, Rig::of(script).await).await;
 }
 
 #[tokio::test]
 async fn twenty_seconds_are_no_fault_of_a_clock() {
     for ahead_s in [-15, 15] {
-        let script = Script::quay_like(["a"]).with_faults(at(Endpoint::Token, token(ahead_s)));
+        let script = Script::quay_like(["a"]).with_faults(at(FakeEndpoint::Token, token(ahead_s)));
         let report = Rig::of(script).await.check().await;
         assert!(!rules_of(&report).contains(&"clock"), "{report:#?}");
     }
@@ -231,11 +236,11 @@ async fn a_realm_on_another_host_is_named_and_asked_for_nothing() {
 #[tokio::test]
 async fn a_registry_without_a_catalog() {
     for fault in [
-        Fault::status(404).body("404 page not found"),
-        Fault::status(405),
+        Misbehaviour::status(404).body("404 page not found"),
+        Misbehaviour::status(405),
         error(400, "UNSUPPORTED", "The operation is unsupported."),
     ] {
-        let rig = Rig::of(Script::open(["a"]).with_faults(at(Endpoint::Catalog, fault))).await;
+        let rig = Rig::of(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, fault))).await;
         let report = fires("no_catalog", CheckStep::Page, Severity::Failed, rig).await;
         assert!(report.diagnoses().next().unwrap().remedy.contains("`discovery`"));
     }
@@ -243,16 +248,18 @@ async fn a_registry_without_a_catalog() {
 
 #[tokio::test]
 async fn no_registry_under_this_url() {
-    let rig = Rig::of(Script::open(["a"]).with_faults(at(Endpoint::Ping, Fault::status(404)))).await;
+    let rig = Rig::of(Script::open(["a"]).with_faults(at(FakeEndpoint::Ping, Misbehaviour::status(404)))).await;
     fires("no_registry", CheckStep::Ping, Severity::Failed, rig).await;
 }
 
 #[tokio::test]
 async fn too_many_requests() {
-    for (endpoint, step) in
-        [(Endpoint::Ping, CheckStep::Ping), (Endpoint::Token, CheckStep::Login), (Endpoint::Catalog, CheckStep::Page)]
-    {
-        let limited = Fault::status(429).header("retry-after", "7");
+    for (endpoint, step) in [
+        (FakeEndpoint::Ping, CheckStep::Ping),
+        (FakeEndpoint::Token, CheckStep::Login),
+        (FakeEndpoint::Catalog, CheckStep::Page),
+    ] {
+        let limited = Misbehaviour::status(429).header("retry-after", "7");
         let rig = Rig::of(Script::distribution_like(["a"]).with_faults(at(endpoint, limited))).await;
         let report = fires("rate_limited", step, Severity::Failed, rig).await;
         let told = report.diagnoses().next().unwrap();
@@ -336,7 +343,7 @@ async fn a_port_where_nobody_listens_and_a_name_that_nobody_has() {
 /// Lists by Quay's API, which answers as the function says.
 async fn by_quays_api(
     namespaces: &[&str],
-    answer: impl Fn(&SeenRequest) -> Option<Fault> + Send + Sync + 'static,
+    answer: impl Fn(&SeenRequest) -> Option<Misbehaviour> + Send + Sync + 'static,
 ) -> Rig {
     let mut rig = Rig::of(Script::open(["acme/app"]).with_faults(move |seen, _| answer(seen))).await;
     let login = ApiLogin::Bearer(SecretSource::File(rig.secret.path().to_owned()));
@@ -345,20 +352,20 @@ async fn by_quays_api(
     rig
 }
 
-fn quays_answer(seen: &SeenRequest, proof: &Fault) -> Option<Fault> {
+fn quays_answer(seen: &SeenRequest, proof: &Misbehaviour) -> Option<Misbehaviour> {
     let text = match (seen.path(), seen.query("namespace").as_deref()) {
         ("/api/v1/repository", None) => return Some(proof.clone()),
         ("/api/v1/repository", Some("acme")) => r#"{"repositories":[{"namespace":"acme","name":"app"}]}"#,
         ("/api/v1/repository", Some(_)) => r#"{"repositories":[]}"#,
-        (path, _) if path.starts_with("/api/") => return Some(Fault::status(404).body(r#"{"status":404}"#)),
+        (path, _) if path.starts_with("/api/") => return Some(Misbehaviour::status(404).body(r#"{"status":404}"#)),
         _ => return None,
     };
-    Some(Fault::status(200).body(text))
+    Some(Misbehaviour::status(200).body(text))
 }
 
 #[tokio::test]
 async fn a_dead_login_of_an_api() {
-    let dead = Fault::status(400).body(r#"{"message":"bad request"}"#);
+    let dead = Misbehaviour::status(400).body(r#"{"message":"bad request"}"#);
     let rig = by_quays_api(&["acme"], move |seen| quays_answer(seen, &dead)).await;
     let report = fires("api_login", CheckStep::Page, Severity::Authentication, rig).await;
     assert!(report.diagnoses().next().unwrap().remedy.contains("repo:read"));
@@ -367,14 +374,14 @@ async fn a_dead_login_of_an_api() {
 
 #[tokio::test]
 async fn a_login_of_which_nothing_can_be_told() {
-    let rig = by_quays_api(&["acme"], |seen| quays_answer(seen, &Fault::status(404))).await;
+    let rig = by_quays_api(&["acme"], |seen| quays_answer(seen, &Misbehaviour::status(404))).await;
     fires("login_unproven", CheckStep::Page, Severity::Failed, rig).await;
 }
 
 #[tokio::test]
 async fn a_namespace_that_is_not_there() {
     for namespaces in [&["acme", "ghost"][..], &["ghost"]] {
-        let live = Fault::status(200).body(r#"{"repositories":[]}"#);
+        let live = Misbehaviour::status(200).body(r#"{"repositories":[]}"#);
         let rig = by_quays_api(namespaces, move |seen| quays_answer(seen, &live)).await;
         let report = fires("owner_missing", CheckStep::Page, Severity::Failed, rig).await;
         assert!(report.diagnoses().next().unwrap().symptom.contains("repositories of ghost"), "{report:#?}");

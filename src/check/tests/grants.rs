@@ -2,7 +2,7 @@
 
 use super::faults::fires;
 use super::*;
-use fake_registry::{Contents, Grants, Repositories};
+use fake_registry::{FakeContents, Grants, RepositoryNames};
 
 fn monitoring(mut rig: Rig, names: &[&str]) -> Rig {
     rig.plan.walk.monitored = names.iter().map(ToString::to_string).collect();
@@ -21,7 +21,7 @@ fn told<'a>(report: &'a CheckReport, what: &str) -> Vec<&'a str> {
 #[tokio::test]
 async fn monitored_repositories_are_tried_besides_the_first_that_is_listed() {
     let script = Script {
-        contents: Contents::uniform(2).with("hidden/one", |held| held.tag("v1", "sha256:0")),
+        contents: FakeContents::uniform(2).with("hidden/one", |held| held.tag("v1", "sha256:0")),
         ..Script::distribution_like(["a", "b"])
     };
     let rig = monitoring(Rig::of(script).await, &["hidden/one", "b"]);
@@ -33,7 +33,7 @@ async fn monitored_repositories_are_tried_besides_the_first_that_is_listed() {
 
 #[tokio::test]
 async fn a_monitored_repository_that_is_denied_fails_and_the_others_are_tried_all_the_same() {
-    let script = Script { contents: Contents::uniform(1), ..Script::distribution_like(["a", "b"]) };
+    let script = Script { contents: FakeContents::uniform(1), ..Script::distribution_like(["a", "b"]) };
     let script = script.with_token(|token| token.denied = vec!["hidden/denied".to_owned()]);
     let report = monitoring(Rig::of(script).await, &["hidden/denied", "b"]).check().await;
     assert_eq!(rules_of(&report), ["missing_permission"], "{report:#?}");
@@ -47,7 +47,7 @@ async fn a_monitored_repository_that_is_denied_fails_and_the_others_are_tried_al
 #[tokio::test]
 async fn a_list_that_hides_everything_is_noted_where_a_monitored_repository_can_be_read() {
     let script = || Script {
-        contents: Contents::default().with("hidden/one", |held| held.tag("v1", "sha256:0")),
+        contents: FakeContents::default().with("hidden/one", |held| held.tag("v1", "sha256:0")),
         ..Script::quay_like([])
     };
     let rig = monitoring(Rig::of(script()).await, &["hidden/one"]);
@@ -68,7 +68,7 @@ async fn a_list_that_hides_everything_is_noted_where_a_monitored_repository_can_
 #[tokio::test]
 async fn an_empty_list_is_no_failure_where_it_is_allowed() {
     for auth in [None, Some(Auth::None), Some(Auth::Token(None))] {
-        let rig = Rig::of(Script::quay_like(Repositories::default())).await;
+        let rig = Rig::of(Script::quay_like(RepositoryNames::default())).await;
         let mut rig = rig.with(|settings| settings.auth = auth.unwrap_or(settings.auth.clone()));
         rig.plan.judge.allow_empty = true;
         let report = rig.check().await;
@@ -82,7 +82,9 @@ async fn an_api_that_lists_nothing_is_told_by_who_asked() {
     use crate::registry::api::{ApiLogin, ApiSettings};
     let script = || {
         Script::open(["a"]).with_faults(|seen, _| {
-            seen.path().starts_with("/api/").then(|| fake_registry::Fault::status(200).body(r#"{"repositories": []}"#))
+            seen.path()
+                .starts_with("/api/")
+                .then(|| fake_registry::Misbehaviour::status(200).body(r#"{"repositories": []}"#))
         })
     };
     let secret = secret_file("token");
@@ -105,7 +107,7 @@ async fn an_account_that_sees_nothing_and_a_scope_that_it_does_not_get() {
         assert!(told.symptom.contains(USERNAME) && told.remedy.contains("`allow_empty: true`"), "{told:?}");
     }
     let refused = |names: &'static [&'static str]| async move {
-        let names: Repositories = names.iter().copied().collect();
+        let names: RepositoryNames = names.iter().copied().collect();
         let script = Script::quay_like(names).with_token(|token| token.denied = vec!["acme/app".to_owned()]);
         Rig::of(script).await.with(|settings| settings.scope = vec!["repository:acme/app:pull".into()])
     };

@@ -1,7 +1,7 @@
 //! No rule fires where nothing is wrong.
 
 use super::*;
-use fake_registry::{AnonymousCatalog, Repositories, TokenFields, TokenMethod};
+use fake_registry::{AnonymousCatalog, RepositoryNames, TokenFields, TokenMethod};
 
 #[tokio::test]
 async fn healthy_servers_of_every_shape_fire_no_rule() {
@@ -34,7 +34,7 @@ async fn healthy_servers_fire_no_rule_for_other_kinds_of_login() {
         Rig::of(Script::basic(["a"])).await.basic(),
         Rig::of(Script::open(["a"])).await.with(|settings| settings.auth = Auth::None),
         Rig::of(Script::open(["a"])).await.with(|settings| settings.auth = Auth::Token(None)),
-        Rig::of(Script::open(Repositories::default())).await.with(|settings| settings.auth = Auth::None),
+        Rig::of(Script::open(RepositoryNames::default())).await.with(|settings| settings.auth = Auth::None),
     ] {
         let report = rig.check().await;
         assert!(rules_of(&report).is_empty(), "{report:#?}");

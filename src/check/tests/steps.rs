@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot};
 
 use super::*;
-use fake_registry::{Endpoint, Fault, Repositories};
+use fake_registry::{FakeEndpoint, Misbehaviour, RepositoryNames};
 
 fn seen<'a>(report: &'a CheckReport, step: CheckStep, what: &str) -> Vec<&'a str> {
     step_of(report, step).evidence.iter().filter(|fact| fact.what == what).map(|fact| fact.seen.as_str()).collect()
@@ -32,7 +32,7 @@ async fn each_step_says_what_it_saw() {
 
 #[tokio::test]
 async fn the_form_of_links_and_the_page_size_granted_are_told() {
-    let names = Repositories::generated(150, 3);
+    let names = RepositoryNames::generated(150, 3);
     let report = Rig::of(Script::quay_like(names.clone())).await.check().await;
     assert_eq!(seen(&report, CheckStep::Page, "repositories"), ["100"]);
     assert_eq!(seen(&report, CheckStep::Page, "asked for"), ["1000 a page"]);
@@ -44,14 +44,14 @@ async fn the_form_of_links_and_the_page_size_granted_are_told() {
 
 #[tokio::test]
 async fn a_failure_that_no_rule_knows_is_told_with_what_the_client_knows() {
-    let page = |fault: Fault| {
-        move |seen: &fake_registry::SeenRequest, _| (seen.endpoint == Endpoint::Catalog).then(|| fault.clone())
+    let page = |fault: Misbehaviour| {
+        move |seen: &fake_registry::SeenRequest, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| fault.clone())
     };
     for (fault, rule) in [
-        (Fault::status(500).body("<html>"), "server_error"),
-        (Fault::status(200).body("<html>"), "protocol"),
-        (Fault::Truncate, "unreachable"),
-        (Fault::Drop, "unreachable"),
+        (Misbehaviour::status(500).body("<html>"), "server_error"),
+        (Misbehaviour::status(200).body("<html>"), "protocol"),
+        (Misbehaviour::Truncate, "unreachable"),
+        (Misbehaviour::Drop, "unreachable"),
     ] {
         let report = Rig::of(Script::open(["a"]).with_faults(page(fault))).await.check().await;
         assert_eq!(rules_of(&report), [rule], "{report:#?}");
@@ -121,9 +121,9 @@ fn a_persons_name_on_quay_is_noted_before_any_request() {
 
 #[tokio::test]
 async fn a_registry_that_lists_the_password_does_not_get_it_shown() {
-    let listed = Fault::status(200).body(r#"{"repositories":["hunter2"]}"#);
-    let script =
-        Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| listed.clone()));
+    let listed = Misbehaviour::status(200).body(r#"{"repositories":["hunter2"]}"#);
+    let script = Script::open(["a"])
+        .with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| listed.clone()));
     let secret = secret_file("hunter2");
     let rig = Rig::of(script).await.basic().with(|settings| {
         let Auth::Basic(login) = &mut settings.auth else { unreachable!() };

@@ -18,8 +18,8 @@ fn each(rig: &DiscoveryRig) -> [(DiscoverySettings, &'static str, u16); 4] {
 }
 
 /// The first page of each of them, of one repository.
-fn public_lists() -> Vec<(&'static str, Goes)> {
-    let total = |goes: Goes| goes.header("x-total-count", "1").header("x-total", "1");
+fn public_lists() -> Vec<(&'static str, Misbehaviour)> {
+    let total = |goes: Misbehaviour| goes.header("x-total-count", "1").header("x-total", "1");
     vec![
         (
             "/api/v1/repository?namespace=acme&public=true",
@@ -34,7 +34,7 @@ fn public_lists() -> Vec<(&'static str, Goes)> {
     ]
 }
 
-async fn rig(proofs: Vec<(&'static str, Goes)>) -> DiscoveryRig {
+async fn rig(proofs: Vec<(&'static str, Misbehaviour)>) -> DiscoveryRig {
     DiscoveryRig::new([public_lists(), proofs].concat()).await
 }
 
@@ -43,7 +43,7 @@ async fn a_dead_login_is_refused_though_it_may_list() {
     for at in 0..4 {
         let unstarted = rig(Vec::new()).await;
         let (_, proof, status) = each(&unstarted)[at].clone();
-        let rig = rig(vec![(proof, Goes::status(status).body(r#"{"message":"hunter2/Ü+% is dead"}"#))]).await;
+        let rig = rig(vec![(proof, Misbehaviour::status(status).body(r#"{"message":"hunter2/Ü+% is dead"}"#))]).await;
         let (settings, ..) = each(&rig)[at].clone();
         let error = rig.error(&settings).await;
         assert_eq!(error.fault(), Fault::CredentialsRejected, "{proof}: {error}");
@@ -71,7 +71,7 @@ async fn a_living_login_is_asked_for_once_and_believed() {
 async fn a_login_that_is_withdrawn_in_mid_walk_is_noticed_at_its_end() {
     let rig = rig(vec![
         (PROOFS[0], body("{}")),
-        (PROOFS[0], Goes::status(400).body(r#"{"message":"bad request"}"#)),
+        (PROOFS[0], Misbehaviour::status(400).body(r#"{"message":"bad request"}"#)),
         (
             "/api/v1/repository?namespace=other&public=true",
             body(r#"{"repositories":[{"namespace":"other","name":"public"}]}"#),
@@ -85,7 +85,7 @@ async fn a_login_that_is_withdrawn_in_mid_walk_is_noticed_at_its_end() {
 
 #[tokio::test]
 async fn harbors_robots_are_alive_though_they_are_no_users() {
-    let current = Goes::status(412).body(r#"{"errors":[{"code":"PRECONDITION"}]}"#);
+    let current = Misbehaviour::status(412).body(r#"{"errors":[{"code":"PRECONDITION"}]}"#);
     let rig = rig(vec![(PROOFS[1], current)]).await;
     let (settings, ..) = each(&rig)[1].clone();
     assert!(rig.shortfalls(&settings).await.is_empty());
@@ -93,7 +93,7 @@ async fn harbors_robots_are_alive_though_they_are_no_users() {
 
 #[tokio::test]
 async fn giteas_narrow_tokens_are_alive_though_they_may_not_read_their_user() {
-    let narrow = Goes::status(403).body(r#"{"message":"token does not have at least one of required scope(s)"}"#);
+    let narrow = Misbehaviour::status(403).body(r#"{"message":"token does not have at least one of required scope(s)"}"#);
     let rig = rig(vec![(PROOFS[3], narrow)]).await;
     let (settings, ..) = each(&rig)[3].clone();
     assert!(rig.shortfalls(&settings).await.is_empty());
@@ -101,11 +101,11 @@ async fn giteas_narrow_tokens_are_alive_though_they_may_not_read_their_user() {
 
 #[tokio::test]
 async fn gitlabs_kinds_of_tokens_are_each_asked_where_they_are_known() {
-    let refused = || Goes::status(401).body(r#"{"message":"401 Unauthorized"}"#);
-    let missing = || Goes::status(404).body(r#"{"error":"404 Not ListAnswer"}"#);
+    let refused = || Misbehaviour::status(401).body(r#"{"message":"401 Unauthorized"}"#);
+    let missing = || Misbehaviour::status(404).body(r#"{"error":"404 Not ListAnswer"}"#);
     for (proofs, is_alive) in [
         // An OAuth token.
-        (vec![(PROOFS[2], Goes::status(400).body("{}")), ("/api/v4/user", body("{}"))], true),
+        (vec![(PROOFS[2], Misbehaviour::status(400).body("{}")), ("/api/v4/user", body("{}"))], true),
         // A server before 15.5.
         (vec![(PROOFS[2], missing()), ("/api/v4/user", body("{}"))], true),
         (vec![(PROOFS[2], missing()), ("/api/v4/user", refused())], false),
@@ -122,7 +122,7 @@ async fn gitlabs_kinds_of_tokens_are_each_asked_where_they_are_known() {
 
 #[tokio::test]
 async fn a_login_of_which_nothing_can_be_told_is_named() {
-    for goes in [Goes::status(404).body("{}"), Goes::status(405), body("<html>log in</html>")] {
+    for goes in [Misbehaviour::status(404).body("{}"), Misbehaviour::status(405), body("<html>log in</html>")] {
         let rig = rig(vec![(PROOFS[1], goes)]).await;
         let (settings, ..) = each(&rig)[1].clone();
         let shortfalls = rig.shortfalls(&settings).await;

@@ -3,12 +3,12 @@
 use super::*;
 use crate::registry::Fault;
 
-fn listed(text: &'static str) -> Goes {
+fn listed(text: &'static str) -> Misbehaviour {
     body(text).header("x-total-count", "1").header("x-total", "1")
 }
 
-fn gone() -> Goes {
-    Goes::status(404).body(r#"{"message":"not found"}"#)
+fn gone() -> Misbehaviour {
+    Misbehaviour::status(404).body(r#"{"message":"not found"}"#)
 }
 
 /// Each API with owners `acme`, which is there, and `ghost`, and how it says that.
@@ -27,7 +27,7 @@ fn each(rig: &DiscoveryRig, owners: &[&str]) -> [DiscoverySettings; 6] {
 }
 
 async fn rig() -> DiscoveryRig {
-    let forbidden = || Goes::status(403).body(r#"{"errors":[{"code":"FORBIDDEN","message":"forbidden"}]}"#);
+    let forbidden = || Misbehaviour::status(403).body(r#"{"errors":[{"code":"FORBIDDEN","message":"forbidden"}]}"#);
     DiscoveryRig::new(vec![
         (
             "/api/v1/repository?namespace=acme&public=true",
@@ -113,11 +113,11 @@ async fn a_list_that_is_refused_though_its_owner_is_there_ends_the_walk() {
     for (owner, what) in [
         (body(r#"{"path":"acme"}"#), "there"),
         // A proxy does not know what it is asked for: that says nothing of the group.
-        (Goes::status(404).body("404 page not found"), "a proxy's word"),
+        (Misbehaviour::status(404).body("404 page not found"), "a proxy's word"),
     ] {
         let rig = DiscoveryRig::new(vec![
             ("/api/v4/groups/other/registry/repositories?per_page=100&page=1", listed(r#"[{"path":"other/app"}]"#)),
-            (list, Goes::status(404).body("404 page not found")),
+            (list, Misbehaviour::status(404).body("404 page not found")),
             ("/api/v4/groups/acme", owner),
         ])
         .await;
@@ -133,13 +133,13 @@ async fn one_place_that_says_no_is_enough_where_none_says_yes() {
     let list = ("/api/v1/repository?namespace=acme&public=true", body(r#"{"repositories":[]}"#));
     let other =
         ("/api/v1/repository?namespace=b&public=true", body(r#"{"repositories":[{"namespace":"b","name":"c"}]}"#));
-    for (user, missing) in [(Goes::status(401), true), (Goes::status(302), true), (body("{}"), false)] {
+    for (user, missing) in [(Misbehaviour::status(401), true), (Misbehaviour::status(302), true), (body("{}"), false)] {
         let places = [("/api/v1/organization/acme", gone()), ("/api/v1/users/acme", user)];
         let rig = DiscoveryRig::new([vec![list.clone(), other.clone()], places.to_vec()].concat()).await;
         assert_eq!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.len(), usize::from(missing));
     }
     // Where no place says no, the list is believed, which said 200.
-    let places = [("/api/v1/organization/acme", Goes::status(401)), ("/api/v1/users/acme", Goes::status(403))];
+    let places = [("/api/v1/organization/acme", Misbehaviour::status(401)), ("/api/v1/users/acme", Misbehaviour::status(403))];
     let rig = DiscoveryRig::new([vec![list, other], places.to_vec()].concat()).await;
     assert!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.is_empty());
 }

@@ -5,11 +5,11 @@ use crate::registry::Fault;
 
 const QUAY: &str = "/api/v1/repository?namespace=acme&public=true";
 
-async fn quay(answers: Vec<Goes>) -> DiscoveryRig {
+async fn quay(answers: Vec<Misbehaviour>) -> DiscoveryRig {
     DiscoveryRig::new(answers.into_iter().map(|goes| (QUAY, goes)).collect()).await
 }
 
-async fn quay_error(goes: Goes) -> RegistryError {
+async fn quay_error(goes: Misbehaviour) -> RegistryError {
     let rig = quay(vec![goes]).await;
     let error = rig.error(&rig.quay(&["acme"])).await;
     assert!(!format!("{error:?}{error}{}", error.remedy()).contains("hunter2"), "{error:?}");
@@ -19,16 +19,16 @@ async fn quay_error(goes: Goes) -> RegistryError {
 #[tokio::test]
 async fn refusals_are_told_apart_and_say_what_the_login_needs() {
     for (goes, fault, remedy) in [
-        (Goes::status(401).body(r#"{"error":"hunter2/Ü+% is no token"}"#), Fault::CredentialsRejected, "repo:read"),
-        (Goes::status(403).body(r#"{"error_message":"Unauthorized"}"#), Fault::Denied, "repo:read"),
-        (Goes::status(404), Fault::Unsupported, "api_url"),
+        (Misbehaviour::status(401).body(r#"{"error":"hunter2/Ü+% is no token"}"#), Fault::CredentialsRejected, "repo:read"),
+        (Misbehaviour::status(403).body(r#"{"error_message":"Unauthorized"}"#), Fault::Denied, "repo:read"),
+        (Misbehaviour::status(404), Fault::Unsupported, "api_url"),
         (body("<!DOCTYPE html><html>hunter2/Ü+%"), Fault::Protocol, "api_url"),
         (body(r#"{"repositories":"hunter2/Ü+%"}"#), Fault::Protocol, "api_url"),
         (body(r#"{"repositories":[{"namespace":"acme"}]}"#), Fault::Protocol, "api_url"),
         (body("{}"), Fault::Protocol, "api_url"),
         (body("[]"), Fault::Protocol, "api_url"),
         (body(r#"{"repositories":["#), Fault::Protocol, "api_url"),
-        (Goes::status(302).header("location", "https://login.example/hunter2/Ü+%"), Fault::Untrusted, "api_url"),
+        (Misbehaviour::status(302).header("location", "https://login.example/hunter2/Ü+%"), Fault::Untrusted, "api_url"),
         (
             body(r#"{"repositories":[]}"#).header("link", "<https://evil.example/>; rel=\"next\""),
             Fault::Untrusted,
@@ -45,7 +45,7 @@ async fn refusals_are_told_apart_and_say_what_the_login_needs() {
 
 #[tokio::test]
 async fn without_a_login_a_401_is_no_refused_password() {
-    let rig = DiscoveryRig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", Goes::status(401))]).await;
+    let rig = DiscoveryRig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", Misbehaviour::status(401))]).await;
     let settings = DiscoverySettings::DockerHub { api: ApiSettings::default(), namespaces: owned(&["acme"]) };
     let error = rig.error(&settings).await;
     assert_eq!(error.fault(), Fault::Denied);
@@ -57,7 +57,7 @@ async fn a_refused_exchange_is_not_tried_again() {
     for status in [400, 401] {
         let rig = DiscoveryRig::new(vec![(
             "/v2/auth/token",
-            Goes::status(status).body(r#"{"detail":"Incorrect: hunter2/Ü+%"}"#),
+            Misbehaviour::status(status).body(r#"{"detail":"Incorrect: hunter2/Ü+%"}"#),
         )])
         .await;
         let api = ApiSettings { url: None, login: ApiLogin::Exchanged(rig.login()) };
@@ -70,7 +70,7 @@ async fn a_refused_exchange_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_429_is_waited_out() {
-    let busy = Goes::status(429).header("retry-after", "0");
+    let busy = Misbehaviour::status(429).header("retry-after", "0");
     let rig = quay(vec![busy, body(r#"{"repositories":[{"namespace":"acme","name":"app"}]}"#)]).await;
     assert_eq!(rig.names(&rig.quay(&["acme"])).await, ["acme/app"]);
     assert_eq!(rig.targets(), [QUAY, QUAY]);

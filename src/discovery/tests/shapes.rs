@@ -133,7 +133,7 @@ async fn docker_hub_is_listed_by_namespace_with_a_token_by_exchange() {
                   "results":[{"name":"app","namespace":"acme","repository_type":"image","is_private":true}]}"#,
             ),
         ),
-        ("/v2/namespaces/acme/repositories?page=2&page_size=100", Goes::status(401).body(r#"{"message":"expired"}"#)),
+        ("/v2/namespaces/acme/repositories?page=2&page_size=100", Misbehaviour::status(401).body(r#"{"message":"expired"}"#)),
         (
             "/v2/namespaces/acme/repositories?page=2&page_size=100",
             body(r#"{"count":2,"next":null,"results":[{"name":"web","namespace":"acme"}]}"#),
@@ -172,17 +172,17 @@ async fn azures_catalog_is_read_with_a_token_for_the_scope_that_it_names() {
     let answer = move |seen: &SeenRequest, _| {
         let granted = seen.header("authorization") == Some("Bearer acr");
         let goes = match (seen.path(), granted) {
-            ("/v2/", _) => Goes::status(401).header("www-authenticate", challenge),
+            ("/v2/", _) => Misbehaviour::status(401).header("www-authenticate", challenge),
             ("/oauth2/token", _) if seen.query("scope").as_deref() == Some("registry:catalog:*") => {
                 body(r#"{"access_token":"acr"}"#)
             }
-            ("/acr/v1/_catalog", false) => Goes::status(401).header("www-authenticate", &with_scope),
+            ("/acr/v1/_catalog", false) => Misbehaviour::status(401).header("www-authenticate", &with_scope),
             ("/acr/v1/_catalog", true) => match seen.query("last").as_deref() {
                 None => body(r#"{"repositories":["a","b/c"]}"#)
                     .header("link", "</acr/v1/_catalog?last=b%2Fc&n=100&orderby=>; rel=\"next\""),
                 _ => body(r#"{"repositories":["d"]}"#),
             },
-            _ => Goes::status(400).body(r#"{"errors":[]}"#),
+            _ => Misbehaviour::status(400).body(r#"{"errors":[]}"#),
         };
         Some(at_home(goes, seen.header("host").unwrap_or_default()))
     };

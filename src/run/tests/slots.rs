@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::*;
 use crate::registry::PasswordLogin;
 use crate::registry::SecretSource;
-use fake_registry::{Endpoint, FakeRegistry, PASSWORD, Repositories, Script, USERNAME};
+use fake_registry::{FakeEndpoint, FakeRegistry, PASSWORD, RepositoryNames, Script, USERNAME};
 
 /// A sink that fails or hangs if it is told to, and counts what it took.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ struct SlotPlace {
 
 impl SlotPlace {
     async fn new() -> Self {
-        let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
+        let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(150, 1))).await.unwrap();
         let place = Self { directory: tempfile::tempdir().unwrap(), registry, sink: Arc::default() };
         place.secret(PASSWORD);
         place
@@ -79,7 +79,7 @@ impl SlotPlace {
     }
 
     fn logins(&self) -> u64 {
-        self.registry.count(Endpoint::Token)
+        self.registry.count(FakeEndpoint::Token)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use fake_registry::{FakeRegistry, Fault, Grants, Script, TokenScript};
+use fake_registry::{FakeRegistry, Grants, Misbehaviour, Script, TokenScript};
 use serde_json::Value;
 
 use crate::support::docker_registry::{DockerRegistry, Mode};
@@ -155,7 +155,7 @@ async fn a_trace_shows_the_token_request_and_answer_without_the_secrets() {
 #[tokio::test]
 async fn the_worst_of_all_registries_decides_the_exit_code() {
     let good = FakeRegistry::start(Script::open(["a"])).await.unwrap();
-    let limited = Script::open(["a"]).with_faults(|_, _| Some(Fault::status(429)));
+    let limited = Script::open(["a"]).with_faults(|_, _| Some(Misbehaviour::status(429)));
     let limited = FakeRegistry::start(limited).await.unwrap();
     let refusing = FakeRegistry::start(Script::quay_like(["a"])).await.unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -1,7 +1,7 @@
 //! The command line: commands, usage errors, dry runs, and what goes to which output. Verdicts and their exit codes are
 //! `verdicts`' to test.
 
-use fake_registry::{FakeRegistry, Repositories, Script};
+use fake_registry::{FakeRegistry, RepositoryNames, Script};
 use serde_json::Value;
 
 use crate::support::inventory;
@@ -83,7 +83,7 @@ async fn a_command_line_that_makes_no_sense_says_so() {
 
 #[tokio::test]
 async fn a_dry_run_walks_and_counts_and_writes_nothing_at_all() {
-    let names = Repositories::generated(250, 1);
+    let names = RepositoryNames::generated(250, 1);
     let registry = FakeRegistry::start(Script::quay_like(names)).await.unwrap();
     let out = "  out: {type: stdout}\nregistries:";
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN).replace("registries:", out));
@@ -95,7 +95,7 @@ async fn a_dry_run_walks_and_counts_and_writes_nothing_at_all() {
 
     // It compares with the last inventory as a run does, and leaves that as it is.
     place.run(&["run"]).await.exits(0);
-    let fewer = FakeRegistry::start(Script::quay_like(Repositories::generated(100, 1))).await.unwrap();
+    let fewer = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(100, 1))).await.unwrap();
     place.configure(&one_registry(&fewer.url(), LOGIN));
     let before = place.tree(".");
     place.run(&["run", "--dry-run"]).await.exits(1).says("repositories: 250 last time, 100 now");
@@ -119,7 +119,7 @@ async fn only_the_registries_named_are_walked() {
 
 #[tokio::test]
 async fn standard_output_carries_data_alone() {
-    let names = Repositories::generated(120, 2);
+    let names = RepositoryNames::generated(120, 2);
     let registry = FakeRegistry::start(Script::quay_like(names.clone())).await.unwrap();
     for (format, log_format) in [("jsonl", "text"), ("csv", "json"), ("table", "text")] {
         let yaml = one_registry(&registry.url(), LOGIN);

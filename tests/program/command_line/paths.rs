@@ -1,6 +1,6 @@
 //! Where relative paths of a configuration lead: to the same place, wherever the program is started.
 
-use fake_registry::{FakeRegistry, PASSWORD, Repositories, Script};
+use fake_registry::{FakeRegistry, PASSWORD, RepositoryNames, Script};
 use serde_json::Value;
 
 use crate::support::inventory::repositories;
@@ -15,7 +15,7 @@ fn configuration(url: &url::Url) -> String {
 
 #[tokio::test]
 async fn a_run_from_another_directory_has_the_same_state_secrets_and_sinks() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(30, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(30, 1))).await.unwrap();
     let place = Workplace::new();
     std::fs::create_dir_all(place.path("conf")).unwrap();
     std::fs::write(place.path("conf/st.yaml"), configuration(&registry.url())).unwrap();
@@ -39,7 +39,7 @@ async fn a_run_from_another_directory_has_the_same_state_secrets_and_sinks() {
 
 #[tokio::test]
 async fn under_systemd_data_lies_in_its_state_directory_and_check_prints_every_path_whole() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(30, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(30, 1))).await.unwrap();
     let place = Workplace::new();
     std::fs::create_dir_all(place.path("etc")).unwrap();
     std::fs::create_dir_all(place.path("var")).unwrap();
@@ -69,7 +69,7 @@ async fn under_systemd_data_lies_in_its_state_directory_and_check_prints_every_p
 
 #[tokio::test]
 async fn runs_that_follow_quickly_do_not_run_ahead_of_the_clock() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(3, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(3, 1))).await.unwrap();
     let place = Workplace::new();
     place.configure(&configuration(&registry.url()));
     place.script("bin/secret", &format!("printf '%s' '{PASSWORD}'"));

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use fake_registry::{FakeRegistry, Repositories, Script};
+use fake_registry::{FakeRegistry, RepositoryNames, Script};
 use tokio::process::Command;
 
 use crate::support::program::{LOGIN, Workplace, one_registry};
@@ -25,7 +25,7 @@ async fn on_a_terminal(place: &Workplace, environment: &[(&str, &str)]) -> Strin
 
 #[tokio::test]
 async fn progress_and_colours_are_for_terminals_alone_and_no_color_is_heard() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(500, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(500, 1))).await.unwrap();
     let yaml = one_registry(&registry.url(), LOGIN).replace("registries:", "  console: {type: stdout}\nregistries:");
     let place = Workplace::with(&yaml);
     let colour = "\u{1b}[32m INFO";
@@ -42,7 +42,7 @@ async fn progress_and_colours_are_for_terminals_alone_and_no_color_is_heard() {
 
 #[tokio::test]
 async fn progress_keeps_to_one_line_of_a_narrow_terminal() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(500, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(500, 1))).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN));
     let shown = on_a_terminal(&place, &[("COLUMNS", "20"), ("NO_COLOR", "1")]).await;
     assert!(shown.contains(" quay ") && shown.contains(" pages"), "{shown:?}");

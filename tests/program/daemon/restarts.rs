@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DurationRound, TimeDelta};
-use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script};
 use serde_json::{Value, json};
 use stocktake::clock;
 
@@ -32,7 +32,7 @@ fn complete(text: &str) -> usize {
 
 #[tokio::test]
 async fn downtime_over_a_slot_is_caught_up_once() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(150, 1))).await.unwrap();
     let (place, run_id) = one_that_missed_a_slot(&registry).await;
     let mut daemon = Daemon::start(&place).await;
     daemon.running.says_times(&format!("{run_id} is complete"), 1).await;
@@ -44,12 +44,12 @@ async fn downtime_over_a_slot_is_caught_up_once() {
 
 #[tokio::test]
 async fn a_slot_whose_run_was_killed_or_stopped_is_the_same_run_after_the_restart() {
-    let script = Script::quay_like(Repositories::generated(150, 1));
+    let script = Script::quay_like(RepositoryNames::generated(150, 1));
     // The catalogs of the first two runs never come.
     let hung = AtomicUsize::new(0);
     let registry = FakeRegistry::start(script.with_faults(move |seen, _| {
-        let hangs = seen.endpoint == Endpoint::Catalog && hung.fetch_add(1, Ordering::SeqCst) < 2;
-        hangs.then_some(Fault::Hang)
+        let hangs = seen.endpoint == FakeEndpoint::Catalog && hung.fetch_add(1, Ordering::SeqCst) < 2;
+        hangs.then_some(Misbehaviour::Hang)
     }));
     let registry = registry.await.unwrap();
     let (place, run_id) = one_that_missed_a_slot(&registry).await;
@@ -70,7 +70,7 @@ async fn a_slot_whose_run_was_killed_or_stopped_is_the_same_run_after_the_restar
 }
 
 async fn until_asked(registry: &FakeRegistry, times: u64) {
-    while registry.count(Endpoint::Catalog) < times {
+    while registry.count(FakeEndpoint::Catalog) < times {
         tokio::task::yield_now().await;
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -32,18 +32,18 @@ pub(crate) fn configuration(registries: &[(&str, &Url, &str)]) -> String {
 }
 
 async fn registry(count: usize) -> FakeRegistry {
-    FakeRegistry::start(Script::quay_like(Repositories::generated(count, 1))).await.unwrap()
+    FakeRegistry::start(Script::quay_like(RepositoryNames::generated(count, 1))).await.unwrap()
 }
 
 /// A registry whose catalog never comes, and word that it was asked for.
 async fn stuck() -> (FakeRegistry, Arc<Notify>) {
     let asked = Arc::new(Notify::new());
     let tell = asked.clone();
-    let script = Script::quay_like(Repositories::generated(150, 1)).with_faults(move |seen, _| {
-        let is_stuck = seen.endpoint == Endpoint::Catalog;
+    let script = Script::quay_like(RepositoryNames::generated(150, 1)).with_faults(move |seen, _| {
+        let is_stuck = seen.endpoint == FakeEndpoint::Catalog;
         is_stuck.then(|| {
             tell.notify_one();
-            Fault::Hang
+            Misbehaviour::Hang
         })
     });
     (FakeRegistry::start(script).await.unwrap(), asked)
@@ -162,7 +162,7 @@ async fn no_two_runs_of_one_registry_at_once_whoever_asks() {
     daemon.until("stocktake_schedule_skipped_total{registry=\"quay\",reason=\"overlap\"}", |n| n >= Some(2.0)).await;
     daemon.running.signal("USR1").await;
     place.run(&["run"]).await.exits(1).says("another run of this registry is in progress");
-    assert_eq!(registry.count(Endpoint::Catalog), 1, "the one that hangs");
+    assert_eq!(registry.count(FakeEndpoint::Catalog), 1, "the one that hangs");
     daemon.stop().await.exits(0);
 }
 
@@ -176,7 +176,7 @@ async fn a_slot_that_meets_a_run_of_another_process_is_skipped_and_counted() {
     daemon.until("stocktake_schedule_skipped_total{registry=\"quay\",reason=\"overlap\"}", |n| n >= Some(2.0)).await;
     assert_eq!(daemon.metric("stocktake_runs_total{registry=\"quay\",trigger=\"schedule\"}").await, Some(0.0));
     assert_eq!(daemon.metric("stocktake_run_consecutive_failures{registry=\"quay\"}").await, Some(0.0));
-    assert_eq!(registry.count(Endpoint::Catalog), 1, "the one that hangs");
+    assert_eq!(registry.count(FakeEndpoint::Catalog), 1, "the one that hangs");
     by_hand.signal("TERM").await;
     by_hand.end().await.exits(130);
     daemon.stop().await.exits(0);
@@ -253,7 +253,7 @@ async fn refused_credentials_are_sent_three_times_and_again_once_they_change() {
     daemon.until("stocktake_credentials_rejected{registry=\"quay\"}", |value| value == Some(1.0)).await;
     daemon.until("stocktake_credentials_suspended{registry=\"quay\"}", |value| value == Some(1.0)).await;
     daemon.until("stocktake_schedule_skipped_total{registry=\"quay\",reason=\"suspended\"}", |n| n >= Some(2.0)).await;
-    assert_eq!(registry.count(Endpoint::Token), 3);
+    assert_eq!(registry.count(FakeEndpoint::Token), 3);
     let (_, page) = daemon.get("/").await;
     assert!(page.contains("stocktake check quay"), "the page says what to do: {page}");
     let (_, metrics) = daemon.get("/metrics").await;

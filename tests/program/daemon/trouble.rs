@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use fake_registry::{FakeRegistry, Repositories, Script};
+use fake_registry::{FakeRegistry, RepositoryNames, Script};
 use tokio::time::{Instant, timeout};
 
 use super::scheduled_runs::{EVERY_SECOND, NEVER, PROMPTLY, configuration};
@@ -16,7 +16,7 @@ use crate::support::program::Workplace;
 const HOUR: i64 = 3600;
 
 async fn registry() -> FakeRegistry {
-    FakeRegistry::start(Script::quay_like(Repositories::generated(1, 1))).await.unwrap()
+    FakeRegistry::start(Script::quay_like(RepositoryNames::generated(1, 1))).await.unwrap()
 }
 
 #[tokio::test]

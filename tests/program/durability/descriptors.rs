@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{FakeContents, FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script};
 
 use crate::support::fail_point::FailPoint;
 use crate::support::inventory::{last_run, manifests, table_of};
@@ -14,9 +14,9 @@ const NAMES: usize = 40;
 
 async fn registry() -> FakeRegistry {
     let slow = |seen: &fake_registry::SeenRequest, _| {
-        (seen.endpoint == Endpoint::Tags).then_some(Fault::Delay(Duration::from_millis(12)))
+        (seen.endpoint == FakeEndpoint::Tags).then_some(Misbehaviour::Delay(Duration::from_millis(12)))
     };
-    let script = Script { contents: Contents::uniform(2), ..Script::open(Repositories::generated(NAMES, 7)) };
+    let script = Script { contents: FakeContents::uniform(2), ..Script::open(RepositoryNames::generated(NAMES, 7)) };
     FakeRegistry::start(script.with_faults(slow)).await.unwrap()
 }
 

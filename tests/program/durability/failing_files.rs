@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use fake_registry::{Endpoint, Fault, Repositories, Script};
+use fake_registry::{FakeEndpoint, Misbehaviour, RepositoryNames, Script};
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
@@ -34,17 +34,17 @@ struct Ground {
 impl Ground {
     async fn new() -> Self {
         let lines = "    depth: manifests\n    monitored_repositories: [hidden/one]\n    timeout: 1h\n";
-        let small = Script { repositories: Repositories::generated(60, 7), ..script() };
+        let small = Script { repositories: RepositoryNames::generated(60, 7), ..script() };
         let mut stage = Stage::new(small, lines).await;
         let expected = stage.undisturbed().await;
         let mut bases = vec![("nothing has run", Workplace::with(&stage.yaml))];
         stage.place = Workplace::with(&stage.yaml);
-        stage.stop_at(Endpoint::Tags, 20).await;
+        stage.stop_at(FakeEndpoint::Tags, 20).await;
         assert!(stage.checkpoint().is_some());
         bases.push(("a walk was cut off", std::mem::replace(&mut stage.place, Workplace::with(&stage.yaml))));
         stage.run().await.0.exits(0);
         bases.push(("a night was published", std::mem::replace(&mut stage.place, Workplace::new())));
-        stage.misbehave(|seen| (seen.endpoint == Endpoint::Tags).then_some(Fault::Delay(TAGS_TAKE)));
+        stage.misbehave(|seen| (seen.endpoint == FakeEndpoint::Tags).then_some(Misbehaviour::Delay(TAGS_TAKE)));
         Self { stage, library: FailPoint::build(), expected, bases }
     }
 
@@ -178,11 +178,11 @@ async fn a_state_disk_that_is_full_for_a_moment_at_a_checkpoint_loses_no_row() {
     site.must_run(0).await;
     let (sender, fifth_page_is_asked_for) = mpsc::channel();
     let script = Script::open(&*names(1, site.count)).with_faults(move |request, nth| {
-        let is_catalog = request.endpoint == Endpoint::Catalog;
+        let is_catalog = request.endpoint == FakeEndpoint::Catalog;
         if is_catalog && nth == 5 {
             let _ = sender.send(());
         }
-        is_catalog.then_some(Fault::Delay(Duration::from_millis(40)))
+        is_catalog.then_some(Misbehaviour::Delay(Duration::from_millis(40)))
     });
     let registry = start(script).await;
     site.point_at(&registry);

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use fake_registry::{Endpoint, Fault, Script};
+use fake_registry::{FakeEndpoint, Misbehaviour, Script};
 
 use crate::support::fail_point::FailPoint;
 use crate::support::site::{FinishedProcess, Installation, names, start};
@@ -87,10 +87,10 @@ async fn an_entry_that_comes_while_the_walk_goes_on_is_not_moved_with_it() {
     let walk = site.state().join("walk");
     let planted = walk.clone();
     let script = Script::open(&*names(0, site.count)).with_faults(move |request, nth| {
-        if request.endpoint == Endpoint::Catalog && nth == 2 {
+        if request.endpoint == FakeEndpoint::Catalog && nth == 2 {
             plant(&planted.join("@eaDir/index"));
         }
-        None::<Fault>
+        None::<Misbehaviour>
     });
     let registry = start(script).await;
     site.point_at(&registry);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use fake_registry::{Endpoint, Fault, Script};
+use fake_registry::{FakeEndpoint, Misbehaviour, Script};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -218,8 +218,8 @@ async fn a_kill_at_any_step_of_a_run_that_may_not_be_published_touches_nothing()
     base.must_run(0).await;
     let script = Script::open(&*names(1, base.count));
     let script = script.with_faults(|request, _| {
-        let is_second_page = request.endpoint == Endpoint::Catalog && request.query("last").is_some();
-        is_second_page.then(|| Fault::status(403))
+        let is_second_page = request.endpoint == FakeEndpoint::Catalog && request.query("last").is_some();
+        is_second_page.then(|| Misbehaviour::status(403))
     });
     let registry = start(script).await;
     base.point_at(&registry);
@@ -273,10 +273,10 @@ async fn a_kill_in_mid_walk_leaves_the_earlier_snapshot() {
     let before = site.pointer();
     let (sender, fourth_page_is_asked_for) = mpsc::channel();
     let script = Script::open(&*names(1, site.count)).with_faults(move |request, nth| {
-        let hangs = request.endpoint == Endpoint::Catalog && nth == 4;
+        let hangs = request.endpoint == FakeEndpoint::Catalog && nth == 4;
         hangs.then(|| {
             let _ = sender.send(());
-            Fault::Hang
+            Misbehaviour::Hang
         })
     });
     let registry = start(script).await;

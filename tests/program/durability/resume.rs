@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use fake_registry::{Contents, Endpoint, Fault, Repositories, Script, SeenRequest};
+use fake_registry::{FakeContents, FakeEndpoint, Misbehaviour, RepositoryNames, Script, SeenRequest};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -20,17 +20,17 @@ use crate::support::stage::{NAMES, Stage, WIDTH, asked_again, content, names, sc
 async fn a_walk_told_to_stop_is_gone_on_with_at_every_depth_and_ends_as_if_nothing_had_been() {
     const MONITORED: &str = "    monitored_repositories: [hidden/one, HIDDEN/none]\n";
     for (lines, endpoint, answered) in [
-        ("", Endpoint::Catalog, 7),
-        ("    split: always\n", Endpoint::Catalog, 9),
-        (MONITORED, Endpoint::Catalog, 7),
-        ("    depth: tags\n", Endpoint::Catalog, 7),
-        ("    depth: tags\n", Endpoint::Tags, 33),
-        ("    depth: tags\n    split: always\n", Endpoint::Catalog, 9),
-        (&*format!("    depth: tags\n{MONITORED}"), Endpoint::Tags, 1),
-        (&*format!("    depth: tags\n{MONITORED}"), Endpoint::Tags, 61),
-        ("    depth: manifests\n", Endpoint::Blob, 150),
-        ("    depth: manifests\n    max_repositories: 50\n", Endpoint::Manifest, 70),
-        ("    depth: manifests\n    exclude: ['team-01/*']\n    split: always\n", Endpoint::Catalog, 12),
+        ("", FakeEndpoint::Catalog, 7),
+        ("    split: always\n", FakeEndpoint::Catalog, 9),
+        (MONITORED, FakeEndpoint::Catalog, 7),
+        ("    depth: tags\n", FakeEndpoint::Catalog, 7),
+        ("    depth: tags\n", FakeEndpoint::Tags, 33),
+        ("    depth: tags\n    split: always\n", FakeEndpoint::Catalog, 9),
+        (&*format!("    depth: tags\n{MONITORED}"), FakeEndpoint::Tags, 1),
+        (&*format!("    depth: tags\n{MONITORED}"), FakeEndpoint::Tags, 61),
+        ("    depth: manifests\n", FakeEndpoint::Blob, 150),
+        ("    depth: manifests\n    max_repositories: 50\n", FakeEndpoint::Manifest, 70),
+        ("    depth: manifests\n    exclude: ['team-01/*']\n    split: always\n", FakeEndpoint::Catalog, 12),
     ] {
         let case = format!("{lines} {endpoint:?} {answered}");
         let stage = Stage::new(script(), lines).await;
@@ -43,10 +43,10 @@ async fn a_walk_told_to_stop_is_gone_on_with_at_every_depth_and_ends_as_if_nothi
         ended.exits(0).says("resumes the walk of ").says("interrupted at ").says("complete");
         assert_eq!(content(&stage.place), expected, "{case}");
         // One page may have come, and one been read ahead, without being entered; of a split walk, one on each connection.
-        let pages = asked_again(&first, &second, Endpoint::Catalog);
+        let pages = asked_again(&first, &second, FakeEndpoint::Catalog);
         let allowed = if lines.contains("split") { WIDTH } else { 2 };
         assert!(pages.len() <= allowed, "{case}: {pages:?}");
-        let again: BTreeSet<_> = asked_again(&first, &second, Endpoint::Tags).into_iter().collect();
+        let again: BTreeSet<_> = asked_again(&first, &second, FakeEndpoint::Tags).into_iter().collect();
         assert!(again.len() <= WIDTH, "{case}: {again:?}");
         stage.assert_nothing_left();
         let row = last_run(&stage.place.path("inventory"), "quay");
@@ -60,7 +60,7 @@ async fn a_walk_told_to_stop_is_gone_on_with_at_every_depth_and_ends_as_if_nothi
 
 #[tokio::test]
 async fn a_walk_of_docker_registry_is_gone_on_with() {
-    let listed = Repositories::generated(60, 3);
+    let listed = RepositoryNames::generated(60, 3);
     let registry = DockerRegistry::start(Mode::Htpasswd, listed.iter()).await;
     let mut pusher = Pusher::new(&registry, "acme/app");
     let image = pusher.image(fake_registry::OCI_IMAGE, "linux/amd64", "v1").await;
@@ -92,25 +92,25 @@ async fn a_walk_of_docker_registry_is_gone_on_with() {
 async fn a_resumed_walk_that_is_stopped_again_is_finished_by_the_third_run() {
     let stage = Stage::new(script(), "    depth: tags\n    monitored_repositories: [hidden/one]\n").await;
     let expected = stage.undisturbed().await;
-    let (_, mut asked) = stage.stop_at(Endpoint::Tags, 40).await;
+    let (_, mut asked) = stage.stop_at(FakeEndpoint::Tags, 40).await;
     let begun_at = stage.checkpoint().expect("a checkpoint")["note"]["begun_at"].clone();
-    let (ended, second) = stage.stop_at(Endpoint::Tags, 50).await;
+    let (ended, second) = stage.stop_at(FakeEndpoint::Tags, 50).await;
     ended.says("resumes the walk of ").says("another run can resume the walk");
     assert_eq!(stage.checkpoint().expect("a checkpoint")["note"]["begun_at"], begun_at, "it does not become younger");
     asked.extend(second);
     let (ended, third) = stage.run().await;
     ended.exits(0).says("resumes the walk of ");
-    assert!(asked_again(&asked, &third, Endpoint::Tags).len() <= 2 * WIDTH);
+    assert!(asked_again(&asked, &third, FakeEndpoint::Tags).len() <= 2 * WIDTH);
     assert_eq!(content(&stage.place), expected);
     stage.assert_nothing_left();
 }
 
 /// The network goes, and comes again after the run has given up.
-async fn network_gone(stage: &Stage, endpoint: Endpoint, answered: usize) -> (Finished, Vec<SeenRequest>) {
+async fn network_gone(stage: &Stage, endpoint: FakeEndpoint, answered: usize) -> (Finished, Vec<SeenRequest>) {
     let mut count = 0;
     stage.misbehave(move |seen| {
         count += usize::from(seen.endpoint == endpoint);
-        (count > answered).then_some(Fault::Drop)
+        (count > answered).then_some(Misbehaviour::Drop)
     });
     let done = stage.run().await;
     stage.behave();
@@ -123,9 +123,9 @@ async fn a_network_that_goes_while_names_are_listed_is_partial_twice_and_the_thi
     stage.place.run(&["run"]).await.exits(0);
     let (good, expected) = (stage.place.tree("inventory"), content(&stage.place));
     for answered in [5, 6] {
-        let (ended, requests) = network_gone(&stage, Endpoint::Catalog, answered).await;
+        let (ended, requests) = network_gone(&stage, FakeEndpoint::Catalog, answered).await;
         ended.exits(3).says("partial").says("no inventory was published; the last good one is untouched");
-        let pages = targets(&requests, Endpoint::Catalog).iter().filter(|request| request.status.is_some()).count();
+        let pages = targets(&requests, FakeEndpoint::Catalog).iter().filter(|request| request.status.is_some()).count();
         assert_eq!(pages, answered);
         let now = stage.place.tree("inventory");
         assert!(good.iter().all(|(name, bytes)| now.get(name) == Some(bytes)), "the last inventory is untouched");
@@ -136,7 +136,7 @@ async fn a_network_that_goes_while_names_are_listed_is_partial_twice_and_the_thi
     let (ended, requests) = stage.run().await;
     ended.exits(0).says("resumes the walk of ").says("after 11 pages and 110 names");
     // Nine pages, and whether the last of them, which is full, is the last.
-    assert_eq!(targets(&requests, Endpoint::Catalog).len(), 9 + 1);
+    assert_eq!(targets(&requests, FakeEndpoint::Catalog).len(), 9 + 1);
     assert_eq!(content(&stage.place), expected);
     stage.assert_nothing_left();
 }
@@ -145,19 +145,19 @@ async fn a_network_that_goes_while_names_are_listed_is_partial_twice_and_the_thi
 async fn a_network_that_goes_while_repositories_are_read_is_partial_and_the_next_run_finishes() {
     let stage = Stage::new(script(), "    depth: tags\n").await;
     let expected = stage.undisturbed().await;
-    let (ended, first) = network_gone(&stage, Endpoint::Tags, 60).await;
+    let (ended, first) = network_gone(&stage, FakeEndpoint::Tags, 60).await;
     ended.exits(3).says("partial");
     assert!(manifests(&stage.place.path("inventory"), "quay").iter().all(|manifest| manifest["verdict"] == "partial"));
     let (ended, second) = stage.run().await;
     ended.exits(0).says("resumes the walk of ").says("of them still to be read");
-    assert_eq!(asked_again(&first, &second, Endpoint::Tags), Vec::<&str>::new());
+    assert_eq!(asked_again(&first, &second, FakeEndpoint::Tags), Vec::<&str>::new());
     assert_eq!(content(&stage.place), expected);
 }
 
 /// What a server gives that can do nothing with a cursor.
-fn page(names: impl IntoIterator<Item = String>, link: &str) -> Fault {
+fn page(names: impl IntoIterator<Item = String>, link: &str) -> Misbehaviour {
     let body = json!({"repositories": names.into_iter().collect::<Vec<_>>()}).to_string();
-    let page = Fault::status(200).body(body);
+    let page = Misbehaviour::status(200).body(body);
     if link.is_empty() { page } else { page.header("link", &format!("</v2/_catalog?last={link}&n=10>; rel=\"next\"")) }
 }
 
@@ -166,8 +166,8 @@ async fn a_cursor_that_does_not_work_any_more_begins_anew_says_so_and_loses_noth
     let all: Vec<String> = names().iter().map(str::to_owned).collect();
     let first_page = || page(all[..10].to_vec(), "team-0");
     let answers = [
-        ("400", Fault::status(400).body(r#"{"errors":[{"code":"PAGINATION_NUMBER_INVALID"}]}"#)),
-        ("404", Fault::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#)),
+        ("400", Misbehaviour::status(400).body(r#"{"errors":[{"code":"PAGINATION_NUMBER_INVALID"}]}"#)),
+        ("404", Misbehaviour::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#)),
         ("page 1", first_page()),
         ("page 1 of a list without one of its names", page(all[1..11].to_vec(), "team-0")),
         ("page 1 with one more", page(["aaa/new".to_owned()].into_iter().chain(all[..9].to_vec()), "team-0")),
@@ -175,10 +175,10 @@ async fn a_cursor_that_does_not_work_any_more_begins_anew_says_so_and_loses_noth
         ("another order, of two names", page([all[150].clone(), all[3].clone()], "team-0")),
         ("nothing any more", page([], "")),
         ("a last page of known names", page(all[..5].to_vec(), "")),
-        ("no JSON", Fault::status(200).body("<html>")),
+        ("no JSON", Misbehaviour::status(200).body("<html>")),
         (
             "a link elsewhere",
-            Fault::status(200)
+            Misbehaviour::status(200)
                 .body(json!({"repositories": &all[80..90]}).to_string())
                 .header("link", "<http://127.0.0.1:1/>; rel=\"next\""),
         ),
@@ -189,9 +189,9 @@ async fn a_cursor_that_does_not_work_any_more_begins_anew_says_so_and_loses_noth
             let case = format!("{what} {lines}");
             let stage = Stage::new(script(), lines).await;
             let expected = stage.undisturbed().await;
-            stage.stop_at(Endpoint::Catalog, 8).await;
+            stage.stop_at(FakeEndpoint::Catalog, 8).await;
             let mut once = Some(answer.clone());
-            stage.misbehave(move |seen| if seen.endpoint == Endpoint::Catalog { once.take() } else { None });
+            stage.misbehave(move |seen| if seen.endpoint == FakeEndpoint::Catalog { once.take() } else { None });
             let (ended, second) = stage.run().await;
             ended
                 .exits(0)
@@ -199,7 +199,7 @@ async fn a_cursor_that_does_not_work_any_more_begins_anew_says_so_and_loses_noth
                 .says("starts again from the first page, as the walk cannot be resumed");
             assert_eq!(content(&stage.place), expected, "{case}");
             // The one that went astray, those that may be asked for before that shows, and whether the last page is the last.
-            assert!((22..=24).contains(&targets(&second, Endpoint::Catalog).len()), "{case}");
+            assert!((22..=24).contains(&targets(&second, FakeEndpoint::Catalog).len()), "{case}");
             let row = last_run(&stage.place.path("inventory"), "quay");
             assert!(!row.error_codes.contains(&"resumed".to_owned()) && row.pages == 20, "{case}: {row:?}");
         }
@@ -226,11 +226,11 @@ async fn a_walk_that_is_not_to_be_gone_on_with_begins_anew_says_so_and_leaves_no
     ] {
         let stage = Stage::new(script(), "    depth: tags\n").await;
         let expected = stage.undisturbed().await;
-        stage.stop_at(Endpoint::Tags, 20).await;
+        stage.stop_at(FakeEndpoint::Tags, 20).await;
         change(&stage);
         let (ended, second) = stage.run().await;
         ended.exits(0).says("the interrupted walk is not resumed").says(why);
-        assert_eq!(targets(&second, Endpoint::Catalog).len(), 20 + 1, "{why}");
+        assert_eq!(targets(&second, FakeEndpoint::Catalog).len(), 20 + 1, "{why}");
         assert_eq!(content(&stage.place), expected);
         stage.assert_nothing_left();
     }
@@ -239,12 +239,12 @@ async fn a_walk_that_is_not_to_be_gone_on_with_begins_anew_says_so_and_leaves_no
 #[tokio::test]
 async fn where_walks_are_not_gone_on_with_none_is_kept() {
     let stage = Stage::new(script(), "    resume_within: off\n").await;
-    let (ended, _) = stage.stop_at(Endpoint::Catalog, 5).await;
+    let (ended, _) = stage.stop_at(FakeEndpoint::Catalog, 5).await;
     assert!(!ended.stderr.contains("go on from here"), "{}", ended.stderr);
     stage.assert_nothing_left();
     let (ended, second) = stage.run().await;
     ended.exits(0);
-    assert_eq!(targets(&second, Endpoint::Catalog).len(), 20 + 1);
+    assert_eq!(targets(&second, FakeEndpoint::Catalog).len(), 20 + 1);
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn a_checkpoint_that_is_damaged_begins_anew() {
     for damage in ["{", "", "{\"version\":1,\"tables\":{},\"note\":{}}"] {
         let stage = Stage::new(script(), "").await;
         let expected = stage.undisturbed().await;
-        stage.stop_at(Endpoint::Catalog, 5).await;
+        stage.stop_at(FakeEndpoint::Catalog, 5).await;
         fs::write(stage.place.path("state/quay/walk/checkpoint.json"), damage).unwrap();
         stage.run().await.0.exits(0);
         assert_eq!(content(&stage.place), expected, "{damage}");
@@ -261,7 +261,7 @@ async fn a_checkpoint_that_is_damaged_begins_anew() {
     // The rows that it names are not whole.
     let stage = Stage::new(script(), "").await;
     let expected = stage.undisturbed().await;
-    stage.stop_at(Endpoint::Catalog, 5).await;
+    stage.stop_at(FakeEndpoint::Catalog, 5).await;
     let tree = stage.place.tree("state/quay/walk");
     let (segment, bytes) = tree.iter().find(|(name, _)| name.ends_with(".segment")).unwrap();
     fs::write(stage.place.path("state/quay/walk").join(segment), &bytes[..bytes.len() / 2]).unwrap();
@@ -273,12 +273,12 @@ async fn a_checkpoint_that_is_damaged_begins_anew() {
 #[tokio::test]
 async fn a_dry_run_neither_uses_nor_touches_a_walk_that_may_be_gone_on_with() {
     let stage = Stage::new(script(), "    depth: tags\n").await;
-    stage.stop_at(Endpoint::Tags, 30).await;
+    stage.stop_at(FakeEndpoint::Tags, 30).await;
     let before = stage.place.tree("state");
     let asked = stage.registry.requests().len();
     let ended = stage.place.run(&["run", "--dry-run"]).await.exits(0);
     assert!(!ended.stderr.contains("resumes the walk"), "{}", ended.stderr);
-    assert_eq!(targets(&stage.registry.requests()[asked..], Endpoint::Tags).len(), NAMES);
+    assert_eq!(targets(&stage.registry.requests()[asked..], FakeEndpoint::Tags).len(), NAMES);
     assert_eq!(stage.place.tree("state"), before);
     stage.run().await.0.exits(0).says("resumes the walk of ");
 }
@@ -287,8 +287,8 @@ async fn a_dry_run_neither_uses_nor_touches_a_walk_that_may_be_gone_on_with() {
 async fn a_second_process_does_not_touch_the_walk_that_another_goes_on_with() {
     let stage = Stage::new(script(), "    depth: tags\n").await;
     let expected = stage.undisturbed().await;
-    stage.stop_at(Endpoint::Tags, 30).await;
-    let stuck = stage.hang_after(Endpoint::Tags, 10);
+    stage.stop_at(FakeEndpoint::Tags, 30).await;
+    let stuck = stage.hang_after(FakeEndpoint::Tags, 10);
     let first = stage.place.start(&["run"]);
     stuck.notified().await;
     // With other settings it would begin anew.
@@ -306,17 +306,17 @@ async fn a_second_process_does_not_touch_the_walk_that_another_goes_on_with() {
 #[tokio::test]
 async fn a_walk_of_which_nothing_is_entered_yet_is_not_kept() {
     let stage = Stage::new(script(), "").await;
-    let (ended, _) = stage.stop_at(Endpoint::Catalog, 0).await;
+    let (ended, _) = stage.stop_at(FakeEndpoint::Catalog, 0).await;
     assert!(!ended.stderr.contains("go on from here"), "{}", ended.stderr);
     stage.assert_nothing_left();
 }
 
 #[tokio::test]
 async fn credentials_refused_on_the_way_on_are_4_and_what_was_published_stays() {
-    let shape = Script { contents: Contents::uniform(1), ..Script::quay_like(names()) };
+    let shape = Script { contents: FakeContents::uniform(1), ..Script::quay_like(names()) };
     let stage = Stage::new(shape, LOGIN).await;
-    stage.stop_at(Endpoint::Catalog, 2).await;
-    stage.misbehave(|seen| (seen.endpoint == Endpoint::Token).then(|| Fault::status(401)));
+    stage.stop_at(FakeEndpoint::Catalog, 2).await;
+    stage.misbehave(|seen| (seen.endpoint == FakeEndpoint::Token).then(|| Misbehaviour::status(401)));
     stage.run().await.0.exits(4);
     stage.behave();
     stage.run().await.0.exits(0);

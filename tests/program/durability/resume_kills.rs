@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use fake_registry::{Endpoint, Repositories, Script};
+use fake_registry::{FakeEndpoint, RepositoryNames, Script};
 
 use crate::support::crash_point::Library;
 use crate::support::program::Workplace;
@@ -11,7 +11,7 @@ use crate::support::stage::{Stage, content, script};
 
 /// Stops a run that is preloaded with the library; it may be killed before it can be stopped, or after.
 async fn stop_or_be_killed(stage: &Stage, library: &Library, answered: usize, step: usize) -> (bool, Vec<String>) {
-    let stuck = stage.hang_after(Endpoint::Tags, answered);
+    let stuck = stage.hang_after(FakeEndpoint::Tags, answered);
     let log = stage.place.path("tmp/steps");
     let _ = fs::remove_file(&log);
     let (path, step) = (library.path(), step.to_string());
@@ -42,7 +42,7 @@ async fn stop_or_be_killed(stage: &Stage, library: &Library, answered: usize, st
 async fn a_kill_at_any_step_around_a_checkpoint_loses_nothing() {
     let library = Library::build();
     let lines = "    depth: manifests\n    monitored_repositories: [hidden/one]\n";
-    let small = || Script { repositories: Repositories::generated(40, 7), ..script() };
+    let small = || Script { repositories: RepositoryNames::generated(40, 7), ..script() };
     let mut stage = Stage::new(small(), lines).await;
     let expected = stage.undisturbed().await;
     let mut gone_on = 0;
@@ -50,7 +50,7 @@ async fn a_kill_at_any_step_around_a_checkpoint_loses_nothing() {
         for step in 1.. {
             stage.place = Workplace::with(&stage.yaml);
             if earlier {
-                stage.stop_at(Endpoint::Tags, 12).await;
+                stage.stop_at(FakeEndpoint::Tags, 12).await;
             }
             let (killed, steps) = stop_or_be_killed(&stage, &library, 12, step).await;
             let (ended, _) = stage.run().await;

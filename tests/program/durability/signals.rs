@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -18,19 +18,19 @@ const PROMPTLY: Duration = Duration::from_secs(10);
 async fn stuck_registry() -> (FakeRegistry, Arc<Notify>) {
     let asked = Arc::new(Notify::new());
     let tell = asked.clone();
-    let script = Script::quay_like(Repositories::generated(500, 1)).with_faults(move |seen, nth| {
+    let script = Script::quay_like(RepositoryNames::generated(500, 1)).with_faults(move |seen, nth| {
         // The first answer is the one to a question without credentials.
-        let stuck = seen.endpoint == Endpoint::Catalog && nth == 4;
+        let stuck = seen.endpoint == FakeEndpoint::Catalog && nth == 4;
         stuck.then(|| {
             tell.notify_one();
-            Fault::Hang
+            Misbehaviour::Hang
         })
     });
     (FakeRegistry::start(script).await.unwrap(), asked)
 }
 
 async fn stopped_by(signal: &str) {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(150, 1))).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN));
     place.run(&["run"]).await.exits(0);
     let before = place.tree("inventory");
@@ -77,7 +77,7 @@ async fn a_dry_run_is_stopped_as_well() {
 
 #[tokio::test]
 async fn stopped_while_publishing_the_next_run_delivers() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(150, 1))).await.unwrap();
     let console = "  console: {type: stdout, format: jsonl}\nregistries:";
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN).replace("registries:", console));
     // Another publisher holds the warehouse: its lock is the directory of manifests.

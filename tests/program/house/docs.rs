@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fake_registry::{Contents, FakeRegistry, Repositories, Script};
+use fake_registry::{FakeContents, FakeRegistry, RepositoryNames, Script};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -180,8 +180,8 @@ async fn the_queries_about_tags_and_manifests_find_what_moved() {
             let image = app.image("linux/amd64", salt);
             app.tag_as("latest", &image);
         };
-        let contents = Contents::uniform(1).with("acme/moves", moved);
-        let names: Vec<_> = Repositories::generated(20, 1).iter().map(str::to_owned).collect();
+        let contents = FakeContents::uniform(1).with("acme/moves", moved);
+        let names: Vec<_> = RepositoryNames::generated(20, 1).iter().map(str::to_owned).collect();
         let names: Vec<_> = names.into_iter().chain(["acme/moves".to_owned()]).collect();
         let registry = FakeRegistry::start(Script { contents, ..Script::open(names.as_slice()) }).await.unwrap();
         place.configure(&one_registry(&registry.url(), "    depth: manifests\n"));

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use super::imports::{Import, ModulePath, code, imports, paths};
 use super::layers::{root, rust_files};
 
-
 /// The files of one crate, by their module paths: `snapshot::merge` is `["snapshot", "merge"]`, `lib.rs` is `[]`.
 #[derive(Default)]
 struct CrateGraph {

@@ -1,6 +1,6 @@
 //! Names from elsewhere than the catalog, from the configuration to the published rows; and what `validate` notes.
 
-use fake_registry::{Endpoint, FakeRegistry, Fault, PASSWORD, Script, SeenRequest};
+use fake_registry::{FakeEndpoint, FakeRegistry, Misbehaviour, PASSWORD, Script, SeenRequest};
 
 use crate::support::program::{Workplace, one_registry};
 
@@ -21,7 +21,7 @@ async fn printed(server: &FakeRegistry, lines: &str) -> Vec<String> {
 async fn a_list_takes_the_place_of_a_catalog() {
     let server = FakeRegistry::start(Script::open([])).await.unwrap();
     assert_eq!(printed(&server, "    discovery: {repositories: [b/c, a]}\n").await, ["a", "b/c"]);
-    assert_eq!(server.count(Endpoint::Catalog), 0);
+    assert_eq!(server.count(FakeEndpoint::Catalog), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,16 +32,16 @@ async fn an_api_takes_the_place_of_a_catalog() {
             {"owner":{"login":"Acme"},"type":"container","name":"App","version":"2"}]"#;
         seen.path()
             .starts_with("/api/v1/packages/Acme")
-            .then(|| Fault::status(200).body(if first { packages } else { "[]" }))
+            .then(|| Misbehaviour::status(200).body(if first { packages } else { "[]" }))
     };
     let server = FakeRegistry::start(Script::open([]).with_faults(answer)).await.unwrap();
     assert_eq!(printed(&server, "    discovery: {type: gitea, owners: [Acme]}\n").await, ["acme/app"]);
-    assert_eq!(server.count(Endpoint::Catalog), 0);
+    assert_eq!(server.count(FakeEndpoint::Catalog), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_refuses_publishes_nothing_and_says_what_it_needs() {
-    let refuse = |seen: &SeenRequest, _| seen.path().starts_with("/api/").then(|| Fault::status(401));
+    let refuse = |seen: &SeenRequest, _| seen.path().starts_with("/api/").then(|| Misbehaviour::status(401));
     let server = FakeRegistry::start(Script::open([]).with_faults(refuse)).await.unwrap();
     let lines = "    auth: none\n    discovery: {type: quay, namespaces: [acme], token_file: password}\n";
     let place = Workplace::with(&one_registry(&server.url(), lines));
@@ -57,16 +57,18 @@ fn quay(token: &str, status_of_proof: u16) -> Script {
         let one = |name: &str| format!(r#"{{"namespace":"acme","name":"{name}"}}"#);
         let text = match (seen.path(), seen.query("namespace").as_deref(), seen.query("starred")) {
             ("/api/v1/repository", _, Some(_)) if live => r#"{"repositories":[]}"#.to_owned(),
-            ("/api/v1/repository", _, Some(_)) => return Some(Fault::status(status_of_proof).body("{}")),
+            ("/api/v1/repository", _, Some(_)) => return Some(Misbehaviour::status(status_of_proof).body("{}")),
             ("/api/v1/repository", Some("acme"), _) if live => {
                 format!(r#"{{"repositories":[{},{}]}}"#, one("public"), one("private"))
             }
             ("/api/v1/repository", Some("acme"), _) => format!(r#"{{"repositories":[{}]}}"#, one("public")),
             ("/api/v1/repository", ..) => r#"{"repositories":[]}"#.to_owned(),
-            (path, ..) if path.starts_with("/api/") => return Some(Fault::status(404).body(r#"{"status":404}"#)),
+            (path, ..) if path.starts_with("/api/") => {
+                return Some(Misbehaviour::status(404).body(r#"{"status":404}"#));
+            }
             _ => return None,
         };
-        Some(Fault::status(200).body(text))
+        Some(Misbehaviour::status(200).body(text))
     };
     Script::open([]).with_faults(answer)
 }

@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use fake_registry::Repositories;
+use fake_registry::RepositoryNames;
 
 use crate::support::client;
 use crate::support::docker_registry::{DockerRegistry, Mode};
@@ -52,7 +52,7 @@ fn challenge(response: &Response) -> String {
 
 #[tokio::test]
 async fn five_thousand_repositories_are_listed_in_path_order() {
-    let names = Repositories::generated(5000, 11);
+    let names = RepositoryNames::generated(5000, 11);
     let registry = DockerRegistry::start(Mode::Open, names.iter()).await;
     let (mut listed, mut last) = (Vec::new(), String::new());
     loop {
@@ -122,7 +122,7 @@ async fn a_strict_token_is_refused_when_it_has_ended() {
 const MANY: usize = 5000;
 
 /// Takes the inventory and checks that every repository is in it exactly once.
-async fn inventory(registry: &DockerRegistry, names: &Repositories, lines: &str) -> RunRow {
+async fn inventory(registry: &DockerRegistry, names: &RepositoryNames, lines: &str) -> RunRow {
     let place = Workplace::with(&one_registry(&registry.url(), lines));
     place.run(&["run"]).await.exits(0);
     let listed = repositories(&place.path("inventory"), "quay");
@@ -134,7 +134,7 @@ async fn inventory(registry: &DockerRegistry, names: &Repositories, lines: &str)
 /// A walk that outlives its tokens of two seconds. docker-registry's time is quadratic in pages: where the machine is too
 /// fast for one page size, the next takes it longer.
 async fn outlives_its_tokens(mode: Mode) {
-    let names = Repositories::generated(MANY, 11);
+    let names = RepositoryNames::generated(MANY, 11);
     let registry = DockerRegistry::start(mode, names.iter()).await;
     for page_size in [50, 20, 8, 3] {
         let before = registry.tokens_issued();
@@ -166,7 +166,7 @@ async fn an_inventory_behind_tokens_that_end_when_they_say() {
 
 #[tokio::test]
 async fn an_inventory_behind_basic_credentials() {
-    let names = Repositories::generated(300, 12);
+    let names = RepositoryNames::generated(300, 12);
     let registry = DockerRegistry::start(Mode::Htpasswd, names.iter()).await;
     for auth in [LOGIN.to_owned(), LOGIN.replace("auth: {", "auth: {type: basic, ")] {
         let row = inventory(&registry, &names, &auth).await;
@@ -176,7 +176,7 @@ async fn an_inventory_behind_basic_credentials() {
 
 #[tokio::test]
 async fn an_inventory_of_an_open_registry() {
-    let names = Repositories::generated(300, 13);
+    let names = RepositoryNames::generated(300, 13);
     let registry = DockerRegistry::start(Mode::Open, names.iter()).await;
     for lines in ["", "    auth: none\n", "    page_size: 7\n", LOGIN] {
         let row = inventory(&registry, &names, lines).await;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fake_registry::{
-    Authorization, Contents, Endpoint, FakeRegistry, Fault, Holding, ManifestRules, OCI_IMAGE, OCI_INDEX, Script,
-    sha256,
+    Authorization, FakeContents, FakeEndpoint, FakeRegistry, Holding, ManifestRules, Misbehaviour, OCI_IMAGE,
+    OCI_INDEX, Script, sha256,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -185,7 +185,7 @@ async fn tags_without_end_end() {
 async fn a_realm_on_another_host_gets_no_credentials() {
     let thief = FakeRegistry::start(Script::open(["a"])).await.unwrap();
     let realm = thief.url().join("/token").unwrap().to_string().replace("127.0.0.1", "localhost");
-    let contents = Contents::uniform(1);
+    let contents = FakeContents::uniform(1);
     let script = Script { contents, ..Script::distribution_like(["a"]) };
     let server = FakeRegistry::start(script.with_token(|token| token.realm = Some(realm))).await.unwrap();
     let place = Workplace::with(&yaml(&server.url(), LOGIN));
@@ -199,11 +199,11 @@ async fn a_realm_on_another_host_gets_no_credentials() {
 async fn a_tag_link_elsewhere_is_not_followed() {
     let thief = FakeRegistry::start(Script::open(["a"])).await.unwrap();
     let link = format!("<{}v2/a/tags/list?last=x>; rel=\"next\"", thief.url());
-    let script = Script { contents: Contents::uniform(1), ..Script::distribution_like(["a", "b"]) };
+    let script = Script { contents: FakeContents::uniform(1), ..Script::distribution_like(["a", "b"]) };
     let script = script.with_faults(move |seen, _| {
         let bearer = seen.authorization == Authorization::Bearer;
         let meant = bearer && seen.path() == "/v2/a/tags/list";
-        meant.then(|| Fault::status(200).header("link", &link).body(r#"{"tags":["v0"]}"#))
+        meant.then(|| Misbehaviour::status(200).header("link", &link).body(r#"{"tags":["v0"]}"#))
     });
     let server = FakeRegistry::start(script).await.unwrap();
     let place = Workplace::with(&yaml(&server.url(), LOGIN));
@@ -215,7 +215,7 @@ async fn a_tag_link_elsewhere_is_not_followed() {
 #[tokio::test]
 async fn a_redirect_of_a_configuration_carries_no_credentials() {
     let mut image = Value::Null;
-    let contents = Contents::default().with("a", |held| {
+    let contents = FakeContents::default().with("a", |held| {
         image = held.image("linux/amd64", "a");
         held.tag_as("v1", &image);
     });
@@ -229,7 +229,7 @@ async fn a_redirect_of_a_configuration_carries_no_credentials() {
     let asked = storage.requests();
     assert_eq!(asked.len(), 1);
     assert!(asked[0].header("authorization").is_none() && asked[0].header("cookie").is_none(), "{:?}", asked[0]);
-    assert_eq!(server.requests_to(Endpoint::Blob)[0].authorization, Authorization::Bearer);
+    assert_eq!(server.requests_to(FakeEndpoint::Blob)[0].authorization, Authorization::Bearer);
     assert_eq!(table(&place.path("inventory"), "quay", "manifests")[0]["os"], "linux");
 }
 
@@ -237,9 +237,10 @@ async fn a_redirect_of_a_configuration_carries_no_credentials() {
 async fn hostile_tags_are_left_out_and_shown_escaped() {
     let tags = r#"["v0","..","../../x","a\u0000b","\u001b[2Jred","\u202egnp.exe","line\nquay complete 9","zero\u200b",".hidden","-x","=cmd|'/C calc'!A0",""]"#;
     let body = format!("{{\"name\":\"a\",\"tags\":{tags}}}");
-    let script = Script { contents: Contents::uniform(1), ..Script::open(["a", "b"]) };
-    let script = script
-        .with_faults(move |seen, _| (seen.path() == "/v2/a/tags/list").then(|| Fault::status(200).body(body.clone())));
+    let script = Script { contents: FakeContents::uniform(1), ..Script::open(["a", "b"]) };
+    let script = script.with_faults(move |seen, _| {
+        (seen.path() == "/v2/a/tags/list").then(|| Misbehaviour::status(200).body(body.clone()))
+    });
     let server = FakeRegistry::start(script).await.unwrap();
     let place = Workplace::with(&yaml(&server.url(), "    auth: {type: none}\n"));
     let ended = run(&place).await;
@@ -248,13 +249,13 @@ async fn hostile_tags_are_left_out_and_shown_escaped() {
     assert_eq!(tags.iter().map(|row| row["tag"].as_str().unwrap()).collect::<Vec<_>>(), ["v0", "v0"]);
     let row = row(&place);
     assert!(row.error_codes.contains(&"tag_invalid".to_owned()), "{row:?}");
-    let asked: Vec<_> = server.requests_to(Endpoint::Manifest).iter().map(|seen| seen.target.clone()).collect();
+    let asked: Vec<_> = server.requests_to(FakeEndpoint::Manifest).iter().map(|seen| seen.target.clone()).collect();
     assert_eq!(asked.len(), 2, "{asked:?}");
 }
 
 /// One repository `a` of this content beside an image of `b`; the run's row.
 async fn with(fill: impl FnOnce(&mut Holding)) -> (Workplace, Finished, RunRow, FakeRegistry) {
-    let contents = Contents::uniform(1).with("a", fill);
+    let contents = FakeContents::uniform(1).with("a", fill);
     let server = FakeRegistry::start(Script { contents, ..Script::open(["a", "b"]) }).await.unwrap();
     let place = Workplace::with(&yaml(&server.url(), "    auth: {type: none}\n"));
     let ended = run(&place).await;
@@ -294,7 +295,7 @@ async fn an_index_that_seems_to_list_itself_or_lies_is_noted_once() {
     ended.exits(3).says("gaps");
     assert_eq!(states(&place)[0], ("a".into(), "error".into()));
     assert!(row.error_codes.contains(&"corrupt".to_owned()), "{row:?}");
-    assert!(server.count(Endpoint::Manifest) < 10, "{}", server.count(Endpoint::Manifest));
+    assert!(server.count(FakeEndpoint::Manifest) < 10, "{}", server.count(FakeEndpoint::Manifest));
 }
 
 #[tokio::test]
@@ -313,7 +314,7 @@ async fn an_index_of_ten_thousand_and_an_image_of_a_hundred_thousand_layers_are_
     assert_eq!(states(&place)[0], ("a".into(), "error".into()));
     assert!(row.error_codes.contains(&"corrupt".to_owned()), "{row:?}");
     assert!(row.error_codes.contains(&"protocol".to_owned()), "{row:?}");
-    assert!(server.count(Endpoint::Manifest) < 10);
+    assert!(server.count(FakeEndpoint::Manifest) < 10);
 }
 
 #[tokio::test]

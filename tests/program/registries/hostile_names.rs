@@ -1,6 +1,6 @@
 //! A registry that lists names made to escape from a directory, to steer a terminal, or to deceive its reader.
 
-use fake_registry::{Endpoint, FakeRegistry, Fault, Script};
+use fake_registry::{FakeEndpoint, FakeRegistry, Misbehaviour, Script};
 
 use crate::support::inventory::{last_run, repositories};
 use crate::support::program::{Workplace, one_registry};
@@ -33,7 +33,7 @@ async fn hostile_names_are_left_out_and_shown_escaped() {
     for chunk in names[1..].chunks(6) {
         let body = format!("{{\"repositories\":[\"good/one\",{}]}}", chunk.join(","));
         let script = Script::open(["a"]).with_faults(move |seen, _| {
-            (seen.endpoint == Endpoint::Catalog).then(|| Fault::status(200).body(body.clone()))
+            (seen.endpoint == FakeEndpoint::Catalog).then(|| Misbehaviour::status(200).body(body.clone()))
         });
         let registry = FakeRegistry::start(script).await.unwrap();
         let console = "  feed: {type: json, url: ./feed}\n  console: {type: stdout, format: jsonl}\nregistries:";
@@ -74,8 +74,9 @@ fn tops(name: &str) -> bool {
 #[tokio::test]
 async fn what_a_server_says_is_shown_escaped_and_on_one_line() {
     let body = "{\"errors\":[{\"code\":\"X\u{1b}[2J\",\"message\":\"\u{202e}one\\nquay complete 9999\"}]}";
-    let script = Script::open(["a"])
-        .with_faults(move |_, _| Some(Fault::status(400).header("x", "y").body(body.replace('\u{1b}', "\\u001b"))));
+    let script = Script::open(["a"]).with_faults(move |_, _| {
+        Some(Misbehaviour::status(400).header("x", "y").body(body.replace('\u{1b}', "\\u001b")))
+    });
     let registry = FakeRegistry::start(script).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), ""));
     let ended = place.run_with(&[("RUST_LOG", "trace")], &["run"]).await.exits(1).says("\\u{1b}[2J");

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Order, Repositories, Script, SeenRequest};
+use fake_registry::{
+    CatalogOrder, FakeContents, FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script, SeenRequest,
+};
 use serde_json::Value;
 
 use crate::support::inventory::{last_run, manifests, table};
@@ -13,7 +15,7 @@ use crate::support::program::{LOGIN, Workplace, one_registry};
 const LISTED: [&str; 5] = ["other/x", "team/a", "team/b", "team/c", "team/denied"];
 
 fn script() -> Script {
-    let contents = Contents::uniform(2).with("hidden/one", |held| {
+    let contents = FakeContents::uniform(2).with("hidden/one", |held| {
         let image = held.image("linux/amd64", "hidden");
         held.tag_as("v1", &image);
     });
@@ -73,7 +75,7 @@ async fn monitored_repositories_are_read_at_every_depth_whether_listed_hidden_ex
         let others = usize::from(depth != "repositories") * 2;
         assert_eq!(["hidden/one", "other/x", "team/a", "team/b"].map(of), [1, 2, 2, others], "{depth}");
         // The manifests of monitored ones are a matter of depth.
-        assert_eq!(server.count(Endpoint::Manifest) > 0, depth == "manifests");
+        assert_eq!(server.count(FakeEndpoint::Manifest) > 0, depth == "manifests");
     }
 }
 
@@ -125,8 +127,9 @@ async fn monitored_repositories_come_before_the_limit_and_count_within_it() {
 
 #[tokio::test]
 async fn a_catalog_that_lists_a_monitored_name_in_capitals_makes_no_second_row() {
-    let script = Script { order: Order::Given, ..Script::open(["Team/A", "team/b"]) };
-    let script = Script { contents: Contents::uniform(1).with("team/a", |held| held.tag("v1", "sha256:0")), ..script };
+    let script = Script { order: CatalogOrder::Given, ..Script::open(["Team/A", "team/b"]) };
+    let script =
+        Script { contents: FakeContents::uniform(1).with("team/a", |held| held.tag("v1", "sha256:0")), ..script };
     let server = FakeRegistry::start(script).await.unwrap();
     let lines = "    auth: {type: none}\n    monitored_repositories: [team/a]\n";
     let place = Workplace::with(&one_registry(&server.url(), lines));
@@ -142,10 +145,10 @@ async fn a_whole_page_of_monitored_repositories_is_no_repetition() {
     let monitored: Vec<String> = (0..100).map(|n| format!("a/{n:03}")).collect();
     names.extend(monitored.iter().cloned());
     names.extend((0..50).map(|n| format!("m/{n:03}")));
-    let script = Script { contents: Contents::uniform(1), ..Script::quay_like(Repositories::from(&names[..])) };
+    let script = Script { contents: FakeContents::uniform(1), ..Script::quay_like(RepositoryNames::from(&names[..])) };
     // The first answer is the one to a question without credentials; the page in question comes when all of them are read.
     let script = script.with_faults(|seen, nth| {
-        (seen.endpoint == Endpoint::Catalog && nth == 3).then(|| Fault::Delay(Duration::from_millis(700)))
+        (seen.endpoint == FakeEndpoint::Catalog && nth == 3).then(|| Misbehaviour::Delay(Duration::from_millis(700)))
     });
     let server = FakeRegistry::start(script).await.unwrap();
     let lines =
@@ -160,7 +163,7 @@ async fn monitored_repositories_that_no_list_shows_are_published_with_the_reason
     let lines = "    depth: tags\n    monitored_repositories: [hidden/one]\n";
     let hidden = |listed: &[&str]| Script {
         contents: script().contents,
-        ..Script::quay_like(listed.iter().copied().collect::<Repositories>())
+        ..Script::quay_like(listed.iter().copied().collect::<RepositoryNames>())
     };
     for login in [LOGIN, ""] {
         let place = Workplace::new();

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script, SeenRequest};
+use fake_registry::{FakeContents, FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script, SeenRequest};
 
 use crate::support::inventory::{last_run, latest, table};
 use crate::support::program::{Finished, Workplace, one_registry};
 
 /// An open registry of so many repositories with two tags each.
 fn script(size: usize) -> Script {
-    Script { contents: Contents::uniform(2), ..Script::open(Repositories::generated(size, 1)) }
+    Script { contents: FakeContents::uniform(2), ..Script::open(RepositoryNames::generated(size, 1)) }
 }
 
 async fn night(place: &Workplace, script: Script, lines: &str) -> Finished {
@@ -18,25 +18,25 @@ async fn night(place: &Workplace, script: Script, lines: &str) -> Finished {
     place.run(&["run"]).await
 }
 
-fn error(status: u16, code: &str) -> Fault {
-    Fault::status(status).body(format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#))
+fn error(status: u16, code: &str) -> Misbehaviour {
+    Misbehaviour::status(status).body(format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#))
 }
 
 /// What is answered for every list of tags, and the verdicts and exit codes of a first and of a second night.
-fn answers() -> Vec<(Fault, [(&'static str, i32); 2])> {
+fn answers() -> Vec<(Misbehaviour, [(&'static str, i32); 2])> {
     let always = |verdict, code| [(verdict, code), (verdict, code)];
     vec![
         (error(403, "DENIED"), always("denied", 4)),
         (error(401, "UNAUTHORIZED"), always("denied", 4)),
-        (Fault::status(200).body("<html>maintenance</html>"), always("failed", 1)),
-        (Fault::status(200).body(r#"{"tags": null}"#), always("failed", 1)),
+        (Misbehaviour::status(200).body("<html>maintenance</html>"), always("failed", 1)),
+        (Misbehaviour::status(200).body(r#"{"tags": null}"#), always("failed", 1)),
         (error(405, "UNSUPPORTED"), always("failed", 1)),
         (error(404, "NAME_UNKNOWN"), [("failed", 1), ("suspicious", 1)]),
     ]
 }
 
-fn at_tags(fault: Fault) -> impl Fn(&SeenRequest, u64) -> Option<Fault> + Send + Sync + 'static {
-    move |seen, _| (seen.endpoint == Endpoint::Tags).then(|| fault.clone())
+fn at_tags(fault: Misbehaviour) -> impl Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static {
+    move |seen, _| (seen.endpoint == FakeEndpoint::Tags).then(|| fault.clone())
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn nothing_readable_is_not_published_on_a_first_night_or_a_second_one() {
 
 #[tokio::test]
 async fn a_registry_that_was_emptied_is_believed_where_that_is_allowed() {
-    for answer in [Fault::status(200).body(r#"{"tags": null}"#), error(404, "NAME_UNKNOWN")] {
+    for answer in [Misbehaviour::status(200).body(r#"{"tags": null}"#), error(404, "NAME_UNKNOWN")] {
         let place = Workplace::new();
         night(&place, script(9), "    depth: tags\n").await.exits(0);
         let emptied = || script(9).with_faults(at_tags(answer.clone()));
@@ -79,9 +79,10 @@ async fn a_registry_that_was_emptied_is_believed_where_that_is_allowed() {
 async fn many_repositories_that_are_newly_gone_are_suspicious_and_those_gone_before_are_not() {
     let gone = |share: usize| {
         script(100).with_faults(move |seen, _| {
-            let number =
-                Repositories::generated(100, 1).iter().position(|name| seen.path().contains(&format!("/{name}/tags")));
-            (seen.endpoint == Endpoint::Tags && number.is_some_and(|number| number < share))
+            let number = RepositoryNames::generated(100, 1)
+                .iter()
+                .position(|name| seen.path().contains(&format!("/{name}/tags")));
+            (seen.endpoint == FakeEndpoint::Tags && number.is_some_and(|number| number < share))
                 .then(|| error(404, "NAME_UNKNOWN"))
         })
     };
@@ -110,8 +111,8 @@ async fn tags_that_lose_their_digests_are_suspicious_at_every_size() {
         night(&place, script(size), "    depth: manifests\n").await.exits(0);
         let before = latest(&place.path("inventory"), "quay").unwrap();
         for fault in [error(403, "DENIED"), error(404, "MANIFEST_UNKNOWN")] {
-            let refused =
-                script(size).with_faults(move |seen, _| (seen.endpoint == Endpoint::Manifest).then(|| fault.clone()));
+            let refused = script(size)
+                .with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Manifest).then(|| fault.clone()));
             let told = format!("tags with a digest: {} last time, 0 now", 2 * size);
             night(&place, refused, "    depth: manifests\n").await.exits(1).says("suspicious").says(&told);
             assert_eq!(latest(&place.path("inventory"), "quay").unwrap(), before, "{size}");
@@ -136,6 +137,6 @@ async fn an_empty_list_for_nobody_is_denied_where_the_registry_has_accounts() {
         place.run(&["check"]).await.exits(0);
         // An open registry hides nothing.
         let place = Workplace::new();
-        night(&place, Script::open(Repositories::default()), lines).await.exits(0);
+        night(&place, Script::open(RepositoryNames::default()), lines).await.exits(0);
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use fake_registry::{
-    Contents, DOCKER_IMAGE, DOCKER_LIST, Endpoint, FakeRegistry, Holding, OCI_IMAGE, OCI_INDEX, Script, sha256,
+    DOCKER_IMAGE, DOCKER_LIST, FakeContents, FakeEndpoint, FakeRegistry, Holding, OCI_IMAGE, OCI_INDEX, Script, sha256,
 };
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -42,7 +42,7 @@ fn stored(held: &mut Holding, tag: &str, announced: &str, body: impl Into<Vec<u8
 
 /// A repository `a` of this content beside an image of `b`.
 async fn registry(fill: impl FnOnce(&mut Holding)) -> (FakeRegistry, Workplace) {
-    let contents = Contents::uniform(1).with("a", fill);
+    let contents = FakeContents::uniform(1).with("a", fill);
     let server = FakeRegistry::start(Script { contents, ..Script::open(["a", "b"]) }).await.unwrap();
     let place = Workplace::with(&one_registry(&server.url(), "    auth: {type: none}\n    depth: manifests\n"));
     (server, place)
@@ -82,7 +82,8 @@ async fn two_nights(server: &FakeRegistry, place: &Workplace) -> Vec<String> {
     assert_eq!(first, published());
     assert_eq!(of_first, codes());
     for request in &server.requests()[asked..] {
-        let is_body = matches!(request.endpoint, Endpoint::Manifest | Endpoint::Blob) && request.method != "HEAD";
+        let is_body =
+            matches!(request.endpoint, FakeEndpoint::Manifest | FakeEndpoint::Blob) && request.method != "HEAD";
         assert!(!is_body, "{} {}", request.method, request.target);
     }
     of_first
@@ -202,7 +203,7 @@ async fn layers_and_configurations_in_a_build_cache_are_not_asked_for_as_manifes
     .await;
     assert_eq!(two_nights(&server, &place).await, Vec::<String>::new());
     let blobs: Vec<_> = entries[..7].iter().map(|entry| entry["digest"].as_str().unwrap()).collect();
-    for request in server.requests_to(Endpoint::Manifest) {
+    for request in server.requests_to(FakeEndpoint::Manifest) {
         assert!(!blobs.iter().any(|blob| request.target.contains(blob)), "{}", request.target);
     }
     let rows = rows(&place, "manifests");

@@ -1,6 +1,6 @@
 //! Lists that end too early, or that list a name twice, as runs see them.
 
-use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, LinkStyle, Repositories, Script};
+use fake_registry::{FakeContents, FakeEndpoint, FakeRegistry, LinkStyle, Misbehaviour, RepositoryNames, Script};
 
 use crate::support::inventory::{last_run, repositories};
 use crate::support::program::{Workplace, one_registry};
@@ -9,7 +9,7 @@ const LINES: &str = "    page_size: 100\n";
 
 #[tokio::test]
 async fn a_registry_that_sends_no_links_is_listed_whole_and_the_run_says_how() {
-    let names = Repositories::generated(1052, 5);
+    let names = RepositoryNames::generated(1052, 5);
     let script = Script { link: LinkStyle::Missing, ..Script::open(names.clone()) };
     let registry = FakeRegistry::start(script).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), LINES));
@@ -24,9 +24,9 @@ async fn a_list_that_may_go_on_where_nobody_can_ask_has_gaps_and_says_why() {
     // Keeps to sizes, and knows neither a link nor `last`.
     let script = Script::open([]).with_faults(|seen, _| {
         let size = seen.query("n").and_then(|n| n.parse().ok()).unwrap_or(0);
-        let names: Vec<_> = Repositories::generated(300, 5).iter().take(size).map(str::to_owned).collect();
+        let names: Vec<_> = RepositoryNames::generated(300, 5).iter().take(size).map(str::to_owned).collect();
         let body = serde_json::json!({ "repositories": names }).to_string();
-        (seen.endpoint == Endpoint::Catalog).then(|| Fault::status(200).body(body))
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| Misbehaviour::status(200).body(body))
     });
     let registry = FakeRegistry::start(script).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), LINES));
@@ -39,16 +39,16 @@ async fn a_list_that_may_go_on_where_nobody_can_ask_has_gaps_and_says_why() {
 
 #[tokio::test]
 async fn a_repository_listed_twice_is_read_once_and_its_rows_agree() {
-    let contents = Contents::uniform(2);
+    let contents = FakeContents::uniform(2);
     let script = Script { contents, ..Script::open(["a/a", "a/b"]) }.with_faults(|seen, nth| {
         let again = r#"{"errors":[{"code":"DENIED","message":"no"}]}"#;
         match seen.endpoint {
-            Endpoint::Catalog if seen.query("last").is_none() => {
+            FakeEndpoint::Catalog if seen.query("last").is_none() => {
                 let link = "</v2/_catalog?last=x>; rel=\"next\"";
-                Some(Fault::status(200).header("link", link).body(r#"{"repositories":["a/a","a/b"]}"#))
+                Some(Misbehaviour::status(200).header("link", link).body(r#"{"repositories":["a/a","a/b"]}"#))
             }
-            Endpoint::Catalog => Some(Fault::status(200).body(r#"{"repositories":["a/b"]}"#)),
-            Endpoint::Tags if nth > 2 => Some(Fault::status(403).body(again)),
+            FakeEndpoint::Catalog => Some(Misbehaviour::status(200).body(r#"{"repositories":["a/b"]}"#)),
+            FakeEndpoint::Tags if nth > 2 => Some(Misbehaviour::status(403).body(again)),
             _ => None,
         }
     });
@@ -56,7 +56,7 @@ async fn a_repository_listed_twice_is_read_once_and_its_rows_agree() {
         let registry = FakeRegistry::start(script.clone()).await.unwrap();
         let place = Workplace::with(&one_registry(&registry.url(), &format!("    depth: {depth}\n")));
         place.run(&["run"]).await.exits(0);
-        assert_eq!(registry.count(Endpoint::Tags), 2, "{depth}");
+        assert_eq!(registry.count(FakeEndpoint::Tags), 2, "{depth}");
         let row = last_run(&place.path("inventory"), "quay");
         assert_eq!((row.verdict.as_str(), row.rows_repositories, row.rows_tags), ("complete", 2, 4), "{depth}");
     }
@@ -67,10 +67,10 @@ async fn a_page_of_millions_of_names_ends_the_run_before_anything_is_read() {
     let script = Script::open(["a"]).with_faults(|seen, _| {
         let list = "\"a\",".repeat(300_000);
         let body = format!("{{\"repositories\":[{}]}}", list.trim_end_matches(','));
-        (seen.endpoint == Endpoint::Catalog).then(|| Fault::status(200).body(body))
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| Misbehaviour::status(200).body(body))
     });
     let registry = FakeRegistry::start(script).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), "    depth: tags\n"));
     place.run(&["run"]).await.exits(1).says("the page lists more than 250000 names at once");
-    assert_eq!(registry.count(Endpoint::Tags), 0);
+    assert_eq!(registry.count(FakeEndpoint::Tags), 0);
 }

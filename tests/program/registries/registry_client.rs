@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tempfile::NamedTempFile;
 
-use fake_registry::Repositories;
+use fake_registry::RepositoryNames;
 use stocktake::registry::Auth;
 use stocktake::registry::Client;
 use stocktake::registry::Contents as _;
@@ -55,7 +55,7 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 
 #[tokio::test]
 async fn every_name_once_however_it_is_guarded() {
-    let names = Repositories::generated(3000, 7);
+    let names = RepositoryNames::generated(3000, 7);
     let want: Vec<String> = names.iter().map(str::to_owned).collect();
     let minutes = Duration::from_mins(5);
     for (mode, requests, token_requests) in [
@@ -89,7 +89,7 @@ async fn a_page_size_over_the_registrys_maximum_is_stepped_down() {
 
 #[tokio::test]
 async fn tokens_that_end_in_mid_walk_are_renewed() {
-    let names = Repositories::generated(1500, 7);
+    let names = RepositoryNames::generated(1500, 7);
     let want: Vec<String> = names.iter().map(str::to_owned).collect();
     let registry = DockerRegistry::start(Mode::StrictToken { lifetime: Duration::from_secs(2) }, names.iter()).await;
     let password = password(registry.password());

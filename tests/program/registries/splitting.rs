@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use futures::StreamExt as _;
 
-use fake_registry::Repositories;
+use fake_registry::RepositoryNames;
 use stocktake::registry::Auth;
 use stocktake::registry::Client;
 use stocktake::registry::Page;
@@ -34,8 +34,8 @@ async fn pages(client: &Client, from: Option<&Page>) -> Vec<Page> {
 }
 
 /// Names beside each other that byte order and path order see differently, at every depth.
-fn names() -> Repositories {
-    let generated = Repositories::generated(2500, 23);
+fn names() -> RepositoryNames {
+    let generated = RepositoryNames::generated(2500, 23);
     let mut names: BTreeSet<String> = generated.iter().map(str::to_owned).collect();
     for name in generated.iter().step_by(9) {
         let stem = name.split_once('/').map_or(name, |(team, _)| team);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use fake_registry::{Endpoint, FakeRegistry, Fault, Repositories, Script};
+use fake_registry::{FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script};
 
 use crate::support::inventory::{self, RunRow, last_run, manifests, repositories};
 use crate::support::program::{Finished, LOGIN, Workplace, one_registry};
@@ -13,7 +13,7 @@ use crate::support::program::{Finished, LOGIN, Workplace, one_registry};
 
 /// A place with a complete inventory of these many repositories.
 async fn after_a_good_night(count: usize) -> Workplace {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(count, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(count, 1))).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN));
     place.run(&["run"]).await.exits(0);
     assert_eq!(repositories(&place.path("inventory"), "quay").len(), count);
@@ -56,20 +56,21 @@ async fn unpublishable(place: &Workplace, script: Script, lines: &str, code: i32
 async fn complete_is_0_and_published() {
     let place = after_a_good_night(250).await;
     let listed = repositories(&place.path("inventory"), "quay");
-    assert!(listed.iter().map(String::as_str).eq(Repositories::generated(250, 1).iter()));
+    assert!(listed.iter().map(String::as_str).eq(RepositoryNames::generated(250, 1).iter()));
     let row = last_run(&place.path("inventory"), "quay");
     assert_eq!((row.verdict.as_str(), row.pages, row.retries), ("complete", 3, 0));
     assert_eq!((row.token_requests, row.rows_repositories, row.error_codes.len()), (1, 250, 0));
     // A second run is a run of its own, also within the same second.
-    next_night(&place, Script::quay_like(Repositories::generated(251, 1)), LOGIN).await.exits(0);
+    next_night(&place, Script::quay_like(RepositoryNames::generated(251, 1)), LOGIN).await.exits(0);
     assert_eq!(manifests(&place.path("inventory"), "quay").len(), 2);
     assert_eq!(repositories(&place.path("inventory"), "quay").len(), 251);
 }
 
 #[tokio::test]
 async fn a_passing_failure_is_retried_and_counted() {
-    let script = Script::quay_like(Repositories::generated(250, 1))
-        .with_faults(|seen, nth| (seen.endpoint == Endpoint::Catalog && nth == 3).then(|| Fault::status(502)));
+    let script = Script::quay_like(RepositoryNames::generated(250, 1)).with_faults(|seen, nth| {
+        (seen.endpoint == FakeEndpoint::Catalog && nth == 3).then(|| Misbehaviour::status(502))
+    });
     let place = Workplace::new();
     next_night(&place, script, LOGIN).await.exits(0);
     let row = last_run(&place.path("inventory"), "quay");
@@ -91,10 +92,12 @@ async fn gaps_are_3_and_published_with_what_is_missing() {
 #[tokio::test]
 async fn a_list_cut_short_is_3_and_not_published() {
     let place = after_a_good_night(250).await;
-    let unknown = Fault::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#);
-    for fault in [unknown, Fault::status(200).body("{\"repositories\":[\"a\""), Fault::status(200).body("<html>")] {
-        let script = Script::quay_like(Repositories::generated(250, 1))
-            .with_faults(move |seen, nth| (seen.endpoint == Endpoint::Catalog && nth == 4).then(|| fault.clone()));
+    let unknown = Misbehaviour::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#);
+    for fault in
+        [unknown, Misbehaviour::status(200).body("{\"repositories\":[\"a\""), Misbehaviour::status(200).body("<html>")]
+    {
+        let script = Script::quay_like(RepositoryNames::generated(250, 1))
+            .with_faults(move |seen, nth| (seen.endpoint == FakeEndpoint::Catalog && nth == 4).then(|| fault.clone()));
         let (ended, row) = unpublishable(&place, script, LOGIN, 3, "partial").await;
         ended.says("quay: catalog page 3: ").says("what to do: ");
         assert_eq!((row.pages, row.rows_repositories, row.error_codes[0].as_str()), (2, 200, "protocol"));
@@ -109,7 +112,7 @@ async fn a_wrong_password_is_4_and_asked_once() {
     let registry = FakeRegistry::start(Script::quay_like(["a"])).await.unwrap();
     place.configure(&one_registry(&registry.url(), LOGIN));
     place.run(&["run"]).await.exits(4);
-    assert_eq!(registry.count(Endpoint::Token), 1, "no account is locked by our insisting");
+    assert_eq!(registry.count(FakeEndpoint::Token), 1, "no account is locked by our insisting");
 
     let (ended, row) = unpublishable(&place, Script::quay_like(["a"]), LOGIN, 4, "denied").await;
     ended.says("[credentials_rejected]").says("what to do: ");
@@ -138,7 +141,7 @@ async fn a_password_that_others_can_read_is_4_and_not_sent() {
 async fn no_catalog_is_1() {
     let place = after_a_good_night(30).await;
     let script = Script::quay_like(["a"])
-        .with_faults(|seen, _| (seen.endpoint == Endpoint::Catalog).then(|| Fault::status(404)));
+        .with_faults(|seen, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| Misbehaviour::status(404)));
     let (_, row) = unpublishable(&place, script, LOGIN, 1, "unsupported").await;
     assert_eq!(row.error_codes[0], "unsupported");
 }
@@ -146,7 +149,7 @@ async fn no_catalog_is_1() {
 #[tokio::test]
 async fn no_registry_at_all_is_1() {
     let place = after_a_good_night(30).await;
-    let script = Script::open(["a"]).with_faults(|_, _| Some(Fault::status(501)));
+    let script = Script::open(["a"]).with_faults(|_, _| Some(Misbehaviour::status(501)));
     let (_, row) = unpublishable(&place, script, "", 1, "failed").await;
     assert_eq!(row.pages, 0);
 }
@@ -165,7 +168,7 @@ async fn an_empty_registry_is_suspicious_unless_allowed() {
 #[tokio::test]
 async fn a_shrunken_registry_is_suspicious_unless_allowed() {
     let place = after_a_good_night(100).await;
-    let left = |count| Script::quay_like(Repositories::generated(count, 1));
+    let left = |count| Script::quay_like(RepositoryNames::generated(count, 1));
     let (ended, _) = unpublishable(&place, left(79), LOGIN, 1, "suspicious").await;
     ended.says("repositories: 100 last time, 79 now (21%").says("what to do: ");
     // What was not published is not what the next run is compared with.
@@ -177,7 +180,7 @@ async fn a_shrunken_registry_is_suspicious_unless_allowed() {
 
 #[tokio::test]
 async fn a_failing_sink_is_1_disturbs_no_other_and_is_made_up_for() {
-    let registry = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
+    let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(150, 1))).await.unwrap();
     let feed = "  feed: {type: json, url: ./feed}\nregistries:";
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN).replace("registries:", feed));
     fs::write(place.path("feed"), "in the way").unwrap();
@@ -202,7 +205,7 @@ async fn a_snapshot_that_every_sink_has_is_not_missed_when_it_is_damaged() {
     let place = after_a_good_night(30).await;
     let sealed = place.tree("state/quay").into_keys().find(|name| name.ends_with("/sealed.json")).unwrap();
     fs::remove_file(place.path("state/quay").join(sealed)).unwrap();
-    let ended = next_night(&place, Script::quay_like(Repositories::generated(30, 1)), LOGIN).await.exits(0);
+    let ended = next_night(&place, Script::quay_like(RepositoryNames::generated(30, 1)), LOGIN).await.exits(0);
     assert!(!ended.stderr.contains("not delivered"), "{}", ended.stderr);
 }
 
@@ -214,13 +217,13 @@ async fn a_clock_that_was_set_back_is_spoken_of() {
     let ahead = stocktake::clock::now() + chrono::TimeDelta::hours(2);
     state["last_slot"] = ahead.to_rfc3339().into();
     fs::write(&pointer, state.to_string()).unwrap();
-    let script = Script::quay_like(Repositories::generated(30, 1));
+    let script = Script::quay_like(RepositoryNames::generated(30, 1));
     next_night(&place, script, LOGIN).await.exits(0).says("is ahead of the clock");
 }
 
 #[tokio::test]
 async fn registries_do_not_disturb_each_other() {
-    let good = FakeRegistry::start(Script::quay_like(Repositories::generated(150, 1))).await.unwrap();
+    let good = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(150, 1))).await.unwrap();
     let bad = Script::quay_like(["a"]).with_token(|token| token.password = "another".to_owned());
     let bad = FakeRegistry::start(bad).await.unwrap();
     let empty = FakeRegistry::start(Script::quay_like([])).await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Script, SeenRequest};
+use fake_registry::{FakeContents, FakeEndpoint, FakeRegistry, Misbehaviour, Script, SeenRequest};
 use serde_json::Value;
 
 use crate::support::inventory::{last_run, table};
@@ -13,7 +13,7 @@ const REPOSITORIES: [&str; 6] = ["app/a", "app/b", "app/c", "app/d", "app/e", "a
 const TAGS: u32 = 3;
 
 fn script() -> Script {
-    Script { contents: Contents::uniform(TAGS), ..Script::distribution_like(REPOSITORIES) }
+    Script { contents: FakeContents::uniform(TAGS), ..Script::distribution_like(REPOSITORIES) }
 }
 
 /// A place with a complete inventory down to manifests, or an empty one.
@@ -48,12 +48,12 @@ fn inventory(place: &Workplace) -> [Vec<Value>; 3] {
     ["repositories", "tags", "manifests"].map(|table| rows(place, table))
 }
 
-fn page_not_found() -> Fault {
-    Fault::status(404).header("content-type", "text/plain; charset=utf-8").body("404 page not found\n")
+fn page_not_found() -> Misbehaviour {
+    Misbehaviour::status(404).header("content-type", "text/plain; charset=utf-8").body("404 page not found\n")
 }
 
 fn is_of_a_repository(seen: &SeenRequest) -> bool {
-    matches!(seen.endpoint, Endpoint::Tags | Endpoint::Manifest | Endpoint::Blob)
+    matches!(seen.endpoint, FakeEndpoint::Tags | FakeEndpoint::Manifest | FakeEndpoint::Blob)
 }
 
 #[tokio::test]
@@ -94,8 +94,8 @@ async fn a_404_that_is_not_the_registrys_is_never_gone() {
 
 #[tokio::test]
 async fn a_second_night_with_head_refused_is_as_complete_as_the_first() {
-    let refusals = [400, 401, 403, 404, 406, 500, 501, 502].map(Fault::status);
-    for refusal in refusals.into_iter().chain([Fault::Drop]) {
+    let refusals = [400, 401, 403, 404, 406, 500, 501, 502].map(Misbehaviour::status);
+    for refusal in refusals.into_iter().chain([Misbehaviour::Drop]) {
         let place = place(true).await;
         let expected = inventory(&place);
         let what = format!("{refusal:?}");
@@ -105,12 +105,12 @@ async fn a_second_night_with_head_refused_is_as_complete_as_the_first() {
         assert_eq!(inventory(&place), expected, "{what}");
         let row = last_run(&place.path("inventory"), "quay");
         assert_eq!((row.verdict.as_str(), row.error_codes.len()), ("complete", 0), "{what}: {row:?}");
-        let asked = registry.requests_to(Endpoint::Manifest);
+        let asked = registry.requests_to(FakeEndpoint::Manifest);
         let (heads, gets): (Vec<_>, Vec<_>) = asked.iter().partition(|seen| seen.method == "HEAD");
         // What the first tag costs, a login included; a GET for each tag, and no manifest again.
         let tags = usize::try_from(TAGS).unwrap() * REPOSITORIES.len();
         assert!((1..=4).contains(&heads.len()), "{what}: {}", heads.len());
         assert_eq!(gets.len(), tags, "{what}");
-        assert_eq!(registry.count(Endpoint::Blob), 0, "{what}");
+        assert_eq!(registry.count(FakeEndpoint::Blob), 0, "{what}");
     }
 }

@@ -4,7 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fake_registry::{
-    Access, Authorization, Endpoint, FakeRegistry, Fault, Grants, Script, SeenRequest, TokenMethod, USERNAME,
+    Authorization, FakeAccess, FakeEndpoint, FakeRegistry, Grants, Misbehaviour, Script, SeenRequest, TokenMethod,
+    USERNAME,
 };
 use serde_json::json;
 use url::{Url, form_urlencoded};
@@ -128,14 +129,14 @@ fn sent(seen: &SeenRequest) -> Option<String> {
 }
 
 fn mine(mut script: Script) -> Script {
-    if let Access::Basic { password: expected, .. } = &mut script.access {
+    if let FakeAccess::Basic { password: expected, .. } = &mut script.access {
         *expected = password();
     }
     script.with_token(|token| token.password = password())
 }
 
 /// Answers everything authorized at one endpoint with this status, and with all that it was sent, in all forms.
-fn echo(script: Script, endpoint: Endpoint, status: u16) -> Script {
+fn echo(script: Script, endpoint: FakeEndpoint, status: u16) -> Script {
     mine(script).with_faults(move |seen, _| {
         (seen.endpoint == endpoint && seen.authorization != Authorization::None).then(|| {
             let mut told = vec![sent(seen).unwrap_or_default()];
@@ -143,7 +144,7 @@ fn echo(script: Script, endpoint: Endpoint, status: u16) -> Script {
                 told.extend([password(), form_urlencoded::byte_serialize(password().as_bytes()).collect()]);
             }
             let body = json!({"errors": [{"code": "X", "message": told.join(" ")}]}).to_string();
-            Fault::status(status).body(body)
+            Misbehaviour::status(status).body(body)
         })
     })
 }
@@ -178,8 +179,9 @@ async fn where_the_token_endpoint_says_which_identity_token_it_was_sent() {
         let script = mine(script).with_faults(move |seen, _| {
             let encoded: String = form_urlencoded::byte_serialize(password().as_bytes()).collect();
             let told = format!("refresh_token={encoded} is {}", password());
-            (seen.endpoint == Endpoint::Token)
-                .then(|| Fault::status(status).body(json!({"error": "X", "error_description": told}).to_string()))
+            (seen.endpoint == FakeEndpoint::Token).then(|| {
+                Misbehaviour::status(status).body(json!({"error": "X", "error_description": told}).to_string())
+            })
         });
         keeps_its_secrets(&format!("echo of a grant, {status}"), script, LoginMethod::Identity, code).await;
     }
@@ -209,7 +211,7 @@ async fn where_the_token_endpoint_says_what_it_was_sent() {
     for (status, code) in [(400, 4), (401, 4), (403, 4), (501, 1), (418, 1)] {
         keeps_its_secrets(
             "echo of a token request",
-            echo(Script::quay_like(["a"]), Endpoint::Token, status),
+            echo(Script::quay_like(["a"]), FakeEndpoint::Token, status),
             LoginMethod::Token,
             code,
         )
@@ -218,7 +220,8 @@ async fn where_the_token_endpoint_says_what_it_was_sent() {
     let post = Script::quay_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
     let post = mine(post).with_faults(|seen, _| {
         let encoded: String = form_urlencoded::byte_serialize(password().as_bytes()).collect();
-        (seen.method == "POST").then(|| Fault::status(400).body(format!("bad form: username=u&password={encoded}")))
+        (seen.method == "POST")
+            .then(|| Misbehaviour::status(400).body(format!("bad form: username=u&password={encoded}")))
     });
     keeps_its_secrets("echo of a form", post, LoginMethod::Token, 4).await;
 }
@@ -232,7 +235,7 @@ async fn where_the_catalog_says_what_it_was_sent() {
             (Script::open(["a"]), LoginMethod::Bearer),
         ] {
             let case = format!("echo of a catalog request, {status}, {login:?}");
-            keeps_its_secrets(&case, echo(script, Endpoint::Catalog, status), login, code).await;
+            keeps_its_secrets(&case, echo(script, FakeEndpoint::Catalog, status), login, code).await;
         }
     }
 }
@@ -247,9 +250,9 @@ async fn where_the_catalog_lists_what_it_was_sent() {
         // The token endpoint has told the catalog which password it was sent.
         let known = if matches!(login, LoginMethod::Bearer) { FIXED.to_owned() } else { password() };
         let script = mine(script).with_faults(move |seen, _| {
-            let told = sent(seen).filter(|_| seen.endpoint == Endpoint::Catalog)?;
+            let told = sent(seen).filter(|_| seen.endpoint == FakeEndpoint::Catalog)?;
             let names = ["a".to_owned(), told.clone(), format!("a/{told}"), known.clone(), "Plain".to_owned()];
-            Some(Fault::status(200).body(json!({"repositories": names}).to_string()))
+            Some(Misbehaviour::status(200).body(json!({"repositories": names}).to_string()))
         });
         keeps_its_secrets(&format!("names, {login:?}"), script, login, 3).await;
     }
@@ -260,8 +263,8 @@ async fn where_a_challenge_repeats_what_was_sent() {
     for challenge in ["Bearer realm=\"/token\",scope=\"X\"", "Bearer realm=\"http://X.example/\",service=\"X\""] {
         for status in [401, 403] {
             let script = mine(Script::quay_like(["a"])).with_faults(move |seen, _| {
-                let told = sent(seen).filter(|_| seen.endpoint == Endpoint::Catalog)?;
-                Some(Fault::status(status).header("www-authenticate", &challenge.replace('X', &told)))
+                let told = sent(seen).filter(|_| seen.endpoint == FakeEndpoint::Catalog)?;
+                Some(Misbehaviour::status(status).header("www-authenticate", &challenge.replace('X', &told)))
             });
             keeps_its_secrets(&format!("{status} {challenge}"), script, LoginMethod::Token, 4).await;
         }
@@ -274,17 +277,17 @@ async fn where_the_ping_says_what_it_was_sent() {
         for (script, login) in [(Script::basic(["a"]), LoginMethod::Basic), (Script::open(["a"]), LoginMethod::Bearer)]
         {
             let case = format!("echo of a ping, {status}, {login:?}");
-            keeps_its_secrets(&case, echo(script, Endpoint::Ping, status), login, code).await;
+            keeps_its_secrets(&case, echo(script, FakeEndpoint::Ping, status), login, code).await;
         }
     }
 }
 
 #[tokio::test]
 async fn where_a_redirect_carries_what_was_sent() {
-    for endpoint in [Endpoint::Token, Endpoint::Catalog] {
+    for endpoint in [FakeEndpoint::Token, FakeEndpoint::Catalog] {
         let script = mine(Script::quay_like(["a"])).with_faults(move |seen, _| {
             let sent = sent(seen).filter(|_| seen.endpoint == endpoint)?;
-            Some(Fault::status(302).header("location", &format!("http://evil.example/?sent={sent}")))
+            Some(Misbehaviour::status(302).header("location", &format!("http://evil.example/?sent={sent}")))
         });
         keeps_its_secrets("a redirect", script, LoginMethod::Token, 1).await;
     }

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use fake_registry::{Endpoint, FakeRegistry, Fault, Script, USERNAME};
+use fake_registry::{FakeEndpoint, FakeRegistry, Misbehaviour, Script, USERNAME};
 use serde_json::json;
 use url::Url;
 
@@ -132,7 +132,7 @@ async fn files_of_another_machine_are_a_note_of_validate() {
     place.run(&["validate"]).await.exits(0).says("note: ").says("/nowhere/cert.pem");
 }
 
-async fn registry(answers: impl Fn(Endpoint) -> Option<Fault> + Send + Sync + 'static) -> FakeRegistry {
+async fn registry(answers: impl Fn(FakeEndpoint) -> Option<Misbehaviour> + Send + Sync + 'static) -> FakeRegistry {
     let script = Script::distribution_like(["a"]).with_faults(move |seen, _| answers(seen.endpoint));
     FakeRegistry::start(script).await.unwrap()
 }
@@ -225,7 +225,8 @@ async fn what_a_token_service_answers_is_not_repeated() {
     ] {
         let answer = body.clone();
         let registry =
-            registry(move |at| (at == Endpoint::Token).then(|| Fault::status(200).body(answer.clone()))).await;
+            registry(move |at| (at == FakeEndpoint::Token).then(|| Misbehaviour::status(200).body(answer.clone())))
+                .await;
         let place = Workplace::with(&one_registry(&registry.url(), crate::support::program::LOGIN));
         seen(case, &place).await;
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray as _};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
-use fake_registry::{FakeRegistry, Order, Repositories, Script};
+use fake_registry::{CatalogOrder, FakeRegistry, RepositoryNames, Script};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stocktake_sink::{Sink as _, Table, Verdict, contract};
@@ -76,8 +76,8 @@ fn root() -> &'static Path {
 }
 
 /// An inventory in both formats.
-async fn published(names: &Repositories) -> Workplace {
-    let script = Script { order: Order::Shuffled(3), ..Script::quay_like(names.clone()) };
+async fn published(names: &RepositoryNames) -> Workplace {
+    let script = Script { order: CatalogOrder::Shuffled(3), ..Script::quay_like(names.clone()) };
     let registry = FakeRegistry::start(script).await.unwrap();
     let feed = "  feed: {type: json, url: ./feed}\nregistries:";
     let place = Workplace::with(&one_registry(&registry.url(), LOGIN).replace("registries:", feed));
@@ -118,7 +118,7 @@ fn has_columns(seen: &Value, columns: Columns) {
 
 #[tokio::test]
 async fn duckdb_and_pyarrow_read_every_row_sorted_and_every_column_as_documented() {
-    let names = Repositories::generated(COUNT, 5);
+    let names = RepositoryNames::generated(COUNT, 5);
     let place = published(&names).await;
     let object = |place: PathBuf| object(&place, "repositories");
     let seen = seen(&object(place.path("inventory")), &object(place.path("feed")), &["repository"]).await;
@@ -203,7 +203,7 @@ fn reading_the_data_documents_these_columns_and_which_are_never_null() {
 
 #[tokio::test]
 async fn manifests_name_every_object_with_its_size_rows_and_digest() {
-    let place = published(&Repositories::generated(COUNT, 6)).await;
+    let place = published(&RepositoryNames::generated(COUNT, 6)).await;
     for (root, format) in [("inventory", "parquet"), ("feed", "jsonl.zst")] {
         let manifests = manifests(&place.path(root), "quay");
         assert_eq!(manifests.len(), 1);

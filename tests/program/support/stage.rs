@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use fake_registry::{Contents, Endpoint, FakeRegistry, Fault, Repositories, Script, SeenRequest};
+use fake_registry::{FakeContents, FakeEndpoint, FakeRegistry, Misbehaviour, RepositoryNames, Script, SeenRequest};
 use serde_json::Value;
 use stocktake_sink::Table;
 use tokio::sync::Notify;
@@ -19,7 +19,7 @@ pub(crate) const PAGE: usize = 10;
 /// Names in all.
 pub(crate) const NAMES: usize = 200;
 
-type Choose = Box<dyn FnMut(&SeenRequest) -> Option<Fault> + Send>;
+type Choose = Box<dyn FnMut(&SeenRequest) -> Option<Misbehaviour> + Send>;
 
 /// A registry that misbehaves and behaves again, always at the same address, since another one would be another
 /// configuration; and an installation that walks it.
@@ -31,13 +31,13 @@ pub(crate) struct Stage {
 }
 
 /// What the catalog lists.
-pub(crate) fn names() -> Repositories {
-    Repositories::generated(NAMES, 7)
+pub(crate) fn names() -> RepositoryNames {
+    RepositoryNames::generated(NAMES, 7)
 }
 
 /// Two tags in each of them, and one repository that is not listed.
 pub(crate) fn script() -> Script {
-    let contents = Contents::uniform(2).with("hidden/one", |held| {
+    let contents = FakeContents::uniform(2).with("hidden/one", |held| {
         let image = held.image("linux/amd64", "hidden");
         held.tag_as("v1", &image);
     });
@@ -59,7 +59,7 @@ impl Stage {
     }
 
     /// Requests go wrong as this function says.
-    pub(crate) fn misbehave(&self, choose: impl FnMut(&SeenRequest) -> Option<Fault> + Send + 'static) {
+    pub(crate) fn misbehave(&self, choose: impl FnMut(&SeenRequest) -> Option<Misbehaviour> + Send + 'static) {
         *self.choose.lock().unwrap() = Box::new(choose);
     }
 
@@ -69,21 +69,21 @@ impl Stage {
     }
 
     /// All requests to this endpoint but the first of them hang. Gives word when one does.
-    pub(crate) fn hang_after(&self, endpoint: Endpoint, answered: usize) -> Arc<Notify> {
+    pub(crate) fn hang_after(&self, endpoint: FakeEndpoint, answered: usize) -> Arc<Notify> {
         let (stuck, mut count) = (Arc::new(Notify::new()), 0);
         let hangs = stuck.clone();
         self.misbehave(move |seen| {
             count += usize::from(seen.endpoint == endpoint);
             (seen.endpoint == endpoint && count > answered).then(|| {
                 stuck.notify_one();
-                Fault::Hang
+                Misbehaviour::Hang
             })
         });
         hangs
     }
 
     /// Starts a run and stops it where the registry hangs; afterwards the registry is well again. Returns what was asked.
-    pub(crate) async fn stop_at(&self, endpoint: Endpoint, answered: usize) -> (Finished, Vec<SeenRequest>) {
+    pub(crate) async fn stop_at(&self, endpoint: FakeEndpoint, answered: usize) -> (Finished, Vec<SeenRequest>) {
         let stuck = self.hang_after(endpoint, answered);
         let before = self.registry.requests().len();
         let running = self.place.start(&["run"]);
@@ -151,12 +151,16 @@ pub(crate) fn content_of(place: &Workplace, manifest: &Value) -> BTreeMap<&'stat
 }
 
 /// The requests to one endpoint.
-pub(crate) fn targets(requests: &[SeenRequest], endpoint: Endpoint) -> Vec<&SeenRequest> {
+pub(crate) fn targets(requests: &[SeenRequest], endpoint: FakeEndpoint) -> Vec<&SeenRequest> {
     requests.iter().filter(|request| request.endpoint == endpoint).collect()
 }
 
 /// Requests of `second` that `first` had an answer to.
-pub(crate) fn asked_again<'a>(first: &[SeenRequest], second: &'a [SeenRequest], endpoint: Endpoint) -> Vec<&'a str> {
+pub(crate) fn asked_again<'a>(
+    first: &[SeenRequest],
+    second: &'a [SeenRequest],
+    endpoint: FakeEndpoint,
+) -> Vec<&'a str> {
     let answered: BTreeSet<_> =
         targets(first, endpoint).into_iter().filter(|request| request.status.is_some()).map(|r| &r.target).collect();
     let again = targets(second, endpoint).into_iter().filter(|request| answered.contains(&request.target));

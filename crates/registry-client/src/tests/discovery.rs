@@ -1,17 +1,17 @@
 //! Ping, challenge and scope: cases 1 to 8.
 
 use super::*;
-use fake_registry::{AnonymousCatalog, Authorization, Endpoint, Fault as Goes, Grants};
+use fake_registry::{AnonymousCatalog, Authorization, FakeEndpoint, Grants, Misbehaviour};
 
 #[tokio::test]
 async fn the_client_pings_before_listing_and_logs_in_when_the_catalog_is_anonymously_empty() {
     let rig = Rig::new(Script::quay_like(["b/c", "a"])).await;
     assert_eq!(rig.names().await, ["b/c", "a"]);
     let requests = rig.server.requests();
-    assert_eq!(requests[0].endpoint, Endpoint::Ping);
+    assert_eq!(requests[0].endpoint, FakeEndpoint::Ping);
     assert_eq!(requests[0].authorization, Authorization::None);
     let last = requests.last().expect("requests");
-    assert_eq!((last.endpoint, last.authorization), (Endpoint::Catalog, Authorization::Bearer));
+    assert_eq!((last.endpoint, last.authorization), (FakeEndpoint::Catalog, Authorization::Bearer));
     assert_eq!(rig.server.tokens_issued(), 1);
 }
 
@@ -38,7 +38,7 @@ async fn a_catalog_401_without_a_challenge_uses_the_pings() {
 async fn the_catalog_may_want_basic_while_the_ping_wants_bearer() {
     let rig = Rig::new(Script::harbor_like(["a"])).await;
     assert_eq!(rig.names().await, ["a"]);
-    assert_eq!(rig.server.count(Endpoint::Token), 0);
+    assert_eq!(rig.server.count(FakeEndpoint::Token), 0);
     let with_scope =
         Rig::with(Script::harbor_like(["a"]), |settings| settings.scope = vec!["repository:a:pull".into()]);
     assert_eq!(with_scope.await.names().await, ["a"]);
@@ -62,13 +62,13 @@ async fn a_relative_realm_and_several_challenge_headers_are_read() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some("/token?tenant=x%2Fy".into()));
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, ["a"]);
-    let token = rig.server.requests_to(Endpoint::Token).remove(0);
+    let token = rig.server.requests_to(FakeEndpoint::Token).remove(0);
     assert!(token.raw_query().starts_with("tenant=x%2Fy&service=registry.example&scope="), "{}", token.raw_query());
     let script = Script::distribution_like(["a"]).with_faults(|seen, _| {
-        let gitea = Goes::status(401)
+        let gitea = Misbehaviour::status(401)
             .header("www-authenticate", "Basic")
             .header("www-authenticate", "bearer realm=/token, service=registry.example, scope=\"registry:catalog:*\"");
-        (seen.authorization == Authorization::None && seen.endpoint != Endpoint::Token).then_some(gitea)
+        (seen.authorization == Authorization::None && seen.endpoint != FakeEndpoint::Token).then_some(gitea)
     });
     assert_eq!(Rig::new(script).await.names().await, ["a"]);
 }
@@ -88,18 +88,18 @@ async fn the_scope_ladder_climbs_from_a_refused_scope() {
     // Quay answers 400 to the catalog scope: none is next.
     let rig = Rig::with(Script::quay_like(["a"]), |settings| settings.scope = vec!["registry:catalog:*".into()]).await;
     assert_eq!(rig.names().await, ["a"]);
-    let scopes: Vec<_> = rig.server.requests_to(Endpoint::Token).iter().map(|seen| seen.query("scope")).collect();
+    let scopes: Vec<_> = rig.server.requests_to(FakeEndpoint::Token).iter().map(|seen| seen.query("scope")).collect();
     assert_eq!(scopes, [Some("registry:catalog:*".into()), None]);
     // distribution grants the repository's scope and still wants the catalog's.
     let rig = Rig::with(Script::distribution_like(["a"]), |settings| settings.scope = vec!["repository:a:pull".into()]);
     let rig = rig.await;
     assert_eq!(rig.names().await, ["a"]);
-    let scopes: Vec<_> = rig.server.requests_to(Endpoint::Token).iter().map(|seen| seen.query("scope")).collect();
+    let scopes: Vec<_> = rig.server.requests_to(FakeEndpoint::Token).iter().map(|seen| seen.query("scope")).collect();
     assert_eq!(scopes, [Some("repository:a:pull".into()), Some("registry:catalog:*".into())]);
     // Without a configured scope, the challenge's is the first and only one.
     let rig = Rig::new(Script::distribution_like(["a"])).await;
     assert_eq!(rig.names().await, ["a"]);
-    assert_eq!(rig.server.count(Endpoint::Token), 1);
+    assert_eq!(rig.server.count(FakeEndpoint::Token), 1);
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn scopes_as_the_guide_writes_them_work_or_are_climbed_over() {
 async fn each_step_of_the_scope_ladder_is_tried_once_and_then_the_last_refusal_is_reported() {
     let refuse_all = |seen: &fake_registry::SeenRequest, _| {
         let body = r#"{"errors":[{"code":"DENIED","message":"Unable to decode repository and actions"}]}"#;
-        (seen.endpoint == Endpoint::Token).then(|| Goes::status(400).body(body))
+        (seen.endpoint == FakeEndpoint::Token).then(|| Misbehaviour::status(400).body(body))
     };
     let script = Script::distribution_like(["a"]).with_faults(refuse_all);
     let rig = Rig::with(script, |settings| settings.scope = vec!["repository:x:pull".into()]).await;
@@ -122,7 +122,7 @@ async fn each_step_of_the_scope_ladder_is_tried_once_and_then_the_last_refusal_i
     assert_eq!((error.fault(), error.step()), (Fault::Denied, Step::Token));
     assert!(error.to_string().contains("Unable to decode"), "{error}");
     assert!(error.remedy().contains("repository:ORG/REPO:pull"), "{}", error.remedy());
-    assert_eq!(rig.server.count(Endpoint::Token), 2);
+    assert_eq!(rig.server.count(FakeEndpoint::Token), 2);
 }
 
 #[tokio::test]
@@ -132,8 +132,8 @@ async fn the_same_401_after_a_fresh_token_is_denied() {
     let error = rig.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::Denied, Step::Page(1)));
     assert!(error.remedy().contains("the scope `registry:catalog:*`"), "{}", error.remedy());
-    assert_eq!(rig.server.count(Endpoint::Token), 1);
-    assert_eq!(rig.server.count(Endpoint::Catalog), 2);
+    assert_eq!(rig.server.count(FakeEndpoint::Token), 1);
+    assert_eq!(rig.server.count(FakeEndpoint::Catalog), 2);
 }
 
 #[tokio::test]
@@ -156,14 +156,15 @@ async fn status_404_405_unsupported_and_403_are_never_zero_repositories() {
         (204, "", Fault::Protocol),
         (418, "", Fault::Protocol),
     ] {
-        let script = Script::open(["a"])
-            .with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| Goes::status(status).body(body)));
+        let script = Script::open(["a"]).with_faults(move |seen, _| {
+            (seen.endpoint == FakeEndpoint::Catalog).then(|| Misbehaviour::status(status).body(body))
+        });
         let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step()), (fault, Step::Page(1)), "{status}: {error}");
     }
-    let script =
-        Script::open(["a"]).with_faults(|seen, _| (seen.endpoint == Endpoint::Ping).then(|| Goes::status(404)));
+    let script = Script::open(["a"])
+        .with_faults(|seen, _| (seen.endpoint == FakeEndpoint::Ping).then(|| Misbehaviour::status(404)));
     let error = Rig::new(script).await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::Unsupported, Step::Ping));
 }
@@ -183,19 +184,19 @@ async fn anonymous_tokens_are_got_where_no_credentials_are_configured() {
     // As Docker Hub does: the catalog is behind a token that anybody may have.
     let script = Script::distribution_like(["a"]).with_token(|token| token.anonymous = true);
     let script = script.with_faults(|seen, _| {
-        let page = Goes::status(200).body(r#"{"repositories":["a"]}"#);
-        (seen.endpoint == Endpoint::Catalog && seen.authorization == Authorization::Bearer).then_some(page)
+        let page = Misbehaviour::status(200).body(r#"{"repositories":["a"]}"#);
+        (seen.endpoint == FakeEndpoint::Catalog && seen.authorization == Authorization::Bearer).then_some(page)
     });
     let rig = Rig::with(script, |settings| settings.auth = Auth::Token(None)).await;
     assert_eq!(rig.names().await, ["a"]);
-    assert_eq!(rig.server.requests_to(Endpoint::Token)[0].authorization, Authorization::None);
+    assert_eq!(rig.server.requests_to(FakeEndpoint::Token)[0].authorization, Authorization::None);
 }
 
 #[tokio::test]
 async fn basic_straight_to_quay_is_told_to_use_tokens() {
     let script = Script::quay_like(["a"]).with_faults(|seen, _| {
-        let quay = Goes::status(401).header("content-type", "text/html");
-        (seen.authorization == Authorization::Basic && seen.endpoint != Endpoint::Token)
+        let quay = Misbehaviour::status(401).header("content-type", "text/html");
+        (seen.authorization == Authorization::Basic && seen.endpoint != FakeEndpoint::Token)
             .then(|| quay.body(r#"{"error": "Invalid bearer token format"}"#))
     });
     let rig = Rig::with(script, |settings| {

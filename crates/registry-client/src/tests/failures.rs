@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use super::*;
 use crate::http::gate::Gate;
-use fake_registry::{Endpoint, Fault as Goes, OverMax};
+use fake_registry::{FakeEndpoint, Misbehaviour, OverMax};
 
 fn paged() -> Script {
     Script { page_max: 10, over_max: OverMax::Clamp, ..Script::open(numbered(50).as_slice()) }
 }
 
 /// The third catalog request goes wrong, `times` times.
-fn failing(goes: Goes, times: u64) -> Script {
+fn failing(goes: Misbehaviour, times: u64) -> Script {
     paged().with_faults(move |seen, nth| {
-        (seen.endpoint == Endpoint::Catalog && (3..3 + times).contains(&nth)).then(|| goes.clone())
+        (seen.endpoint == FakeEndpoint::Catalog && (3..3 + times).contains(&nth)).then(|| goes.clone())
     })
 }
 
@@ -35,12 +35,12 @@ async fn a_429_is_waited_out_in_every_form_of_retry_after() {
     let soon = |seconds: i64| (crate::clock::now().timestamp() + seconds).to_string();
     let html = "<html>slow down</html>";
     for (goes, least_ms) in [
-        (Goes::status(429).header("retry-after", "86400"), 300),
-        (Goes::status(429).header("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT"), 300),
-        (Goes::status(429).header("x-retry-after", &soon(86_400)), 300),
-        (Goes::status(429).header("retry-after", "soon").body(html), 0),
-        (Goes::status(429).body(html), 0),
-        (Goes::status(503).header("retry-after", "5"), 300),
+        (Misbehaviour::status(429).header("retry-after", "86400"), 300),
+        (Misbehaviour::status(429).header("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT"), 300),
+        (Misbehaviour::status(429).header("x-retry-after", &soon(86_400)), 300),
+        (Misbehaviour::status(429).header("retry-after", "soon").body(html), 0),
+        (Misbehaviour::status(429).body(html), 0),
+        (Misbehaviour::status(503).header("retry-after", "5"), 300),
     ] {
         let name = format!("{goes:?}");
         let rig = anonymous(failing(goes, 1)).await;
@@ -53,12 +53,16 @@ async fn a_429_is_waited_out_in_every_form_of_retry_after() {
 
 #[tokio::test]
 async fn a_429_that_stays_is_rate_limited() {
-    let rig = anonymous(failing(Goes::status(429), 100)).await;
+    let rig = anonymous(failing(Misbehaviour::status(429), 100)).await;
     let walked = rig.walk().await;
     let error = walked.error.expect("an error");
     assert_eq!((error.fault(), error.step()), (Fault::RateLimited, Step::Page(3)));
     // After 4, 8, 16 and then each 20 ms, for a tenth of a second.
-    assert!((2 + 2..=2 + 9).contains(&rig.server.count(Endpoint::Catalog)), "{}", rig.server.count(Endpoint::Catalog));
+    assert!(
+        (2 + 2..=2 + 9).contains(&rig.server.count(FakeEndpoint::Catalog)),
+        "{}",
+        rig.server.count(FakeEndpoint::Catalog)
+    );
     assert_eq!(walked.pages.len(), 2, "what was read is handed on first");
 }
 
@@ -76,22 +80,22 @@ async fn waits_for(rig: &Rig, host: &url::Url, other: &Client) -> Duration {
 }
 
 /// The first request to this endpoint is told to come back later.
-fn busy(script: Script, endpoint: Endpoint) -> Script {
+fn busy(script: Script, endpoint: FakeEndpoint) -> Script {
     script.with_faults(move |seen, nth| {
-        (seen.endpoint == endpoint && nth == 1).then(|| Goes::status(429).header("retry-after", "9"))
+        (seen.endpoint == endpoint && nth == 1).then(|| Misbehaviour::status(429).header("retry-after", "9"))
     })
 }
 
 #[tokio::test]
 async fn the_gate_holds_back_all_requests_to_that_host() {
-    let rig = anonymous(busy(paged(), Endpoint::Catalog)).await;
+    let rig = anonymous(busy(paged(), FakeEndpoint::Catalog)).await;
     let waited = waits_for(&rig, &rig.server.url(), &rig.client).await;
     assert!(waited >= Duration::from_millis(150), "{waited:?}");
 }
 
 #[tokio::test]
 async fn two_registries_on_one_host_share_its_gate() {
-    let rig = anonymous(busy(paged(), Endpoint::Catalog)).await;
+    let rig = anonymous(busy(paged(), FakeEndpoint::Catalog)).await;
     let other = settings(rig.server.url(), Auth::None);
     let other = Client::build(other, QUICK, ListBounds::default(), Arc::new(())).expect("a client");
     let waited = waits_for(&rig, &rig.server.url(), &other).await;
@@ -101,7 +105,7 @@ async fn two_registries_on_one_host_share_its_gate() {
 
 #[tokio::test]
 async fn two_registries_with_one_token_endpoint_share_its_gate() {
-    let auth = FakeRegistry::start(busy(Script::quay_like(["a"]), Endpoint::Token)).await.expect("a port");
+    let auth = FakeRegistry::start(busy(Script::quay_like(["a"]), FakeEndpoint::Token)).await.expect("a port");
     let script = || {
         let realm = auth.url().join("/token").expect("a URL").to_string();
         Script::quay_like(["a"]).with_token(|token| token.realm = Some(realm))
@@ -114,7 +118,14 @@ async fn two_registries_with_one_token_endpoint_share_its_gate() {
 
 #[tokio::test]
 async fn passing_failures_are_retried_and_the_walk_is_whole() {
-    for goes in [Goes::status(500), Goes::status(502), Goes::status(503), Goes::Drop, Goes::Truncate, Goes::Hang] {
+    for goes in [
+        Misbehaviour::status(500),
+        Misbehaviour::status(502),
+        Misbehaviour::status(503),
+        Misbehaviour::Drop,
+        Misbehaviour::Truncate,
+        Misbehaviour::Hang,
+    ] {
         let name = format!("{goes:?}");
         let rig = anonymous(failing(goes, 2)).await;
         assert_eq!(rig.names().await, numbered(50), "{name}");
@@ -124,19 +135,19 @@ async fn passing_failures_are_retried_and_the_walk_is_whole() {
 
 #[tokio::test]
 async fn lasting_failures_end_in_an_error_after_bounded_attempts() {
-    let drip = Goes::Drip { bytes: 1, every: Duration::from_millis(20) };
+    let drip = Misbehaviour::Drip { bytes: 1, every: Duration::from_millis(20) };
     for (goes, fault) in [
-        (Goes::status(500), Fault::ServerError),
-        (Goes::Drop, Fault::Unreachable),
-        (Goes::Truncate, Fault::Unreachable),
-        (Goes::Hang, Fault::Unreachable),
+        (Misbehaviour::status(500), Fault::ServerError),
+        (Misbehaviour::Drop, Fault::Unreachable),
+        (Misbehaviour::Truncate, Fault::Unreachable),
+        (Misbehaviour::Hang, Fault::Unreachable),
         (drip, Fault::Unreachable),
     ] {
         let name = format!("{goes:?}");
         let rig = anonymous(failing(goes, 1000)).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step()), (fault, Step::Page(3)), "{name}: {error}");
-        assert_eq!(rig.server.count(Endpoint::Catalog), 2 + 4, "{name}");
+        assert_eq!(rig.server.count(FakeEndpoint::Catalog), 2 + 4, "{name}");
     }
 }
 

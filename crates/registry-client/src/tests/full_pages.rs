@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, LinkStyle, OverMax, SeenRequest, TagPages};
+use fake_registry::{FakeEndpoint, LinkStyle, Misbehaviour, OverMax, SeenRequest, TagPaging};
 
 async fn rig(script: Script, page_size: u32, kind: Option<RegistryKind>) -> Rig {
     Rig::with(script, |settings| {
@@ -27,8 +27,8 @@ fn losing(count: usize, size: u32, lost: u64) -> Script {
     Script { link, page_max: size, over_max: OverMax::Clamp, ..Script::open(numbered(count).as_slice()) }
 }
 
-fn listed(names: &[String], link: Option<&str>) -> Goes {
-    let page = Goes::status(200).body(serde_json::json!({ "repositories": names }).to_string());
+fn listed(names: &[String], link: Option<&str>) -> Misbehaviour {
+    let page = Misbehaviour::status(200).body(serde_json::json!({ "repositories": names }).to_string());
     link.into_iter().fold(page, |page, link| page.header("link", &format!("<{link}>; rel=\"next\"")))
 }
 
@@ -43,7 +43,7 @@ fn cursors(count: usize, size: usize, lost: &'static [u64]) -> Script {
         let end = names.len().min(start + asked);
         let link = format!("/v2/_catalog?n={asked}&next_page={end}");
         let link = (end < names.len() && !lost.contains(&nth)).then_some(link.as_str());
-        (seen.endpoint == Endpoint::Catalog).then(|| listed(&names[start..end], link))
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| listed(&names[start..end], link))
     })
 }
 
@@ -62,7 +62,7 @@ async fn whole(rig: &Rig, count: usize) -> (Vec<&'static str>, u64) {
     let lasts: Vec<bool> = walked.pages.iter().map(|page| page.last).collect();
     assert_eq!(lasts.iter().filter(|last| **last).count(), 1);
     assert_eq!(lasts.last(), Some(&true));
-    (codes(&walked), rig.server.count(Endpoint::Catalog))
+    (codes(&walked), rig.server.count(FakeEndpoint::Catalog))
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_server_without_links_is_walked_by_last_names() {
     let script = Script { link: LinkStyle::Missing, ..Script::open(numbered(45).as_slice()) };
     let rig = rig(script, 10, None).await;
     assert_eq!(whole(&rig, 45).await, (vec!["link_missing"; 4], 5));
-    let asked: Vec<_> = rig.server.requests_to(Endpoint::Catalog).iter().map(|seen| seen.query("last")).collect();
+    let asked: Vec<_> = rig.server.requests_to(FakeEndpoint::Catalog).iter().map(|seen| seen.query("last")).collect();
     assert_eq!(asked[4].as_deref(), Some("team/app-000039"));
 }
 
@@ -133,12 +133,12 @@ async fn links_that_never_come_where_there_is_no_other_way_make_a_shortfall() {
     // Of a server that keeps to sizes, and to nothing else.
     let sized = |seen: &SeenRequest, _| {
         let size = seen.query("n").and_then(|n| n.parse().ok()).unwrap_or(45);
-        (seen.endpoint == Endpoint::Catalog).then(|| listed(&numbered(45)[..size.min(45)], None))
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| listed(&numbered(45)[..size.min(45)], None))
     };
     let refusing = |status: u16, body: &'static str| {
         move |seen: &SeenRequest, nth: u64| {
-            let answer = if nth == 1 { listed(&numbered(10), None) } else { Goes::status(status).body(body) };
-            (seen.endpoint == Endpoint::Catalog).then_some(answer)
+            let answer = if nth == 1 { listed(&numbered(10), None) } else { Misbehaviour::status(status).body(body) };
+            (seen.endpoint == FakeEndpoint::Catalog).then_some(answer)
         }
     };
     for (why, script) in [
@@ -156,7 +156,7 @@ async fn links_that_never_come_where_there_is_no_other_way_make_a_shortfall() {
 
 #[tokio::test]
 async fn a_server_that_gives_all_at_once_is_believed() {
-    let all = |seen: &SeenRequest, _| (seen.endpoint == Endpoint::Catalog).then(|| listed(&numbered(45), None));
+    let all = |seen: &SeenRequest, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| listed(&numbered(45), None));
     let rig = rig(Script::open([]).with_faults(all), 10, None).await;
     assert_eq!(whole(&rig, 45).await, (vec![], 2));
     let rig = self::rig(Script::open([]).with_faults(all), 45, None).await;
@@ -165,11 +165,11 @@ async fn a_server_that_gives_all_at_once_is_believed() {
 
 #[tokio::test]
 async fn no_answer_to_the_question_is_an_error_after_a_page_to_go_on_from() {
-    for trouble in [Goes::status(503), Goes::Drop] {
+    for trouble in [Misbehaviour::status(503), Misbehaviour::Drop] {
         let trouble = trouble.clone();
         let script = Script { link: LinkStyle::Missing, ..Script::open(numbered(25).as_slice()) };
         let script = script.with_faults(move |seen, nth| {
-            (seen.endpoint == Endpoint::Catalog && (2..20).contains(&nth)).then(|| trouble.clone())
+            (seen.endpoint == FakeEndpoint::Catalog && (2..20).contains(&nth)).then(|| trouble.clone())
         });
         let rig = rig(script, 10, None).await;
         let walked = rig.walk().await;
@@ -177,7 +177,7 @@ async fn no_answer_to_the_question_is_an_error_after_a_page_to_go_on_from() {
         assert_eq!((walked.pages.len(), walked.pages[0].last), (1, false));
         let cursor = walked.pages[0].cursor.clone().expect("a cursor");
         let mut rest = collected(rig.client.catalog(Some(&cursor))).await;
-        while rest.error.is_some() && rig.server.count(Endpoint::Catalog) < 20 {
+        while rest.error.is_some() && rig.server.count(FakeEndpoint::Catalog) < 20 {
             rest = collected(rig.client.catalog(Some(&cursor))).await;
         }
         assert_eq!(rest.names(), numbered(25)[10..]);
@@ -193,11 +193,11 @@ async fn an_empty_page_whose_link_leads_nowhere_ends_the_list() {
                 1 => listed(&["a".into(), "b".into()], Some("/v2/_catalog?n=10&last=b")),
                 _ => listed(&[], Some(link)),
             };
-            (seen.endpoint == Endpoint::Catalog).then_some(page)
+            (seen.endpoint == FakeEndpoint::Catalog).then_some(page)
         });
         let rig = rig(script, 10, None).await;
         assert_eq!(rig.names().await, ["a", "b"], "{link}");
-        assert_eq!(rig.server.count(Endpoint::Catalog), 2);
+        assert_eq!(rig.server.count(FakeEndpoint::Catalog), 2);
     }
 }
 
@@ -218,8 +218,8 @@ async fn a_walk_in_ranges_goes_on_after_a_full_page_without_a_link() {
 
 /// So many tags of repository `a`, ten a page unless `whole`, and a link but where the one of this number is lost; and how
 /// they are read.
-async fn tags_of(count: usize, tag_pages: TagPages, lost: u64) -> (Result<Tags, RegistryError>, Rig) {
-    let contents = fake_registry::Contents::default().with("a", |held| {
+async fn tags_of(count: usize, tag_pages: TagPaging, lost: u64) -> (Result<Tags, RegistryError>, Rig) {
+    let contents = fake_registry::FakeContents::default().with("a", |held| {
         for number in 0..count {
             held.tag(&format!("v{number:03}"), "sha256:0");
         }
@@ -231,23 +231,23 @@ async fn tags_of(count: usize, tag_pages: TagPages, lost: u64) -> (Result<Tags, 
 #[tokio::test]
 async fn tags_after_a_lost_link_are_asked_for_by_the_last_tag() {
     for lost in 1..=4 {
-        let (tags, rig) = tags_of(45, TagPages::Last { max: 10 }, lost).await;
+        let (tags, rig) = tags_of(45, TagPaging::Last { max: 10 }, lost).await;
         assert_eq!(tags.expect("tags").names.len(), 45);
-        assert_eq!(rig.server.count(Endpoint::Tags), 5);
+        assert_eq!(rig.server.count(FakeEndpoint::Tags), 5);
     }
     for (count, requests) in [(20, 3), (19, 2), (21, 3), (3, 1)] {
-        let (tags, rig) = tags_of(count, TagPages::Last { max: 10 }, 0).await;
-        assert_eq!((tags.expect("tags").names.len(), rig.server.count(Endpoint::Tags)), (count, requests));
+        let (tags, rig) = tags_of(count, TagPaging::Last { max: 10 }, 0).await;
+        assert_eq!((tags.expect("tags").names.len(), rig.server.count(FakeEndpoint::Tags)), (count, requests));
     }
 }
 
 #[tokio::test]
 async fn tags_given_all_at_once_are_asked_about_once_a_run() {
-    let (tags, rig) = tags_of(45, TagPages::Whole, 0).await;
-    assert_eq!((tags.expect("tags").names.len(), rig.server.count(Endpoint::Tags)), (45, 2));
+    let (tags, rig) = tags_of(45, TagPaging::Whole, 0).await;
+    assert_eq!((tags.expect("tags").names.len(), rig.server.count(FakeEndpoint::Tags)), (45, 2));
     let tags = rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
-    assert_eq!((tags.names.len(), rig.server.count(Endpoint::Tags)), (45, 3));
-    let (tags, _) = tags_of(10, TagPages::Whole, 0).await;
+    assert_eq!((tags.names.len(), rig.server.count(FakeEndpoint::Tags)), (45, 3));
+    let (tags, _) = tags_of(10, TagPaging::Whole, 0).await;
     assert_eq!(tags.expect("tags").names.len(), 10);
 }
 
@@ -255,8 +255,8 @@ async fn tags_given_all_at_once_are_asked_about_once_a_run() {
 async fn tags_that_may_not_be_all_are_none() {
     let script = Script::open(["a"]).with_faults(|seen, nth| {
         let tags: Vec<_> = (0..if nth == 1 { 10 } else { 9 }).map(|number| format!("v{number}")).collect();
-        let page = Goes::status(200).body(serde_json::json!({"name": "a", "tags": tags}).to_string());
-        (seen.endpoint == Endpoint::Tags).then_some(page)
+        let page = Misbehaviour::status(200).body(serde_json::json!({"name": "a", "tags": tags}).to_string());
+        (seen.endpoint == FakeEndpoint::Tags).then_some(page)
     });
     let rig = rig(script, 10, None).await;
     let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("not sure");
@@ -269,14 +269,14 @@ async fn an_empty_page_of_tags_whose_link_leads_nowhere_ends_them() {
     let script = Script::open(["a"]).with_faults(|seen, nth| {
         let page = |tags: &str, last: &str| {
             let link = format!("/v2/a/tags/list?n=10&last={last}; rel=next");
-            Goes::status(200).body(format!(r#"{{"name":"a","tags":[{tags}]}}"#)).header("link", &link)
+            Misbehaviour::status(200).body(format!(r#"{{"name":"a","tags":[{tags}]}}"#)).header("link", &link)
         };
         let page = if nth == 1 { page(r#""x","y""#, "y") } else { page("", "") };
-        (seen.endpoint == Endpoint::Tags).then_some(page)
+        (seen.endpoint == FakeEndpoint::Tags).then_some(page)
     });
     let rig = rig(script, 10, None).await;
     let tags = rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
-    assert_eq!((tags.names.len(), rig.server.count(Endpoint::Tags)), (2, 2));
+    assert_eq!((tags.names.len(), rig.server.count(FakeEndpoint::Tags)), (2, 2));
 }
 
 #[tokio::test]
@@ -286,8 +286,12 @@ async fn a_page_of_millions_of_names_is_refused() {
             let list = name.repeat(300_000);
             let list = list.trim_end_matches(',');
             match seen.endpoint {
-                Endpoint::Catalog => Some(Goes::status(200).body(format!(r#"{{"repositories":[{list}]}}"#))),
-                Endpoint::Tags => Some(Goes::status(200).body(format!(r#"{{"name":"a","tags":[{list}]}}"#))),
+                FakeEndpoint::Catalog => {
+                    Some(Misbehaviour::status(200).body(format!(r#"{{"repositories":[{list}]}}"#)))
+                }
+                FakeEndpoint::Tags => {
+                    Some(Misbehaviour::status(200).body(format!(r#"{{"name":"a","tags":[{list}]}}"#)))
+                }
                 _ => None,
             }
         });

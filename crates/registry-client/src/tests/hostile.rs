@@ -5,15 +5,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::*;
-use fake_registry::{Authorization, Endpoint, Fault as Goes, SeenRequest};
+use fake_registry::{Authorization, FakeEndpoint, Misbehaviour, SeenRequest};
 
 async fn anonymous(script: Script) -> Rig {
     Rig::with(script, |settings| settings.auth = Auth::None).await
 }
 
 /// Every request to the catalog is answered so.
-fn catalog(goes: Goes) -> Script {
-    Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| goes.clone()))
+fn catalog(goes: Misbehaviour) -> Script {
+    Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| goes.clone()))
 }
 
 /// What the request was authorized with, without the scheme.
@@ -22,7 +22,7 @@ fn sent(seen: &SeenRequest) -> String {
 }
 
 /// A registry that answers requests with a token so.
-fn to_tokens(answer: impl Fn(&str) -> Goes + Send + Sync + 'static) -> Script {
+fn to_tokens(answer: impl Fn(&str) -> Misbehaviour + Send + Sync + 'static) -> Script {
     Script::quay_like(["a"])
         .with_faults(move |seen, _| (seen.authorization == Authorization::Bearer).then(|| answer(&sent(seen))))
 }
@@ -33,7 +33,7 @@ fn nothing_told(rig: &Rig, walked: &Walked) {
     let shown = format!("{error:?} {:?}", walked.pages);
     let basic = STANDARD.encode(format!("{USERNAME}:{PASSWORD}"));
     let secrets = rig.server.requests().iter().map(sent).chain([PASSWORD.to_owned(), basic]).collect::<Vec<_>>();
-    assert!(rig.server.count(Endpoint::Token) > 0, "there was something to tell");
+    assert!(rig.server.count(FakeEndpoint::Token) > 0, "there was something to tell");
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         // The beginning of a token is the same for all of them and no secret.
         let part = &secret[secret.char_indices().rev().nth(secret.chars().count().min(60) - 1).expect("long").0..];
@@ -45,18 +45,19 @@ fn nothing_told(rig: &Rig, walked: &Walked) {
 async fn a_challenge_with_ever_new_scopes_ends_in_denied() {
     let script = Script::distribution_like(["a"]).with_faults(|seen, nth| {
         let challenge = format!("Bearer realm=\"/token\",service=\"fake\",scope=\"repository:x{nth}:pull\"");
-        (seen.endpoint == Endpoint::Catalog).then(|| Goes::status(401).header("www-authenticate", &challenge))
+        (seen.endpoint == FakeEndpoint::Catalog)
+            .then(|| Misbehaviour::status(401).header("www-authenticate", &challenge))
     });
     let rig = Rig::new(script).await;
     let error = tokio::time::timeout(Duration::from_secs(20), rig.error()).await.expect("an end");
     assert_eq!((error.fault(), error.step()), (Fault::Denied, Step::Page(1)));
-    assert!(rig.server.count(Endpoint::Catalog) < 12, "{} requests", rig.server.count(Endpoint::Catalog));
+    assert!(rig.server.count(FakeEndpoint::Catalog) < 12, "{} requests", rig.server.count(FakeEndpoint::Catalog));
 }
 
 #[tokio::test]
 async fn an_invalid_name_does_not_tell_what_was_sent() {
     let rig = Rig::new(to_tokens(|token| {
-        Goes::status(200).body(json!({"repositories": [token, format!("{token}!"), PASSWORD, "A"]}).to_string())
+        Misbehaviour::status(200).body(json!({"repositories": [token, format!("{token}!"), PASSWORD, "A"]}).to_string())
     }))
     .await;
     let walked = rig.walk().await;
@@ -67,7 +68,7 @@ async fn an_invalid_name_does_not_tell_what_was_sent() {
 
 #[tokio::test]
 async fn a_refusal_tells_neither_the_token_nor_the_password_that_another_request_carried() {
-    let rig = Rig::new(to_tokens(|token| Goes::status(403).body(format!("{token} for {PASSWORD}")))).await;
+    let rig = Rig::new(to_tokens(|token| Misbehaviour::status(403).body(format!("{token} for {PASSWORD}")))).await;
     nothing_told(&rig, &rig.walk().await);
 }
 
@@ -80,7 +81,7 @@ async fn a_challenge_does_not_tell_what_was_sent() {
     ] {
         for status in [401, 403] {
             let rig = Rig::new(to_tokens(move |token| {
-                Goes::status(status).header("www-authenticate", &challenge.replace('X', token))
+                Misbehaviour::status(status).header("www-authenticate", &challenge.replace('X', token))
             }))
             .await;
             nothing_told(&rig, &rig.walk().await);
@@ -91,13 +92,15 @@ async fn a_challenge_does_not_tell_what_was_sent() {
 #[tokio::test]
 async fn a_redirect_does_not_tell_what_was_sent() {
     for location in ["http://X.example/", "http://X/", "X://example/", "/X"] {
-        let rig =
-            Rig::new(to_tokens(move |token| Goes::status(302).header("location", &location.replace('X', token)))).await;
+        let rig = Rig::new(to_tokens(move |token| {
+            Misbehaviour::status(302).header("location", &location.replace('X', token))
+        }))
+        .await;
         let walked = rig.walk().await;
         assert!(walked.error.is_some(), "{location}");
         nothing_told(&rig, &walked);
         // A host is written in lower case.
-        let token = sent(rig.server.requests_to(Endpoint::Catalog).last().expect("a request")).to_ascii_lowercase();
+        let token = sent(rig.server.requests_to(FakeEndpoint::Catalog).last().expect("a request")).to_ascii_lowercase();
         assert!(!token.is_empty() && !walked.error.expect("an error").to_string().contains(&token));
     }
 }
@@ -105,7 +108,7 @@ async fn a_redirect_does_not_tell_what_was_sent() {
 #[tokio::test]
 async fn a_token_that_is_no_ascii_is_not_shown_either() {
     let fixed = secret_file("hunter2-ü");
-    let script = catalog(Goes::status(403).body("you sent hunter2-ü"));
+    let script = catalog(Misbehaviour::status(403).body("you sent hunter2-ü"));
     let rig =
         Rig::with(script, |settings| settings.auth = Auth::Bearer(SecretSource::File(fixed.path().to_owned()))).await;
     let error = rig.error().await.to_string();
@@ -115,7 +118,7 @@ async fn a_token_that_is_no_ascii_is_not_shown_either() {
 #[tokio::test]
 async fn a_status_other_than_200_is_never_zero_repositories() {
     for status in [201, 202, 203, 204, 205, 206, 226, 300, 304, 305, 399] {
-        let rig = anonymous(catalog(Goes::status(status).body(r#"{"repositories":[]}"#))).await;
+        let rig = anonymous(catalog(Misbehaviour::status(status).body(r#"{"repositories":[]}"#))).await;
         let error = rig.error().await;
         assert_eq!(error.step(), Step::Page(1), "{status}: {error}");
     }
@@ -124,18 +127,18 @@ async fn a_status_other_than_200_is_never_zero_repositories() {
 #[tokio::test]
 async fn bombs_of_brackets_and_headers_are_errors() {
     let deep = |open: &str| open.repeat(1 << 20 >> open.len());
-    let names = |rest: &str| Goes::status(200).body(format!("{{\"repositories\":{rest}"));
-    let mut headers = Goes::status(200).body(r#"{"repositories":[]}"#);
+    let names = |rest: &str| Misbehaviour::status(200).body(format!("{{\"repositories\":{rest}"));
+    let mut headers = Misbehaviour::status(200).body(r#"{"repositories":[]}"#);
     for number in 0..2000 {
         headers = headers.header(&format!("x-{number}"), "x");
     }
     for goes in [
-        Goes::status(200).body(deep("[")),
-        Goes::status(200).body(format!("{{\"x\":{}", deep("["))),
+        Misbehaviour::status(200).body(deep("[")),
+        Misbehaviour::status(200).body(format!("{{\"x\":{}", deep("["))),
         names(&deep("[")),
         names(&format!("[],\"x\":{}", deep("{\"x\":"))),
-        Goes::status(400).body(deep("[")),
-        Goes::status(400).body(format!("{{\"errors\":{}", deep("["))),
+        Misbehaviour::status(400).body(deep("[")),
+        Misbehaviour::status(400).body(format!("{{\"errors\":{}", deep("["))),
         headers,
     ] {
         let error = anonymous(catalog(goes)).await.error().await;
@@ -143,7 +146,8 @@ async fn bombs_of_brackets_and_headers_are_errors() {
         assert_eq!(error.step(), Step::Page(1));
     }
     let token = Script::quay_like(["a"]).with_faults(move |seen, _| {
-        (seen.endpoint == Endpoint::Token).then(|| Goes::status(200).body(format!("{{\"x\":{}", "[".repeat(100_000))))
+        (seen.endpoint == FakeEndpoint::Token)
+            .then(|| Misbehaviour::status(200).body(format!("{{\"x\":{}", "[".repeat(100_000))))
     });
     let error = Rig::new(token).await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Token));
@@ -158,12 +162,12 @@ async fn an_encoding_in_two_headers_or_lists_is_an_error() {
         encoder.finish().expect("in memory")
     };
     let page = gzip(br#"{"repositories":[]}"#);
-    let twice = Goes::status(200).header("content-encoding", "gzip").header("content-encoding", "gzip");
+    let twice = Misbehaviour::status(200).header("content-encoding", "gzip").header("content-encoding", "gzip");
     for goes in [
         twice.body(gzip(&page)),
-        Goes::status(200).header("content-encoding", "gzip, gzip").body(gzip(&page)),
-        Goes::status(200).header("content-encoding", "gzip").body([&page[..], b"garbage"].concat()),
-        Goes::status(200).body(page.clone()),
+        Misbehaviour::status(200).header("content-encoding", "gzip, gzip").body(gzip(&page)),
+        Misbehaviour::status(200).header("content-encoding", "gzip").body([&page[..], b"garbage"].concat()),
+        Misbehaviour::status(200).body(page.clone()),
     ] {
         let error = anonymous(catalog(goes)).await.error().await;
         assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Page(1)), "{error}");

@@ -4,15 +4,15 @@ use crate::problem::chain::chain;
 use std::sync::{Arc, OnceLock};
 
 use super::*;
-use fake_registry::{Authorization, Endpoint, Fault as Goes, ManifestRules};
+use fake_registry::{Authorization, FakeEndpoint, ManifestRules, Misbehaviour};
 
 fn descriptor(bytes: &[u8]) -> Descriptor {
     let size = i64::try_from(bytes.len()).expect("small");
     Descriptor { digest: fake_registry::sha256(bytes), size: Some(size), media_type: String::new() }
 }
 
-async fn goes(goes: Goes) -> Rig {
-    let fault = move |seen: &fake_registry::SeenRequest, _| (seen.endpoint != Endpoint::Ping).then(|| goes.clone());
+async fn goes(goes: Misbehaviour) -> Rig {
+    let fault = move |seen: &fake_registry::SeenRequest, _| (seen.endpoint != FakeEndpoint::Ping).then(|| goes.clone());
     Rig::with(Script::open(["a"]).with_faults(fault), |settings| settings.auth = Auth::None).await
 }
 
@@ -25,9 +25,9 @@ async fn manifests_and_configurations_are_bounded_plain_and_packed() {
         encoder.finish().expect("in memory")
     };
     for answer in [
-        Goes::status(200).header("content-encoding", "gzip").body(bomb),
-        Goes::status(200).body(vec![b' '; (8 << 20) + 1]),
-        Goes::status(200).header("content-encoding", "br").body("x"),
+        Misbehaviour::status(200).header("content-encoding", "gzip").body(bomb),
+        Misbehaviour::status(200).body(vec![b' '; (8 << 20) + 1]),
+        Misbehaviour::status(200).header("content-encoding", "br").body("x"),
     ] {
         let rig = goes(answer).await;
         let place = RepositoryRef::alone("a");
@@ -38,7 +38,7 @@ async fn manifests_and_configurations_are_bounded_plain_and_packed() {
         assert!(errors.iter().all(|error| error.fault() == Fault::Protocol), "{errors:?}");
         assert_eq!(rig.client.stats().retries, 0);
     }
-    let rig = goes(Goes::status(200).body(vec![b' '; (4 << 20) + 1])).await;
+    let rig = goes(Misbehaviour::status(200).body(vec![b' '; (4 << 20) + 1])).await;
     let error = rig.client.manifest(&RepositoryRef::alone("a"), "x").await.expect_err("too large");
     assert_eq!(error.fault(), Fault::Protocol);
 }
@@ -49,7 +49,7 @@ async fn bombs_of_brackets_are_no_manifests_and_no_configurations() {
     for body in [brackets.clone(), format!("{{\"config\":{brackets}"), format!("{{\"annotations\":{{\"a\":{brackets}")]
     {
         let digest = descriptor(body.as_bytes());
-        let rig = goes(Goes::status(200).body(body)).await;
+        let rig = goes(Misbehaviour::status(200).body(body)).await;
         let place = RepositoryRef::alone("a");
         assert_eq!(rig.client.manifest(&place, "x").await.expect_err("rubbish").fault(), Fault::Corrupt);
         // Its digest is right: so it was pushed, and asking again would bring nothing else.
@@ -63,11 +63,11 @@ async fn an_encoding_that_is_no_compression_does_not_matter_and_others_are_named
     let bytes = "{\"os\":\"linux\"}";
     let place = RepositoryRef::alone("a");
     for encoding in ["aws-chunked", "none", "utf-8"] {
-        let rig = goes(Goes::status(200).header("content-encoding", encoding).body(bytes)).await;
+        let rig = goes(Misbehaviour::status(200).header("content-encoding", encoding).body(bytes)).await;
         let config = rig.client.config(&place, &descriptor(bytes.as_bytes())).await;
         assert_eq!(config.expect(encoding).platform.os.as_deref(), Some("linux"));
     }
-    let rig = goes(Goes::status(200).header("content-encoding", "br").body(bytes)).await;
+    let rig = goes(Misbehaviour::status(200).header("content-encoding", "br").body(bytes)).await;
     let error = rig.client.config(&place, &descriptor(bytes.as_bytes())).await.expect_err("not asked for");
     assert!(chain(&error).contains("`br`"), "{}", chain(&error));
 }
@@ -75,7 +75,8 @@ async fn an_encoding_that_is_no_compression_does_not_matter_and_others_are_named
 /// A registry whose blobs lie elsewhere, its client, and what the blob of its one configuration is called.
 async fn with_storage(location: &str) -> (Rig, Descriptor) {
     let mut blob = None;
-    let contents = fake_registry::Contents::default().with("a", |held| blob = Some(held.blob("{\"os\":\"linux\"}")));
+    let contents =
+        fake_registry::FakeContents::default().with("a", |held| blob = Some(held.blob("{\"os\":\"linux\"}")));
     let manifests = ManifestRules { blobs_at: Some(location.to_owned()), ..ManifestRules::default() };
     let rig = Rig::new(Script { contents, manifests, ..Script::distribution_like(["a"]) }).await;
     let digest = blob.expect("a digest");
@@ -84,7 +85,7 @@ async fn with_storage(location: &str) -> (Rig, Descriptor) {
 
 #[tokio::test]
 async fn a_blob_is_fetched_from_another_origin_without_credentials() {
-    let contents = fake_registry::Contents::default().with("a", |held| {
+    let contents = fake_registry::FakeContents::default().with("a", |held| {
         held.blob("{\"os\":\"linux\"}");
     });
     let storage = FakeRegistry::start(Script { contents, ..Script::open(["a"]) }).await.expect("a port");
@@ -95,7 +96,7 @@ async fn a_blob_is_fetched_from_another_origin_without_credentials() {
     let asked = storage.requests();
     assert_eq!((asked.len(), asked[0].authorization), (1, Authorization::None));
     assert_eq!(asked[0].raw_query(), "signature=x%2Fy");
-    assert_eq!(rig.server.requests_to(Endpoint::Blob)[0].authorization, Authorization::Bearer);
+    assert_eq!(rig.server.requests_to(FakeEndpoint::Blob)[0].authorization, Authorization::Bearer);
 }
 
 #[tokio::test]
@@ -103,13 +104,13 @@ async fn credentials_do_not_come_back_from_another_origin_either() {
     let back = Arc::new(OnceLock::<String>::new());
     let way = back.clone();
     let detour = Script::open(["a"]).with_faults(move |_, _| {
-        Some(Goes::status(307).header("location", way.get().expect("set before it is asked")))
+        Some(Misbehaviour::status(307).header("location", way.get().expect("set before it is asked")))
     });
     let detour = FakeRegistry::start(detour).await.expect("a port");
     let (rig, config) = with_storage(detour.url().join("/x").expect("a URL").as_str()).await;
     back.set(rig.server.url().join("/v2/a/blobs/back").expect("a URL").into()).expect("set once");
     rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
-    let asked = rig.server.requests_to(Endpoint::Blob);
+    let asked = rig.server.requests_to(FakeEndpoint::Blob);
     assert_eq!(
         asked.iter().map(|seen| seen.authorization).collect::<Vec<_>>(),
         [Authorization::Bearer, Authorization::None]
@@ -121,11 +122,11 @@ async fn odd_redirects_of_blobs_are_not_followed() {
     for location in ["file:///etc/passwd", "http://user:secret@127.0.0.1:1/x", "ftp://127.0.0.1/x", ""] {
         let (rig, config) = with_storage(location).await;
         let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
-        assert_eq!((error.fault(), rig.server.count(Endpoint::Blob)), (Fault::Untrusted, 1), "{location}");
+        assert_eq!((error.fault(), rig.server.count(FakeEndpoint::Blob)), (Fault::Untrusted, 1), "{location}");
     }
     let (rig, config) = with_storage("{path}").await;
     let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("a circle");
-    assert_eq!((error.fault(), rig.server.count(Endpoint::Blob)), (Fault::Protocol, 4));
+    assert_eq!((error.fault(), rig.server.count(FakeEndpoint::Blob)), (Fault::Protocol, 4));
 }
 
 #[tokio::test]
@@ -159,8 +160,8 @@ async fn what_a_foreign_host_says_is_not_shown() {
         (429, "", Fault::RateLimited),
         (500, "", Fault::Unreachable),
     ] {
-        let storage =
-            Script::open(["a"]).with_faults(move |_, _| Some(Goes::status(status).body(format!("{text}{code}"))));
+        let storage = Script::open(["a"])
+            .with_faults(move |_, _| Some(Misbehaviour::status(status).body(format!("{text}{code}"))));
         let storage = FakeRegistry::start(storage).await.expect("a port");
         let (rig, config) = with_storage(storage.url().join("/bucket").expect("a URL").as_str()).await;
         let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
@@ -172,18 +173,19 @@ async fn what_a_foreign_host_says_is_not_shown() {
 
 #[tokio::test]
 async fn a_storage_that_fails_is_not_taken_for_the_registry() {
-    let storage = Script::open(["a"]).with_faults(|_, _| Some(Goes::status(403).body("<Error>AccessDenied</Error>")));
+    let storage =
+        Script::open(["a"]).with_faults(|_, _| Some(Misbehaviour::status(403).body("<Error>AccessDenied</Error>")));
     let storage = FakeRegistry::start(storage).await.expect("a port");
     let (rig, config) = with_storage(storage.url().join("/bucket").expect("a URL").as_str()).await;
     let error = rig.client.config(&RepositoryRef::alone("a"), &config).await.expect_err("refused");
     assert_eq!(error.fault(), Fault::Unreachable, "{error:?}");
     assert!(error.remedy().contains("127.0.0.1"), "{}", error.remedy());
-    assert_eq!((storage.requests().len(), rig.server.count(Endpoint::Token)), (1, 1));
+    assert_eq!((storage.requests().len(), rig.server.count(FakeEndpoint::Token)), (1, 1));
 }
 
 #[tokio::test]
 async fn nothing_against_the_grammar_becomes_a_path() {
-    let rig = goes(Goes::status(200)).await;
+    let rig = goes(Misbehaviour::status(200)).await;
     for repository in ["", "../x", "a/../b", "a?b", "a#b", "A", "a%2fb", "a b", "a\0"] {
         let error = rig.client.tags(&RepositoryRef::alone(repository)).await.expect_err("refused");
         assert_eq!(error.fault(), Fault::Protocol, "{repository:?}");

@@ -1,18 +1,18 @@
 //! What a registry's kind changes, configured or found out.
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, SeenRequest};
+use fake_registry::{FakeEndpoint, Misbehaviour, SeenRequest};
 
 /// Answers to a ping with these headers, and to the catalog with a link that has lost the path's prefix.
 fn losing_its_prefix(header: &'static str) -> Script {
     let answer = move |seen: &SeenRequest, nth| match seen.endpoint {
-        Endpoint::Ping => Some(Goes::status(200).header(header, "7").body("{}")),
-        Endpoint::Catalog if nth == 1 => Some(
-            Goes::status(200)
+        FakeEndpoint::Ping => Some(Misbehaviour::status(200).header(header, "7").body("{}")),
+        FakeEndpoint::Catalog if nth == 1 => Some(
+            Misbehaviour::status(200)
                 .body(r#"{"repositories":["a"]}"#)
                 .header("link", "</v2/elsewhere?last=a&n=1>; rel=\"next\""),
         ),
-        Endpoint::Catalog => Some(Goes::status(200).body(r#"{"repositories":["b"]}"#)),
+        FakeEndpoint::Catalog => Some(Misbehaviour::status(200).body(r#"{"repositories":["b"]}"#)),
         _ => None,
     };
     Script::open([]).with_faults(answer)
@@ -48,7 +48,7 @@ async fn quay_is_never_asked_for_the_catalogs_scope() {
         let rig = Rig::with(script, |settings| settings.kind = kind).await;
         rig.walk().await;
         let scopes: Vec<_> =
-            rig.server.requests_to(Endpoint::Token).iter().flat_map(|seen| seen.query_all("scope")).collect();
+            rig.server.requests_to(FakeEndpoint::Token).iter().flat_map(|seen| seen.query_all("scope")).collect();
         assert_eq!(scopes.iter().any(|scope| scope == ScopeSet::CATALOG), asked, "{kind:?} {scopes:?}");
     }
 }

@@ -5,10 +5,10 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::*;
-use fake_registry::{Endpoint as At, Fault as Goes, Stated};
+use fake_registry::{FakeEndpoint, Misbehaviour, Stated};
 
 fn stocked(script: Script) -> Script {
-    Script { contents: fake_registry::Contents::uniform(2), ..script }
+    Script { contents: fake_registry::FakeContents::uniform(2), ..script }
 }
 
 fn together(count: usize) -> Vec<RepositoryRef> {
@@ -23,8 +23,9 @@ async fn read(rig: &Rig, places: &[RepositoryRef]) -> Vec<Result<Tags, RegistryE
 #[tokio::test]
 async fn a_429_charges_no_attempt_while_others_pass() {
     // Of seven requests six are turned away, which is more often than there are attempts.
-    let script = stocked(Script::open(numbered(12).as_slice()))
-        .with_faults(|seen, nth| (seen.endpoint == At::Tags && nth % 7 != 0).then(|| Goes::status(429)));
+    let script = stocked(Script::open(numbered(12).as_slice())).with_faults(|seen, nth| {
+        (seen.endpoint == FakeEndpoint::Tags && nth % 7 != 0).then(|| Misbehaviour::status(429))
+    });
     let server = FakeRegistry::start(script).await.expect("a port");
     let policy = RetryPolicy { patience: Duration::from_mins(1), ..QUICK };
     let settings = settings(server.url(), Auth::None);
@@ -48,7 +49,8 @@ async fn a_registry_that_never_limits_is_not_slowed_down() {
 async fn a_limit_that_does_not_open_is_told_with_its_words_and_for_how_long() {
     let body = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit"}]}"#;
     let script = stocked(Script::open(["a"])).with_faults(move |seen, _| {
-        (seen.endpoint == At::Tags).then(|| Goes::status(429).header("retry-after", "21600").body(body))
+        (seen.endpoint == FakeEndpoint::Tags)
+            .then(|| Misbehaviour::status(429).header("retry-after", "21600").body(body))
     });
     let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
     let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("limited");
@@ -56,7 +58,7 @@ async fn a_limit_that_does_not_open_is_told_with_its_words_and_for_how_long() {
     let text = error.to_string();
     assert!(text.contains("TOOMANYREQUESTS: pull rate limit") && text.contains("come back in 21600 s"), "{text}");
     assert!(error.remedy().contains("`requests_per_second`"), "{}", error.remedy());
-    assert_eq!(rig.server.count(At::Tags), 2, "the same pause, asked for twice, is believed");
+    assert_eq!(rig.server.count(FakeEndpoint::Tags), 2, "the same pause, asked for twice, is believed");
 }
 
 #[tokio::test]
@@ -72,7 +74,7 @@ async fn a_token_that_dies_in_the_line_is_renewed_before_its_request_is_sent() {
         let alone: Vec<_> = numbered(24).iter().map(|name| RepositoryRef::alone(name)).collect();
         let all = read(&rig, &if together_or_alone { together(24) } else { alone }).await;
         assert!(all.iter().all(Result::is_ok), "{all:?}");
-        let tags = rig.server.requests_to(At::Tags);
+        let tags = rig.server.requests_to(FakeEndpoint::Tags);
         assert_eq!(tags.len(), 24, "none is sent with a dead token and again with another");
     }
 }
@@ -88,17 +90,17 @@ async fn a_dead_token_that_is_refused_is_no_refusal_however_often() {
         });
         script.with_faults(move |seen, nth| {
             let body = r#"{"error":"Signature has expired"}"#;
-            (seen.endpoint == At::Tags && nth <= refused).then(|| Goes::status(401).body(body))
+            (seen.endpoint == FakeEndpoint::Tags && nth <= refused).then(|| Misbehaviour::status(401).body(body))
         })
     };
     let rig = Rig::new(script(7)).await;
     assert!(rig.client.tags(&RepositoryRef::alone("a")).await.is_ok());
-    assert_eq!((rig.server.count(At::Tags), rig.client.stats().retries), (8, 0));
+    assert_eq!((rig.server.count(FakeEndpoint::Tags), rig.client.stats().retries), (8, 0));
     let rig = Rig::new(script(u64::MAX)).await;
     let error = rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("tokens of no use");
     assert_eq!(error.fault(), Fault::Protocol, "nobody has denied anything: {error}");
     assert!(error.to_string().contains("Signature has expired") && error.remedy().contains("lifetime"), "{error}");
-    assert_eq!(rig.server.count(At::Tags), 17);
+    assert_eq!(rig.server.count(FakeEndpoint::Tags), 17);
 }
 
 /// What Quay answers to scopes that name a repository of a disabled account.
@@ -110,8 +112,8 @@ async fn one_repository_that_gets_no_token_does_not_change_the_method_or_take_ot
         let mut names = numbered(60);
         names.insert(at, "gone/app".to_owned());
         let script = stocked(Script::quay_like(names.as_slice())).with_faults(|seen, _| {
-            let disabled = seen.endpoint == At::Token && seen.target.contains("gone%2Fapp");
-            disabled.then(|| Goes::status(405).body(DISABLED))
+            let disabled = seen.endpoint == FakeEndpoint::Token && seen.target.contains("gone%2Fapp");
+            disabled.then(|| Misbehaviour::status(405).body(DISABLED))
         });
         let rig = Rig::new(script).await;
         let places = RepositoryRef::together(names.iter().map(|name| Arc::from(name.as_str())));
@@ -124,7 +126,7 @@ async fn one_repository_that_gets_no_token_does_not_change_the_method_or_take_ot
                 }
             }
         }
-        let tokens = rig.server.requests_to(At::Token);
+        let tokens = rig.server.requests_to(FakeEndpoint::Token);
         let posts = tokens.iter().filter(|seen| seen.method == "POST").count();
         assert!(posts <= 2, "{posts} where it is number {at}: none once a token was given");
         assert!(tokens.iter().skip(4).all(|seen| seen.method == "GET"));
@@ -133,12 +135,14 @@ async fn one_repository_that_gets_no_token_does_not_change_the_method_or_take_ot
 
 #[tokio::test]
 async fn a_group_that_gets_no_token_is_asked_singly_whatever_it_is_told() {
-    for goes in
-        [400, 403, 404, 405, 409, 414, 418, 500].map(Goes::status).into_iter().chain([Goes::status(200).body("{}")])
+    for goes in [400, 403, 404, 405, 409, 414, 418, 500]
+        .map(Misbehaviour::status)
+        .into_iter()
+        .chain([Misbehaviour::status(200).body("{}")])
     {
         let name = format!("{goes:?}");
         let script = stocked(Script::quay_like(numbered(20).as_slice())).with_faults(move |seen, nth| {
-            (seen.endpoint == At::Token && nth > 1 && seen.query_all("scope").len() > 1).then(|| goes.clone())
+            (seen.endpoint == FakeEndpoint::Token && nth > 1 && seen.query_all("scope").len() > 1).then(|| goes.clone())
         });
         let rig = Rig::new(script).await;
         assert!(rig.client.tags(&RepositoryRef::alone("team/app-000019")).await.is_ok());
@@ -155,7 +159,7 @@ async fn a_login_that_is_refused_by_403_is_sent_once() {
     for (body, most) in [(words, 1), ("", 1), ("<html>Forbidden</html>", 1), (denied, 3)] {
         // The ping is content with anybody, and each repository refuses.
         let script = stocked(Script::quay_like(names.as_slice())).with_faults(move |seen, _| match seen.endpoint {
-            At::Token => Some(Goes::status(403).body(body)),
+            FakeEndpoint::Token => Some(Misbehaviour::status(403).body(body)),
             _ => None,
         });
         let rig = Rig::new(script).await;
@@ -164,7 +168,7 @@ async fn a_login_that_is_refused_by_403_is_sent_once() {
         let refused =
             all.iter().filter(|one| one.as_ref().is_err_and(|error| error.fault() == Fault::CredentialsRejected));
         assert!(refused.count() >= 14, "{all:?}");
-        assert_eq!(rig.server.count(At::Token), most, "{body}");
+        assert_eq!(rig.server.count(FakeEndpoint::Token), most, "{body}");
         assert!(matches!(rig.client.standing(), LoginStatus::Refused(_)));
     }
 }
@@ -172,7 +176,7 @@ async fn a_login_that_is_refused_by_403_is_sent_once() {
 #[tokio::test]
 async fn a_403_after_a_token_denies_one_repository() {
     let script = stocked(Script::quay_like(["a", "b", "c"])).with_faults(|seen, _| {
-        (seen.endpoint == At::Token && seen.target.contains("%3Ab%3A")).then(|| Goes::status(403))
+        (seen.endpoint == FakeEndpoint::Token && seen.target.contains("%3Ab%3A")).then(|| Misbehaviour::status(403))
     });
     let rig = Rig::new(script).await;
     let mut outcomes = Vec::new();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::login::command::tests::Programs;
-use fake_registry::{Access, Endpoint, Fault as Goes, SeenRequest, TokenFields, TokenMethod};
+use fake_registry::{FakeAccess, FakeEndpoint, Misbehaviour, SeenRequest, TokenFields, TokenMethod};
 
 /// Tokens by POST alone, as services give them that know nothing but `OAuth2`.
 fn posting(script: Script) -> Script {
@@ -32,7 +32,7 @@ async fn an_identity_token_buys_tokens_by_post_alone() {
         });
         let rig = rig.await;
         assert_eq!(rig.names().await, ["a"]);
-        let asked = rig.server.requests_to(Endpoint::Token);
+        let asked = rig.server.requests_to(FakeEndpoint::Token);
         assert_eq!(asked.len(), 1, "no GET first");
         assert_eq!((asked[0].method.as_str(), asked[0].raw_query()), ("POST", ""));
         assert_eq!(asked[0].header("authorization"), None, "the token alone says who asks");
@@ -42,8 +42,9 @@ async fn an_identity_token_buys_tokens_by_post_alone() {
 #[tokio::test]
 async fn an_identity_token_refused_is_not_tried_again() {
     for (status, body) in [(401, "{}"), (400, r#"{"error":"invalid_grant"}"#)] {
-        let script = posting(Script::distribution_like(["a"]))
-            .with_faults(move |seen, _| (seen.endpoint == Endpoint::Token).then(|| Goes::status(status).body(body)));
+        let script = posting(Script::distribution_like(["a"])).with_faults(move |seen, _| {
+            (seen.endpoint == FakeEndpoint::Token).then(|| Misbehaviour::status(status).body(body))
+        });
         let rig = Rig::with(script, |settings| {
             let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
             settings.auth = Auth::Identity(login.password);
@@ -54,7 +55,7 @@ async fn an_identity_token_refused_is_not_tried_again() {
             assert_eq!((error.fault(), error.step()), (Fault::CredentialsRejected, Step::Token), "{status}");
             assert!(error.remedy().contains("make a new token"), "{}", error.remedy());
         }
-        assert_eq!(rig.server.count(Endpoint::Token), 1, "{status}");
+        assert_eq!(rig.server.count(FakeEndpoint::Token), 1, "{status}");
     }
 }
 
@@ -63,7 +64,7 @@ async fn an_identity_token_given_in_place_of_the_old_one_is_used_from_then_on() 
     // The second answer is the fake's own: it knows the password alone, and refuses what came in its place.
     let script = posting(Script::distribution_like(["a"])).with_faults(|seen, nth| {
         let body = json!({"access_token": "worthless", "refresh_token": "next"}).to_string();
-        (seen.endpoint == Endpoint::Token && nth == 1).then(|| Goes::status(200).body(body))
+        (seen.endpoint == FakeEndpoint::Token && nth == 1).then(|| Misbehaviour::status(200).body(body))
     });
     let rig = Rig::with(script, |settings| {
         let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
@@ -73,7 +74,7 @@ async fn an_identity_token_given_in_place_of_the_old_one_is_used_from_then_on() 
     let _ = rig.walk().await;
     // With `next`, which is refused, and at once with what is stored.
     let statuses =
-        |rig: &Rig| -> Vec<_> { rig.server.requests_to(Endpoint::Token).iter().map(|seen| seen.status).collect() };
+        |rig: &Rig| -> Vec<_> { rig.server.requests_to(FakeEndpoint::Token).iter().map(|seen| seen.status).collect() };
     let walked = rig.walk().await;
     assert!(walked.error.is_none(), "{:?}", walked.error);
     assert_eq!(statuses(&rig), [Some(200), Some(401), Some(200)]);
@@ -138,23 +139,23 @@ async fn nothing_stored_is_an_error_before_any_request() {
 fn expiring(after: u32) -> Script {
     let script =
         Script { page_max: 5, over_max: fake_registry::OverMax::Clamp, ..Script::basic(numbered(20).as_slice()) };
-    let Access::Basic { .. } = &script.access else { unreachable!() };
+    let FakeAccess::Basic { .. } = &script.access else { unreachable!() };
     let pages = AtomicU32::new(0);
     script.with_faults(move |seen, _| {
         let sent = seen.header("authorization").and_then(|sent| sent.strip_prefix("Basic "))?;
         let sent = String::from_utf8(STANDARD.decode(sent).ok()?).ok()?;
         let good = if pages.load(Ordering::Relaxed) < after { "AWS:secret1" } else { "AWS:secret2" };
         if sent != good {
-            return Some(Goes::status(401));
+            return Some(Misbehaviour::status(401));
         }
         match seen.endpoint {
-            Endpoint::Catalog => {
+            FakeEndpoint::Catalog => {
                 let number = pages.fetch_add(1, Ordering::Relaxed).min(3);
                 let link = format!("</v2/_catalog?last={number}>; rel=\"next\"");
-                let page = Goes::status(200).body(format!(r#"{{"repositories":["r{number}"]}}"#));
+                let page = Misbehaviour::status(200).body(format!(r#"{{"repositories":["r{number}"]}}"#));
                 Some(if number < 3 { page.header("link", &link) } else { page })
             }
-            _ => Some(Goes::status(200)),
+            _ => Some(Misbehaviour::status(200)),
         }
     })
 }
@@ -177,7 +178,8 @@ async fn a_password_that_expires_in_mid_walk_is_asked_for_again_and_the_same_pag
     let rig = Rig::with(expiring(2), |settings| settings.auth = aws(&programs)).await;
     assert_eq!(rig.names().await, ["r0", "r1", "r2", "r3"]);
     assert_eq!(runs(&programs), 2);
-    let statuses: Vec<_> = rig.server.requests_to(Endpoint::Catalog).iter().filter_map(|seen| seen.status).collect();
+    let statuses: Vec<_> =
+        rig.server.requests_to(FakeEndpoint::Catalog).iter().filter_map(|seen| seen.status).collect();
     // The last page is as full as the others: it is asked for once more.
     assert_eq!(statuses, [200, 200, 401, 200, 200, 200]);
 }
@@ -198,15 +200,15 @@ async fn a_program_is_run_again_once_and_not_in_a_loop() {
     // Good for the ping and one page, and then nothing is.
     let script = Script::basic(["a"]).with_faults(|seen, nth| {
         let link = "</v2/_catalog?last=a>; rel=\"next\"";
-        let page = || Goes::status(200).body(r#"{"repositories":["a"]}"#).header("link", link);
+        let page = || Misbehaviour::status(200).body(r#"{"repositories":["a"]}"#).header("link", link);
         match seen.endpoint {
-            Endpoint::Catalog => Some(if nth == 1 { page() } else { Goes::status(401) }),
-            _ => Some(Goes::status(200)),
+            FakeEndpoint::Catalog => Some(if nth == 1 { page() } else { Misbehaviour::status(401) }),
+            _ => Some(Misbehaviour::status(200)),
         }
     });
     let rig = Rig::with(script, |settings| settings.auth = aws(&programs)).await;
     assert_eq!(rig.error().await.fault(), Fault::CredentialsRejected);
-    assert_eq!((runs(&programs), rig.server.count(Endpoint::Catalog)), (2, 3));
+    assert_eq!((runs(&programs), rig.server.count(FakeEndpoint::Catalog)), (2, 3));
     assert_eq!(rig.error().await.fault(), Fault::CredentialsRejected);
     assert_eq!(runs(&programs), 2);
 }

@@ -9,7 +9,7 @@ use futures::FutureExt;
 
 use super::*;
 use crate::http::endpoint::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
-use fake_registry::{Endpoint as At, Fault as Goes, LinkStyle, OverMax, TagPages};
+use fake_registry::{FakeEndpoint, LinkStyle, Misbehaviour, OverMax, TagPaging};
 
 /// What the meter was told.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,10 @@ async fn anonymous(script: Script) -> Rig {
     .await
 }
 
-fn at(endpoint: At, goes: Goes) -> impl Fn(&fake_registry::SeenRequest, u64) -> Option<Goes> + Send + Sync + 'static {
+fn at(
+    endpoint: FakeEndpoint,
+    goes: Misbehaviour,
+) -> impl Fn(&fake_registry::SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static {
     move |seen, _| (seen.endpoint == endpoint).then(|| goes.clone())
 }
 
@@ -158,7 +161,7 @@ async fn bytes_are_those_on_the_wire() {
 async fn a_page_is_told_once_however_often_it_is_tried() {
     let failing = |times: u64| {
         paged(Script::open(numbered(29).as_slice())).with_faults(move |seen, nth| {
-            (seen.endpoint == At::Catalog && (2..2 + times).contains(&nth)).then(|| Goes::status(502))
+            (seen.endpoint == FakeEndpoint::Catalog && (2..2 + times).contains(&nth)).then(|| Misbehaviour::status(502))
         })
     };
     let rig = anonymous(failing(2)).await;
@@ -174,16 +177,20 @@ async fn a_page_is_told_once_however_often_it_is_tried() {
 
 #[tokio::test]
 async fn a_page_that_cannot_be_read_is_a_page_given_up() {
-    let html = Goes::status(200).body("<html>");
-    let rig = anonymous(Script::open(["a"]).with_faults(at(At::Catalog, html))).await;
+    let html = Misbehaviour::status(200).body("<html>");
+    let rig = anonymous(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, html))).await;
     assert_eq!(rig.error().await.fault(), Fault::Protocol);
     assert_eq!(rig.meter.pages(), [Err(Fault::Protocol)]);
 }
 
 #[tokio::test]
 async fn what_was_no_answer_says_why() {
-    for (goes, loss) in [(Goes::Drop, Loss::Broken), (Goes::Truncate, Loss::Broken), (Goes::Hang, Loss::Timeout)] {
-        let rig = anonymous(Script::open(["a"]).with_faults(at(At::Catalog, goes.clone()))).await;
+    for (goes, loss) in [
+        (Misbehaviour::Drop, Loss::Broken),
+        (Misbehaviour::Truncate, Loss::Broken),
+        (Misbehaviour::Hang, Loss::Timeout),
+    ] {
+        let rig = anonymous(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, goes.clone()))).await;
         assert_eq!(rig.error().await.fault(), Fault::Unreachable);
         assert_eq!(rig.meter.outcomes(Catalog), [Err(loss); 4], "{goes:?}");
         assert_eq!((rig.meter.in_flight(), rig.meter.pages()), (0, vec![Err(Fault::Unreachable)]), "{goes:?}");
@@ -201,7 +208,8 @@ async fn what_was_no_answer_says_why() {
 #[tokio::test]
 async fn waiting_is_told_when_the_registry_asked_for_it() {
     let script = Script::open(["a"]).with_faults(|seen, nth| {
-        (seen.endpoint == At::Catalog && nth == 1).then(|| Goes::status(429).header("retry-after", "9"))
+        (seen.endpoint == FakeEndpoint::Catalog && nth == 1)
+            .then(|| Misbehaviour::status(429).header("retry-after", "9"))
     });
     let rig = anonymous(script).await;
     rig.names().await;
@@ -213,13 +221,13 @@ async fn waiting_is_told_when_the_registry_asked_for_it() {
 
 #[tokio::test]
 async fn a_stopped_walk_leaves_nothing_in_flight() {
-    let rig = Rig::with(Script::open(["a"]).with_faults(at(At::Catalog, Goes::Hang)), |settings| {
+    let rig = Rig::with(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, Misbehaviour::Hang)), |settings| {
         settings.auth = Auth::None;
     })
     .await;
     let mut stream = rig.client.catalog(None);
     assert!(stream.next().now_or_never().is_none());
-    while rig.server.count(At::Catalog) == 0 {
+    while rig.server.count(FakeEndpoint::Catalog) == 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(rig.meter.in_flight(), 1);
@@ -260,18 +268,18 @@ async fn what_leads_elsewhere_is_told_by_its_rule() {
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
     assert_eq!((rig.meter.refused(), rig.meter.tokens()), (vec![SafetyRule::RealmHost], vec![Err(Fault::Untrusted)]));
 
-    let away = Goes::status(307).header("location", &elsewhere);
-    let rig = anonymous(Script::open(["a"]).with_faults(at(At::Catalog, away.clone()))).await;
+    let away = Misbehaviour::status(307).header("location", &elsewhere);
+    let rig = anonymous(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, away.clone()))).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
     assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![SafetyRule::Redirect], vec![Err(Fault::Untrusted)]));
 
-    let rig = Rig::new(Script::distribution_like(["a"]).with_faults(at(At::Token, away))).await;
+    let rig = Rig::new(Script::distribution_like(["a"]).with_faults(at(FakeEndpoint::Token, away))).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
     assert_eq!(rig.meter.refused(), [SafetyRule::Redirect]);
 
     let link = LinkStyle::Written(Arc::new(move |_| vec![format!("<{elsewhere}>; rel=\"next\"")]));
-    let contents = fake_registry::Contents::uniform(20);
-    let tag_pages = TagPages::Last { max: 10 };
+    let contents = fake_registry::FakeContents::uniform(20);
+    let tag_pages = TagPaging::Last { max: 10 };
     let rig = anonymous(Script { link, contents, tag_pages, ..paged(Script::open(numbered(20).as_slice())) }).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
     assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![SafetyRule::Link], vec![Err(Fault::Untrusted)]));
@@ -283,8 +291,8 @@ async fn what_leads_elsewhere_is_told_by_its_rule() {
 
 #[tokio::test]
 async fn contents_are_told_by_what_they_are() {
-    let contents = fake_registry::Contents::uniform(25);
-    let script = Script { contents, tag_pages: TagPages::Last { max: 10 }, ..Script::distribution_like(["a"]) };
+    let contents = fake_registry::FakeContents::uniform(25);
+    let script = Script { contents, tag_pages: TagPaging::Last { max: 10 }, ..Script::distribution_like(["a"]) };
     let rig = Rig::new(script).await;
     let place = RepositoryRef::alone("a");
     rig.client.tags(&place).await.expect("tags");
@@ -305,7 +313,7 @@ async fn a_repository_that_is_gone_is_no_page_given_up() {
     let gone = rig.client.tags(&RepositoryRef::alone("b")).await.expect_err("gone");
     assert_eq!(gone.fault(), Fault::Gone);
     assert_eq!(rig.meter.pages(), [Ok(())]);
-    let rig = anonymous(Script::open(["a"]).with_faults(at(At::Tags, Goes::status(403)))).await;
+    let rig = anonymous(Script::open(["a"]).with_faults(at(FakeEndpoint::Tags, Misbehaviour::status(403)))).await;
     assert_eq!(rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("denied").fault(), Fault::Denied);
     assert_eq!(rig.meter.pages(), [Err(Fault::Denied)]);
 }
@@ -313,7 +321,7 @@ async fn a_repository_that_is_gone_is_no_page_given_up() {
 #[tokio::test]
 async fn pages_of_another_api_are_pages_too() {
     let script = Script::distribution_like(["a"])
-        .with_faults(|seen, _| (seen.path() == "/api/list").then(|| Goes::status(200).body("[]")));
+        .with_faults(|seen, _| (seen.path() == "/api/list").then(|| Misbehaviour::status(200).body("[]")));
     let rig = Rig::new(script).await;
     let api = rig.client.api(ApiSettings { url: None, login: ApiLogin::Challenged }, "a login");
     let mut session = api.open().await.expect("open");
@@ -329,8 +337,8 @@ async fn pages_of_another_api_are_pages_too() {
 #[tokio::test]
 async fn a_token_by_exchange_is_a_token() {
     let script = Script::open(["a"]).with_faults(|seen, _| match seen.path() {
-        "/v2/auth/token" => Some(Goes::status(200).body(r#"{"access_token":"t"}"#)),
-        "/list" => Some(Goes::status(200).body("[]")),
+        "/v2/auth/token" => Some(Misbehaviour::status(200).body(r#"{"access_token":"t"}"#)),
+        "/list" => Some(Misbehaviour::status(200).body("[]")),
         _ => None,
     });
     let rig = Rig::new(script).await;

@@ -1,7 +1,7 @@
 //! A 404 is the registry's answer, or that of something before it which knows nothing.
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, ManifestRules, SeenRequest, sha256};
+use fake_registry::{FakeEndpoint, ManifestRules, Misbehaviour, SeenRequest, sha256};
 
 const STRAYS: [(&str, &str); 6] = [
     ("text/plain; charset=utf-8", "404 page not found\n"),
@@ -11,28 +11,29 @@ const STRAYS: [(&str, &str); 6] = [
     ("application/json", r#"{"errors":[{"code":"NO_ROUTE"}]}"#),
     ("text/plain", ""),
 ];
-const OF_REPOSITORIES: [Endpoint; 3] = [Endpoint::Tags, Endpoint::Manifest, Endpoint::Blob];
+const OF_REPOSITORIES: [FakeEndpoint; 3] = [FakeEndpoint::Tags, FakeEndpoint::Manifest, FakeEndpoint::Blob];
 
 /// An open server with the repository `a`, of which these requests go wrong.
-async fn rig(faults: impl Fn(&SeenRequest, u64) -> Option<Goes> + Send + Sync + 'static) -> Rig {
-    let script = Script { contents: fake_registry::Contents::uniform(1), ..Script::open(["a"]) }.with_faults(faults);
+async fn rig(faults: impl Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static) -> Rig {
+    let script =
+        Script { contents: fake_registry::FakeContents::uniform(1), ..Script::open(["a"]) }.with_faults(faults);
     Rig::with(script, |settings| settings.auth = Auth::None).await
 }
 
-fn stray(status: u16, (media_type, body): (&str, &str)) -> Goes {
-    Goes::status(status)
+fn stray(status: u16, (media_type, body): (&str, &str)) -> Misbehaviour {
+    Misbehaviour::status(status)
         .header("content-type", media_type)
         .header("docker-distribution-api-version", "registry/2.0")
         .body(body)
 }
 
 /// Asks for what is at an endpoint.
-async fn ask(rig: &Rig, endpoint: Endpoint) -> Result<(), RegistryError> {
+async fn ask(rig: &Rig, endpoint: FakeEndpoint) -> Result<(), RegistryError> {
     let place = RepositoryRef::alone("a");
     match endpoint {
-        Endpoint::Tags => rig.client.tags(&place).await.map(drop),
-        Endpoint::Manifest => rig.client.manifest(&place, "v0").await.map(drop),
-        Endpoint::Blob => {
+        FakeEndpoint::Tags => rig.client.tags(&place).await.map(drop),
+        FakeEndpoint::Manifest => rig.client.manifest(&place, "v0").await.map(drop),
+        FakeEndpoint::Blob => {
             let manifest = rig.client.manifest(&place, "v0").await.expect("a manifest");
             rig.client.config(&place, &manifest.config.expect("a config")).await.map(drop)
         }
@@ -63,7 +64,7 @@ async fn a_404_with_a_registrys_code_is_an_answer_at_once() {
     // The specification's, Harbor's and Quay's.
     for code in ["NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"] {
         for endpoint in OF_REPOSITORIES {
-            let goes = Goes::status(404).body(format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#));
+            let goes = Misbehaviour::status(404).body(format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#));
             let rig = rig(move |seen, _| (seen.endpoint == endpoint).then(|| goes.clone())).await;
             let error = ask(&rig, endpoint).await.expect_err("gone");
             assert_eq!((error.fault(), rig.server.count(endpoint)), (Fault::Gone, 1), "{code} {endpoint:?}");
@@ -80,32 +81,33 @@ async fn the_storage_that_blobs_are_redirected_to_says_in_its_own_words_what_is_
         ("<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code></Error>", Fault::Unreachable, 4),
         ("404 page not found", Fault::Unreachable, 4),
     ] {
-        let storage =
-            FakeRegistry::start(Script::open(["a"]).with_faults(move |_, _| Some(Goes::status(404).body(body))));
+        let storage = FakeRegistry::start(
+            Script::open(["a"]).with_faults(move |_, _| Some(Misbehaviour::status(404).body(body))),
+        );
         let storage = storage.await.expect("a port");
         let blobs_at = Some(format!("{}{{path}}", storage.url().as_str().trim_end_matches('/')));
         let manifests = ManifestRules { blobs_at, ..ManifestRules::default() };
-        let script = Script { manifests, contents: fake_registry::Contents::uniform(1), ..Script::open(["a"]) };
+        let script = Script { manifests, contents: fake_registry::FakeContents::uniform(1), ..Script::open(["a"]) };
         let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
         let error = rig.client.config(&RepositoryRef::alone("a"), &lost).await.expect_err("an error");
-        assert_eq!((error.fault(), storage.count(Endpoint::Blob)), (fault, requests), "{body}: {error:?}");
+        assert_eq!((error.fault(), storage.count(FakeEndpoint::Blob)), (fault, requests), "{body}: {error:?}");
     }
 }
 
 #[tokio::test]
 async fn a_registry_that_says_404_in_words_of_its_own_costs_two_requests_each_in_the_end() {
     let rig = rig(|seen, _| {
-        let missing = seen.endpoint == Endpoint::Tags && seen.path() != "/v2/a/tags/list";
+        let missing = seen.endpoint == FakeEndpoint::Tags && seen.path() != "/v2/a/tags/list";
         missing.then(|| stray(404, STRAYS[0]))
     });
     let rig = rig.await;
     let gone = async |count: u64| {
-        let before = rig.server.count(Endpoint::Tags);
+        let before = rig.server.count(FakeEndpoint::Tags);
         for _ in 0..count {
             let error = rig.client.tags(&RepositoryRef::alone("b")).await.expect_err("an error");
             assert_eq!(error.fault(), Fault::ServerError);
         }
-        rig.server.count(Endpoint::Tags) - before
+        rig.server.count(FakeEndpoint::Tags) - before
     };
     assert_eq!((gone(8).await, gone(5).await), (8 * 4, 5 * 2));
     // Answers at the first try tell nothing of whether trying again helps.
@@ -117,32 +119,32 @@ async fn a_registry_that_says_404_in_words_of_its_own_costs_two_requests_each_in
 async fn where_trying_again_has_helped_it_is_done_in_full_again() {
     let rig = rig(|seen, nth| {
         let helped = nth == 8 * 4 + 2;
-        (seen.endpoint == Endpoint::Tags && !helped).then(|| stray(404, STRAYS[0]))
+        (seen.endpoint == FakeEndpoint::Tags && !helped).then(|| stray(404, STRAYS[0]))
     });
     let rig = rig.await;
     for _ in 0..8 {
         rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("an error");
     }
     rig.client.tags(&RepositoryRef::alone("a")).await.expect("the second try");
-    let before = rig.server.count(Endpoint::Tags);
+    let before = rig.server.count(FakeEndpoint::Tags);
     rig.client.tags(&RepositoryRef::alone("a")).await.expect_err("an error");
-    assert_eq!(rig.server.count(Endpoint::Tags) - before, 4);
+    assert_eq!(rig.server.count(FakeEndpoint::Tags) - before, 4);
 }
 
 #[tokio::test]
 async fn a_404_of_a_proxy_at_ping_catalog_or_token_is_asked_again() {
-    for (endpoint, first) in [(Endpoint::Ping, 1), (Endpoint::Catalog, 2), (Endpoint::Token, 1)] {
+    for (endpoint, first) in [(FakeEndpoint::Ping, 1), (FakeEndpoint::Catalog, 2), (FakeEndpoint::Token, 1)] {
         let script = Script::distribution_like(["a"])
             .with_faults(move |seen, nth| (seen.endpoint == endpoint && nth == first).then(|| stray(404, STRAYS[0])));
         let rig = Rig::new(script).await;
         assert_eq!(rig.names().await, ["a"], "{endpoint:?}");
     }
     // Where it stays, there is no registry, or it has no catalog.
-    for (endpoint, step) in [(Endpoint::Ping, Step::Ping), (Endpoint::Catalog, Step::Page(1))] {
+    for (endpoint, step) in [(FakeEndpoint::Ping, Step::Ping), (FakeEndpoint::Catalog, Step::Page(1))] {
         let rig = rig(move |seen, _| (seen.endpoint == endpoint).then(|| stray(404, STRAYS[0]))).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step(), rig.server.count(endpoint)), (Fault::Unsupported, step, 3));
-        let known = Goes::status(404).body(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#);
+        let known = Misbehaviour::status(404).body(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#);
         let rig = self::rig(move |seen, _| (seen.endpoint == endpoint).then(|| known.clone())).await;
         assert_eq!((rig.error().await.fault(), rig.server.count(endpoint)), (Fault::Unsupported, 1));
     }

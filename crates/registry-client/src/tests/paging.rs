@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, LinkStyle, OverMax, SeenRequest};
+use fake_registry::{FakeEndpoint, LinkStyle, Misbehaviour, OverMax, SeenRequest};
 
 /// Open, `size` names a page whatever is asked for.
 fn paged(count: usize, size: u32) -> Script {
@@ -14,16 +14,16 @@ async fn anonymous(script: Script) -> Rig {
     Rig::with(script, |settings| settings.auth = Auth::None).await
 }
 
-fn page(names: &str, link: Option<&str>) -> Goes {
-    let page = Goes::status(200).body(format!(r#"{{"repositories":{names}}}"#));
+fn page(names: &str, link: Option<&str>) -> Misbehaviour {
+    let page = Misbehaviour::status(200).body(format!(r#"{{"repositories":{names}}}"#));
     link.into_iter().fold(page, |page, link| page.header("link", link))
 }
 
 /// Answers the catalog's requests one after the other, the last one for ever.
-fn scripted(pages: Vec<Goes>) -> Script {
+fn scripted(pages: Vec<Misbehaviour>) -> Script {
     Script::open([]).with_faults(move |seen: &SeenRequest, nth| {
         let at = usize::try_from(nth - 1).expect("small").min(pages.len() - 1);
-        (seen.endpoint == Endpoint::Catalog).then(|| pages[at].clone())
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| pages[at].clone())
     })
 }
 
@@ -46,7 +46,7 @@ async fn the_query_of_a_link_travels_byte_for_byte() {
     let link = "</v2/_catalog?n=1&next_page=gAAA_-x%3D%3D&y=%2f+%20a/b>; rel=\"next\"";
     let rig = anonymous(scripted(vec![page(r#"["a"]"#, Some(link)), page(r#"["b"]"#, None)])).await;
     assert_eq!(rig.names().await, ["a", "b"]);
-    let second = rig.server.requests_to(Endpoint::Catalog).remove(1);
+    let second = rig.server.requests_to(FakeEndpoint::Catalog).remove(1);
     assert_eq!(second.raw_query(), "n=1&next_page=gAAA_-x%3D%3D&y=%2f+%20a/b");
 }
 
@@ -137,7 +137,7 @@ async fn a_page_repeated_name_by_name_ends_the_walk_with_an_error() {
     // Quay's restart at page 1 after a bad cursor: each link is new, the pages are not.
     let rig = anonymous(Script::open([]).with_faults(|seen, nth| {
         let link = format!("</v2/_catalog?next_page=bad{nth}>; rel=\"next\"");
-        (seen.endpoint == Endpoint::Catalog).then(|| page(r#"["a","b"]"#, Some(&link)))
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| page(r#"["a","b"]"#, Some(&link)))
     }));
     let error = rig.await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::Endless, Step::Page(2)));
@@ -147,7 +147,7 @@ async fn a_page_repeated_name_by_name_ends_the_walk_with_an_error() {
 async fn a_page_of_invalid_names_alone_that_is_repeated_ends_the_walk_too() {
     let script = Script::open([]).with_faults(|seen, nth| {
         let link = format!("</v2/_catalog?last={nth}>; rel=next");
-        (seen.endpoint == Endpoint::Catalog).then(|| page(r#"["A","B"]"#, Some(&link)))
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| page(r#"["A","B"]"#, Some(&link)))
     });
     let rig = Rig::bounded(script, ListBounds { pages: 20, names: 1000 }, |settings| settings.auth = Auth::None).await;
     let walked = rig.walk().await;
@@ -159,7 +159,7 @@ async fn pages_and_names_are_capped() {
     let endless = || {
         Script::open([]).with_faults(|seen, nth| {
             let link = format!("</v2/_catalog?last={nth}>; rel=\"next\"");
-            (seen.endpoint == Endpoint::Catalog).then(|| page(&format!(r#"["a{nth}","b{nth}"]"#), Some(&link)))
+            (seen.endpoint == FakeEndpoint::Catalog).then(|| page(&format!(r#"["a{nth}","b{nth}"]"#), Some(&link)))
         })
     };
     for (bounds, step) in [(ListBounds { pages: 5, names: 1000 }, 6), (ListBounds { pages: 1000, names: 7 }, 4)] {
@@ -204,17 +204,18 @@ async fn no_order_is_assumed_and_repeated_names_are_handed_on() {
 async fn a_null_catalog_is_empty_and_an_unreadable_one_is_an_error() {
     assert!(anonymous(scripted(vec![page("null", None)])).await.names().await.is_empty());
     for body in ["<html>login</html>", r#"{"repositories":["a""#, r#"{"repositories":"a"}"#, "{}", ""] {
-        let error = anonymous(scripted(vec![Goes::status(200).body(body)])).await.error().await;
+        let error = anonymous(scripted(vec![Misbehaviour::status(200).body(body)])).await.error().await;
         assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Page(1)), "{body}");
     }
-    let script = paged(25, 10).with_faults(|seen, _| (seen.endpoint == Endpoint::Catalog).then_some(Goes::Truncate));
+    let script =
+        paged(25, 10).with_faults(|seen, _| (seen.endpoint == FakeEndpoint::Catalog).then_some(Misbehaviour::Truncate));
     assert_eq!(anonymous(script).await.error().await.fault(), Fault::Unreachable);
 }
 
 #[tokio::test]
 async fn the_page_size_steps_down_on_a_400() {
     let asked = |rig: &Rig| -> Vec<_> {
-        rig.server.requests_to(Endpoint::Catalog).iter().map(|seen| seen.raw_query().to_owned()).collect()
+        rig.server.requests_to(FakeEndpoint::Catalog).iter().map(|seen| seen.raw_query().to_owned()).collect()
     };
     let rig = anonymous(Script { page_max: 1000, ..Script::open(["a"]) }).await;
     assert_eq!(rig.names().await, ["a"]);
@@ -256,11 +257,11 @@ async fn exactly_one_page_is_fetched_ahead() {
     for taken in 1..=3 {
         stream.next().await.expect("a page").expect("a good one");
         settle().await;
-        assert_eq!(rig.server.count(Endpoint::Catalog), taken + 1);
+        assert_eq!(rig.server.count(FakeEndpoint::Catalog), taken + 1);
     }
     drop(stream);
     settle().await;
-    assert_eq!(rig.server.count(Endpoint::Catalog), 4);
+    assert_eq!(rig.server.count(FakeEndpoint::Catalog), 4);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
-use fake_registry::{Authorization, Endpoint, Fault as Goes, TokenMethod};
+use fake_registry::{Authorization, FakeEndpoint, Misbehaviour, TokenMethod};
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -48,12 +48,13 @@ async fn neither_password_nor_token_reaches_a_log_an_error_or_a_debug() {
     let echo = |seen: &fake_registry::SeenRequest, _: u64| {
         let sent = seen.header("authorization").unwrap_or_default().to_owned();
         let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {sent} and {PASSWORD}"}}]}}"#);
-        (seen.authorization != Authorization::None).then(|| Goes::status(403).body(body))
+        (seen.authorization != Authorization::None).then(|| Misbehaviour::status(403).body(body))
     };
     let wrong_password = Script::quay_like(["a"]).with_token(|token| token.password = "another".into());
     let post = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
-    let rate_limited = Script::quay_like(["a"])
-        .with_faults(|seen, nth| (seen.endpoint == Endpoint::Catalog && nth == 2).then(|| Goes::status(429)));
+    let rate_limited = Script::quay_like(["a"]).with_faults(|seen, nth| {
+        (seen.endpoint == FakeEndpoint::Catalog && nth == 2).then(|| Misbehaviour::status(429))
+    });
     let mut shown = Vec::new();
     let mut secrets = vec![PASSWORD.to_owned(), STANDARD.encode(format!("{USERNAME}:{PASSWORD}"))];
     for script in [

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::*;
 use fake_registry::{
-    Access, Endpoint, Fault as Goes, LinkStyle, Order, OverMax, Repositories, SeenRequest, TokenScript,
+    CatalogOrder, FakeAccess, FakeEndpoint, LinkStyle, Misbehaviour, OverMax, RepositoryNames, SeenRequest, TokenScript,
 };
 
 const COUNT: usize = 3000;
 const SIZE: u32 = 50;
 const PAGES: usize = COUNT.div_ceil(SIZE as usize);
 
-fn script(order: Order) -> Script {
-    let repositories = Repositories::generated(COUNT, 3);
+fn script(order: CatalogOrder) -> Script {
+    let repositories = RepositoryNames::generated(COUNT, 3);
     Script { order, page_max: SIZE, over_max: OverMax::Clamp, ..Script::open(repositories) }
 }
 
@@ -36,9 +36,9 @@ fn all(rig: &Rig, walked: &Walked) {
     assert!(last.iter().rev().skip(1).all(|last| !last) && last.last() == Some(&true), "one page is the last");
     let numbers: Vec<u64> = walked.pages.iter().map(|page| page.number).collect();
     assert!(numbers.into_iter().eq(1..=walked.pages.len() as u64));
-    let expected: BTreeSet<String> = Repositories::generated(COUNT, 3).iter().map(str::to_owned).collect();
+    let expected: BTreeSet<String> = RepositoryNames::generated(COUNT, 3).iter().map(str::to_owned).collect();
     let listed: BTreeSet<String> = walked.names().into_iter().collect();
-    assert_eq!(listed.len(), expected.len(), "{:?}", rig.server.count(Endpoint::Catalog));
+    assert_eq!(listed.len(), expected.len(), "{:?}", rig.server.count(FakeEndpoint::Catalog));
     assert_eq!(listed, expected);
 }
 
@@ -50,7 +50,7 @@ fn was_split(walked: &Walked) -> bool {
 #[tokio::test]
 async fn every_name_comes_once_in_both_orders_whatever_links_look_like() {
     let odd = |target: &str| vec!["</p>; rel=prev".to_owned(), format!("{target}; REL='NEXT'")];
-    for order in [Order::Bytewise, Order::Path] {
+    for order in [CatalogOrder::Bytewise, CatalogOrder::Path] {
         for link in [LinkStyle::Relative, LinkStyle::Absolute, LinkStyle::Written(Arc::new(odd))] {
             for empty_last_page in [false, true] {
                 let rig = rig(Script { link: link.clone(), empty_last_page, ..script(order) }, Split::Always).await;
@@ -58,7 +58,7 @@ async fn every_name_comes_once_in_both_orders_whatever_links_look_like() {
                 all(&rig, &walked);
                 assert!(was_split(&walked));
                 assert_eq!(walked.names().len(), COUNT, "a name came twice");
-                let asked = usize::try_from(rig.server.count(Endpoint::Catalog)).expect("few");
+                let asked = usize::try_from(rig.server.count(FakeEndpoint::Catalog)).expect("few");
                 assert!(asked <= PAGES * 5 / 4 + 20, "{asked} requests for {PAGES} pages");
                 assert!(rig.server.most_in_flight() <= 8, "{}", rig.server.most_in_flight());
             }
@@ -68,7 +68,7 @@ async fn every_name_comes_once_in_both_orders_whatever_links_look_like() {
 
 #[tokio::test]
 async fn latency_alone_is_reason_to_split() {
-    let slow = |millis| Script { latency: Duration::from_millis(millis), ..script(Order::Path) };
+    let slow = |millis| Script { latency: Duration::from_millis(millis), ..script(CatalogOrder::Path) };
     let far = rig(slow(30), Split::Auto).await;
     let walked = far.walk().await;
     all(&far, &walked);
@@ -88,10 +88,10 @@ async fn latency_alone_is_reason_to_split() {
 #[tokio::test]
 async fn a_page_that_costs_the_servers_work_is_no_reason() {
     let work = |seen: &SeenRequest, _| {
-        let page = seen.endpoint == Endpoint::Catalog && seen.query("n").is_none_or(|n| n != "1");
-        page.then(|| Goes::Delay(Duration::from_millis(40)))
+        let page = seen.endpoint == FakeEndpoint::Catalog && seen.query("n").is_none_or(|n| n != "1");
+        page.then(|| Misbehaviour::Delay(Duration::from_millis(40)))
     };
-    let rig = rig(script(Order::Bytewise).with_faults(work), Split::Auto).await;
+    let rig = rig(script(CatalogOrder::Bytewise).with_faults(work), Split::Auto).await;
     let walked = rig.walk().await;
     all(&rig, &walked);
     assert!(!was_split(&walked));
@@ -101,10 +101,10 @@ async fn a_page_that_costs_the_servers_work_is_no_reason() {
 #[tokio::test]
 async fn opaque_cursors_and_lists_without_order_are_never_split() {
     for script in [
-        Script { link: LinkStyle::Opaque, ..script(Order::Bytewise) },
-        script(Order::Shuffled(5)),
+        Script { link: LinkStyle::Opaque, ..script(CatalogOrder::Bytewise) },
+        script(CatalogOrder::Shuffled(5)),
         // In order by chance, but a `last` that is no name begins at page 1 again.
-        script(Order::Given),
+        script(CatalogOrder::Given),
     ] {
         let rig = rig(script, Split::Always).await;
         let walked = rig.walk().await;
@@ -116,11 +116,12 @@ async fn opaque_cursors_and_lists_without_order_are_never_split() {
 
 #[tokio::test]
 async fn one_token_serves_all_ranges_and_too_many_requests_are_waited_for() {
-    let access = Access::Token(TokenScript::new(USERNAME, PASSWORD));
+    let access = FakeAccess::Token(TokenScript::new(USERNAME, PASSWORD));
     let busy = |seen: &SeenRequest, nth| {
-        (seen.endpoint == Endpoint::Catalog && nth % 10 == 0).then(|| Goes::status(429).header("retry-after", "0"))
+        (seen.endpoint == FakeEndpoint::Catalog && nth % 10 == 0)
+            .then(|| Misbehaviour::status(429).header("retry-after", "0"))
     };
-    let rig = rig(Script { access, ..script(Order::Path) }.with_faults(busy), Split::Always).await;
+    let rig = rig(Script { access, ..script(CatalogOrder::Path) }.with_faults(busy), Split::Always).await;
     let walked = rig.walk().await;
     all(&rig, &walked);
     assert!(was_split(&walked));
@@ -130,9 +131,9 @@ async fn one_token_serves_all_ranges_and_too_many_requests_are_waited_for() {
 #[tokio::test]
 async fn a_range_that_fails_for_good_ends_the_walk_with_its_error() {
     let broken = |seen: &SeenRequest, nth| {
-        (seen.endpoint == Endpoint::Catalog && nth > 20).then(|| Goes::status(503).body("no"))
+        (seen.endpoint == FakeEndpoint::Catalog && nth > 20).then(|| Misbehaviour::status(503).body("no"))
     };
-    let rig = rig(script(Order::Bytewise).with_faults(broken), Split::Always).await;
+    let rig = rig(script(CatalogOrder::Bytewise).with_faults(broken), Split::Always).await;
     let walked = rig.walk().await;
     let error = walked.error.as_ref().expect("an error");
     assert_eq!(error.fault(), Fault::ServerError);
@@ -143,17 +144,22 @@ async fn a_range_that_fails_for_good_ends_the_walk_with_its_error() {
 #[tokio::test]
 async fn a_server_that_loses_its_place_is_walked_in_one_and_nothing_is_lost() {
     // From the tenth request on, whoever asks for a key that is no name gets page 1, or is refused.
-    let names: Arc<BTreeSet<String>> = Arc::new(Repositories::generated(COUNT, 3).iter().map(str::to_owned).collect());
+    let names: Arc<BTreeSet<String>> =
+        Arc::new(RepositoryNames::generated(COUNT, 3).iter().map(str::to_owned).collect());
     let first: Vec<String> = names.iter().take(SIZE as usize).cloned().collect();
     let link = format!("</v2/_catalog?last={}&n={SIZE}>; rel=\"next\"", first[first.len() - 1].replace('/', "%2F"));
     let first = format!("{{\"repositories\":{first:?}}}");
-    for answer in [Goes::status(200).header("link", &link).body(first), Goes::status(404), Goes::status(400)] {
+    for answer in [
+        Misbehaviour::status(200).header("link", &link).body(first),
+        Misbehaviour::status(404),
+        Misbehaviour::status(400),
+    ] {
         let names = names.clone();
         let forgets = move |seen: &SeenRequest, nth| {
             let unknown = seen.query("last").is_some_and(|last| !names.contains(&last));
-            (seen.endpoint == Endpoint::Catalog && nth > 9 && unknown).then(|| answer.clone())
+            (seen.endpoint == FakeEndpoint::Catalog && nth > 9 && unknown).then(|| answer.clone())
         };
-        let rig = rig(script(Order::Bytewise).with_faults(forgets), Split::Always).await;
+        let rig = rig(script(CatalogOrder::Bytewise).with_faults(forgets), Split::Always).await;
         let walked = rig.walk().await;
         all(&rig, &walked);
     }
@@ -161,7 +167,7 @@ async fn a_server_that_loses_its_place_is_walked_in_one_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_walk_goes_on_from_the_cursor_of_any_page_split_or_not() {
-    let rig = rig(script(Order::Path), Split::Always).await;
+    let rig = rig(script(CatalogOrder::Path), Split::Always).await;
     let whole = rig.walk().await;
     all(&rig, &whole);
     let again = |split| {
@@ -186,7 +192,7 @@ async fn a_walk_goes_on_from_the_cursor_of_any_page_split_or_not() {
 #[tokio::test]
 async fn a_cursor_that_is_not_ours_is_an_error_and_nobody_else_is_asked() {
     let other = FakeRegistry::start(Script::open(["stolen"])).await.expect("a port");
-    let rig = rig(script(Order::Path), Split::Always).await;
+    let rig = rig(script(CatalogOrder::Path), Split::Always).await;
     let elsewhere = format!(
         r#"{{"link":"{}v2/_catalog?last=a","ranges":[{{"after":"a","upto":null,"first":"unknown","ended":false}}]}}"#,
         other.url()
@@ -202,7 +208,7 @@ async fn a_cursor_that_is_not_ours_is_an_error_and_nobody_else_is_asked() {
 #[tokio::test]
 async fn caps_hold_for_ranges() {
     for bounds in [ListBounds { pages: 20, names: 1_000_000 }, ListBounds { pages: 1000, names: 1000 }] {
-        let rig = Rig::bounded(script(Order::Bytewise), bounds, |settings| {
+        let rig = Rig::bounded(script(CatalogOrder::Bytewise), bounds, |settings| {
             settings.split = Split::Always;
             settings.page_size = NonZeroU32::new(SIZE).expect("not zero");
         });
@@ -212,15 +218,15 @@ async fn caps_hold_for_ranges() {
 
 #[tokio::test]
 async fn no_more_is_fetched_than_somebody_wants() {
-    let rig = rig(script(Order::Bytewise), Split::Always).await;
+    let rig = rig(script(CatalogOrder::Bytewise), Split::Always).await;
     let mut pages = rig.client.catalog(None);
     for _ in 0..8 {
         pages.next().await.expect("a page").expect("no error");
     }
     let settled = async {
         let mut before = 0;
-        while before != rig.server.count(Endpoint::Catalog) {
-            before = rig.server.count(Endpoint::Catalog);
+        while before != rig.server.count(FakeEndpoint::Catalog) {
+            before = rig.server.count(FakeEndpoint::Catalog);
             for _ in 0..200 {
                 tokio::task::yield_now().await;
             }

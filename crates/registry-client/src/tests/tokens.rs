@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, Stated, TokenFields, TokenMethod};
+use fake_registry::{FakeEndpoint, Misbehaviour, Stated, TokenFields, TokenMethod};
 
 #[tokio::test]
 async fn awkward_credentials_survive_by_get_and_by_post() {
@@ -23,7 +23,7 @@ async fn a_token_is_asked_for_by_post_only_where_get_is_refused() {
     let rig = Rig::new(script).await;
     rig.names().await;
     let methods = |rig: &Rig| -> Vec<_> {
-        rig.server.requests_to(Endpoint::Token).iter().map(|seen| seen.method.to_string()).collect()
+        rig.server.requests_to(FakeEndpoint::Token).iter().map(|seen| seen.method.to_string()).collect()
     };
     assert_eq!(methods(&rig), ["GET"]);
     let script =
@@ -31,7 +31,7 @@ async fn a_token_is_asked_for_by_post_only_where_get_is_refused() {
     let rig = Rig::new(script).await;
     rig.names().await;
     assert_eq!(methods(&rig), ["GET", "POST"]);
-    let post = rig.server.requests_to(Endpoint::Token).remove(1);
+    let post = rig.server.requests_to(FakeEndpoint::Token).remove(1);
     assert_eq!(post.header("content-type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(post.raw_query(), "", "nothing but the form");
     // Once known, GET is not tried again.
@@ -45,11 +45,11 @@ async fn a_refused_password_grant_is_a_refused_password() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.method = TokenMethod::PostOnly);
     let script = script.with_faults(|seen, _| {
         let body = r#"{"error":"invalid_grant","error_description":"wrong password"}"#;
-        (seen.method == "POST").then(|| Goes::status(400).body(body))
+        (seen.method == "POST").then(|| Misbehaviour::status(400).body(body))
     });
     let rig = Rig::with(script, |settings| settings.scope = vec!["repository:a:pull".into()]).await;
     assert_eq!(rig.error().await.fault(), Fault::CredentialsRejected);
-    assert_eq!(rig.server.count(Endpoint::Token), 2, "one GET, one POST, no further scope");
+    assert_eq!(rig.server.count(FakeEndpoint::Token), 2, "one GET, one POST, no further scope");
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_token_is_refreshed_in_mid_walk_ahead_of_expiry() {
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, numbered(200));
     assert!((2..=6).contains(&rig.server.tokens_issued()), "{}", rig.server.tokens_issued());
-    let refused = rig.server.requests_to(Endpoint::Catalog).iter().filter(|seen| seen.status == Some(401)).count();
+    let refused = rig.server.requests_to(FakeEndpoint::Catalog).iter().filter(|seen| seen.status == Some(401)).count();
     assert_eq!(refused, 0, "renewed before the registry had to say so");
 }
 
@@ -109,7 +109,7 @@ async fn a_401_refreshes_the_token_once_and_repeats_the_same_page_with_the_same_
     let script = slow(400).with_token(|token| token.expires_in = Stated::As(json!(3600)));
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, numbered(200));
-    let catalog = rig.server.requests_to(Endpoint::Catalog);
+    let catalog = rig.server.requests_to(FakeEndpoint::Catalog);
     let refused: Vec<_> = (0..catalog.len()).filter(|&at| catalog[at].status == Some(401)).collect();
     assert!(!refused.is_empty());
     for at in refused {
@@ -129,8 +129,8 @@ async fn a_401_refreshes_the_token_once_and_repeats_the_same_page_with_the_same_
 #[tokio::test]
 async fn a_failed_early_refresh_keeps_the_valid_token_in_mid_walk() {
     let script = slow(60_000).with_token(|token| token.expires_in = Stated::As(json!(2)));
-    let script =
-        script.with_faults(|seen, nth| (seen.endpoint == Endpoint::Token && nth > 1).then(|| Goes::status(503)));
+    let script = script
+        .with_faults(|seen, nth| (seen.endpoint == FakeEndpoint::Token && nth > 1).then(|| Misbehaviour::status(503)));
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, numbered(200));
     assert_eq!(rig.server.tokens_issued(), 1);
@@ -165,7 +165,7 @@ async fn scopes_too_many_for_one_request_are_told() {
     });
     let rig = rig.await;
     assert_eq!(rig.names().await, ["a"]);
-    let token = rig.server.requests_to(Endpoint::Token).remove(0);
+    let token = rig.server.requests_to(FakeEndpoint::Token).remove(0);
     assert_eq!(token.query_all("scope").len(), 50);
     assert!(token.target.len() < 4096);
 }
@@ -179,7 +179,7 @@ async fn a_wrong_password_is_not_tried_again() {
         assert_eq!((error.fault(), error.step()), (Fault::CredentialsRejected, Step::Token));
         assert!(error.remedy().contains("rotate the secret"), "{}", error.remedy());
     }
-    assert_eq!(rig.server.count(Endpoint::Token), 1);
+    assert_eq!(rig.server.count(FakeEndpoint::Token), 1);
     assert_eq!(rig.client.token(), TokenState::Rejected);
     let rig = Rig::with(Script::basic(["a"]), |settings| {
         let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
@@ -194,19 +194,19 @@ async fn a_wrong_password_is_not_tried_again() {
 #[tokio::test]
 async fn credentials_refused_in_mid_walk_are_not_tried_again_either() {
     let script = slow(60_000).with_token(|token| token.expires_in = Stated::As(json!(0.4)));
-    let script =
-        script.with_faults(|seen, nth| (seen.endpoint == Endpoint::Token && nth > 1).then(|| Goes::status(401)));
+    let script = script
+        .with_faults(|seen, nth| (seen.endpoint == FakeEndpoint::Token && nth > 1).then(|| Misbehaviour::status(401)));
     let rig = Rig::new(script).await;
     let walked = rig.walk().await;
     assert!(walked.pages.len() > 1, "the living token was used until it died");
     assert_eq!(walked.error.expect("an error").fault(), Fault::CredentialsRejected);
-    assert_eq!(rig.server.count(Endpoint::Token), 2);
+    assert_eq!(rig.server.count(FakeEndpoint::Token), 2);
 }
 
 #[tokio::test]
 async fn a_quay_user_without_a_plus_is_asked_whether_a_robot_was_meant() {
     let script = Script::quay_like(["a"]).with_token(|token| token.realm = Some("/v2/auth".into()));
-    let script = script.with_faults(|seen, _| (seen.path() == "/v2/auth").then(|| Goes::status(401)));
+    let script = script.with_faults(|seen, _| (seen.path() == "/v2/auth").then(|| Misbehaviour::status(401)));
     let rig = Rig::with(script, |settings| {
         let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };
         settings.auth = Auth::Token(Some(PasswordLogin { username: "acme/inventory".into(), ..login }));
@@ -218,23 +218,23 @@ async fn a_quay_user_without_a_plus_is_asked_whether_a_robot_was_meant() {
 async fn failures_of_the_token_endpoint_are_told_apart() {
     let html = "<html>Bad gateway</html>";
     for (goes, fault, tries) in [
-        (Goes::status(401), Fault::CredentialsRejected, 1),
-        (Goes::status(403), Fault::CredentialsRejected, 1),
-        (Goes::status(502).body(html), Fault::ServerError, 4),
-        (Goes::status(200).body(html), Fault::Protocol, 1),
-        (Goes::status(302).header("location", "/elsewhere"), Fault::Untrusted, 1),
-        (Goes::status(418), Fault::Protocol, 1),
-        (Goes::Drop, Fault::Unreachable, 4),
-        (Goes::Hang, Fault::Unreachable, 4),
-        (Goes::status(200).body(vec![b' '; 2 << 20]), Fault::Protocol, 1),
+        (Misbehaviour::status(401), Fault::CredentialsRejected, 1),
+        (Misbehaviour::status(403), Fault::CredentialsRejected, 1),
+        (Misbehaviour::status(502).body(html), Fault::ServerError, 4),
+        (Misbehaviour::status(200).body(html), Fault::Protocol, 1),
+        (Misbehaviour::status(302).header("location", "/elsewhere"), Fault::Untrusted, 1),
+        (Misbehaviour::status(418), Fault::Protocol, 1),
+        (Misbehaviour::Drop, Fault::Unreachable, 4),
+        (Misbehaviour::Hang, Fault::Unreachable, 4),
+        (Misbehaviour::status(200).body(vec![b' '; 2 << 20]), Fault::Protocol, 1),
     ] {
         let name = format!("{goes:?}").chars().take(60).collect::<String>();
         let script = Script::quay_like(["a"])
-            .with_faults(move |seen, _| (seen.endpoint == Endpoint::Token).then(|| goes.clone()));
+            .with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Token).then(|| goes.clone()));
         let rig = Rig::with(script, |settings| settings.timeout = Duration::from_millis(250)).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step()), (fault, Step::Token), "{name}: {error}");
-        assert_eq!(rig.server.count(Endpoint::Token), tries, "{name}");
+        assert_eq!(rig.server.count(FakeEndpoint::Token), tries, "{name}");
     }
 }
 
@@ -250,12 +250,12 @@ async fn the_secret_is_read_anew_at_every_login_and_its_absence_is_told() {
     // The password is rotated on both sides while the client lives on.
     let script = Script::quay_like(["a"]).with_faults(|seen, _| {
         let old = seen.header("authorization") != Some("Basic YWNtZStpbnZlbnRvcnk6bmV3");
-        let token = || Goes::status(200).body(r#"{"token":"t"}"#);
+        let token = || Misbehaviour::status(200).body(r#"{"token":"t"}"#);
         match (seen.endpoint, ROTATED.load(Ordering::Relaxed)) {
-            (Endpoint::Token, true) if old => Some(Goes::status(401)),
-            (Endpoint::Token, true) => Some(token()),
-            (Endpoint::Catalog, true) if seen.header("authorization") == Some("Bearer t") => {
-                Some(Goes::status(200).body(r#"{"repositories":["a"]}"#))
+            (FakeEndpoint::Token, true) if old => Some(Misbehaviour::status(401)),
+            (FakeEndpoint::Token, true) => Some(token()),
+            (FakeEndpoint::Catalog, true) if seen.header("authorization") == Some("Bearer t") => {
+                Some(Misbehaviour::status(200).body(r#"{"repositories":["a"]}"#))
             }
             _ => None,
         }

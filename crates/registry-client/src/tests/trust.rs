@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use fake_registry::{Authorization, Endpoint, Fault as Goes};
+use fake_registry::{Authorization, FakeEndpoint, Misbehaviour};
 
 /// Answers every connection with these bytes, and closes it.
 async fn raw(answer: Vec<u8>) -> SocketAddr {
@@ -54,7 +54,7 @@ async fn realm_hosts_may_name_it_and_another_port_is_the_same_host() {
         let rig = Rig::with(script, |settings| settings.realm_hosts = listed).await;
         assert_eq!(rig.error().await.fault(), Fault::Denied);
     }
-    assert_eq!(auth.count(Endpoint::Token), 2);
+    assert_eq!(auth.count(FakeEndpoint::Token), 2);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_redirect_carries_nothing_to_another_origin() {
     let thief = FakeRegistry::start(Script::open(["stolen"])).await.expect("a port");
     let location = thief.url().join("/v2/_catalog").expect("a URL").to_string();
     let script = Script::distribution_like(["a"]).with_faults(move |seen, _| {
-        (seen.authorization == Authorization::Bearer).then(|| Goes::status(307).header("location", &location))
+        (seen.authorization == Authorization::Bearer).then(|| Misbehaviour::status(307).header("location", &location))
     });
     let error = Rig::new(script).await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Page(1)));
@@ -73,16 +73,17 @@ async fn a_redirect_carries_nothing_to_another_origin() {
 async fn redirects_within_the_origin_are_followed_a_few_times() {
     let script = Script::open(["a"]).with_faults(|seen, nth| {
         let target = format!("/v2/_catalog?moved={nth}");
-        (seen.endpoint == Endpoint::Catalog && nth < 3).then(|| Goes::status(302).header("location", &target))
+        (seen.endpoint == FakeEndpoint::Catalog && nth < 3)
+            .then(|| Misbehaviour::status(302).header("location", &target))
     });
     let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
     assert_eq!(rig.names().await, ["a"]);
     let script = Script::open(["a"]).with_faults(|seen, _| {
-        (seen.endpoint == Endpoint::Catalog).then(|| Goes::status(302).header("location", "/v2/_catalog"))
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| Misbehaviour::status(302).header("location", "/v2/_catalog"))
     });
     let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
     assert_eq!(rig.error().await.fault(), Fault::Protocol);
-    assert_eq!(rig.server.count(Endpoint::Catalog), 4);
+    assert_eq!(rig.server.count(FakeEndpoint::Catalog), 4);
 }
 
 #[tokio::test]
@@ -95,13 +96,13 @@ async fn bodies_are_bounded_plain_and_packed() {
     };
     assert!(bomb.len() < 1 << 20);
     for goes in [
-        Goes::status(200).header("content-encoding", "gzip").body(bomb),
-        Goes::status(200).body(vec![b' '; 33 << 20]),
-        Goes::status(200).header("content-encoding", "br").body("x"),
-        Goes::status(200).header("content-encoding", "gzip").body("no gzip"),
+        Misbehaviour::status(200).header("content-encoding", "gzip").body(bomb),
+        Misbehaviour::status(200).body(vec![b' '; 33 << 20]),
+        Misbehaviour::status(200).header("content-encoding", "br").body("x"),
+        Misbehaviour::status(200).header("content-encoding", "gzip").body("no gzip"),
     ] {
-        let script =
-            Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| goes.clone()));
+        let script = Script::open(["a"])
+            .with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| goes.clone()));
         let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Page(1)));
@@ -170,9 +171,9 @@ async fn many_gzip_members_end_in_time() {
     use flate2::{Compression, write::GzEncoder};
     let member = GzEncoder::new(Vec::new(), Compression::fast()).finish().expect("in memory");
     let members = member.repeat((8 << 20) / member.len());
-    let answer = Goes::status(200).header("content-encoding", "gzip").body(members);
-    let script =
-        Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == Endpoint::Catalog).then(|| answer.clone()));
+    let answer = Misbehaviour::status(200).header("content-encoding", "gzip").body(members);
+    let script = Script::open(["a"])
+        .with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| answer.clone()));
     let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
     let error = tokio::time::timeout(Duration::from_secs(20), rig.error()).await.expect("an end");
     assert_eq!((error.fault(), error.step()), (Fault::Protocol, Step::Page(1)), "{error}");

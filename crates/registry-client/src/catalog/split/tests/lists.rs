@@ -133,7 +133,7 @@ fn word(random: &mut fastrand::Rng) -> String {
 
 /// Large lists: spread evenly, under one name, mostly under one, in few large and many small.
 pub(crate) fn large(count: usize) -> Vec<(&'static str, Vec<String>)> {
-    let teams = fake_registry::Repositories::generated(count, 1).iter().map(str::to_owned).collect();
+    let teams = fake_registry::RepositoryNames::generated(count, 1).iter().map(str::to_owned).collect();
     let hex = |number: usize| format!("{:08x}", u32::try_from(number).expect("small").wrapping_mul(2_654_435_761));
     let even = (0..count).map(hex).collect();
     let one = (0..count).map(|at| format!("library/service-{at:06}")).collect();

@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use super::SeenRequest;
 
-type Choose = dyn Fn(&SeenRequest, u64) -> Option<Fault> + Send + Sync;
+type Choose = dyn Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync;
 
 /// Chooses the fault of a request.
 #[derive(Clone)]
-pub struct Faults(Arc<Choose>);
+pub struct MisbehaviourRule(Arc<Choose>);
 
-impl Faults {
+impl MisbehaviourRule {
     /// The fault of a request and its number among those to its endpoint, from 1 on.
-    pub fn new(choose: impl Fn(&SeenRequest, u64) -> Option<Fault> + Send + Sync + 'static) -> Self {
+    pub fn new(choose: impl Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static) -> Self {
         Self(Arc::new(choose))
     }
 
-    pub(super) fn of(&self, seen: &SeenRequest, nth: u64) -> Option<Fault> {
+    pub(super) fn of(&self, seen: &SeenRequest, nth: u64) -> Option<Misbehaviour> {
         (self.0)(seen, nth)
     }
 }
 
-impl fmt::Debug for Faults {
+impl fmt::Debug for MisbehaviourRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Faults")
     }
@@ -31,7 +31,7 @@ impl fmt::Debug for Faults {
 
 /// What goes wrong with one request.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub enum Misbehaviour {
     /// This answer instead of the right one.
     Respond {
         /// The status.
@@ -58,7 +58,7 @@ pub enum Fault {
     Delay(Duration),
 }
 
-impl Fault {
+impl Misbehaviour {
     /// An answer of this status alone.
     pub fn status(status: u16) -> Self {
         Self::Respond { status, headers: Vec::new(), body: Vec::new() }
