@@ -1,4 +1,4 @@
-//! Who may read: the answers to the ping and to those who are refused.
+//! Authorization: the response to the ping, and the responses to requests that are refused.
 
 use hyper::body::Bytes;
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
@@ -11,14 +11,14 @@ use super::seen::{Authorization, SeenRequest};
 use super::server::Server;
 use super::token;
 
-/// Why a token is refused: the challenge's `error`, and the message beside it.
+/// Why a token is refused: the `error` of the challenge, and the message in the body.
 struct Refusal {
     error: Option<&'static str>,
     message: &'static str,
 }
 
 impl Server {
-    /// The answer to `/v2/`.
+    /// The response to `/v2/`.
     pub(super) fn ping(&self, seen: &SeenRequest) -> Response<Bytes> {
         let refusal = match &self.script.access {
             FakeAccess::Open => None,
@@ -30,7 +30,7 @@ impl Server {
         refusal.unwrap_or_else(|| answer::bytes(StatusCode::OK, "application/json", b"{}".to_vec()))
     }
 
-    /// What the catalog answers to those who may not read it.
+    /// The response of the catalog to a request without permission; none if the request is allowed.
     pub(super) fn refuse_catalog(&self, seen: &SeenRequest) -> Option<Response<Bytes>> {
         let open = matches!(self.script.access, FakeAccess::Open);
         if seen.authorization == Authorization::None && !open {
@@ -50,7 +50,7 @@ impl Server {
             FakeAccess::BasicCatalog(script) => refuse_basic(seen, &script.username, &script.password),
             FakeAccess::Token(script) => match self.bearer(script, seen, script.required_scope.as_deref()) {
                 Err(refusal) => Some(self.challenge(script, script.required_scope.as_deref(), &refusal)),
-                // Quay answers so to an anonymous token.
+                // Quay answers a request with an anonymous token so.
                 Ok(claims) if claims.sub.is_empty() => {
                     let page = b"<html><h1>Internal Server Error</h1></html>".to_vec();
                     Some(answer::bytes(StatusCode::INTERNAL_SERVER_ERROR, "text/html", page))
@@ -60,7 +60,7 @@ impl Server {
         }
     }
 
-    /// What is answered about a repository to those who may not read it.
+    /// The response to a request for a repository without permission; none if the request is allowed.
     pub(super) fn refuse_repository(&self, seen: &SeenRequest, repository: &str) -> Option<Response<Bytes>> {
         match &self.script.access {
             FakeAccess::Open => None,
@@ -80,7 +80,7 @@ impl Server {
         }
     }
 
-    /// The claims of the request's token.
+    /// The claims of the token of the request.
     fn bearer(&self, script: &TokenScript, seen: &SeenRequest, scope: Option<&str>) -> Result<Claims, Refusal> {
         let token = seen.header("authorization").unwrap_or_default().strip_prefix("Bearer ");
         let token = token.ok_or(Refusal { error: None, message: "authentication required" })?;

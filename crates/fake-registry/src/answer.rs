@@ -1,4 +1,4 @@
-//! Answers: whole ones, and the ways in which a body can go wrong.
+//! Builds responses: complete ones, and those whose body is cut off or slow.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -18,20 +18,20 @@ use serde_json::{Value, json};
 
 use super::seen::SeenRequest;
 
-/// A body on its way out.
+/// The body of a response.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// A JSON answer.
+/// A response with a JSON body.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response<Bytes> {
     bytes(status, "application/json", body.to_string().into_bytes())
 }
 
-/// An error as the distribution specification writes it.
+/// An error in the format of the distribution specification.
 pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
     json(status, &json!({"errors": [{"code": code, "message": message, "detail": null}]}))
 }
 
-/// Any answer.
+/// A response with these bytes.
 pub(super) fn bytes(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
@@ -39,7 +39,7 @@ pub(super) fn bytes(status: StatusCode, content_type: &'static str, body: Vec<u8
     response
 }
 
-/// The credentials of a Basic header.
+/// The credentials in a Basic `Authorization` header.
 pub(super) fn basic_credentials(seen: &SeenRequest) -> Option<(String, String)> {
     let value = seen.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let text = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
@@ -47,7 +47,7 @@ pub(super) fn basic_credentials(seen: &SeenRequest) -> Option<(String, String)> 
     Some((username.to_owned(), password.to_owned()))
 }
 
-/// The same answer compressed, if the client accepts it.
+/// The same response, compressed if the client accepts gzip.
 pub(super) fn gzip(seen: &SeenRequest, answer: Response<Bytes>) -> io::Result<Response<Bytes>> {
     if !seen.header(ACCEPT_ENCODING.as_str()).is_some_and(|accepted| accepted.contains("gzip")) {
         return Ok(answer);
@@ -59,22 +59,22 @@ pub(super) fn gzip(seen: &SeenRequest, answer: Response<Bytes>) -> io::Result<Re
     Ok(Response::from_parts(parts, encoder.finish()?.into()))
 }
 
-/// The answer as it should be.
+/// The complete response.
 pub(super) fn whole(answer: Response<Bytes>) -> Response<Body> {
     answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync())
 }
 
-/// The answer announced in full, of which half arrives before the connection closes.
+/// A response with the full `Content-Length`, of which only half arrives before the connection closes.
 pub(super) fn truncated(answer: Response<Bytes>) -> Response<Body> {
     streamed(answer, |body| {
         let half = body.slice(..body.len() / 2);
-        // The first piece must be on the wire before the failure, or a client sees no answer at all.
+        // The first piece must be sent before the failure. Otherwise the client sees no response at all.
         let cut = stream::once(tokio::task::yield_now()).map(|()| Err(io::ErrorKind::ConnectionAborted.into()));
         stream::iter([Ok(Frame::data(half))]).chain(cut).boxed()
     })
 }
 
-/// The answer in pieces of `size` bytes, a pause before each.
+/// The response in pieces of `size` bytes, with a pause before each.
 pub(super) fn dripped(answer: Response<Bytes>, size: usize, every: Duration) -> Response<Body> {
     streamed(answer, |body| {
         let pieces = stream::unfold(body, move |mut rest| async move {

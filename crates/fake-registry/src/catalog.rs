@@ -1,4 +1,4 @@
-//! Pages of the catalog and the links between them. Who may read them is `access`'s to say.
+//! The pages of the catalog and the links between them. `access` decides which requests are authorized.
 
 use hyper::body::Bytes;
 use hyper::header::{HeaderValue, LINK};
@@ -10,7 +10,7 @@ use super::seen::SeenRequest;
 use super::server::Server;
 
 impl Server {
-    /// A page for someone who may read it.
+    /// The page for an authorized request.
     pub(super) fn catalog(&self, seen: &SeenRequest) -> Response<Bytes> {
         let script = &self.script;
         let asked = seen.query("n").map(|n| n.parse::<u32>());
@@ -34,7 +34,7 @@ impl Server {
         let full_last = script.empty_last_page && end == self.listing.len() && end - start == n as usize;
         if end > start && (end < self.listing.len() || full_last) {
             for link in self.links(end, n) {
-                // A link that is no header value cannot be sent; a script that writes one finds it missing.
+                // A link that is not a valid header value cannot be sent and is left out.
                 if let Ok(link) = HeaderValue::try_from(link) {
                     response.headers_mut().append(LINK, link);
                 }
@@ -53,7 +53,7 @@ impl Server {
         self.written_links(&format!("{prefix}/v2/_catalog?last={}&n={n}", encode(self.listing.name(end - 1))))
     }
 
-    /// The `Link` headers for the target of a next page.
+    /// The values of the `Link` header for the target of the next page.
     pub(super) fn written_links(&self, target: &str) -> Vec<String> {
         match &self.script.link {
             LinkStyle::Relative | LinkStyle::Opaque => vec![format!("<{target}>; rel=\"next\"")],

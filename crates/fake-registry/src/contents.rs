@@ -1,4 +1,4 @@
-//! What a fake registry's repositories hold. Bytes and digests only: how they are served is `repository`'s business.
+//! The tags, manifests and blobs of the repositories, as bytes and digests. `repository` serves them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// The content of all repositories, cheap to clone. By default they hold nothing, and their tags are a 404.
+/// The content of all repositories, cheap to clone. By default they are empty, and a request for their tags gets 404.
 #[derive(Clone, Debug, Default)]
 pub struct FakeContents {
     uniform: u32,
@@ -27,13 +27,13 @@ pub struct FakeContents {
 }
 
 impl FakeContents {
-    /// In every listed repository the tags `v0`, `v1` and so on, each an image of its own, made anew each time that it is
-    /// asked for: ten thousand repositories take no memory.
+    /// Every listed repository has the tags `v0`, `v1` and so on, each with its own image. Images are generated for each
+    /// request, so ten thousand repositories need no memory.
     pub fn uniform(tags: u32) -> Self {
         Self { uniform: tags, own: Arc::default() }
     }
 
-    /// The same, and a repository of its own content, listed or not.
+    /// The same content with one more repository, which may be listed or not.
     #[must_use]
     pub fn with(mut self, repository: &str, fill: impl FnOnce(&mut Holding)) -> Self {
         let mut holding = Holding::default();
@@ -42,7 +42,7 @@ impl FakeContents {
         self
     }
 
-    /// What one repository holds; `listed` says whether the catalog knows it.
+    /// The content of one repository. `listed` is true if the catalog lists the repository.
     pub(super) fn of(&self, repository: &str, listed: bool) -> Option<Held<'_>> {
         match self.own.get(repository) {
             Some(holding) => Some(Held::Own(holding)),
@@ -52,7 +52,7 @@ impl FakeContents {
     }
 }
 
-/// A manifest as it is stored.
+/// A stored manifest.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) media_type: String,
@@ -60,7 +60,7 @@ pub(super) struct Stored {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What a repository holds.
+/// The stored content of one repository.
 #[derive(Clone, Debug, Default)]
 pub struct Holding {
     tags: Vec<(String, String)>,
@@ -69,17 +69,17 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// Tags a digest, which need not be there: a dangling tag.
+    /// Tags a digest. If no manifest has the digest, the tag dangles.
     pub fn tag(&mut self, tag: &str, digest: &str) {
         self.tags.push((tag.to_owned(), digest.to_owned()));
     }
 
-    /// Tags what a descriptor points to.
+    /// Tags the digest of a descriptor.
     pub fn tag_as(&mut self, tag: &str, descriptor: &Value) {
         self.tag(tag, descriptor["digest"].as_str().unwrap_or_default());
     }
 
-    /// Stores a blob and gives its digest.
+    /// Stores a blob and returns its digest.
     pub fn blob(&mut self, bytes: impl Into<Vec<u8>>) -> String {
         let bytes = bytes.into();
         let digest = sha256(&bytes);
@@ -87,7 +87,7 @@ impl Holding {
         digest
     }
 
-    /// Stores a manifest and gives its descriptor.
+    /// Stores a manifest and returns its descriptor.
     pub fn manifest(&mut self, media_type: &str, bytes: impl Into<Vec<u8>>) -> Value {
         let stored = Stored { media_type: media_type.to_owned(), digest: String::new(), bytes: bytes.into() };
         let digest = sha256(&stored.bytes);
@@ -96,7 +96,7 @@ impl Holding {
         descriptor
     }
 
-    /// Serves these bytes under the digest of a descriptor, whatever theirs is.
+    /// Serves these bytes under the digest of a descriptor, although their digest is another one.
     pub fn corrupt(&mut self, descriptor: &Value, bytes: impl Into<Vec<u8>>) {
         let digest = descriptor["digest"].as_str().unwrap_or_default();
         let bytes = bytes.into();
@@ -107,12 +107,12 @@ impl Holding {
         }
     }
 
-    /// Forgets the manifest of a descriptor, as a deletion does; tags and indexes go on naming it.
+    /// Deletes the manifest of a descriptor. Tags and indexes still name it.
     pub fn forget(&mut self, descriptor: &Value) {
         self.manifests.remove(descriptor["digest"].as_str().unwrap_or_default());
     }
 
-    /// Stores an image for a platform such as `linux/arm64/v8` and gives its descriptor. `salt` makes it another image.
+    /// Stores an image for a platform such as `linux/arm64/v8` and returns its descriptor. Another `salt` gives another image.
     pub fn image(&mut self, platform: &str, salt: &str) -> Value {
         let platform = platform_of(platform);
         let (config, manifest) = image(&platform, salt);
@@ -128,7 +128,7 @@ impl Holding {
         self.manifest(media_type, index.to_string())
     }
 
-    /// Stores an artifact about a subject.
+    /// Stores an artifact that refers to a subject.
     pub fn artifact(&mut self, artifact_type: &str, subject: &Value) -> Value {
         let empty = self.blob("{}");
         let artifact = json!({
@@ -142,7 +142,7 @@ impl Holding {
     }
 }
 
-/// A repository's content, stored or made when it is asked for.
+/// The content of a repository, stored or generated for each request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Held<'a> {
     Own(&'a Holding),
@@ -150,7 +150,7 @@ pub(super) enum Held<'a> {
 }
 
 impl Held<'_> {
-    /// All tags: stored ones by bytes, made ones by number.
+    /// All tags: stored ones in byte order, generated ones by number.
     pub(super) fn tags(self) -> Vec<String> {
         match self {
             Held::Own(holding) => {
@@ -189,13 +189,13 @@ impl Held<'_> {
     }
 }
 
-/// The configuration and manifest of a made image.
+/// The configuration and the manifest of a generated image.
 fn made(repository: &str, number: u32) -> (Vec<u8>, Stored) {
     let (config, bytes) = image(&platform_of("linux/amd64"), &format!("{repository}:v{number}"));
     (config, Stored { media_type: OCI_IMAGE.to_owned(), digest: sha256(&bytes), bytes })
 }
 
-/// An image's configuration and manifest; one of two layers, none of which is stored.
+/// The configuration and the manifest of an image with two layers. The layers are not stored.
 fn image(platform: &Value, salt: &str) -> (Vec<u8>, Vec<u8>) {
     let mut config = json!({
         "created": "2026-01-02T03:04:05.678Z",

@@ -1,4 +1,4 @@
-//! The fake registry's tokens: signed with a key of this server alone, so that another server's are refused.
+//! The tokens of the server. They are signed with a key that only this server has, so it refuses tokens of other servers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 
-/// What a token says. Times are in whole seconds, as everywhere; the fake itself goes by `until_ms`, so that tests can
-/// use lifetimes of a few hundred milliseconds.
+/// The claims of a token. Times are in whole seconds, as RFC 7519 has them. The server itself checks `until_ms`, so that tests
+/// can use lifetimes of a few hundred milliseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -35,7 +35,7 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// Reads `type:name:actions`; the name may hold colons.
+    /// Parses `type:name:actions`. The name may contain colons.
     pub(super) fn parse(scope: &str) -> Option<Self> {
         let (kind, rest) = scope.split_once(':')?;
         let (name, actions) = rest.rsplit_once(':')?;
@@ -51,7 +51,7 @@ impl Grant {
     }
 }
 
-/// Makes tokens and checks them.
+/// Issues tokens and verifies them.
 #[derive(Debug)]
 pub(super) struct Signer {
     key: hmac::Key,
@@ -70,12 +70,12 @@ impl Signer {
         self.issued.load(Ordering::SeqCst)
     }
 
-    /// Refuses all tokens issued so far from now on.
+    /// From now on refuses all tokens issued so far.
     pub(super) fn revoke_all(&self) {
         self.revoked_through.store(self.issued(), Ordering::SeqCst);
     }
 
-    /// A token for `sub` (empty: anonymous) that lives for `lifetime` from now on.
+    /// Issues a token for `sub` that is valid for `lifetime` from now on. An empty `sub` means anonymous.
     pub(super) fn issue(&self, sub: &str, aud: &str, access: Vec<Grant>, lifetime: Duration) -> String {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let now = clock::now();
@@ -98,7 +98,7 @@ impl Signer {
         format!("{signed}.{signature}")
     }
 
-    /// What the token says, if it is ours, alive and for this audience; otherwise why not.
+    /// The claims of a valid token of this server for this audience. Otherwise the reason why the token is refused.
     pub(super) fn check(&self, token: &str, audience: &str) -> Result<Claims, &'static str> {
         let (signed, signature) = token.rsplit_once('.').ok_or("Token is malformed")?;
         let (_, claims) = signed.split_once('.').ok_or("Token is malformed")?;
@@ -123,7 +123,7 @@ impl Signer {
         }
     }
 
-    /// An opaque cursor of this server. It ends in `==`, which a client must not encode twice.
+    /// An opaque cursor of this server. It ends with `==`, which a client must not encode twice.
     pub(super) fn cursor(&self, position: usize) -> String {
         let position = format!("{position:010}");
         let tag = hmac::sign(&self.key, position.as_bytes());

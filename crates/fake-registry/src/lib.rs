@@ -1,7 +1,7 @@
-//! A scripted registry on loopback, for `stocktake demo` and for the tests in which a server has to misbehave.
+//! A scripted registry on loopback, for `stocktake demo` and for tests that need a server that misbehaves.
 //!
-//! It follows its [`Script`] and records what it was asked. It is no registry: nothing can be pushed, and its shapes of
-//! real servers cover what a walk sees of them, no more.
+//! It follows its [`Script`] and records all requests. It is not a real registry: nothing can be pushed, and the scripts that
+//! imitate real servers cover only the requests of a walk.
 
 mod access;
 mod answer;
@@ -14,6 +14,7 @@ mod misbehaviour;
 mod names;
 mod repositories;
 mod repository;
+mod repository_request;
 mod script;
 mod seen;
 mod server;

@@ -1,4 +1,4 @@
-//! The catalog of one server, rendered once, so that a page is a search and one copy.
+//! The catalog of one server. Its JSON is rendered once, so a page costs one search and one copy.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use super::names::NameList;
 
 use super::repositories::{CatalogOrder, RepositoryNames, path_order};
 
-/// All names in served order, both plain and as JSON.
+/// All names in the order of the catalog, both as text and as JSON.
 #[derive(Debug)]
 pub(super) struct Listing {
     order: CatalogOrder,
     names: Arc<NameList>,
     /// `"a","b",` and so on.
     json: String,
-    /// Where the entry of each name ends in `json`, its comma included.
+    /// For each name, where its entry and the comma after it end in `json`.
     ends: Vec<usize>,
-    /// Positions by name, for orders in which `last=` cannot be searched for. Empty otherwise.
+    /// Positions sorted by name, for orders in which a binary search for `last=` is impossible. Otherwise empty.
     by_name: Vec<u32>,
 }
 
@@ -44,13 +44,13 @@ impl Listing {
         &self.names[at]
     }
 
-    /// Whether the name is listed.
+    /// Whether the catalog lists the name.
     pub(super) fn contains(&self, name: &str) -> bool {
         let after = self.after(name);
         after > 0 && self.name(after - 1) == name
     }
 
-    /// Where the page after `last` begins.
+    /// The position at which the page after `last` begins.
     pub(super) fn after(&self, last: &str) -> usize {
         match self.order {
             CatalogOrder::Bytewise => first(self.len(), |at| self.name(at) > last),
@@ -62,7 +62,7 @@ impl Listing {
         }
     }
 
-    /// The catalog's answer for the names from `start` to before `end`.
+    /// The JSON of the catalog for the names from `start` to before `end`.
     pub(super) fn page(&self, start: usize, end: usize) -> Vec<u8> {
         let offset = |at: usize| if at == 0 { 0 } else { self.ends[at - 1] };
         let entries = self.json[offset(start)..offset(end)].trim_end_matches(',');
@@ -74,7 +74,7 @@ impl Listing {
     }
 }
 
-/// Appends `"name",`. Scripts may hold names that no registry would, so they are escaped; the common ones cheaply.
+/// Appends `"name",`. A script may contain invalid names, so names are escaped. Valid names take a fast path.
 fn push_json(json: &mut String, name: &str) {
     if name.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
         json.push('"');
@@ -86,7 +86,8 @@ fn push_json(json: &mut String, name: &str) {
     }
 }
 
-/// The first index below `len` for which `beyond` holds, or `len`; `beyond` holds for all that follow it.
+/// The first index below `len` for which `beyond` is true, or `len`. If `beyond` is true for an index, it is true for all later
+/// ones.
 fn first(len: usize, beyond: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, len);
     while low < high {

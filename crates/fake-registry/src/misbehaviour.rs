@@ -1,4 +1,4 @@
-//! What goes wrong with a request, and with which one.
+//! How the server misbehaves, and for which requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use super::SeenRequest;
 
 type Choose = dyn Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync;
 
-/// Chooses the fault of a request.
+/// Chooses the misbehaviour for a request.
 #[derive(Clone)]
 pub struct MisbehaviourRule(Arc<Choose>);
 
 impl MisbehaviourRule {
-    /// The fault of a request and its number among those to its endpoint, from 1 on.
+    /// `choose` gets a request and its number at its endpoint, from 1 on.
     pub fn new(choose: impl Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static) -> Self {
         Self(Arc::new(choose))
     }
@@ -25,46 +25,46 @@ impl MisbehaviourRule {
 
 impl fmt::Debug for MisbehaviourRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Faults")
+        f.write_str("MisbehaviourRule")
     }
 }
 
-/// What goes wrong with one request.
+/// How the server misbehaves for one request.
 #[derive(Clone, Debug)]
 pub enum Misbehaviour {
-    /// This answer instead of the right one.
+    /// Sends this response instead of the regular one.
     Respond {
         /// The status.
         status: u16,
-        /// Headers; a name may occur again.
+        /// The headers. A name may occur more than once.
         headers: Vec<(String, String)>,
         /// The body.
         body: Vec<u8>,
     },
-    /// The connection closes without an answer.
+    /// Closes the connection without a response.
     Drop,
-    /// No answer, and the connection stays open.
+    /// Sends no response and keeps the connection open.
     Hang,
-    /// The right answer, this many bytes of its body at a time.
+    /// Sends the regular response, with its body in pieces of this many bytes.
     Drip {
-        /// Bytes at a time, at least 1.
+        /// The size of a piece in bytes, at least 1.
         bytes: usize,
         /// The pause before each piece.
         every: Duration,
     },
-    /// The right answer, but the connection closes in the middle of its body.
+    /// Sends the regular response, but closes the connection in the middle of the body.
     Truncate,
-    /// The right answer, later.
+    /// Sends the regular response after a delay.
     Delay(Duration),
 }
 
 impl Misbehaviour {
-    /// An answer of this status alone.
+    /// A response with this status and nothing else.
     pub fn status(status: u16) -> Self {
         Self::Respond { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// The same answer with one more header; of no effect on other faults.
+    /// The same response with one more header. Has no effect on other variants.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Self::Respond { headers, .. } = &mut self {
@@ -73,7 +73,7 @@ impl Misbehaviour {
         self
     }
 
-    /// The same answer with this body; of no effect on other faults.
+    /// The same response with this body. Has no effect on other variants.
     #[must_use]
     pub fn body(mut self, text: impl Into<Vec<u8>>) -> Self {
         if let Self::Respond { body, .. } = &mut self {

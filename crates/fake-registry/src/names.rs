@@ -1,8 +1,8 @@
-//! Many names in one buffer: a catalog of a million names is two allocations.
+//! Many names in one buffer: a catalog of a million names takes two allocations.
 
 use std::ops::Index;
 
-/// A list of names, kept end to end.
+/// A list of names in one text, without separators.
 #[derive(Debug, Default)]
 pub(super) struct NameList {
     text: String,

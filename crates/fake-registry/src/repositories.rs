@@ -1,4 +1,4 @@
-//! The names that a fake registry holds, and the orders in which servers list them.
+//! The names of the repositories, and the orders in which servers list them.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -6,29 +6,30 @@ use std::sync::Arc;
 
 use super::names::NameList;
 
-/// Repository names, cheap to clone. They are served in the script's [`CatalogOrder`], not in the one given here.
+/// The names of repositories, cheap to clone. The catalog lists them in the [`CatalogOrder`] of the script.
 #[derive(Clone, Debug, Default)]
 pub struct RepositoryNames(Arc<NameList>);
 
-/// The order of a catalog.
+/// The order in which the catalog lists names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CatalogOrder {
-    /// By bytes; `last=` takes any key.
+    /// In byte order. `last=` accepts any text.
     #[default]
     Bytewise,
-    /// `/` before every other byte, as docker-registry walks its tree; `last=` takes any key.
+    /// `/` before every other byte, as docker-registry lists directories. `last=` accepts any text.
     Path,
-    /// As given, like Quay's creation order; a `last=` that is no listed name begins at page 1 again, as Quay does.
+    /// In the order of the script, as Quay lists by time of creation. If `last=` is not a listed name, the first page follows, as
+    /// on Quay.
     Given,
-    /// Shuffled by this seed, otherwise like [`CatalogOrder::Given`].
+    /// Shuffled with this seed, otherwise like [`CatalogOrder::Given`].
     Shuffled(u64),
 }
 
 impl RepositoryNames {
-    /// `count` names such as `team-07/service-123`, the same for the same seed, in byte order.
+    /// Generates `count` names such as `team-07/service-123` in byte order. The same seed gives the same names.
     ///
-    /// Teams differ in size, numbers have gaps, and some services have a `-db` and a `/worker` beside them, so that
-    /// byte order and path order differ.
+    /// Teams differ in size, and numbers have gaps. Beside some services are names with `-db` and `/worker`, so that byte order
+    /// and path order differ.
     pub fn generated(count: usize, seed: u64) -> Self {
         const MEAN_PER_TEAM: usize = 50;
         let mut random = fastrand::Rng::with_seed(seed);
@@ -58,22 +59,22 @@ impl RepositoryNames {
         names.iter().take(count).collect()
     }
 
-    /// How many names there are.
+    /// The number of names.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The names as they were given.
+    /// The names in the order of the script.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
         self.0.iter()
     }
 
-    /// The names in the order in which they are served; not copied where they are in it already.
+    /// The names in the order of the catalog. They are not copied if they have this order already.
     pub(super) fn ordered(&self, order: CatalogOrder) -> Arc<NameList> {
         let mut sorted: Vec<&str> = match order {
             CatalogOrder::Bytewise if !self.iter().is_sorted() => self.iter().collect(),
@@ -90,7 +91,7 @@ impl RepositoryNames {
     }
 }
 
-/// Compares as docker-registry does: segment by segment, which is to say that `/` comes before every other byte.
+/// Compares names segment by segment, as docker-registry does: `/` comes before every other byte.
 pub(super) fn path_order(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let differ = a.iter().zip(b).position(|(a, b)| a != b);

@@ -1,4 +1,4 @@
-//! Answers about one repository: its tags, manifests and blobs. Who may ask is `access`'s to say.
+//! The responses about one repository: its tags, manifests and blobs. `access` decides which requests are authorized.
 
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
@@ -7,37 +7,21 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::contents::{Held, Stored, sha256};
+use super::repository_request::RepositoryRequest;
 use super::script::{AcceptRule, HeadBehaviour, OverMax, TagPaging};
 use super::seen::{FakeEndpoint, SeenRequest};
 use super::server::Server;
 
-/// What a path asks of a repository.
-pub(super) struct Asked<'a> {
-    pub(super) repository: &'a str,
-    /// A tag, a digest, or `list`.
-    what: &'a str,
-}
-
-impl<'a> Asked<'a> {
-    /// Reads `/v2/NAME/…`, without the script's prefix.
-    pub(super) fn read(path: &'a str) -> Option<Self> {
-        let path = path.strip_prefix("/v2/")?;
-        let (repository, what) =
-            ["/tags/", "/manifests/", "/blobs/"].into_iter().find_map(|part| path.rsplit_once(part))?;
-        Some(Self { repository, what })
-    }
-}
-
 impl Server {
-    /// The answer for someone who may ask.
-    pub(super) fn repository(&self, seen: &SeenRequest, asked: &Asked<'_>) -> Response<Bytes> {
-        let Some(held) = self.script.contents.of(asked.repository, self.listing.contains(asked.repository)) else {
+    /// The response to an authorized request.
+    pub(super) fn repository(&self, seen: &SeenRequest, request: &RepositoryRequest<'_>) -> Response<Bytes> {
+        let Some(held) = self.script.contents.of(request.repository, self.listing.contains(request.repository)) else {
             return unknown("NAME_UNKNOWN", "repository name not known to registry");
         };
         match seen.endpoint {
-            FakeEndpoint::Tags => self.tags(seen, asked.repository, &held.tags()),
-            FakeEndpoint::Manifest => self.manifest(seen, asked, held),
-            _ => self.blob(asked, held),
+            FakeEndpoint::Tags => self.tags(seen, request.repository, &held.tags()),
+            FakeEndpoint::Manifest => self.manifest(seen, request, held),
+            _ => self.blob(request, held),
         }
     }
 
@@ -68,7 +52,7 @@ impl Server {
         response
     }
 
-    fn manifest(&self, seen: &SeenRequest, asked: &Asked<'_>, held: Held<'_>) -> Response<Bytes> {
+    fn manifest(&self, seen: &SeenRequest, request: &RepositoryRequest<'_>, held: Held<'_>) -> Response<Bytes> {
         let rules = &self.script.manifests;
         match rules.head {
             HeadBehaviour::NotAllowed if seen.method == Method::HEAD => {
@@ -79,7 +63,7 @@ impl Server {
             }
             _ => {}
         }
-        let Some(stored) = held.manifest(asked.repository, asked.what) else {
+        let Some(stored) = held.manifest(request.repository, request.reference) else {
             return unknown("MANIFEST_UNKNOWN", "manifest unknown");
         };
         let accepted: Vec<_> = seen.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -88,7 +72,7 @@ impl Server {
             AcceptRule::Distribution if !accepts => {
                 return unknown("MANIFEST_UNKNOWN", "manifest found, but accept header does not support it");
             }
-            AcceptRule::Quay if !accepts => schema_1(asked),
+            AcceptRule::Quay if !accepts => schema_1(request),
             _ => stored,
         };
         let mut response = Response::new(Bytes::from(stored.bytes));
@@ -104,16 +88,17 @@ impl Server {
         response
     }
 
-    fn blob(&self, asked: &Asked<'_>, held: Held<'_>) -> Response<Bytes> {
+    fn blob(&self, request: &RepositoryRequest<'_>, held: Held<'_>) -> Response<Bytes> {
         if let Some(storage) = &self.script.manifests.blobs_at {
             let mut response = answer::bytes(StatusCode::TEMPORARY_REDIRECT, "text/html", Vec::new());
-            let location = storage.replace("{path}", &format!("/v2/{}/blobs/{}", asked.repository, asked.what));
+            let location =
+                storage.replace("{path}", &format!("/v2/{}/blobs/{}", request.repository, request.reference));
             if let Ok(location) = HeaderValue::try_from(location) {
                 response.headers_mut().insert(LOCATION, location);
             }
             return response;
         }
-        match held.blob(asked.repository, asked.what) {
+        match held.blob(request.repository, request.reference) {
             Some(bytes) => answer::bytes(StatusCode::OK, "application/octet-stream", bytes),
             None => unknown("BLOB_UNKNOWN", "blob unknown to registry"),
         }
@@ -124,9 +109,10 @@ fn unknown(code: &str, message: &str) -> Response<Bytes> {
     answer::error(StatusCode::NOT_FOUND, code, message)
 }
 
-/// What Quay makes of a manifest for a client that does not accept its type.
-fn schema_1(asked: &Asked<'_>) -> Stored {
-    let bytes = json!({"schemaVersion": 1, "name": asked.repository, "tag": asked.what, "fsLayers": []}).to_string();
+/// The manifest that Quay returns to a client that does not accept the type of the stored one.
+fn schema_1(request: &RepositoryRequest<'_>) -> Stored {
+    let bytes =
+        json!({"schemaVersion": 1, "name": request.repository, "tag": request.reference, "fsLayers": []}).to_string();
     Stored {
         media_type: "application/vnd.docker.distribution.manifest.v1+prettyjws".to_owned(),
         digest: sha256(bytes.as_bytes()),

@@ -1,4 +1,4 @@
-//! What a fake registry does: its content, its habits. Data only; `server` acts on it.
+//! The script of a server: its content and its behaviour, as plain data. `server` follows it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,40 +8,41 @@ use serde_json::Value;
 
 use super::{CatalogOrder, FakeContents, Misbehaviour, MisbehaviourRule, RepositoryNames, SeenRequest};
 
-/// The script of one server. The default is open, in byte order, without latency or faults, 1000 names a page.
+/// The script of one server. By default no login is needed, names are in byte order, a page has at most 1000 names, and there are
+/// no latency and no misbehaviour.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// The content.
+    /// The names of the repositories.
     pub repositories: RepositoryNames,
-    /// The catalog's order.
+    /// The order of the catalog.
     pub order: CatalogOrder,
-    /// Who may ask.
+    /// Which credentials are required.
     pub access: FakeAccess,
-    /// What a caller without credentials gets from the catalog, where credentials are wanted.
+    /// How the catalog responds to a request without credentials if credentials are required.
     pub anonymous_catalog: AnonymousCatalog,
-    /// The largest page; also the size of a page where the caller does not ask for one.
+    /// The maximum number of names per page. This is also the size of a page for a request without `n`.
     pub page_max: u32,
-    /// What happens to a larger `n`.
+    /// How the server responds to a larger `n`.
     pub over_max: OverMax,
-    /// How the next page is announced.
+    /// How the `Link` header names the next page.
     pub link: LinkStyle,
-    /// What the repositories hold.
+    /// The content of the repositories.
     pub contents: FakeContents,
-    /// How tags are paged; their links are written as the catalog's, but never opaque.
+    /// How tags are paged. Their links have the style of the catalog, but are never opaque.
     pub tag_pages: TagPaging,
     /// How manifests and blobs are served.
     pub manifests: ManifestRules,
-    /// Whether an exactly full last page announces a further, empty one, as Pulp does.
+    /// Whether a full last page has a link to one more page, which is empty, as on Pulp.
     pub empty_last_page: bool,
     /// A path before `/v2/` and `/token`, such as `/artifactory`; empty for none.
     pub prefix: String,
-    /// How long every answer takes.
+    /// The latency of each response.
     pub latency: Duration,
-    /// Whether answers are compressed for a client that accepts gzip.
+    /// Whether responses are compressed for a client that accepts gzip.
     pub gzip: bool,
-    /// Whether requests are kept for [`super::FakeRegistry::requests`]; benchmarks turn it off.
+    /// Whether requests are recorded for [`super::FakeRegistry::requests`]. Benchmarks do not record them.
     pub record: bool,
-    /// Which requests go wrong.
+    /// For which requests the server misbehaves, and how.
     pub faults: Option<MisbehaviourRule>,
 }
 
@@ -69,12 +70,12 @@ impl Default for Script {
 }
 
 impl Script {
-    /// The default script with this content.
+    /// The default script with these repositories.
     pub fn open(repositories: impl Into<RepositoryNames>) -> Self {
         Self { repositories: repositories.into(), ..Self::default() }
     }
 
-    /// The same script, and these faults: of the request and its number among those to its endpoint, from 1 on.
+    /// The same script with misbehaviour. `faults` gets a request and its number at its endpoint, from 1 on.
     #[must_use]
     pub fn with_faults(
         mut self,
@@ -84,7 +85,7 @@ impl Script {
         self
     }
 
-    /// The same script with another token script; of no effect where tokens are not used.
+    /// The same script with changes to its token script. Has no effect if the script uses no tokens.
     #[must_use]
     pub fn with_token(mut self, change: impl FnOnce(&mut TokenScript)) -> Self {
         if let FakeAccess::Token(token) | FakeAccess::BasicCatalog(token) = &mut self.access {
@@ -94,30 +95,30 @@ impl Script {
     }
 }
 
-/// Who may ask.
+/// Which credentials a request needs.
 #[derive(Clone, Debug)]
 pub enum FakeAccess {
-    /// Everyone.
+    /// None.
     Open,
-    /// Those with Basic credentials.
+    /// Basic credentials.
     Basic {
         /// The user name.
         username: String,
         /// The password.
         password: String,
     },
-    /// Those with a token of the token endpoint.
+    /// A token from the token endpoint.
     Token(TokenScript),
-    /// As with tokens, but the catalog wants the same credentials by Basic, as Harbor's does.
+    /// A token. Only the catalog requires the same credentials by Basic, as on Harbor.
     BasicCatalog(TokenScript),
 }
 
-/// The catalog's answer to a request without any credentials.
+/// How the catalog responds to a request without credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnonymousCatalog {
     /// 401 with a challenge.
     Challenge,
-    /// 401 without one, as Quay with anonymous access off.
+    /// 401 without a challenge, as Quay with anonymous access off.
     Unchallenged,
     /// 200 and an empty list, as Quay.
     EmptyOk,
@@ -126,11 +127,11 @@ pub enum AnonymousCatalog {
 /// How tags are paged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagPaging {
-    /// Not at all, whatever is asked, as docker-registry; none are `null`.
+    /// All tags are on one page, as on docker-registry. Without tags, the list is `null`.
     Whole,
-    /// By `last=`, so many at most a page, as Quay.
+    /// By `last=`, with at most `max` tags per page, as on Quay.
     Last {
-        /// The largest page, also where nothing is asked for.
+        /// The maximum number of tags per page. This is also the size of a page for a request without `n`.
         max: usize,
     },
 }
@@ -138,13 +139,13 @@ pub enum TagPaging {
 /// How manifests and blobs are served.
 #[derive(Clone, Debug)]
 pub struct ManifestRules {
-    /// Whether `Docker-Content-Digest` is told.
+    /// Whether responses have the header `Docker-Content-Digest`.
     pub digest_header: bool,
-    /// What HEAD gets.
+    /// How the server responds to HEAD.
     pub head: HeadBehaviour,
-    /// What happens where the stored media type is not accepted.
+    /// How the server responds if the client does not accept the stored media type.
     pub accept: AcceptRule,
-    /// Where blobs lie instead, `{path}` standing for the path asked for: they are redirected there.
+    /// The URL to which requests for blobs are redirected. It may contain `{path}`, which is the path of the request.
     pub blobs_at: Option<String>,
 }
 
@@ -154,50 +155,50 @@ impl Default for ManifestRules {
     }
 }
 
-/// What a HEAD for a manifest gets.
+/// How the server responds to a HEAD request for a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadBehaviour {
-    /// The right answer.
+    /// With the regular response.
     Answered,
-    /// 405.
+    /// With 405.
     NotAllowed,
-    /// 404, though GET would find it.
+    /// With 404, although GET finds the manifest.
     NotFound,
 }
 
-/// What happens where a manifest's media type is not accepted.
+/// How the server responds if the client does not accept the media type of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptRule {
-    /// 404, as docker-registry.
+    /// With 404, as docker-registry does.
     Distribution,
-    /// A manifest of schema 1 instead, with a digest of its own, as Quay.
+    /// With a manifest of schema 1, which has its own digest, as Quay does.
     Quay,
 }
 
-/// What happens to an `n` over the maximum.
+/// How the server responds to an `n` above the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverMax {
-    /// 400 `PAGINATION_NUMBER_INVALID`; `n=0` is an empty page.
+    /// With 400 `PAGINATION_NUMBER_INVALID`. `n=0` gives an empty page.
     Refuse,
-    /// A page of the maximum; `n=0` is a page of one.
+    /// With a page of the maximum size. `n=0` gives a page with one name.
     Clamp,
 }
 
-/// Writes all values of the `Link` header for the relative target of the next page.
+/// Returns all values of the `Link` header for the relative target of the next page.
 pub type WriteLinks = dyn Fn(&str) -> Vec<String> + Send + Sync;
 
-/// How the next page is announced.
+/// How the `Link` header names the next page.
 #[derive(Clone)]
 pub enum LinkStyle {
     /// `</v2/_catalog?last=a%2Fb&n=100>; rel="next"`
     Relative,
-    /// The same with scheme and host.
+    /// The same target with scheme and host.
     Absolute,
-    /// `</v2/_catalog?n=100&next_page=…%3D%3D>; rel="next"`; a cursor that is not of this server begins at page 1 again.
+    /// `</v2/_catalog?n=100&next_page=…%3D%3D>; rel="next"`; a cursor of another server gives the first page.
     Opaque,
-    /// Not at all.
+    /// There is no `Link` header.
     Missing,
-    /// As the function says.
+    /// With the values that the function returns.
     Written(Arc<WriteLinks>),
 }
 
@@ -213,45 +214,46 @@ impl fmt::Debug for LinkStyle {
     }
 }
 
-/// The token endpoint, and what its tokens are good for.
+/// How the token endpoint works, and what its tokens allow.
 #[derive(Clone, Debug)]
 pub struct TokenScript {
     /// The user name.
     pub username: String,
-    /// The password; also taken as a refresh token.
+    /// The password, which is also accepted as a refresh token.
     pub password: String,
-    /// How long tokens live, to the millisecond; what they say of it is rounded up to whole seconds.
+    /// The lifetime of tokens, in milliseconds. The claims state it rounded up to whole seconds.
     pub lifetime: Duration,
-    /// Under which names the token is given.
+    /// The names of the fields that contain the token.
     pub fields: TokenFields,
     /// `expires_in`, in whole seconds.
     pub expires_in: Stated,
     /// `issued_at`, in RFC 3339.
     pub issued_at: Stated,
-    /// Which methods the endpoint answers.
+    /// Which methods the endpoint accepts.
     pub method: TokenMethod,
-    /// Which scopes it can read; others are a 400.
+    /// Which scopes the endpoint can read. It answers others with 400.
     pub scopes: ScopeRule,
-    /// What it grants to those who log in; anonymous callers are granted nothing.
+    /// What the endpoint grants after a login. Anonymous callers get nothing.
     pub grants: Grants,
-    /// Whether those without credentials get a token too; otherwise 401.
+    /// Whether requests without credentials get a token too. Otherwise they get 401.
     pub anonymous: bool,
     /// The scope without which the catalog answers `insufficient_scope`, e.g. `registry:catalog:*`.
     pub required_scope: Option<String>,
-    /// Whether a repository's tags, manifests and blobs want a token with its own scope, `repository:NAME:pull`.
+    /// Whether the tags, manifests and blobs of a repository require a token with the scope `repository:NAME:pull`.
     pub repository_scope: bool,
-    /// Repositories that are granted no action, as Quay does: `actions: []`.
+    /// Repositories for which the endpoint grants no action, as Quay does: `actions: []`.
     pub denied: Vec<String>,
-    /// What becomes of a request for several scopes.
+    /// How the endpoint responds to a request for several scopes.
     pub groups: GroupRule,
-    /// The service of the challenge, and the audience that tokens must have.
+    /// The `service` in the challenge, and the audience that tokens must have.
     pub service: String,
-    /// The challenge's realm; without it, `/token` of this server.
+    /// The realm in the challenge. By default, `/token` of this server.
     pub realm: Option<String>,
 }
 
 impl TokenScript {
-    /// Tokens of 300 s, stated in full, both field names, GET only, no scope required.
+    /// Tokens are valid for 300 s, and the response states it. Both fields contain the token. Only GET is accepted, and no scope
+    /// is required.
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             username: username.into(),
@@ -274,7 +276,7 @@ impl TokenScript {
     }
 }
 
-/// Under which names a token is given.
+/// The names of the fields that contain the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFields {
     /// `token`
@@ -287,18 +289,18 @@ pub enum TokenFields {
     Neither,
 }
 
-/// Whether a field is given, and whether it is right.
+/// Whether the response has a field, and whether its value is correct.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stated {
-    /// Left out.
+    /// The field is missing.
     Omitted,
-    /// As it is.
+    /// The correct value.
     True,
-    /// This instead.
+    /// This value.
     As(Value),
 }
 
-/// Which methods a token endpoint answers; others are a 405.
+/// Which methods a token endpoint accepts. It answers others with 405.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenMethod {
     /// GET with a query.
@@ -312,32 +314,32 @@ pub enum TokenMethod {
 /// Which scopes a token endpoint can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeRule {
-    /// All of the form `type:name:actions`, several by repeated parameters or spaces.
+    /// All scopes of the form `type:name:actions`, with several in repeated parameters or separated by spaces.
     Any,
-    /// One `repository:NAME:ACTIONS` per parameter, without wildcards in the name, as Quay.
+    /// One `repository:NAME:ACTIONS` per parameter, without wildcards in the name, as on Quay.
     RepositoriesOnly,
 }
 
-/// What becomes of a token request for several scopes.
+/// How a token endpoint responds to a request for several scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupRule {
-    /// All are granted.
+    /// With a token that grants all of them.
     Granted,
-    /// 400.
+    /// With 400.
     Refused,
-    /// 403.
+    /// With 403.
     Forbidden,
-    /// 200, and a token that grants nothing, as Pulp's to scopes that blanks separate.
+    /// With 200 and a token that grants nothing, as Pulp does for scopes that are separated by spaces.
     Forgotten,
-    /// 200, and a token that the registry then refuses.
+    /// With 200 and a token that the registry then refuses.
     Unsound,
 }
 
 /// What a token endpoint grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grants {
-    /// What was asked for.
+    /// The requested scopes.
     Asked,
-    /// Nothing, and still 200.
+    /// Nothing, with status 200.
     Nothing,
 }

@@ -1,4 +1,4 @@
-//! What a fake registry was asked: every request, how many at once, over how many connections.
+//! The record of requests: each request, how many ran at the same time, and the number of connections.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 
-/// What a request is for.
+/// The endpoint of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FakeEndpoint {
     /// `/v2/`
@@ -29,30 +29,30 @@ pub enum FakeEndpoint {
 /// How a request was authorized. The scheme is compared exactly, as Quay does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Authorization {
-    /// No such header.
+    /// There is no `Authorization` header.
     None,
     /// `Basic …`
     Basic,
     /// `Bearer …`
     Bearer,
-    /// Another scheme, or one of the above in another case.
+    /// Another scheme, or one of these in another case.
     Other,
 }
 
-/// One request, and what it was answered with.
+/// A request and the status of its response.
 #[derive(Clone, Debug)]
 pub struct SeenRequest {
     /// The method.
     pub method: Method,
-    /// Path and query, as on the wire.
+    /// The path and the query, as they were sent.
     pub target: String,
-    /// What the request is for.
+    /// The endpoint of the request.
     pub endpoint: FakeEndpoint,
     /// How it was authorized.
     pub authorization: Authorization,
     /// All headers.
     pub headers: HeaderMap,
-    /// The status answered; none (yet) when the request hangs, waits or was dropped.
+    /// The status of the response. None if there is no response, or none yet.
     pub status: Option<u16>,
 }
 
@@ -83,7 +83,7 @@ impl SeenRequest {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
     }
 
-    /// The query as on the wire, empty without one.
+    /// The query as it was sent; empty if there is none.
     pub fn raw_query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
@@ -100,16 +100,16 @@ impl SeenRequest {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// A header, where it is text.
+    /// The value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// A request, and the status it was answered with, if it was.
+/// A request, and the status of its response if there is one.
 type Entry = (Arc<SeenRequest>, Option<u16>);
 
-/// Counts always; keeps the requests themselves unless told not to.
+/// Counts all requests, and records them if the script says so.
 #[derive(Debug)]
 pub(super) struct Log {
     requests: Option<Mutex<Vec<Entry>>>,
@@ -119,7 +119,7 @@ pub(super) struct Log {
     connections: AtomicUsize,
 }
 
-/// A request in flight; dropped when it is answered or its client has gone.
+/// A request in flight. It is dropped after the response, or if the client closes its connection.
 #[derive(Debug)]
 pub(super) struct InFlight<'a>(&'a Log);
 
@@ -144,12 +144,12 @@ impl Log {
         InFlight(self)
     }
 
-    /// Counts the request, from 1 on per endpoint.
+    /// Counts the request. Returns its number at its endpoint, from 1 on.
     pub(super) fn count(&self, endpoint: FakeEndpoint) -> u64 {
         self.by_endpoint[endpoint as usize].fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Keeps the request; the number is for [`Log::answered`].
+    /// Records the request. Returns its index for [`Log::answered`].
     pub(super) fn record(&self, request: &Arc<SeenRequest>) -> usize {
         let Some(requests) = &self.requests else { return 0 };
         let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);

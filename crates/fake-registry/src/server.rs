@@ -1,4 +1,5 @@
-//! The server: accepts on loopback, finds the fault or the right answer of each request, stops when dropped.
+//! The server. It accepts connections on loopback, and answers each request with the regular response or with the
+//! misbehaviour of the script. It stops when it is dropped.
 
 use std::future::pending;
 use std::io;
@@ -20,17 +21,18 @@ use super::answer::{self, Body};
 use super::jwt::Signer;
 use super::listing::Listing;
 use super::misbehaviour::Misbehaviour;
-use super::repository::Asked;
+use super::repository_request::RepositoryRequest;
 use super::script::{FakeAccess, Script};
 use super::seen::{FakeEndpoint, Log, SeenRequest};
 use super::token;
 
-/// Larger request bodies are no token requests.
+/// The maximum size of a request body. Token requests are smaller.
 const FORM_MAX: usize = 64 * 1024;
 
-/// A running server; dropped, it closes its port and all connections as soon as the runtime comes to it.
+/// A running server. After it is dropped, the runtime closes its port and all connections.
 ///
-/// It runs on the runtime that started it: a test that blocks its thread, say on a child process, needs a second one.
+/// The server runs on the runtime that started it. A test that blocks its thread, for example on a child process, needs a
+/// runtime with another thread.
 #[derive(Debug)]
 pub struct FakeRegistry {
     server: Arc<Server>,
@@ -55,42 +57,42 @@ impl FakeRegistry {
         Ok(Self { server, accepting })
     }
 
-    /// Where the server is: scheme, host and port, and the script's prefix, in which case without a `/` at its end.
+    /// The URL of the server: scheme, host, port, and the prefix of the script. With a prefix, it has no `/` at its end.
     pub fn url(&self) -> Url {
-        Url::parse(&self.server.base()).expect("an address and a path are an URL")
+        Url::parse(&self.server.base()).expect("an address and a path are a URL")
     }
 
-    /// All requests so far, in order of arrival; none if the script does not record.
+    /// All requests so far, in order of arrival. Empty if the script does not record requests.
     pub fn requests(&self) -> Vec<SeenRequest> {
         self.server.log.requests()
     }
 
-    /// The requests so far to one endpoint; none if the script does not record.
+    /// The requests so far to one endpoint. Empty if the script does not record requests.
     pub fn requests_to(&self, endpoint: FakeEndpoint) -> Vec<SeenRequest> {
         self.requests().into_iter().filter(|request| request.endpoint == endpoint).collect()
     }
 
-    /// How many requests there were to an endpoint, recorded or not.
+    /// The number of requests to an endpoint, also if the script does not record requests.
     pub fn count(&self, endpoint: FakeEndpoint) -> u64 {
         self.server.log.counted(endpoint)
     }
 
-    /// The most requests that were waiting for an answer at once.
+    /// The maximum number of requests that waited for a response at the same time.
     pub fn most_in_flight(&self) -> usize {
         self.server.log.most_in_flight()
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub fn connections(&self) -> usize {
         self.server.log.connections()
     }
 
-    /// How many tokens were issued.
+    /// The number of issued tokens.
     pub fn tokens_issued(&self) -> u64 {
         self.server.signer.issued()
     }
 
-    /// Refuses all tokens issued so far, as a server does that lost its key; new ones are good.
+    /// From now on refuses all tokens issued so far, as a server with a new key does. New tokens are accepted.
     pub fn revoke_tokens(&self) {
         self.server.signer.revoke_all();
     }
@@ -111,13 +113,13 @@ pub(super) struct Server {
     pub(super) signer: Signer,
 }
 
-/// Accepts until aborted; the connections end with it, since the set aborts what it holds.
+/// Accepts connections until it is aborted. Then all connections end, because dropping the `JoinSet` aborts their tasks.
 async fn accept(listener: TcpListener, server: Arc<Server>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // A client that gives up before it is accepted is no reason to stop.
+                // An error is a client that closed its connection early. Other clients are accepted.
                 if let Ok((stream, _)) = accepted {
                     server.log.connected();
                     connections.spawn(serve(stream, server.clone()));
@@ -129,18 +131,18 @@ async fn accept(listener: TcpListener, server: Arc<Server>) {
 }
 
 async fn serve(stream: TcpStream, server: Arc<Server>) {
-    // Small answers must not wait for an acknowledgement; where that cannot be set, they are slow, not wrong.
+    // Small responses must not wait for an acknowledgement. If the option cannot be set, they are only slow.
     let _ = stream.set_nodelay(true);
     let answer = |request| {
         let server = server.clone();
         async move { server.handle(request).await }
     };
-    // An error is a client that went away, or a fault of the script: both are as wanted.
+    // An error is a client that closed its connection, or a misbehaviour of the script. Both are intended.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
 }
 
 impl Server {
-    /// An error closes the connection without an answer.
+    /// An error closes the connection without a response.
     async fn handle(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
         let _in_flight = self.log.enter();
         let (parts, body) = request.into_parts();
@@ -154,8 +156,8 @@ impl Server {
         if !self.script.latency.is_zero() {
             tokio::time::sleep(self.script.latency).await;
         }
-        let fault = self.script.faults.as_ref().and_then(|faults| faults.of(&seen, nth));
-        let response = match fault {
+        let misbehaviour = self.script.faults.as_ref().and_then(|faults| faults.of(&seen, nth));
+        let response = match misbehaviour {
             None => answer::whole(self.answer(&seen, &form)?),
             Some(Misbehaviour::Delay(delay)) => {
                 tokio::time::sleep(delay).await;
@@ -171,7 +173,7 @@ impl Server {
         Ok(response)
     }
 
-    /// The right answer.
+    /// The regular response.
     fn answer(&self, seen: &SeenRequest, form: &[u8]) -> io::Result<Response<Bytes>> {
         let answer = match (seen.endpoint, &self.script.access) {
             (FakeEndpoint::Token, FakeAccess::Token(script) | FakeAccess::BasicCatalog(script)) => {
@@ -180,9 +182,9 @@ impl Server {
             (FakeEndpoint::Ping, _) => self.ping(seen),
             (FakeEndpoint::Catalog, _) => self.refuse_catalog(seen).unwrap_or_else(|| self.catalog(seen)),
             (FakeEndpoint::Tags | FakeEndpoint::Manifest | FakeEndpoint::Blob, _) => {
-                let path = seen.path().strip_prefix(self.script.prefix.as_str()).and_then(Asked::read);
-                let answer = |asked: Asked<'_>| {
-                    self.refuse_repository(seen, asked.repository).unwrap_or_else(|| self.repository(seen, &asked))
+                let path = seen.path().strip_prefix(self.script.prefix.as_str()).and_then(RepositoryRequest::parse);
+                let answer = |request: RepositoryRequest<'_>| {
+                    self.refuse_repository(seen, request.repository).unwrap_or_else(|| self.repository(seen, &request))
                 };
                 path.map_or_else(no_such_page, answer)
             }
@@ -191,7 +193,7 @@ impl Server {
         if self.script.gzip { answer::gzip(seen, answer) } else { Ok(answer) }
     }
 
-    /// The URL of the server, prefix included.
+    /// The URL of the server, with the prefix.
     pub(super) fn base(&self) -> String {
         format!("http://{}{}", self.address, self.script.prefix)
     }

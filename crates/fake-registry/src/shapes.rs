@@ -1,4 +1,4 @@
-//! Scripts in the shape of real servers, as far as listing goes. The facts were measured on the servers themselves.
+//! Scripts that imitate how real servers list repositories. Each behaviour was measured on the real server.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use super::{
     ScopeRule, Script, Stated, TagPaging, TokenFields, TokenMethod, TokenScript,
 };
 
-/// The user of the shapes below: the form of a Quay robot, whose `+` must survive every encoding.
+/// The user name in the scripts below. Like the name of a Quay robot account it has a `+`, which every encoding must preserve.
 pub const USERNAME: &str = "acme+inventory";
-/// The password of the shapes below, awkward on purpose, so that every test covers its encoding.
+/// The password in the scripts below. It has special characters, so that every test covers their encoding.
 pub const PASSWORD: &str = "p:a/ss%2B+wörd";
 
 impl Script {
-    /// docker-registry 2.8.2 behind a token server: path order, pages refused over 1000, a scope for the catalog.
+    /// docker-registry 2.8.2 with a token server: path order, no pages of more than 1000 names, a scope for the catalog.
     pub fn distribution_like(repositories: impl Into<RepositoryNames>) -> Self {
         Self {
             order: CatalogOrder::Path,
@@ -28,8 +28,8 @@ impl Script {
         }
     }
 
-    /// Quay: creation order, opaque cursors, 100 a page whatever is asked, an empty catalog instead of a challenge,
-    /// a bare `token` from GET alone, 400 to the catalog scope.
+    /// Quay: order of creation, opaque cursors, at most 100 names per page, an empty catalog instead of a challenge. Its token
+    /// endpoint answers only GET with only the field `token`, and answers 400 to the scope of the catalog.
     pub fn quay_like(repositories: impl Into<RepositoryNames>) -> Self {
         Self {
             order: CatalogOrder::Given,
@@ -67,7 +67,7 @@ impl Script {
         }
     }
 
-    /// Pulp: absolute links, an empty page after an exactly full one, a scope for the catalog, tokens of 300 s.
+    /// Pulp: absolute links, an empty page after a full last page, a scope for the catalog, tokens that are valid for 300 s.
     pub fn pulp_like(repositories: impl Into<RepositoryNames>) -> Self {
         Self {
             link: LinkStyle::Absolute,
@@ -78,7 +78,7 @@ impl Script {
         .with_token(|token| token.method = TokenMethod::GetOnly)
     }
 
-    /// Any registry that wants Basic credentials, as docker-registry with an htpasswd file.
+    /// A registry that requires Basic credentials, such as docker-registry with an htpasswd file.
     pub fn basic(repositories: impl Into<RepositoryNames>) -> Self {
         let access = FakeAccess::Basic { username: USERNAME.to_owned(), password: PASSWORD.to_owned() };
         Self { access, ..Self::open(repositories) }

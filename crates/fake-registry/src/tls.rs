@@ -1,5 +1,5 @@
-//! A registry over TLS, and keys and certificates for it, which are made for each process: a key in a repository would be
-//! known to everybody. For tests alone; it answers every request with one page.
+//! A registry over TLS for tests, which answers every request with the same page. Its keys and certificates are generated in
+//! each process, because a key in a source repository is not secret.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
@@ -25,24 +25,24 @@ pub struct KeyPair {
     pub key: String,
 }
 
-/// The server's own: one for the whole process.
+/// The key pair of the server. It is generated once per process.
 pub fn own() -> &'static KeyPair {
     static OWN: OnceLock<KeyPair> = OnceLock::new();
     OWN.get_or_init(|| KeyPair::new(NAME))
 }
 
 impl KeyPair {
-    /// A new one of this name, made with the `openssl` command.
+    /// Generates a key pair for this name with the `openssl` command.
     ///
     /// # Panics
-    /// Without that command.
+    /// If the command fails or does not exist.
     pub fn new(name: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("key.pem");
         let output = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
             .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=IP:127.0.0.1"])
-            // As a certificate authority, rustls would refuse it as a server's own certificate.
+            // rustls refuses the certificate of a certificate authority as the certificate of a server.
             .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
             .arg(&file)
             .stdin(Stdio::null())
@@ -53,7 +53,7 @@ impl KeyPair {
         Self { certificate, key: std::fs::read_to_string(&file).expect("openssl wrote the key") }
     }
 
-    /// The same, as if made in 2020 for two days. No signature fits it any more, but that is looked at later.
+    /// The same certificate with a validity of two days in 2020. Its signature is wrong, but clients verify that after the validity.
     pub fn expired(&self) -> Self {
         let mut der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM").to_vec();
         // The years of both times: tag and length of a UTCTime, two digits.
@@ -70,23 +70,23 @@ impl KeyPair {
     }
 }
 
-/// Answers every client.
+/// Starts a server with the key pair of the process.
 pub fn serve() -> url::Url {
     serve_as(own())
 }
 
-/// The same, with this certificate.
+/// Starts a server with this key pair.
 pub fn serve_as(pair: &KeyPair) -> url::Url {
     serve_with(pair, None)
 }
 
-/// The same, for clients alone that show this certificate.
+/// Starts a server that requires this client certificate.
 pub fn serve_those(known: Option<&KeyPair>) -> url::Url {
     serve_with(own(), known)
 }
 
-/// Answers every request over TLS with one page, on threads that end with the test's process; where a pair is given, only
-/// to those who show its certificate.
+/// Starts a server that answers every request with the same page. Its threads end with the process. If `known` is given, clients
+/// must present its certificate.
 fn serve_with(own: &KeyPair, known: Option<&KeyPair>) -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
@@ -115,7 +115,7 @@ fn serve_with(own: &KeyPair, known: Option<&KeyPair>) -> url::Url {
                 let page = r#"{"repositories":["a"]}"#;
                 let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
                 while tls.read(&mut [0; 4096]).is_ok_and(|read| read > 0) && tls.write_all(answer.as_bytes()).is_ok() {}
-                // Closed with something unread, the connection would be reset, and why it ended be lost.
+                // Closing a socket with unread data resets the connection, and the client would not receive the TLS alert.
                 let _ = stream.shutdown(Shutdown::Write);
                 while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
             });

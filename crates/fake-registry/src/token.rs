@@ -1,4 +1,4 @@
-//! The token endpoint: credentials and scopes in, a token out. What tokens are good for is `server`'s to say.
+//! The token endpoint: it verifies credentials, reads scopes and issues a token. `access` decides what a token allows.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,8 +14,8 @@ use super::script::{Grants, GroupRule, ScopeRule, Stated, TokenFields, TokenMeth
 use super::seen::{Authorization, SeenRequest};
 use crate::clock;
 
-/// What a token request asks for, from its query or its form.
-struct Asked {
+/// The parameters of a token request, from its query or its form.
+struct TokenRequest {
     service: Option<String>,
     scopes: Vec<String>,
     credentials: Option<(String, String)>,
@@ -33,14 +33,14 @@ pub(super) fn endpoint(script: &TokenScript, signer: &Signer, seen: &SeenRequest
     if !allowed {
         return answer::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "method not allowed");
     }
-    let asked = Asked::read(if get { seen.raw_query().as_bytes() } else { form }, seen);
-    let subject = match (&asked.credentials, &asked.refresh_token) {
+    let request = TokenRequest::parse(if get { seen.raw_query().as_bytes() } else { form }, seen);
+    let subject = match (&request.credentials, &request.refresh_token) {
         (Some((username, password)), _) if *username == script.username && *password == script.password => username,
         (None, Some(token)) if *token == script.password => &script.username,
         (None, None) if script.anonymous && seen.authorization == Authorization::None => "",
         _ => return answer::error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "invalid username or password"),
     };
-    let Some(mut access) = read_scopes(script.scopes, &asked.scopes) else {
+    let Some(mut access) = read_scopes(script.scopes, &request.scopes) else {
         return answer::error(StatusCode::BAD_REQUEST, "DENIED", "Unable to decode repository and actions");
     };
     if access.len() > 1 {
@@ -57,8 +57,8 @@ pub(super) fn endpoint(script: &TokenScript, signer: &Signer, seen: &SeenRequest
     if subject.is_empty() || script.grants == Grants::Nothing {
         access.clear();
     }
-    // Quay issues a token for any service with 200, and then refuses it: so the audience is what was asked for.
-    let audience = asked.service.as_deref().unwrap_or(&script.service);
+    // Quay issues a token for any service with 200, and the registry then refuses it. So the audience is the requested one.
+    let audience = request.service.as_deref().unwrap_or(&script.service);
     let token = signer.issue(subject, audience, access, script.lifetime);
     answer::json(StatusCode::OK, &fields(script, &token))
 }
@@ -88,32 +88,32 @@ fn whole_seconds(lifetime: Duration) -> u64 {
     lifetime.as_secs() + u64::from(lifetime.subsec_nanos() > 0)
 }
 
-impl Asked {
-    fn read(pairs: &[u8], seen: &SeenRequest) -> Self {
-        let mut asked =
+impl TokenRequest {
+    fn parse(pairs: &[u8], seen: &SeenRequest) -> Self {
+        let mut request =
             Self { service: None, scopes: Vec::new(), credentials: basic_credentials(seen), refresh_token: None };
         let (mut username, mut password) = (None, None);
         for (key, value) in url::form_urlencoded::parse(pairs) {
             match &*key {
-                "service" => asked.service = Some(value.into_owned()),
-                "scope" => asked.scopes.push(value.into_owned()),
+                "service" => request.service = Some(value.into_owned()),
+                "scope" => request.scopes.push(value.into_owned()),
                 "username" => username = Some(value),
                 "password" => password = Some(value),
-                "refresh_token" => asked.refresh_token = Some(value.into_owned()),
+                "refresh_token" => request.refresh_token = Some(value.into_owned()),
                 _ => {}
             }
         }
-        // Credentials in a query would end up in access logs; no server takes them there.
+        // Servers do not accept credentials in a query, because access logs would contain them.
         if let (Some(username), Some(password)) = (username, password)
             && seen.method == Method::POST
         {
-            asked.credentials = Some((username.into_owned(), password.into_owned()));
+            request.credentials = Some((username.into_owned(), password.into_owned()));
         }
-        asked
+        request
     }
 }
 
-/// The grants asked for, or none if the endpoint cannot read a scope.
+/// The requested grants; none if the endpoint cannot read a scope.
 fn read_scopes(rule: ScopeRule, scopes: &[String]) -> Option<Vec<Grant>> {
     match rule {
         ScopeRule::Any => {
@@ -130,7 +130,7 @@ fn quay_grant(scope: &str) -> Option<Grant> {
     (grant.kind == "repository" && plain && grant.actions.iter().all(action)).then_some(grant)
 }
 
-/// The challenge that leads to the token endpoint.
+/// The challenge that names the token endpoint.
 pub(super) fn challenge(script: &TokenScript, realm: &str, scope: Option<&str>, error: Option<&str>) -> String {
     let realm = script.realm.as_deref().map_or(Cow::Borrowed(realm), Cow::Borrowed);
     let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{}\"", script.service);

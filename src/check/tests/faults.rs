@@ -150,7 +150,7 @@ async fn a_repository_that_the_account_may_not_read() {
 }
 
 #[tokio::test]
-async fn an_empty_catalog_for_nobody() {
+async fn an_empty_catalog_for_an_anonymous_caller() {
     for auth in [Auth::None, Auth::Token(None)] {
         let rig = Rig::of(Script::quay_like(["a"])).await.with(|settings| settings.auth = auth);
         fires("no_identity", CheckStep::Page, Severity::Authentication, rig).await;
@@ -188,7 +188,7 @@ async fn a_token_that_dies_before_its_stated_end() {
     fires("token_lifetime", CheckStep::Login, Severity::Authentication, Rig::of(script).await).await;
 }
 
-/// A token that nobody signed, made so many seconds from now, for five minutes.
+/// A token with an invalid signature, issued so many seconds from now, valid for five minutes.
 fn token(ahead_s: i64) -> Misbehaviour {
     let made = clock::now().timestamp() + ahead_s;
     let claims = json!({"sub": USERNAME, "aud": "quay.example:8443", "iat": made, "nbf": made, "exp": made + 300});
@@ -327,7 +327,7 @@ async fn a_server_that_speaks_no_tls() {
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens_and_a_name_that_nobody_has() {
+async fn a_port_without_a_listener_and_an_unknown_host_name() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let rig = Rig::nowhere().with(|settings| settings.url = format!("http://{free}").parse().unwrap());
     let report = fires("unreachable", CheckStep::Tcp, Severity::Failed, rig).await;

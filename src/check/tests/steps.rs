@@ -1,4 +1,4 @@
-//! What the steps tell, whatever the outcome.
+//! The facts of the steps, for each outcome.
 
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ impl Sink for Shelf {
 }
 
 #[tokio::test]
-async fn each_sink_is_a_step_of_its_own_whatever_became_of_the_registry() {
+async fn each_sink_is_its_own_step_even_if_the_registry_fails() {
     let mut rig =
         Rig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
     let good: Arc<dyn Sink> = Arc::new(Shelf(None));

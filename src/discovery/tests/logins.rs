@@ -93,7 +93,8 @@ async fn harbors_robots_are_alive_though_they_are_no_users() {
 
 #[tokio::test]
 async fn giteas_narrow_tokens_are_alive_though_they_may_not_read_their_user() {
-    let narrow = Misbehaviour::status(403).body(r#"{"message":"token does not have at least one of required scope(s)"}"#);
+    let narrow =
+        Misbehaviour::status(403).body(r#"{"message":"token does not have at least one of required scope(s)"}"#);
     let rig = rig(vec![(PROOFS[3], narrow)]).await;
     let (settings, ..) = each(&rig)[3].clone();
     assert!(rig.shortfalls(&settings).await.is_empty());

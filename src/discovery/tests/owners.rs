@@ -139,7 +139,8 @@ async fn one_place_that_says_no_is_enough_where_none_says_yes() {
         assert_eq!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.len(), usize::from(missing));
     }
     // Where no place says no, the list is believed, which said 200.
-    let places = [("/api/v1/organization/acme", Misbehaviour::status(401)), ("/api/v1/users/acme", Misbehaviour::status(403))];
+    let places =
+        [("/api/v1/organization/acme", Misbehaviour::status(401)), ("/api/v1/users/acme", Misbehaviour::status(403))];
     let rig = DiscoveryRig::new([vec![list, other], places.to_vec()].concat()).await;
     assert!(rig.shortfalls(&rig.quay(&["acme", "b"])).await.is_empty());
 }

@@ -19,7 +19,11 @@ async fn quay_error(goes: Misbehaviour) -> RegistryError {
 #[tokio::test]
 async fn refusals_are_told_apart_and_say_what_the_login_needs() {
     for (goes, fault, remedy) in [
-        (Misbehaviour::status(401).body(r#"{"error":"hunter2/Ü+% is no token"}"#), Fault::CredentialsRejected, "repo:read"),
+        (
+            Misbehaviour::status(401).body(r#"{"error":"hunter2/Ü+% is no token"}"#),
+            Fault::CredentialsRejected,
+            "repo:read",
+        ),
         (Misbehaviour::status(403).body(r#"{"error_message":"Unauthorized"}"#), Fault::Denied, "repo:read"),
         (Misbehaviour::status(404), Fault::Unsupported, "api_url"),
         (body("<!DOCTYPE html><html>hunter2/Ü+%"), Fault::Protocol, "api_url"),
@@ -28,7 +32,11 @@ async fn refusals_are_told_apart_and_say_what_the_login_needs() {
         (body("{}"), Fault::Protocol, "api_url"),
         (body("[]"), Fault::Protocol, "api_url"),
         (body(r#"{"repositories":["#), Fault::Protocol, "api_url"),
-        (Misbehaviour::status(302).header("location", "https://login.example/hunter2/Ü+%"), Fault::Untrusted, "api_url"),
+        (
+            Misbehaviour::status(302).header("location", "https://login.example/hunter2/Ü+%"),
+            Fault::Untrusted,
+            "api_url",
+        ),
         (
             body(r#"{"repositories":[]}"#).header("link", "<https://evil.example/>; rel=\"next\""),
             Fault::Untrusted,
@@ -45,7 +53,8 @@ async fn refusals_are_told_apart_and_say_what_the_login_needs() {
 
 #[tokio::test]
 async fn without_a_login_a_401_is_no_refused_password() {
-    let rig = DiscoveryRig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", Misbehaviour::status(401))]).await;
+    let rig =
+        DiscoveryRig::new(vec![("/v2/namespaces/acme/repositories?page_size=100", Misbehaviour::status(401))]).await;
     let settings = DiscoverySettings::DockerHub { api: ApiSettings::default(), namespaces: owned(&["acme"]) };
     let error = rig.error(&settings).await;
     assert_eq!(error.fault(), Fault::Denied);

@@ -133,7 +133,10 @@ async fn docker_hub_is_listed_by_namespace_with_a_token_by_exchange() {
                   "results":[{"name":"app","namespace":"acme","repository_type":"image","is_private":true}]}"#,
             ),
         ),
-        ("/v2/namespaces/acme/repositories?page=2&page_size=100", Misbehaviour::status(401).body(r#"{"message":"expired"}"#)),
+        (
+            "/v2/namespaces/acme/repositories?page=2&page_size=100",
+            Misbehaviour::status(401).body(r#"{"message":"expired"}"#),
+        ),
         (
             "/v2/namespaces/acme/repositories?page=2&page_size=100",
             body(r#"{"count":2,"next":null,"results":[{"name":"web","namespace":"acme"}]}"#),
