@@ -1,13 +1,13 @@
 //! A catalog listed by stocktake and by its peers, and what stocktake takes of memory for it.
 
-use crate::Failure;
+use crate::BenchError;
 use crate::contenders::Task;
 use crate::rounds::{MILLION, scenario};
 use crate::server::Content;
 
 /// At no distance against all; at 20 ms, where a round takes the better part of a minute, against the floor.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
+pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!("\ncatalog of {MILLION} repositories, split: off, {rounds} rounds in turn (3 at 20 ms), medians");
     println!("stocktake also writes sorted Parquet and fsyncs it; the others only list");
     println!("goals: 0 ms <= 1.8 x oci-client (aim 1.1), 20 ms <= 1.05 x floor (aim 1.02)\n");

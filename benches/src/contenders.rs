@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::measure::{self, Measured};
-use crate::{Failure, floor, parquet, peers, split};
+use crate::{BenchError, floor, parquet, peers, split};
 
 /// Names, or tags, to a page.
 pub(crate) const PAGE: usize = 1000;
@@ -24,7 +24,7 @@ pub(crate) const PAGE: usize = 1000;
 /// What a contender is to do.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
-    pub(crate) depth: Depth,
+    pub(crate) depth: ReadDepth,
     /// Most connections, and requests in flight.
     pub(crate) connections: usize,
     /// The rows that there are to be found.
@@ -36,11 +36,11 @@ pub(crate) struct Task {
 impl Task {
     /// A catalog of so many names.
     pub(crate) fn catalog(names: u64) -> Self {
-        Self { depth: Depth::Repositories, connections: 16, rows: names, login: false }
+        Self { depth: ReadDepth::Repositories, connections: 16, rows: names, login: false }
     }
 
     /// What so many repositories with so many rows hold, for everybody to read.
-    pub(crate) fn contents(depth: Depth, connections: usize, rows: u64) -> Self {
+    pub(crate) fn contents(depth: ReadDepth, connections: usize, rows: u64) -> Self {
         Self { depth, connections, rows, login: false }
     }
 }
@@ -48,14 +48,14 @@ impl Task {
 /// How deep it reads, and so which rows count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Depth {
+pub(crate) enum ReadDepth {
     Repositories,
     Tags,
     Manifests,
 }
 
 /// A contender's arguments: who it is, where the server is, what to do, and a directory for what is to be kept.
-pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str>) -> Result<(), Failure> {
+pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str>) -> Result<(), BenchError> {
     let url = Url::parse(url)?;
     let task: Task = serde_json::from_str(task)?;
     // In the target's own file system, so that fsync means what it means.
@@ -83,18 +83,18 @@ pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str
 
 /// The protocol between this process and its parent.
 #[allow(clippy::print_stdout)]
-fn tell(measured: &Measured) -> Result<(), Failure> {
+fn tell(measured: &Measured) -> Result<(), BenchError> {
     println!("{}", serde_json::to_string(measured)?);
     Ok(())
 }
 
 /// Host and port.
-pub(crate) fn authority(url: &Url) -> Result<String, Failure> {
+pub(crate) fn authority(url: &Url) -> Result<String, BenchError> {
     Ok(format!("{}:{}", url.host_str().ok_or("no host")?, url.port().ok_or("no port")?))
 }
 
 /// The whole job: walk, spool, seal, and sorted Parquet, published and fsynced.
-async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) -> Result<u64, Failure> {
+async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) -> Result<u64, BenchError> {
     let file = directory.join("stocktake.yaml");
     let (state, parquet) = (directory.join("state"), directory.join("parquet"));
     let depth = serde_json::to_value(task.depth)?;
@@ -116,9 +116,9 @@ async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) 
             let record = &judged.record;
             *requests = record.requests;
             Ok(match task.depth {
-                Depth::Repositories => record.rows_repositories,
-                Depth::Tags => record.rows_tags,
-                Depth::Manifests => record.rows_manifests,
+                ReadDepth::Repositories => record.rows_repositories,
+                ReadDepth::Tags => record.rows_tags,
+                ReadDepth::Manifests => record.rows_manifests,
             })
         }
         _ => Err(format!("{report:?}").into()),
@@ -126,7 +126,7 @@ async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) 
 }
 
 /// The fake's login, as YAML, its password in a file of this directory.
-fn login(directory: &Path) -> Result<String, Failure> {
+fn login(directory: &Path) -> Result<String, BenchError> {
     let file = directory.join("password");
     File::options().write(true).create(true).truncate(true).mode(0o600).open(&file)?.write_all(PASSWORD.as_bytes())?;
     Ok(format!("username: '{USERNAME}', password_file: '{}', ", file.display()))

@@ -14,8 +14,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::Failure;
-use crate::rounds::Server;
+use crate::BenchError;
+use crate::rounds::ServerProcess;
 use crate::server::Content;
 
 const REGISTRIES: usize = 500;
@@ -24,7 +24,7 @@ const EVERY: i64 = 20;
 const LASTS: Duration = Duration::from_mins(2);
 
 /// The daemon's process.
-pub(crate) async fn process(file: &str) -> Result<(), Failure> {
+pub(crate) async fn process(file: &str) -> Result<(), BenchError> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     daemon(DaemonOptions { file: Some(file.into()), metrics: Metrics::new() }).await?;
     Ok(())
@@ -32,14 +32,14 @@ pub(crate) async fn process(file: &str) -> Result<(), Failure> {
 
 /// The whole load; prints what came of it.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn load() -> Result<(), Failure> {
+pub(crate) async fn load() -> Result<(), BenchError> {
     // The client asks for nothing over TLS, and yet wants to know with what.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let scratch = tempfile::tempdir_in(".")?;
     println!("\n{REGISTRIES} registries on one daemon, a slot every {EVERY} s each, {} s", LASTS.as_secs());
     let mut series = Vec::new();
     for repositories in [10, 1000] {
-        let server = Server::start(Content::of(repositories)).await?;
+        let server = ServerProcess::start(Content::of(repositories)).await?;
         let directory = scratch.path().join(repositories.to_string());
         fs::create_dir(&directory)?;
         series.push(run(&server.url, &directory, repositories).await?);
@@ -53,7 +53,7 @@ pub(crate) async fn load() -> Result<(), Failure> {
 
 /// One run of the load; gives how many series there are for each registry.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, Failure> {
+async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, BenchError> {
     let file = directory.join("stocktake.yaml");
     fs::write(&file, configuration(url, directory)?)?;
     // On all cores: its peer is the goal, not another program on one of them.
@@ -93,7 +93,7 @@ async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, Fa
     Ok(series)
 }
 
-fn configuration(url: &str, directory: &Path) -> Result<String, Failure> {
+fn configuration(url: &str, directory: &Path) -> Result<String, BenchError> {
     let (state, inventory) = (directory.join("state"), directory.join("inventory"));
     let mut yaml = format!(
         "listen: 127.0.0.1:0\nconcurrency: 16\nstate: '{}'\nsinks:\n  warehouse: {{type: parquet, url: '{}'}}\nregistries:\n",
@@ -107,7 +107,7 @@ fn configuration(url: &str, directory: &Path) -> Result<String, Failure> {
 }
 
 /// Waits until the daemon listens; what else it says is read and forgotten.
-async fn address(process: &mut Child) -> Result<String, Failure> {
+async fn address(process: &mut Child) -> Result<String, BenchError> {
     let mut lines = BufReader::new(process.stderr.take().ok_or("no output")?).lines();
     let address = loop {
         let line = lines.next_line().await?.ok_or("it does not listen")?;
@@ -128,7 +128,7 @@ struct Slots {
 }
 
 impl Slots {
-    fn of(directory: &Path) -> Result<Self, Failure> {
+    fn of(directory: &Path) -> Result<Self, BenchError> {
         let mut slots = Self { published: 0, missing: 0, twice: 0 };
         for registry in fs::read_dir(directory.join("inventory/v1/_runs"))? {
             let mut times = Vec::new();

@@ -10,43 +10,43 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::Failure;
-use crate::contenders::{Depth, PAGE, Task, authority};
+use crate::BenchError;
+use crate::contenders::{PAGE, ReadDepth, Task, authority};
 
 #[derive(Deserialize)]
-struct Catalog<'a> {
+struct CatalogBody<'a> {
     #[serde(borrow)]
     repositories: Vec<&'a str>,
 }
 
 #[derive(Deserialize)]
-struct Tags<'a> {
+struct TagsBody<'a> {
     #[serde(borrow)]
     tags: Vec<&'a str>,
 }
 
 #[derive(Deserialize)]
-struct Manifest<'a> {
+struct ManifestBody<'a> {
     #[serde(borrow)]
-    config: Descriptor<'a>,
+    config: DescriptorBody<'a>,
 }
 
 #[derive(Deserialize)]
-struct Descriptor<'a> {
+struct DescriptorBody<'a> {
     digest: &'a str,
 }
 
 #[derive(Deserialize)]
-struct Config<'a> {
+struct ConfigBody<'a> {
     architecture: &'a str,
 }
 
-type Queue = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
+type NameQueue = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
 
 /// Names listed, tags listed, or manifests read, as the task's depth says.
-pub(crate) async fn floor(url: &Url, task: Task) -> Result<u64, Failure> {
+pub(crate) async fn floor(url: &Url, task: Task) -> Result<u64, BenchError> {
     let address = authority(url)?;
-    if task.depth == Depth::Repositories {
+    if task.depth == ReadDepth::Repositories {
         return Connection::open(&address).await?.list(|_| Ok(())).await;
     }
     let (names, queue) = mpsc::unbounded_channel();
@@ -77,7 +77,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(address: &str) -> Result<Self, Failure> {
+    async fn open(address: &str) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let stream = BufReader::with_capacity(64 * 1024, stream);
@@ -85,7 +85,7 @@ impl Connection {
     }
 
     /// Fetches a body; gives the target of its link.
-    async fn get(&mut self, target: &str) -> Result<Option<String>, Failure> {
+    async fn get(&mut self, target: &str) -> Result<Option<String>, BenchError> {
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: {}\r\nAccept: application/json, application/vnd.oci.image.manifest.v1+json\r\n\r\n",
             self.address
@@ -118,11 +118,11 @@ impl Connection {
     }
 
     /// The whole catalog.
-    async fn list(&mut self, mut each: impl FnMut(&str) -> Result<(), Failure>) -> Result<u64, Failure> {
+    async fn list(&mut self, mut each: impl FnMut(&str) -> Result<(), BenchError>) -> Result<u64, BenchError> {
         let (mut count, mut target) = (0, Some(format!("/v2/_catalog?n={PAGE}")));
         while let Some(page) = target {
             target = self.get(&page).await?;
-            let catalog: Catalog<'_> = serde_json::from_slice(&self.body)?;
+            let catalog: CatalogBody<'_> = serde_json::from_slice(&self.body)?;
             count += catalog.repositories.len() as u64;
             catalog.repositories.into_iter().try_for_each(&mut each)?;
         }
@@ -130,21 +130,21 @@ impl Connection {
     }
 
     /// Repositories of the queue, until it has ended.
-    async fn read(&mut self, queue: &Queue, depth: Depth) -> Result<u64, Failure> {
+    async fn read(&mut self, queue: &NameQueue, depth: ReadDepth) -> Result<u64, BenchError> {
         let mut rows = 0;
         loop {
             let next = queue.lock().await.recv().await;
             let Some(name) = next else { return Ok(rows) };
             self.get(&format!("/v2/{name}/tags/list?n={PAGE}")).await?;
-            let tags = serde_json::from_slice::<Tags<'_>>(&self.body)?.tags;
+            let tags = serde_json::from_slice::<TagsBody<'_>>(&self.body)?.tags;
             rows += tags.len() as u64;
-            if depth == Depth::Manifests {
+            if depth == ReadDepth::Manifests {
                 for tag in tags.into_iter().map(str::to_owned).collect::<Vec<_>>() {
                     self.get(&format!("/v2/{name}/manifests/{tag}")).await?;
-                    let digest = serde_json::from_slice::<Manifest<'_>>(&self.body)?.config.digest;
+                    let digest = serde_json::from_slice::<ManifestBody<'_>>(&self.body)?.config.digest;
                     let target = format!("/v2/{name}/blobs/{digest}");
                     self.get(&target).await?;
-                    if serde_json::from_slice::<Config<'_>>(&self.body)?.architecture.is_empty() {
+                    if serde_json::from_slice::<ConfigBody<'_>>(&self.body)?.architecture.is_empty() {
                         return Err(format!("{target} has no architecture").into());
                     }
                 }

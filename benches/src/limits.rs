@@ -1,14 +1,14 @@
 //! What must not grow: resident memory with the registry, and requests beyond those that the work needs.
 
-use crate::Failure;
-use crate::contenders::{Depth, Task};
-use crate::rounds::{MILLION, Server, contend, scenario};
+use crate::BenchError;
+use crate::contenders::{ReadDepth, Task};
+use crate::rounds::{MILLION, ServerProcess, contend, scenario};
 use crate::server::{Content, Kind, Seen};
 use crate::tags::REPOSITORIES;
 
 /// The largest resident size of a whole run.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn memory(rounds: usize) -> Result<(), Failure> {
+pub(crate) async fn memory(rounds: usize) -> Result<(), BenchError> {
     println!("\nresident size of stocktake, MiB, {rounds} rounds, medians");
     println!("goals: catalogs within 8 MiB of each other and <= 64 (aim 48); tags <= 96 (aim 64)\n");
     for repositories in [10_000, 100_000, MILLION] {
@@ -18,7 +18,7 @@ pub(crate) async fn memory(rounds: usize) -> Result<(), Failure> {
     }
     for connections in [16, 256] {
         let content = Content { tags: 10, server: Kind::Canned, ..Content::of(REPOSITORIES) };
-        let task = Task::contents(Depth::Tags, connections, 10 * REPOSITORIES);
+        let task = Task::contents(ReadDepth::Tags, connections, 10 * REPOSITORIES);
         let measured = scenario(content, task, &["stocktake"], rounds).await?;
         let mib = measured.median(0, |one| one.mib);
         println!("{:>7} tags of {REPOSITORIES} repositories on {connections:>3} connections {mib:>8.1}", task.rows);
@@ -28,27 +28,27 @@ pub(crate) async fn memory(rounds: usize) -> Result<(), Failure> {
 
 /// Requests as they should be, and as the server saw them.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn wire() -> Result<(), Failure> {
+pub(crate) async fn wire() -> Result<(), BenchError> {
     println!("\nrequests on the wire, a thousand names a page; other: anything that should not be there");
     println!(
         "{:<34} {:>5} {:>6} {:>7} {:>6} {:>9} {:>7} {:>5} {:>11} {:>9}",
         "", "ping", "token", "catalog", "tags", "manifest", "config", "other", "connections", "in flight"
     );
-    let large = (MILLION, Depth::Repositories, 16, Kind::Open);
+    let large = (MILLION, ReadDepth::Repositories, 16, Kind::Open);
     let of = |depth, server| (REPOSITORIES, depth, 64, server);
     for (repositories, depth, connections, server) in [
         large,
-        of(Depth::Tags, Kind::Open),
-        of(Depth::Tags, Kind::Tokens),
-        of(Depth::Manifests, Kind::Open),
-        of(Depth::Manifests, Kind::Tokens),
+        of(ReadDepth::Tags, Kind::Open),
+        of(ReadDepth::Tags, Kind::Tokens),
+        of(ReadDepth::Manifests, Kind::Open),
+        of(ReadDepth::Manifests, Kind::Tokens),
     ] {
         // Some distance, so that requests are in flight at once.
         let content = Content { tags: 1, server, latency_ms: 2, ..Content::of(repositories) };
-        let deep = |least: Depth| if depth as u8 >= least as u8 { repositories } else { 0 };
+        let deep = |least: ReadDepth| if depth as u8 >= least as u8 { repositories } else { 0 };
         // One token for the catalog, and one for each twenty repositories of a page.
-        let tokens = if server == Kind::Tokens { 1 + deep(Depth::Tags).div_ceil(20) } else { 0 };
-        let manifests = deep(Depth::Manifests);
+        let tokens = if server == Kind::Tokens { 1 + deep(ReadDepth::Tags).div_ceil(20) } else { 0 };
+        let manifests = deep(ReadDepth::Manifests);
         let expected = Seen {
             pings: 1,
             tokens,
@@ -56,14 +56,14 @@ pub(crate) async fn wire() -> Result<(), Failure> {
             catalog: repositories.div_ceil(1000)
                 + u64::from(repositories.is_multiple_of(1000))
                 + u64::from(server == Kind::Tokens),
-            tags: deep(Depth::Tags),
+            tags: deep(ReadDepth::Tags),
             manifests,
             blobs: manifests,
             connections,
             most_in_flight: connections,
             ..Seen::default()
         };
-        let mut process = Server::start(content).await?;
+        let mut process = ServerProcess::start(content).await?;
         let task = Task { login: server == Kind::Tokens, ..Task::contents(depth, connections, repositories) };
         contend("stocktake", &process.url, task, None).await?;
         let seen = process.seen().await?;

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn perform(arguments: &[String]) -> Result<(), Failure> {
+async fn perform(arguments: &[String]) -> Result<(), BenchError> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["serve", content] => server::serve(content).await,
@@ -52,7 +52,7 @@ async fn perform(arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// The parts that were asked for; each prints its own tables.
-async fn measure(words: &[&str]) -> Result<(), Failure> {
+async fn measure(words: &[&str]) -> Result<(), BenchError> {
     let (rounds, parts) = match words.split_last() {
         Some((last, parts)) if !PARTS.contains(last) => (Some(last.parse::<usize>().map_err(|_| USAGE)?), parts),
         _ => (None, words),
@@ -87,4 +87,4 @@ fn fail(message: &str) -> ExitCode {
 }
 
 /// Whatever went wrong; a benchmark has nobody who would act on the difference.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type BenchError = Box<dyn std::error::Error + Send + Sync>;

@@ -13,7 +13,7 @@ use stocktake::state::{History, Inventory};
 use stocktake::status::{Activity, ConfigurationStatus, RegistryStatus, Status, TokenStatus};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::Failure;
+use crate::BenchError;
 use crate::measure::peak_mib;
 
 const REGISTRIES: usize = 500;
@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// Expositions one after the other on a blocking thread, as the daemon makes them, each with the status that it is made
 /// from. A thread counts meanwhile, and a task of the runtime ticks.
 #[allow(clippy::print_stdout, clippy::cast_precision_loss)] // this is a program for a terminal
-pub(crate) async fn rows() -> Result<(), Failure> {
+pub(crate) async fn rows() -> Result<(), BenchError> {
     let before = peak_mib();
     let metrics = Metrics::new();
     let sinks = ["lake", "copy", "archive"].map(str::to_owned);
@@ -44,7 +44,7 @@ pub(crate) async fn rows() -> Result<(), Failure> {
     for _ in 0..TIMES {
         let (metrics, sinks) = (metrics.clone(), sinks.clone());
         let begun = Instant::now();
-        let exposed = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
+        let exposed = tokio::task::spawn_blocking(move || -> Result<_, BenchError> {
             let begun = thread_cpu();
             let text = metrics.expose(&status(&sinks)?);
             Ok((thread_cpu().saturating_sub(begun), text))
@@ -103,9 +103,9 @@ fn count(meters: &[Arc<dyn Observer>], stop: &AtomicBool) {
     }
 }
 
-fn status(sinks: &[String]) -> Result<Status, Failure> {
+fn status(sinks: &[String]) -> Result<Status, BenchError> {
     let now = DateTime::from_timestamp_millis(1_795_399_200_123).ok_or("no time")?;
-    let registry = |number: usize| -> Result<RegistryStatus, Failure> {
+    let registry = |number: usize| -> Result<RegistryStatus, BenchError> {
         let inventory = Inventory { repositories: 12_345, tags: 123_456, manifests: 98_765 };
         let history = History { last_success_at: Some(now), inventory: Some(inventory), ..History::default() };
         Ok(RegistryStatus {

@@ -15,8 +15,8 @@ use stocktake_sink::{BatchIter, Rows, RunRecord, Sink, Snapshot, SnapshotId, Tab
 use stocktake_sink_objects::Target;
 use stocktake_sink_parquet::ParquetSink;
 
-use crate::Failure;
-use crate::contenders::{Depth, Task};
+use crate::BenchError;
+use crate::contenders::{ReadDepth, Task};
 use crate::rounds::contend;
 
 const ROWS: u64 = 10_000_000;
@@ -25,10 +25,10 @@ const TAGS: u64 = 10;
 
 /// The table.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
+pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!("\n{ROWS} rows of tags with digests into Parquet, {rounds} rounds, medians");
     println!("goals: <= 1.02 x the size of plain zstd level 1, <= 64 MiB resident, aim 0.4 us of CPU a row\n");
-    let task = |rows| Task::contents(Depth::Tags, 1, rows);
+    let task = |rows| Task::contents(ReadDepth::Tags, 1, rows);
     let (mut writing, mut making, mut resident) = (Vec::new(), Vec::new(), Vec::new());
     let mut size = 0;
     for _ in 0..rounds {
@@ -131,7 +131,7 @@ pub(crate) fn generate(rows: u64) -> u64 {
 }
 
 /// Publishes the rows below the directory.
-pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, Failure> {
+pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError> {
     let slot: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).ok_or("no time")?;
     let record = RunRecord {
         id: SnapshotId::new("bench".parse()?, slot),
@@ -158,7 +158,7 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, Failure> {
 }
 
 /// The size of the same rows without any setting but the level.
-fn plain_size() -> Result<u64, Failure> {
+fn plain_size() -> Result<u64, BenchError> {
     let file = tempfile::tempfile_in(".")?;
     let level = Compression::ZSTD(ZstdLevel::try_new(1)?);
     let properties = WriterProperties::builder().set_compression(level).build();

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use tokio::process::Command;
 use url::Url;
 
-use crate::Failure;
-use crate::contenders::{Depth, PAGE, Task, authority};
+use crate::BenchError;
+use crate::contenders::{PAGE, ReadDepth, Task, authority};
 use crate::server::{self, Content};
 
 /// The `oci-client` crate; it gives no Link, so its user asks for what follows the last name. Writes nothing. Reads tags
 /// when the whole catalog is there.
-pub(crate) async fn oci_client(url: &Url, task: Task) -> Result<u64, Failure> {
+pub(crate) async fn oci_client(url: &Url, task: Task) -> Result<u64, BenchError> {
     // The crate leaves the choice to its user; ours has the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
@@ -34,30 +34,30 @@ pub(crate) async fn oci_client(url: &Url, task: Task) -> Result<u64, Failure> {
         }
     }
     match task.depth {
-        Depth::Repositories => Ok(all.len() as u64),
-        Depth::Tags => {
+        ReadDepth::Repositories => Ok(all.len() as u64),
+        ReadDepth::Tags => {
             let (client, registry) = (&client, &registry);
             let tags = all.iter().map(|name| async move {
                 let image: Reference = format!("{registry}/{name}:latest").parse()?;
                 let listed = client.list_tags(&image, &RegistryAuth::Anonymous, Some(PAGE), None).await?;
-                Ok::<_, Failure>(listed.tags.len() as u64)
+                Ok::<_, BenchError>(listed.tags.len() as u64)
             });
             stream::iter(tags)
                 .buffer_unordered(task.connections)
                 .try_fold(0, |sum, tags| async move { Ok(sum + tags) })
                 .await
         }
-        Depth::Manifests => Err("oci-client is no contender here".into()),
+        ReadDepth::Manifests => Err("oci-client is no contender here".into()),
     }
 }
 
 #[derive(Deserialize)]
-struct Report {
-    summary: Summary,
+struct OhaReport {
+    summary: OhaSummary,
 }
 
 #[derive(Deserialize)]
-struct Summary {
+struct OhaSummary {
     #[serde(rename = "successRate")]
     success_rate: f64,
     total: f64,
@@ -72,18 +72,18 @@ pub(crate) fn oha() -> Option<PathBuf> {
 
 /// As many answers of tags as the task has rows, each of a repository drawn at random, and no catalog. Its own word for
 /// the seconds.
-pub(crate) async fn run_oha(url: &Url, task: Task) -> Result<f64, Failure> {
+pub(crate) async fn run_oha(url: &Url, task: Task) -> Result<f64, BenchError> {
     let oha = oha().ok_or("there is no oha")?;
     let names = server::names(Content::of(task.rows));
     let urls = names.iter().map(|name| Ok(url.join(&format!("/v2/{name}/tags/list?n={PAGE}"))?.to_string() + "\n"));
     let scratch = tempfile::tempdir()?;
     let file = scratch.path().join("urls");
-    std::fs::write(&file, urls.collect::<Result<String, Failure>>()?)?;
+    std::fs::write(&file, urls.collect::<Result<String, BenchError>>()?)?;
     let mut command = Command::new(oha);
     command.args(["--no-tui", "--output-format", "json", "--urls-from-file"]).arg(&file);
     command.args(["-n", &task.rows.to_string(), "-c", &task.connections.to_string()]);
     let done = command.stderr(Stdio::inherit()).output().await?;
-    let report: Report = serde_json::from_slice(&done.stdout)?;
+    let report: OhaReport = serde_json::from_slice(&done.stdout)?;
     if report.summary.success_rate < 1.0 {
         return Err(format!("oha got {} of its answers", report.summary.success_rate).into());
     }

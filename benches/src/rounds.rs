@@ -6,7 +6,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::Failure;
+use crate::BenchError;
 use crate::contenders::Task;
 use crate::measure::{Measured, median};
 use crate::server::{Content, Seen};
@@ -29,8 +29,13 @@ impl Rounds {
 }
 
 /// The contenders in turn, round by round, against one server; each has to see every row.
-pub(crate) async fn scenario(content: Content, task: Task, names: &[&str], rounds: usize) -> Result<Rounds, Failure> {
-    let server = Server::start(content).await?;
+pub(crate) async fn scenario(
+    content: Content,
+    task: Task,
+    names: &[&str],
+    rounds: usize,
+) -> Result<Rounds, BenchError> {
+    let server = ServerProcess::start(content).await?;
     let mut measured = Vec::new();
     for _ in 0..rounds {
         let mut round = Vec::new();
@@ -43,14 +48,14 @@ pub(crate) async fn scenario(content: Content, task: Task, names: &[&str], round
 }
 
 /// This program again, as another process on one core.
-fn ourselves(core: &str, arguments: &[&str]) -> Result<Command, Failure> {
+fn ourselves(core: &str, arguments: &[&str]) -> Result<Command, BenchError> {
     let mut command = Command::new("taskset");
     command.args(["-c", core]).arg(std::env::current_exe()?).args(arguments).kill_on_drop(true);
     Ok(command)
 }
 
 /// One contender's run; what it keeps for the next goes into `kept`.
-pub(crate) async fn contend(name: &str, url: &str, task: Task, kept: Option<&Path>) -> Result<Measured, Failure> {
+pub(crate) async fn contend(name: &str, url: &str, task: Task, kept: Option<&Path>) -> Result<Measured, BenchError> {
     let described = serde_json::to_string(&task)?;
     let mut command = ourselves("1", &["contend", name, url, &described])?;
     let done = command.args(kept).stderr(Stdio::inherit()).output().await?;
@@ -65,15 +70,15 @@ pub(crate) async fn contend(name: &str, url: &str, task: Task, kept: Option<&Pat
 }
 
 /// A server process; it ends when this is dropped.
-pub(crate) struct Server {
+pub(crate) struct ServerProcess {
     _process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     pub(crate) url: String,
 }
 
-impl Server {
-    pub(crate) async fn start(content: Content) -> Result<Self, Failure> {
+impl ServerProcess {
+    pub(crate) async fn start(content: Content) -> Result<Self, BenchError> {
         let arguments = ["serve", &serde_json::to_string(&content)?];
         let mut command = ourselves("0", &arguments)?;
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -85,7 +90,7 @@ impl Server {
     }
 
     /// What it has seen so far; the canned one does not tell.
-    pub(crate) async fn seen(&mut self) -> Result<Seen, Failure> {
+    pub(crate) async fn seen(&mut self) -> Result<Seen, BenchError> {
         self.input.write_all(b"\n").await?;
         let mut told = String::new();
         self.output.read_line(&mut told).await?;

@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::Failure;
+use crate::BenchError;
 use crate::contenders::PAGE;
 
 /// What a server holds, and how far away it is.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
     pub(crate) repositories: u64,
-    pub(crate) shape: Shape,
+    pub(crate) shape: NameSpread,
     /// In the order of docker-registry instead of byte order.
     pub(crate) path_order: bool,
     pub(crate) latency_ms: u64,
@@ -32,13 +32,13 @@ pub(crate) struct Content {
 impl Content {
     /// Evenly spread names in byte order, at no distance, and no tags.
     pub(crate) fn of(repositories: u64) -> Self {
-        Self { repositories, shape: Shape::Even, path_order: false, latency_ms: 0, tags: 0, server: Kind::Open }
+        Self { repositories, shape: NameSpread::Even, path_order: false, latency_ms: 0, tags: 0, server: Kind::Open }
     }
 }
 
 /// How names are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Shape {
+pub(crate) enum NameSpread {
     /// Teams of about the same size.
     Even,
     /// Nine in ten in one namespace.
@@ -59,8 +59,8 @@ pub(crate) enum Kind {
 pub(crate) fn names(content: Content) -> RepositoryNames {
     let count = usize::try_from(content.repositories).unwrap_or(usize::MAX);
     match content.shape {
-        Shape::Even => RepositoryNames::generated(count, 1),
-        Shape::Skewed => {
+        NameSpread::Even => RepositoryNames::generated(count, 1),
+        NameSpread::Skewed => {
             let scattered = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24;
             let name = |at: usize| match at % 10 {
                 0 => format!("{:010x}/app", scattered(at)),
@@ -97,7 +97,7 @@ impl Seen {
 
 /// Prints its URL, and what it has seen for each line of standard input; serves until that ends.
 #[allow(clippy::print_stdout)] // the protocol between this process and its parent
-pub(crate) async fn serve(content: &str) -> Result<(), Failure> {
+pub(crate) async fn serve(content: &str) -> Result<(), BenchError> {
     let content: Content = serde_json::from_str(content)?;
     if content.server == Kind::Canned {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -155,7 +155,7 @@ fn script(content: Content, heads: Arc<AtomicU64>) -> Script {
 /// The whole answer to each path and query.
 type Answers = HashMap<String, Vec<u8>>;
 
-async fn serve_canned(listener: TcpListener, content: Content) -> Result<(), Failure> {
+async fn serve_canned(listener: TcpListener, content: Content) -> Result<(), BenchError> {
     let answers = Arc::new(canned(content));
     let accepting = async {
         loop {
@@ -203,7 +203,7 @@ fn canned(content: Content) -> Answers {
 }
 
 /// Requests of one connection, none of which has a body.
-async fn answer_all(stream: TcpStream, answers: Arc<Answers>) -> Result<(), Failure> {
+async fn answer_all(stream: TcpStream, answers: Arc<Answers>) -> Result<(), BenchError> {
     let mut stream = BufReader::new(stream);
     let (mut line, mut target) = (String::new(), String::new());
     loop {

@@ -10,24 +10,24 @@ use stocktake::registry::RegistrySettings;
 use stocktake::registry::Split;
 use url::Url;
 
-use crate::Failure;
+use crate::BenchError;
 use crate::contenders::Task;
 use crate::measure::Measured;
 use crate::rounds::{MILLION, scenario};
-use crate::server::{Content, Shape};
+use crate::server::{Content, NameSpread};
 
 const LATENCY_MS: u64 = 20;
 
 /// The table.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
+pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!(
         "\ncatalog of {MILLION} at {LATENCY_MS} ms, in one and in ranges on 16 connections, {rounds} rounds, medians"
     );
     println!("goals: <= 0.20 of the time (aim 0.10), <= 1.25 times the requests, every name once\n");
     println!("names    order      in one  in ranges     ratio  requests     ratio");
     for (shape, path_order) in
-        [(Shape::Even, false), (Shape::Even, true), (Shape::Skewed, false), (Shape::Skewed, true)]
+        [(NameSpread::Even, false), (NameSpread::Even, true), (NameSpread::Skewed, false), (NameSpread::Skewed, true)]
     {
         let content = Content { shape, path_order, latency_ms: LATENCY_MS, ..Content::of(MILLION) };
         let measured = scenario(content, Task::catalog(MILLION), &["in-one", "in-ranges"], rounds).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
 }
 
 /// Lists all names, each of which has to come once.
-pub(crate) async fn list(url: &Url, split: Split, requests: &mut u64) -> Result<u64, Failure> {
+pub(crate) async fn list(url: &Url, split: Split, requests: &mut u64) -> Result<u64, BenchError> {
     // The server gives itself out for docker-registry, which is never split of its own accord.
     let kind = Some(RegistryKind::Zot);
     let settings = RegistrySettings { auth: Auth::None, kind, split, ..RegistrySettings::new("bench", url.clone()) };

@@ -1,9 +1,9 @@
 //! The tags and manifests of ten thousand repositories: the floor, peers and stocktake on many connections.
 
-use crate::Failure;
-use crate::contenders::{Depth, Task};
+use crate::BenchError;
+use crate::contenders::{ReadDepth, Task};
 use crate::peers;
-use crate::rounds::{Server, contend, scenario};
+use crate::rounds::{ServerProcess, contend, scenario};
 use crate::server::{Content, Kind};
 
 pub(crate) const REPOSITORIES: u64 = 10_000;
@@ -15,7 +15,7 @@ const ROWS: [(u64, usize, f64, f64, f64); 3] =
 
 /// Catalog and one page of tags of each repository.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
+pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!("\ncatalog and tags of {REPOSITORIES} repositories, one tag each, rounds in turn, medians");
     println!(
         "the floor reads tags while the catalog comes, oci-client after it, oha tags alone; stocktake also writes"
@@ -29,7 +29,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
         // The fake's own work would hide ours where nothing else takes time.
         let server = if latency_ms == 0 { Kind::Canned } else { Kind::Open };
         let content = Content { latency_ms, tags: 1, server, ..Content::of(REPOSITORIES) };
-        let task = Task::contents(Depth::Tags, connections, REPOSITORIES);
+        let task = Task::contents(ReadDepth::Tags, connections, REPOSITORIES);
         let mut names = vec!["floor", "stocktake"];
         names.extend(oha.is_some().then_some("oha"));
         names.extend((latency_ms == 20 && connections == 64).then_some("oci-client"));
@@ -60,12 +60,12 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), Failure> {
 
 /// Catalog, tags, manifest and configuration of each repository, and the same a night later.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-pub(crate) async fn manifests(rounds: usize) -> Result<(), Failure> {
+pub(crate) async fn manifests(rounds: usize) -> Result<(), BenchError> {
     println!("\nmanifests of {REPOSITORIES} repositories at 20 ms on 64 connections, {rounds} rounds in turn, medians");
     println!("catalog, tags, manifest and configuration of one image each; goal: <= 1.10 x floor (aim 1.05)\n");
     println!("contender    seconds   x floor  CPU us/request      MiB");
     let content = Content { latency_ms: 20, tags: 1, ..Content::of(REPOSITORIES) };
-    let task = Task::contents(Depth::Manifests, 64, REPOSITORIES);
+    let task = Task::contents(ReadDepth::Manifests, 64, REPOSITORIES);
     let names = ["floor", "stocktake"];
     let measured = scenario(content, task, &names, rounds).await?;
     #[allow(clippy::cast_precision_loss)] // for the eye
@@ -84,12 +84,12 @@ pub(crate) async fn manifests(rounds: usize) -> Result<(), Failure> {
 
 /// Two nights in a row; goal: at least 90% fewer requests for manifests in the second.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
-async fn nights() -> Result<(), Failure> {
+async fn nights() -> Result<(), BenchError> {
     println!("\nnight      seconds  all requests  GET manifests  HEAD  configurations  (nothing changed in between)");
     let content = Content { tags: 1, ..Content::of(REPOSITORIES) };
-    let task = Task::contents(Depth::Manifests, 64, REPOSITORIES);
+    let task = Task::contents(ReadDepth::Manifests, 64, REPOSITORIES);
     let kept = tempfile::tempdir_in(".")?;
-    let mut server = Server::start(content).await?;
+    let mut server = ServerProcess::start(content).await?;
     let mut counts = Vec::new();
     for night in ["first", "second"] {
         let before = server.seen().await?;

@@ -23,13 +23,13 @@ use crate::walk::WalkSettings;
 use fake_registry::{FakeRegistry, PASSWORD, Script, USERNAME};
 
 /// What a check needs, and what must live as long as it.
-struct Rig {
+struct CheckRig {
     server: Option<FakeRegistry>,
     plan: Plan,
     secret: NamedTempFile,
 }
 
-impl Rig {
+impl CheckRig {
     /// The login of the shapes at this server.
     async fn of(script: Script) -> Self {
         let server = FakeRegistry::start(script).await.expect("a port");

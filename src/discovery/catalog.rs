@@ -23,12 +23,12 @@ pub struct CatalogDiscovery(pub Client);
 impl Discovery for CatalogDiscovery {
     fn pages(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
         let (client, pages) = (&self.0, self.0.catalog(from));
-        let walk = CatalogWalk { client, pages, number: 0, by_number: None, is_over: false };
+        let walk = CatalogReading { client, pages, number: 0, by_number: None, is_over: false };
         try_unfold(walk, |mut walk| async { Ok(walk.step().await?.map(|page| (page, walk))) }).boxed()
     }
 }
 
-struct CatalogWalk<'a> {
+struct CatalogReading<'a> {
     client: &'a Client,
     pages: BoxStream<'a, Result<Page, RegistryError>>,
     number: u64,
@@ -43,7 +43,7 @@ struct ByNumber {
     met: SeenTexts,
 }
 
-impl CatalogWalk<'_> {
+impl CatalogReading<'_> {
     async fn step(&mut self) -> Result<Option<Page>, RegistryError> {
         if self.is_over {
             return Ok(None);

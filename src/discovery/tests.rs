@@ -96,11 +96,11 @@ impl DiscoveryRig {
         DiscoverySettings::Quay { api: self.bearer(), namespaces: owned(namespaces) }
     }
 
-    async fn walk(&self, settings: &DiscoverySettings) -> Walked {
+    async fn walk(&self, settings: &DiscoverySettings) -> DiscoveredPages {
         self.walk_from(settings, None).await
     }
 
-    async fn walk_from(&self, settings: &DiscoverySettings, from: Option<&Cursor>) -> Walked {
+    async fn walk_from(&self, settings: &DiscoverySettings, from: Option<&Cursor>) -> DiscoveredPages {
         let discovery = of(settings, &self.client);
         collected(discovery.pages(from)).await
     }
@@ -158,19 +158,19 @@ fn at_home(mut goes: Misbehaviour, host: &str) -> Misbehaviour {
 }
 
 /// What a stream of pages gave.
-struct Walked {
+struct DiscoveredPages {
     pages: Vec<Page>,
     error: Option<RegistryError>,
 }
 
-impl Walked {
+impl DiscoveredPages {
     fn names(&self) -> Vec<String> {
         self.pages.iter().flat_map(|page| page.names.iter()).map(str::to_owned).collect()
     }
 }
 
-async fn collected(mut stream: BoxStream<'_, Result<Page, RegistryError>>) -> Walked {
-    let mut walked = Walked { pages: Vec::new(), error: None };
+async fn collected(mut stream: BoxStream<'_, Result<Page, RegistryError>>) -> DiscoveredPages {
+    let mut walked = DiscoveredPages { pages: Vec::new(), error: None };
     while let Some(page) = stream.next().await {
         assert!(walked.error.is_none(), "nothing follows an error");
         match page {
@@ -181,7 +181,7 @@ async fn collected(mut stream: BoxStream<'_, Result<Page, RegistryError>>) -> Wa
     walked
 }
 
-fn shortfalls_of(walked: &Walked) -> Vec<(&'static str, String)> {
+fn shortfalls_of(walked: &DiscoveredPages) -> Vec<(&'static str, String)> {
     let shortfalls = walked.pages.iter().flat_map(|page| &page.shortfalls);
     shortfalls.map(|shortfall| (shortfall.code, shortfall.message.clone())).collect()
 }

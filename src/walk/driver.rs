@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::memory::MemoryBudget;
 use super::monitored::MonitoredNames;
-use super::reading::{RepositoryReader, RepositoryReading};
+use super::reading::{ContentsReader, RepositoryReading};
 use super::recorder::{WalkCounts, WalkRecorder};
 use super::recording::{RecordingResult, RecordingTask};
 use super::unfinished::{ListPosition, WalkCheckpoint};
@@ -62,7 +62,7 @@ struct Checkpoints {
 }
 
 struct Driver<'a> {
-    reader: RepositoryReader<'a>,
+    reader: ContentsReader<'a>,
     progress: &'a WalkProgress,
     monitored: MonitoredNames,
     /// `None` while a recording task has it.
@@ -85,7 +85,7 @@ impl<'a> Driver<'a> {
         settings: &'a WalkSettings,
         progress: &'a WalkProgress,
     ) -> Result<Self, Box<WalkOutcome>> {
-        let reader = RepositoryReader {
+        let reader = ContentsReader {
             contents: sources.contents,
             known: sources.known.clone(),
             depth: settings.depth,

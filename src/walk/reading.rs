@@ -20,7 +20,7 @@ use crate::snapshot::{KnownRepository, RepositoryState, SnapshotLookup};
 
 /// Reads repositories.
 #[derive(Clone, Debug)]
-pub(super) struct RepositoryReader<'a> {
+pub(super) struct ContentsReader<'a> {
     pub(super) contents: &'a dyn Contents,
     /// What the last snapshot holds.
     pub(super) known: Option<Arc<SnapshotLookup>>,
@@ -68,7 +68,7 @@ impl RepositoryReading {
     }
 }
 
-impl RepositoryReader<'_> {
+impl ContentsReader<'_> {
     /// Reads a repository; a monitored one with its tags at least.
     pub(super) async fn read(&self, place: RepositoryRef, monitored: bool) -> RepositoryReading {
         let depth = if monitored { self.depth.max(Depth::Tags) } else { self.depth };

@@ -5,7 +5,7 @@ use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 use super::answer::{self, basic_credentials};
-use super::jwt::{Claims, Grant};
+use super::jwt::{FakeClaims, GrantedScope};
 use super::script::{AnonymousCatalog, FakeAccess, GroupRule, TokenScript};
 use super::seen::{Authorization, SeenRequest};
 use super::server::Server;
@@ -81,12 +81,12 @@ impl Server {
     }
 
     /// The claims of the token of the request.
-    fn bearer(&self, script: &TokenScript, seen: &SeenRequest, scope: Option<&str>) -> Result<Claims, Refusal> {
+    fn bearer(&self, script: &TokenScript, seen: &SeenRequest, scope: Option<&str>) -> Result<FakeClaims, Refusal> {
         let token = seen.header("authorization").unwrap_or_default().strip_prefix("Bearer ");
         let token = token.ok_or(Refusal { error: None, message: "authentication required" })?;
         let claims = self.signer.check(token, &script.service);
         let claims = claims.map_err(|message| Refusal { error: Some("invalid_token"), message })?;
-        let wanted = scope.and_then(Grant::parse);
+        let wanted = scope.and_then(GrantedScope::parse);
         if wanted.is_some_and(|wanted| !claims.access.iter().any(|grant| grant.covers(&wanted))) {
             let message = "requested access to the resource is denied";
             return Err(Refusal { error: Some("insufficient_scope"), message });

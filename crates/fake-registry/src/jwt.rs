@@ -13,7 +13,7 @@ use crate::clock;
 /// The claims of a token. Times are in whole seconds, as RFC 7519 has them. The server itself checks `until_ms`, so that tests
 /// can use lifetimes of a few hundred milliseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Claims {
+pub(super) struct FakeClaims {
     iss: String,
     pub(super) sub: String,
     pub(super) aud: String,
@@ -21,20 +21,20 @@ pub(super) struct Claims {
     nbf: i64,
     iat: i64,
     jti: String,
-    pub(super) access: Vec<Grant>,
+    pub(super) access: Vec<GrantedScope>,
     until_ms: i64,
 }
 
 /// One granted scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Grant {
+pub(super) struct GrantedScope {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) name: String,
     pub(super) actions: Vec<String>,
 }
 
-impl Grant {
+impl GrantedScope {
     /// Parses `type:name:actions`. The name may contain colons.
     pub(super) fn parse(scope: &str) -> Option<Self> {
         let (kind, rest) = scope.split_once(':')?;
@@ -76,11 +76,11 @@ impl Signer {
     }
 
     /// Issues a token for `sub` that is valid for `lifetime` from now on. An empty `sub` means anonymous.
-    pub(super) fn issue(&self, sub: &str, aud: &str, access: Vec<Grant>, lifetime: Duration) -> String {
+    pub(super) fn issue(&self, sub: &str, aud: &str, access: Vec<GrantedScope>, lifetime: Duration) -> String {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let now = clock::now();
         let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX / 4);
-        let claims = Claims {
+        let claims = FakeClaims {
             iss: "fake".to_owned(),
             sub: sub.to_owned(),
             aud: aud.to_owned(),
@@ -99,13 +99,13 @@ impl Signer {
     }
 
     /// The claims of a valid token of this server for this audience. Otherwise the reason why the token is refused.
-    pub(super) fn check(&self, token: &str, audience: &str) -> Result<Claims, &'static str> {
+    pub(super) fn check(&self, token: &str, audience: &str) -> Result<FakeClaims, &'static str> {
         let (signed, signature) = token.rsplit_once('.').ok_or("Token is malformed")?;
         let (_, claims) = signed.split_once('.').ok_or("Token is malformed")?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "Token is malformed")?;
         hmac::verify(&self.key, signed.as_bytes(), &signature).map_err(|_| "Signature verification failed")?;
         let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| "Token is malformed")?;
-        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| "Token is malformed")?;
+        let claims: FakeClaims = serde_json::from_slice(&claims).map_err(|_| "Token is malformed")?;
         let now = clock::now();
         if now.timestamp_millis() >= claims.until_ms {
             return Err("Signature has expired");

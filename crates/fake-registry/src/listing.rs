@@ -8,7 +8,7 @@ use super::repositories::{CatalogOrder, RepositoryNames, path_order};
 
 /// All names in the order of the catalog, both as text and as JSON.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct RenderedCatalog {
     order: CatalogOrder,
     names: Arc<NameList>,
     /// `"a","b",` and so on.
@@ -19,7 +19,7 @@ pub(super) struct Listing {
     by_name: Vec<u32>,
 }
 
-impl Listing {
+impl RenderedCatalog {
     pub(super) fn new(repositories: &RepositoryNames, order: CatalogOrder) -> Self {
         let names = repositories.ordered(order);
         let mut json = String::new();

@@ -111,7 +111,7 @@ type Entry = (Arc<SeenRequest>, Option<u16>);
 
 /// Counts all requests, and records them if the script says so.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct RequestLog {
     requests: Option<Mutex<Vec<Entry>>>,
     by_endpoint: [AtomicU64; 7],
     in_flight: AtomicUsize,
@@ -121,9 +121,9 @@ pub(super) struct Log {
 
 /// A request in flight. It is dropped after the response, or if the client closes its connection.
 #[derive(Debug)]
-pub(super) struct InFlight<'a>(&'a Log);
+pub(super) struct InFlight<'a>(&'a RequestLog);
 
-impl Log {
+impl RequestLog {
     pub(super) fn new(record: bool) -> Self {
         Self {
             requests: record.then(Mutex::default),
@@ -149,7 +149,7 @@ impl Log {
         self.by_endpoint[endpoint as usize].fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Records the request. Returns its index for [`Log::answered`].
+    /// Records the request. Returns its index for [`RequestLog::answered`].
     pub(super) fn record(&self, request: &Arc<SeenRequest>) -> usize {
         let Some(requests) = &self.requests else { return 0 };
         let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);

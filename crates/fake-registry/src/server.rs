@@ -19,11 +19,11 @@ use url::Url;
 
 use super::answer::{self, Body};
 use super::jwt::Signer;
-use super::listing::Listing;
+use super::listing::RenderedCatalog;
 use super::misbehaviour::Misbehaviour;
 use super::repository_request::RepositoryRequest;
 use super::script::{FakeAccess, Script};
-use super::seen::{FakeEndpoint, Log, SeenRequest};
+use super::seen::{FakeEndpoint, RequestLog, SeenRequest};
 use super::token;
 
 /// The maximum size of a request body. Token requests are smaller.
@@ -48,8 +48,8 @@ impl FakeRegistry {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let server = Arc::new(Server {
             address: listener.local_addr()?,
-            listing: Listing::new(&script.repositories, script.order),
-            log: Log::new(script.record),
+            listing: RenderedCatalog::new(&script.repositories, script.order),
+            log: RequestLog::new(script.record),
             signer: Signer::new(),
             script,
         });
@@ -108,8 +108,8 @@ impl Drop for FakeRegistry {
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) script: Script,
-    pub(super) listing: Listing,
-    log: Log,
+    pub(super) listing: RenderedCatalog,
+    log: RequestLog,
     pub(super) signer: Signer,
 }
 

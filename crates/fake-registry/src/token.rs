@@ -9,13 +9,13 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::{self, basic_credentials};
-use super::jwt::{Grant, Signer};
+use super::jwt::{GrantedScope, Signer};
 use super::script::{Grants, GroupRule, ScopeRule, Stated, TokenFields, TokenMethod, TokenScript};
 use super::seen::{Authorization, SeenRequest};
 use crate::clock;
 
 /// The parameters of a token request, from its query or its form.
-struct TokenRequest {
+struct TokenForm {
     service: Option<String>,
     scopes: Vec<String>,
     credentials: Option<(String, String)>,
@@ -33,7 +33,7 @@ pub(super) fn endpoint(script: &TokenScript, signer: &Signer, seen: &SeenRequest
     if !allowed {
         return answer::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "method not allowed");
     }
-    let request = TokenRequest::parse(if get { seen.raw_query().as_bytes() } else { form }, seen);
+    let request = TokenForm::parse(if get { seen.raw_query().as_bytes() } else { form }, seen);
     let subject = match (&request.credentials, &request.refresh_token) {
         (Some((username, password)), _) if *username == script.username && *password == script.password => username,
         (None, Some(token)) if *token == script.password => &script.username,
@@ -88,7 +88,7 @@ fn whole_seconds(lifetime: Duration) -> u64 {
     lifetime.as_secs() + u64::from(lifetime.subsec_nanos() > 0)
 }
 
-impl TokenRequest {
+impl TokenForm {
     fn parse(pairs: &[u8], seen: &SeenRequest) -> Self {
         let mut request =
             Self { service: None, scopes: Vec::new(), credentials: basic_credentials(seen), refresh_token: None };
@@ -114,17 +114,20 @@ impl TokenRequest {
 }
 
 /// The requested grants; none if the endpoint cannot read a scope.
-fn read_scopes(rule: ScopeRule, scopes: &[String]) -> Option<Vec<Grant>> {
+fn read_scopes(rule: ScopeRule, scopes: &[String]) -> Option<Vec<GrantedScope>> {
     match rule {
-        ScopeRule::Any => {
-            scopes.iter().flat_map(|scope| scope.split(' ')).filter(|s| !s.is_empty()).map(Grant::parse).collect()
-        }
+        ScopeRule::Any => scopes
+            .iter()
+            .flat_map(|scope| scope.split(' '))
+            .filter(|s| !s.is_empty())
+            .map(GrantedScope::parse)
+            .collect(),
         ScopeRule::RepositoriesOnly => scopes.iter().map(|scope| quay_grant(scope)).collect(),
     }
 }
 
-fn quay_grant(scope: &str) -> Option<Grant> {
-    let grant = Grant::parse(scope)?;
+fn quay_grant(scope: &str) -> Option<GrantedScope> {
+    let grant = GrantedScope::parse(scope)?;
     let action = |action: &String| matches!(&**action, "pull" | "push" | "*");
     let plain = !grant.name.contains([':', ',', '*', ' ']);
     (grant.kind == "repository" && plain && grant.actions.iter().all(action)).then_some(grant)

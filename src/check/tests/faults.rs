@@ -26,7 +26,7 @@ fn every_rule_has_a_fault_in_this_matrix() {
 }
 
 /// Asserts that exactly this rule fires, at this step, and what the exit code is made of.
-pub(super) async fn fires(rule: &str, step: CheckStep, severity: Severity, rig: Rig) -> CheckReport {
+pub(super) async fn fires(rule: &str, step: CheckStep, severity: Severity, rig: CheckRig) -> CheckReport {
     let report = rig.check().await;
     assert_eq!(rules_of(&report), [rule], "{report:#?}");
     let done = step_of(&report, step);
@@ -53,7 +53,8 @@ fn error(status: u16, code: &str, message: &str) -> Misbehaviour {
 
 #[tokio::test]
 async fn a_robots_name_with_a_slash_sends_nothing() {
-    let rig = Rig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
+    let rig =
+        CheckRig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
     let report = fires("robot_name", CheckStep::Configuration, Severity::Configuration, rig).await;
     assert!(report.exchanges.is_empty());
     let told = report.diagnoses().next().unwrap();
@@ -68,18 +69,20 @@ async fn a_robots_name_without_a_plus_is_told_of_once_quay_refuses_it() {
     let script = Script::quay_like(["a"]).with_token(|token| token.realm = Some("/v2/auth".into()));
     let refused = Misbehaviour::status(401).body(r#"{"error": "Invalid username or password."}"#);
     let script = script.with_faults(move |seen, _| (seen.path() == "/v2/auth").then(|| refused.clone()));
-    fires("robot_name", CheckStep::Login, Severity::Authentication, Rig::of(script).await.named("inventory")).await;
+    fires("robot_name", CheckStep::Login, Severity::Authentication, CheckRig::of(script).await.named("inventory"))
+        .await;
 }
 
 #[tokio::test]
 async fn a_wrong_password() {
     let script = Script::quay_like(["a"]).with_token(|token| token.password = "another".into());
-    let report = fires("credentials_refused", CheckStep::Login, Severity::Authentication, Rig::of(script).await).await;
+    let report =
+        fires("credentials_refused", CheckStep::Login, Severity::Authentication, CheckRig::of(script).await).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.symptom.contains("invalid username or password"), "{told:?}");
     assert!(told.evidence.iter().any(|fact| fact.seen == format!("Basic [cut] (user name {USERNAME})")), "{told:?}");
 
-    let rig = Rig::of(Script::basic(["a"])).await.named("another").basic();
+    let rig = CheckRig::of(Script::basic(["a"])).await.named("another").basic();
     fires("credentials_refused", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
@@ -89,27 +92,27 @@ async fn a_password_sent_straight_to_quay() {
         (seen.authorization == Authorization::Basic && seen.endpoint != FakeEndpoint::Token)
             .then(|| Misbehaviour::status(401).body(r#"{"error": "Invalid bearer token format"}"#))
     });
-    fires("basic_on_api", CheckStep::Login, Severity::Authentication, Rig::of(script).await.basic()).await;
+    fires("basic_on_api", CheckStep::Login, Severity::Authentication, CheckRig::of(script).await.basic()).await;
 }
 
 #[tokio::test]
 async fn a_configured_token_that_is_refused() {
     let token = secret_file("made-elsewhere");
     let source = SecretSource::File(token.path().to_owned());
-    let rig = Rig::of(Script::quay_like(["a"])).await.with(|settings| settings.auth = Auth::Bearer(source));
+    let rig = CheckRig::of(Script::quay_like(["a"])).await.with(|settings| settings.auth = Auth::Bearer(source));
     fires("token_refused", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn no_login_where_one_is_wanted() {
-    let rig = Rig::of(Script::distribution_like(["a"])).await.with(|settings| settings.auth = Auth::None);
+    let rig = CheckRig::of(Script::distribution_like(["a"])).await.with(|settings| settings.auth = Auth::None);
     fires("login_wanted", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn a_scope_that_quay_cannot_read_is_told_of_though_another_is_taken() {
     let wildcard = |settings: &mut RegistrySettings| settings.scope = vec!["repository:org/*:pull".into()];
-    let rig = Rig::of(Script::quay_like(["a"])).await.with(wildcard);
+    let rig = CheckRig::of(Script::quay_like(["a"])).await.with(wildcard);
     let report = fires("scope_unreadable", CheckStep::Scope, Severity::Good, rig).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.symptom.contains("Unable to decode repository and actions"), "{told:?}");
@@ -117,14 +120,14 @@ async fn a_scope_that_quay_cannot_read_is_told_of_though_another_is_taken() {
     assert_eq!(step_of(&report, CheckStep::Scope).outcome, StepOutcome::Note);
 
     let refusal = error(400, "DENIED", "Unable to decode repository and actions");
-    let rig = Rig::of(Script::quay_like(["a"]).with_faults(at(FakeEndpoint::Token, refusal))).await.with(wildcard);
+    let rig = CheckRig::of(Script::quay_like(["a"]).with_faults(at(FakeEndpoint::Token, refusal))).await.with(wildcard);
     fires("scope_unreadable", CheckStep::Scope, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn a_wrong_service_is_told_with_both_values() {
     for script in [Script::quay_like(["a"]), Script::distribution_like(["a"])] {
-        let rig = Rig::of(script).await.with(|settings| settings.service = Some("quay".into()));
+        let rig = CheckRig::of(script).await.with(|settings| settings.service = Some("quay".into()));
         let report = fires("wrong_service", CheckStep::Login, Severity::Authentication, rig).await;
         let told = report.diagnoses().next().unwrap();
         assert!(told.cause.contains("`quay`") && told.cause.contains(".example"), "{told:?}");
@@ -136,7 +139,7 @@ async fn a_repository_that_the_account_may_not_read() {
     let refused = error(401, "UNAUTHORIZED", "access to the requested resource is not authorized")
         .header("www-authenticate", r#"Bearer realm="/token",service="quay.example:8443",scope="repository:a:pull""#);
     let script = Script::quay_like(["a"]).with_token(|token| token.grants = Grants::Nothing);
-    let rig = Rig::of(script.with_faults(at(FakeEndpoint::Tags, refused))).await;
+    let rig = CheckRig::of(script.with_faults(at(FakeEndpoint::Tags, refused))).await;
     let report = fires("missing_permission", CheckStep::Tags, Severity::Authentication, rig).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.remedy.contains("grant Read") && told.remedy.contains("repository:a:pull"), "{told:?}");
@@ -146,24 +149,24 @@ async fn a_repository_that_the_account_may_not_read() {
         token.grants = Grants::Nothing;
         token.required_scope = Some("repository:acme/app:pull".into());
     });
-    fires("missing_permission", CheckStep::Scope, Severity::Authentication, Rig::of(script).await).await;
+    fires("missing_permission", CheckStep::Scope, Severity::Authentication, CheckRig::of(script).await).await;
 }
 
 #[tokio::test]
 async fn an_empty_catalog_for_an_anonymous_caller() {
     for auth in [Auth::None, Auth::Token(None)] {
-        let rig = Rig::of(Script::quay_like(["a"])).await.with(|settings| settings.auth = auth);
+        let rig = CheckRig::of(Script::quay_like(["a"])).await.with(|settings| settings.auth = auth);
         fires("no_identity", CheckStep::Page, Severity::Authentication, rig).await;
     }
     let script = Script::distribution_like(["a"]).with_token(|token| token.anonymous = true);
-    let rig = Rig::of(script).await.with(|settings| settings.auth = Auth::Token(None));
+    let rig = CheckRig::of(script).await.with(|settings| settings.auth = Auth::Token(None));
     fires("no_identity", CheckStep::Login, Severity::Authentication, rig).await;
 }
 
 #[tokio::test]
 async fn a_catalog_that_the_account_may_not_list() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.grants = Grants::Nothing);
-    let report = fires("catalog_scope", CheckStep::Scope, Severity::Authentication, Rig::of(script).await).await;
+    let report = fires("catalog_scope", CheckStep::Scope, Severity::Authentication, CheckRig::of(script).await).await;
     assert!(report.diagnoses().next().unwrap().remedy.contains("`registry:catalog:*`"));
 
     let script = Script::harbor_like(["a"]).with_faults(at(
@@ -171,21 +174,21 @@ async fn a_catalog_that_the_account_may_not_list() {
         error(401, "UNAUTHORIZED", "unauthorized to list catalog: unauthorized to list catalog")
             .header("www-authenticate", r#"Basic realm="harbor""#),
     ));
-    fires("harbor_role", CheckStep::Page, Severity::Authentication, Rig::of(script).await).await;
+    fires("harbor_role", CheckStep::Page, Severity::Authentication, CheckRig::of(script).await).await;
 }
 
 #[tokio::test]
 async fn a_token_that_dies_before_its_stated_end() {
     let script = Script::distribution_like(["a"]).with_token(|token| token.expires_in = Stated::As(json!(3600)));
-    let report = fires("token_lifetime", CheckStep::Login, Severity::Good, Rig::of(script).await).await;
-    assert!(report.diagnoses().next().unwrap().symptom.contains("3600 s, the token itself 300 s"));
+    let report = fires("token_lifetime", CheckStep::Login, Severity::Good, CheckRig::of(script).await).await;
+    assert!(report.diagnoses().next().unwrap().symptom.contains("3600 s, but the token expires after 300 s"));
 
     let expired = error(401, "UNAUTHORIZED", "Signature has expired")
         .header("www-authenticate", r#"Bearer realm="/token",service="quay.example:8443",error="invalid_token""#);
     let script = Script::quay_like(["a"]).with_faults(move |seen, _| {
         (seen.endpoint == FakeEndpoint::Catalog && seen.authorization == Authorization::Bearer).then(|| expired.clone())
     });
-    fires("token_lifetime", CheckStep::Login, Severity::Authentication, Rig::of(script).await).await;
+    fires("token_lifetime", CheckStep::Login, Severity::Authentication, CheckRig::of(script).await).await;
 }
 
 /// A token with an invalid signature, issued so many seconds from now, valid for five minutes.
@@ -200,7 +203,7 @@ fn token(ahead_s: i64) -> Misbehaviour {
 async fn a_clock_that_is_off_by_a_tokens_word() {
     for (ahead_s, word) in [(3600, "ahead of"), (-3600, "behind")] {
         let script = Script::quay_like(["a"]).with_faults(at(FakeEndpoint::Token, token(ahead_s)));
-        let report = fires("clock", CheckStep::Page, Severity::Authentication, Rig::of(script).await).await;
+        let report = fires("clock", CheckStep::Page, Severity::Authentication, CheckRig::of(script).await).await;
         assert!(report.diagnoses().next().unwrap().cause.contains(word));
     }
 }
@@ -211,14 +214,14 @@ async fn a_clock_that_is_off_by_the_date_of_an_answer() {
         FakeEndpoint::Ping,
         Misbehaviour::status(200).header("date", "Sun, 06 Nov 1994 08:49:37 GMT").body("{}"),
     ));
-    fires("clock", CheckStep::Login, Severity::Good, Rig::of(script).await).await;
+    fires("clock", CheckStep::Login, Severity::Good, CheckRig::of(script).await).await;
 }
 
 #[tokio::test]
 async fn twenty_seconds_are_no_fault_of_a_clock() {
     for ahead_s in [-15, 15] {
         let script = Script::quay_like(["a"]).with_faults(at(FakeEndpoint::Token, token(ahead_s)));
-        let report = Rig::of(script).await.check().await;
+        let report = CheckRig::of(script).await.check().await;
         assert!(!rules_of(&report).contains(&"clock"), "{report:#?}");
     }
 }
@@ -226,7 +229,7 @@ async fn twenty_seconds_are_no_fault_of_a_clock() {
 #[tokio::test]
 async fn a_realm_on_another_host_is_named_and_asked_for_nothing() {
     let elsewhere = |token: &mut fake_registry::TokenScript| token.realm = Some("http://127.0.0.2:1/token".into());
-    let rig = Rig::of(Script::quay_like(["a"]).with_token(elsewhere)).await;
+    let rig = CheckRig::of(Script::quay_like(["a"]).with_token(elsewhere)).await;
     let report = fires("realm_elsewhere", CheckStep::Login, Severity::Failed, rig).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.cause.contains("127.0.0.2:1") && told.remedy.contains("only if it is yours"), "{told:?}");
@@ -240,7 +243,7 @@ async fn a_registry_without_a_catalog() {
         Misbehaviour::status(405),
         error(400, "UNSUPPORTED", "The operation is unsupported."),
     ] {
-        let rig = Rig::of(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, fault))).await;
+        let rig = CheckRig::of(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, fault))).await;
         let report = fires("no_catalog", CheckStep::Page, Severity::Failed, rig).await;
         assert!(report.diagnoses().next().unwrap().remedy.contains("`discovery`"));
     }
@@ -248,7 +251,7 @@ async fn a_registry_without_a_catalog() {
 
 #[tokio::test]
 async fn no_registry_under_this_url() {
-    let rig = Rig::of(Script::open(["a"]).with_faults(at(FakeEndpoint::Ping, Misbehaviour::status(404)))).await;
+    let rig = CheckRig::of(Script::open(["a"]).with_faults(at(FakeEndpoint::Ping, Misbehaviour::status(404)))).await;
     fires("no_registry", CheckStep::Ping, Severity::Failed, rig).await;
 }
 
@@ -260,7 +263,7 @@ async fn too_many_requests() {
         (FakeEndpoint::Catalog, CheckStep::Page),
     ] {
         let limited = Misbehaviour::status(429).header("retry-after", "7");
-        let rig = Rig::of(Script::distribution_like(["a"]).with_faults(at(endpoint, limited))).await;
+        let rig = CheckRig::of(Script::distribution_like(["a"]).with_faults(at(endpoint, limited))).await;
         let report = fires("rate_limited", step, Severity::Failed, rig).await;
         let told = report.diagnoses().next().unwrap();
         assert!(told.remedy.contains("`requests_per_second`") && told.remedy.contains("`concurrency`"), "{told:?}");
@@ -268,8 +271,8 @@ async fn too_many_requests() {
     }
 }
 
-fn at_tls(change: impl FnOnce(&mut RegistrySettings)) -> Rig {
-    let rig = Rig::nowhere().with(|settings| {
+fn at_tls(change: impl FnOnce(&mut RegistrySettings)) -> CheckRig {
+    let rig = CheckRig::nowhere().with(|settings| {
         settings.url = serve();
         settings.auth = Auth::None;
     });
@@ -319,7 +322,7 @@ async fn a_certificate_that_has_expired() {
 #[tokio::test]
 async fn a_server_that_speaks_no_tls() {
     let file = secret_file(&own().certificate);
-    let rig = Rig::of(Script::open(["a"])).await.with(|settings| {
+    let rig = CheckRig::of(Script::open(["a"])).await.with(|settings| {
         settings.url = settings.url.as_str().replace("http:", "https:").parse().unwrap();
         settings.ca_file = Some(file.path().to_owned());
     });
@@ -329,14 +332,14 @@ async fn a_server_that_speaks_no_tls() {
 #[tokio::test]
 async fn a_port_without_a_listener_and_an_unknown_host_name() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let rig = Rig::nowhere().with(|settings| settings.url = format!("http://{free}").parse().unwrap());
+    let rig = CheckRig::nowhere().with(|settings| settings.url = format!("http://{free}").parse().unwrap());
     let report = fires("unreachable", CheckStep::Tcp, Severity::Failed, rig).await;
     assert!(report.diagnoses().next().unwrap().symptom.contains(&free.to_string()));
     assert_eq!(step_of(&report, CheckStep::Tls).evidence[0].seen, "tcp failed");
 
     // Longer than a label of DNS may be: no resolver is asked.
     let url = format!("http://{}.example", "a".repeat(64));
-    let rig = Rig::nowhere().with(|settings| settings.url = url.parse().unwrap());
+    let rig = CheckRig::nowhere().with(|settings| settings.url = url.parse().unwrap());
     fires("unknown_host", CheckStep::Dns, Severity::Failed, rig).await;
 }
 
@@ -344,8 +347,8 @@ async fn a_port_without_a_listener_and_an_unknown_host_name() {
 async fn by_quays_api(
     namespaces: &[&str],
     answer: impl Fn(&SeenRequest) -> Option<Misbehaviour> + Send + Sync + 'static,
-) -> Rig {
-    let mut rig = Rig::of(Script::open(["acme/app"]).with_faults(move |seen, _| answer(seen))).await;
+) -> CheckRig {
+    let mut rig = CheckRig::of(Script::open(["acme/app"]).with_faults(move |seen, _| answer(seen))).await;
     let login = ApiLogin::Bearer(SecretSource::File(rig.secret.path().to_owned()));
     let namespaces = namespaces.iter().map(|&name| name.to_owned()).collect();
     rig.plan.discovery = DiscoverySettings::Quay { api: ApiSettings { url: None, login }, namespaces };

@@ -20,7 +20,7 @@ async fn healthy_servers_of_every_shape_fire_no_rule() {
         ("basic", Script::basic(["a"])),
         ("open", Script::open(["a"])),
     ] {
-        let report = Rig::of(script).await.check().await;
+        let report = CheckRig::of(script).await.check().await;
         assert!(rules_of(&report).is_empty(), "{shape}: {report:#?}");
         assert_eq!(report.severity(), Severity::Good, "{shape}: {report:#?}");
         let steps: Vec<_> = report.steps.iter().map(|done| done.step).collect();
@@ -31,10 +31,10 @@ async fn healthy_servers_of_every_shape_fire_no_rule() {
 #[tokio::test]
 async fn healthy_servers_fire_no_rule_for_other_kinds_of_login() {
     for rig in [
-        Rig::of(Script::basic(["a"])).await.basic(),
-        Rig::of(Script::open(["a"])).await.with(|settings| settings.auth = Auth::None),
-        Rig::of(Script::open(["a"])).await.with(|settings| settings.auth = Auth::Token(None)),
-        Rig::of(Script::open(RepositoryNames::default())).await.with(|settings| settings.auth = Auth::None),
+        CheckRig::of(Script::basic(["a"])).await.basic(),
+        CheckRig::of(Script::open(["a"])).await.with(|settings| settings.auth = Auth::None),
+        CheckRig::of(Script::open(["a"])).await.with(|settings| settings.auth = Auth::Token(None)),
+        CheckRig::of(Script::open(RepositoryNames::default())).await.with(|settings| settings.auth = Auth::None),
     ] {
         let report = rig.check().await;
         assert!(rules_of(&report).is_empty(), "{report:#?}");

@@ -14,7 +14,7 @@ fn seen<'a>(report: &'a CheckReport, step: CheckStep, what: &str) -> Vec<&'a str
 
 #[tokio::test]
 async fn each_step_says_what_it_saw() {
-    let report = Rig::of(Script::quay_like(["b/c", "a"])).await.check().await;
+    let report = CheckRig::of(Script::quay_like(["b/c", "a"])).await.check().await;
     assert_eq!(seen(&report, CheckStep::Configuration, "user name"), [USERNAME]);
     assert_eq!(seen(&report, CheckStep::Dns, "address"), ["127.0.0.1"]);
     assert_eq!(step_of(&report, CheckStep::Tls).outcome, StepOutcome::Skipped);
@@ -33,12 +33,12 @@ async fn each_step_says_what_it_saw() {
 #[tokio::test]
 async fn the_form_of_links_and_the_page_size_granted_are_told() {
     let names = RepositoryNames::generated(150, 3);
-    let report = Rig::of(Script::quay_like(names.clone())).await.check().await;
+    let report = CheckRig::of(Script::quay_like(names.clone())).await.check().await;
     assert_eq!(seen(&report, CheckStep::Page, "repositories"), ["100"]);
     assert_eq!(seen(&report, CheckStep::Page, "asked for"), ["1000 a page"]);
     assert_eq!(seen(&report, CheckStep::Page, "next page"), ["relative, with n and next_page"]);
     let script = Script { page_max: 100, ..Script::pulp_like(names) };
-    let report = Rig::of(script).await.check().await;
+    let report = CheckRig::of(script).await.check().await;
     assert!(seen(&report, CheckStep::Page, "next page")[0].starts_with("absolute"));
 }
 
@@ -53,7 +53,7 @@ async fn a_failure_that_no_rule_knows_is_told_with_what_the_client_knows() {
         (Misbehaviour::Truncate, "unreachable"),
         (Misbehaviour::Drop, "unreachable"),
     ] {
-        let report = Rig::of(Script::open(["a"]).with_faults(page(fault))).await.check().await;
+        let report = CheckRig::of(Script::open(["a"]).with_faults(page(fault))).await.check().await;
         assert_eq!(rules_of(&report), [rule], "{report:#?}");
         assert_eq!(step_of(&report, CheckStep::Page).outcome, StepOutcome::Failed);
         assert_eq!(report.severity(), Severity::Failed);
@@ -63,7 +63,7 @@ async fn a_failure_that_no_rule_knows_is_told_with_what_the_client_knows() {
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_is_an_authentication_failure_and_a_ca_file_a_configuration_one() {
-    let rig = Rig::of(Script::quay_like(["a"])).await;
+    let rig = CheckRig::of(Script::quay_like(["a"])).await;
     let unreadable = rig.with(|settings| {
         let Auth::Token(Some(login)) = &mut settings.auth else { unreachable!() };
         login.password = SecretSource::File("/nonexistent/secret".into());
@@ -72,7 +72,7 @@ async fn a_secret_that_cannot_be_read_is_an_authentication_failure_and_a_ca_file
     assert_eq!(rules_of(&report), ["secret_unreadable"], "{report:#?}");
     assert_eq!(report.severity(), Severity::Authentication);
 
-    let rig = Rig::nowhere().with(|settings| {
+    let rig = CheckRig::nowhere().with(|settings| {
         settings.url = "https://127.0.0.1:1".parse().unwrap();
         settings.ca_file = Some("/nonexistent/ca.pem".into());
     });
@@ -98,7 +98,7 @@ impl Sink for Shelf {
 #[tokio::test]
 async fn each_sink_is_its_own_step_even_if_the_registry_fails() {
     let mut rig =
-        Rig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
+        CheckRig::nowhere().named("my-org/robot").with(|settings| settings.url = "https://quay.io".parse().unwrap());
     let good: Arc<dyn Sink> = Arc::new(Shelf(None));
     let full: Arc<dyn Sink> = Arc::new(Shelf(Some(SinkErrorKind::Full)));
     rig.plan.sinks = vec![("good".into(), good), ("full".into(), full)];
@@ -113,7 +113,7 @@ async fn each_sink_is_its_own_step_even_if_the_registry_fails() {
 #[test]
 fn a_persons_name_on_quay_is_noted_before_any_request() {
     let has_warning = |name: &str| {
-        let rig = Rig::nowhere().named(name).with(|settings| settings.url = "https://quay.io".parse().unwrap());
+        let rig = CheckRig::nowhere().named(name).with(|settings| settings.url = "https://quay.io".parse().unwrap());
         facts::settings(&rig.plan).iter().any(|fact| fact.what == facts::WARNING)
     };
     assert_eq!(["alice", "$oauthtoken", "org+robot"].map(has_warning), [true, false, false]);
@@ -125,7 +125,7 @@ async fn a_registry_that_lists_the_password_does_not_get_it_shown() {
     let script = Script::open(["a"])
         .with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| listed.clone()));
     let secret = secret_file("hunter2");
-    let rig = Rig::of(script).await.basic().with(|settings| {
+    let rig = CheckRig::of(script).await.basic().with(|settings| {
         let Auth::Basic(login) = &mut settings.auth else { unreachable!() };
         login.password = SecretSource::File(secret.path().to_owned());
     });
@@ -138,7 +138,7 @@ async fn a_registry_that_lists_the_password_does_not_get_it_shown() {
 #[tokio::test]
 async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted() {
     let script = || Script::pulp_like(["a/b", "c"]).with_token(|token| token.denied = vec!["c".to_owned()]);
-    let listing = |rig: Rig, name: &str| {
+    let listing = |rig: CheckRig, name: &str| {
         let mut rig = rig;
         rig.plan.discovery = DiscoverySettings::Listed(vec![name.to_owned()]);
         rig
@@ -147,7 +147,7 @@ async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted(
         [CheckStep::Login, CheckStep::Scope, CheckStep::Page, CheckStep::Tags].map(|step| step_of(report, step).outcome)
     };
     // The server holds nothing: there are no tags.
-    let report = listing(Rig::of(script()).await, "a/b").check().await;
+    let report = listing(CheckRig::of(script()).await, "a/b").check().await;
     assert_eq!(
         outcomes(&report),
         [StepOutcome::Ok, StepOutcome::Ok, StepOutcome::Ok, StepOutcome::Note],
@@ -155,7 +155,7 @@ async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted(
     );
     assert_eq!(seen(&report, CheckStep::Scope, "granted"), ["repository:a/b:pull"]);
 
-    let report = listing(Rig::of(script()).await, "c").check().await;
+    let report = listing(CheckRig::of(script()).await, "c").check().await;
     assert_eq!(rules_of(&report), ["missing_permission"], "{report:#?}");
     assert_eq!(
         outcomes(&report),
@@ -164,7 +164,7 @@ async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted(
     );
 
     let secret = secret_file("hunter2");
-    let wrong = listing(Rig::of(script()).await, "a/b").with(|settings| {
+    let wrong = listing(CheckRig::of(script()).await, "a/b").with(|settings| {
         let Auth::Token(Some(login)) = &mut settings.auth else { unreachable!() };
         login.password = SecretSource::File(secret.path().to_owned());
     });
@@ -177,7 +177,7 @@ async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted(
     );
     assert_eq!(report.diagnoses().next().unwrap().step, CheckStep::Login);
 
-    let anonymous = listing(Rig::of(script()).await, "a/b").with(|settings| settings.auth = Auth::None);
+    let anonymous = listing(CheckRig::of(script()).await, "a/b").with(|settings| settings.auth = Auth::None);
     let report = anonymous.check().await;
     assert_eq!(rules_of(&report), ["login_wanted"], "{report:#?}");
 }

@@ -78,7 +78,7 @@ fn settings(rig: &DiscoveryRig, kind: NumberedApi) -> DiscoverySettings {
 }
 
 /// The names that are there at the end and were not listed.
-fn lost(walked: &Walked, now: &Mutex<Vec<String>>) -> Vec<String> {
+fn lost(walked: &DiscoveredPages, now: &Mutex<Vec<String>>) -> Vec<String> {
     let listed = walked.names();
     let now = now.lock().expect("unpoisoned");
     now.iter().map(|name| format!("lib/{name}")).filter(|name| !listed.contains(name)).collect()

@@ -233,13 +233,13 @@ async fn what_a_sink_did_with_the_snapshot_before_is_told_beside_what_it_does_wi
 
 /// A sink that keeps what the state was when it was asked, as a run that is killed then would leave it.
 #[derive(Debug)]
-struct Witness {
+struct StateWitness {
     state: PathBuf,
     saw: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
 #[async_trait::async_trait]
-impl Sink for Witness {
+impl Sink for StateWitness {
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
         let seen = (snapshot.id().run_id(), fs::read(&self.state).unwrap());
         self.saw.lock().await.push(seen);
@@ -255,7 +255,7 @@ impl Sink for Witness {
 async fn a_run_killed_after_its_failure_was_told_is_not_run_again_under_the_same_name() {
     let place = SlotPlace::new().await;
     let state = place.directory.path().join("state/quay/state.json");
-    let witness = Arc::new(Witness { state: state.clone(), saw: Mutex::default() });
+    let witness = Arc::new(StateWitness { state: state.clone(), saw: Mutex::default() });
     let mut plan = place.plan();
     plan.sinks = vec![("feed".into(), Arc::clone(&witness) as _)];
     place.secret("wrong");

@@ -24,7 +24,7 @@ use crate::registry::Tags;
 /// A registry's repositories.
 #[derive(Debug, Default)]
 pub(in crate::walk) struct MemoryRegistry {
-    pub(super) repositories: BTreeMap<String, Repository>,
+    pub(super) repositories: BTreeMap<String, MemoryRepository>,
     pub(super) known: Option<Arc<SnapshotLookup>>,
     /// Whether it tells where a tag leads without the manifest's size.
     pub(super) hides_sizes: bool,
@@ -37,7 +37,7 @@ pub(in crate::walk) struct MemoryRegistry {
 
 /// One repository; what is not there is gone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Repository {
+pub(super) struct MemoryRepository {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) manifests: HashMap<String, Manifest>,
     pub(super) configs: HashMap<String, ImageConfig>,
@@ -74,7 +74,7 @@ fn manifest(name: &str, kind: ContentKind) -> Manifest {
     }
 }
 
-impl Repository {
+impl MemoryRepository {
     /// An image with a configuration and a layer, and this tag.
     pub(super) fn with_image(mut self, tag: &str, name: &str) -> Self {
         self.tags.insert(tag.into(), digest(name));
@@ -110,7 +110,7 @@ impl Repository {
 }
 
 impl MemoryRegistry {
-    pub(super) fn of(repositories: impl IntoIterator<Item = (&'static str, Repository)>) -> Self {
+    pub(super) fn of(repositories: impl IntoIterator<Item = (&'static str, MemoryRepository)>) -> Self {
         let repositories = repositories.into_iter().map(|(name, repository)| (name.to_owned(), repository)).collect();
         Self { repositories, ..Self::default() }
     }
@@ -142,7 +142,7 @@ impl MemoryRegistry {
         }
     }
 
-    fn repository(&self, place: &RepositoryRef, what: &str) -> Result<&Repository, RegistryError> {
+    fn repository(&self, place: &RepositoryRef, what: &str) -> Result<&MemoryRepository, RegistryError> {
         let repository = self.repositories.get(&*place.repository).ok_or_else(|| gone(what))?;
         match repository.faults.get(what) {
             Some(fault) => Err(RegistryError::of_fault(*fault, Step::Tags(what.into()))),

@@ -1,12 +1,12 @@
 //! What is odd in a repository: read as far as it can be, said on each night, and not fetched again.
 
-use super::memory::{Repository, digest};
+use super::memory::{MemoryRepository, digest};
 use super::repositories::{rows, sealed, settings, short};
 use super::*;
 
 use super::super::manifests::is_read;
 use super::super::memory::MemoryBudget;
-use super::super::reading::RepositoryReader;
+use super::super::reading::ContentsReader;
 use crate::registry::Child;
 use crate::registry::Descriptor;
 use crate::registry::ImageConfig;
@@ -22,7 +22,7 @@ async fn next_night(memory: MemoryRegistry, before: &Sealed, directory: &Path) -
     (memory, counts, sealed)
 }
 
-fn one(repository: &Repository) -> MemoryRegistry {
+fn one(repository: &MemoryRepository) -> MemoryRegistry {
     MemoryRegistry::of([("a/app", repository.clone())])
 }
 
@@ -34,7 +34,7 @@ const NOTES: [&str; 3] = ["digest", "labels_json", "notes"];
 
 #[tokio::test]
 async fn entries_of_an_index_that_are_no_manifests_are_its_layers_and_nobody_asks_for_them() {
-    let mut cache = Repository::default().with_index("cache", "b", &["b1"]);
+    let mut cache = MemoryRepository::default().with_index("cache", "b", &["b1"]);
     let layer = |name: &str, size| Child {
         descriptor: Descriptor {
             digest: digest(name),
@@ -64,7 +64,7 @@ async fn entries_of_an_index_that_are_no_manifests_are_its_layers_and_nobody_ask
 
 #[tokio::test]
 async fn what_is_odd_is_in_the_row_and_in_the_errors_of_each_night_and_the_repository_is_complete() {
-    let mut app = Repository::default().with_image("v1", "a1").with_image("v2", "a2");
+    let mut app = MemoryRepository::default().with_image("v1", "a1").with_image("v2", "a2");
     app.manifests.get_mut(&digest("a1")).unwrap().oddities.add(Odd::MediaTypeDiffers, || "one thing".into());
     for name in ["c0a1", "c0a2"] {
         app.configs.get_mut(&digest(name)).unwrap().oddities.add(Odd::TextReplaced, || "another".into());
@@ -87,7 +87,7 @@ async fn what_is_odd_is_in_the_row_and_in_the_errors_of_each_night_and_the_repos
 
 #[tokio::test]
 async fn a_configuration_that_is_none_is_not_fetched_again() {
-    let mut app = Repository::default().with_image("v1", "a1");
+    let mut app = MemoryRepository::default().with_image("v1", "a1");
     let unreadable = app.configs.get_mut(&digest("c0a1")).unwrap();
     *unreadable = ImageConfig::default();
     unreadable.oddities.add(Odd::ConfigUnreadable, || "rubbish".into());
@@ -103,7 +103,7 @@ async fn a_configuration_that_is_none_is_not_fetched_again() {
 #[tokio::test]
 async fn an_image_without_a_configuration_is_not_fetched_again() {
     // As one of schema 1.
-    let mut old = Repository::default().with_image("v1", "a1");
+    let mut old = MemoryRepository::default().with_image("v1", "a1");
     let image = old.manifests.get_mut(&digest("a1")).unwrap();
     image.config = None;
     image.oddities.add(Odd::Schema1, || "old".into());
@@ -119,7 +119,7 @@ async fn an_image_without_a_configuration_is_not_fetched_again() {
 
 #[tokio::test]
 async fn a_sum_with_a_size_that_is_not_known_is_none() {
-    let mut app = Repository::default().with_image("v1", "a1");
+    let mut app = MemoryRepository::default().with_image("v1", "a1");
     let image = app.manifests.get_mut(&digest("a1")).unwrap();
     image.layers.push(Descriptor { size: None, ..image.layers[0].clone() });
     image.oddities.add(Odd::SizeUnknown, || "one".into());
@@ -130,7 +130,7 @@ async fn a_sum_with_a_size_that_is_not_known_is_none() {
 
 #[tokio::test]
 async fn where_a_known_tag_leads_the_manifests_own_media_type_counts() {
-    let app = Repository::default().with_image("v1", "a1");
+    let app = MemoryRepository::default().with_image("v1", "a1");
     let scratch = tempfile::tempdir().unwrap();
     let (_, before) = sealed(&one(&app), &settings(Depth::Manifests), &scratch.path().join("1")).await;
     let mut announced = app.clone();
@@ -144,14 +144,14 @@ async fn where_a_known_tag_leads_the_manifests_own_media_type_counts() {
 #[tokio::test]
 async fn labels_for_which_there_is_no_room_are_said_to_be_missing_and_read_the_next_night() {
     let texts = |length| BTreeMap::from([("sbom".to_owned(), "x".repeat(length))]);
-    let mut app = Repository::default().with_image("v1", "a1").with_image("v2", "a2");
+    let mut app = MemoryRepository::default().with_image("v1", "a1").with_image("v2", "a2");
     app.configs.get_mut(&digest("c0a1")).unwrap().labels = texts(1000);
     app.manifests.get_mut(&digest("a1")).unwrap().annotations = texts(10_000);
     app.configs.get_mut(&digest("c0a2")).unwrap().labels = texts(10_000);
     let memory = one(&app);
     let budget = MemoryBudget::of(100, 2000);
     let reader =
-        RepositoryReader { contents: &memory, known: None, depth: Depth::Manifests, width: 2, memory: budget.clone() };
+        ContentsReader { contents: &memory, known: None, depth: Depth::Manifests, width: 2, memory: budget.clone() };
     let found = reader.read(RepositoryRef::alone("a/app"), false).await.found.unwrap();
     assert!(found.cut_short.is_none());
     let [one, two] = &found.manifests[..] else { panic!("{:?}", found.manifests) };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::Array;
 use stocktake_sink::{RunRecord, Snapshot, Verdict, contract};
 
-use super::memory::{Repository, digest};
+use super::memory::{MemoryRepository, digest};
 use super::*;
 use crate::registry::{Descriptor, Fault, ImageConfig};
 use crate::snapshot::Sealed;
@@ -53,9 +53,9 @@ pub(super) fn short(rows: Vec<String>) -> Vec<String> {
 
 fn three() -> MemoryRegistry {
     MemoryRegistry::of([
-        ("a/app", Repository::default().with_image("v1", "a1").with_image("v2", "a2").with_image("latest", "a2")),
-        ("b/multi", Repository::default().with_index("v1", "b", &["b1", "b2"])),
-        ("c/empty", Repository::default()),
+        ("a/app", MemoryRepository::default().with_image("v1", "a1").with_image("v2", "a2").with_image("latest", "a2")),
+        ("b/multi", MemoryRepository::default().with_index("v1", "b", &["b1", "b2"])),
+        ("c/empty", MemoryRepository::default()),
     ])
 }
 
@@ -140,14 +140,14 @@ async fn what_is_new_or_moved_is_fetched_and_nothing_else() {
 
 #[tokio::test]
 async fn a_repository_that_cannot_be_read_is_a_row_that_says_so() {
-    let faulty = |fault| Repository::default().with_image("v1", "f").failing("tags", fault);
+    let faulty = |fault| MemoryRepository::default().with_image("v1", "f").failing("tags", fault);
     let memory = MemoryRegistry::of([
-        ("a/good", Repository::default().with_image("v1", "a")),
+        ("a/good", MemoryRepository::default().with_image("v1", "a")),
         ("b/denied", faulty(Fault::Denied)),
         ("c/gone", faulty(Fault::Gone)),
         ("d/down", faulty(Fault::Unreachable)),
         ("e/odd", faulty(Fault::Protocol)),
-        ("f/good", Repository::default().with_image("v1", "f")),
+        ("f/good", MemoryRepository::default().with_image("v1", "f")),
     ]);
     let scratch = tempfile::tempdir().unwrap();
     let (counts, sealed) = sealed(&memory, &settings(Depth::Tags), scratch.path()).await;
@@ -170,7 +170,7 @@ async fn a_repository_that_cannot_be_read_is_a_row_that_says_so() {
 
 #[tokio::test]
 async fn a_tag_that_is_gone_when_it_is_fetched_stays_listed_and_the_repository_complete() {
-    let mut app = Repository::default().with_image("v1", "a1").with_image("v2", "a2");
+    let mut app = MemoryRepository::default().with_image("v1", "a1").with_image("v2", "a2");
     app.manifests.remove(&digest("a2"));
     let (memory, scratch) = (MemoryRegistry::of([("a/app", app)]), tempfile::tempdir().unwrap());
     let (counts, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
@@ -182,7 +182,7 @@ async fn a_tag_that_is_gone_when_it_is_fetched_stays_listed_and_the_repository_c
 
 #[tokio::test]
 async fn a_missing_child_of_an_index_is_noted_and_the_rest_is_read() {
-    let mut multi = Repository::default().with_index("v1", "b", &["b1", "b2"]);
+    let mut multi = MemoryRepository::default().with_index("v1", "b", &["b1", "b2"]);
     multi.manifests.remove(&digest("b2"));
     let (memory, scratch) = (MemoryRegistry::of([("b/multi", multi)]), tempfile::tempdir().unwrap());
     let (counts, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
@@ -194,7 +194,7 @@ async fn a_missing_child_of_an_index_is_noted_and_the_rest_is_read() {
 
 #[tokio::test]
 async fn an_image_whose_configuration_was_missing_is_read_again_the_next_night() {
-    let whole = Repository::default().with_image("v1", "a1");
+    let whole = MemoryRepository::default().with_image("v1", "a1");
     let mut broken = whole.clone();
     broken.configs.clear();
     let scratch = tempfile::tempdir().unwrap();
@@ -211,7 +211,7 @@ async fn an_image_whose_configuration_was_missing_is_read_again_the_next_night()
 async fn an_image_that_is_for_no_platform_is_known_the_next_night() {
     // As signatures are, and the attestations that builders put beside each image.
     let attested = || {
-        let mut multi = Repository::default().with_index("v1", "b", &["b1", "b2"]);
+        let mut multi = MemoryRepository::default().with_index("v1", "b", &["b1", "b2"]);
         let config = multi.configs.get_mut(&digest("c0b2")).unwrap();
         *config = ImageConfig::default();
         multi
@@ -229,7 +229,7 @@ async fn an_image_that_is_for_no_platform_is_known_the_next_night() {
 #[tokio::test]
 async fn a_storage_that_nobody_reaches_is_no_server_that_is_gone() {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
-    let image = || Repository::default().with_image("v1", "a").failing(&digest("c0a"), Fault::Unreachable);
+    let image = || MemoryRepository::default().with_image("v1", "a").failing(&digest("c0a"), Fault::Unreachable);
     let (memory, scratch) = (MemoryRegistry::of(names.map(|name| (name, image()))), tempfile::tempdir().unwrap());
     let (counts, sealed) = sealed(&memory, &settings(Depth::Manifests), scratch.path()).await;
     assert_eq!((counts.read, counts.unreadable), (0, 20));
@@ -239,9 +239,9 @@ async fn a_storage_that_nobody_reaches_is_no_server_that_is_gone() {
 #[tokio::test]
 async fn monitored_repositories_come_first_with_tags_whatever_the_list_says() {
     let memory = MemoryRegistry::of([
-        ("a/listed", Repository::default().with_image("v1", "a")),
-        ("b/monitored", Repository::default().with_image("v1", "b")),
-        ("x/hidden", Repository::default().with_image("v1", "c")),
+        ("a/listed", MemoryRepository::default().with_image("v1", "a")),
+        ("b/monitored", MemoryRepository::default().with_image("v1", "b")),
+        ("x/hidden", MemoryRepository::default().with_image("v1", "c")),
     ]);
     let monitored = ["x/hidden", "b/monitored", "y/nowhere"].map(str::to_owned).to_vec();
     let settings = WalkSettings { monitored, ..settings(Depth::Repositories) };
@@ -267,8 +267,9 @@ async fn monitored_repositories_come_first_with_tags_whatever_the_list_says() {
 
 #[tokio::test]
 async fn refused_credentials_end_the_walk_at_once() {
-    let dead = Repository::default().failing("tags", Fault::CredentialsRejected);
-    let memory = MemoryRegistry::of([("a", Repository::default()), ("b", dead), ("c", Repository::default())]);
+    let dead = MemoryRepository::default().failing("tags", Fault::CredentialsRejected);
+    let memory =
+        MemoryRegistry::of([("a", MemoryRepository::default()), ("b", dead), ("c", MemoryRepository::default())]);
     let (settings, scratch) = (settings(Depth::Tags), tempfile::tempdir().unwrap());
     let start = fresh(scratch.path(), &settings);
     let pages = Listed::of(&[&["a", "b", "c"]]);
@@ -281,12 +282,12 @@ async fn refused_credentials_end_the_walk_at_once() {
 #[tokio::test]
 async fn manifests_beyond_all_bounds_are_not_held_in_memory_and_others_are_read() {
     let layer = Descriptor { digest: digest("1a"), size: Some(1), media_type: String::new() };
-    let mut large = Repository::default();
+    let mut large = MemoryRepository::default();
     for tag in ["v1", "v2", "v3"] {
         large = large.with_image(tag, tag);
         large.manifests.get_mut(&digest(tag)).unwrap().layers = vec![layer.clone(); 400_000];
     }
-    let memory = MemoryRegistry::of([("large", large), ("small", Repository::default().with_image("v1", "a"))]);
+    let memory = MemoryRegistry::of([("large", large), ("small", MemoryRepository::default().with_image("v1", "a"))]);
     let scratch = tempfile::tempdir().unwrap();
     let settings = WalkSettings { depth: Depth::Manifests, ..WalkSettings::default() };
     let start = fresh(scratch.path(), &settings);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::memory::Repository;
+use super::memory::MemoryRepository;
 use super::*;
 use crate::clock;
 
@@ -11,7 +11,7 @@ fn settings(depth: Depth, max_repositories: u64) -> WalkSettings {
 }
 
 fn memory(names: &[&str]) -> MemoryRegistry {
-    let repository = || Repository::default().with_image("v1", "a").with_image("v2", "b");
+    let repository = || MemoryRepository::default().with_image("v1", "a").with_image("v2", "b");
     let repositories = names.iter().map(|name| ((*name).to_owned(), repository())).collect();
     MemoryRegistry { repositories, ..MemoryRegistry::default() }
 }

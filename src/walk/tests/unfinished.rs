@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::memory::Repository;
+use super::memory::MemoryRepository;
 use super::*;
 use crate::clock;
 use crate::registry::{Fault, Step};
@@ -20,7 +20,8 @@ fn content() -> (MemoryRegistry, Listed) {
 
 fn repositories(count: usize, page: usize) -> (MemoryRegistry, Listed) {
     let names: Vec<String> = (0..count).map(|n| format!("team/{n:04}")).collect();
-    let repositories = names.iter().map(|name| (name.clone(), Repository::default().with_image("v1", "a"))).collect();
+    let repositories =
+        names.iter().map(|name| (name.clone(), MemoryRepository::default().with_image("v1", "a"))).collect();
     (
         MemoryRegistry { repositories, ..MemoryRegistry::default() },
         Listed(names.chunks(page).map(<[String]>::to_vec).collect()),

@@ -20,9 +20,9 @@ use crate::support::python;
 const COUNT: usize = 1234;
 
 /// Column by column: name, Arrow type, whether it may be null, and `duckdb`'s type of the Parquet file.
-type Columns = &'static [(&'static str, &'static str, bool, &'static str)];
+type ExpectedColumns = &'static [(&'static str, &'static str, bool, &'static str)];
 
-const REPOSITORIES: Columns = &[
+const REPOSITORIES: ExpectedColumns = &[
     ("run_id", "string", false, "VARCHAR"),
     ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
     ("repository", "string", false, "VARCHAR"),
@@ -33,7 +33,7 @@ const REPOSITORIES: Columns = &[
     ("monitored", "bool", false, "BOOLEAN"),
 ];
 
-const TAGS: Columns = &[
+const TAGS: ExpectedColumns = &[
     ("run_id", "string", false, "VARCHAR"),
     ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
     ("repository", "string", false, "VARCHAR"),
@@ -43,7 +43,7 @@ const TAGS: Columns = &[
     ("size_bytes", "int64", true, "BIGINT"),
 ];
 
-const MANIFESTS: Columns = &[
+const MANIFESTS: ExpectedColumns = &[
     ("run_id", "string", false, "VARCHAR"),
     ("observed_at", "timestamp[us, tz=UTC]", false, "TIMESTAMP WITH TIME ZONE"),
     ("repository", "string", false, "VARCHAR"),
@@ -104,7 +104,7 @@ async fn seen(parquet: &Path, lines: &Path, rows_of: &[&str]) -> Value {
 const READERS: [&str; 4] = ["parquet_by_duckdb", "parquet_by_pyarrow", "json_by_duckdb", "json_by_pyarrow"];
 
 /// Parquet says what a column is and whether it may be null; JSON lines have all columns.
-fn has_columns(seen: &Value, columns: Columns) {
+fn has_columns(seen: &Value, columns: ExpectedColumns) {
     let all = |of: fn(&(&str, &str, bool, &str)) -> Value| {
         columns.iter().map(|column| (column.0.to_owned(), of(column))).collect::<BTreeMap<_, _>>()
     };

@@ -19,14 +19,14 @@ pub(crate) const PAGE: usize = 10;
 /// Names in all.
 pub(crate) const NAMES: usize = 200;
 
-type Choose = Box<dyn FnMut(&SeenRequest) -> Option<Misbehaviour> + Send>;
+type ChooseMisbehaviour = Box<dyn FnMut(&SeenRequest) -> Option<Misbehaviour> + Send>;
 
 /// A registry that misbehaves and behaves again, always at the same address, since another one would be another
 /// configuration; and an installation that walks it.
 pub(crate) struct Stage {
     pub(crate) registry: FakeRegistry,
     pub(crate) place: Workplace,
-    choose: Arc<Mutex<Choose>>,
+    choose: Arc<Mutex<ChooseMisbehaviour>>,
     pub(crate) yaml: String,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn script() -> Script {
 impl Stage {
     /// The lines stand below the registry.
     pub(crate) async fn new(script: Script, lines: &str) -> Self {
-        let choose: Arc<Mutex<Choose>> = Arc::new(Mutex::new(Box::new(|_| None)));
+        let choose: Arc<Mutex<ChooseMisbehaviour>> = Arc::new(Mutex::new(Box::new(|_| None)));
         let chosen = choose.clone();
         let script = script.with_faults(move |seen, _| chosen.lock().unwrap()(seen));
         let registry = FakeRegistry::start(script).await.unwrap();
