@@ -54,6 +54,7 @@ impl KeyPair {
     }
 
     /// The same certificate with a validity of two days in 2020. Its signature is wrong, but clients verify that after the validity.
+    #[must_use]
     pub fn expired(&self) -> Self {
         let mut der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM").to_vec();
         // The years of both times: tag and length of a UTCTime, two digits.

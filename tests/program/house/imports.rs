@@ -21,7 +21,7 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// Blanks comments, string literals and character literals.
-fn without_texts(text: &str) -> String {
+pub(super) fn without_texts(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
     let (mut code, mut here) = (String::new(), 0);

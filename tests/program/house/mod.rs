@@ -7,3 +7,4 @@ mod imports;
 pub(crate) mod layers;
 mod map;
 mod samples;
+mod type_names;
