@@ -1,11 +1,11 @@
-//! A catalog listed by stocktake and by its peers, and what stocktake takes of memory for it.
+//! Lists a catalog with stocktake and with other clients, and measures the memory of stocktake.
 
 use crate::BenchError;
 use crate::contenders::Task;
 use crate::rounds::{MILLION, scenario};
 use crate::server::Content;
 
-/// At no distance against all; at 20 ms, where a round takes the better part of a minute, against the floor.
+/// Without latency, against all contenders. With 20 ms of latency, only against the floor, because a round takes almost a minute.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!("\ncatalog of {MILLION} repositories, split: off, {rounds} rounds in turn (3 at 20 ms), medians");

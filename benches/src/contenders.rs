@@ -1,4 +1,4 @@
-//! The client processes: each does its task once and prints its measurements.
+//! The client processes. Each does its task once and prints its measurements.
 
 use std::fs::File;
 use std::io::Write;
@@ -18,34 +18,34 @@ use url::Url;
 use crate::measure::{self, Measured};
 use crate::{BenchError, floor, parquet, peers, split};
 
-/// Names, or tags, to a page.
+/// The number of names or tags per page.
 pub(crate) const PAGE: usize = 1000;
 
-/// What a contender is to do.
+/// The task of a contender.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) depth: ReadDepth,
-    /// Most connections, and requests in flight.
+    /// The maximum number of connections, and of requests in flight.
     pub(crate) connections: usize,
-    /// The rows that there are to be found.
+    /// The expected number of rows.
     pub(crate) rows: u64,
-    /// Whether it has to log in to find them.
+    /// Whether the registry requires a login.
     pub(crate) login: bool,
 }
 
 impl Task {
-    /// A catalog of so many names.
+    /// Lists a catalog with this number of names.
     pub(crate) fn catalog(names: u64) -> Self {
         Self { depth: ReadDepth::Repositories, connections: 16, rows: names, login: false }
     }
 
-    /// What so many repositories with so many rows hold, for everybody to read.
+    /// Reads repositories with this number of rows, without a login.
     pub(crate) fn contents(depth: ReadDepth, connections: usize, rows: u64) -> Self {
         Self { depth, connections, rows, login: false }
     }
 }
 
-/// How deep it reads, and so which rows count.
+/// How deep the contender reads. The rows of this table are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ReadDepth {
@@ -54,11 +54,11 @@ pub(crate) enum ReadDepth {
     Manifests,
 }
 
-/// A contender's arguments: who it is, where the server is, what to do, and a directory for what is to be kept.
+/// Runs one contender against the server at `url`. If `kept` is given, its files stay in this directory.
 pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str>) -> Result<(), BenchError> {
     let url = Url::parse(url)?;
     let task: Task = serde_json::from_str(task)?;
-    // In the target's own file system, so that fsync means what it means.
+    // In the file system of the current directory: fsync may do nothing in a temporary file system.
     let scratch = tempfile::tempdir_in(".")?;
     let directory = kept.map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     let (begun, cpu_before) = (Instant::now(), measure::cpu_seconds());
@@ -75,7 +75,7 @@ pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str
         "stocktake" => stocktake(&url, task, &directory, &mut requests).await?,
         "parquet" => parquet::write(task.rows, &directory).await?,
         "generated" => parquet::generate(task.rows),
-        _ => return Err(format!("there is no contender {name}").into()),
+        _ => return Err(format!("unknown contender: {name}").into()),
     };
     let measured = measure::since(begun, cpu_before, rows);
     tell(&Measured { requests, seconds: seconds.unwrap_or(measured.seconds), ..measured })
@@ -93,7 +93,7 @@ pub(crate) fn authority(url: &Url) -> Result<String, BenchError> {
     Ok(format!("{}:{}", url.host_str().ok_or("no host")?, url.port().ok_or("no port")?))
 }
 
-/// The whole job: walk, spool, seal, and sorted Parquet, published and fsynced.
+/// A complete run: walk, spool and seal, then publish sorted Parquet with fsync.
 async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) -> Result<u64, BenchError> {
     let file = directory.join("stocktake.yaml");
     let (state, parquet) = (directory.join("state"), directory.join("parquet"));
@@ -125,7 +125,7 @@ async fn stocktake(url: &Url, task: Task, directory: &Path, requests: &mut u64) 
     }
 }
 
-/// The fake's login, as YAML, its password in a file of this directory.
+/// The YAML of the login at the fake registry. The password is written to a file in this directory.
 fn login(directory: &Path) -> Result<String, BenchError> {
     let file = directory.join("password");
     File::options().write(true).create(true).truncate(true).mode(0o600).open(&file)?.write_all(PASSWORD.as_bytes())?;

@@ -1,5 +1,5 @@
-//! One daemon with five hundred registries for two minutes: is every slot served once, what does `/metrics` cost meanwhile,
-//! and does memory grow?
+//! Runs one daemon with five hundred registries for two minutes. It measures whether every slot is run exactly once, the cost of
+//! `/metrics` during the runs, and the growth of memory.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,21 +19,21 @@ use crate::rounds::ServerProcess;
 use crate::server::Content;
 
 const REGISTRIES: usize = 500;
-/// Seconds between the slots of one registry; starts are spread over them.
+/// Seconds between two slots of one registry. The starts of the registries are spread over this time.
 const EVERY: i64 = 20;
 const LASTS: Duration = Duration::from_mins(2);
 
-/// The daemon's process.
+/// Runs the daemon in this process.
 pub(crate) async fn process(file: &str) -> Result<(), BenchError> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     daemon(DaemonOptions { file: Some(file.into()), metrics: Metrics::new() }).await?;
     Ok(())
 }
 
-/// The whole load; prints what came of it.
+/// Runs all loads and prints the results.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn load() -> Result<(), BenchError> {
-    // The client asks for nothing over TLS, and yet wants to know with what.
+    // The client needs a TLS provider, although it sends no request over TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let scratch = tempfile::tempdir_in(".")?;
     println!("\n{REGISTRIES} registries on one daemon, a slot every {EVERY} s each, {} s", LASTS.as_secs());
@@ -45,18 +45,18 @@ pub(crate) async fn load() -> Result<(), BenchError> {
         series.push(run(&server.url, &directory, repositories).await?);
     }
     println!(
-        "series per registry: {} with 10 repositories, {} with 1000 (must: equal, at most 300)",
+        "series per registry: {} with 10 repositories, {} with 1000 (goal: equal, at most 300)",
         series[0], series[1]
     );
     Ok(())
 }
 
-/// One run of the load; gives how many series there are for each registry.
+/// Runs one load. Returns the number of series per registry.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, BenchError> {
     let file = directory.join("stocktake.yaml");
     fs::write(&file, configuration(url, directory)?)?;
-    // On all cores: its peer is the goal, not another program on one of them.
+    // The daemon may use all cores, because it is compared with a fixed goal and not with another program.
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("daemon-of").arg(&file).kill_on_drop(true);
     let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
@@ -69,7 +69,7 @@ async fn run(url: &str, directory: &Path, repositories: u64) -> Result<usize, Be
     while begun.elapsed() < LASTS {
         round.tick().await;
         let asked = Instant::now();
-        // As Prometheus does.
+        // Prometheus asks for gzip as well.
         let answer = client.get(&metrics).header("Accept-Encoding", "gzip").send().await?.error_for_status()?;
         answer.bytes().await?;
         took.push(asked.elapsed());
@@ -106,7 +106,7 @@ fn configuration(url: &str, directory: &Path) -> Result<String, BenchError> {
     Ok(yaml)
 }
 
-/// Waits until the daemon listens; what else it says is read and forgotten.
+/// Waits until the daemon listens. Its other log lines are read and ignored.
 async fn address(process: &mut Child) -> Result<String, BenchError> {
     let mut lines = BufReader::new(process.stderr.take().ok_or("no output")?).lines();
     let address = loop {
@@ -119,10 +119,10 @@ async fn address(process: &mut Child) -> Result<String, BenchError> {
     Ok(address)
 }
 
-/// What was published, as a reader of manifests sees it.
+/// The published runs, according to their manifests.
 struct Slots {
     published: usize,
-    /// Between the first and the last of a registry.
+    /// The number of missing slots between the first and the last run of a registry.
     missing: usize,
     twice: usize,
 }
@@ -149,7 +149,7 @@ impl Slots {
     }
 }
 
-/// The sum of all series of a family.
+/// The sum of all series of a metric family.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts
 fn sum(text: &str, family: &str) -> u64 {
     let values = text.lines().filter(|line| line.starts_with(family)).filter_map(|line| line.rsplit(' ').next());

@@ -1,5 +1,5 @@
-//! The least that any client has to do: keep-alive connections, the answers parsed, repositories read while the catalog
-//! still comes. Retries nothing, verifies nothing, writes nothing.
+//! A client that does only the necessary work: it keeps connections alive, parses responses, and reads repositories while the
+//! catalog is still being listed. It retries nothing, verifies nothing and writes nothing.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ struct ConfigBody<'a> {
 
 type NameQueue = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
 
-/// Names listed, tags listed, or manifests read, as the task's depth says.
+/// Lists names, lists tags, or reads manifests, depending on the depth of the task. Returns the number of rows.
 pub(crate) async fn floor(url: &Url, task: Task) -> Result<u64, BenchError> {
     let address = authority(url)?;
     if task.depth == ReadDepth::Repositories {
@@ -84,7 +84,7 @@ impl Connection {
         Ok(Self { address: address.to_owned(), stream, line: String::new(), body: Vec::new() })
     }
 
-    /// Fetches a body; gives the target of its link.
+    /// Fetches a response. Returns the target of its `Link` header.
     async fn get(&mut self, target: &str) -> Result<Option<String>, BenchError> {
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: {}\r\nAccept: application/json, application/vnd.oci.image.manifest.v1+json\r\n\r\n",
@@ -117,7 +117,7 @@ impl Connection {
         Ok(next)
     }
 
-    /// The whole catalog.
+    /// Lists the complete catalog.
     async fn list(&mut self, mut each: impl FnMut(&str) -> Result<(), BenchError>) -> Result<u64, BenchError> {
         let (mut count, mut target) = (0, Some(format!("/v2/_catalog?n={PAGE}")));
         while let Some(page) = target {
@@ -129,7 +129,7 @@ impl Connection {
         Ok(count)
     }
 
-    /// Repositories of the queue, until it has ended.
+    /// Reads the repositories in the queue until the queue is closed.
     async fn read(&mut self, queue: &NameQueue, depth: ReadDepth) -> Result<u64, BenchError> {
         let mut rows = 0;
         loop {

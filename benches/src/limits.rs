@@ -1,4 +1,4 @@
-//! What must not grow: resident memory with the registry, and requests beyond those that the work needs.
+//! Measures what must stay limited: the resident memory for large registries, and the number of requests.
 
 use crate::BenchError;
 use crate::contenders::{ReadDepth, Task};
@@ -6,7 +6,7 @@ use crate::rounds::{MILLION, ServerProcess, contend, scenario};
 use crate::server::{Content, Kind, Seen};
 use crate::tags::REPOSITORIES;
 
-/// The largest resident size of a whole run.
+/// The peak resident memory of a complete run.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn memory(rounds: usize) -> Result<(), BenchError> {
     println!("\nresident size of stocktake, MiB, {rounds} rounds, medians");
@@ -26,10 +26,10 @@ pub(crate) async fn memory(rounds: usize) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Requests as they should be, and as the server saw them.
+/// The expected number of requests, and the number that the server received.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn wire() -> Result<(), BenchError> {
-    println!("\nrequests on the wire, a thousand names a page; other: anything that should not be there");
+    println!("\nrequests on the wire, 1000 names per page; other: unexpected requests");
     println!(
         "{:<34} {:>5} {:>6} {:>7} {:>6} {:>9} {:>7} {:>5} {:>11} {:>9}",
         "", "ping", "token", "catalog", "tags", "manifest", "config", "other", "connections", "in flight"
@@ -43,16 +43,17 @@ pub(crate) async fn wire() -> Result<(), BenchError> {
         of(ReadDepth::Manifests, Kind::Open),
         of(ReadDepth::Manifests, Kind::Tokens),
     ] {
-        // Some distance, so that requests are in flight at once.
+        // With latency, several requests are in flight at the same time.
         let content = Content { tags: 1, server, latency_ms: 2, ..Content::of(repositories) };
         let deep = |least: ReadDepth| if depth as u8 >= least as u8 { repositories } else { 0 };
-        // One token for the catalog, and one for each twenty repositories of a page.
+        // One token for the catalog, and one for every twenty repositories of a page.
         let tokens = if server == Kind::Tokens { 1 + deep(ReadDepth::Tags).div_ceil(20) } else { 0 };
         let manifests = deep(ReadDepth::Manifests);
         let expected = Seen {
             pings: 1,
             tokens,
-            // Where the last page is full, whether it is the last; with tokens, once more at first: the refusal tells the scope.
+            // After a full last page, one request finds out that it is the last. With tokens, the first request is refused, because
+            // only the refusal names the scope.
             catalog: repositories.div_ceil(1000)
                 + u64::from(repositories.is_multiple_of(1000))
                 + u64::from(server == Kind::Tokens),

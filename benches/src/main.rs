@@ -1,7 +1,8 @@
-//! `cargo run --release -p stocktake-bench`: stocktake measured against the least that is possible, and against its peers.
+//! `cargo run --release -p stocktake-bench`: compares stocktake with a client that does only the necessary work (the floor), and
+//! with other programs.
 //!
-//! Server and clients are processes of their own, the server on one core and the client on another. Contenders run in turn,
-//! round by round, and every figure is a median; ratios are what to quote, since machines differ and drift.
+//! The server and each client are separate processes on separate cores. Contenders run in turn, round by round, and every
+//! result is a median. Quote the ratios: absolute results differ between machines, and change over time on the same machine.
 
 mod catalog;
 mod contenders;
@@ -19,7 +20,7 @@ mod tags;
 
 use std::process::ExitCode;
 
-/// What there is to be measured, in the order of a whole run.
+/// The parts of the benchmark, in the order of a complete run.
 const PARTS: [&str; 9] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon"];
 const USAGE: &str =
     "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [daemon] [ROUNDS]
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         Err(e) => return fail(&e.to_string()),
     };
     let done = runtime.block_on(perform(&arguments));
-    // What reads standard input cannot be waited for.
+    // The task that reads standard input may never end, so it is not waited for.
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,7 +52,7 @@ async fn perform(arguments: &[String]) -> Result<(), BenchError> {
     }
 }
 
-/// The parts that were asked for; each prints its own tables.
+/// Runs the requested parts. Each prints its own tables.
 async fn measure(words: &[&str]) -> Result<(), BenchError> {
     let (rounds, parts) = match words.split_last() {
         Some((last, parts)) if !PARTS.contains(last) => (Some(last.parse::<usize>().map_err(|_| USAGE)?), parts),
@@ -63,7 +64,7 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
     let is_all = parts.is_empty();
     for part in PARTS.into_iter().filter(|part| is_all || parts.contains(part)) {
         let rounds = rounds.unwrap_or(5);
-        // Of a whole run, these would take the better part.
+        // In a complete run, several rounds of these parts would take most of the time.
         let few = if is_all { 1 } else { rounds };
         match part {
             "catalog" => catalog::rows(rounds).await?,
@@ -86,5 +87,5 @@ fn fail(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Whatever went wrong; a benchmark has nobody who would act on the difference.
+/// Any error. The benchmark only prints it.
 type BenchError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,4 +1,4 @@
-//! What a process can say of itself.
+//! Measurements of the own process: time, processor time and memory.
 
 use std::fs;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-/// One contender's run.
+/// The measurements of one run of a contender.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// Wall clock of the work, in seconds.
+    /// The wall clock time of the work, in seconds.
     pub(crate) seconds: f64,
-    /// Processor time of the work, in seconds.
+    /// The processor time of the work, in seconds.
     pub(crate) cpu: f64,
-    /// The largest resident size so far, in MiB.
+    /// The peak resident memory so far, in MiB.
     pub(crate) mib: f64,
-    /// Rows found.
+    /// The number of rows that were found.
     pub(crate) rows: u64,
-    /// Requests sent; 0 of those who do not say.
+    /// The number of requests that were sent; 0 if the contender does not count them.
     pub(crate) requests: u64,
 }
 
-/// The measurements of this process after work that began then, with this much processor time spent before.
+/// The measurements of this process for work that began at `begun`. `cpu_before` is the processor time used before it.
 pub(crate) fn since(begun: Instant, cpu_before: f64, rows: u64) -> Measured {
     let (seconds, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu_before);
     Measured { seconds, cpu, mib: peak_mib(), rows, requests: 0 }
 }
 
-/// The largest resident size of this process so far, in MiB.
+/// The peak resident memory of this process so far, in MiB.
 #[allow(clippy::cast_precision_loss)] // for the eye
 pub(crate) fn peak_mib() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -37,7 +37,7 @@ pub(crate) fn peak_mib() -> f64 {
     kib as f64 / 1024.0
 }
 
-/// The processor time of this process so far, and of the processes that it has waited for.
+/// The processor time of this process and of its finished child processes so far.
 pub(crate) fn cpu_seconds() -> f64 {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default().as_secs_f64() + waited_for()
 }
@@ -51,7 +51,7 @@ fn waited_for() -> f64 {
     ticks as f64 / 100.0
 }
 
-/// The middle of the values; of an even number the lower middle.
+/// The median. For an even number of values, the lower one of the two in the middle.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! What one `/metrics` costs a daemon of many registries while they run, the network left out: processor time, and how late
-//! the scheduler's tick is meanwhile.
+//! Measures the cost of one `/metrics` response in a daemon with many registries that run, without the network: the processor time,
+//! and the delay of the ticks of the scheduler.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +18,11 @@ use crate::measure::peak_mib;
 
 const REGISTRIES: usize = 500;
 const TIMES: usize = 100;
-/// The daemon's scheduler ticks every second; more ticks are more samples.
+/// The interval of ticks. The scheduler of the daemon ticks every second; shorter intervals give more samples.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Expositions one after the other on a blocking thread, as the daemon makes them, each with the status that it is made
-/// from. A thread counts meanwhile, and a task of the runtime ticks.
+/// Renders the metrics repeatedly on a blocking thread, as the daemon does, each time from a new status. At the same time, a
+/// thread counts requests, and a task of the runtime ticks.
 #[allow(clippy::print_stdout, clippy::cast_precision_loss)] // this is a program for a terminal
 pub(crate) async fn rows() -> Result<(), BenchError> {
     let before = peak_mib();
@@ -71,7 +71,7 @@ pub(crate) async fn rows() -> Result<(), BenchError> {
     Ok(())
 }
 
-/// How late each tick was.
+/// The delays of the ticks.
 async fn tick(stop: Arc<AtomicBool>) -> Vec<Duration> {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,7 +83,7 @@ async fn tick(stop: Arc<AtomicBool>) -> Vec<Duration> {
     late
 }
 
-/// The value below which this share of a hundred lies, in milliseconds.
+/// The percentile in milliseconds.
 fn millis(values: &mut [Duration], share: usize) -> f64 {
     values.sort_unstable();
     values[(values.len() * share / 100).min(values.len() - 1)].as_secs_f64() * 1e3

@@ -1,4 +1,4 @@
-//! Ten million rows of tags through the Parquet sink, against a plain writer at the same level of Zstandard.
+//! Writes ten million rows of tags with the Parquet sink, and with a plain Parquet writer at the same level of Zstandard.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,11 +23,11 @@ const ROWS: u64 = 10_000_000;
 const BATCH: u64 = 4096;
 const TAGS: u64 = 10;
 
-/// The table.
+/// Runs the benchmark and prints the table.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!("\n{ROWS} rows of tags with digests into Parquet, {rounds} rounds, medians");
-    println!("goals: <= 1.02 x the size of plain zstd level 1, <= 64 MiB resident, aim 0.4 us of CPU a row\n");
+    println!("goals: <= 1.02 x the size of plain zstd level 1, <= 64 MiB resident, aim 0.4 us of CPU per row\n");
     let task = |rows| Task::contents(ReadDepth::Tags, 1, rows);
     let (mut writing, mut making, mut resident) = (Vec::new(), Vec::new(), Vec::new());
     let mut size = 0;
@@ -47,7 +47,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!("size      {:>8.1} MB, plain {:.1} MB: {ratio:.3}", mega(size), mega(plain));
     println!("resident  {:>8.1} MiB", median(resident));
     println!(
-        "CPU       {:>8.3} us a row, of which making the rows takes {:.3}: {:.3} to write them",
+        "CPU       {:>8.3} us per row: {:.3} to generate it and {:.3} to write it",
         per_row(writing),
         per_row(making),
         per_row(writing - making)
@@ -60,7 +60,7 @@ fn mega(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// All files of a directory and of those in it.
+/// All files in a directory and its subdirectories.
 fn size_of(directory: &Path) -> io::Result<u64> {
     fs::read_dir(directory)?.try_fold(0, |sum, entry| {
         let entry = entry?;
@@ -84,7 +84,7 @@ impl Rows for Generated {
     }
 }
 
-/// Rows in order: ten tags of each repository, digests at random.
+/// Sorted rows: ten tags per repository, with random digests.
 fn batch(start: u64, rows: u64) -> RecordBatch {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut random = fastrand::Rng::with_seed(start);
@@ -125,12 +125,12 @@ fn batch(start: u64, rows: u64) -> RecordBatch {
     RecordBatch::try_new(Table::Tags.schema(), columns).expect("the columns of the table")
 }
 
-/// Makes the rows and drops them: what they cost by themselves.
+/// Generates the rows and drops them, to measure the cost of generating them.
 pub(crate) fn generate(rows: u64) -> u64 {
     Generated { rows }.batches().flatten().map(|batch| batch.num_rows() as u64).sum()
 }
 
-/// Publishes the rows below the directory.
+/// Publishes the rows in this directory.
 pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError> {
     let slot: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).ok_or("no time")?;
     let record = RunRecord {
@@ -157,7 +157,7 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError
     Ok(rows)
 }
 
-/// The size of the same rows without any setting but the level.
+/// The size of the same rows in a file with default settings except the level of compression.
 fn plain_size() -> Result<u64, BenchError> {
     let file = tempfile::tempfile_in(".")?;
     let level = Compression::ZSTD(ZstdLevel::try_new(1)?);

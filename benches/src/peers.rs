@@ -1,4 +1,4 @@
-//! Peers: the `oci-client` crate within its process, and `oha`, a load generator, as a process of its own.
+//! Other clients for comparison: the crate `oci-client` within this process, and the load generator `oha` as another process.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,10 +15,10 @@ use crate::BenchError;
 use crate::contenders::{PAGE, ReadDepth, Task, authority};
 use crate::server::{self, Content};
 
-/// The `oci-client` crate; it gives no Link, so its user asks for what follows the last name. Writes nothing. Reads tags
-/// when the whole catalog is there.
+/// Lists with the crate `oci-client`. It does not return the `Link` header, so the next page is requested with `last=`. Tags are
+/// read after the complete catalog. Writes nothing.
 pub(crate) async fn oci_client(url: &Url, task: Task) -> Result<u64, BenchError> {
-    // The crate leaves the choice to its user; ours has the same provider.
+    // The crate needs a TLS provider. stocktake uses the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
     let registry = authority(url)?;
@@ -47,7 +47,7 @@ pub(crate) async fn oci_client(url: &Url, task: Task) -> Result<u64, BenchError>
                 .try_fold(0, |sum, tags| async move { Ok(sum + tags) })
                 .await
         }
-        ReadDepth::Manifests => Err("oci-client is no contender here".into()),
+        ReadDepth::Manifests => Err("oci-client does not read manifests".into()),
     }
 }
 
@@ -63,17 +63,17 @@ struct OhaSummary {
     total: f64,
 }
 
-/// Where `oha` is, if it is anywhere: on the path, or where `cargo install oha --root target/peers` puts it.
+/// The path of `oha`: in `$PATH`, or where `cargo install oha --root target/peers` installs it.
 pub(crate) fn oha() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/bin");
     std::env::split_paths(&path).chain([own]).map(|directory| directory.join("oha")).find(|file| file.is_file())
 }
 
-/// As many answers of tags as the task has rows, each of a repository drawn at random, and no catalog. Its own word for
-/// the seconds.
+/// Requests the tags of random repositories with `oha`, one request for each row of the task, without the catalog. Returns the
+/// seconds that `oha` reports.
 pub(crate) async fn run_oha(url: &Url, task: Task) -> Result<f64, BenchError> {
-    let oha = oha().ok_or("there is no oha")?;
+    let oha = oha().ok_or("oha is not installed")?;
     let names = server::names(Content::of(task.rows));
     let urls = names.iter().map(|name| Ok(url.join(&format!("/v2/{name}/tags/list?n={PAGE}"))?.to_string() + "\n"));
     let scratch = tempfile::tempdir()?;
@@ -85,7 +85,7 @@ pub(crate) async fn run_oha(url: &Url, task: Task) -> Result<f64, BenchError> {
     let done = command.stderr(Stdio::inherit()).output().await?;
     let report: OhaReport = serde_json::from_slice(&done.stdout)?;
     if report.summary.success_rate < 1.0 {
-        return Err(format!("oha got {} of its answers", report.summary.success_rate).into());
+        return Err(format!("oha: the success rate is {}", report.summary.success_rate).into());
     }
     Ok(report.summary.total)
 }

@@ -1,4 +1,4 @@
-//! Scenarios and rounds: contenders in turn, in processes of their own, against one server.
+//! Runs the contenders of a scenario in turn, in separate processes, against one server.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -13,22 +13,22 @@ use crate::server::{Content, Seen};
 
 pub(crate) const MILLION: u64 = 1_000_000;
 
-/// One row of measurements per round, in the order of the contenders.
+/// The measurements of each round, in the order of the contenders.
 pub(crate) struct Rounds(Vec<Vec<Measured>>);
 
 impl Rounds {
-    /// The median of a value of a contender.
+    /// The median of one value of a contender.
     pub(crate) fn median(&self, contender: usize, value: impl Fn(&Measured) -> f64) -> f64 {
         median(self.0.iter().map(|round| value(&round[contender])))
     }
 
-    /// The median of the ratio of a value of one contender to that of another of the same round.
+    /// The median of the ratio of one value between two contenders in the same round.
     pub(crate) fn ratio(&self, contender: usize, to: usize, value: impl Fn(&Measured) -> f64) -> f64 {
         median(self.0.iter().map(|round| value(&round[contender]) / value(&round[to])))
     }
 }
 
-/// The contenders in turn, round by round, against one server; each has to see every row.
+/// Runs the contenders in turn, round by round, against one server. Each contender must find all rows.
 pub(crate) async fn scenario(
     content: Content,
     task: Task,
@@ -47,14 +47,14 @@ pub(crate) async fn scenario(
     Ok(Rounds(measured))
 }
 
-/// This program again, as another process on one core.
+/// A command that starts this program on one core.
 fn ourselves(core: &str, arguments: &[&str]) -> Result<Command, BenchError> {
     let mut command = Command::new("taskset");
     command.args(["-c", core]).arg(std::env::current_exe()?).args(arguments).kill_on_drop(true);
     Ok(command)
 }
 
-/// One contender's run; what it keeps for the next goes into `kept`.
+/// Runs one contender. Its files stay in `kept`, so that the next run finds them.
 pub(crate) async fn contend(name: &str, url: &str, task: Task, kept: Option<&Path>) -> Result<Measured, BenchError> {
     let described = serde_json::to_string(&task)?;
     let mut command = ourselves("1", &["contend", name, url, &described])?;
@@ -64,12 +64,12 @@ pub(crate) async fn contend(name: &str, url: &str, task: Task, kept: Option<&Pat
     }
     let measured: Measured = serde_json::from_slice(&done.stdout)?;
     if measured.rows != task.rows {
-        return Err(format!("{name} saw {} of {} rows", measured.rows, task.rows).into());
+        return Err(format!("{name} found {} of {} rows", measured.rows, task.rows).into());
     }
     Ok(measured)
 }
 
-/// A server process; it ends when this is dropped.
+/// A server process. It is killed when this value is dropped.
 pub(crate) struct ServerProcess {
     _process: Child,
     input: ChildStdin,
@@ -89,7 +89,7 @@ impl ServerProcess {
         Ok(Self { _process: process, input, output, url: url.trim().to_owned() })
     }
 
-    /// What it has seen so far; the canned one does not tell.
+    /// The number of requests so far. The server with prepared responses does not count.
     pub(crate) async fn seen(&mut self) -> Result<Seen, BenchError> {
         self.input.write_all(b"\n").await?;
         let mut told = String::new();

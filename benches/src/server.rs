@@ -1,5 +1,5 @@
-//! The server processes: the fake registry, open or with tokens, a thousand names a page; and one that answers what it
-//! has made beforehand, for where the fake would be what is measured.
+//! The server processes: the fake registry without login or with tokens, with 1000 names per page; and a server with prepared
+//! responses, for benchmarks in which the fake registry would be too slow.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -16,43 +16,43 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::BenchError;
 use crate::contenders::PAGE;
 
-/// What a server holds, and how far away it is.
+/// The content of a server, and its latency.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
     pub(crate) repositories: u64,
     pub(crate) shape: NameSpread,
-    /// In the order of docker-registry instead of byte order.
+    /// Whether names are in the order of docker-registry instead of byte order.
     pub(crate) path_order: bool,
     pub(crate) latency_ms: u64,
-    /// Tags of each repository, each an image of its own.
+    /// The number of tags per repository. Each has its own image.
     pub(crate) tags: u32,
     pub(crate) server: Kind,
 }
 
 impl Content {
-    /// Evenly spread names in byte order, at no distance, and no tags.
+    /// Names of similar teams in byte order, without latency and without tags.
     pub(crate) fn of(repositories: u64) -> Self {
         Self { repositories, shape: NameSpread::Even, path_order: false, latency_ms: 0, tags: 0, server: Kind::Open }
     }
 }
 
-/// How names are spread.
+/// How names are distributed over namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum NameSpread {
-    /// Teams of about the same size.
+    /// All namespaces have about the same size.
     Even,
-    /// Nine in ten in one namespace.
+    /// Nine of ten names are in one namespace.
     Skewed,
 }
 
-/// Which server.
+/// The kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
-    /// The fake registry, to everybody.
+    /// The fake registry without login.
     Open,
-    /// The fake registry as docker-registry with a token for each repository, or for several.
+    /// The fake registry in the manner of docker-registry, with tokens for one or several repositories.
     Tokens,
-    /// Answers made beforehand, names and tags alone, at once.
+    /// Prepared responses with names and tags, without delay.
     Canned,
 }
 
@@ -71,14 +71,14 @@ pub(crate) fn names(content: Content) -> RepositoryNames {
     }
 }
 
-/// What the server has seen so far.
+/// The number of requests and connections so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     pub(crate) pings: u64,
     pub(crate) tokens: u64,
     pub(crate) catalog: u64,
     pub(crate) tags: u64,
-    /// GET alone.
+    /// Only GET requests.
     pub(crate) manifests: u64,
     pub(crate) heads: u64,
     pub(crate) blobs: u64,
@@ -88,14 +88,14 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// All requests.
+    /// The number of all requests.
     pub(crate) fn requests(&self) -> u64 {
         let Self { pings, tokens, catalog, tags, manifests, heads, blobs, other, .. } = self;
         pings + tokens + catalog + tags + manifests + heads + blobs + other
     }
 }
 
-/// Prints its URL, and what it has seen for each line of standard input; serves until that ends.
+/// Prints the URL of the server, and then the counts for each line of standard input. Stops when standard input ends.
 #[allow(clippy::print_stdout)] // the protocol between this process and its parent
 pub(crate) async fn serve(content: &str) -> Result<(), BenchError> {
     let content: Content = serde_json::from_str(content)?;
@@ -143,7 +143,7 @@ fn script(content: Content, heads: Arc<AtomicU64>) -> Script {
         tag_pages: TagPaging::Last { max: PAGE },
         ..of_kind
     };
-    // No fault: it looks on.
+    // The function only counts; it chooses no misbehaviour.
     script.with_faults(move |request, _| {
         if request.method.as_str() == "HEAD" {
             heads.fetch_add(1, Ordering::Relaxed);
@@ -152,7 +152,7 @@ fn script(content: Content, heads: Arc<AtomicU64>) -> Script {
     })
 }
 
-/// The whole answer to each path and query.
+/// The complete response for each path and query.
 type Answers = HashMap<String, Vec<u8>>;
 
 async fn serve_canned(listener: TcpListener, content: Content) -> Result<(), BenchError> {
@@ -193,7 +193,7 @@ fn canned(content: Content) -> Answers {
         answers.insert(target, answer(&link, &format!("{{\"repositories\":[{}]}}", &body[1..])));
         target = next;
     }
-    // After a full last page, stocktake asks whether there is more.
+    // After a full last page, stocktake requests one more page.
     answers.insert(target, answer("", "{\"repositories\":[]}"));
     for name in names {
         let body = format!("{{\"name\":\"{name}\",\"tags\":[{}]}}", tags.join(","));
@@ -202,7 +202,7 @@ fn canned(content: Content) -> Answers {
     answers
 }
 
-/// Requests of one connection, none of which has a body.
+/// Answers the requests of one connection. No request has a body.
 async fn answer_all(stream: TcpStream, answers: Arc<Answers>) -> Result<(), BenchError> {
     let mut stream = BufReader::new(stream);
     let (mut line, mut target) = (String::new(), String::new());

@@ -1,4 +1,4 @@
-//! A catalog far away, walked in one and in ranges by stocktake's own client, which writes nothing here.
+//! Lists a catalog with high latency with the client of stocktake, in one sequence and in parallel ranges. Writes nothing.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use crate::server::{Content, NameSpread};
 
 const LATENCY_MS: u64 = 20;
 
-/// The table.
+/// Runs the benchmark and prints the table.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!(
@@ -47,9 +47,9 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Lists all names, each of which has to come once.
+/// Lists all names. Each name must occur exactly once.
 pub(crate) async fn list(url: &Url, split: Split, requests: &mut u64) -> Result<u64, BenchError> {
-    // The server gives itself out for docker-registry, which is never split of its own accord.
+    // The server identifies itself as docker-registry, whose catalog is not split by default.
     let kind = Some(RegistryKind::Zot);
     let settings = RegistrySettings { auth: Auth::None, kind, split, ..RegistrySettings::new("bench", url.clone()) };
     let client = Client::new(settings)?;

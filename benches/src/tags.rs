@@ -1,4 +1,4 @@
-//! The tags and manifests of ten thousand repositories: the floor, peers and stocktake on many connections.
+//! Reads the tags and manifests of ten thousand repositories on many connections: the floor, other clients and stocktake.
 
 use crate::BenchError;
 use crate::contenders::{ReadDepth, Task};
@@ -8,25 +8,23 @@ use crate::server::{Content, Kind};
 
 pub(crate) const REPOSITORIES: u64 = 10_000;
 
-/// Latency, connections, what `oha` was once measured at against the floor, and what stocktake must and should be at
-/// against `oha`. On 256 connections it was not measured: taken for the same.
+/// Latency, connections, the measured ratio of `oha` to the floor, and the required and the desired ratio of stocktake to `oha`.
+/// With 256 connections, `oha` was not measured; its ratio is assumed to be the same.
 const ROWS: [(u64, usize, f64, f64, f64); 3] =
     [(20, 64, 1.01, 1.10, 1.05), (20, 256, 1.01, 1.25, 1.15), (0, 64, 1.6, 3.0, 2.0)];
 
-/// Catalog and one page of tags of each repository.
+/// Reads the catalog and one page of tags of each repository.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     println!("\ncatalog and tags of {REPOSITORIES} repositories, one tag each, rounds in turn, medians");
-    println!(
-        "the floor reads tags while the catalog comes, oci-client after it, oha tags alone; stocktake also writes"
-    );
+    println!("the floor reads tags while the catalog comes, oci-client after it, oha only tags; stocktake also writes");
     let oha = peers::oha();
     if oha.is_none() {
-        println!("there is no `oha` (cargo install oha --root target/peers)");
+        println!("`oha` is not installed (cargo install oha --root target/peers)");
     }
     println!("\nlatency  connections  contender    seconds   x floor     x oha  CPU us/request      MiB");
     for (latency_ms, connections, oha_to_floor, must, aim) in ROWS {
-        // The fake's own work would hide ours where nothing else takes time.
+        // Without latency, the work of the fake registry would be most of the time.
         let server = if latency_ms == 0 { Kind::Canned } else { Kind::Open };
         let content = Content { latency_ms, tags: 1, server, ..Content::of(REPOSITORIES) };
         let task = Task::contents(ReadDepth::Tags, connections, REPOSITORIES);
@@ -38,7 +36,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
         #[allow(clippy::cast_precision_loss)] // for the eye
         let requests = (REPOSITORIES + REPOSITORIES / 1000) as f64;
         for (at, name) in names.iter().enumerate() {
-            // Its memory is that of another process.
+            // `oha` is another process, so its memory is not measured here.
             let mib = if *name == "oha" { String::new() } else { format!("{:.1}", measured.median(at, |one| one.mib)) };
             let to_oha = oha.as_ref().map(|_| format!("{:.2}", measured.ratio(at, 2, |one| one.seconds)));
             println!(
@@ -58,7 +56,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Catalog, tags, manifest and configuration of each repository, and the same a night later.
+/// Reads the catalog, and tags, manifest and configuration of each repository. Then the same for a second night.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 pub(crate) async fn manifests(rounds: usize) -> Result<(), BenchError> {
     println!("\nmanifests of {REPOSITORIES} repositories at 20 ms on 64 connections, {rounds} rounds in turn, medians");
@@ -82,7 +80,7 @@ pub(crate) async fn manifests(rounds: usize) -> Result<(), BenchError> {
     nights().await
 }
 
-/// Two nights in a row; goal: at least 90% fewer requests for manifests in the second.
+/// Runs two nights. Goal: at least 90% fewer requests for manifests in the second night.
 #[allow(clippy::print_stdout)] // this is a program for a terminal
 async fn nights() -> Result<(), BenchError> {
     println!("\nnight      seconds  all requests  GET manifests  HEAD  configurations  (nothing changed in between)");
