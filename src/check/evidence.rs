@@ -59,7 +59,7 @@ pub struct StepFailure {
     /// What happened, in one line of text.
     pub symptom: String,
     /// The cause, if it is a known one.
-    pub finding: Option<KnownCause>,
+    pub known_cause: Option<KnownCause>,
     /// The stable code of the error.
     pub code: &'static str,
     /// The remedy that a run prints.
@@ -129,7 +129,9 @@ impl Evidence {
 
     /// The failure with this cause.
     pub fn failure(&self, rule: &str) -> Option<&StepFailure> {
-        self.failures.iter().find(|failure| failure.finding.as_ref().is_some_and(|finding| finding.id() == rule))
+        self.failures
+            .iter()
+            .find(|failure| failure.known_cause.as_ref().is_some_and(|known_cause| known_cause.id() == rule))
     }
 }
 
@@ -137,11 +139,11 @@ impl StepFailure {
     /// The failure for an error of the client. Its step is the one that caused the error, which may differ from the one in which
     /// the error occurred.
     pub fn of(error: &RegistryError) -> Self {
-        let (finding, fault) = (error.known_cause(), error.fault());
+        let (known_cause, fault) = (error.known_cause(), error.fault());
         let step = match error.step() {
             ClientStep::Setup => CheckStep::Configuration,
             ClientStep::Tags(_) | ClientStep::Manifest(_) | ClientStep::Config(_) => CheckStep::Tags,
-            at => to_blame(finding.as_ref()).unwrap_or(match at {
+            at => to_blame(known_cause.as_ref()).unwrap_or(match at {
                 ClientStep::Ping if fault.is_authentication() => CheckStep::Login,
                 ClientStep::Ping => CheckStep::Ping,
                 ClientStep::Token => CheckStep::Login,
@@ -153,19 +155,19 @@ impl StepFailure {
             _ if fault.is_authentication() => Severity::Authentication,
             _ => Severity::Failed,
         };
-        Self { step, symptom: chain(error), finding, code: fault.as_str(), remedy: error.remedy(), severity }
+        Self { step, symptom: chain(error), known_cause, code: fault.as_str(), remedy: error.remedy(), severity }
     }
 
     /// The failure for a known cause without an error of the client.
-    pub fn known(step: CheckStep, finding: KnownCause, symptom: String) -> Self {
-        let (code, remedy) = (finding.id(), finding.remedy());
-        Self { step, symptom, finding: Some(finding), code, remedy, severity: Severity::Failed }
+    pub fn known(step: CheckStep, known_cause: KnownCause, symptom: String) -> Self {
+        let (code, remedy) = (known_cause.id(), known_cause.remedy());
+        Self { step, symptom, known_cause: Some(known_cause), code, remedy, severity: Severity::Failed }
     }
 }
 
 /// The step at which a cause is reported, whichever step detected it.
-fn to_blame(finding: Option<&KnownCause>) -> Option<CheckStep> {
-    match finding? {
+fn to_blame(known_cause: Option<&KnownCause>) -> Option<CheckStep> {
+    match known_cause? {
         KnownCause::BasicOnApi
         | KnownCause::RobotName
         | KnownCause::CredentialsRefused

@@ -104,8 +104,8 @@ impl<'a> CheckRun<'a> {
             Err(error) => self.fail(begun.elapsed(), Vec::new(), StepFailure::of(&error)),
             Ok(seen) => {
                 let told = facts::handshake(&seen);
-                if let Some((finding, why)) = seen.refused {
-                    return self.fail(begun.elapsed(), told, StepFailure::known(CheckStep::Tls, finding, why));
+                if let Some((known_cause, why)) = seen.refused {
+                    return self.fail(begun.elapsed(), told, StepFailure::known(CheckStep::Tls, known_cause, why));
                 }
                 let outcome = if seen.insecure { StepOutcome::Note } else { StepOutcome::Ok };
                 self.note_step(CheckStep::Tls, outcome, begun.elapsed(), told, Severity::Good);
@@ -115,8 +115,8 @@ impl<'a> CheckRun<'a> {
     }
 
     fn no_connection(&mut self, step: CheckStep, took: Duration, error: &NoConnection) -> Result<(), Stopped> {
-        let finding = if step == CheckStep::Dns { KnownCause::UnknownHost } else { KnownCause::Unreachable };
-        self.fail(took, Vec::new(), StepFailure::known(step, finding, chain(error)))
+        let known_cause = if step == CheckStep::Dns { KnownCause::UnknownHost } else { KnownCause::Unreachable };
+        self.fail(took, Vec::new(), StepFailure::known(step, known_cause, chain(error)))
     }
 
     /// All steps that use HTTP.
@@ -371,10 +371,10 @@ impl<'a> CheckRun<'a> {
 /// Why the list of names would be incomplete.
 fn shortfall(page: &Page) -> Option<StepFailure> {
     let first = page.shortfalls.first()?;
-    let finding = if first.code == "missing" { KnownCause::OwnerMissing } else { KnownCause::LoginUnproven };
+    let known_cause = if first.code == "missing" { KnownCause::OwnerMissing } else { KnownCause::LoginUnproven };
     let told = page.shortfalls.iter().filter(|shortfall| shortfall.code == first.code);
     let symptom = told.map(|shortfall| shortfall.message.as_str()).collect::<Vec<_>>().join("; ");
-    Some(StepFailure::known(CheckStep::Page, finding, symptom))
+    Some(StepFailure::known(CheckStep::Page, known_cause, symptom))
 }
 
 fn is_gone(error: &RegistryError, evidence: &Evidence) -> bool {

@@ -80,16 +80,23 @@ pub(super) fn unknown(evidence: &Evidence, failure: &StepFailure) -> Diagnosis {
 
 fn recognised(evidence: &Evidence, rule: &'static str) -> Option<Diagnosis> {
     let failure = evidence.failure(rule)?;
-    let finding = failure.finding.as_ref()?;
+    let known_cause = failure.known_cause.as_ref()?;
     // The exchanges after the list do not explain these causes.
-    let is_of_list = matches!(finding, KnownCause::OwnerMissing | KnownCause::LoginUnproven);
+    let is_of_list = matches!(known_cause, KnownCause::OwnerMissing | KnownCause::LoginUnproven);
     let evidence = if is_of_list { Vec::new() } else { conversation(evidence, failure.step) };
-    Some(Diagnosis { symptom: failure.symptom.clone(), evidence, ..of(finding, failure.step) })
+    Some(Diagnosis { symptom: failure.symptom.clone(), evidence, ..of(known_cause, failure.step) })
 }
 
-fn of(finding: &KnownCause, step: CheckStep) -> Diagnosis {
+fn of(known_cause: &KnownCause, step: CheckStep) -> Diagnosis {
     let (symptom, evidence) = (String::new(), Vec::new());
-    Diagnosis { rule: finding.id(), step, symptom, cause: finding.cause(), remedy: finding.remedy(), evidence }
+    Diagnosis {
+        rule: known_cause.id(),
+        step,
+        symptom,
+        cause: known_cause.cause(),
+        remedy: known_cause.remedy(),
+        evidence,
+    }
 }
 
 /// No account name on Quay has a `/`, so nothing is sent then. A name without `+` may belong to a person, so it is reported only
@@ -108,8 +115,8 @@ fn robot_name(evidence: &Evidence) -> Option<Diagnosis> {
 
 /// An empty page for an anonymous caller, from a registry that has accounts. Quay answers anonymous callers so.
 fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
-    let finding = KnownCause::NoIdentity;
-    if let Some(refused) = recognised(evidence, finding.id()) {
+    let known_cause = KnownCause::NoIdentity;
+    if let Some(refused) = recognised(evidence, known_cause.id()) {
         return Some(refused);
     }
     if evidence.names != Some(0) || evidence.allow_empty {
@@ -133,7 +140,7 @@ fn no_identity(evidence: &Evidence) -> Option<Diagnosis> {
     without_identity.then(|| Diagnosis {
         symptom: "the catalog is empty for a caller without an identity".to_owned(),
         evidence: conversation(evidence, CheckStep::Page),
-        ..of(&finding, CheckStep::Page)
+        ..of(&known_cause, CheckStep::Page)
     })
 }
 
@@ -183,12 +190,12 @@ fn clock(evidence: &Evidence) -> Option<Diagnosis> {
     }
     // If a login failed for an unknown reason, the clock is the reason.
     let unexplained = |failure: &&StepFailure| {
-        let open = failure.finding.is_none() || failure.finding == Some(KnownCause::TokenLifetime);
+        let open = failure.known_cause.is_none() || failure.known_cause == Some(KnownCause::TokenLifetime);
         open && matches!(failure.step, CheckStep::Login | CheckStep::Page | CheckStep::Tags)
     };
     let step = evidence.failures.iter().find(unexplained).map_or(CheckStep::Login, |failure| failure.step);
-    let finding = KnownCause::Clock { ahead_s };
-    Some(Diagnosis { symptom: finding.cause(), evidence: vec![Fact::new("by", seen)], ..of(&finding, step) })
+    let known_cause = KnownCause::Clock { ahead_s };
+    Some(Diagnosis { symptom: known_cause.cause(), evidence: vec![Fact::new("by", seen)], ..of(&known_cause, step) })
 }
 
 /// The differences of the clocks that one exchange shows: by how many seconds the server is ahead, and why.

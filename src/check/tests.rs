@@ -1,5 +1,5 @@
-//! Every rule on a server that really has its fault, end to end; and that no other rule fires there, nor any on a healthy
-//! server.
+//! End-to-end tests of the rules. On a server with a problem, exactly the rule for this problem applies; on a healthy server, no
+//! rule applies.
 
 mod faults;
 mod grants;
@@ -22,7 +22,7 @@ use crate::tests::secret_file;
 use crate::walk::WalkSettings;
 use fake_registry::{FakeRegistry, PASSWORD, Script, USERNAME};
 
-/// What a check needs, and what must live as long as it.
+/// The plan of a check, and the server and the file with the secret that the plan refers to.
 struct CheckRig {
     server: Option<FakeRegistry>,
     plan: Plan,
@@ -30,13 +30,13 @@ struct CheckRig {
 }
 
 impl CheckRig {
-    /// The login of the shapes at this server.
+    /// A plan for a server with this script, with its user name and password.
     async fn of(script: Script) -> Self {
         let server = FakeRegistry::start(script).await.expect("a port");
         Self { server: Some(server), ..Self::nowhere() }.at_server()
     }
 
-    /// No server at all.
+    /// A plan without a server.
     fn nowhere() -> Self {
         let secret = secret_file(PASSWORD);
         let url = "http://127.0.0.1:1".parse().expect("a URL");
@@ -70,7 +70,7 @@ impl CheckRig {
         self
     }
 
-    /// With another user name.
+    /// The same plan with another user name.
     fn named(self, name: &str) -> Self {
         self.with(|settings| {
             let (Auth::Token(Some(login)) | Auth::Basic(login)) = &mut settings.auth else { unreachable!() };
@@ -78,7 +78,7 @@ impl CheckRig {
         })
     }
 
-    /// With Basic on every request.
+    /// The same plan with Basic on every request.
     fn basic(self) -> Self {
         self.with(|settings| {
             let Auth::Token(Some(login)) = settings.auth.clone() else { unreachable!() };

@@ -1,4 +1,4 @@
-//! The fake is checked with a plain client, never with the one that it is there to test.
+//! Tests of the fake registry with a plain HTTP client. They do not use the registry client, because the fake registry tests it.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::*;
 fn client() -> Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // Another test of this binary may have installed it.
+        // Another test in this process may have installed the provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     Client::builder().no_proxy().build().expect("a client")
@@ -43,7 +43,7 @@ async fn catalog_with(fake: &FakeRegistry, token: &str) -> Response {
     client().get(url).bearer_auth(token).send().await.expect("an answer")
 }
 
-/// All names, by following the links.
+/// All names, from all pages.
 async fn walk(fake: &FakeRegistry, first: &str) -> Vec<String> {
     let (mut names, mut next) = (Vec::new(), Some(first.to_owned()));
     while let Some(target) = next {

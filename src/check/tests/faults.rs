@@ -1,4 +1,4 @@
-//! The matrix: for each fault its rule, and no other.
+//! The matrix of rules: for each problem, exactly its rule applies.
 
 use std::net::TcpListener;
 
@@ -25,7 +25,7 @@ fn every_rule_has_a_fault_in_this_matrix() {
     }
 }
 
-/// Asserts that exactly this rule fires, at this step, and what the exit code is made of.
+/// Asserts that exactly this rule applies, and asserts the step and the severity.
 pub(super) async fn fires(rule: &str, step: CheckStep, severity: Severity, rig: CheckRig) -> CheckReport {
     let report = rig.check().await;
     assert_eq!(rules_of(&report), [rule], "{report:#?}");
@@ -337,13 +337,13 @@ async fn a_port_without_a_listener_and_an_unknown_host_name() {
     assert!(report.diagnoses().next().unwrap().symptom.contains(&free.to_string()));
     assert_eq!(step_of(&report, CheckStep::Tls).evidence[0].seen, "tcp failed");
 
-    // Longer than a label of DNS may be: no resolver is asked.
+    // A label of DNS has at most 63 characters, so no resolver is asked.
     let url = format!("http://{}.example", "a".repeat(64));
     let rig = CheckRig::nowhere().with(|settings| settings.url = url.parse().unwrap());
     fires("unknown_host", CheckStep::Dns, Severity::Failed, rig).await;
 }
 
-/// Lists by Quay's API, which answers as the function says.
+/// Lists with the API of Quay. The function chooses the responses.
 async fn by_quays_api(
     namespaces: &[&str],
     answer: impl Fn(&SeenRequest) -> Option<Misbehaviour> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! What a check says of an account that may read little: as a run does.
+//! Checks with accounts that have few permissions. The result is the same as in a run.
 
 use super::faults::fires;
 use super::*;
@@ -114,7 +114,7 @@ async fn an_account_that_sees_nothing_and_a_scope_that_it_does_not_get() {
     let report = fires("scope_not_granted", CheckStep::Page, Severity::Authentication, refused(&[]).await).await;
     let told = report.diagnoses().next().unwrap();
     assert!(told.remedy.contains("grant this account") && told.remedy.contains("repository:acme/app:pull"), "{told:?}");
-    // On Quay the identity decides what is listed.
+    // On Quay, the account decides which repositories are listed.
     let report = fires("scope_not_granted", CheckStep::Scope, Severity::Good, refused(&["a"]).await).await;
     assert_eq!(step_of(&report, CheckStep::Scope).outcome, StepOutcome::Note);
 }

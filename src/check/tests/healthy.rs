@@ -1,4 +1,4 @@
-//! No rule fires where nothing is wrong.
+//! No rule applies to a healthy server.
 
 use super::*;
 use fake_registry::{AnonymousCatalog, RepositoryNames, TokenFields, TokenMethod};

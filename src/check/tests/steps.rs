@@ -146,7 +146,7 @@ async fn where_names_come_from_a_list_the_login_is_told_by_what_the_tags_wanted(
     let outcomes = |report: &CheckReport| {
         [CheckStep::Login, CheckStep::Scope, CheckStep::Page, CheckStep::Tags].map(|step| step_of(report, step).outcome)
     };
-    // The server holds nothing: there are no tags.
+    // The server has no contents, so there are no tags.
     let report = listing(CheckRig::of(script()).await, "a/b").check().await;
     assert_eq!(
         outcomes(&report),
