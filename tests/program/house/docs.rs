@@ -124,7 +124,11 @@ fn every_decision_is_in_the_index_with_its_title_date_and_status() {
 fn pages_are_not_wider_than_120_columns_and_the_readme_is_not_longer_than_150_lines() {
     assert!(read(&root().join("README.md")).lines().count() < 150);
     for page in pages() {
-        for line in prose(&read(&page)) {
+        let text = read(&page);
+        // What is generated has one paragraph a line.
+        let written =
+            text.split("<!-- generated: begin -->").flat_map(|part| part.rsplit("<!-- generated: end -->").next());
+        for line in written.flat_map(prose) {
             let is_free = line.starts_with('|') || line.contains("](");
             assert!(is_free || line.chars().count() <= 120, "{}: wrap this line: {line}", page.display());
         }
