@@ -39,7 +39,7 @@ impl Task {
         Self { depth: Depth::Repositories, connections: 16, rows: names, login: false }
     }
 
-    /// What so many repositories with so many rows hold, for everybody to read.
+    /// What so many repositories with so many rows hold.
     pub(crate) fn contents(depth: Depth, connections: usize, rows: u64) -> Self {
         Self { depth, connections, rows, login: false }
     }

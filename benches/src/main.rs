@@ -86,5 +86,5 @@ fn fail(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Whatever went wrong; a benchmark has nobody who would act on the difference.
+/// Any error; a benchmark treats all alike.
 type Failure = Box<dyn std::error::Error + Send + Sync>;

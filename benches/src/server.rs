@@ -48,7 +48,7 @@ pub(crate) enum Shape {
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
-    /// The fake registry, to everybody.
+    /// The fake registry, to every client.
     Open,
     /// The fake registry as docker-registry with a token for each repository, or for several.
     Tokens,
