@@ -21,4 +21,5 @@ mod tests;
 pub mod walk;
 pub mod web;
 
+// The rooms import the client by this name, so that the test of layers sees it like a room.
 pub use registry_client as registry;

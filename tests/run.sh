@@ -52,3 +52,5 @@ export STOCKTAKE_TEST_PROMETHEUS
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
 
 cargo nextest run --workspace --all-features "$@"
+# Examples in documentation, which nextest does not run.
+[ $# -gt 0 ] || cargo test --quiet --workspace --all-features --doc

@@ -23,15 +23,28 @@ pub enum LogFormat {
 
 /// The filter if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "warn,stocktake=info";
+/// Our crates besides the program; a filter for `stocktake` means their log lines as well.
+const CRATES: [&str; 1] = ["registry_client"];
+
+/// The filter with each directive for `stocktake` repeated for our other crates, unless it names them itself.
+fn with_crates(filter: &str) -> String {
+    let mut directives: Vec<String> = filter.split(',').map(str::to_owned).collect();
+    for other in CRATES.into_iter().filter(|other| !filter.contains(other)) {
+        let own = filter.split(',').map(str::trim).filter_map(|directive| directive.strip_prefix("stocktake"));
+        directives
+            .extend(own.filter(|rest| rest.is_empty() || rest.starts_with('=')).map(|rest| format!("{other}{rest}")));
+    }
+    directives.join(",")
+}
 
 pub(super) fn install(format: LogFormat, bars: &Bars, metrics: &Metrics) {
     // An empty variable counts as not set.
     let wanted = std::env::var_os(EnvFilter::DEFAULT_ENV).filter(|v| !v.is_empty());
-    let (filter, misread) = match wanted.map(|v| v.to_str().map(EnvFilter::try_new)) {
-        None => (EnvFilter::new(DEFAULT_FILTER), None),
+    let (filter, misread) = match wanted.map(|v| v.to_str().map(|filter| EnvFilter::try_new(with_crates(filter)))) {
+        None => (EnvFilter::new(with_crates(DEFAULT_FILTER)), None),
         Some(Some(Ok(filter))) => (filter, None),
-        Some(Some(Err(e))) => (EnvFilter::new(DEFAULT_FILTER), Some(e.to_string())),
-        Some(None) => (EnvFilter::new(DEFAULT_FILTER), Some("not UTF-8".to_owned())),
+        Some(Some(Err(e))) => (EnvFilter::new(with_crates(DEFAULT_FILTER)), Some(e.to_string())),
+        Some(None) => (EnvFilter::new(with_crates(DEFAULT_FILTER)), Some("not UTF-8".to_owned())),
     };
     let writer = AboveBars(bars.clone());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
@@ -65,5 +78,23 @@ impl<'a> MakeWriter<'a> for AboveBars {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_for_stocktake_is_one_for_its_crates_too() {
+        for (written, meant) in [
+            (DEFAULT_FILTER, "warn,stocktake=info,registry_client=info"),
+            ("stocktake", "stocktake,registry_client"),
+            ("stocktake::run=debug,warn", "stocktake::run=debug,warn"),
+            ("stocktake=trace,registry_client=off", "stocktake=trace,registry_client=off"),
+            ("hyper=debug", "hyper=debug"),
+        ] {
+            assert_eq!(with_crates(written), meant);
+        }
     }
 }

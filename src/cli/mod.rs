@@ -80,7 +80,7 @@ pub fn main() -> ExitCode {
     // The daemon has waited for its runs already.
     let seconds = if matches!(arguments.command, Command::Daemon) { 1 } else { 5 };
     let exit = runtime.block_on(dispatch(arguments, &bars, &metrics));
-    // Blocking work of a cancelled sink notices within one batch; nobody waits longer than this for a stuck disk.
+    // Blocking work of a cancelled sink ends within one batch. A stuck disk is not waited for longer than this.
     runtime.shutdown_timeout(std::time::Duration::from_secs(seconds));
     exit.into()
 }

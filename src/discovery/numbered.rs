@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_total_that_changes_has_the_list_read_again() {
         let mut readings = ListReadings::default();
-        // 0 is deleted after the first page: 3 moves to where nobody looks any more.
+        // 0 is deleted after the first page: 3 moves to a page that has been read.
         assert_eq!(take(&mut readings, &[page(0..3, Some(6)), page(4..6, Some(5))]), ReadingEnd::Again);
         assert_eq!(readings.number(), 2);
         assert_eq!(take(&mut readings, &[page(1..4, Some(5)), page(4..6, Some(5))]), ReadingEnd::Whole);

@@ -52,7 +52,7 @@ impl Cause {
         let remedy = if is_short {
             "raise the limit of open files (systemd: `LimitNOFILE=`, a shell: `ulimit -n`), or lower `concurrency`"
         } else {
-            "look at the state directory's disk: is it full, read-only, or owned by somebody else?"
+            "look at the state directory's disk: is it full, read-only, or owned by another user?"
         };
         Self::plain("state", error, remedy)
     }

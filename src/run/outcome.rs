@@ -78,7 +78,7 @@ pub(super) fn note_sinks(history: &mut History, sinks: &[SinkOutcome], at: DateT
 pub(super) async fn refusals(before: Option<&Refusals>, client: &Client, now: DateTime<Utc>) -> Option<Refusals> {
     match client.standing() {
         LoginStatus::Accepted => None,
-        // Nobody can mend a secret that is not configured any more.
+        // A secret that is no longer configured cannot be corrected.
         LoginStatus::Untried => match before {
             Some(before) if has_a_secret(client, before).await => Some(before.clone()),
             _ => None,

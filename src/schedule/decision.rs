@@ -103,7 +103,7 @@ pub enum ScheduleDecision {
 }
 
 impl Schedule {
-    /// What is to be done now, while the daemon runs. `unwatched` is how long nobody asked, by a clock that is never
+    /// What is to be done now, while the daemon runs. `unwatched` is the time since the last call, by a clock that is never
     /// set: a slot that became due within a minute of that was jumped over by the wall clock, and is run as if it were
     /// on time.
     ///

@@ -24,7 +24,7 @@ pub fn judge(seen: &WalkSummary, settings: &JudgeSettings) -> Judgement {
                 .unwrap_or_else(|| with_gaps(seen, settings));
         }
     };
-    // The error that ended the walk is the reason; whoever has it, tells it.
+    // The error that ended the walk is the reason. The caller has that error and reports it.
     Judgement::bare(verdict)
 }
 

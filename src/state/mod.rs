@@ -365,7 +365,7 @@ fn lock_registry(path: &Path) -> Result<File, StateError> {
     let mut file = lock_file(path).map_err(disk)?;
     match file.try_lock() {
         Ok(()) => {
-            // Only for the message of whoever finds it locked: on a full disk it cannot be written, and what fills the
+            // Only for the message of a process that finds it locked: on a full disk it cannot be written, and what fills the
             // disk may be a killed run's, which is swept after this. A file that has another name as well, as in a
             // backup of hard links, is left as it is.
             if file.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {

@@ -165,7 +165,7 @@ fn what_a_killed_run_left_is_removed_and_the_last_snapshot_stays() {
     drop(state);
     let state = RegistryState::lock(root.path(), &name()).unwrap();
     assert_eq!(state.last().unwrap().unwrap().snapshot.id(), &kept);
-    // A walk may be gone on with; whoever does not want to, says so.
+    // A walk may be resumed, unless the caller says that it must not.
     assert_eq!(entries(root.path()), ["lock", &format!("sealed-{kept}"), "state.json", "walk"]);
     state.discard_walk();
     assert_eq!(entries(root.path()), ["lock", &format!("sealed-{kept}"), "state.json"]);

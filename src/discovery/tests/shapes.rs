@@ -108,7 +108,7 @@ async fn gitlab_is_listed_by_group_and_project_on_another_host() {
         ("/gitlab/api/v4/projects/42/registry/repositories?page=2", body("[]").header("link", "<{base}/>; rel=\"first\"")),
     ])
     .await;
-    // The registry is where nobody listens: nothing is asked there.
+    // Nothing listens at the address of the registry, so a request to it would fail.
     let mut url = rig.server.url();
     url.set_path("/gitlab/");
     let registry = RegistrySettings::new("r", "http://127.0.0.1:1".parse().expect("a URL"));

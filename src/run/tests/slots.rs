@@ -1,4 +1,5 @@
-//! Runs of a schedule's slots: each served once, whoever is killed, and refused credentials sent no fourth time.
+//! Runs of a schedule's slots: each is served once, whichever process is killed, and refused credentials are not sent a
+//! fourth time.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -216,7 +217,7 @@ async fn refusals_are_forgotten_where_no_secret_is_configured_any_more() {
     let mut plan = place.plan();
     plan.registry.auth = Auth::None;
     let report = Run::scheduled(&plan, at(2)).publish(&CancellationToken::new()).await;
-    assert_eq!(refusals(&report), None, "nobody can correct a secret that is not there");
+    assert_eq!(refusals(&report), None, "a secret that is not there cannot be corrected");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ fn while_the_daemon_runs() {
         (&new, "2026-06-01 02:01:00", 0, awake, run(slot, 0, false)),
         (&done, "2026-06-01 02:00:00", 6, awake, wait("2026-06-02 02:00")),
         (&running, "2026-06-01 04:00:00", 6, awake, wait("2026-06-02 02:00")),
-        // Nobody asked for a while: what is late is caught up, or not.
+        // There was no call for a while: late slots are caught up, or not.
         (&new, "2026-06-01 02:01:00", 0, away, run(slot, 0, false)),
         (&new, "2026-06-01 02:01:01", 0, away, missed(slot, 1)),
         (&new, "2026-06-01 08:00:00", 6, away, run(slot, 0, true)),

@@ -55,7 +55,7 @@ async fn users_are_replaced_for_open_connections_too() {
     open.write_all(request.as_bytes()).await.expect("sent");
     assert!(open.read(&mut [0; 4096]).await.expect("an answer") > 0);
     listener.handle.replace(&with_user("bob", "better")).expect("the same address");
-    // It is closed; if it was not yet when this came, nobody reads it.
+    // The connection is closed. If it was still open when this arrived, nothing reads it.
     let _ = open.write_all(request.as_bytes()).await;
     assert_eq!(timeout(LONG, TestResponse::read(&mut open)).await.expect("closed").status, 0);
     assert_eq!(listener.ask("GET", "/healthz", &login("ann", "good")).await.status, 401);

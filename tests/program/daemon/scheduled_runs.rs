@@ -100,7 +100,7 @@ async fn the_watchdog_is_not_fed_while_the_loop_hangs() {
     daemon.hears("RELOADING=1").await;
     // Not for synchronisation: time in which it would be fed twice at least.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(daemon.heard_meanwhile(), [""; 0], "nobody but the loop feeds it");
+    assert_eq!(daemon.heard_meanwhile(), [""; 0], "only the loop feeds it");
     drop(std::fs::File::options().write(true).open(&pipe).unwrap());
     daemon.hears("READY=1").await;
     daemon.hears("WATCHDOG=1").await;
@@ -123,7 +123,7 @@ async fn a_second_signal_to_stop_ends_it_at_once() {
     let registry = registry(1).await;
     let place = Workplace::with(&configuration(&[("quay", &registry.url(), NEVER)]));
     let mut daemon = Daemon::start(&place).await;
-    // Somebody who is in the middle of a question is waited for a little.
+    // A client in the middle of a request is waited for a little.
     let mut client = TcpStream::connect(daemon.base.strip_prefix("http://").unwrap()).await.unwrap();
     client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n").await.unwrap();
     daemon.get("/healthz").await;
@@ -207,7 +207,7 @@ async fn a_reload_takes_the_whole_configuration_or_nothing_of_it() {
     daemon.hears("READY=1").await;
     assert_eq!(daemon.metric("stocktake_config_last_reload_successful").await, Some(1.0));
     let next = daemon.metric("stocktake_schedule_next_run_timestamp_seconds{registry=\"pulp\"}").await;
-    assert!(next.is_some(), "nobody is told that it never runs again");
+    assert!(next.is_some(), "it never runs again, and nothing says so");
     let (_, metrics) = daemon.get("/metrics").await;
     assert!(metrics.contains("registry=\"pulp\"") && !metrics.contains("registry=\"harbor\""), "{metrics}");
     daemon.running.says_times("is complete: 150 repositories", 1).await;

@@ -34,7 +34,7 @@ async fn the_loop_goes_on_when_the_clock_is_set_back() {
     daemon.stop().await.exits(0);
 }
 
-/// Whoever opens it waits for ever, as on a network disk whose server is gone.
+/// Opening it waits for ever, as on a network disk whose server is gone.
 fn put_a_pipe_at(path: &Path) {
     let _ = fs::remove_file(path);
     assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo, of coreutils").success());

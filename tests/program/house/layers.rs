@@ -30,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "descriptors",
+            "error_chain",
             "metrics",
             "plans",
             "registry",
@@ -53,7 +54,7 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("schedule", &["tokio", "hyper", "tokio_cron_scheduler", "stocktake_sink"]),
     ("metrics", &["tokio", "hyper", "reqwest"]),
     ("web", &["reqwest"]),
-    ("daemon", &["error_chain", "hyper", "reqwest", "maud"]),
+    ("daemon", &["hyper", "reqwest", "maud"]),
 ];
 
 pub(crate) fn root() -> &'static Path {

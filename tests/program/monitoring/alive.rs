@@ -39,7 +39,7 @@ async fn live(Scale { every, runs, in_earnest }: Scale) {
     let registry = DockerRegistry::start(Mode::Token { lifetime: Duration::from_secs(2) }, ["a/one", "a/two"]).await;
     let schedule = format!("    schedule: \"*/{every} * * * * *\"\n");
     let place = Workplace::with(&configuration(&[("quay", &registry.url(), &schedule)]));
-    // Without a service manager, whose messages nobody here would read.
+    // Without a service manager: nothing here would read its messages.
     let mut daemon = place.start(&["daemon"]);
     let said = daemon.says_times("listening on http", 1).await;
     let base = said.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
@@ -69,7 +69,7 @@ async fn live(Scale { every, runs, in_earnest }: Scale) {
     let page = get("").await;
     assert!(page.contains(REJECTED) && page.contains("stocktake check quay"), "{page}");
     let woken = [(REJECTED.to_owned(), "quay".to_owned())];
-    assert_eq!(prometheus.firing().await, woken, "nobody is told twice");
+    assert_eq!(prometheus.firing().await, woken, "no alert is sent twice");
     assert_eq!(complaints(&get("metrics").await), "");
 
     place.secret("password", "the-new-one");

@@ -149,7 +149,7 @@ fn every_metric_is_on_the_dashboard_or_in_an_alert() {
     let seen: BTreeSet<_> = selectors.map(|(metric, _)| metric).collect();
     for family in families() {
         let bucket = format!("{}_bucket", family.name);
-        assert!(seen.contains(family.name) || seen.contains(&bucket), "nobody looks at {}", family.name);
+        assert!(seen.contains(family.name) || seen.contains(&bucket), "no rule and no panel uses {}", family.name);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tags, manifests and configurations made to fill a memory or a disk, to send somebody elsewhere with credentials, or to
+//! Tags, manifests and configurations made to fill a memory or a disk, to send a client elsewhere with credentials, or to
 //! pass for what they are not, against the whole program: it ends, in bounded memory, with the right verdict and clean words.
 
 use std::fs;
@@ -23,7 +23,7 @@ use crate::support::raw::{Raw, RawServer};
 const MIB: u64 = 1 << 20;
 /// Of a debug build.
 const MOST_MEMORY: u64 = 200 * MIB;
-/// What may be sent of a body that nobody wants: its cap, and what systems buffer on the way.
+/// What may be sent of a body that is not wanted: its cap, and what systems buffer on the way.
 const MOST_SENT: u64 = 64 * MIB;
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 

@@ -69,7 +69,7 @@ impl Daemon {
         heard.await.unwrap_or_else(|_| panic!("the service manager is not told {line}"))
     }
 
-    /// What the service manager has heard by now and nobody has asked for.
+    /// What the service manager has heard by now and no test has asked for.
     pub(crate) fn heard_meanwhile(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
     }

@@ -228,7 +228,7 @@ fn read_log(stderr: impl Read, log: &Mutex<String>, found: oneshot::Sender<u16>)
         log.push('\n');
         drop(log);
         if let (Some(port), Some(found)) = (port, port.and_then(|_| found.take())) {
-            // Nobody waits any more after the deadline.
+            // The test has stopped waiting after the deadline.
             let _ = found.send(port);
         }
     }

@@ -11,7 +11,7 @@ use stocktake::registry::{Descriptor, Manifest};
 use super::inventory::table;
 use super::push::{ExpectedRepository, Pushed};
 
-/// The manifests that tags lead to, by digest: what was pushed and cannot be reached is nobody's business.
+/// The manifests that tags lead to, by digest: what was pushed and cannot be reached from a tag is left out.
 pub(crate) fn reachable(held: &ExpectedRepository) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     let mut next: Vec<&str> = held.tags.values().map(String::as_str).collect();
@@ -77,7 +77,7 @@ pub(crate) fn told(root: &Path, name: &str) -> Vec<Value> {
     rows
 }
 
-/// All three tables; of each name in `others`, a repository that nobody could read, the row has the state beside it.
+/// All three tables; of each name in `others`, a repository that could not be read, the row has the state beside it.
 pub(crate) fn assert_is_what_was_pushed(root: &Path, pushed: &Pushed, others: &[(&str, &str)]) {
     let (mut tags, mut manifests) = (BTreeMap::new(), BTreeMap::new());
     let mut states: BTreeMap<_, _> = others.iter().map(|(name, state)| (*name, json!([state, null]))).collect();

@@ -57,7 +57,7 @@ impl Workplace {
         fs::write(self.path("stocktake.yaml"), yaml).unwrap();
     }
 
-    /// Writes a file that nobody else may read.
+    /// Writes a file that no other user may read.
     pub(crate) fn secret(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();

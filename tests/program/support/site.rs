@@ -194,7 +194,7 @@ impl FinishedProcess {
 pub(crate) struct RunningChild(Child);
 
 impl RunningChild {
-    /// Starts a command whose words nobody reads.
+    /// Starts a command whose output is not read.
     pub(crate) fn start(mut command: Command) -> Self {
         Self(command.stderr(Stdio::null()).spawn().expect("the program starts"))
     }

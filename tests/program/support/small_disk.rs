@@ -25,7 +25,7 @@ impl SmallDisk {
         let script = format!("mount -t tmpfs -o size={kilobytes}k none \"$0\" && echo mounted && exec cat");
         let mut command = Command::new("unshare");
         if !is_root() {
-            // Root of a user namespace may mount a tmpfs too, where the kernel lets everybody have one, as Debian's does.
+            // Root of a user namespace may mount a tmpfs too, where the kernel lets every user have one, as Debian's does.
             command.args(["--user", "--map-root-user"]);
         }
         command.args(["--mount", "--propagation", "private", "sh", "-c", &script]).arg(at);

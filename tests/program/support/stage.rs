@@ -101,7 +101,7 @@ impl Stage {
         (ended, self.registry.requests().split_off(before))
     }
 
-    /// What a walk finds that nobody disturbs.
+    /// What an undisturbed walk finds.
     pub(crate) async fn undisturbed(&self) -> BTreeMap<&'static str, Vec<Value>> {
         let place = Workplace::with(&self.yaml);
         place.run(&["run"]).await.exits(0);

@@ -61,7 +61,7 @@ pub(crate) struct Stranger {
     root: PathBuf,
     format: ExportFormat,
     count: usize,
-    /// Files of earlier snapshots, read to the last byte; nobody may touch them again.
+    /// Files of earlier snapshots, read to the last byte; nothing may touch them again.
     read: BTreeMap<PathBuf, Stamp>,
     /// The round of each snapshot, by its manifest.
     rounds: BTreeMap<PathBuf, usize>,
@@ -92,7 +92,7 @@ impl Stranger {
             let named = json(&path)["manifest"].as_str().expect("a manifest").to_owned();
             assert!(self.rounds.contains_key(&self.root.join(&named)), "{} names {named}", path.display());
         }
-        // Whoever goes by file names instead of manifests must not trip either.
+        // A reader that goes by file names instead of manifests must not fail either.
         for (table, column) in [("repositories", "repository"), ("runs", "run_id")] {
             for path in self.visible(table).filter(|path| !self.read.contains_key(path)) {
                 self.format.column(&path, column);

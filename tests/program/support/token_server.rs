@@ -164,7 +164,7 @@ impl Issuer {
 fn grant(scope: &str) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    // What lies below `denied/` may nobody read: the token comes without a word, as real servers give it.
+    // No account may read what lies below `denied/`: the token comes without a word, as real servers give it.
     let actions: Vec<_> = actions.split(',').filter(|_| !name.starts_with("denied/")).collect();
     Some(json!({"type": kind, "name": name, "actions": actions}))
 }

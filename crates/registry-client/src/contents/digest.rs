@@ -2,8 +2,6 @@
 
 use crate::problem::content::ContentFlaw;
 use crate::problem::content::UnsupportedContent;
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::problem::Problem;
@@ -13,7 +11,7 @@ pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
     let (algorithm, _) = wanted.split_once(':').unwrap_or((wanted, ""));
     let found = match algorithm {
         "sha256" => sha256(bytes),
-        "sha512" => written("sha512", &Sha512::digest(bytes)),
+        "sha512" => format!("sha512:{}", hex::encode(Sha512::digest(bytes))),
         _ => return Err(Problem::Foreign(UnsupportedContent::Algorithm(algorithm.to_owned()))),
     };
     if found == wanted {
@@ -25,15 +23,7 @@ pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
 
 /// The digest of the bytes where nobody names one.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    written("sha256", &Sha256::digest(bytes))
-}
-
-fn written(algorithm: &str, hash: &[u8]) -> String {
-    let mut digest = format!("{algorithm}:");
-    for byte in hash {
-        write!(digest, "{byte:02x}").expect("writing to a string cannot fail");
-    }
-    digest
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 #[cfg(test)]
