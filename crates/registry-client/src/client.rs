@@ -1,32 +1,27 @@
 //! A registry's client: settings, transport and tokens under one cheap handle. It holds no state of a walk.
 
-use crate::access::authorized::Authorized;
-use crate::api::Api;
-use crate::api::ApiSettings;
-use crate::contents::contents_trait::Contents;
-use crate::contents::reader::RepositoryReader;
-use crate::http::observer::Observer;
-use crate::model::manifest::Descriptor;
-use crate::model::manifest::ImageConfig;
-use crate::model::manifest::Manifest;
-use crate::model::manifest::Resolved;
-use crate::model::place::RepositoryRef;
-use crate::model::tags::Tags;
-use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::authorized::Authorized;
+use crate::api::{Api, ApiSettings};
+use crate::contents::contents_trait::Contents;
+use crate::contents::reader::RepositoryReader;
+use crate::http::observer::Observer;
 use crate::http::retry::RetryPolicy;
 use crate::http::slowed::RateLimitSeen;
 use crate::http::stats::Stats;
 use crate::http::transport::Transport;
+use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::page::{Cursor, Page};
+use crate::model::place::RepositoryRef;
+use crate::model::tags::Tags;
 use crate::paging::loop_guard::ListBounds;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::settings::RegistrySettings;
 use crate::token::cache::TokenState;
 

@@ -1,7 +1,8 @@
 //! What a request is authorized with.
 
-use crate::token::cache::TokenRequest;
 use std::sync::Arc;
+
+use crate::token::cache::TokenRequest;
 
 /// What a request is authorized with.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,22 +1,21 @@
 //! A client of one registry that knows how to log in.
 
+use std::sync::{Arc, OnceLock};
+
+use reqwest::header::HeaderMap;
+use tracing::info;
+use url::Url;
+
 use crate::access::kind_of_ping::kind_of_ping;
 use crate::access::welcome::Ping;
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::transport::Transport;
-use crate::login::credentials::Credentials;
-use crate::login::credentials::LoginKind;
-use crate::settings::Pagination;
-use crate::settings::RegistrySettings;
+use crate::login::credentials::{Credentials, LoginKind};
 use crate::settings::kind::RegistryKind;
+use crate::settings::{Pagination, RegistrySettings};
 use crate::token::cache::TokenCache;
 use crate::token::challenge::Challenge;
 use crate::token::realm::Realm;
-use reqwest::header::HeaderMap;
-use std::sync::Arc;
-use std::sync::OnceLock;
-use tracing::info;
-use url::Url;
 
 /// One registry with what it takes to log in to it, and what its first answers have taught.
 #[derive(Debug)]

@@ -1,21 +1,19 @@
 //! What `/v2/` says to a caller, asked once per client: which logins the registry offers. What a path wants beyond
 //! that, its own answers tell.
 
-use crate::access::authorized::Authorized;
-use crate::access::welcome::Ping;
-use crate::access::welcome::PingAnswer;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
 
 use crate::access::authorization::Access;
+use crate::access::authorized::Authorized;
 use crate::access::send::{AccessRequest, challenges, in_token};
+use crate::access::welcome::{Ping, PingAnswer};
 use crate::http::call::RequestKind;
 use crate::http::said::said;
 use crate::login::credentials::LoginKind;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
 impl Authorized {
     /// What `/v2/` said; asked now if nobody has asked before.

@@ -8,8 +8,7 @@ use crate::access::send::{AuthorizedAnswer, challenges};
 use crate::http::said::said;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::token::grants::why_denied;
 
 impl Authorized {

@@ -1,24 +1,23 @@
 //! Asking about one repository with the access that it wants: nothing, Basic, or a token for its own scope, perhaps
 //! shared with its companions. The ping tells which; a refusal may teach better. What is asked is others' business.
 
-use crate::access::authorized::Authorized;
-use crate::concurrency::prove_first::ProveFirst;
-use parking_lot::Mutex;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use reqwest::StatusCode;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::access::authorization::Access;
+use crate::access::authorized::Authorized;
 use crate::access::send::{AccessRequest, AuthorizedAnswer, Renewal, challenges, is_refusal};
 use crate::access::welcome::PingAnswer;
+use crate::concurrency::prove_first::ProveFirst;
 use crate::http::call::HttpAnswer;
 use crate::login::credentials::LoginKind;
 use crate::model::place::RepositoryRef;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::{ErrorAnswer, Problem};
 use crate::token::cache::TokenRequest;
 use crate::token::group::{Grant, TokenGroup, TokenGroups};

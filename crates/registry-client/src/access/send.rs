@@ -1,15 +1,14 @@
 //! One request until there is an answer: tried again as the retry policy says, along redirects, and once more with a
 //! new token where the old one had died. Which access a request deserves is its caller's to know.
 
-use crate::access::authorization::Access;
-use crate::access::authorized::Authorized;
-use crate::concurrency::prove_first::FirstTurn;
-
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 use url::Url;
 
+use crate::access::authorization::Access;
+use crate::access::authorized::Authorized;
+use crate::concurrency::prove_first::FirstTurn;
 use crate::http::call::{HttpAnswer, HttpCall, RequestKind};
 use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, same_origin};
@@ -17,8 +16,7 @@ use crate::http::said::said;
 use crate::http::turn::{Admission, Tries};
 use crate::login::header::header;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::token::bearer::Token;
 use crate::token::challenge::Challenge;
 

@@ -1,7 +1,6 @@
 //! One walk's way into the catalog: which credentials it accepts, found once by climbing the scope ladder, and then
 //! kept, with tokens renewed on the way. It fetches answers; pages are the catalog's business.
 
-use crate::token::scope::ScopeSet;
 use std::sync::Arc;
 
 use url::Url;
@@ -12,13 +11,12 @@ use crate::access::send::{AccessRequest, AuthorizedAnswer, challenges, in_token,
 use crate::access::welcome::PingAnswer;
 use crate::http::call::{HttpAnswer, RequestKind};
 use crate::login::credentials::LoginKind;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::secret::SecretError;
 use crate::problem::{ErrorAnswer, Problem};
 use crate::token::cache::TokenRequest;
 use crate::token::challenge::Challenge;
-use crate::token::scope::ScopeLadder;
+use crate::token::scope::{ScopeLadder, ScopeSet};
 
 /// A walk's session with its registry.
 #[derive(Clone, Debug)]

@@ -1,12 +1,13 @@
 //! The one ping of a client, and what it brought.
 
+use std::sync::{Arc, OnceLock};
+
+use url::Url;
+
 use crate::access::authorization::Access;
 use crate::concurrency::single_flight::SingleFlight;
 use crate::problem::error::RegistryError;
 use crate::token::challenge::Challenge;
-use std::sync::Arc;
-use std::sync::OnceLock;
-use url::Url;
 
 /// What the ping brought.
 #[derive(Debug)]

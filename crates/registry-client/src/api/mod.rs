@@ -2,20 +2,20 @@
 //! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
 //! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
 
-use crate::access::authorized::Authorized;
-use crate::paging::loop_guard::ListBounds;
-use std::sync::Arc;
 mod page;
 mod questions;
 
 pub use page::{ApiAnswer, NextPage};
 pub use questions::{Absence, Proof};
 
+use std::sync::Arc;
+
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::access::authorized::Authorized;
 use crate::access::send::in_token;
 use crate::access::session::Session;
 use crate::clock;
@@ -26,16 +26,13 @@ use crate::http::said::said;
 use crate::http::turn::Tries;
 use crate::login::auth::PasswordLogin;
 use crate::login::header::{basic, header};
-use crate::login::secret::Secret;
-use crate::login::secret::SecretSource;
-
+use crate::login::secret::{Secret, SecretSource};
 use crate::model::page::{Cursor, Page};
-use crate::paging::loop_guard::LoopGuard;
+use crate::paging::loop_guard::{ListBounds, LoopGuard};
 use crate::paging::page::{ListKind, ListedNames};
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::link::LinkError;
 
 /// Where an API is, and how it is logged in to.

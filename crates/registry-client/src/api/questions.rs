@@ -10,8 +10,7 @@ use crate::http::call::HttpAnswer;
 use crate::http::said::said;
 use crate::model::page::ListNote;
 use crate::problem::cause::KnownCause;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::{ErrorAnswer, Problem};
 
 /// A question that tells a live login from a dead one. 200 with JSON is a live one's answer, 401 a dead one's.

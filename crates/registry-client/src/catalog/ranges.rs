@@ -19,8 +19,7 @@ use crate::paging::key::{key_of, same_but_key, with_key};
 use crate::paging::link::following;
 use crate::paging::page::read_page;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
 /// What a page holds besides its names.
 #[derive(Debug)]

@@ -1,26 +1,22 @@
 //! One walk of a catalog under way, and its pages as they are received.
 
+use reqwest::StatusCode;
+use tokio::sync::{Semaphore, mpsc};
+use tracing::debug;
+use url::Url;
+
 use crate::access::authorized::Authorized;
 use crate::access::session::Session;
 use crate::catalog::doubts::Doubts;
 use crate::clock;
 use crate::http::call::HttpAnswer;
-use crate::http::said::has_code;
-use crate::http::said::said;
-use crate::model::page::Cursor;
-use crate::model::page::Page;
+use crate::http::said::{has_code, said};
+use crate::model::page::{Cursor, Page};
 use crate::paging::end_detector::EndDetector;
 use crate::paging::loop_guard::LoopGuard;
-use crate::paging::page::ListedNames;
-use crate::paging::page::read_page;
+use crate::paging::page::{ListedNames, read_page};
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
-use reqwest::StatusCode;
-use tokio::sync::Semaphore;
-use tokio::sync::mpsc;
-use tracing::debug;
-use url::Url;
+use crate::problem::error::{RegistryError, Step};
 
 pub(crate) type Fetched = Result<Page, RegistryError>;
 

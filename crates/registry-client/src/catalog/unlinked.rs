@@ -1,17 +1,16 @@
 //! A page of the catalog that has no link to a next one: the last, or one whose link is missing. What is asked to tell the one
 //! from the other, `beyond` and `ending` know.
 
-use crate::catalog::doubts::Doubts;
 use futures::future::FutureExt;
 use reqwest::StatusCode;
 use url::Url;
 
+use crate::catalog::doubts::Doubts;
 use crate::catalog::state::{CatalogWalk, ReceivedPage, granted};
 use crate::http::call::HttpAnswer;
 use crate::paging::page::ListKind;
 use crate::paging::page_after::{ListSource, PageAfter};
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
 impl CatalogWalk<'_> {
     /// Hands on a page that has no link to a next one. If it is not the last all the same, gives the one that follows.

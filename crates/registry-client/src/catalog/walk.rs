@@ -2,12 +2,6 @@
 //! ahead. Where the first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
 //! registry does.
 
-use crate::catalog::state::CatalogWalk;
-use crate::catalog::state::Fetched;
-use crate::catalog::state::ReceivedPage;
-use crate::catalog::state::check;
-use crate::catalog::state::granted;
-use crate::paging::loop_guard::ListBounds;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +22,7 @@ use crate::catalog::doubts::Doubts;
 use crate::catalog::ranges::{Ranges, RangesEnd};
 use crate::catalog::split::probe::SplitProbe;
 use crate::catalog::split::saved::SavedPlan;
+use crate::catalog::state::{CatalogWalk, Fetched, ReceivedPage, check, granted};
 use crate::http::call::HttpAnswer;
 use crate::http::origin::same_origin;
 use crate::http::said::has_code;
@@ -35,11 +30,10 @@ use crate::model::page::Cursor;
 use crate::paging::end_detector::{EndDetector, leads_nowhere};
 use crate::paging::key::{with_key, with_size};
 use crate::paging::link::following;
-use crate::paging::loop_guard::LoopGuard;
+use crate::paging::loop_guard::{ListBounds, LoopGuard};
 use crate::paging::page::{MODEST, read_page};
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::link::LinkError;
 use crate::settings::Split;
 

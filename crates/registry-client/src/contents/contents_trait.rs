@@ -1,10 +1,10 @@
 //! What can be asked about one repository. The client answers over the network; tests of a walk, from memory.
 
-use crate::model::tags::Tags;
 use async_trait::async_trait;
 
 use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::place::RepositoryRef;
+use crate::model::tags::Tags;
 use crate::problem::error::RegistryError;
 
 /// Reads repositories.

@@ -1,12 +1,11 @@
 //! What came, against what it should be: digests, media types, and the words for what is wrong with them.
 
-use crate::problem::content::ContentFlaw;
-use crate::problem::content::UnsupportedContent;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::problem::Problem;
+use crate::problem::content::{ContentFlaw, UnsupportedContent};
 
 /// Whether the bytes have this digest, which follows the grammar.
 pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {

@@ -1,7 +1,8 @@
 //! What HEAD has been good for in this run.
 
-use crate::concurrency::prove_first::ProveFirst;
 use parking_lot::Mutex;
+
+use crate::concurrency::prove_first::ProveFirst;
 
 /// What HEAD has been good for in this run.
 #[derive(Debug, Default)]

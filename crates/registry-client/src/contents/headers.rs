@@ -1,10 +1,11 @@
 //! Headers of manifests.
 
+use reqwest::header::HeaderMap;
+
 use crate::grammar::is_digest;
 use crate::http::call::HttpAnswer;
 use crate::problem::Problem;
 use crate::problem::content::ContentFlaw;
-use reqwest::header::HeaderMap;
 
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()

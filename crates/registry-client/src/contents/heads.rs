@@ -1,14 +1,13 @@
 //! Where a tag leads, without the manifest itself. HEAD is the cheap way to ask and no more than that: whatever goes wrong
 //! with it, a GET decides. Proxies filter HEAD, some registries do not serve it, and some answer it amiss.
 
-use crate::contents::reader::RepositoryReader;
-
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use tracing::debug;
 
 use crate::access::send::AccessRequest;
 use crate::contents::headers::{text, told_digest};
+use crate::contents::reader::RepositoryReader;
 use crate::http::call::RequestKind;
 use crate::http::retry::is_passing;
 use crate::http::said::said;
@@ -16,8 +15,7 @@ use crate::model::manifest::{Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
 use crate::model::place::RepositoryRef;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::fault::Fault;
 
 /// What a HEAD brought.

@@ -1,9 +1,8 @@
 //! The page size to ask for tags with.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
 use crate::paging::page::MODEST;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
 
 /// The page size to ask for: the configured one, until the registry refuses it. docker-registry ignores it and gives all
 /// tags at once, Quay gives 100 whatever is asked; others would take their own default, often 100, as an answer.

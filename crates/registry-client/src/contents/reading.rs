@@ -1,24 +1,21 @@
 //! Manifests and configurations: asked for, verified, and handed to those who read them. Names become part of a path
 //! only after the grammar's word.
 
-use crate::access::authorized::Authorized;
-use crate::access::repository::Repositories;
-use crate::contents::head_use::HeadUse;
-use crate::contents::headers::text;
-use crate::contents::headers::told_digest;
-use crate::contents::page_size::PageSize;
-use crate::contents::reader::RepositoryReader;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 
+use crate::access::authorized::Authorized;
+use crate::access::repository::Repositories;
 use crate::access::send::{AccessRequest, AuthorizedAnswer};
 use crate::contents::digest::{sha256, verify};
-use crate::contents::image_config;
-use crate::contents::manifest_body;
-use crate::contents::signed;
+use crate::contents::head_use::HeadUse;
+use crate::contents::headers::{text, told_digest};
+use crate::contents::page_size::PageSize;
+use crate::contents::reader::RepositoryReader;
+use crate::contents::{image_config, manifest_body, signed};
 use crate::grammar::{is_digest, is_repository_name, is_tag, shown};
 use crate::http::call::{HttpAnswer, RequestKind};
 use crate::http::not_found::NotFound;
@@ -30,8 +27,7 @@ use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
 use crate::problem::Problem;
 use crate::problem::content::UnsupportedContent;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
 impl RepositoryReader {
     pub(crate) fn new(authorized: Arc<Authorized>) -> Self {

@@ -1,9 +1,8 @@
 //! Manifests of schema 1 are signed, and the digest by which a registry knows them is that of their payload: the body
 //! without its signatures (distribution's "Image Manifest V2, Schema 1", "Signed Manifests"). Pure.
 
-use base64::Engine as _;
-use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 
 use crate::contents::lenient::{JsonText, Picked, RawJson, document};
 

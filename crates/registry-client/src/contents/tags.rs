@@ -1,6 +1,5 @@
 //! The tags of a repository, page by page, until none follows. It asks; who may, is `repository`'s business.
 
-use crate::contents::reader::RepositoryReader;
 use std::collections::HashSet;
 
 use futures::future::FutureExt;
@@ -9,6 +8,7 @@ use tracing::debug;
 use url::Url;
 
 use crate::access::send::AccessRequest;
+use crate::contents::reader::RepositoryReader;
 use crate::http::call::{HttpAnswer, RequestKind};
 use crate::http::not_found::NotFound;
 use crate::http::said::{has_code, said};
@@ -21,8 +21,7 @@ use crate::paging::loop_guard::{ListBounds, LoopGuard};
 use crate::paging::page::{INVALID_KEPT, ListKind, ListedNames, read};
 use crate::paging::page_after::{ListSource, PageAfter};
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::fault::Fault;
 use crate::settings::Pagination;
 

@@ -10,9 +10,17 @@ mod exchange;
 mod shown;
 pub(crate) mod tape;
 
+pub use crate::http::observer::RawExchange;
+pub use crate::token::bearer::LifetimeSource;
+pub use certificate::Certificate;
+pub use connection::{Handshake, NoConnection};
+pub use exchange::{ClaimFacts, Exchange, ExchangePurpose, LinkForm, Offer, Reply, TokenFacts};
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub(crate) use tape::Tape;
 
 use crate::client::Client;
 use crate::contents::contents_trait::Contents as _;
@@ -24,17 +32,9 @@ use crate::http::said::said;
 use crate::http::turn::Tries;
 use crate::model::place::RepositoryRef;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::settings::RegistrySettings;
 use crate::settings::kind::RegistryKind;
-
-pub use crate::http::observer::RawExchange;
-pub use crate::token::bearer::LifetimeSource;
-pub use certificate::Certificate;
-pub use connection::{Handshake, NoConnection};
-pub use exchange::{ClaimFacts, Exchange, ExchangePurpose, LinkForm, Offer, Reply, TokenFacts};
-pub(crate) use tape::Tape;
 
 /// Each request is sent once: somebody is waiting, and the first refusal tells what a run would wait out.
 const ONCE: RetryPolicy = RetryPolicy {

@@ -1,14 +1,8 @@
 //! Overhears a client: every request and its answer, made fit to be shown at once, so that nothing else is ever kept.
 
-use crate::http::call::PostBody;
-use crate::http::call::request;
-use crate::http::clock_skew::seconds_ahead;
-use crate::http::observer::Observer;
-use crate::http::observer::RawExchange;
-use parking_lot::Mutex;
-
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 use url::Url;
@@ -16,7 +10,9 @@ use url::Url;
 use crate::clock;
 use crate::examine::exchange::{ClaimFacts, Exchange, ExchangePurpose, Reply, TokenFacts};
 use crate::examine::shown;
-use crate::http::call::{HttpAnswer, HttpFailure};
+use crate::http::call::{HttpAnswer, HttpFailure, PostBody, request};
+use crate::http::clock_skew::seconds_ahead;
+use crate::http::observer::{Observer, RawExchange};
 use crate::http::said::said;
 use crate::http::sent_secrets::SentSecrets;
 use crate::problem::chain::chain;

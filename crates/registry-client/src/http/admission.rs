@@ -4,16 +4,13 @@
 //! A request that waits for a token holds nothing that the request for the token needs. A token is asked for with the permit of the request
 //! that wants it, and permits are always taken before the lock of a token.
 
-use crate::http::turn::Admission;
-use crate::http::turn::Tries;
-use crate::http::turn::Turn;
 use parking_lot::Mutex;
-
 use url::Url;
 
 use crate::http::call::{HttpAnswer, HttpCall};
 use crate::http::endpoint::Endpoint;
 use crate::http::transport::Transport;
+use crate::http::turn::{Admission, Tries, Turn};
 use crate::problem::Problem;
 
 impl Transport {

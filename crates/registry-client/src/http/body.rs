@@ -1,12 +1,12 @@
 //! Bodies within bounds: reqwest has no cap of its own, and sixteen kilobytes of gzip can hold sixteen megabytes.
 //! It reads chunks as they come and never more than it may; it does not look at what they say.
 
-use crate::problem::body::BodyError;
 use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 
 use crate::grammar::shown;
+use crate::problem::body::BodyError;
 
 /// How many times its size a compressed body may become, and what it may become in any case. Gzip packs at most 1000 times,
 /// and only what says next to nothing; lists of names and manifests some 5 to 60 times.
@@ -152,9 +152,10 @@ impl Write for Capped {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+
+    use super::*;
 
     const CAP: Cap = Cap { packed: 1000, plain: 10_000 };
 

@@ -1,25 +1,18 @@
 //! A request as it is sent, and its answer as it came: whole and bounded.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Request, StatusCode, Version};
+use url::Url;
+
 use crate::http::body::Cap;
 use crate::http::endpoint::Endpoint;
 use crate::http::host_policy::NamedBy;
 use crate::http::sent_secrets::SentSecrets;
 use crate::model::media_type::ACCEPTED;
 use crate::problem::Problem;
-use reqwest::Method;
-use reqwest::Request;
-use reqwest::StatusCode;
-use reqwest::Version;
-use reqwest::header::ACCEPT;
-use reqwest::header::ACCEPT_ENCODING;
-use reqwest::header::AUTHORIZATION;
-use reqwest::header::CONNECTION;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::header::HeaderMap;
-use reqwest::header::HeaderValue;
-use std::sync::Arc;
-use std::time::Duration;
-use url::Url;
 
 /// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! One gate per host: when a server says "not now" to one request, all requests to it wait, whichever client sends them:
 //! several registries of one configuration may stand on one host. It sends nothing itself.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 

@@ -2,14 +2,13 @@
 //! (realms, redirects) may lead to the public internet and to where the registry itself is, not to this machine, into this
 //! network or to a metadata service. What is checked are the very addresses that are connected to.
 
-use crate::problem::address::ForbiddenHost;
-use parking_lot::Mutex;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use hyper_util::client::proxy::matcher::Matcher;
+use parking_lot::Mutex;
 use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
@@ -18,6 +17,7 @@ use url::{Host, Url};
 use crate::address::AddressKind;
 use crate::http::origin::is_listed;
 use crate::http::sent_secrets::SentSecrets;
+use crate::problem::address::ForbiddenHost;
 use crate::settings::{AllowedHost, RegistrySettings};
 
 /// Who has said where a request goes.

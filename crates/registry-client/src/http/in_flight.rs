@@ -1,11 +1,11 @@
 //! One request on its way. The observer is told of its end in any case, also when the task that sent it is cancelled.
 
-use crate::http::clock_skew::clock_skew;
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
 use crate::http::call::{HttpAnswer, HttpFailure};
+use crate::http::clock_skew::clock_skew;
 use crate::http::endpoint::Endpoint;
 use crate::http::observer::{EndedRequest, Loss, Observer};
 use crate::problem::Problem;

@@ -1,10 +1,10 @@
 //! What an observer is told about requests and tokens. It counts nothing itself.
 
-use crate::http::endpoint::Endpoint;
 use std::fmt;
 use std::time::Duration;
 
 use crate::http::call::{HttpAnswer, HttpCall, HttpFailure};
+use crate::http::endpoint::Endpoint;
 use crate::http::sent_secrets::SentSecrets;
 use crate::problem::fault::Fault;
 

@@ -1,9 +1,9 @@
 //! Who may be sent credentials. Pure: compares URLs, resolves no names.
 
-use crate::problem::origin::UntrustedRealm;
 use url::Url;
 
 use crate::http::site::{is_known_pair, same_site};
+use crate::problem::origin::UntrustedRealm;
 
 /// Whether two URLs have the same scheme, host and port.
 pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {

@@ -1,11 +1,11 @@
 //! No more requests begun in a second than asked for, whichever client sends them: what a host can bear, it bears from
 //! all registries of one configuration together, as with [`crate::http::gate`]. It sends nothing itself.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 

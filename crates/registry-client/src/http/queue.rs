@@ -27,10 +27,10 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex as Shared;
     use std::time::Duration;
 
     use futures::future::join_all;
+    use parking_lot::Mutex as Shared;
     use tokio::time::sleep;
 
     use super::*;

@@ -1,9 +1,11 @@
 //! What a server said in an answer: without what it was sent, escaped and cut.
 
+use std::time::Duration;
+
+use serde_json::Value;
+
 use crate::http::call::HttpAnswer;
 use crate::problem::ErrorAnswer;
-use serde_json::Value;
-use std::time::Duration;
 
 /// Reads what a server said, without what it was sent, escaped and cut.
 pub(crate) fn said(answer: &HttpAnswer) -> ErrorAnswer {
@@ -45,11 +47,10 @@ pub(crate) fn has_code(body: &[u8], codes: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::Version;
-    use reqwest::header::{HeaderMap, HeaderValue};
-
-    use reqwest::StatusCode;
     use std::sync::Arc;
+
+    use reqwest::header::{HeaderMap, HeaderValue};
+    use reqwest::{StatusCode, Version};
 
     use super::*;
     use crate::http::sent_secrets::SentSecrets;

@@ -1,11 +1,11 @@
 //! What requests carried and nobody may read again, and how to take it out of what a server says: some answer with all
 //! they were sent. It decides nothing about an answer.
 
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 use url::form_urlencoded;
 

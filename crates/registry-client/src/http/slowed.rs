@@ -1,11 +1,10 @@
 //! What one client has to tell of limits that it met: how many of its requests were turned away, and how many a second
 //! were taken from then on. It slows nothing down.
 
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::http::endpoint::Endpoint;

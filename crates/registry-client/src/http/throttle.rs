@@ -2,12 +2,12 @@
 //! whichever client sends them, as with [`crate::http::gate`]. By endpoint, since limits are: Quay's proxy takes 5 lists of tags a
 //! second and 50 manifests. Where nothing has been turned away, all that it costs is a look at one flag.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 

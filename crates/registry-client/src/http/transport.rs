@@ -1,15 +1,6 @@
 //! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
 //! token and takes no status for good or bad: that is its callers' business.
 
-use crate::http::call::HttpAnswer;
-use crate::http::call::HttpCall;
-use crate::http::call::HttpFailure;
-use crate::http::call::PostBody;
-use crate::http::call::RequestKind;
-use crate::http::call::request;
-use crate::http::observer::Observer;
-use crate::http::observer::RawExchange;
-use crate::http::observer::SafetyRule;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,11 +12,13 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock;
 use crate::http::body::{BodyReader, Cap};
+use crate::http::call::{HttpAnswer, HttpCall, HttpFailure, PostBody, RequestKind, request};
 use crate::http::connect::{Patience, asking};
 use crate::http::gate::Gate;
 use crate::http::host_policy::{HostPolicy, NamedBy};
 use crate::http::in_flight::InFlightRequest;
 use crate::http::not_found::{StrayCounter, told_by_storage};
+use crate::http::observer::{Observer, RawExchange, SafetyRule};
 use crate::http::pace::Pace;
 use crate::http::retry::RetryPolicy;
 use crate::http::sent_secrets::SentSecrets;

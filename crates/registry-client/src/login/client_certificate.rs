@@ -1,6 +1,5 @@
 //! The certificate by which a client shows a server who it is. It trusts nobody and sends nothing.
 
-use crate::problem::certificate::ClientCertificateError;
 use std::path::{Path, PathBuf};
 
 use rustls::client::WantsClientCert;
@@ -9,6 +8,7 @@ use rustls::{ClientConfig, ConfigBuilder, InconsistentKeys};
 
 use crate::login::pem;
 use crate::login::secret::read_file;
+use crate::problem::certificate::ClientCertificateError;
 
 /// Where a client's certificate and its key are kept. They are read anew for each client, that is for each run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 //! What a program prints is a secret. What it complains of on standard error is shown, but only words of letters, and none
 //! that its output holds as well: programs have been seen to complain with the password in hand.
 
-use crate::problem::secret::CommandError;
 mod tree;
 
 use std::ffi::OsStr;
@@ -20,8 +19,8 @@ use tokio::time::timeout;
 
 use crate::grammar::shown;
 use crate::login::command::tree::Tree;
-use crate::login::environment::Environment;
-use crate::login::environment::LONGEST;
+use crate::login::environment::{Environment, LONGEST};
+use crate::problem::secret::CommandError;
 
 /// Kept of standard error, in bytes; the rest is read and dropped, so that the program does not wait for us.
 const COMPLAINT: usize = 4 * 1024;

@@ -1,13 +1,14 @@
 //! Something to log in with.
 
-use crate::login::header::basic;
-use crate::login::header::header;
+use std::num::NonZeroU32;
+
+use reqwest::header::HeaderValue;
+use ring::pbkdf2;
+
+use crate::login::header::{basic, header};
 use crate::login::secret::Secret;
 use crate::problem::Problem;
 use crate::problem::secret::SecretError;
-use reqwest::header::HeaderValue;
-use ring::pbkdf2;
-use std::num::NonZeroU32;
 
 /// Something to log in with.
 #[derive(Clone, Debug, PartialEq, Eq)]

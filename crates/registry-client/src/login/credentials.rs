@@ -1,8 +1,6 @@
 //! What a registry's client logs in with: read when it is needed, kept where reading costs a program's run, and read once
 //! more when the registry or its token service refuses it. It sends nothing.
 
-use crate::login::credential::AZURE;
-use crate::login::credential::Credential;
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
@@ -14,10 +12,9 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::login::auth::Auth;
+use crate::login::credential::{AZURE, Credential};
 use crate::login::environment::Variables;
-use crate::login::secret::Secret;
-use crate::login::secret::SecretSource;
-
+use crate::login::secret::{Secret, SecretSource};
 use crate::problem::Problem;
 
 /// A refusal by 403 may mean that a credential has expired (ECR) as well as that one repository is not for us. Programs

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -15,9 +14,7 @@ use crate::grammar::shown;
 use crate::login::command::{CommandRun, SecretCommand};
 use crate::login::credential::Credential;
 use crate::login::environment::Environment;
-use crate::login::secret::Secret;
-use crate::login::secret::read_file;
-
+use crate::login::secret::{Secret, read_file};
 use crate::problem::secret::SecretError;
 
 /// Longest file that is read; people log in to dozens of registries, not to thousands.

@@ -1,10 +1,11 @@
 //! `Authorization` headers, which no log shows.
 
-use crate::login::secret::Secret;
-use crate::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
+
+use crate::login::secret::Secret;
+use crate::problem::Problem;
 
 /// `Basic` credentials by RFC 7617, in UTF-8.
 pub(crate) fn basic(username: &str, password: &Secret) -> Result<HeaderValue, Problem> {

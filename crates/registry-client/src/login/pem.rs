@@ -1,14 +1,13 @@
 //! Certificates and keys out of files in PEM. What is wrong is said without a byte of the file: the parser's own errors hold
 //! the line that they stumbled over, which in a file without line breaks is all of it, the key included.
 
-use crate::problem::certificate::CertificatesError;
-use crate::problem::certificate::NoPem;
 use std::path::Path;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::login::secret::read_bytes;
+use crate::problem::certificate::{CertificatesError, NoPem};
 
 /// Longest file of certificates or of a key, in bytes: the system's own hundred and fifty take a quarter of a mebibyte.
 pub(crate) const LONGEST: u64 = 4 * 1024 * 1024;

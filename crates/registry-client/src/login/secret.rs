@@ -1,6 +1,5 @@
 //! Secrets: where they come from, and a type that cannot be printed.
 
-use crate::login::environment::{Environment, LONGEST};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::login::command::{CommandRun, SecretCommand};
+use crate::login::environment::{Environment, LONGEST};
 use crate::problem::secret::SecretError;
 
 /// A password or token. It has no `Display` and no `Serialize`, and its `Debug` is redacted.
@@ -175,10 +175,11 @@ fn open_directory(path: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::ffi::OsString;
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
 
     fn file(content: &[u8], mode: u32) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().expect("a file");

@@ -1,10 +1,9 @@
 //! One page of a list of names.
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
 use crate::model::names::Names;
-use chrono::DateTime;
-use chrono::Utc;
-use serde::Deserialize;
-use serde::Serialize;
 
 /// Where a walk can be taken up again: what the source of a page wrote down about all that comes after it. Opaque to
 /// everybody else.

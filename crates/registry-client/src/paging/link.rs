@@ -1,11 +1,11 @@
 //! The next page: `Link` read by RFC 8288 as registries really write it, and resolved within the registry's own origin.
 //! It follows nothing and remembers nothing; loops are the catalog's to notice.
 
-use crate::problem::link::LinkError;
 use reqwest::header::{HeaderMap, HeaderValue, LINK};
 use url::Url;
 
 use crate::http::origin::same_origin;
+use crate::problem::link::LinkError;
 
 /// The next page that these headers of an answer name; led back to the path of the page itself where `repairs` says so.
 pub(crate) fn following(headers: &HeaderMap, requested: &Url, repairs: bool) -> Result<Option<Url>, LinkError> {

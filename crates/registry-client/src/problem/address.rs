@@ -1,7 +1,8 @@
 //! Why a host that a server names is not connected to.
 
-use crate::address::AddressKind;
 use std::net::IpAddr;
+
+use crate::address::AddressKind;
 
 /// A server sent us where it may not.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! Why certificates or keys cannot be used. No text here holds a key.
 
-use crate::problem::secret::SecretError;
 use std::path::PathBuf;
+
+use crate::problem::secret::SecretError;
 
 /// Why a text is no PEM, or has not in it what was looked for. It holds nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,20 +1,5 @@
 //! What can go wrong, in one vocabulary: errors, their kinds, known causes, and what to do.
 
-use crate::problem::address::ForbiddenHost;
-use crate::problem::body::BodyError;
-use crate::problem::cause::KnownCause;
-use crate::problem::certificate::CertificatesError;
-use crate::problem::certificate::ClientCertificateError;
-use crate::problem::content::ContentFlaw;
-use crate::problem::content::UnsupportedContent;
-use crate::problem::link::LinkError;
-use crate::problem::origin::UntrustedRealm;
-use crate::problem::secret::SecretError;
-use crate::problem::token::NoToken;
-use reqwest::StatusCode;
-use std::fmt;
-use std::time::Duration;
-
 pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod cause;
@@ -28,6 +13,21 @@ pub(crate) mod origin;
 pub(crate) mod secret;
 pub(crate) mod table;
 pub(crate) mod token;
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use crate::problem::address::ForbiddenHost;
+use crate::problem::body::BodyError;
+use crate::problem::cause::KnownCause;
+use crate::problem::certificate::{CertificatesError, ClientCertificateError};
+use crate::problem::content::{ContentFlaw, UnsupportedContent};
+use crate::problem::link::LinkError;
+use crate::problem::origin::UntrustedRealm;
+use crate::problem::secret::SecretError;
+use crate::problem::token::NoToken;
 
 /// The problem itself, as the step saw it.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! What the protocol needs to know about one registry. The configuration translates into this.
 
-use crate::login::auth::Auth;
 pub(crate) mod kind;
 
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -11,6 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::address::AddressRange;
+use crate::login::auth::Auth;
 use crate::login::client_certificate::ClientCertificate;
 use crate::settings::kind::RegistryKind;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
+use fake_registry::{Endpoint, Fault as Goes, Head, LinkStyle, ManifestRules, OverMax, TagPages};
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, Head, LinkStyle, ManifestRules, OverMax, TagPages};
 
 fn stocked() -> fake_registry::Contents {
     fake_registry::Contents::uniform(3)

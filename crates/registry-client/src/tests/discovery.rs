@@ -1,7 +1,8 @@
 //! Ping, challenge and scope: cases 1 to 8.
 
-use super::*;
 use fake_registry::{AnonymousCatalog, Authorization, Endpoint, Fault as Goes, Grants};
+
+use super::*;
 
 #[tokio::test]
 async fn the_client_pings_before_listing_and_logs_in_when_the_catalog_is_anonymously_empty() {

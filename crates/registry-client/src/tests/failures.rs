@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use fake_registry::{Endpoint, Fault as Goes, OverMax};
+
 use super::*;
 use crate::http::gate::Gate;
-use fake_registry::{Endpoint, Fault as Goes, OverMax};
 
 fn paged() -> Script {
     Script { page_max: 10, over_max: OverMax::Clamp, ..Script::open(numbered(50).as_slice()) }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::*;
 use fake_registry::{Endpoint, Fault as Goes, LinkStyle, OverMax, SeenRequest, TagPages};
+
+use super::*;
 
 async fn rig(script: Script, page_size: u32, kind: Option<RegistryKind>) -> Rig {
     Rig::with(script, |settings| {

@@ -1,9 +1,9 @@
 //! HEAD is the cheap way to ask where a tag leads: whatever goes wrong with it, a GET decides.
 
+use fake_registry::{Endpoint, Fault as Goes, SeenRequest};
 use futures::future::join_all;
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, SeenRequest};
 
 const TAGS: u32 = 40;
 

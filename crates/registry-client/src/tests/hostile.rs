@@ -2,10 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fake_registry::{Authorization, Endpoint, Fault as Goes, SeenRequest};
 use serde_json::json;
 
 use super::*;
-use fake_registry::{Authorization, Endpoint, Fault as Goes, SeenRequest};
 
 async fn anonymous(script: Script) -> Rig {
     Rig::with(script, |settings| settings.auth = Auth::None).await
@@ -151,7 +151,8 @@ async fn bombs_of_brackets_and_headers_are_errors() {
 
 #[tokio::test]
 async fn an_encoding_in_two_headers_or_lists_is_an_error() {
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
     let gzip = |bytes: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(bytes).expect("in memory");

@@ -1,7 +1,8 @@
 //! What a registry's kind changes, configured or found out.
 
-use super::*;
 use fake_registry::{Endpoint, Fault as Goes, SeenRequest};
+
+use super::*;
 
 /// Answers to a ping with these headers, and to the catalog with a link that has lost the path's prefix.
 fn losing_its_prefix(header: &'static str) -> Script {

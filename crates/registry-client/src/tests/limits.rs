@@ -1,11 +1,11 @@
 //! Registries that limit how often they are asked, by rules that count requests and not time; and tokens that die while
 //! requests wait for their turn.
 
+use fake_registry::{Endpoint as At, Fault as Goes, Stated};
 use futures::future::join_all;
 use serde_json::json;
 
 use super::*;
-use fake_registry::{Endpoint as At, Fault as Goes, Stated};
 
 fn stocked(script: Script) -> Script {
     Script { contents: fake_registry::Contents::uniform(2), ..script }

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fake_registry::{Access, Endpoint, Fault as Goes, SeenRequest, TokenFields, TokenMethod};
 use serde_json::json;
 
 use super::*;
 use crate::login::command::tests::Programs;
-use fake_registry::{Access, Endpoint, Fault as Goes, SeenRequest, TokenFields, TokenMethod};
 
 /// Tokens by POST alone, as services give them that know nothing but `OAuth2`.
 fn posting(script: Script) -> Script {

@@ -1,15 +1,14 @@
 //! What the meter is told: everything once, and the end of every request.
 
-use crate::api::ApiLogin;
-use crate::api::ApiSettings;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
+use fake_registry::{Endpoint as At, Fault as Goes, LinkStyle, OverMax, TagPages};
 use futures::FutureExt;
 
 use super::*;
+use crate::api::{ApiLogin, ApiSettings};
 use crate::http::endpoint::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
-use fake_registry::{Endpoint as At, Fault as Goes, LinkStyle, OverMax, TagPages};
 
 /// What the meter was told.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,8 @@
 //! A 404 is the registry's answer, or that of something before it which knows nothing.
 
-use super::*;
 use fake_registry::{Endpoint, Fault as Goes, ManifestRules, SeenRequest, sha256};
+
+use super::*;
 
 const STRAYS: [(&str, &str); 6] = [
     ("text/plain; charset=utf-8", "404 page not found\n"),

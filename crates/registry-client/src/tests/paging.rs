@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::*;
 use fake_registry::{Endpoint, Fault as Goes, LinkStyle, OverMax, SeenRequest};
+
+use super::*;
 
 /// Open, `size` names a page whatever is asked for.
 fn paged(count: usize, size: u32) -> Script {

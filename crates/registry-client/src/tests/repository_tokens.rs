@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use fake_registry::{Authorization, Endpoint, Fault as Goes, GroupRule};
 use futures::future::join_all;
 
 use super::*;
-use fake_registry::{Authorization, Endpoint, Fault as Goes, GroupRule};
 
 fn stocked(script: Script) -> Script {
     Script { contents: fake_registry::Contents::uniform(2), ..script }

@@ -1,16 +1,16 @@
 //! Case 18: no password and no token in any log, error or Debug, at the most talkative level.
 
-use crate::login::secret::Secret;
-use crate::token::bearer::Token;
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fake_registry::{Authorization, Endpoint, Fault as Goes, TokenMethod};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
-use fake_registry::{Authorization, Endpoint, Fault as Goes, TokenMethod};
+use crate::login::secret::Secret;
+use crate::token::bearer::Token;
 
 /// Everything that was logged.
 #[derive(Clone, Default)]

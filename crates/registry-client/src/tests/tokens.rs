@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fake_registry::{Endpoint, Fault as Goes, Stated, TokenFields, TokenMethod};
 use serde_json::json;
 
 use super::*;
-use fake_registry::{Endpoint, Fault as Goes, Stated, TokenFields, TokenMethod};
 
 #[tokio::test]
 async fn awkward_credentials_survive_by_get_and_by_post() {

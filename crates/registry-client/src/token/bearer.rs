@@ -1,6 +1,5 @@
 //! A bearer token: what a token endpoint answered, and how long it lives. Pure; caches nothing and asks nobody.
 
-use crate::problem::token::NoToken;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::login::secret::Secret;
+use crate::problem::token::NoToken;
 
 /// Lifetime where neither the answer nor the token tells (distribution's token specification: 60 seconds).
 const UNTOLD: Duration = Duration::from_mins(1);
@@ -196,8 +196,9 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     const NOW: i64 = 1_795_000_000;
 

@@ -1,8 +1,6 @@
 //! Tokens kept while they live: one fetch at a time per token, renewed ahead of their end. Knows no HTTP; where tokens
 //! come from is a [`TokenSource`].
 
-use crate::concurrency::single_flight::SingleFlight;
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +10,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures::future::join_all;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::concurrency::single_flight::SingleFlight;
 use crate::login::secret::Secret;
 use crate::problem::error::RegistryError;
 use crate::token::bearer::Token;

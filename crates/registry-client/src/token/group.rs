@@ -1,11 +1,11 @@
 //! Tokens for several repositories at once: which groups have been asked for, what their tokens grant, and when to stop
 //! asking so. Sends nothing.
 
-use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
 

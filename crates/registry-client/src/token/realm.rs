@@ -2,8 +2,6 @@
 //! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET); identity tokens by the
 //! `refresh_token` grant, for which there is only POST. It caches nothing.
 
-use crate::concurrency::prove_first::ProveFirst;
-use crate::login::header::basic;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +14,7 @@ use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use crate::clock;
+use crate::concurrency::prove_first::ProveFirst;
 use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
 use crate::http::endpoint::Endpoint;
 use crate::http::host_policy::NamedBy;
@@ -25,11 +24,11 @@ use crate::http::transport::Transport;
 use crate::http::turn::Admission;
 use crate::login::credential::Credential;
 use crate::login::credentials::Credentials;
+use crate::login::header::basic;
 use crate::login::secret::Secret;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::token::bearer::{Token, read_answer, refresh_token};
 use crate::token::cache::{TokenRequest, TokenSource};
 

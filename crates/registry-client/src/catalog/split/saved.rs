@@ -4,8 +4,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::catalog::split::plan::Saved;
-use crate::catalog::split::plan::SplitPlan;
+use crate::catalog::split::plan::{Saved, SplitPlan};
 
 /// All ranges that are not listed to their ends, in the list's order, and a link that any of them can be asked by.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,11 +4,10 @@ mod lists;
 
 use std::collections::BTreeMap;
 
-use crate::catalog::split::tests::lists::{List, Listing, names};
-
 use super::*;
 use crate::catalog::split::order::Orders;
 use crate::catalog::split::plan::{RangeRequest, SplitMisfit, SplitPlan};
+use crate::catalog::split::tests::lists::{List, Listing, names};
 
 /// What a walk came to.
 struct Walked {
