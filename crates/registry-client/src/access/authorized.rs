@@ -17,19 +17,20 @@ use crate::token::cache::TokenCache;
 use crate::token::challenge::Challenge;
 use crate::token::realm::Realm;
 
-/// One registry with what it takes to log in to it, and what its first answers have taught.
+/// One registry, how to log in to it, and what its first answers showed.
 #[derive(Debug)]
 pub(crate) struct Authorized {
     pub(crate) settings: RegistrySettings,
     pub(crate) transport: Arc<Transport>,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) tokens: TokenCache<Realm>,
-    /// How it logs in, once that has been looked up.
+    /// The kind of login; set when it has been looked up.
     pub(crate) login_kind: OnceLock<LoginKind>,
     pub(crate) ping: Ping,
-    /// Whether the configured password or token has been good for anything; before that it is sent once at a time.
+    /// Whether a request with the configured password or token has succeeded. Until then, requests with it go one at a
+    /// time.
     pub(crate) proof: ProveFirst,
-    /// The kind, once a ping was answered.
+    /// The kind and how it was recognised; set by the first answer to a ping.
     kind: OnceLock<Option<(RegistryKind, &'static str)>>,
     /// Whether the log says which kind was found.
     announces_kind: bool,
@@ -41,7 +42,7 @@ impl Authorized {
         self.settings.api(path)
     }
 
-    /// Sends nothing yet.
+    /// Prepares the client; sends nothing.
     pub(crate) fn new(settings: RegistrySettings, transport: Arc<Transport>, announces_kind: bool) -> Self {
         let credentials = Arc::new(Credentials::new(settings.auth.clone(), settings.url.clone()));
         let (url, realm_hosts) = (settings.url.clone(), settings.realm_hosts.clone());
@@ -50,12 +51,13 @@ impl Authorized {
         Self { settings, transport, credentials, tokens, login_kind, ping, proof, kind, announces_kind }
     }
 
-    /// Whether the configured password or token has been good for anything.
+    /// Whether a request with the configured password or token has succeeded.
     pub(crate) fn is_proven(&self) -> bool {
         self.proof.is_proven()
     }
 
-    /// The kind: as configured, else as the address or this answer to a ping tells it. The first answer counts.
+    /// Sets the kind: the configured one, else the kind that the host or this answer to a ping shows. Only the first
+    /// answer is used.
     pub(crate) fn recognise(&self, headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) {
         let found = || {
             if let Some(kind) = self.settings.kind {
@@ -79,17 +81,17 @@ impl Authorized {
         self.kind_and_why().map(|(kind, _)| kind).or(self.settings.kind)
     }
 
-    /// The kind and how it is known, once a ping was answered.
+    /// The kind and how it was recognised; none before the first answer to a ping.
     pub(crate) fn kind_and_why(&self) -> Option<(RegistryKind, &'static str)> {
         self.kind.get().copied().flatten()
     }
 
-    /// How the client logs in; not at all before the ping.
+    /// The kind of login; `None` before the ping.
     pub(crate) fn login_kind(&self) -> LoginKind {
         self.login_kind.get().copied().unwrap_or(LoginKind::None)
     }
 
-    /// Whether links that leave the path of their page are led back to it.
+    /// Whether a link that leaves the path of its page is changed to that path.
     pub(crate) fn repairs_links(&self) -> bool {
         match self.settings.pagination {
             Pagination::Strict => false,
@@ -98,7 +100,7 @@ impl Authorized {
         }
     }
 
-    /// Where a challenge's tokens are to be had, and the service to name there.
+    /// The URL of the token service that a challenge names, and the service to name there.
     pub(crate) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
         let realm = asked.join(bearer.param("realm")?).ok()?;
         let service = self.settings.service.clone();

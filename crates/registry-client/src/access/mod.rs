@@ -1,4 +1,4 @@
-//! Requests with the access that they need: ping, login, token, and what a refusal means.
+//! Requests with the login that they need: ping, login, token, and what a refusal means.
 
 pub(crate) mod authorization;
 pub(crate) mod authorized;

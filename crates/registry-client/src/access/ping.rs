@@ -1,5 +1,5 @@
-//! What `/v2/` says to a caller, asked once per client: which logins the registry offers. What a path wants beyond
-//! that, its own answers tell.
+//! The ping: `GET /v2/`, once for each client. Its answer says which logins the registry offers. A path may want more
+//! than the ping says; the answers about that path then say what.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::problem::error::{RegistryError, Step};
 
 impl Authorized {
-    /// What `/v2/` said; asked now if nobody has asked before.
+    /// The answer of `/v2/`. The first caller sends the request.
     pub(crate) async fn welcome(&self) -> Result<Arc<PingAnswer>, RegistryError> {
         if let Some(rejected) = self.tokens.source().rejected() {
             return Err(rejected.clone());

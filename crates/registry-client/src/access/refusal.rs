@@ -1,4 +1,5 @@
-//! A refusal as an error: whether the credentials are to blame or the permission, as far as the answer tells.
+//! Turns a refusal into an error: either the credentials are wrong, or the account has no permission, as far as the
+//! answer says.
 
 use reqwest::StatusCode;
 
@@ -36,7 +37,7 @@ impl Authorized {
                 Problem::Denied { said, cause: Some(KnownCause::BasicOnApi) }
             }
             (cause, Access::Basic | Access::Fixed) if !unauthorized => Problem::Denied { said, cause },
-            // What has opened one repository is no wrong password for another.
+            // A password that another repository has accepted is not wrong.
             (cause, Access::Basic) if step.is_of_one_repository() && self.is_proven() => {
                 Problem::Denied { said, cause }
             }

@@ -1,6 +1,8 @@
-//! A registry's own JSON API, where it lists what the protocol's catalog does not: one GET after another over the same
-//! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
-//! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
+//! A registry's own JSON API, for what the catalog of the protocol does not list. Requests are GETs, one after another,
+//! over the same transport: retries, bounds and pauses hold here as well. Requests go to the registry's own origin, or
+//! to the URL that is configured for the API, and to no other. This module does not know what answers mean.
+//!
+//! Begin with [`Client::api`](crate::Client::api), then [`Api::open`], then [`ApiSession::get`].
 
 mod page;
 mod questions;
@@ -35,30 +37,30 @@ use crate::problem::cause::KnownCause;
 use crate::problem::error::{RegistryError, Step};
 use crate::problem::link::LinkError;
 
-/// Where an API is, and how it is logged in to.
+/// Where an API is, and how to log in to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Scheme and host, perhaps a port and a path prefix; none: the registry's own.
+    /// Scheme and host, perhaps a port and a path prefix. None: the registry's own URL.
     pub url: Option<Url>,
     /// How to log in.
     pub login: ApiLogin,
 }
 
-/// How an API is logged in to.
+/// How to log in to an API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ApiLogin {
-    /// Nothing is sent: it shows what anybody may see.
+    /// No credentials: the API shows what everyone may see.
     #[default]
     Anonymous,
-    /// `Authorization: Bearer …`
+    /// `Authorization: Bearer …` with this secret.
     Bearer(SecretSource),
-    /// `Authorization: token …`
+    /// `Authorization: token …` with this secret.
     Token(SecretSource),
-    /// `Authorization: Basic …`
+    /// `Authorization: Basic …` with this user name and password.
     Basic(PasswordLogin),
     /// A user name and a password or access token that `POST /v2/auth/token` exchanges for a bearer token: Docker Hub.
     Exchanged(PasswordLogin),
-    /// The registry's own login, by whatever its challenge asks for.
+    /// The registry's own login, by the method that its challenge asks for.
     Challenged,
 }
 
@@ -69,11 +71,11 @@ pub struct Api {
     bounds: ListBounds,
     base: Url,
     login: ApiLogin,
-    /// What its login needs, as `a token with …`, for messages.
+    /// What the login needs, for messages, as in `a token with …`.
     needs: &'static str,
 }
 
-/// One walk's conversation with an API.
+/// The requests of one walk to an API: they share a login and a guard against lists that repeat themselves.
 #[derive(Debug)]
 pub struct ApiSession<'a> {
     api: &'a Api,
@@ -85,9 +87,9 @@ pub struct ApiSession<'a> {
 #[derive(Debug)]
 enum Access<'a> {
     Fixed(Option<HeaderValue>),
-    /// A token by exchange; none before the first request.
+    /// A login that is exchanged for a token, and the token; no token before the first request.
     Exchanged(&'a PasswordLogin, Option<HeaderValue>),
-    /// The registry's session, and whether it was let in.
+    /// The session with the registry, and whether a request has succeeded.
     Challenged(Box<Session<'a>>, bool),
 }
 
@@ -102,7 +104,7 @@ impl Api {
         Self { authorized, bounds, base, login: settings.login, needs }
     }
 
-    /// The URL of these path segments, each encoded whole: a `/` within one does not part it.
+    /// The URL of these path segments. Each segment is percent-encoded: a `/` in it does not separate segments.
     pub fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -111,7 +113,7 @@ impl Api {
         url
     }
 
-    /// The URL with this one parameter of its query set, the others as they were.
+    /// The URL with this query parameter set to `value`; the other parameters stay.
     pub fn with_query(url: &Url, name: &str, value: &str) -> Url {
         let others: Vec<(String, String)> =
             url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into(), value.into())).collect();
@@ -120,15 +122,16 @@ impl Api {
         url
     }
 
-    /// Whether an URL is one of this API.
+    /// Whether the URL belongs to this API: same scheme, host and port, and no user information.
     pub fn holds(&self, url: &Url) -> bool {
         same_origin(url, &self.base) && url.username().is_empty() && url.password().is_none()
     }
 
-    /// Reads the secret and begins a conversation.
+    /// Reads the secret and begins a session.
     ///
     /// # Errors
-    /// If the secret cannot be read, or the registry's own session cannot be opened.
+    /// [`Fault::SecretUnreadable`](crate::Fault::SecretUnreadable) if the secret cannot be read; with
+    /// [`ApiLogin::Challenged`], any error of the ping as well.
     pub async fn open(&self) -> Result<ApiSession<'_>, RegistryError> {
         let access = match &self.login {
             ApiLogin::Anonymous => Access::Fixed(None),
@@ -154,12 +157,13 @@ async fn secret(source: &SecretSource) -> Result<Secret, RegistryError> {
 }
 
 impl ApiSession<'_> {
-    /// Fetches a URL of the API; `what` stands in errors, e.g. `projects of Harbor, page 3`. A list may be read several
-    /// times: `reading` counts them, from 1.
+    /// Fetches a URL of the API. `what` names the request in errors, e.g. `projects of Harbor, page 3`. If a list is
+    /// read several times, `reading` counts the readings, from 1.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::Untrusted`] for a URL elsewhere, [`crate::problem::fault::Fault::Endless`] for one that was fetched before; and
-    /// whatever the answer is, unless it is 200.
+    /// [`Fault::Untrusted`](crate::Fault::Untrusted) for a URL of another origin,
+    /// [`Fault::Endless`](crate::Fault::Endless) for a URL that this session has fetched in this reading, and the error
+    /// of every answer whose status is not 200.
     pub async fn get(&mut self, url: &Url, what: &str, reading: u32) -> Result<ApiAnswer, RegistryError> {
         let transport = &self.api.authorized.transport;
         let answer = self.fetch(url, Step::Api(what.into()), reading).await;
@@ -206,28 +210,27 @@ impl ApiSession<'_> {
                 if fresh || answer.status != StatusCode::UNAUTHORIZED {
                     return Ok(answer);
                 }
-                // It has lived its minutes.
+                // The exchanged token has expired.
                 *token = Some(api.exchange(login).await?);
                 api.send(url, token.as_ref(), None, step).await
             }
         }
     }
 
-    /// Makes sure that the answer is not one that came before, as from a server that ignores the page asked for. For
-    /// answers with something in them alone: an empty list may come again. Answers are compared within one reading of
-    /// one list.
+    /// Checks that the answer has not come before, as it does from a server that ignores the page number. Call it only
+    /// for answers with entries: an empty list may come again. Answers are compared within one reading of one list.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::Endless`]
+    /// [`Fault::Endless`](crate::Fault::Endless) if the answer has come before.
     pub fn is_new(&mut self, answer: &ApiAnswer, what: &str, reading: (&str, u32)) -> Result<(), RegistryError> {
         let content = (reading, &answer.body);
         self.circle.is_new(content).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
     }
 
-    /// A page of these names, checked against the grammar like those of a catalog.
+    /// Makes a page of these names, checked against the grammar as names of a catalog are.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::Endless`] for more names than there can be.
+    /// [`Fault::Endless`](crate::Fault::Endless) if there are more names than any registry has.
     pub fn page<'n>(
         &mut self,
         number: u64,
@@ -248,9 +251,9 @@ impl ApiSession<'_> {
         Ok(Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks })
     }
 
-    /// The error of an answer that is not what this API gives.
+    /// The error of an answer that is not in the format of this API.
     pub fn unreadable(&self, what: &str, answer: &ApiAnswer, error: &serde_json::Error) -> RegistryError {
-        // serde's own text repeats what the server sent, all of it.
+        // The text of serde's error would repeat what the server sent.
         let html = answer.body.trim_ascii_start().starts_with(b"<");
         let text =
             if html { "an HTML page".to_owned() } else { self.api.authorized.transport.sent.shown(error.to_string()) };
@@ -286,7 +289,7 @@ impl Api {
         transport.ask(&call, &admission).await.map_err(|problem| RegistryError::new(step.clone(), problem))
     }
 
-    /// A token by exchange.
+    /// Exchanges a login for a token.
     async fn exchange(&self, login: &PasswordLogin) -> Result<HeaderValue, RegistryError> {
         let outcome = self.ask_for_token(login).await;
         self.authorized.transport.observer.token(outcome.as_ref().map(drop).map_err(RegistryError::fault));
@@ -298,7 +301,7 @@ impl Api {
         let at_step = |problem| RegistryError::new(Step::Token, problem);
 
         let secret = secret(&login.password).await?;
-        // What a JSON body carries is not looked for in it.
+        // `SentSecrets` does not search JSON bodies, so the password is noted here.
         self.authorized.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
         let body = credentials(&login.username, &secret);
         let url = self.url(&["v2", "auth", "token"]);
@@ -320,12 +323,12 @@ impl Api {
     }
 }
 
-/// What Docker Hub is posted for a token.
+/// The body that Docker Hub expects for a token.
 fn credentials(username: &str, secret: &Secret) -> String {
     json!({"identifier": username, "secret": secret.expose()}).to_string()
 }
 
-/// An API that moves is not followed: what is sent to it is for its origin alone.
+/// A redirect of an API is an error: requests to the API go to its own origin only.
 fn redirect(url: &Url, answer: &HttpAnswer) -> Problem {
     let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
     Problem::Redirect { to: destination(url, &answer.sent.strike(to.unwrap_or_default().into_owned())) }

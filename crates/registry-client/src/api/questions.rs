@@ -1,5 +1,5 @@
-//! Questions to an API whose answer is a status: whether its login is alive, and whether an owner of repositories is
-//! there. It does not know which questions an API answers: `discovery` does.
+//! Questions to an API that are answered by a status: whether its login is accepted, and whether an owner of
+//! repositories exists. This module does not know which questions an API can answer; its callers do.
 
 use reqwest::StatusCode;
 use serde::de::IgnoredAny;
@@ -13,33 +13,34 @@ use crate::problem::cause::KnownCause;
 use crate::problem::error::{RegistryError, Step};
 use crate::problem::{ErrorAnswer, Problem};
 
-/// A question that tells a live login from a dead one. 200 with JSON is a live one's answer, 401 a dead one's.
+/// A question that shows whether a login is accepted. 200 with JSON says that it is, 401 that it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// What to ask for.
+    /// The URL to ask for.
     pub url: Url,
-    /// Further statuses that a live login alone gets.
+    /// Further statuses that only an accepted login gets.
     pub alive: &'static [u16],
-    /// Further statuses that say the login is dead.
+    /// Further statuses that say the login is refused.
     pub dead: &'static [u16],
 }
 
-/// An owner of repositories that is not there, or is hidden from the login.
+/// How an API shows that an owner of repositories does not exist, or is hidden from the login.
 #[derive(Debug)]
 pub struct Absence {
-    /// Tells it with the list that there is nothing in.
+    /// The error to report, with the list of the owner's repositories as its step.
     pub error: RegistryError,
-    /// Whether the API itself says so of each place: a proxy's page for what it cannot find is no JSON.
+    /// Whether the API itself said so for each place, in JSON. A proxy's error page is not JSON.
     pub is_certain: bool,
 }
 
 impl ApiSession<'_> {
-    /// Shows that the configured login is alive, before what it lists is believed: many APIs take a login that they do
-    /// not know for none, and answer with what anybody may see. Each question is asked in turn until one is answered by
-    /// a live login's answer. A shortfall if none can tell.
+    /// Checks that the API accepts the configured login, before its lists are used: many APIs treat a login that they
+    /// do not know as no login, and answer with what everyone may see. Each question is asked in turn until one of them
+    /// gets the answer of an accepted login. Returns a shortfall if no question can show it.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::CredentialsRejected`] for a dead login, and whatever else keeps the API from answering.
+    /// [`Fault::CredentialsRejected`](crate::Fault::CredentialsRejected) if the login is refused, and any error that
+    /// keeps the API from answering.
     pub async fn prove(&mut self, proofs: &[Proof]) -> Result<Option<ListNote>, RegistryError> {
         if self.api.login == ApiLogin::Anonymous {
             return Ok(None);
@@ -69,11 +70,11 @@ impl ApiSession<'_> {
         Ok(unclear.map(|(path, said)| unproven(&path, &said)))
     }
 
-    /// Whether an owner is at one of these places, which are all where it can be, and if at none, how that is said. `what`
-    /// is the list of its repositories. Some APIs hide what is not there behind 403.
+    /// Whether an owner exists at one of these places, which are all that it can have; if at none, how the API says so.
+    /// `what` names the list of its repositories, for errors. Some APIs answer 403 for what does not exist.
     ///
     /// # Errors
-    /// Whatever keeps the API from answering.
+    /// Any error that keeps the API from answering.
     pub async fn absence(&mut self, urls: &[Url], hides: bool, what: &str) -> Result<Option<Absence>, RegistryError> {
         let step = Step::Api(what.into());
         let (mut told, mut is_certain) = (None, true);
@@ -95,7 +96,7 @@ impl ApiSession<'_> {
     }
 }
 
-/// Whether the server did not get to answering, however often it was asked.
+/// Whether the server did not process the request after all retries.
 fn is_no_answer(answer: &HttpAnswer) -> bool {
     answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS
 }

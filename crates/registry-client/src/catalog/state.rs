@@ -1,4 +1,4 @@
-//! One walk of a catalog under way, and its pages as they are received.
+//! The state of one walk of a catalog, and its pages as they arrive.
 
 use reqwest::StatusCode;
 use tokio::sync::{Semaphore, mpsc};
@@ -20,12 +20,12 @@ use crate::problem::error::{RegistryError, Step};
 
 pub(crate) type Fetched = Result<Page, RegistryError>;
 
-/// A page received.
+/// A received page.
 #[derive(Clone, Copy)]
 pub(crate) struct ReceivedPage<'p> {
     pub(crate) answer: &'p HttpAnswer,
     pub(crate) number: u64,
-    /// Whether names may be listed again.
+    /// Whether the page may list names that were listed before.
     pub(crate) again: bool,
 }
 
@@ -55,7 +55,7 @@ impl ReceivedPage<'_> {
         let (proven_new, Doubts { shortfalls, remarks }) = (again, doubts);
         let page =
             Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks };
-        // Nobody listens any more: the task is about to be aborted.
+        // The consumer has dropped the stream; this task is about to be aborted.
         let _ = sender.send(Ok(page)).await;
     }
 }
@@ -68,7 +68,7 @@ pub(crate) fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     let first = number == 1;
     let no_catalog = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         || has_code(&answer.body, &["UNSUPPORTED"]);
-    // Later, the catalog is known to be there: the link leads astray.
+    // After the first page, the catalog is known to exist: then the link is wrong.
     Err(if first && no_catalog { Problem::Unsupported(said) } else { Problem::of_status(said) })
 }
 
@@ -76,13 +76,13 @@ pub(crate) async fn granted(leave: &Semaphore) {
     leave.acquire().await.expect("never closed").forget();
 }
 
-/// One walk under way.
+/// The state of one walk.
 pub(crate) struct CatalogWalk<'a> {
     pub(crate) client: &'a Authorized,
     pub(crate) session: Session<'a>,
     pub(crate) circle: LoopGuard,
     pub(crate) ending: EndDetector,
-    /// Pages handed on.
+    /// Number of pages sent to the consumer.
     pub(crate) number: u64,
     pub(crate) sender: &'a mpsc::Sender<Fetched>,
     pub(crate) leave: &'a Semaphore,

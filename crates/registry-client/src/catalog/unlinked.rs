@@ -1,5 +1,5 @@
-//! A page of the catalog that has no link to a next one: the last, or one whose link is missing. What is asked to tell the one
-//! from the other, `beyond` and `ending` know.
+//! A page of the catalog without a link to a next one: it is the last, or its link is missing. `paging::page_after`
+//! finds out which.
 
 use futures::future::FutureExt;
 use reqwest::StatusCode;
@@ -13,7 +13,7 @@ use crate::paging::page_after::{ListSource, PageAfter};
 use crate::problem::error::{RegistryError, Step};
 
 impl CatalogWalk<'_> {
-    /// Hands on a page that has no link to a next one. If it is not the last all the same, gives the one that follows.
+    /// Sends a page without a link to the consumer. If it is not the last, returns the page that follows.
     pub(crate) async fn unlinked(
         &mut self,
         url: &Url,
@@ -44,7 +44,7 @@ impl CatalogWalk<'_> {
                 Ok(Some((next, answer)))
             }
             Err((next, error)) => {
-                // What has been received is true, and comes before the error.
+                // The page that was received is correct, so it is sent before the error.
                 received.hand_on(listed, Some(&next), Doubts::default(), self.sender).await;
                 Err(error)
             }

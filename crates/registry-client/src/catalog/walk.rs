@@ -1,6 +1,6 @@
-//! The catalog, page by page: follows the links, notices when they go in circles or one is missing, and fetches one page
-//! ahead. Where the first pages allow it, the rest is walked as ranges (`ranges`). It neither sorts nor deduplicates names: whoever walks the
-//! registry does.
+//! The catalog, page by page: follows the links, notices if they repeat or one is missing, and fetches one page ahead.
+//! If the first pages allow it, the rest is read in ranges (`catalog::ranges`). Names are neither sorted nor
+//! deduplicated.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -37,8 +37,8 @@ use crate::problem::error::{RegistryError, Step};
 use crate::problem::link::LinkError;
 use crate::settings::Split;
 
-/// The stream of pages. Its task asks for a page only with leave: one is given ahead, and one more each time the
-/// consumer wants a page, so that exactly one page is fetched while another is looked at.
+/// The stream of pages. Its task fetches a page only with a permit. There is one permit at the start, and another each
+/// time the consumer asks for a page, so that exactly one page is fetched while the consumer uses another.
 pub(crate) fn pages(client: Arc<Authorized>, bounds: ListBounds, from: Option<Cursor>) -> BoxStream<'static, Fetched> {
     let start = CatalogStream {
         client: Some((client, bounds, from)),
@@ -51,7 +51,8 @@ pub(crate) fn pages(client: Arc<Authorized>, bounds: ListBounds, from: Option<Cu
 
 struct CatalogStream {
     client: Option<(Arc<Authorized>, ListBounds, Option<Cursor>)>,
-    /// The walk, and a keeper so that no page waits for a token; aborted when dropped.
+    /// The task of the walk, and a task that renews tokens so that no page waits for one. Both are aborted when this is
+    /// dropped.
     tasks: JoinSet<()>,
     pages: Option<mpsc::Receiver<Fetched>>,
     leave: Arc<Semaphore>,
@@ -66,7 +67,7 @@ impl CatalogStream {
             let leave = self.leave.clone();
             self.tasks.spawn(async move {
                 if let Err(error) = fetch_all(&client, bounds, from, &sender, &leave).await {
-                    // Nobody listens any more: nobody needs to know.
+                    // If the consumer has dropped the stream, the error is of no use.
                     let _ = sender.send(Err(error)).await;
                 }
             });
@@ -78,7 +79,8 @@ impl CatalogStream {
             Some(Ok(page)) if !page.last => {}
             Some(_) => self.pages = None,
             None => {
-                // A task that ended without a last page has panicked; a quiet end would pass for a whole catalog.
+                // A task that ended without a last page has panicked. If the stream just ended, the catalog would seem
+                // complete.
                 if let Some(Err(error)) = self.tasks.join_next().await
                     && error.is_panic()
                 {
@@ -105,7 +107,7 @@ async fn fetch_all(
     let ending = EndDetector::new(client.kind().is_some_and(|kind| kind.habits().pages_by_cursor));
     let walk = CatalogWalk { client, session, circle, ending, number: 0, sender, leave };
     let ended = walk.from(from, small).await;
-    // It ends the walk, so there is one at most.
+    // An error ends the walk, so this is called once at most.
     ended.inspect_err(|error| client.transport.observer.page(Err(error.fault())))
 }
 
@@ -124,7 +126,7 @@ impl CatalogWalk<'_> {
         self.follow(url, answer, small).await
     }
 
-    /// From a first page to the end, in ranges if the scout finds that good.
+    /// Reads from a first page to the end, in ranges if the probe allows it.
     async fn follow(mut self, url: Url, answer: HttpAnswer, small: Duration) -> Result<(), RegistryError> {
         let pays = !self.client.kind().is_some_and(|kind| kind.habits().walks_to_each_page);
         let wanted = match self.client.settings.split {
@@ -144,7 +146,7 @@ impl CatalogWalk<'_> {
         }
     }
 
-    /// What an earlier split walk left; where splitting is now off, its ranges one after the other.
+    /// Reads the ranges that an earlier walk left; one after the other if splitting is now off.
     async fn resume(mut self, rest: SavedPlan) -> Result<(), RegistryError> {
         let most = if self.client.settings.split == Split::Off { 1 } else { self.most() };
         let unusable = || RegistryError::new(Step::Page(1), Problem::Link(LinkError::NotAUrl));
@@ -156,7 +158,7 @@ impl CatalogWalk<'_> {
         self.finish(ended).await
     }
 
-    /// After ranges that did not fit: in one to the end, past names that ranges may have listed before.
+    /// After ranges that did not fit: reads page by page to the end. Pages may repeat names that ranges have listed.
     async fn finish(mut self, ended: RangesEnd) -> Result<(), RegistryError> {
         let RangesEnd::From(url) = ended else { return Ok(()) };
         granted(self.leave).await;
@@ -168,7 +170,7 @@ impl CatalogWalk<'_> {
         self.client.settings.concurrency.get()
     }
 
-    /// Page after page by their links, to the end; or, with a scout, to where the rest had better be split.
+    /// Reads page after page by their links, to the end. With a probe, stops where the rest can be read in ranges.
     async fn in_one(
         &mut self,
         mut url: Url,
@@ -194,7 +196,7 @@ impl CatalogWalk<'_> {
             let received = ReceivedPage { answer: &answer, number, again: again_now };
             let Some(following) = next else {
                 scout = None;
-                // What is asked for in the place of a link may begin with names that were listed.
+                // The page that is requested instead of a link may begin with names that were listed.
                 again_now = true;
                 match self.unlinked(&url, received).await? {
                     None => return Ok(None),
@@ -230,7 +232,7 @@ impl CatalogWalk<'_> {
                 }
                 fetch.await
             } else {
-                // The next request goes out before this page is even parsed, if there is leave for it.
+                // If there is a permit, the next request is sent before this page is parsed.
                 let (fetched, handed_on) = join(fetch, hand_on).await;
                 handed_on?;
                 fetched
@@ -239,18 +241,18 @@ impl CatalogWalk<'_> {
             took = fetched.1;
             answer = fetched.0?;
             url = following;
-            // The page that is here already comes first.
+            // The page that has arrived is sent to the consumer first.
             probe_now = scout.as_mut().is_some_and(|scout| scout.is_worth_a_probe(took));
         }
     }
 }
 
-/// Whether a page's link is no more than a way to say that the list has ended.
+/// Whether the link of a page only says that the list has ended.
 fn ends_with(answer: &HttpAnswer, next: &Url, requested: &Url) -> bool {
     leads_nowhere(next, requested) && read_page(&answer.body).is_ok_and(|listed| listed.entries() == 0)
 }
 
-/// Whether the server knows where a key belongs that is no name, and answers as fast as it answers anything.
+/// Whether the server finds the place of a key that is not a name, and whether that takes as long as a page.
 async fn probe(session: &Session<'_>, link: &Url, scout: &SplitProbe, page: Duration) -> bool {
     let Some(probe) = scout.probe() else { return false };
     let url = with_size(&with_key(link, &probe.after), 1);
@@ -265,8 +267,9 @@ async fn probe(session: &Session<'_>, link: &Url, scout: &SplitProbe, page: Dura
     knows && pays
 }
 
-/// The first page, asked for in the configured size, then 100, then the server's own: docker-registry answers 400 to
-/// a size over its maximum. Never `n=0`, which is an empty page to some and one of a single name to others.
+/// The first page: requested in the configured size, then with 100 names, then without a size. docker-registry answers
+/// 400 to a size over its maximum. `n=0` is never sent: it means an empty page to some servers and a page of one name
+/// to others.
 async fn first_page(session: &mut Session<'_>, client: &Authorized) -> Result<(Url, HttpAnswer), RegistryError> {
     let asked = client.settings.page_size.get();
     let mut sizes = [Some(asked), (asked > MODEST).then_some(MODEST)].into_iter().flatten();
@@ -286,8 +289,8 @@ async fn first_page(session: &mut Session<'_>, client: &Authorized) -> Result<(U
     }
 }
 
-/// The page that an earlier walk would have fetched next. A cursor is what we once wrote down ourselves; yet nothing but
-/// this registry is asked, whatever it says.
+/// The page that an earlier walk would have fetched next. The client itself wrote the cursor, but still only this
+/// registry is asked, whatever the cursor says.
 async fn resumed_page(
     session: &mut Session<'_>,
     client: &Authorized,

@@ -1,4 +1,4 @@
-//! What came, against what it should be: digests, media types, and the words for what is wrong with them.
+//! Compares received content with its digest.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::problem::Problem;
 use crate::problem::content::{ContentFlaw, UnsupportedContent};
 
-/// Whether the bytes have this digest, which follows the grammar.
+/// Checks that the bytes have this digest, which follows the grammar.
 pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
     let (algorithm, _) = wanted.split_once(':').unwrap_or((wanted, ""));
     let found = match algorithm {
@@ -22,7 +22,7 @@ pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
     }
 }
 
-/// The digest of the bytes where nobody names one.
+/// The SHA-256 digest of the bytes, for content whose digest is not stated.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     written("sha256", &Sha256::digest(bytes))
 }

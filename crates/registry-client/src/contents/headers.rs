@@ -1,4 +1,4 @@
-//! Headers of manifests.
+//! Headers of the answers about manifests.
 
 use reqwest::header::HeaderMap;
 
@@ -13,7 +13,7 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 pub(crate) fn told_digest(answer: &HttpAnswer) -> Result<Option<String>, Problem> {
     let Some(told) = answer.headers.get(DIGEST) else { return Ok(None) };
-    // Some proxies quote it, as they do with ETags.
+    // Some proxies put it in quotation marks, as they do with ETags.
     let told = String::from_utf8_lossy(told.as_bytes()).trim().trim_matches('"').to_owned();
     match told.as_str() {
         "" => Ok(None),
@@ -22,5 +22,5 @@ pub(crate) fn told_digest(answer: &HttpAnswer) -> Result<Option<String>, Problem
     }
 }
 
-/// Where registries tell a manifest's digest.
+/// The digest of a manifest, from the header in which registries send it.
 pub(crate) const DIGEST: &str = "docker-content-digest";

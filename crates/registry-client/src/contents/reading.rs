@@ -1,5 +1,5 @@
-//! Manifests and configurations: asked for, verified, and handed to those who read them. Names become part of a path
-//! only after the grammar's word.
+//! Fetches and verifies manifests and configurations, and passes them to their readers. A name, tag or digest becomes
+//! part of a path only if it follows its grammar.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl RepositoryReader {
                 let digest = digest.unwrap_or_else(|| sha256(payload().as_deref().unwrap_or(&bytes)));
                 Ok(Manifest { digest, size: size.unwrap_or(manifest.size), ..manifest })
             }
-            // Where no digest was told, the body might be a page of HTML.
+            // Without a digest from the registry, the body may be an HTML page.
             (Err(problem), None) => Err(RegistryError::new(step.clone(), problem)),
             (Err(problem), Some(digest)) => {
                 let media_type = announced.filter(|announced| shape(announced).is_some()).unwrap_or_default();
@@ -122,7 +122,8 @@ impl RepositoryReader {
     }
 }
 
-/// Refuses to ask for what is against the grammar: it could lead to another path (CVE-2024-3727, CVE-2021-25743).
+/// Refuses a name, tag or digest that breaks its grammar: it could lead to another path (CVE-2024-3727,
+/// CVE-2021-25743).
 fn sound(place: &RepositoryRef, reference: bool, shown_as: &str, step: impl Fn() -> Step) -> Result<(), RegistryError> {
     let repository = is_repository_name(&place.repository);
     if repository && reference {
@@ -138,7 +139,7 @@ fn reference(place: &RepositoryRef, reference: &str) -> Arc<str> {
     shown(&format!("{}{separator}{reference}", place.repository)).into()
 }
 
-/// Between listing and asking, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
+/// Between the listing and the request, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
 fn found(answer: &HttpAnswer, abroad: bool) -> Result<(), Problem> {
     if let Some(not_found) = NotFound::read(answer.status, &answer.body, abroad) {
         let said = said(answer);
@@ -156,14 +157,14 @@ fn found(answer: &HttpAnswer, abroad: bool) -> Result<(), Problem> {
     }
 }
 
-/// Whether the registry says that it has what was asked for, and does not hand it out by the `Accept` that was sent, as
-/// docker-registry, ACR and zot do: `OCI index found, but accept header does not support OCI indexes`.
+/// Whether the registry says that it has the manifest, but not in a form that the `Accept` header allows.
+/// docker-registry, ACR and zot say so: `OCI index found, but accept header does not support OCI indexes`.
 fn is_not_accepted(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     said.contains("accept header") || said.contains("not acceptable")
 }
 
-/// The bytes that have these digests: those of the body, or where it is signed of what was signed.
+/// The bytes that have these digests: the body, or, if the body is signed, its payload.
 fn proven<'a>(body: &'a [u8], digests: &[Option<&str>]) -> Result<Cow<'a, [u8]>, Problem> {
     let all = |bytes: &[u8]| digests.iter().flatten().try_for_each(|digest| verify(bytes, digest));
     let Err(problem) = all(body) else { return Ok(Cow::Borrowed(body)) };

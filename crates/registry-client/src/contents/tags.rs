@@ -1,4 +1,4 @@
-//! The tags of a repository, page by page, until none follows. It asks; who may, is `repository`'s business.
+//! Reads the tags of a repository, page by page, until none follows. The access is chosen in `access::repository`.
 
 use std::collections::HashSet;
 
@@ -25,8 +25,8 @@ use crate::problem::error::{RegistryError, Step};
 use crate::problem::fault::Fault;
 use crate::settings::Pagination;
 
-/// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
-/// largest repositories of public registries have.
+/// Most pages and tags of one repository. Tags are held in memory, unlike names of repositories. The bound is ten times
+/// what the largest repositories of public registries have.
 const MOST: ListBounds = ListBounds { pages: 100_000, names: 1_000_000 };
 
 impl RepositoryReader {
@@ -35,7 +35,7 @@ impl RepositoryReader {
         let step = Step::Tags(place.repository.clone());
         let outcome = self.list_tags(place, &step).await;
         if let Err(error) = &outcome {
-            // That a repository is gone is an answer, and no rare one.
+            // A repository that does not exist any more is a normal answer, and not rare.
             let fault = Some(error.fault()).filter(|fault| *fault != Fault::Gone);
             self.repositories.authorized().transport.observer.page(fault.map_or(Ok(()), Err));
         }
@@ -45,7 +45,7 @@ impl RepositoryReader {
     async fn list_tags(&self, place: &RepositoryRef, step: &Step) -> Result<Tags, RegistryError> {
         let at_step = |problem| RegistryError::new(step.clone(), problem);
         let mut listing = TagPages::default();
-        // Most repositories have one page, and need no guard against circles.
+        // Most repositories have one page and need no guard against repetition.
         let mut circle = None;
         let mut ending = EndDetector::new(false);
         let (mut url, mut answer) = self.first_page(place, step).await?;
@@ -89,12 +89,12 @@ impl RepositoryReader {
         Ok(listing.tags())
     }
 
-    /// Whether links that leave the path of their list of tags are led back to it: only where a person said so.
+    /// Whether a link that leaves the path of the list of tags is changed to that path: only if that is configured.
     fn repairs_tag_links(&self) -> bool {
         self.repositories.authorized().settings.pagination == Pagination::Repair
     }
 
-    /// What follows a page that has no link to a next one.
+    /// What follows a page without a link to a next one.
     async fn unlinked(
         &self,
         place: &RepositoryRef,
@@ -126,7 +126,7 @@ impl RepositoryReader {
                 self.tag_pages.note_whole();
                 Ok(NextTagPage::Nothing)
             }
-            // A list of tags is whole or not there at all.
+            // A list of tags must be complete.
             PageAfter::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
             PageAfter::Page(page) => Ok(NextTagPage::Page(page.0, page.1)),
         }
@@ -158,7 +158,8 @@ impl RepositoryReader {
 }
 
 fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
-    // docker-registry says so of a repository without tags, though it lists it. Later, the link leads astray.
+    // docker-registry answers 404 for a repository without tags, though it lists it. After the first page, a 404 means
+    // that the link is wrong.
     if number == 1
         && let Some(not_found) = NotFound::read(answer.status, &answer.body, false)
     {
@@ -171,12 +172,12 @@ fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     }
 }
 
-/// What comes after a page.
+/// What follows a page.
 enum NextTagPage {
     Nothing,
-    /// To be fetched.
+    /// A page that has not been fetched.
     Link(Url),
-    /// Fetched.
+    /// A page that has been fetched.
     Page(Url, HttpAnswer),
 }
 
@@ -193,7 +194,7 @@ impl TagPages {
     fn tags(mut self) -> Tags {
         let first = if self.pages.len() == 1 { self.pages.pop() } else { None };
         let names = match first {
-            // In order, as they are as a rule, all are seen to be different at a glance.
+            // Tags are usually in order. Then they are all different, which one comparison each shows.
             Some(page) if page.iter().is_sorted_by(|a, b| a < b) => page,
             Some(page) => unique(&[page]),
             None => unique(&self.pages),

@@ -1,4 +1,4 @@
-//! What a server said in an answer: without what it was sent, escaped and cut.
+//! The error text of an answer: without the secrets that were sent, escaped and cut.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::http::call::HttpAnswer;
 use crate::problem::ErrorAnswer;
 
-/// Reads what a server said, without what it was sent, escaped and cut.
+/// Reads the error text of an answer: without the secrets that were sent, escaped and cut.
 pub(crate) fn said(answer: &HttpAnswer) -> ErrorAnswer {
     let text = String::from_utf8_lossy(&answer.body);
     let text = match serde_json::from_str::<Value>(&text) {
@@ -19,7 +19,7 @@ pub(crate) fn said(answer: &HttpAnswer) -> ErrorAnswer {
     ErrorAnswer { status: answer.status, text: answer.in_vain.and_then(|it| in_vain(&text, it)).unwrap_or(text) }
 }
 
-/// What a server said that turned requests away until our patience ended.
+/// The error text of a server that refused requests with 429 until the client gave up.
 fn in_vain(text: &str, (time, asked): (Duration, Option<Duration>)) -> Option<String> {
     let lasted = Some(time).filter(|time| time.as_secs() > 0).map(|time| format!("for {} s now", time.as_secs()));
     let asks = asked.filter(|_| !time.is_zero()).map(|asked| format!("to come back in {} s", asked.as_secs()));
@@ -38,7 +38,7 @@ fn json_message(json: &Value) -> String {
     told.join(": ")
 }
 
-/// Whether the answer is one of these error codes of the distribution specification.
+/// Whether the answer has one of these error codes of the distribution specification.
 pub(crate) fn has_code(body: &[u8], codes: &[&str]) -> bool {
     let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
     let errors = json["errors"].as_array().map_or(&[][..], Vec::as_slice);

@@ -1,5 +1,5 @@
-//! What becomes of one attempt: its answer, or another attempt after a pause. Tells those who count and those who slow
-//! down, and decides nothing by itself: that is the retry policy's.
+//! Decides the result of one attempt: its answer, or another attempt after a pause. Informs counters, the observer and
+//! the throttle. The decision itself is the retry policy's.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::http::turn::Tries;
 use crate::problem::Problem;
 
 impl Transport {
-    /// What to do about the outcome of the latest attempt: `None` says to send it again, the pause having passed.
+    /// Handles the outcome of the latest attempt. `None` says to send the request again; the pause has passed.
     pub(crate) async fn settle(
         &self,
         call: &HttpCall<'_>,
@@ -44,7 +44,7 @@ impl Transport {
                 }
                 debug!(?seen, number, pause_ms = pause.as_millis(), "trying again");
                 if all && !pause.is_zero() {
-                    // Everybody waits, this request included, at the gate.
+                    // All requests to the host wait at the gate, this one included.
                     self.gate.close(call.url, pause);
                 } else if !all {
                     tokio::time::sleep(pause).await;
@@ -63,7 +63,8 @@ impl Transport {
         }
     }
 
-    /// Tells those who count and those who slow down whether the host has turned the request away, and how it stands.
+    /// Informs the counters and the throttle whether the host refused the request because of its limit; returns the
+    /// state of that limit.
     fn limited(
         &self,
         call: &HttpCall<'_>,

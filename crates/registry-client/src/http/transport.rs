@@ -1,5 +1,5 @@
-//! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
-//! token and takes no status for good or bad: that is its callers' business.
+//! One request and its complete answer within a bound, and the pause before the next attempt. It follows no redirect,
+//! knows no token and judges no status: its callers do.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,10 +34,10 @@ use crate::problem::link::LinkError;
 use crate::problem::table::tls_cause;
 use crate::settings::RegistrySettings;
 
-/// Bound on connecting alone; within the bound on the whole request.
+/// Time limit of connecting; part of the time limit of the request.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The way to one registry and its token endpoint.
+/// The transport to one registry and its token endpoint.
 pub(crate) struct Transport {
     reach: HostPolicy,
     pub(crate) registry: Arc<str>,
@@ -57,7 +57,7 @@ pub(crate) struct Transport {
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The HTTP client's own Debug may show a proxy's password.
+        // The HTTP client's own `Debug` may show a proxy's password.
         f.debug_struct("Transport").field("counters", &self.counters).finish_non_exhaustive()
     }
 }
@@ -102,7 +102,7 @@ impl Transport {
         })
     }
 
-    /// Sends once, in the turn of its admission.
+    /// Sends one attempt, in the turn of its admission.
     pub(crate) async fn attempt(
         &self,
         call: &HttpCall<'_>,
@@ -127,13 +127,13 @@ impl Transport {
         outcome
     }
 
-    /// Notes a page of repositories that can be read.
+    /// Notes a page of repositories that was read.
     pub(crate) fn page_received(&self) {
         self.counters.pages.fetch_add(1, Ordering::Relaxed);
         self.observer.page(Ok(()));
     }
 
-    /// Tells of an answer that a rule of safety refuses; to be called where the problem arises, and only there.
+    /// Reports to the observer an answer that a safety rule rejects. Call it where the problem arises, once.
     pub(crate) fn watched(&self, problem: Problem) -> Problem {
         let rule = match &problem {
             Problem::Realm { .. } => Some(SafetyRule::RealmHost),
@@ -148,7 +148,7 @@ impl Transport {
         problem
     }
 
-    /// The limits that this client has met.
+    /// The rate limits that this client has met.
     pub(crate) fn slowed(&self) -> Vec<RateLimitSeen> {
         self.slowed.read()
     }
@@ -170,7 +170,7 @@ impl Transport {
         let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
         let headers = std::mem::take(response.headers_mut());
         if call.wants == RequestKind::Head {
-            // Its Content-Length is that of the body that a GET would bring.
+            // `Content-Length` is that of the body that a GET would return.
             return Ok(HttpAnswer {
                 status,
                 version,
@@ -190,11 +190,11 @@ impl Transport {
             body.finish().map_err(unusable)
         };
         let body = match body.await {
-            // What a foreign host says of itself is not ours to show: it may be one that only we can reach.
+            // The error text of another host is not shown: that host may be one that only this machine can reach.
             Ok(body) if call.way == NamedBy::Abroad && !status.is_success() => told_by_storage(&body).into(),
             Ok(body) => body,
             Err(failure) if status.is_success() => return Err(failure),
-            // The status of an error says enough; its body is only shown.
+            // The status of an error is enough; its body is only shown.
             Err(_) => Vec::new(),
         };
         Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), in_vain: None })
@@ -202,7 +202,7 @@ impl Transport {
 }
 
 fn broken(error: reqwest::Error) -> HttpFailure {
-    // The step says what was asked for; a URL could bring a cursor or more into the logs.
+    // The step names what was requested. A URL could bring a cursor into the logs.
     let error = error.without_url();
     if tls_cause(&error).is_some() {
         HttpFailure::Unusable(Problem::Tls(error))

@@ -46,7 +46,7 @@ pub struct Habits {
     pub breaks_links: bool,
     /// Whether it lists its repositories at `/v2/_catalog` at all.
     pub has_catalog: bool,
-    /// Whether its token endpoint refuses [`CATALOG_SCOPE`].
+    /// Whether its token endpoint refuses [`ScopeSet::CATALOG`](crate::ScopeSet::CATALOG).
     pub refuses_catalog_scope: bool,
     /// Whether the place where a page of its catalog begins is a cursor that it alone understands: a name in its place is
     /// refused, or begins the list again.

@@ -1,4 +1,5 @@
-//! Which range of names is asked for next, and what of an answer belongs to whom. Pure: knows no HTTP and no clock.
+//! Decides which range of names is requested next, and which names of an answer belong to which range. Pure: knows no
+//! HTTP and no clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,27 +7,28 @@ use crate::catalog::split::density::Density;
 use crate::catalog::split::order::Orders;
 use crate::model::names::Names;
 
-/// What a cut costs, in half requests: one that brings nothing. If the new range turns out to be longer than a page, it is
-/// half of that: where it ends, its last page is half full on average.
+/// The cost of a cut in half requests, if the new range turns out to be empty. If it is longer than a page, the cost is
+/// half of that: the last page of a range is half full on average.
 const CUT: usize = 2;
-/// What may be spent on cuts before any has paid off, for each connection of the first 16.
+/// The budget for cuts before any has paid off, for each of the first 16 connections.
 const ADVANCE: usize = 2 * CUT;
-/// And on one more for so many pages received: what a split walk may cost beyond a walk in one go.
+/// One further cut is allowed for so many pages received. This bounds what reading in ranges costs more than reading
+/// page by page.
 const PAGES_PER_CUT: usize = 6;
 /// A range is cut only into parts that are likely to be longer than this, in pages.
 const SHORTEST: f64 = 1.5;
 
-/// A page as a plan sees it.
+/// A page as the plan sees it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RangePage<T> {
     pub(crate) names: Names,
     /// The `last` of its link; none on the last page.
     pub(crate) next: Option<String>,
-    /// What else is on it.
+    /// What else the page has.
     pub(crate) rest: T,
 }
 
-/// Why a list cannot be walked in ranges. What was listed so far is true all the same.
+/// Why a list cannot be read in ranges. Names listed so far are correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SplitMisfit {
     #[error("its names are in no order we know, or it began again from its first page")]
@@ -39,26 +41,26 @@ pub(crate) enum SplitMisfit {
     Refused,
 }
 
-/// What a range listed first, whether or not that is its own.
+/// The first name of the first answer of a range, even if it belongs to the next range.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum First {
-    /// It has not answered yet.
+    /// The range has had no answer yet.
     Unknown,
     Name(String),
-    /// Nothing: the list ends before it.
+    /// No name: the list ends before this range.
     End,
 }
 
-/// A range as it is written into a cursor.
+/// A range as it is saved in a cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// The key to ask for next, exclusive.
+    /// The `last` of the next request: the range continues after it.
     pub(crate) after: String,
-    /// Where the next range began; none: the last one.
+    /// The key at which the next range began; none for the last range.
     pub(crate) upto: Option<String>,
     pub(crate) first: First,
-    /// Whether it has come to the end of the list.
+    /// Whether the range has reached the end of the list.
     pub(crate) ended: bool,
 }
 
@@ -66,9 +68,9 @@ pub(crate) struct Saved {
 enum RangeState<T> {
     Ready,
     Asked,
-    /// Answered, but whether all of it is the range's own is not known before the next range has answered.
+    /// Answered. Whether all names belong to this range is not known before the next range has been answered.
     Held(RangePage<T>),
-    /// At the end of the list; kept for the range before it to end there.
+    /// The range has reached the end of the list. It is kept so that the range before it can end there.
     Ended,
 }
 
@@ -77,23 +79,23 @@ struct Range<T> {
     id: u64,
     saved: Saved,
     state: RangeState<T>,
-    /// Pages believed to remain. None until a full page has been received, and again when it was cut: an empty space
-    /// would else be halved for ever.
+    /// Estimated number of pages that remain. None until a full page has been received, and again after a cut:
+    /// otherwise an empty part would be halved for ever.
     left: Option<f64>,
-    /// Whether it is longer than a page.
+    /// Whether the range is longer than a page.
     long: bool,
 }
 
 /// A request to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RangeRequest {
-    /// The range's, for the answer.
+    /// The ID of the range, for [`SplitPlan::answered`].
     pub(crate) id: u64,
     /// The `last` to ask for.
     pub(crate) after: String,
 }
 
-/// The unfinished rest of a list, as ranges in its order; what lies between two of them has been listed.
+/// The unread rest of a list, as ranges in its order. Names between two ranges have been listed.
 #[derive(Debug)]
 pub(crate) struct SplitPlan<T> {
     orders: Orders,
@@ -106,9 +108,9 @@ pub(crate) struct SplitPlan<T> {
 }
 
 impl<T> SplitPlan<T> {
-    /// A plan for all that comes after `first..=last`, a full page, with at most so many requests at a time.
+    /// A plan for all names after `first..=last`, a full page, with at most `most` requests at a time.
     pub(crate) fn new(orders: Orders, density: Density, (first, last): (&str, &str), most: usize) -> Self {
-        // One page tells little: at first, there is work for everyone.
+        // One page is too little for an estimate. At first there is enough work for all connections.
         #[allow(clippy::cast_precision_loss)] // the number of connections
         let left = density.pages_left(orders.any(), (first, last), None).max(SHORTEST * 2.0 * most as f64);
         let whole = Saved { after: last.to_owned(), upto: None, first: First::Unknown, ended: false };
@@ -117,7 +119,7 @@ impl<T> SplitPlan<T> {
         Self { orders, density, ..plan }
     }
 
-    /// A plan for what an earlier one left.
+    /// A plan for the ranges that an earlier walk left.
     pub(crate) fn resumed(saved: Vec<Saved>, most: usize) -> Self {
         let state = |ended| if ended { RangeState::Ended } else { RangeState::Ready };
         let ranges =
@@ -127,7 +129,7 @@ impl<T> SplitPlan<T> {
         Self { orders: Orders::ALL, density: Density::default(), ranges, ids, most, pages: 0, spent: 0 }
     }
 
-    /// The next request, if one more is of use now.
+    /// The next request, if another one is useful now.
     pub(crate) fn ask(&mut self) -> Option<RangeRequest> {
         self.cut_for_the_idle();
         let range = self.ranges.iter_mut().find(|range| matches!(range.state, RangeState::Ready))?;
@@ -135,7 +137,7 @@ impl<T> SplitPlan<T> {
         Some(RangeRequest { id: range.id, after: range.saved.after.clone() })
     }
 
-    /// Takes an answer in. [`SplitPlan::take`] says what of it belongs to the list.
+    /// Stores an answer. [`SplitPlan::take`] returns the names that belong to the list.
     pub(crate) fn answered(&mut self, id: u64, sheet: RangePage<T>) -> Result<(), SplitMisfit> {
         let Some(range) = self.ranges.iter_mut().find(|range| range.id == id) else { return Err(SplitMisfit::Seam) };
         let mut before = range.saved.after.as_str();
@@ -159,7 +161,7 @@ impl<T> SplitPlan<T> {
         Ok(())
     }
 
-    /// A page of the list, without the names that another range lists; none until further answers are there.
+    /// A page of the list, without the names that another range lists. None until further answers have arrived.
     pub(crate) fn take(&mut self) -> Result<Option<RangePage<T>>, SplitMisfit> {
         for at in 0..self.ranges.len() {
             let RangeState::Held(sheet) = &self.ranges[at].state else { continue };
@@ -179,10 +181,11 @@ impl<T> SplitPlan<T> {
         Ok(None)
     }
 
-    /// What of a held page is its range's own, if that can be told.
+    /// How much of a held page belongs to its range, if that is known.
     ///
-    /// The next range's first name decides, not an order: a list is whole if each range ends with the very name that
-    /// follows the key at which the next one began. So nothing is lost even in an order that only looked like one of ours.
+    /// The first name of the next range decides, and not an order: the list is complete if each range ends with the
+    /// very name that follows the key at which the next range began. So no name is lost even if the list only seemed to
+    /// have a known order.
     fn share(&self, at: usize, sheet: &RangePage<T>) -> Result<Option<Share>, SplitMisfit> {
         let last = sheet.names.len().checked_sub(1).map(|last| &sheet.names[last]);
         let Some(following) = self.ranges.get(at + 1) else { return Ok(Some(Share::Whole)) };
@@ -209,7 +212,7 @@ impl<T> SplitPlan<T> {
         }
     }
 
-    /// All of a page was its range's own.
+    /// All of the page belonged to its range: the range continues after it.
     fn advance(&mut self, at: usize, sheet: &RangePage<T>) {
         let range = &mut self.ranges[at];
         let Some(last) = &sheet.next else {
@@ -235,7 +238,7 @@ impl<T> SplitPlan<T> {
         }
     }
 
-    /// A range has come to where the next one began: they are one now.
+    /// A range has reached the first name of the next one: they become one range.
     fn met(&mut self, at: usize) {
         let range = self.ranges.remove(at);
         self.ranges[at].saved.first = range.saved.first;
@@ -244,7 +247,7 @@ impl<T> SplitPlan<T> {
         }
     }
 
-    /// Cuts ranges until there is a request for everyone who is idle, longest ranges first.
+    /// Cuts ranges, the longest first, until there is a request for each idle connection.
     fn cut_for_the_idle(&mut self) {
         loop {
             let busy =
@@ -261,7 +264,7 @@ impl<T> SplitPlan<T> {
             let fair = (idle as f64 * pages / total).ceil();
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most `idle`, and never negative
             let cuts = fair.min(pages / SHORTEST - 1.0).max(0.0) as usize;
-            // Where most have nothing to do, what is believed may be wrong and is put to the test.
+            // If most connections are idle, the estimate may be wrong; one cut tests it.
             let cuts = cuts.max(usize::from(idle > busy));
             if cuts == 0 || self.ranges[longest].left.is_none() {
                 return;
@@ -292,22 +295,22 @@ impl<T> SplitPlan<T> {
         self.ranges.splice(after..after, parts);
     }
 
-    /// The most requests at a time.
+    /// Most requests at a time.
     pub(crate) fn most(&self) -> usize {
         self.most
     }
 
-    /// Whether all of the list has been taken.
+    /// Whether the whole list has been taken.
     pub(crate) fn is_done(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// The key up to which the list is whole: where a walk in one go can take over.
+    /// The key up to which the list is complete: reading page by page can continue after it.
     pub(crate) fn certain(&self) -> Option<&str> {
         self.ranges.first().map(|range| range.saved.after.as_str())
     }
 
-    /// What is left to do.
+    /// The ranges that are left, for a cursor.
     pub(crate) fn saved(&self) -> Vec<Saved> {
         let ended = |range: &Range<T>| matches!(range.state, RangeState::Ended);
         self.ranges.iter().map(|range| Saved { ended: ended(range), ..range.saved.clone() }).collect()
@@ -317,6 +320,6 @@ impl<T> SplitPlan<T> {
 /// How much of a page belongs to its range.
 enum Share {
     Whole,
-    /// The names before this one; with it, the next range began.
+    /// The names before this index. The name at it is the first of the next range.
     Before(usize),
 }
