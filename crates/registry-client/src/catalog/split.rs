@@ -13,9 +13,9 @@
 //!
 //! *How no name is lost* (`plan`). A range ends with the very name that the next range listed first, and not where an
 //! order says that its bound has passed. A page that may go past that name is held until the first name of the next
-//! range is known. So the ranges together are the list that its links give, whatever its order is, and no name comes
-//! twice. If two ranges do not meet, a page is not in order, or a link is different, the result is a `SplitMisfit`: the
-//! walk continues page by page from the end of the first range, up to which the list is complete.
+//! range is known. So the ranges together are the list that its links give, in any order, and no name comes twice. If
+//! two ranges do not meet, a page is not in order, or a link is different, the result is a `SplitMisfit`: the walk
+//! continues page by page from the end of the first range, up to which the list is complete.
 
 pub(crate) mod density;
 pub(crate) mod order;

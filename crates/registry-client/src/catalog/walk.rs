@@ -289,8 +289,8 @@ async fn first_page(session: &mut Session<'_>, client: &Authorized) -> Result<(U
     }
 }
 
-/// The page that an earlier walk would have fetched next. The client itself wrote the cursor, but still only this
-/// registry is asked, whatever the cursor says.
+/// The page that an earlier walk would have fetched next. The client itself wrote the cursor, but a cursor for another
+/// origin is still refused.
 async fn resumed_page(
     session: &mut Session<'_>,
     client: &Authorized,

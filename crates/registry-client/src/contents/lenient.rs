@@ -1,7 +1,6 @@
 //! Reads JSON as Go's `encoding/json` does, and so as the tools that build and run images do: text that is not Unicode
 //! becomes U+FFFD, names of members match in any case, and of several members with one name the last counts. A value
-//! that is not used is skipped without being read, whatever it is and however deep it is nested. This module knows no
-//! manifests.
+//! that is not used is skipped without being read, with any content and any depth. This module knows no manifests.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,20 +1,20 @@
-//! The few fields of a certificate that a person asks for, read out of its DER. It verifies nothing: that has been
-//! done, or has failed, before anybody looks here.
+//! Reads a few fields of a certificate out of its DER. It verifies nothing: verification has succeeded or failed
+//! before.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::grammar::shown;
 
-/// Who a certificate is for, who says so, and for how long.
+/// The subject, the issuer and the validity of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The subject's common name, else its organisation; empty where it has neither.
+    /// The subject's common name, else its organisation; empty if it has neither.
     pub subject: String,
-    /// The issuer's.
+    /// The issuer's common name, else its organisation; empty if it has neither.
     pub issuer: String,
-    /// When it begins to be valid.
+    /// When its validity begins.
     pub not_before: DateTime<Utc>,
-    /// When it ends.
+    /// When its validity ends.
     pub not_after: DateTime<Utc>,
 }
 
@@ -46,7 +46,7 @@ impl Certificate {
     }
 }
 
-/// What is left of some DER.
+/// The unread rest of DER.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -100,7 +100,7 @@ fn name(content: &[u8]) -> String {
 fn time((tag, content): (u8, &[u8])) -> Option<DateTime<Utc>> {
     let text = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
     let text = match tag {
-        // Years from 50 on are of the last century.
+        // Years from 50 on are in the 20th century.
         UTC_TIME => format!("{}{text}", if text.get(..2)?.parse::<u8>().ok()? < 50 { "20" } else { "19" }),
         GENERALIZED_TIME => text.to_owned(),
         _ => return None,

@@ -1,4 +1,5 @@
-//! The steps below HTTP: the name, the connection, the handshake. Each on its own, so that the one at fault is known.
+//! The steps before HTTP: the host name, the connection, the TLS handshake. Each is done alone, so that the failing one
+//! is known.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::problem::cause::KnownCause;
 use crate::problem::table::cause_of_tls;
 use crate::settings::RegistrySettings;
 
-/// Bound on each of these steps, and on each address.
+/// Time limit of each of these steps, for each address.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no connection.
@@ -29,7 +30,7 @@ pub enum NoConnection {
     /// The URL has no host, or no port is known for it.
     #[error("the url has no host")]
     NoHost,
-    /// The name has no address.
+    /// The name has no address, or could not be looked up.
     #[error("look up {host}")]
     Unresolved {
         /// The name.
@@ -38,25 +39,25 @@ pub enum NoConnection {
         #[source]
         source: std::io::Error,
     },
-    /// No address accepts a connection: each with why.
+    /// No address accepts a connection. The text has the reason for each address.
     #[error("no connection: {0}")]
     Refused(String),
 }
 
-/// What a handshake showed.
+/// The result of a TLS handshake.
 #[derive(Clone, Debug, Default)]
 pub struct Handshake {
-    /// `TLS 1.3`, where the handshake got so far.
+    /// The version, e.g. `TLS 1.3`; none if the handshake failed before.
     pub version: Option<&'static str>,
-    /// The server's own certificate, where it sent one that can be read.
+    /// The server's own certificate; none if it sent none that can be read.
     pub certificate: Option<Certificate>,
-    /// Whether anybody would have been trusted.
+    /// Whether any certificate is accepted (`insecure_tls`).
     pub insecure: bool,
-    /// Why the server is not trusted, or does not speak TLS; the known cause, and the words for it.
+    /// Why the server is not trusted, or does not speak TLS: the known cause, and the reason as text.
     pub refused: Option<(KnownCause, String)>,
 }
 
-/// The variable that names a proxy for this URL.
+/// The environment variable that names a proxy for this URL.
 pub(crate) fn proxy(url: &Url) -> Option<&'static str> {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -122,7 +123,7 @@ pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) 
     };
     let Some(name) = name else { return Ok(unfit()) };
     let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::TlsSetup)?;
-    // A server that drips is left to its thread.
+    // The thread continues if a server sends its bytes too slowly; it is not waited for.
     let shaken = timeout(PATIENCE, tokio::task::spawn_blocking(move || shake(connection, address))).await;
     let late = || (None, Some((KnownCause::NoTls, format!("no handshake within {} s", PATIENCE.as_secs()))));
     let (version, failure) = shaken.ok().and_then(Result::ok).unwrap_or_else(late);
@@ -135,7 +136,7 @@ pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) 
 
 type Shaken = (Option<&'static str>, Option<(KnownCause, String)>);
 
-/// Shakes hands to the end, on a thread of its own.
+/// Completes the handshake, on a thread of its own.
 fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
     let failed = |error: std::io::Error| {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -160,12 +161,12 @@ fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
         _ => "TLS",
     });
     connection.send_close_notify();
-    // It hangs up either way.
+    // The connection is closed in either case.
     let _ = connection.write_tls(&mut stream);
     (version, None)
 }
 
-/// Lets the handshake go on whatever the certificate, and remembers what would have been said of it.
+/// Accepts every certificate, and records the verdict of the real verifier.
 #[derive(Debug)]
 struct Witness {
     judge: Option<Arc<WebPkiServerVerifier>>,

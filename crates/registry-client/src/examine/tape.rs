@@ -1,4 +1,4 @@
-//! Overhears a client: every request and its answer, made fit to be shown at once, so that nothing else is ever kept.
+//! Records every request of a client and its answer. Secrets are removed at once, so that nothing else is ever kept.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ use crate::problem::chain::chain;
 use crate::token::bearer::{Claims, lifetime};
 use crate::token::challenge::Challenge;
 
-/// Exchanges kept; an examination has a dozen.
+/// Most exchanges kept; an examination has a dozen.
 const KEPT: usize = 1000;
 
-/// What was overheard.
+/// The recorder of requests and answers.
 #[derive(Debug)]
 pub(crate) struct Tape {
-    /// `/v2/` of the registry.
+    /// The URL of `/v2/` of the registry.
     ping: Url,
     heard: Mutex<Heard>,
 }
@@ -33,17 +33,17 @@ pub(crate) struct Tape {
 #[derive(Debug, Default)]
 struct Heard {
     exchanges: Vec<Exchange>,
-    /// Where challenges have sent us for tokens.
+    /// The realms that challenges have named.
     realms: Vec<Url>,
 }
 
 impl Tape {
-    /// Of the registry whose `/v2/` is here.
+    /// For the registry with this URL of `/v2/`.
     pub(crate) fn new(ping: Url) -> Self {
         Self { ping, heard: Mutex::default() }
     }
 
-    /// All of it, in order.
+    /// All exchanges, in order.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.heard.lock().exchanges.clone()
     }
@@ -53,7 +53,7 @@ impl Tape {
         if same(&self.ping) {
             return ExchangePurpose::Ping;
         }
-        // Quay's token endpoint lies below `/v2/` as well.
+        // Quay's token endpoint is below `/v2/` as well.
         if realms.iter().any(same) {
             return ExchangePurpose::Token;
         }
@@ -67,7 +67,7 @@ impl Tape {
 }
 
 impl Observer for Tape {
-    /// Writes one exchange down.
+    /// Records one exchange.
     fn exchanged(&self, exchange: &RawExchange<'_>) {
         let RawExchange { call, outcome, took, sent: memory } = *exchange;
         let (request, form) = (request(call), call.form.and_then(PostBody::form));
@@ -126,12 +126,13 @@ fn reply(
     }
 }
 
-/// What an answer of a token endpoint holds, but for the token.
+/// The facts about the answer of a token endpoint, without the token.
 fn token(body: &[u8], unix_now: i64, memory: &SentSecrets) -> Option<TokenFacts> {
     let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let text = |field: &str| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let token = text("token").or_else(|| text("access_token"))?;
-    // It has not been sent yet, so nobody strikes it: a server may repeat it in another field.
+    // The token has not been sent yet, so it is not among the secrets that are removed. A server may repeat it in
+    // another field.
     let shown = |text: String| memory.shown(text.replace(token, "[secret]"));
     let written = |field: &str| {
         answer.get(field).map(|value| shown(value.as_str().map_or_else(|| value.to_string(), str::to_owned)))

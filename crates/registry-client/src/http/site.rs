@@ -89,7 +89,7 @@ const SHARED: &[&str] = &[
     "rlwy.net",
     "herokudns.com",
     "herokuspace.com",
-    // Workplaces in the cloud: `PORT-WORKSPACE.REGION` is whatever listens there.
+    // Workplaces in the cloud: `PORT-WORKSPACE.REGION` is any program that listens there.
     "github.dev",
     "gitpod.dev",
     "gitpod.io",

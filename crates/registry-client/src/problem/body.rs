@@ -8,7 +8,7 @@ pub(crate) enum BodyError {
     /// Over its cap.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// It would take much memory and says next to nothing.
+    /// It would take much memory, and has almost no content.
     #[error("the body is compressed to less than a {0}th of its size, as nothing is that says anything")]
     Packed(usize),
     /// A compression that was not offered.

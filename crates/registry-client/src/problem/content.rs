@@ -1,12 +1,12 @@
-//! What is wrong with content that was received.
+//! What is wrong with received content.
 
 /// What is wrong with content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ContentFlaw {
-    /// Its bytes have another digest.
+    /// Its digest is another one.
     #[error("its digest is {found} and should be {wanted}")]
     Digest { found: String, wanted: String },
-    /// `Docker-Content-Digest` is no digest.
+    /// `Docker-Content-Digest` is not a digest.
     #[error("the server calls its digest `{0}`")]
     NoDigest(String),
     /// Header and body name different kinds of things (CVE-2021-41190).
@@ -15,16 +15,16 @@ pub(crate) enum ContentFlaw {
     /// Image and index at once, or neither (CVE-2021-41190).
     #[error("it is both an image and an index, or neither")]
     Ambiguous,
-    /// Not JSON, or not of this shape. Serde's own words would repeat the text.
+    /// Not JSON, or not of this structure. Serde's own error would repeat the text.
     #[error("it cannot be read, line {line}, column {column}")]
     Json { line: usize, column: usize },
-    /// A member twice that decides what it is: two readers would take it for two things.
+    /// A member that decides its kind comes twice: two readers would see two kinds.
     #[error("it has `{0}` twice")]
     Twice(&'static str),
     /// A value that no registry should send.
     #[error("{0} is not as the specification has it")]
     Field(&'static str),
-    /// More of something than anybody needs.
+    /// More entries of something than the bound.
     #[error("it has more than {most} {what}")]
     TooMany { what: &'static str, most: usize },
 }
@@ -35,13 +35,13 @@ impl From<&serde_json::Error> for ContentFlaw {
     }
 }
 
-/// Content that is right and that we cannot take.
+/// Content that is valid and that this client does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UnsupportedContent {
-    /// Another kind of manifest.
+    /// Another type of manifest.
     #[error("`{0}` is no media type of a manifest")]
     MediaType(String),
-    /// Something that the registry has and does not hand out to those who ask as we do.
+    /// The registry has it, but not in a form that this client asks for.
     #[error("the registry has it in a form that was not asked for: {0}")]
     NotAccepted(String),
     /// A digest that cannot be verified.

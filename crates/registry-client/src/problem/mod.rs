@@ -1,4 +1,4 @@
-//! What can go wrong, in one vocabulary: errors, their kinds, known causes, and what to do.
+//! All that can go wrong, in one vocabulary: errors, their kinds, known causes, and remedies.
 
 pub(crate) mod address;
 pub(crate) mod body;
@@ -29,7 +29,7 @@ use crate::problem::origin::UntrustedRealm;
 use crate::problem::secret::SecretError;
 use crate::problem::token::NoToken;
 
-/// The problem itself, as the step saw it.
+/// The problem, as the step met it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("the credentials were refused: {said}")]
@@ -129,7 +129,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// What an unexpected status means wherever it is met.
+    /// The problem that an unexpected status means at any step.
     pub(crate) fn of_status(said: ErrorAnswer) -> Self {
         match said.status {
             StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(said),
@@ -139,7 +139,7 @@ impl Problem {
     }
 }
 
-/// What a server answered: its status and what it said, escaped, cut, and free of what we had sent it.
+/// The error answer of a server: its status and its text, escaped, cut, and without the secrets that it was sent.
 #[derive(Debug)]
 pub(crate) struct ErrorAnswer {
     pub(crate) status: StatusCode,

@@ -171,10 +171,10 @@ impl Problem {
     }
 }
 
-/// The cause behind a failed handshake.
+/// The cause of a failed handshake.
 pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
     match error {
-        // A bad signature is what an authority's new key under its old name looks like.
+        // A bad signature is the result if an authority has a new key under its old name.
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             KnownCause::UnknownIssuer
         }
@@ -185,7 +185,7 @@ pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
             | CertificateError::NotValidYetContext { .. },
         ) => KnownCause::CertificateExpired,
         rustls::Error::InvalidCertificate(_) => KnownCause::CertificateUnfit,
-        // What servers say that want a certificate, or another one.
+        // Servers that ask for a client certificate, or for another one, send these alerts.
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -200,14 +200,14 @@ pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
     }
 }
 
-/// The TLS error within a request's error, through the layers that wrap it.
+/// The TLS error among the sources of a request's error.
 pub(crate) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut cause: Option<&'a (dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An io::Error gives its inner error by `get_ref` alone; its `source` skips it.
+        // An `io::Error` returns its inner error by `get_ref` only; its `source` skips it.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = match inner {
             Some(inner) => Some(inner),
