@@ -63,7 +63,7 @@ impl Authorized {
             if let Some(kind) = self.settings.kind {
                 return Some((kind, "the configuration says so"));
             }
-            let by_host = RegistryKind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
+            let by_host = RegistryKind::of_url(&self.settings.url).map(|kind| (kind, "its host is well known"));
             by_host.or_else(|| kind_of_ping(headers, body, challenges))
         };
         let (mut is_first, told) = (false, self.settings.kind.is_some());

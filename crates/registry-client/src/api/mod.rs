@@ -318,7 +318,7 @@ impl Api {
         }
         let token = serde_json::from_slice::<Value>(&answer.body).ok();
         let token = token.as_ref().and_then(|token| token["access_token"].as_str()).filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| at_step(Problem::Listing("there is no `access_token` in it".into())))?;
+        let token = token.ok_or_else(|| at_step(Problem::Listing("it has no `access_token`".into())))?;
         header("Bearer", token).map_err(at_step)
     }
 }

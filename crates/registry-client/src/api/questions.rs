@@ -107,8 +107,8 @@ fn is_json(answer: &HttpAnswer) -> bool {
 
 fn unproven(path: &str, said: &ErrorAnswer) -> ListNote {
     let message = format!(
-        "whether the login of the API is alive cannot be told ({path} answers {said}): what it lists may be what \
-         anybody may see"
+        "it is not known whether the login of the API is valid ({path} answers {said}): the API may list only what \
+         everyone may see"
     );
     ListNote { code: "unproven", message }
 }

@@ -130,7 +130,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
             RejectedPage::Misfit(misfit) => misfit,
         };
         let registry = &self.walk.client.settings.name;
-        info!(%registry, %misfit, "{registry}: the catalog cannot be split after all, {misfit}: walking on in one");
+        info!(%registry, %misfit, "{registry}: the rest of the catalog is read page by page and not in ranges: {misfit}");
         Ok(self.plan.certain().map_or(RangesEnd::Whole, |key| RangesEnd::From(with_key(&self.link, key))))
     }
 
@@ -192,7 +192,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
             // Without the link, the range continues after the last name of the page, as a link would. If the list has
             // ended, the answer is empty.
             None if self.walk.ending.is_full(&url, entries) => {
-                debug!(range = ask.id, "a full page has no link: the range goes on after its last name");
+                debug!(range = ask.id, "a full page has no link: the range continues after its last name");
                 Some(listed.last().ok_or(RejectedPage::Misfit(SplitMisfit::Link))?.to_owned())
             }
             None => None,

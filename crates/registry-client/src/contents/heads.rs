@@ -64,7 +64,7 @@ impl RepositoryReader {
         let manifest = self.fetch_manifest(place, tag, step).await;
         match (&head, &manifest) {
             (Some(Ok(HeadOutcome::Vain)), Ok(_)) => {
-                debug!("HEAD is good for nothing here: tags are asked for with GET");
+                debug!("HEAD is not useful with this registry: tags are resolved with GET");
                 self.heads.give_up();
             }
             (Some(Ok(HeadOutcome::Unclear)), Ok(_)) => self.heads.failed(),

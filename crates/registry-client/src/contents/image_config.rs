@@ -22,7 +22,7 @@ pub(crate) fn read(body: &[u8]) -> ImageConfig {
     let [os, architecture, variant, created, config] = match Picked::read(&document, &names) {
         Ok(picked) => picked.values,
         Err(flaw) => {
-            parts.odd.add(Odd::ConfigUnreadable, || format!("the configuration is no JSON object: {flaw}"));
+            parts.odd.add(Odd::ConfigUnreadable, || format!("the configuration is not a JSON object: {flaw}"));
             return ImageConfig { oddities: parts.odd, ..ImageConfig::default() };
         }
     };
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(config.created.expect("a time").to_rfc3339(), "2026-11-23T00:03:04.123456789+00:00");
         let labels: Vec<_> = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(labels, [("a", "1"), ("b", "2\u{fffd}")]);
-        assert_eq!(config.oddities.notes(), ["text_replaced: what is not Unicode in the labels stands as U+FFFD"]);
+        assert_eq!(config.oddities.notes(), ["text_replaced: what is not Unicode in the labels is replaced by U+FFFD"]);
     }
 
     #[test]

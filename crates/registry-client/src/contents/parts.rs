@@ -47,7 +47,7 @@ impl ManifestParts {
     }
 
     fn replaced(&mut self, what: &str) {
-        self.odd.add(Odd::TextReplaced, || format!("what is not Unicode in {what} stands as U+FFFD"));
+        self.odd.add(Odd::TextReplaced, || format!("what is not Unicode in {what} is replaced by U+FFFD"));
     }
 
     /// A short word of printable ASCII, such as a media type.
@@ -108,7 +108,7 @@ impl ManifestParts {
         let mut texts = BTreeMap::new();
         let Some(value) = value else { return texts };
         if !value.is_object() {
-            self.unreadable(&format!("what stands for the {what}"));
+            self.unreadable(&format!("the value of the {what}"));
         }
         for (name, value) in value.members() {
             let text = match JsonText::of(value) {
@@ -182,13 +182,13 @@ mod tests {
             notes,
             [
                 "value_unreadable: `a` of the labels cannot be read and counts as missing; 1 more like it",
-                "text_replaced: what is not Unicode in the labels stands as U+FFFD; 1 more like it",
+                "text_replaced: what is not Unicode in the labels is replaced by U+FFFD; 1 more like it",
             ]
         );
         for odd in ["[]", "\"x\"", "7"] {
             assert_eq!(
                 texts(odd).1,
-                ["value_unreadable: what stands for the labels cannot be read and counts as missing"]
+                ["value_unreadable: the value of the labels cannot be read and counts as missing"]
             );
         }
     }

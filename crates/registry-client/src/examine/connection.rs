@@ -118,7 +118,7 @@ pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) 
     };
     let unfit = || Handshake {
         insecure,
-        refused: Some((KnownCause::NoTls, "the host is no TLS name".into())),
+        refused: Some((KnownCause::NoTls, "the host is not a valid TLS name".into())),
         ..Handshake::default()
     };
     let Some(name) = name else { return Ok(unfit()) };

@@ -85,7 +85,7 @@ impl Transport {
         let of_host = self.throttles.refused(call.url, call.endpoint, tries.sent, &self.retry);
         if self.slowed.refused(call.endpoint, of_host.per_second) {
             let (registry, endpoint) = (&self.registry, call.endpoint.as_str());
-            info!(%registry, endpoint, "the registry limits how often it may be asked: it is asked more slowly from now on");
+            info!(%registry, endpoint, "the registry limits requests: from now on they are sent more slowly");
         }
         let in_vain = of_host.in_vain.max(now.saturating_duration_since(since));
         Some(LimitedAttempt { times, in_vain, others_pass: of_host.others_pass })

@@ -130,7 +130,7 @@ impl KnownCause {
     pub fn cause(&self) -> String {
         match self {
             Self::BasicOnApi => "Basic credentials were sent straight to an API that takes tokens only".into(),
-            Self::RobotName => "the user name is not a robot account's".into(),
+            Self::RobotName => "the user name is not that of a robot account".into(),
             Self::CredentialsRefused => "the password is wrong, or the account has been deleted or disabled".into(),
             Self::TokenRefused => "the configured token has expired, was withdrawn, or lacks permission".into(),
             Self::ScopeUnreadable { tried } => format!("the token endpoint cannot read {tried}"),
@@ -154,18 +154,20 @@ impl KnownCause {
                 let way = if *ahead_s < 0 { "behind" } else { "ahead of" };
                 format!("the server's clock is {} s {way} ours", ahead_s.unsigned_abs())
             }
-            Self::RealmElsewhere { host } => format!("a proxy, or an attack, sends us to {host} for a token"),
+            Self::RealmElsewhere { host } => format!("a proxy, or an attack, sends the client to {host} for a token"),
             Self::NoCatalog => "the registry has no catalog".into(),
             Self::NoRegistry => "there is no registry API under this address".into(),
             Self::UnknownIssuer => "a private certificate authority issued the certificate".into(),
             Self::CertificateExpired => "the certificate is not valid at this time".into(),
             Self::CertificateUnfit => "the certificate does not fit this host".into(),
-            Self::NoTls => "what answers there may not speak TLS".into(),
+            Self::NoTls => "the server there may not speak TLS".into(),
             Self::ClientCertificate => "the server asks for a client certificate that it trusts".into(),
             Self::ApiLogin { .. } => "the API that `discovery` lists with refuses its login".into(),
-            Self::LoginUnproven => "what shows whether the login of `discovery` is alive is not answered".into(),
+            Self::LoginUnproven => {
+                "the request that shows whether the login of `discovery` is valid has no useful answer".into()
+            }
             Self::OwnerMissing => "a name under `discovery` does not exist, or its login may not see it".into(),
-            Self::RateLimited => "the registry limits how often it may be asked".into(),
+            Self::RateLimited => "the registry limits how many requests it accepts".into(),
             Self::UnknownHost => "no address is known for the host name".into(),
             Self::Unreachable => "nothing accepts a connection there".into(),
         }
@@ -175,7 +177,7 @@ impl KnownCause {
     pub fn remedy(&self) -> String {
         match self {
             Self::BasicOnApi => "this registry wants tokens: set `auth: token` (the default)".into(),
-            Self::RobotName => "that is no robot account's name: did you mean `org+robot`?".into(),
+            Self::RobotName => "this is not the name of a robot account: did you mean `org+robot`?".into(),
             Self::CredentialsRefused => {
                 "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
                     .into()
@@ -214,7 +216,7 @@ impl KnownCause {
             }
             Self::LoginWanted => "the registry wants a login: configure `auth` with a user name and a password".into(),
             Self::TokenLifetime => {
-                "let the token endpoint state the lifetime that the token has; compare the clocks of both servers"
+                "make the token endpoint state the lifetime that the token has; compare the clocks of both servers"
                     .into()
             }
             Self::Clock { .. } => "synchronise this machine's clock and the server's (NTP)".into(),
@@ -231,7 +233,7 @@ impl KnownCause {
             Self::CertificateExpired => "renew the registry's certificate, and check this machine's clock".into(),
             Self::CertificateUnfit => "the certificate does not fit this host: check `url`".into(),
             Self::NoTls => {
-                "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into()
+                "the server there may not speak TLS: check `url`, its port, and whether it should be `http`".into()
             }
             Self::ClientCertificate => {
                 "the server asks for a client certificate that it trusts: set `client_cert_file` and \
@@ -241,7 +243,7 @@ impl KnownCause {
             Self::ApiLogin { needs } => {
                 format!("the API that `discovery` lists with wants {needs}: check the secret that it names")
             }
-            Self::LoginUnproven => "let the proxy before the API pass the path that the symptom names".into(),
+            Self::LoginUnproven => "make the proxy in front of the API pass the path that the symptom names".into(),
             Self::OwnerMissing => "correct the name under `discovery`, or let its login see what it names".into(),
             Self::RateLimited => {
                 "set `requests_per_second` below the registry's limit or lower `concurrency`, or run at a quieter time"

@@ -8,13 +8,13 @@ use crate::problem::secret::SecretError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoPem {
     /// A line begins with `-----BEGIN` or `-----END` and has more text.
-    #[error("its line breaks are missing: `-----BEGIN …-----` and `-----END …-----` are lines of their own")]
+    #[error("its line breaks are missing: `-----BEGIN …-----` and `-----END …-----` must be lines of their own")]
     LineBreaks,
     /// The text ends within a section.
     #[error("a section has no `-----END …-----`")]
     Unfinished,
     /// The text of a section is not base64.
-    #[error("what stands in a section is not base64")]
+    #[error("the content of a section is not base64")]
     NotBase64,
     /// No section of this kind.
     #[error("it has no section of this kind")]

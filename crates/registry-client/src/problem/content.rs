@@ -7,10 +7,10 @@ pub(crate) enum ContentFlaw {
     #[error("its digest is {found} and should be {wanted}")]
     Digest { found: String, wanted: String },
     /// `Docker-Content-Digest` is not a digest.
-    #[error("the server calls its digest `{0}`")]
+    #[error("the server sent `{0}` as its digest")]
     NoDigest(String),
     /// Header and body name different kinds of things (CVE-2021-41190).
-    #[error("it was announced as `{announced}` and calls itself `{itself}`")]
+    #[error("its `Content-Type` says `{announced}` and its content says `{itself}`")]
     MediaType { announced: String, itself: String },
     /// Image and index at once, or neither (CVE-2021-41190).
     #[error("it is both an image and an index, or neither")]
@@ -22,7 +22,7 @@ pub(crate) enum ContentFlaw {
     #[error("it has `{0}` twice")]
     Twice(&'static str),
     /// A value that no registry should send.
-    #[error("{0} is not as the specification has it")]
+    #[error("{0} does not follow the specification")]
     Field(&'static str),
     /// More entries of something than the bound.
     #[error("it has more than {most} {what}")]
@@ -39,10 +39,10 @@ impl From<&serde_json::Error> for ContentFlaw {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UnsupportedContent {
     /// Another type of manifest.
-    #[error("`{0}` is no media type of a manifest")]
+    #[error("`{0}` is not a media type of a manifest")]
     MediaType(String),
     /// The registry has it, but not in a form that this client asks for.
-    #[error("the registry has it in a form that was not asked for: {0}")]
+    #[error("the registry has it only in a form that was not requested: {0}")]
     NotAccepted(String),
     /// A digest that cannot be verified.
     #[error("digests by `{0}` cannot be verified")]

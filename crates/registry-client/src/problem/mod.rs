@@ -54,9 +54,9 @@ pub(crate) enum Problem {
     ServerError(ErrorAnswer),
     #[error("unexpected answer: {0}")]
     Unexpected(ErrorAnswer),
-    #[error("no whole answer")]
+    #[error("no complete answer")]
     Broken(#[source] reqwest::Error),
-    #[error("no whole answer within {0:?}")]
+    #[error("no complete answer within {0:?}")]
     Timeout(Duration),
     #[error("no trusted TLS connection")]
     Tls(#[source] reqwest::Error),
@@ -72,15 +72,15 @@ pub(crate) enum Problem {
     HttpSetup(#[source] reqwest::Error),
     #[error("the answer cannot be read")]
     Body(#[source] BodyError),
-    #[error("the answer is no list of names")]
+    #[error("the answer is not a list of names")]
     Json(#[source] serde_json::Error),
-    #[error("the answer is not what this API gives: {0}")]
+    #[error("the answer is not in the format of this API: {0}")]
     Listing(String),
     #[error("the next page cannot be followed")]
     Link(#[source] LinkError),
     #[error("no token in the answer")]
     NoToken(#[source] NoToken),
-    #[error("tokens die before the registry takes them, {lifetime:?} after they were received: {said}")]
+    #[error("tokens expire before the registry accepts them, {lifetime:?} after they were received: {said}")]
     ShortLived { said: ErrorAnswer, lifetime: Duration },
     #[error("the challenge names no realm")]
     NoRealm,
@@ -96,33 +96,31 @@ pub(crate) enum Problem {
     Forbidden(ForbiddenHost),
     #[error("redirected too often")]
     Redirects,
-    #[error("the link to the next page leads to one that was fetched before")]
+    #[error("the link to the next page leads to a page that was fetched before")]
     SeenUrl,
-    #[error("the page repeats an earlier one name by name")]
+    #[error("the page has the same names as an earlier page")]
     SeenPage,
     #[error("more than {0} pages")]
     TooManyPages(u64),
     #[error("more than {0} names")]
     TooManyNames(u64),
-    #[error("the page lists more than {0} names at once, 25 times as many as are ever asked for")]
+    #[error("the page lists more than {0} names, 25 times the largest page size")]
     TooManyOnPage(usize),
     #[error(
-        "the list may not be whole: its page is full and has no link to the next, and asking on gives nothing more"
+        "the list may be incomplete: its page is full and has no link to the next, and further requests return nothing new"
     )]
     NoWayOn,
-    #[error(
-        "what it names, with all that is being read beside it, is more than the {0} layers and entries there is room for"
-    )]
+    #[error("its layers and entries, with those of all manifests being read, are more than the {0} that fit in memory")]
     TooMuch(usize),
-    #[error("`{0}` cannot be asked for: it is against the specification's grammar")]
+    #[error("`{0}` cannot be requested: it breaks the grammar of the specification")]
     BadName(String),
-    #[error("it is not there: {0}")]
+    #[error("it no longer exists: {0}")]
     Gone(ErrorAnswer),
-    #[error("what answers is not the registry, as it gives no error code of one: {0}")]
+    #[error("the answer does not come from a registry, since it has no error code of one: {0}")]
     Stray(ErrorAnswer),
-    #[error("what came is not what it should be")]
+    #[error("the content is corrupt")]
     Corrupt(#[source] ContentFlaw),
-    #[error("what came is of a kind that is not supported")]
+    #[error("the content is of a kind that is not supported")]
     Foreign(#[source] UnsupportedContent),
     #[error("the storage behind the registry, {host}, answers {said}")]
     Storage { host: String, said: ErrorAnswer },

@@ -18,7 +18,7 @@ pub(crate) enum SecretError {
         source: std::io::Error,
     },
     /// A directory, a pipe or a device.
-    #[error("{path} is no regular file: a secret is not read from anything else")]
+    #[error("{path} is not a regular file: a secret is read from a regular file only")]
     NotAFile {
         /// What was named.
         path: PathBuf,
@@ -98,7 +98,7 @@ pub(crate) enum SecretError {
     #[error("docker's and podman's files cannot be found: $HOME, $DOCKER_CONFIG and $REGISTRY_AUTH_FILE are not set")]
     NoHome,
     /// The file is not a configuration of docker or podman. Only the position is shown: the text has secrets.
-    #[error("{path} is no docker configuration: see line {line}, column {column}")]
+    #[error("{path} is not a docker configuration: see line {line}, column {column}")]
     NotDockerConfig {
         /// The file.
         path: PathBuf,
@@ -124,7 +124,7 @@ pub(crate) enum SecretError {
         name: String,
     },
     /// The answer of a credential helper does not follow its protocol.
-    #[error("`{program}` printed something else than a user name and a secret in JSON")]
+    #[error("`{program}` did not print a user name and a secret in JSON")]
     HelperAnswer {
         /// The helper.
         program: String,
@@ -139,7 +139,7 @@ impl SecretError {
     pub(crate) fn remedy(&self) -> String {
         match self {
             Self::NotStored { others, .. } if !others.is_empty() => {
-                "name the part whose credentials to take: `namespace`, below `auth`".into()
+                "set `namespace` below `auth` to the part of the registry whose credentials to use".into()
             }
             Self::NotStored { server, .. } => {
                 format!(
@@ -148,10 +148,10 @@ impl SecretError {
             }
             Self::NoHome => "name the file in `auth: {file: PATH}`".into(),
             Self::NotDockerConfig { .. } | Self::BadEntry { .. } | Self::BadHelper { .. } => {
-                "mend the file, or log out and log in again".into()
+                "correct the file, or log out and log in again".into()
             }
             Self::Command(CommandError::TimedOut { .. }) => {
-                "run the program by hand as this user; if it only takes long, raise `command_timeout`".into()
+                "run the program by hand as this user; if it only takes a long time, raise `command_timeout`".into()
             }
             Self::Command(_) | Self::HelperAnswer { .. } => {
                 "run the program by hand, as the user and with the environment that stocktake has".into()

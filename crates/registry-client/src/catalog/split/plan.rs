@@ -31,13 +31,13 @@ pub(crate) struct RangePage<T> {
 /// Why a list cannot be read in ranges. Names listed so far are correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SplitMisfit {
-    #[error("its names are in no order we know, or it began again from its first page")]
+    #[error("its names are in no known order, or it began again at its first page")]
     Order,
     #[error("its links are not the last name of the page")]
     Link,
     #[error("two ranges do not meet in the same name")]
     Seam,
-    #[error("it refuses a `last` that is no name of its list")]
+    #[error("it refuses a `last` that is not a name of its list")]
     Refused,
 }
 

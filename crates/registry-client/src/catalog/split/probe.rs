@@ -62,7 +62,7 @@ impl SplitProbe {
             before = name;
         }
         if self.orders.is_empty() {
-            return Err("names are in no order we know");
+            return Err("names are in no known order");
         }
         if key_of(next).is_none_or(|key| key != before || key.is_empty()) {
             return Err("links are not the last name of the page");
