@@ -67,7 +67,7 @@ impl AddressKind {
     pub(crate) fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_4(address),
-            IpAddr::V6(address) => wrapped(address).map_or_else(|| Self::of_6(address), Self::of_4),
+            IpAddr::V6(address) => embedded_v4(address).map_or_else(|| Self::of_6(address), Self::of_4),
         }
     }
 
@@ -106,7 +106,7 @@ impl AddressKind {
 
 /// The IPv4 address that an IPv6 address embeds: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC
 /// 4380).
-fn wrapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,

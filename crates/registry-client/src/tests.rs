@@ -42,7 +42,7 @@ const QUICK: RetryPolicy = RetryPolicy {
     base: Duration::from_millis(4),
     longest: Duration::from_millis(20),
     longest_asked: Duration::from_millis(300),
-    patience: Duration::from_millis(100),
+    give_up_after: Duration::from_millis(100),
 };
 
 /// A secret in a file of its own; gone with it.

@@ -7,7 +7,7 @@ use tracing::info;
 use url::Url;
 
 use crate::access::kind_of_ping::kind_of_ping;
-use crate::access::welcome::Ping;
+use crate::access::ping_answer::Ping;
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::transport::Transport;
 use crate::login::credentials::{Credentials, LoginKind};
@@ -66,12 +66,12 @@ impl Authorized {
             let by_host = RegistryKind::of_url(&self.settings.url).map(|kind| (kind, "its host is well known"));
             by_host.or_else(|| kind_of_ping(headers, body, challenges))
         };
-        let (mut is_first, told) = (false, self.settings.kind.is_some());
+        let (mut is_first, is_configured) = (false, self.settings.kind.is_some());
         let found = self.kind.get_or_init(|| {
             is_first = true;
             found()
         });
-        if let Some((kind, why)) = found.filter(|_| is_first && !told && self.announces_kind) {
+        if let Some((kind, why)) = found.filter(|_| is_first && !is_configured && self.announces_kind) {
             info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
         }
     }

@@ -7,26 +7,26 @@ use reqwest::StatusCode;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
+use crate::access::ping_answer::{Ping, PingAnswer};
 use crate::access::send::{AccessRequest, challenges, in_token};
-use crate::access::welcome::{Ping, PingAnswer};
 use crate::http::call::RequestKind;
-use crate::http::said::said;
+use crate::http::error_answer::error_answer;
 use crate::login::credentials::LoginKind;
 use crate::problem::Problem;
 use crate::problem::error::{RegistryError, Step};
 
 impl Authorized {
     /// The answer of `/v2/`. The first caller sends the request.
-    pub(crate) async fn welcome(&self) -> Result<Arc<PingAnswer>, RegistryError> {
+    pub(crate) async fn ping_answer(&self) -> Result<Arc<PingAnswer>, RegistryError> {
         if let Some(rejected) = self.tokens.source().rejected() {
             return Err(rejected.clone());
         }
-        let Ping { welcome, flight } = &self.ping;
-        let ask = async || self.ask_for_welcome().await.map(|found| welcome.get_or_init(|| Arc::new(found)).clone());
-        flight.run(|| welcome.get().cloned(), ask).await
+        let Ping { ping_answer, flight } = &self.ping;
+        let ask = async || self.send_ping().await.map(|found| ping_answer.get_or_init(|| Arc::new(found)).clone());
+        flight.run(|| ping_answer.get().cloned(), ask).await
     }
 
-    async fn ask_for_welcome(&self) -> Result<PingAnswer, RegistryError> {
+    async fn send_ping(&self) -> Result<PingAnswer, RegistryError> {
         let kind = self.credentials.begin().await.map_err(in_token)?;
         let access = match *self.login_kind.get_or_init(|| kind) {
             LoginKind::None | LoginKind::Anonymous | LoginKind::Login | LoginKind::Identity => Access::Anonymous,
@@ -45,9 +45,9 @@ impl Authorized {
             StatusCode::FORBIDDEN if anonymous && !offered.is_empty() => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.refusal(&Step::Ping, &sent, &access)),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                return Err(RegistryError::new(Step::Ping, Problem::Unsupported(said(&sent.answer))));
+                return Err(RegistryError::new(Step::Ping, Problem::Unsupported(error_answer(&sent.answer))));
             }
-            _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(said(&sent.answer)))),
+            _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(error_answer(&sent.answer)))),
         }
         Ok(PingAnswer { url, offered, access, refused: !sent.answer.status.is_success() })
     }

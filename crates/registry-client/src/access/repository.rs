@@ -12,8 +12,8 @@ use url::Url;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
+use crate::access::ping_answer::PingAnswer;
 use crate::access::send::{AccessRequest, AuthorizedAnswer, Renewal, challenges, is_refusal};
-use crate::access::welcome::PingAnswer;
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::call::HttpAnswer;
 use crate::login::credentials::LoginKind;
@@ -53,7 +53,7 @@ impl AccessRule {
 #[derive(Debug)]
 pub(crate) struct Repositories {
     authorized: Arc<Authorized>,
-    way: Mutex<Option<Arc<AccessRule>>>,
+    rule: Mutex<Option<Arc<AccessRule>>>,
     groups: TokenGroups,
     /// Requests go one at a time until one of them is answered. So a wrong password is sent once, and the access rule
     /// is learned once.
@@ -62,8 +62,8 @@ pub(crate) struct Repositories {
 
 impl Repositories {
     pub(crate) fn new(authorized: Arc<Authorized>) -> Self {
-        let (way, groups, first) = Default::default();
-        Self { authorized, way, groups, first }
+        let (rule, groups, first) = Default::default();
+        Self { authorized, rule, groups, first }
     }
 
     /// The registry of these repositories.
@@ -71,14 +71,14 @@ impl Repositories {
         &self.authorized
     }
 
-    fn way(&self) -> Option<Arc<AccessRule>> {
-        self.way.lock().clone()
+    fn rule(&self) -> Option<Arc<AccessRule>> {
+        self.rule.lock().clone()
     }
 
-    fn learn(&self, way: AccessRule) -> Arc<AccessRule> {
-        let way = Arc::new(way);
-        *self.way.lock() = Some(way.clone());
-        way
+    fn learn(&self, rule: AccessRule) -> Arc<AccessRule> {
+        let rule = Arc::new(rule);
+        *self.rule.lock() = Some(rule.clone());
+        rule
     }
 
     /// Sends a request about a repository. Refusals are errors; every other answer is returned.
@@ -90,42 +90,46 @@ impl Repositories {
         if !self.first.is_proven() {
             // Tasks that wait for the same ping share its failure. If they waited for a turn instead, each would ping
             // again.
-            self.authorized.welcome().await?;
+            self.authorized.ping_answer().await?;
             if let Some(_turn) = self.first.turn().await {
-                let outcome = self.knock(place, ask).await;
+                let outcome = self.ask_with_access(place, ask).await;
                 if self.authorized.is_proven() || is_answer(&outcome) {
                     self.first.prove();
                 }
                 return outcome;
             }
         }
-        self.knock(place, ask).await
+        self.ask_with_access(place, ask).await
     }
 
-    async fn knock(&self, place: &RepositoryRef, ask: &AccessRequest<'_>) -> Result<AuthorizedAnswer, RegistryError> {
-        let welcome = self.authorized.welcome().await?;
-        let way = match self.way() {
-            Some(way) => way,
-            None => self.learn(self.way_in(&welcome)?),
+    async fn ask_with_access(
+        &self,
+        place: &RepositoryRef,
+        ask: &AccessRequest<'_>,
+    ) -> Result<AuthorizedAnswer, RegistryError> {
+        let ping_answer = self.authorized.ping_answer().await?;
+        let rule = match self.rule() {
+            Some(rule) => rule,
+            None => self.learn(self.rule_of_ping(&ping_answer)?),
         };
         let groups = &self.groups;
-        let (mut in_vain, begun) = (None, Instant::now());
-        if let Some((group, grant)) = self.shared(place, &way).await? {
+        let (mut failed_group, begun) = (None, Instant::now());
+        if let Some((group, grant)) = self.shared(place, &rule).await? {
             let access = Access::Token(group.wanted.clone());
             // A token that names the repository and grants nothing for it would not be better if it were new.
             let renewal = if grant == Grant::Refused { Renewal::Never } else { Renewal::Since(begun) };
             let sent = self.authorized.send_with(ask, &access, renewal).await?;
-            if sent.abroad.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
+            if sent.other_origin.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
                 groups.worked();
                 return Ok(sent);
             }
             if grant == Grant::Refused {
                 return Err(self.authorized.refusal(ask.step, &sent, &access));
             }
-            in_vain = Some(group);
+            failed_group = Some(group);
         }
-        let sent = self.alone(&place.repository, ask, way.access(&place.repository)).await?;
-        if let Some(group) = in_vain {
+        let sent = self.alone(&place.repository, ask, rule.access(&place.repository)).await?;
+        if let Some(group) = failed_group {
             groups.failed(&group);
         }
         Ok(sent)
@@ -138,20 +142,20 @@ impl Repositories {
         ask: &AccessRequest<'_>,
         mut access: Access,
     ) -> Result<AuthorizedAnswer, RegistryError> {
-        let (mut tried, mut learnt) = (Vec::new(), None);
+        let (mut tried, mut learned) = (Vec::new(), None);
         loop {
             let sent = self.authorized.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
-            if sent.abroad.is_some() || !is_refusal(sent.answer.status) {
+            if sent.other_origin.is_some() || !is_refusal(sent.answer.status) {
                 // The rule is kept only after a success: a proxy may pass on what the registry behind a single
                 // repository wants.
-                if let Some(way) = learnt {
-                    self.learn(way);
+                if let Some(rule) = learned {
+                    self.learn(rule);
                 }
                 return Ok(sent);
             }
             tried.push(access.clone());
             match self.other_access(repository, ask.url, &sent.answer, &tried) {
-                Some((other, way)) => (access, learnt) = (other, Some(way)),
+                Some((other, rule)) => (access, learned) = (other, Some(rule)),
                 // The registry refused a fresh token for the same scope. Another attempt would end the same way.
                 None => return Err(self.authorized.refusal(ask.step, &sent, &access)),
             }
@@ -159,21 +163,21 @@ impl Repositories {
     }
 
     /// The access rule that follows from the ping.
-    fn way_in(&self, welcome: &PingAnswer) -> Result<AccessRule, RegistryError> {
+    fn rule_of_ping(&self, ping_answer: &PingAnswer) -> Result<AccessRule, RegistryError> {
         let kind = self.authorized.login_kind();
         if !kind.takes_tokens() {
-            return Ok(AccessRule::Plain(welcome.access.clone()));
+            return Ok(AccessRule::Plain(ping_answer.access.clone()));
         }
-        let mut bearers = welcome.offered.iter().filter(|challenge| challenge.is("bearer"));
-        if let Some((realm, service)) = bearers.find_map(|bearer| self.authorized.realm(bearer, &welcome.url)) {
+        let mut bearers = ping_answer.offered.iter().filter(|challenge| challenge.is("bearer"));
+        if let Some((realm, service)) = bearers.find_map(|bearer| self.authorized.realm(bearer, &ping_answer.url)) {
             return Ok(AccessRule::Tokens { realm, service });
         }
-        let basic = welcome.offers("basic");
-        if welcome.offers("bearer") && !basic {
+        let basic = ping_answer.offers("basic");
+        if ping_answer.offers("bearer") && !basic {
             return Err(RegistryError::new(Step::Token, Problem::NoRealm));
         }
         // If the registry offers no login, the configured login is sent anyway: anonymous callers may see less.
-        let unasked = welcome.offered.is_empty();
+        let unasked = ping_answer.offered.is_empty();
         Ok(AccessRule::Plain(if kind == LoginKind::Login && (basic || unasked) {
             Access::Basic
         } else {
@@ -186,9 +190,9 @@ impl Repositories {
     async fn shared(
         &self,
         place: &RepositoryRef,
-        way: &AccessRule,
+        rule: &AccessRule,
     ) -> Result<Option<(Arc<TokenGroup>, Grant)>, RegistryError> {
-        let AccessRule::Tokens { realm, service } = way else { return Ok(None) };
+        let AccessRule::Tokens { realm, service } = rule else { return Ok(None) };
         let groups = &self.groups;
         let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
         match self.authorized.tokens.get(&group.wanted).await {
@@ -275,9 +279,9 @@ fn is_too_long(answer: &HttpAnswer) -> bool {
 /// If a token endpoint gives no token for one repository, only that repository is denied.
 fn of_repository(step: &Step, error: RegistryError) -> RegistryError {
     match error.problem() {
-        Problem::Scope { said, .. } | Problem::Denied { said, .. } => {
-            let said = ErrorAnswer { status: said.status, text: said.text.clone() };
-            RegistryError::new(step.clone(), Problem::Denied { said, cause: None })
+        Problem::Scope { reply, .. } | Problem::Denied { reply, .. } => {
+            let reply = ErrorAnswer { status: reply.status, text: reply.text.clone() };
+            RegistryError::new(step.clone(), Problem::Denied { reply, cause: None })
         }
         _ => error,
     }

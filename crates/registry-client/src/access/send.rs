@@ -10,9 +10,9 @@ use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
 use crate::concurrency::prove_first::FirstTurn;
 use crate::http::call::{HttpAnswer, HttpCall, RequestKind};
+use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, same_origin};
-use crate::http::said::said;
 use crate::http::turn::{Admission, Tries};
 use crate::login::header::header;
 use crate::problem::Problem;
@@ -51,7 +51,7 @@ pub(crate) struct AuthorizedAnswer {
     /// The token that the request was sent with.
     pub(crate) token: Option<Token>,
     /// The host that answered, if a redirect led to another origin.
-    pub(crate) abroad: Option<String>,
+    pub(crate) other_origin: Option<String>,
     /// Held until the caller has used the answer, if this answer is the first that shows whether the login is right.
     _alone: Option<FirstTurn>,
 }
@@ -78,8 +78,8 @@ impl Authorized {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
         let begun = Instant::now();
         let alone = self.alone_until_proven(access).await?;
-        let mut route = RedirectRoute { url: ask.url.clone(), redirects: 0, abroad: false };
-        let (mut tries, mut deaths) = (Tries::none(), 0);
+        let mut route = RedirectRoute { url: ask.url.clone(), redirects: 0, other_origin: false };
+        let (mut tries, mut expired_tokens) = (Tries::none(), 0);
         let (came, mut renewed) = match renewal {
             Renewal::Since(came) => (came, false),
             Renewal::Never => (begun, true),
@@ -91,10 +91,10 @@ impl Authorized {
             // The token is looked up for each attempt, after the attempt was admitted: a token may expire during the
             // wait.
             let (authorization, token) =
-                if route.abroad { (None, None) } else { self.authorization(access, &admission, ask).await? };
+                if route.other_origin { (None, None) } else { self.authorization(access, &admission, ask).await? };
             let authorization = authorization.as_ref();
-            let way = if route.abroad { NamedBy::Abroad } else { NamedBy::Configured };
-            let call = HttpCall { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, way };
+            let named_by = if route.other_origin { NamedBy::Redirect } else { NamedBy::Configured };
+            let call = HttpCall { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, named_by };
             let outcome = self.transport.attempt(&call, &admission, &mut tries).await;
             drop(admission);
             let Some(answer) = self.transport.settle(&call, &mut tries, outcome).await.map_err(at_step)? else {
@@ -102,20 +102,20 @@ impl Authorized {
             };
             if is_redirect(answer.status) {
                 let followed = self.follow(&mut route, &answer, ask.wants);
-                followed.map_err(|problem| at_step(self.transport.watched(problem)))?;
+                followed.map_err(|problem| at_step(self.transport.reported(problem)))?;
                 continue;
             }
             match (access, &token) {
-                (Access::Token(wanted), Some(used)) if is_refusal(answer.status) && used.is_dead() => {
-                    deaths += 1;
-                    if deaths > DEATHS {
-                        let (said, lifetime) = (said(&answer), used.lifetime);
-                        return Err(at_step(Problem::ShortLived { said, lifetime }));
+                (Access::Token(wanted), Some(used)) if is_refusal(answer.status) && used.has_expired() => {
+                    expired_tokens += 1;
+                    if expired_tokens > DEATHS {
+                        let (reply, lifetime) = (error_answer(&answer), used.lifetime);
+                        return Err(at_step(Problem::ShortLived { reply, lifetime }));
                     }
                     self.tokens.refused(wanted, &used.secret);
                 }
                 (Access::Token(wanted), Some(used))
-                    if is_refusal(answer.status) && !renewed && used.may_have_died(came, admitted, tries.sent) =>
+                    if is_refusal(answer.status) && !renewed && used.may_have_expired(came, admitted, tries.sent) =>
                 {
                     renewed = true;
                     self.tokens.refused(wanted, &used.secret);
@@ -133,7 +133,12 @@ impl Authorized {
                         self.proof.prove();
                     }
                     let host = || self.transport.sent.shown(route.url.host_str().unwrap_or_default());
-                    return Ok(AuthorizedAnswer { answer, token, abroad: route.abroad.then(host), _alone: alone });
+                    return Ok(AuthorizedAnswer {
+                        answer,
+                        token,
+                        other_origin: route.other_origin.then(host),
+                        _alone: alone,
+                    });
                 }
             }
         }
@@ -167,17 +172,17 @@ impl Authorized {
             }
             Access::Token(wanted) => wanted,
         };
-        let mut looks = 0;
+        let mut lookups = 0;
         let token = loop {
-            if let Some(token) = self.tokens.living(wanted) {
+            if let Some(token) = self.tokens.valid(wanted) {
                 break token;
             }
-            admission.give_way();
+            admission.lend_turn();
             let token = self.tokens.get_with(wanted, admission).await?;
             admission.lose_turn();
-            looks += 1;
+            lookups += 1;
             self.transport.turn(admission, ask.url, ask.step.endpoint()).await;
-            if !token.is_dead() || looks == LOOKS {
+            if !token.has_expired() || lookups == LOOKS {
                 break token;
             }
         };
@@ -214,9 +219,9 @@ impl Authorized {
         let plain = |to: &Url| to.username().is_empty() && to.password().is_none();
         let target = route.url.join(location).ok().filter(|to| !location.is_empty() && plain(to));
         let target = target.filter(|to| same_origin(to, &route.url) || (wants == RequestKind::Blob && secure(to)));
-        let refused = || Problem::Redirect { to: destination(&route.url, &answer.sent.strike(location.to_owned())) };
+        let refused = || Problem::Redirect { to: destination(&route.url, &answer.sent.redact(location.to_owned())) };
         let target = target.ok_or_else(refused)?;
-        route.abroad |= !same_origin(&target, &route.url);
+        route.other_origin |= !same_origin(&target, &route.url);
         route.url = target;
         Ok(())
     }
@@ -227,7 +232,7 @@ struct RedirectRoute {
     url: Url,
     redirects: u32,
     /// Whether a redirect has led to another origin.
-    abroad: bool,
+    other_origin: bool,
 }
 
 /// An error of the login.

@@ -7,8 +7,8 @@ use url::Url;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
+use crate::access::ping_answer::PingAnswer;
 use crate::access::send::{AccessRequest, AuthorizedAnswer, challenges, in_token, is_refusal};
-use crate::access::welcome::PingAnswer;
 use crate::http::call::{HttpAnswer, RequestKind};
 use crate::login::credentials::LoginKind;
 use crate::problem::error::{RegistryError, Step};
@@ -16,7 +16,7 @@ use crate::problem::secret::SecretError;
 use crate::problem::{ErrorAnswer, Problem};
 use crate::token::cache::TokenRequest;
 use crate::token::challenge::Challenge;
-use crate::token::scope::{ScopeLadder, ScopeSet};
+use crate::token::scope::{ScopeSequence, ScopeSet};
 
 /// The session of one walk with its registry.
 #[derive(Clone, Debug)]
@@ -24,33 +24,33 @@ pub(crate) struct Session<'a> {
     client: &'a Authorized,
     kind: LoginKind,
     access: Access,
-    ladder: ScopeLadder,
-    welcome: Arc<PingAnswer>,
+    sequence: ScopeSequence,
+    ping_answer: Arc<PingAnswer>,
     basic_tried: bool,
 }
 
 impl<'a> Session<'a> {
     /// Pings if the client has not pinged yet, and prepares the access that the ping asks for.
     pub(crate) async fn open(client: &'a Authorized) -> Result<Self, RegistryError> {
-        let welcome = client.welcome().await?;
+        let ping_answer = client.ping_answer().await?;
         let kind = client.login_kind();
         let mut session = Self {
             client,
             kind,
-            access: welcome.access.clone(),
-            ladder: ScopeLadder::new(&client.settings.scope),
-            welcome: welcome.clone(),
+            access: ping_answer.access.clone(),
+            sequence: ScopeSequence::new(&client.settings.scope),
+            ping_answer: ping_answer.clone(),
             basic_tried: kind == LoginKind::Basic,
         };
         if client.kind().is_some_and(|kind| kind.habits().refuses_catalog_scope) {
-            session.ladder.forgo(ScopeSet::CATALOG);
+            session.sequence.leave_out(ScopeSet::CATALOG);
         }
         // The first request goes without credentials: its challenge names the catalog's own scope, which the ping
         // cannot know. It is left out if a scope is configured, or if the registry offers Basic only: then it would
         // show nothing.
-        let (bearer, basic) = (welcome.offers("bearer"), welcome.offers("basic"));
+        let (bearer, basic) = (ping_answer.offers("bearer"), ping_answer.offers("basic"));
         if kind.has_login() && if bearer { !client.settings.scope.is_empty() } else { basic } {
-            session.climb(&[], &welcome.url)?;
+            session.next_access(&[], &ping_answer.url)?;
         }
         Ok(session)
     }
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
                 Ok(sent) => sent,
                 // If the token endpoint answers 400, the next scope is tried: Quay answers so to the catalog scope.
                 Err(error) if matches!(error.problem(), Problem::Scope { .. }) => {
-                    if self.climb(&[], url)? {
+                    if self.next_access(&[], url)? {
                         continue;
                     }
                     return Err(self.no_scope_left(&error));
@@ -74,13 +74,13 @@ impl<'a> Session<'a> {
             let anonymous = self.access == Access::Anonymous;
             if is_refusal(sent.answer.status) {
                 let offered = challenges(&sent.answer);
-                if self.is_same_again(&offered) || !self.climb(&offered, url)? {
+                if self.is_same_again(&offered) || !self.next_access(&offered, url)? {
                     return Err(self.client.refusal(step, &sent, &self.access));
                 }
             } else if sent.answer.status.is_success() && anonymous && self.kind.has_login() {
                 // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py). So with a login configured, an
                 // answer to an anonymous request is not used.
-                if !self.climb(&[], url)? {
+                if !self.next_access(&[], url)? {
                     return Err(self.client.refusal(step, &sent, &self.access));
                 }
             } else {
@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
     }
 
     /// Prepares the next access: another scope, then Basic. `false` if none is left.
-    fn climb(&mut self, offered: &[Challenge], offered_at: &Url) -> Result<bool, RegistryError> {
+    fn next_access(&mut self, offered: &[Challenge], offered_at: &Url) -> Result<bool, RegistryError> {
         if !self.kind.takes_tokens() {
             return Ok(false);
         }
@@ -111,13 +111,13 @@ impl<'a> Session<'a> {
         let useful = |challenge: &&Challenge| challenge.is("bearer") || challenge.is("basic");
         let own: Vec<_> = offered.iter().filter(useful).cloned().collect();
         let (offered, base) = if own.is_empty() {
-            (self.welcome.offered.clone(), self.welcome.url.clone())
+            (self.ping_answer.offered.clone(), self.ping_answer.url.clone())
         } else {
             (own, offered_at.clone())
         };
         if let Some(bearer) = offered.iter().find(|challenge| challenge.is("bearer")) {
-            self.ladder.challenged(bearer.param("scope"));
-            if let Some(scopes) = self.ladder.step() {
+            self.sequence.challenged(bearer.param("scope"));
+            if let Some(scopes) = self.sequence.step() {
                 let no_realm = || RegistryError::new(Step::Token, Problem::NoRealm);
                 let (realm, service) = self.client.realm(bearer, &base).ok_or_else(no_realm)?;
                 self.access = Access::Token(Arc::new(TokenRequest { realm, service, scopes }));
@@ -147,11 +147,11 @@ impl<'a> Session<'a> {
 
     /// The last refusal of the token endpoint, with all scopes that were tried.
     fn no_scope_left(&self, error: &RegistryError) -> RegistryError {
-        let Problem::Scope { said, .. } = error.problem() else { return error.clone() };
-        let said = ErrorAnswer { status: said.status, text: said.text.clone() };
+        let Problem::Scope { reply, .. } = error.problem() else { return error.clone() };
+        let reply = ErrorAnswer { status: reply.status, text: reply.text.clone() };
         RegistryError::new(
             Step::Token,
-            Problem::Scope { said, tried: self.ladder.tried(|scopes| self.client.transport.sent.shown(scopes)) },
+            Problem::Scope { reply, tried: self.sequence.tried(|scopes| self.client.transport.sent.shown(scopes)) },
         )
     }
 }

@@ -22,9 +22,9 @@ use crate::access::send::in_token;
 use crate::access::session::Session;
 use crate::clock;
 use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
+use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, same_origin};
-use crate::http::said::said;
 use crate::http::turn::Tries;
 use crate::login::auth::PasswordLogin;
 use crate::login::header::{basic, header};
@@ -80,7 +80,7 @@ pub struct Api {
 pub struct ApiSession<'a> {
     api: &'a Api,
     access: Access<'a>,
-    circle: LoopGuard,
+    loop_guard: LoopGuard,
     asked: u64,
 }
 
@@ -147,7 +147,7 @@ impl Api {
             ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
             ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.authorized).await?), false),
         };
-        Ok(ApiSession { api: self, access, circle: LoopGuard::new(self.bounds), asked: 0 })
+        Ok(ApiSession { api: self, access, loop_guard: LoopGuard::new(self.bounds), asked: 0 })
     }
 }
 
@@ -177,19 +177,19 @@ impl ApiSession<'_> {
     async fn fetch(&mut self, url: &Url, step: Step, reading: u32) -> Result<ApiAnswer, RegistryError> {
         let transport = &self.api.authorized.transport;
         let at_step = |problem| RegistryError::new(step.clone(), problem);
-        let watched = |problem| at_step(transport.watched(problem));
+        let reported = |problem| at_step(transport.reported(problem));
         if !self.api.holds(url) {
-            return Err(watched(Problem::Link(LinkError::OtherOrigin)));
+            return Err(reported(Problem::Link(LinkError::OtherOrigin)));
         }
         self.asked += 1;
         let mut place = url.clone();
         place.set_fragment((reading > 1).then(|| reading.to_string()).as_deref());
-        self.circle.leads_on(&place).and_then(|()| self.circle.enter(&place, self.asked)).map_err(at_step)?;
+        self.loop_guard.leads_on(&place).and_then(|()| self.loop_guard.enter(&place, self.asked)).map_err(at_step)?;
         let answer = self.answer(url, &step).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refusal(&step, url, &answer));
         }
-        ApiAnswer::read(&answer.headers, answer.body, url).map_err(|error| watched(Problem::Link(error)))
+        ApiAnswer::read(&answer.headers, answer.body, url).map_err(|error| reported(Problem::Link(error)))
     }
 
     async fn answer(&mut self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
@@ -224,7 +224,7 @@ impl ApiSession<'_> {
     /// [`Fault::Endless`](crate::Fault::Endless) if the answer has come before.
     pub fn is_new(&mut self, answer: &ApiAnswer, what: &str, reading: (&str, u32)) -> Result<(), RegistryError> {
         let content = (reading, &answer.body);
-        self.circle.is_new(content).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
+        self.loop_guard.is_new(content).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
     }
 
     /// Makes a page of these names, checked against the grammar as names of a catalog are.
@@ -242,7 +242,7 @@ impl ApiSession<'_> {
         names.into_iter().for_each(|name| listed.add(ListKind::Repositories, name));
         let at_step = |problem| RegistryError::new(Step::Page(number), problem);
         let listed = listed.within_bounds().map_err(|unread| at_step(unread.into()))?;
-        self.circle.count_names(&listed).map_err(at_step)?;
+        self.loop_guard.count_names(&listed).map_err(at_step)?;
         let ListedNames { names, invalid, invalid_count, .. } = listed;
         let sent = &self.api.authorized.transport.sent;
         let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
@@ -261,14 +261,14 @@ impl ApiSession<'_> {
     }
 
     fn refusal(&self, step: &Step, url: &Url, answer: &HttpAnswer) -> RegistryError {
-        let said = said(answer);
+        let reply = error_answer(answer);
         let cause = Some(KnownCause::ApiLogin { needs: self.api.needs });
         let problem = match answer.status {
-            StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { said, cause },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { said, cause },
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(said),
-            status if status.is_redirection() => self.api.authorized.transport.watched(redirect(url, answer)),
-            _ => Problem::of_status(said),
+            StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { reply, cause },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { reply, cause },
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(reply),
+            status if status.is_redirection() => self.api.authorized.transport.reported(redirect(url, answer)),
+            _ => Problem::of_status(reply),
         };
         RegistryError::new(step.clone(), problem)
     }
@@ -284,7 +284,8 @@ impl Api {
     ) -> Result<HttpAnswer, RegistryError> {
         let transport = &self.authorized.transport;
         let wants = if *step == Step::Token { RequestKind::Token } else { RequestKind::Api };
-        let call = HttpCall { url, authorization, form, wants, endpoint: step.endpoint(), way: NamedBy::Configured };
+        let call =
+            HttpCall { url, authorization, form, wants, endpoint: step.endpoint(), named_by: NamedBy::Configured };
         let admission = transport.admit(url, call.endpoint, &Tries::none()).await;
         transport.ask(&call, &admission).await.map_err(|problem| RegistryError::new(step.clone(), problem))
     }
@@ -307,13 +308,13 @@ impl Api {
         let url = self.url(&["v2", "auth", "token"]);
         let answer = self.send(&url, None, Some(PostBody::Json(&body)), &Step::Token).await?;
         if answer.status != StatusCode::OK {
-            let said = said(&answer);
+            let reply = error_answer(&answer);
             let cause = Some(KnownCause::ApiLogin { needs: self.needs });
             return Err(at_step(match answer.status {
-                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { said, cause },
-                StatusCode::FORBIDDEN => Problem::Denied { said, cause },
-                status if status.is_redirection() => self.authorized.transport.watched(redirect(&url, &answer)),
-                _ => Problem::of_status(said),
+                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { reply, cause },
+                StatusCode::FORBIDDEN => Problem::Denied { reply, cause },
+                status if status.is_redirection() => self.authorized.transport.reported(redirect(&url, &answer)),
+                _ => Problem::of_status(reply),
             }));
         }
         let token = serde_json::from_slice::<Value>(&answer.body).ok();
@@ -331,7 +332,7 @@ fn credentials(username: &str, secret: &Secret) -> String {
 /// A redirect of an API is an error: requests to the API go to its own origin only.
 fn redirect(url: &Url, answer: &HttpAnswer) -> Problem {
     let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-    Problem::Redirect { to: destination(url, &answer.sent.strike(to.unwrap_or_default().into_owned())) }
+    Problem::Redirect { to: destination(url, &answer.sent.redact(to.unwrap_or_default().into_owned())) }
 }
 
 #[cfg(test)]

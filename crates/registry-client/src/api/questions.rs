@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::api::{ApiLogin, ApiSession};
 use crate::http::call::HttpAnswer;
-use crate::http::said::said;
+use crate::http::error_answer::error_answer;
 use crate::model::page::ListNote;
 use crate::problem::cause::KnownCause;
 use crate::problem::error::{RegistryError, Step};
@@ -54,20 +54,20 @@ impl ApiSession<'_> {
                 return Ok(None);
             }
             if answer.status == StatusCode::UNAUTHORIZED || is_one_of(dead) {
-                refused.get_or_insert_with(|| said(&answer));
+                refused.get_or_insert_with(|| error_answer(&answer));
             } else if answer.status.is_redirection() || is_no_answer(&answer) {
                 return Err(self.refusal(&step, url, &answer));
             } else {
-                unclear.get_or_insert_with(|| (url.path().to_owned(), said(&answer)));
+                unclear.get_or_insert_with(|| (url.path().to_owned(), error_answer(&answer)));
             }
         }
-        if let Some(said) = refused {
+        if let Some(reply) = refused {
             return Err(RegistryError::new(
                 step,
-                Problem::Rejected { said, cause: Some(KnownCause::ApiLogin { needs: self.api.needs }) },
+                Problem::Rejected { reply, cause: Some(KnownCause::ApiLogin { needs: self.api.needs }) },
             ));
         }
-        Ok(unclear.map(|(path, said)| unproven(&path, &said)))
+        Ok(unclear.map(|(path, reply)| unproven(&path, &reply)))
     }
 
     /// Whether an owner exists at one of these places, which are all that it can have; if at none, how the API says so.
@@ -77,7 +77,7 @@ impl ApiSession<'_> {
     /// Any error that keeps the API from answering.
     pub async fn absence(&mut self, urls: &[Url], hides: bool, what: &str) -> Result<Option<Absence>, RegistryError> {
         let step = Step::Api(what.into());
-        let (mut told, mut is_certain) = (None, true);
+        let (mut absent, mut is_certain) = (None, true);
         for url in urls {
             let answer = self.answer(url, &step).await?;
             if is_no_answer(&answer) {
@@ -89,10 +89,10 @@ impl ApiSession<'_> {
             let says_no = answer.status == StatusCode::NOT_FOUND || hides && answer.status == StatusCode::FORBIDDEN;
             is_certain &= says_no && is_json(&answer);
             if says_no {
-                told.get_or_insert_with(|| said(&answer));
+                absent.get_or_insert_with(|| error_answer(&answer));
             }
         }
-        Ok(told.map(|said| Absence { error: RegistryError::new(step, Problem::Absent(said)), is_certain }))
+        Ok(absent.map(|reply| Absence { error: RegistryError::new(step, Problem::Absent(reply)), is_certain }))
     }
 }
 
@@ -105,9 +105,9 @@ fn is_json(answer: &HttpAnswer) -> bool {
     serde_json::from_slice::<IgnoredAny>(&answer.body).is_ok()
 }
 
-fn unproven(path: &str, said: &ErrorAnswer) -> ListNote {
+fn unproven(path: &str, reply: &ErrorAnswer) -> ListNote {
     let message = format!(
-        "it is not known whether the login of the API is valid ({path} answers {said}): the API may list only what \
+        "it is not known whether the login of the API is valid ({path} answers {reply}): the API may list only what \
          everyone may see"
     );
     ListNote { code: "unproven", message }

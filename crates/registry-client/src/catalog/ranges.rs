@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::catalog::split::plan::{RangePage, RangeRequest, SplitMisfit, SplitPlan};
 use crate::catalog::split::saved::SavedPlan;
-use crate::catalog::state::{CatalogWalk, check, granted};
+use crate::catalog::state::{CatalogWalk, check, take_permit};
 use crate::clock;
 use crate::http::call::HttpAnswer;
 use crate::model::page::{Cursor, Page};
@@ -66,7 +66,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         if let Some(ask) = self.plan.ask()
             && let Err(untaken) = self.take_in(&ask, self.asked, answer)
         {
-            return self.leave(untaken).await;
+            return self.end_early(untaken).await;
         }
         self.run().await
     }
@@ -74,7 +74,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
     /// Reads until the list ends or turns out not to fit. No request is sent while the confirmed pages and the requests
     /// in flight together are twice as many as may be in flight.
     pub(crate) async fn run(mut self) -> Result<RangesEnd, RegistryError> {
-        let (session, leave) = (self.walk.session.clone(), self.walk.leave);
+        let (session, permits) = (self.walk.session.clone(), self.walk.permits);
         let mut under_way = FuturesUnordered::new();
         loop {
             let most = self.plan.most();
@@ -91,13 +91,13 @@ impl<'w, 'a> Ranges<'w, 'a> {
                 Some((ask, number, answer)) = under_way.next() => {
                     let answer = match answer {
                         Ok(answer) => answer,
-                        Err(error) => return self.leave(RejectedPage::Error(error)).await,
+                        Err(error) => return self.end_early(RejectedPage::Error(error)).await,
                     };
                     if let Err(untaken) = self.take_in(&ask, number, &answer) {
-                        return self.leave(untaken).await;
+                        return self.end_early(untaken).await;
                     }
                 }
-                () = granted(leave), if !self.ready.is_empty() => self.hand_on().await,
+                () = take_permit(permits), if !self.ready.is_empty() => self.hand_on().await,
                 else => break,
             }
         }
@@ -106,7 +106,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         if self.plan.is_done() {
             Ok(RangesEnd::Whole)
         } else {
-            self.leave(RejectedPage::Misfit(SplitMisfit::Seam)).await
+            self.end_early(RejectedPage::Misfit(SplitMisfit::Seam)).await
         }
     }
 
@@ -120,9 +120,9 @@ impl<'w, 'a> Ranges<'w, 'a> {
     }
 
     /// Ends before the list is complete. Pages that the plan has confirmed are correct and are sent first.
-    async fn leave(mut self, untaken: RejectedPage) -> Result<RangesEnd, RegistryError> {
+    async fn end_early(mut self, untaken: RejectedPage) -> Result<RangesEnd, RegistryError> {
         while !self.ready.is_empty() {
-            granted(self.walk.leave).await;
+            take_permit(self.walk.permits).await;
             self.hand_on().await;
         }
         let misfit = match untaken {
@@ -135,12 +135,12 @@ impl<'w, 'a> Ranges<'w, 'a> {
     }
 
     fn take_in(&mut self, ask: &RangeRequest, number: u64, answer: &HttpAnswer) -> Result<(), RejectedPage> {
-        let sheet = self.sheet(ask, number, answer)?;
-        self.plan.answered(ask.id, sheet).map_err(RejectedPage::Misfit)?;
-        while let Some(sheet) = self.plan.take().map_err(RejectedPage::Misfit)? {
+        let range_page = self.range_page(ask, number, answer)?;
+        self.plan.answered(ask.id, range_page).map_err(RejectedPage::Misfit)?;
+        while let Some(range_page) = self.plan.take().map_err(RejectedPage::Misfit)? {
             let last = self.plan.is_done();
-            let upto = sheet.names.len();
-            let RangePageRest { mut invalid, invalid_at, received_at } = sheet.rest;
+            let upto = range_page.names.len();
+            let RangePageRest { mut invalid, invalid_at, received_at } = range_page.rest;
             // Two ranges may both count the invalid names right before the name at which the next range began.
             let own = invalid_at.iter().filter(|at| **at as usize <= upto).count();
             invalid.truncate(own);
@@ -148,7 +148,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
                 continue;
             }
             let cursor = (!last).then(|| Cursor(SavedPlan::new(&self.link, &self.plan).text()));
-            let (names, invalid_count) = (sheet.names, own as u64);
+            let (names, invalid_count) = (range_page.names, own as u64);
             self.ready.push_back(Page {
                 number: 0,
                 names,
@@ -165,7 +165,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         Ok(())
     }
 
-    fn sheet(
+    fn range_page(
         &mut self,
         ask: &RangeRequest,
         number: u64,
@@ -180,25 +180,25 @@ impl<'w, 'a> Ranges<'w, 'a> {
         let url = with_key(&self.link, &ask.after);
         let transport = &self.walk.client.transport;
         let next = following(&answer.headers, &url, self.walk.client.repairs_links())
-            .map_err(|error| at_step(transport.watched(Problem::Link(error))))?;
+            .map_err(|error| at_step(transport.reported(Problem::Link(error))))?;
         let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
         let entries = listed.entries();
         let next = match next.filter(|link| entries > 0 || !leads_nowhere(link, &url)) {
             Some(link) if !same_but_key(&link, &self.link) => return Err(RejectedPage::Misfit(SplitMisfit::Link)),
             Some(link) => {
-                self.walk.ending.linked(&listed, &link);
+                self.walk.end_detector.linked(&listed, &link);
                 Some(key_of(&link).ok_or(RejectedPage::Misfit(SplitMisfit::Link))?)
             }
             // Without the link, the range continues after the last name of the page, as a link would. If the list has
             // ended, the answer is empty.
-            None if self.walk.ending.is_full(&url, entries) => {
+            None if self.walk.end_detector.is_full(&url, entries) => {
                 debug!(range = ask.id, "a full page has no link: the range continues after its last name");
                 Some(listed.last().ok_or(RejectedPage::Misfit(SplitMisfit::Link))?.to_owned())
             }
             None => None,
         };
         // Names are in order, so a range cannot repeat itself; only its length is checked.
-        self.walk.circle.count(&listed, number).map_err(at_step)?;
+        self.walk.loop_guard.count(&listed, number).map_err(at_step)?;
         self.walk.client.transport.page_received();
         let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
         let rest = RangePageRest { invalid, invalid_at: listed.invalid_at, received_at: clock::now() };

@@ -18,14 +18,14 @@ use url::Url;
 
 use crate::access::authorized::Authorized;
 use crate::access::session::Session;
-use crate::catalog::doubts::Doubts;
+use crate::catalog::end_notes::EndNotes;
 use crate::catalog::ranges::{Ranges, RangesEnd};
 use crate::catalog::split::probe::SplitProbe;
 use crate::catalog::split::saved::SavedPlan;
-use crate::catalog::state::{CatalogWalk, Fetched, ReceivedPage, check, granted};
+use crate::catalog::state::{CatalogWalk, Fetched, ReceivedPage, check, take_permit};
 use crate::http::call::HttpAnswer;
+use crate::http::error_answer::has_code;
 use crate::http::origin::same_origin;
-use crate::http::said::has_code;
 use crate::model::page::Cursor;
 use crate::paging::end_detector::{EndDetector, leads_nowhere};
 use crate::paging::key::{with_key, with_size};
@@ -44,7 +44,7 @@ pub(crate) fn pages(client: Arc<Authorized>, bounds: ListBounds, from: Option<Cu
         client: Some((client, bounds, from)),
         tasks: JoinSet::new(),
         pages: None,
-        leave: Arc::new(Semaphore::new(1)),
+        permits: Arc::new(Semaphore::new(1)),
     };
     unfold(start, |mut reader| async { reader.next().await.map(|page| (page, reader)) }).boxed()
 }
@@ -55,25 +55,25 @@ struct CatalogStream {
     /// dropped.
     tasks: JoinSet<()>,
     pages: Option<mpsc::Receiver<Fetched>>,
-    leave: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl CatalogStream {
     async fn next(&mut self) -> Option<Fetched> {
         if let Some((client, bounds, from)) = self.client.take() {
             let (sender, receiver) = mpsc::channel(2);
-            let keeper = client.clone();
-            self.tasks.spawn(async move { keeper.tokens.keep_fresh(CancellationToken::new()).await });
-            let leave = self.leave.clone();
+            let renewer = client.clone();
+            self.tasks.spawn(async move { renewer.tokens.keep_fresh(CancellationToken::new()).await });
+            let permits = self.permits.clone();
             self.tasks.spawn(async move {
-                if let Err(error) = fetch_all(&client, bounds, from, &sender, &leave).await {
+                if let Err(error) = fetch_all(&client, bounds, from, &sender, &permits).await {
                     // If the consumer has dropped the stream, the error is of no use.
                     let _ = sender.send(Err(error)).await;
                 }
             });
             self.pages = Some(receiver);
         }
-        self.leave.add_permits(1);
+        self.permits.add_permits(1);
         let page = self.pages.as_mut()?.recv().await;
         match &page {
             Some(Ok(page)) if !page.last => {}
@@ -97,15 +97,15 @@ async fn fetch_all(
     bounds: ListBounds,
     from: Option<Cursor>,
     sender: &mpsc::Sender<Fetched>,
-    leave: &Semaphore,
+    permits: &Semaphore,
 ) -> Result<(), RegistryError> {
-    granted(leave).await;
+    take_permit(permits).await;
     let begun = Instant::now();
     let session = Session::open(client).await?;
     let small = begun.elapsed();
-    let circle = LoopGuard::new(bounds);
-    let ending = EndDetector::new(client.kind().is_some_and(|kind| kind.habits().pages_by_cursor));
-    let walk = CatalogWalk { client, session, circle, ending, number: 0, sender, leave };
+    let loop_guard = LoopGuard::new(bounds);
+    let end_detector = EndDetector::new(client.kind().is_some_and(|kind| kind.habits().pages_by_cursor));
+    let walk = CatalogWalk { client, session, loop_guard, end_detector, number: 0, sender, permits };
     let ended = walk.from(from, small).await;
     // An error ends the walk, so this is called once at most.
     ended.inspect_err(|error| client.transport.observer.page(Err(error.fault())))
@@ -118,7 +118,7 @@ impl CatalogWalk<'_> {
             Some((_, Some(rest))) => return self.resume(rest).await,
             Some((cursor, None)) => {
                 let (url, answer) = resumed_page(&mut self.session, client, &cursor.0).await?;
-                self.ending = self.ending.resumed(&url);
+                self.end_detector = self.end_detector.resumed(&url);
                 (url, answer)
             }
             None => first_page(&mut self.session, client).await?,
@@ -135,11 +135,11 @@ impl CatalogWalk<'_> {
             Split::Off => false,
         };
         let can_split = wanted && self.most() > 1;
-        let scout = can_split.then(|| SplitProbe::new(self.client.settings.split, small));
-        match self.in_one(url, answer, scout, false).await? {
+        let split_probe = can_split.then(|| SplitProbe::new(self.client.settings.split, small));
+        match self.in_one(url, answer, split_probe, false).await? {
             None => Ok(()),
-            Some((scout, link)) => {
-                let plan = scout.plan(self.most());
+            Some((split_probe, link)) => {
+                let plan = split_probe.plan(self.most());
                 let ended = Ranges::new(&mut self, plan, link).run().await?;
                 self.finish(ended).await
             }
@@ -153,7 +153,7 @@ impl CatalogWalk<'_> {
         let (link, plan) = rest.plan(most).ok_or_else(unusable)?;
         let first = with_key(&link, plan.certain().unwrap_or_default());
         let (url, answer) = resumed_page(&mut self.session, self.client, first.as_str()).await?;
-        self.ending = self.ending.resumed(&url);
+        self.end_detector = self.end_detector.resumed(&url);
         let ended = Ranges::new(&mut self, plan, link).resume(&answer).await?;
         self.finish(ended).await
     }
@@ -161,7 +161,7 @@ impl CatalogWalk<'_> {
     /// After ranges that did not fit: reads page by page to the end. Pages may repeat names that ranges have listed.
     async fn finish(mut self, ended: RangesEnd) -> Result<(), RegistryError> {
         let RangesEnd::From(url) = ended else { return Ok(()) };
-        granted(self.leave).await;
+        take_permit(self.permits).await;
         let answer = self.session.next(&url, &Step::Page(self.number + 1)).await?;
         self.in_one(url, answer, None, true).await.map(|_| ())
     }
@@ -175,7 +175,7 @@ impl CatalogWalk<'_> {
         &mut self,
         mut url: Url,
         mut answer: HttpAnswer,
-        mut scout: Option<SplitProbe>,
+        mut split_probe: Option<SplitProbe>,
         again: bool,
     ) -> Result<Option<(SplitProbe, Url)>, RegistryError> {
         let mut took = Duration::ZERO;
@@ -186,16 +186,16 @@ impl CatalogWalk<'_> {
             let number = self.number;
             let at_step = |problem| RegistryError::new(Step::Page(number), problem);
             check(&answer, number).map_err(at_step)?;
-            let watched = |error| at_step(self.client.transport.watched(Problem::Link(error)));
-            let next = following(&answer.headers, &url, self.client.repairs_links()).map_err(watched)?;
+            let reported = |error| at_step(self.client.transport.reported(Problem::Link(error)));
+            let next = following(&answer.headers, &url, self.client.repairs_links()).map_err(reported)?;
             let next = next.filter(|next| !ends_with(&answer, next, &url));
-            self.circle.enter(&url, number).map_err(at_step)?;
+            self.loop_guard.enter(&url, number).map_err(at_step)?;
             if let Some(next) = &next {
-                self.circle.leads_on(next).map_err(at_step)?;
+                self.loop_guard.leads_on(next).map_err(at_step)?;
             }
             let received = ReceivedPage { answer: &answer, number, again: again_now };
             let Some(following) = next else {
-                scout = None;
+                split_probe = None;
                 // The page that is requested instead of a link may begin with names that were listed.
                 again_now = true;
                 match self.unlinked(&url, received).await? {
@@ -204,31 +204,31 @@ impl CatalogWalk<'_> {
                 }
                 continue;
             };
-            let (client, session, leave) = (self.client, &self.session, self.leave);
+            let (client, session, permits) = (self.client, &self.session, self.permits);
             let hand_on = async {
-                let listed = received.read(client, &mut self.circle)?;
-                self.ending.linked(&listed, &following);
-                if let Some(noting) = &mut scout
+                let listed = received.read(client, &mut self.loop_guard)?;
+                self.end_detector.linked(&listed, &following);
+                if let Some(noting) = &mut split_probe
                     && let Err(why) = noting.note(&listed.names, listed.invalid_count, &following)
                 {
                     debug!(why, "the catalog is not split");
-                    scout = None;
+                    split_probe = None;
                 }
-                received.hand_on(listed, Some(&following), Doubts::default(), self.sender).await;
+                received.hand_on(listed, Some(&following), EndNotes::default(), self.sender).await;
                 Ok::<_, RegistryError>(())
             };
             let fetch = async {
-                granted(leave).await;
+                take_permit(permits).await;
                 let begun = Instant::now();
                 let answer = session.next(&following, &Step::Page(number + 1)).await;
                 (answer, begun.elapsed())
             };
             let fetched = if std::mem::take(&mut probe_now) {
                 hand_on.await?;
-                if let Some(scout) = scout.take()
-                    && probe(session, &following, &scout, took).await
+                if let Some(split_probe) = split_probe.take()
+                    && probe(session, &following, &split_probe, took).await
                 {
-                    return Ok(Some((scout, following.clone())));
+                    return Ok(Some((split_probe, following.clone())));
                 }
                 fetch.await
             } else {
@@ -242,7 +242,7 @@ impl CatalogWalk<'_> {
             answer = fetched.0?;
             url = following;
             // The page that has arrived is sent to the consumer first.
-            probe_now = scout.as_mut().is_some_and(|scout| scout.is_worth_a_probe(took));
+            probe_now = split_probe.as_mut().is_some_and(|split_probe| split_probe.is_worth_a_probe(took));
         }
     }
 }
@@ -253,8 +253,8 @@ fn ends_with(answer: &HttpAnswer, next: &Url, requested: &Url) -> bool {
 }
 
 /// Whether the server finds the place of a key that is not a name, and whether that takes as long as a page.
-async fn probe(session: &Session<'_>, link: &Url, scout: &SplitProbe, page: Duration) -> bool {
-    let Some(probe) = scout.probe() else { return false };
+async fn probe(session: &Session<'_>, link: &Url, split_probe: &SplitProbe, page: Duration) -> bool {
+    let Some(probe) = split_probe.probe() else { return false };
     let url = with_size(&with_key(link, &probe.after), 1);
     let begun = Instant::now();
     let answer = session.next(&url, &Step::Page(0)).await;
@@ -262,7 +262,7 @@ async fn probe(session: &Session<'_>, link: &Url, scout: &SplitProbe, page: Dura
     let listed = answer.ok().filter(|answer| answer.status == StatusCode::OK);
     let listed = listed.and_then(|answer| read_page(&answer.body).ok());
     let knows = listed.is_some_and(|listed| listed.names.iter().next() == Some(&probe.expected));
-    let pays = scout.pays(page, small);
+    let pays = split_probe.pays(page, small);
     debug!(knows, pays, page_ms = page.as_millis(), small_ms = small.as_millis(), "whether to split the catalog");
     knows && pays
 }

@@ -13,7 +13,7 @@ pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
     let found = match algorithm {
         "sha256" => sha256(bytes),
         "sha512" => written("sha512", &Sha512::digest(bytes)),
-        _ => return Err(Problem::Foreign(UnsupportedContent::Algorithm(algorithm.to_owned()))),
+        _ => return Err(Problem::UnsupportedContent(UnsupportedContent::Algorithm(algorithm.to_owned()))),
     };
     if found == wanted {
         Ok(())
@@ -48,6 +48,6 @@ mod tests {
         let long = "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
                     47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
         assert!(verify(b"", long).is_ok());
-        assert!(matches!(verify(b"", "blake3:aa"), Err(Problem::Foreign(UnsupportedContent::Algorithm(_)))));
+        assert!(matches!(verify(b"", "blake3:aa"), Err(Problem::UnsupportedContent(UnsupportedContent::Algorithm(_)))));
     }
 }

@@ -6,11 +6,11 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use tracing::debug;
 
 use crate::access::send::AccessRequest;
-use crate::contents::headers::{text, told_digest};
+use crate::contents::headers::{stated_digest, text};
 use crate::contents::reader::RepositoryReader;
 use crate::http::call::RequestKind;
+use crate::http::error_answer::error_answer;
 use crate::http::retry::is_passing;
-use crate::http::said::said;
 use crate::model::manifest::{Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
 use crate::model::place::RepositoryRef;
@@ -28,7 +28,7 @@ enum HeadOutcome {
     /// No answer, or a server error.
     Failed,
     /// A refusal, or an answer without the digest: the next HEAD would have the same result.
-    Vain,
+    Useless,
 }
 
 impl RepositoryReader {
@@ -59,16 +59,16 @@ impl RepositoryReader {
                 self.heads.unsettled();
                 return Err(error.clone());
             }
-            Some(Ok(HeadOutcome::Unclear | HeadOutcome::Vain)) | None => {}
+            Some(Ok(HeadOutcome::Unclear | HeadOutcome::Useless)) | None => {}
         }
         let manifest = self.fetch_manifest(place, tag, step).await;
         match (&head, &manifest) {
-            (Some(Ok(HeadOutcome::Vain)), Ok(_)) => {
+            (Some(Ok(HeadOutcome::Useless)), Ok(_)) => {
                 debug!("HEAD is not useful with this registry: tags are resolved with GET");
                 self.heads.give_up();
             }
             (Some(Ok(HeadOutcome::Unclear)), Ok(_)) => self.heads.failed(),
-            (Some(Ok(HeadOutcome::Vain | HeadOutcome::Unclear)), Err(_)) => self.heads.unsettled(),
+            (Some(Ok(HeadOutcome::Useless | HeadOutcome::Unclear)), Err(_)) => self.heads.unsettled(),
             _ => {}
         }
         let Manifest { digest, media_type, size, .. } = manifest?;
@@ -83,20 +83,20 @@ impl RepositoryReader {
                 Ok(sent) => sent.answer,
                 Err(error) if error.step() != *step => return Err(error),
                 Err(error) if error.fault() == Fault::Unreachable => return Ok(HeadOutcome::Failed),
-                Err(_) => return Ok(HeadOutcome::Vain),
+                Err(_) => return Ok(HeadOutcome::Useless),
             };
         match answer.status {
             StatusCode::OK => {}
             StatusCode::TOO_MANY_REQUESTS => {
-                return Err(RegistryError::new(step.clone(), Problem::RateLimited(said(&answer))));
+                return Err(RegistryError::new(step.clone(), Problem::RateLimited(error_answer(&answer))));
             }
             // Without a body, it is not known whether the tag does not exist, or HEAD is not supported, or a proxy
             // answered.
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(HeadOutcome::Unclear),
             status if is_passing(status) => return Ok(HeadOutcome::Failed),
-            _ => return Ok(HeadOutcome::Vain),
+            _ => return Ok(HeadOutcome::Useless),
         }
-        let Ok(Some(digest)) = told_digest(&answer) else { return Ok(HeadOutcome::Vain) };
+        let Ok(Some(digest)) = stated_digest(&answer) else { return Ok(HeadOutcome::Useless) };
         // A GET may show that this is right, or have a better error.
         let media_type = announced(text(&answer.headers, CONTENT_TYPE.as_str()));
         let Some(media_type) = media_type.filter(|media_type| shape(media_type).is_some()) else {

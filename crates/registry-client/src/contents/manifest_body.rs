@@ -54,11 +54,11 @@ fn kind_of(
 ) -> Result<(String, Shape), Problem> {
     let is_version_1 = version.is_some_and(|version| version.get().parse() == Ok(1.0));
     let own = parts.word(*own, "`mediaType`").map(|own| own.to_ascii_lowercase());
-    let foreign = |media_type: &str| Problem::Foreign(UnsupportedContent::MediaType(shown(media_type)));
+    let unsupported = |media_type: &str| Problem::UnsupportedContent(UnsupportedContent::MediaType(shown(media_type)));
     let differs = |announced: &str, itself: &str| {
         Problem::Corrupt(ContentFlaw::MediaType { announced: shown(announced), itself: shown(itself) })
     };
-    let told = match (own, announced) {
+    let chosen = match (own, announced) {
         (Some(own), None) => own,
         (Some(own), Some(announced)) if own == announced => own,
         (Some(own), Some(announced)) => {
@@ -66,7 +66,7 @@ fn kind_of(
                 (Some(own_shape), Some(other)) if own_shape.agrees_with(other) => {}
                 // No client reads it as a manifest of that type; the body says what it is.
                 (Some(_), None) => {}
-                (None, None) => return Err(foreign(&own)),
+                (None, None) => return Err(unsupported(&own)),
                 _ => return Err(differs(announced, &own)),
             }
             parts.odd.add(Odd::MediaTypeDiffers, || format!("the registry announces it as `{}`", shown(announced)));
@@ -80,7 +80,7 @@ fn kind_of(
         (None, None) if is_version_1 => if signatures.is_some() { SIGNED_SCHEMA_1 } else { SCHEMA_1 }.to_owned(),
         (None, None) => if manifests.is_some() { OCI_INDEX } else { OCI_IMAGE }.to_owned(),
     };
-    let Some(shape) = shape(&told) else { return Err(foreign(&told)) };
+    let Some(shape) = shape(&chosen) else { return Err(unsupported(&chosen)) };
     let like_image = config.is_some() || layers.is_some();
     let like_schema_1 = fs_layers.is_some();
     let ambiguous = match shape {
@@ -100,7 +100,7 @@ fn kind_of(
         _ if is_version_1 => parts.unreadable("`schemaVersion`, which is 1,"),
         _ => {}
     }
-    Ok((told, shape))
+    Ok((chosen, shape))
 }
 
 fn manifest(

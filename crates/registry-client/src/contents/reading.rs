@@ -12,14 +12,14 @@ use crate::access::repository::Repositories;
 use crate::access::send::{AccessRequest, AuthorizedAnswer};
 use crate::contents::digest::{sha256, verify};
 use crate::contents::head_use::HeadUse;
-use crate::contents::headers::{text, told_digest};
+use crate::contents::headers::{stated_digest, text};
 use crate::contents::page_size::PageSize;
 use crate::contents::reader::RepositoryReader;
 use crate::contents::{image_config, manifest_body, signed};
 use crate::grammar::{is_digest, is_repository_name, is_tag, shown};
 use crate::http::call::{HttpAnswer, RequestKind};
+use crate::http::error_answer::error_answer;
 use crate::http::not_found::NotFound;
-use crate::http::said::said;
 use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
 use crate::model::oddity::Odd;
@@ -80,9 +80,9 @@ impl RepositoryReader {
         let proven = || {
             found(&answer, false)?;
             let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
-            let told = told_digest(&answer)?;
-            let bytes = proven(&answer.body, &[asked.as_deref(), told.as_deref()])?;
-            Ok((bytes, asked.or(told)))
+            let stated = stated_digest(&answer)?;
+            let bytes = proven(&answer.body, &[asked.as_deref(), stated.as_deref()])?;
+            Ok((bytes, asked.or(stated)))
         };
         let (bytes, digest) = proven().map_err(|problem| RegistryError::new(step.clone(), problem))?;
         let announced = announced(text(&answer.headers, CONTENT_TYPE.as_str()));
@@ -108,12 +108,12 @@ impl RepositoryReader {
         step: &Step,
     ) -> Result<ImageConfig, RegistryError> {
         let url = self.repositories.authorized().api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
-        let AuthorizedAnswer { answer, abroad, .. } =
+        let AuthorizedAnswer { answer, other_origin, .. } =
             self.repositories.ask(place, &AccessRequest { url: &url, wants: RequestKind::Blob, step }).await?;
         let read = || {
-            found(&answer, abroad.is_some()).map_err(|problem| match (problem, abroad) {
+            found(&answer, other_origin.is_some()).map_err(|problem| match (problem, other_origin) {
                 (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,
-                (_, Some(host)) => Problem::Storage { host, said: said(&answer) },
+                (_, Some(host)) => Problem::Storage { host, reply: error_answer(&answer) },
             })?;
             verify(&answer.body, &config.digest)?;
             Ok(image_config::read(&answer.body))
@@ -140,28 +140,28 @@ fn reference(place: &RepositoryRef, reference: &str) -> Arc<str> {
 }
 
 /// Between the listing and the request, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
-fn found(answer: &HttpAnswer, abroad: bool) -> Result<(), Problem> {
-    if let Some(not_found) = NotFound::read(answer.status, &answer.body, abroad) {
-        let said = said(answer);
+fn found(answer: &HttpAnswer, other_origin: bool) -> Result<(), Problem> {
+    if let Some(not_found) = NotFound::read(answer.status, &answer.body, other_origin) {
+        let reply = error_answer(answer);
         return Err(match not_found {
-            NotFound::Gone if is_not_accepted(&said.text) => {
-                Problem::Foreign(UnsupportedContent::NotAccepted(said.to_string()))
+            NotFound::Gone if is_not_accepted(&reply.text) => {
+                Problem::UnsupportedContent(UnsupportedContent::NotAccepted(reply.to_string()))
             }
-            _ => not_found.problem(said),
+            _ => not_found.problem(reply),
         });
     }
     match answer.status {
         StatusCode::OK => Ok(()),
-        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
-        _ => Err(Problem::of_status(said(answer))),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(error_answer(answer))),
+        _ => Err(Problem::of_status(error_answer(answer))),
     }
 }
 
 /// Whether the registry says that it has the manifest, but not in a form that the `Accept` header allows.
 /// docker-registry, ACR and zot say so: `OCI index found, but accept header does not support OCI indexes`.
-fn is_not_accepted(said: &str) -> bool {
-    let said = said.to_ascii_lowercase();
-    said.contains("accept header") || said.contains("not acceptable")
+fn is_not_accepted(reply: &str) -> bool {
+    let reply = reply.to_ascii_lowercase();
+    reply.contains("accept header") || reply.contains("not acceptable")
 }
 
 /// The bytes that have these digests: the body, or, if the body is signed, its payload.

@@ -10,8 +10,8 @@ use url::Url;
 use crate::access::send::AccessRequest;
 use crate::contents::reader::RepositoryReader;
 use crate::http::call::{HttpAnswer, RequestKind};
+use crate::http::error_answer::{error_answer, has_code};
 use crate::http::not_found::NotFound;
-use crate::http::said::{has_code, said};
 use crate::model::names::Names;
 use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
@@ -46,26 +46,26 @@ impl RepositoryReader {
         let at_step = |problem| RegistryError::new(step.clone(), problem);
         let mut listing = TagPages::default();
         // Most repositories have one page and need no guard against repetition.
-        let mut circle = None;
-        let mut ending = EndDetector::new(false);
+        let mut loop_guard = None;
+        let mut end_detector = EndDetector::new(false);
         let (mut url, mut answer) = self.first_page(place, step).await?;
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
-            let watched = |error| at_step(self.repositories.authorized().transport.watched(Problem::Link(error)));
-            let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(watched)?;
+            let reported = |error| at_step(self.repositories.authorized().transport.reported(Problem::Link(error)));
+            let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(reported)?;
             let page = read(ListKind::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
             let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
             let following = match next {
                 Some(next) => {
-                    ending.linked(&page, &next);
+                    end_detector.linked(&page, &next);
                     NextTagPage::Link(next)
                 }
-                None => self.unlinked(place, step, &mut ending, (&url, &page)).await?,
+                None => self.unlinked(place, step, &mut end_detector, (&url, &page)).await?,
             };
             if let NextTagPage::Link(next) | NextTagPage::Page(next, _) = &following {
-                let circle = circle.get_or_insert_with(|| LoopGuard::new(MOST));
-                circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;
-                circle.read(&page).map_err(at_step)?;
+                let loop_guard = loop_guard.get_or_insert_with(|| LoopGuard::new(MOST));
+                loop_guard.enter(&url, number).and_then(|()| loop_guard.leads_on(next)).map_err(at_step)?;
+                loop_guard.read(&page).map_err(at_step)?;
             }
             listing.null = number == 1 && page.null;
             listing.invalid_count += page.invalid_count;
@@ -99,7 +99,7 @@ impl RepositoryReader {
         &self,
         place: &RepositoryRef,
         step: &Step,
-        ending: &mut EndDetector,
+        end_detector: &mut EndDetector,
         (url, page): (&Url, &ListedNames),
     ) -> Result<NextTagPage, RegistryError> {
         let size = self.tag_pages.get().map_or(0, |size| size as usize);
@@ -120,7 +120,7 @@ impl RepositoryReader {
                 .boxed()
             },
         };
-        match list.beyond(ending, (url, page)).await.map_err(|(_, error)| error)? {
+        match list.beyond(end_detector, (url, page)).await.map_err(|(_, error)| error)? {
             PageAfter::Nothing(Certainty::Sure | Certainty::Repeated) => Ok(NextTagPage::Nothing),
             PageAfter::Nothing(Certainty::AllAtOnce) => {
                 self.tag_pages.note_whole();
@@ -163,12 +163,12 @@ fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     if number == 1
         && let Some(not_found) = NotFound::read(answer.status, &answer.body, false)
     {
-        return Err(not_found.problem(said(answer)));
+        return Err(not_found.problem(error_answer(answer)));
     }
     match answer.status {
         StatusCode::OK => Ok(()),
-        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
-        _ => Err(Problem::of_status(said(answer))),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(error_answer(answer))),
+        _ => Err(Problem::of_status(error_answer(answer))),
     }
 }
 

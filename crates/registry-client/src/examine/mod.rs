@@ -29,9 +29,9 @@ use crate::client::Client;
 use crate::contents::contents_trait::Contents as _;
 use crate::http::call::{HttpCall, HttpFailure, RequestKind};
 use crate::http::endpoint::Endpoint;
+use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
 use crate::http::retry::RetryPolicy;
-use crate::http::said::said;
 use crate::http::turn::Tries;
 use crate::model::place::RepositoryRef;
 use crate::problem::Problem;
@@ -45,7 +45,7 @@ const ONCE: RetryPolicy = RetryPolicy {
     base: Duration::ZERO,
     longest: Duration::ZERO,
     longest_asked: Duration::ZERO,
-    patience: Duration::ZERO,
+    give_up_after: Duration::ZERO,
 };
 
 /// One registry, examined.
@@ -111,15 +111,15 @@ impl Examination {
     pub async fn ping(&self) -> Result<(), RegistryError> {
         let client = self.client.authorized();
         let url = client.api("/v2/");
-        let (wants, endpoint, way) = (RequestKind::Listing, Endpoint::Ping, NamedBy::Configured);
-        let call = HttpCall { url: &url, authorization: None, form: None, wants, endpoint, way };
+        let (wants, endpoint, named_by) = (RequestKind::Listing, Endpoint::Ping, NamedBy::Configured);
+        let call = HttpCall { url: &url, authorization: None, form: None, wants, endpoint, named_by };
         let mut tries = Tries::none();
         let admission = client.transport.admit(&url, call.endpoint, &tries).await;
         let problem = match client.transport.attempt(&call, &admission, &mut tries).await {
             Ok(answer) => match answer.status.as_u16() {
                 200..=399 | 401 | 403 => return Ok(()),
-                404 | 405 => Problem::Unsupported(said(&answer)),
-                _ => Problem::of_status(said(&answer)),
+                404 | 405 => Problem::Unsupported(error_answer(&answer)),
+                _ => Problem::of_status(error_answer(&answer)),
             },
             Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => problem,
         };

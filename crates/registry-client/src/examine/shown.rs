@@ -67,7 +67,7 @@ pub(crate) fn received(headers: &HeaderMap, url: &Url, memory: &SentSecrets) -> 
     let known = headers.iter().filter(|(name, _)| RECEIVED.contains(&name.as_str()));
     let mut shown: Vec<_> = known.map(|(name, value)| (name.to_string(), memory.shown(text(value)))).collect();
     // Of a redirect, only the origin of the target: a server may put a secret that it was sent into the rest.
-    let location = headers.get(LOCATION).map(|to| destination(url, &memory.strike(text(to))));
+    let location = headers.get(LOCATION).map(|to| destination(url, &memory.redact(text(to))));
     shown.extend(location.map(|to| ("location".to_owned(), to)));
     shown
 }

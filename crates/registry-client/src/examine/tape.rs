@@ -12,8 +12,8 @@ use crate::examine::exchange::{ClaimFacts, Exchange, ExchangePurpose, Reply, Tok
 use crate::examine::shown;
 use crate::http::call::{HttpAnswer, HttpFailure, PostBody, request};
 use crate::http::clock_skew::seconds_ahead;
+use crate::http::error_answer::error_answer;
 use crate::http::observer::{Observer, RawExchange};
-use crate::http::said::said;
 use crate::http::sent_secrets::SentSecrets;
 use crate::problem::chain::chain;
 use crate::token::bearer::{Claims, lifetime};
@@ -27,11 +27,11 @@ const KEPT: usize = 1000;
 pub(crate) struct Tape {
     /// The URL of `/v2/` of the registry.
     ping: Url,
-    heard: Mutex<Heard>,
+    recorded: Mutex<RecordedExchanges>,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct RecordedExchanges {
     exchanges: Vec<Exchange>,
     /// The realms that challenges have named.
     realms: Vec<Url>,
@@ -40,12 +40,12 @@ struct Heard {
 impl Tape {
     /// For the registry with this URL of `/v2/`.
     pub(crate) fn new(ping: Url) -> Self {
-        Self { ping, heard: Mutex::default() }
+        Self { ping, recorded: Mutex::default() }
     }
 
     /// All exchanges, in order.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        self.heard.lock().exchanges.clone()
+        self.recorded.lock().exchanges.clone()
     }
 
     fn about(&self, url: &Url, realms: &[Url]) -> ExchangePurpose {
@@ -73,17 +73,17 @@ impl Observer for Tape {
         let (request, form) = (request(call), call.form.and_then(PostBody::form));
         let url = request.url();
         let received_at = clock::now();
-        let mut heard = self.heard.lock();
-        let about = self.about(url, &heard.realms);
+        let mut recorded = self.recorded.lock();
+        let about = self.about(url, &recorded.realms);
         if let Ok(answer) = outcome {
-            heard.realms.extend(realms(&answer.headers, url));
+            recorded.realms.extend(realms(&answer.headers, url));
         }
         let reply = match outcome {
             Ok(answer) => Ok(reply(answer, about, url, took, received_at.timestamp(), memory)),
             Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(memory.shown(chain(problem))),
         };
-        if heard.exchanges.len() < KEPT {
-            heard.exchanges.push(Exchange {
+        if recorded.exchanges.len() < KEPT {
+            recorded.exchanges.push(Exchange {
                 about,
                 method: request.method().to_string(),
                 url: shown::place(url, memory),
@@ -119,7 +119,7 @@ fn reply(
         headers: shown::received(&answer.headers, url, memory),
         offers: shown::offers(&answer.headers, memory),
         link: shown::link(&answer.headers, memory),
-        said: if success { String::new() } else { said(answer).text },
+        said: if success { String::new() } else { error_answer(answer).text },
         bytes: answer.body.len(),
         token: (success && about == ExchangePurpose::Token).then(|| token(&answer.body, unix_now, memory)).flatten(),
         ahead_s: seconds_ahead(&answer.headers, took, unix_now),

@@ -25,9 +25,9 @@ impl Transport {
     pub(crate) async fn admit(&self, url: &Url, endpoint: Endpoint, tries: &Tries) -> Admission {
         loop {
             // Requests that wait at the gate hold no permit.
-            self.tell_of_waiting(self.gate.pass(url).await);
+            self.report_wait(self.gate.pass(url).await);
             let admission = self.permit().await;
-            self.line_up(url, endpoint, tries.turned_away.is_some(), true).await;
+            self.wait_for_turn(url, endpoint, tries.turned_away.is_some(), true).await;
             // If the request before was refused meanwhile, this one waits as well.
             if !self.gate.is_closed(url) {
                 *admission.turn() = Turn::Whole;
@@ -41,8 +41,8 @@ impl Transport {
     pub(crate) async fn turn(&self, admission: &Admission, url: &Url, endpoint: Endpoint) {
         let mut paced = *admission.turn() != Turn::Pace;
         loop {
-            self.tell_of_waiting(self.gate.pass(url).await);
-            self.line_up(url, endpoint, true, paced).await;
+            self.report_wait(self.gate.pass(url).await);
+            self.wait_for_turn(url, endpoint, true, paced).await;
             if !self.gate.is_closed(url) {
                 *admission.turn() = Turn::Whole;
                 return;
@@ -72,14 +72,14 @@ impl Transport {
 
     /// Waits for the host's rate, then for the configured pace, which must hold on the network. Both come after the
     /// permit: otherwise requests whose moment passed while a slow server held all permits would then begin at once.
-    async fn line_up(&self, url: &Url, endpoint: Endpoint, first: bool, paced: bool) {
-        self.tell_of_waiting(self.throttles.pass(url, endpoint, first).await);
+    async fn wait_for_turn(&self, url: &Url, endpoint: Endpoint, first: bool, paced: bool) {
+        self.report_wait(self.throttles.pass(url, endpoint, first).await);
         if let Some(pace) = self.pace.as_ref().filter(|_| paced) {
             pace.pass(first).await;
         }
     }
 
-    fn tell_of_waiting(&self, waited: std::time::Duration) {
+    fn report_wait(&self, waited: std::time::Duration) {
         if !waited.is_zero() {
             self.observer.waited(waited);
         }

@@ -106,12 +106,12 @@ impl BodyReader {
 
 /// Whether a body is gzip by its `Content-Encoding`. Codings that are not compression do not count.
 fn is_gzip(encoding: Option<&[u8]>) -> Result<bool, BodyError> {
-    let told = String::from_utf8_lossy(encoding.unwrap_or_default()).to_ascii_lowercase();
-    let mut compressions = told.split(',').map(str::trim).filter(|coding| COMPRESSIONS.contains(coding));
+    let stated = String::from_utf8_lossy(encoding.unwrap_or_default()).to_ascii_lowercase();
+    let mut compressions = stated.split(',').map(str::trim).filter(|coding| COMPRESSIONS.contains(coding));
     match (compressions.next(), compressions.next()) {
         (None, _) => Ok(false),
         (Some("gzip" | "x-gzip"), None) => Ok(true),
-        _ => Err(BodyError::Encoding(shown(told.trim()))),
+        _ => Err(BodyError::Encoding(shown(stated.trim()))),
     }
 }
 

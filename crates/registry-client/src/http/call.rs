@@ -78,7 +78,7 @@ pub(crate) struct HttpCall<'a> {
     /// The endpoint under which the request is counted.
     pub(crate) endpoint: Endpoint,
     /// Who named the host of the URL.
-    pub(crate) way: NamedBy,
+    pub(crate) named_by: NamedBy,
 }
 
 /// A complete answer.
@@ -91,7 +91,7 @@ pub(crate) struct HttpAnswer {
     pub(crate) sent: Arc<SentSecrets>,
     /// Set if the client gave up after 429: for how long all answers had been refusals, and the pause that the server
     /// asked for.
-    pub(crate) in_vain: Option<(Duration, Option<Duration>)>,
+    pub(crate) without_success: Option<(Duration, Option<Duration>)>,
 }
 
 impl HttpAnswer {
@@ -99,7 +99,7 @@ impl HttpAnswer {
     pub(crate) fn is_the_last(&self) -> bool {
         let says = |option| {
             let values = self.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-            values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(option))
+            values.flat_map(|value| value.split(',')).any(|reply| reply.trim().eq_ignore_ascii_case(option))
         };
         says("close") || (self.version == Version::HTTP_10 && !says("keep-alive"))
     }

@@ -27,12 +27,12 @@ pub(crate) async fn asking<T>(request: impl Future<Output = T>) -> T {
 
 /// Allows so many connections at once, and each further one after a pause if it is still wanted.
 #[derive(Clone, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct ConnectionLimit {
     limit: usize,
     spare: Arc<AtomicUsize>,
 }
 
-impl Patience {
+impl ConnectionLimit {
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, spare: Arc::new(AtomicUsize::new(limit)) }
     }
@@ -49,22 +49,22 @@ impl Patience {
     }
 }
 
-impl<S> Layer<S> for Patience {
-    type Service = Patient<S>;
+impl<S> Layer<S> for ConnectionLimit {
+    type Service = LimitedConnector<S>;
 
-    fn layer(&self, connect: S) -> Patient<S> {
-        Patient { connect, patience: self.clone() }
+    fn layer(&self, connect: S) -> LimitedConnector<S> {
+        LimitedConnector { connect, limit: self.clone() }
     }
 }
 
 /// Opens connections as its [`ConnectionLimit`] allows.
 #[derive(Clone, Debug)]
-pub(crate) struct Patient<S> {
+pub(crate) struct LimitedConnector<S> {
     connect: S,
-    patience: Patience,
+    limit: ConnectionLimit,
 }
 
-impl<S, To> Service<To> for Patient<S>
+impl<S, To> Service<To> for LimitedConnector<S>
 where
     S: Service<To, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -79,7 +79,7 @@ where
     }
 
     fn call(&mut self, to: To) -> Self::Future {
-        if self.patience.take() {
+        if self.limit.take() {
             return self.connect.call(to).boxed();
         }
         // The service that is ready is used; its clone may not be ready.

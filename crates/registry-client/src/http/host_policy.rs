@@ -28,7 +28,7 @@ pub(crate) enum NamedBy {
     /// The registry, in a challenge: a token service.
     Realm,
     /// The registry, in a redirect: another origin.
-    Abroad,
+    Redirect,
 }
 
 /// The HTTP clients of one registry, and the rules for hosts.
@@ -64,8 +64,8 @@ impl HostPolicy {
     }
 
     /// The HTTP client for this request. It looks the name up, and refuses addresses that are not allowed.
-    pub(crate) fn client(&self, url: &Url, way: NamedBy) -> Result<&reqwest::Client, ForbiddenHost> {
-        if way == NamedBy::Configured || url.host() == self.registry.host() || self.is_named(url, way) {
+    pub(crate) fn client(&self, url: &Url, named_by: NamedBy) -> Result<&reqwest::Client, ForbiddenHost> {
+        if named_by == NamedBy::Configured || url.host() == self.registry.host() || self.is_named(url, named_by) {
             return Ok(&self.own);
         }
         match url.host() {
@@ -80,12 +80,12 @@ impl HostPolicy {
     }
 
     /// Whether the configuration lists this host as one that the registry may send the client to.
-    fn is_named(&self, url: &Url, way: NamedBy) -> bool {
+    fn is_named(&self, url: &Url, named_by: NamedBy) -> bool {
         let hosts = self.guard.allowed.iter().filter_map(|allowed| match allowed {
             AllowedHost::Host(host) => Some(host.as_str()),
             AllowedHost::Network(_) => None,
         });
-        let realms = self.realm_hosts.iter().filter(|_| way == NamedBy::Realm).map(String::as_str);
+        let realms = self.realm_hosts.iter().filter(|_| named_by == NamedBy::Realm).map(String::as_str);
         is_listed(url, hosts.chain(realms))
     }
 

@@ -47,13 +47,13 @@ pub(crate) enum NotFound {
     Gone,
     /// Nothing: the answer does not come from a registry. `Docker-Distribution-Api-Version` is no sign of one: nginx
     /// adds it to its own errors if it is set up as distribution's documentation advises.
-    Stray,
+    NotTheRegistry,
 }
 
 impl NotFound {
     /// Reads an answer about a repository. If another host answered after a redirect, the body is what [`storage_code`]
     /// returned.
-    pub(crate) fn read(status: StatusCode, body: &[u8], abroad: bool) -> Option<Self> {
+    pub(crate) fn read(status: StatusCode, body: &[u8], other_origin: bool) -> Option<Self> {
         if !is_not_found(status) {
             return None;
         }
@@ -62,42 +62,44 @@ impl NotFound {
         let says_so = |error: &Value| {
             error["code"].as_str().is_some_and(|code| CODES.contains(&code) || code.starts_with(OF_TAGS))
         };
-        let is_gone = errors.iter().any(says_so) || (abroad && !told_by_storage(body).is_empty());
-        Some(if is_gone { Self::Gone } else { Self::Stray })
+        let is_gone = errors.iter().any(says_so) || (other_origin && !storage_code(body).is_empty());
+        Some(if is_gone { Self::Gone } else { Self::NotTheRegistry })
     }
 
     /// The problem to report.
-    pub(crate) fn problem(self, said: ErrorAnswer) -> Problem {
+    pub(crate) fn problem(self, reply: ErrorAnswer) -> Problem {
         match self {
-            Self::Gone => Problem::Gone(said),
-            Self::Stray => Problem::Stray(said),
+            Self::Gone => Problem::Gone(reply),
+            Self::NotTheRegistry => Problem::NotTheRegistry(reply),
         }
     }
 }
 
 /// Counts the requests of one client that were answered 404, and not by a registry.
 #[derive(Debug, Default)]
-pub(crate) struct StrayCounter {
+pub(crate) struct ForeignNotFoundCounter {
     /// Number of requests in a row of which all attempts ended so.
-    in_vain: AtomicU32,
+    without_success: AtomicU32,
 }
 
-impl StrayCounter {
+impl ForeignNotFoundCounter {
     /// Most attempts for a request with this answer. None if the answer is used at once. A HEAD has no body, so its
     /// answer is used at once and a GET decides.
     pub(crate) fn most_attempts(&self, call: &HttpCall<'_>, answer: &HttpAnswer) -> Option<u32> {
         let most =
             most_attempts(call.endpoint, answer.status, &answer.body).filter(|_| call.wants != RequestKind::Head)?;
-        Some(if self.in_vain.load(Ordering::Relaxed) < IN_VAIN { most } else { most.min(TWICE) })
+        Some(if self.without_success.load(Ordering::Relaxed) < IN_VAIN { most } else { most.min(TWICE) })
     }
 
     /// Notes the decision about an attempt.
     pub(crate) fn note(&self, attempt: &Attempt, decision: RetryDecision) {
         match (attempt.seen, decision) {
-            (AttemptOutcome::Stray { .. }, RetryDecision::GiveUp) => drop(self.in_vain.fetch_add(1, Ordering::Relaxed)),
+            (AttemptOutcome::NotTheRegistry { .. }, RetryDecision::GiveUp) => {
+                self.without_success.fetch_add(1, Ordering::Relaxed);
+            }
             // Repetition helped.
             (AttemptOutcome::Status(status), RetryDecision::Return) if attempt.number > 1 && status.is_success() => {
-                self.in_vain.store(0, Ordering::Relaxed);
+                self.without_success.store(0, Ordering::Relaxed);
             }
             _ => {}
         }
@@ -106,16 +108,16 @@ impl StrayCounter {
 
 /// Most attempts at an endpoint with this answer. None if the answer is used at once.
 fn most_attempts(endpoint: Endpoint, status: StatusCode, body: &[u8]) -> Option<u32> {
-    let is_stray = match endpoint {
-        Endpoint::Tags | Endpoint::Manifest => NotFound::read(status, body, false) == Some(NotFound::Stray),
+    let is_foreign = match endpoint {
+        Endpoint::Tags | Endpoint::Manifest => NotFound::read(status, body, false) == Some(NotFound::NotTheRegistry),
         // The storage gives the same answer each time.
-        Endpoint::Blob => NotFound::read(status, body, true) == Some(NotFound::Stray),
+        Endpoint::Blob => NotFound::read(status, body, true) == Some(NotFound::NotTheRegistry),
         // APIs report a missing project in JSON of their own.
         Endpoint::Ping | Endpoint::Token | Endpoint::Catalog | Endpoint::Api => {
             return (is_not_found(status) && !is_object(body)).then_some(FEW);
         }
     };
-    is_stray.then_some(u32::MAX)
+    is_foreign.then_some(u32::MAX)
 }
 
 fn is_not_found(status: StatusCode) -> bool {
@@ -123,7 +125,7 @@ fn is_not_found(status: StatusCode) -> bool {
 }
 
 /// The code of a storage service that an object does not exist, or nothing. No other text of another host is used.
-pub(crate) fn told_by_storage(body: &[u8]) -> &'static str {
+pub(crate) fn storage_code(body: &[u8]) -> &'static str {
     let text = String::from_utf8_lossy(body);
     let tells = |code: &&str| *code == text || text.contains(&format!("<Code>{code}</Code>"));
     OF_STORAGE.into_iter().find(tells).unwrap_or_default()
@@ -174,8 +176,12 @@ mod tests {
             }
         }
         for body in STRAYS {
-            assert_eq!(read(body), Some(NotFound::Stray), "{body}");
-            assert_eq!(NotFound::read(StatusCode::GONE, body.as_bytes(), false), Some(NotFound::Stray), "{body}");
+            assert_eq!(read(body), Some(NotFound::NotTheRegistry), "{body}");
+            assert_eq!(
+                NotFound::read(StatusCode::GONE, body.as_bytes(), false),
+                Some(NotFound::NotTheRegistry),
+                "{body}"
+            );
             assert_eq!(NotFound::read(StatusCode::OK, body.as_bytes(), false), None, "{body}");
             for endpoint in [Endpoint::Tags, Endpoint::Manifest, Endpoint::Blob] {
                 let most = most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes());
@@ -188,12 +194,16 @@ mod tests {
     fn a_storage_services_word_counts_where_the_registry_sent_us_there() {
         for code in ["NoSuchKey", "BlobNotFound"] {
             let body = format!(r#"<?xml version="1.0"?><Error><Code>{code}</Code><Message>x</Message></Error>"#);
-            let read = |abroad| NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), abroad);
-            assert_eq!((read(true), read(false)), (Some(NotFound::Gone), Some(NotFound::Stray)), "{code}");
-            assert_eq!((told_by_storage(body.as_bytes()), told_by_storage(code.as_bytes())), (code, code));
+            let read = |other_origin| NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), other_origin);
+            assert_eq!((read(true), read(false)), (Some(NotFound::Gone), Some(NotFound::NotTheRegistry)), "{code}");
+            assert_eq!((storage_code(body.as_bytes()), storage_code(code.as_bytes())), (code, code));
         }
         for body in STRAYS {
-            assert_eq!(NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), true), Some(NotFound::Stray), "{body}");
+            assert_eq!(
+                NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), true),
+                Some(NotFound::NotTheRegistry),
+                "{body}"
+            );
         }
     }
 

@@ -15,7 +15,7 @@ use crate::http::queue::Queue;
 /// The generic cell rate algorithm: the head of the queue waits for the next free moment and takes it.
 #[derive(Debug, Default)]
 struct PaceClock {
-    line: Queue,
+    queue: Queue,
     /// The time at which all requests so far would be done if each took its whole interval; none before the first
     /// request.
     free: Mutex<Option<Instant>>,
@@ -51,7 +51,7 @@ impl Pace {
     /// Waits until one more request may begin. A request that goes `first` has had its turn and needs another.
     pub(crate) async fn pass(&self, first: bool) {
         let arrived = Instant::now();
-        let _head = self.clock.line.head(first).await;
+        let _head = self.clock.queue.head(first).await;
         let begins = {
             let mut free = self.clock.free.lock();
             // Computed from its arrival and not from now: timers are late by a millisecond, which would add up over the

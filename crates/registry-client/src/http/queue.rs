@@ -6,22 +6,22 @@ use tokio::sync::{Mutex, MutexGuard};
 /// A queue in which some requests go first.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    queue: Mutex<()>,
-    door: Mutex<()>,
+    waiting: Mutex<()>,
+    head_lock: Mutex<()>,
 }
 
 /// The head of the queue. When it is dropped, the next request becomes the head.
 pub(crate) struct QueueHead<'l> {
-    _queue: Option<MutexGuard<'l, ()>>,
-    _door: MutexGuard<'l, ()>,
+    _waiting: Option<MutexGuard<'l, ()>>,
+    _head: MutexGuard<'l, ()>,
 }
 
 impl Queue {
     /// Waits to become the head of the queue. A request that is sent again, or that had to fetch a new token in its
     /// turn, goes `first`: it waits only for the head and for other requests that go first.
     pub(crate) async fn head(&self, first: bool) -> QueueHead<'_> {
-        let queue = if first { None } else { Some(self.queue.lock().await) };
-        QueueHead { _queue: queue, _door: self.door.lock().await }
+        let queue = if first { None } else { Some(self.waiting.lock().await) };
+        QueueHead { _waiting: queue, _head: self.head_lock.lock().await }
     }
 }
 

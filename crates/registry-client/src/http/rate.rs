@@ -58,7 +58,7 @@ pub(crate) struct Rate {
     /// When the next request may begin.
     next: Instant,
     /// Since when no request has been accepted.
-    in_vain: Option<Instant>,
+    without_success: Option<Instant>,
     last_refusal: Instant,
 }
 
@@ -77,7 +77,7 @@ impl Rate {
             passed_since: 0,
             passed: VecDeque::new(),
             next: now + interval,
-            in_vain: Some(now),
+            without_success: Some(now),
             last_refusal: now,
         }
     }
@@ -85,10 +85,10 @@ impl Rate {
     /// A request that was sent at `sent` was refused.
     pub(crate) fn refused(&mut self, sent: Instant, now: Instant) {
         if now > self.last_refusal + FORGOTTEN {
-            self.in_vain = None;
+            self.without_success = None;
         }
         self.last_refusal = now;
-        self.in_vain.get_or_insert(now);
+        self.without_success.get_or_insert(now);
         if sent <= self.refused_at {
             return;
         }
@@ -113,7 +113,7 @@ impl Rate {
 
     /// A request was accepted.
     pub(crate) fn passed(&mut self, now: Instant) {
-        self.in_vain = None;
+        self.without_success = None;
         self.passed_since += 1;
         self.credit = (self.credit + FORGIVEN).min(CREDIT);
         if self.passed.len() == REMEMBERED {
@@ -147,8 +147,8 @@ impl Rate {
     }
 
     /// For how long no request has been accepted.
-    pub(crate) fn in_vain(&self, now: Instant) -> Duration {
-        self.in_vain.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    pub(crate) fn without_success(&self, now: Instant) -> Duration {
+        self.without_success.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Whether a request has been accepted since `then`.
@@ -167,8 +167,8 @@ impl Rate {
 
     fn grown(&self) -> f64 {
         let Some(most) = self.most else { return self.per_second };
-        let way = (self.worked - RECOVERY) / RECOVERY;
-        (most * (1.0 + (1.0 - LESS) * way.powi(3))).clamp(self.slowest, 1.0 / QUICKEST.as_secs_f64())
+        let progress = (self.worked - RECOVERY) / RECOVERY;
+        (most * (1.0 + (1.0 - LESS) * progress.powi(3))).clamp(self.slowest, 1.0 / QUICKEST.as_secs_f64())
     }
 
     /// The rate that the server has accepted lately, in requests per second.

@@ -17,7 +17,7 @@ pub(crate) struct RetryPolicy {
     /// Bound of a pause that the server asks for.
     pub longest_asked: Duration,
     /// How long a host may refuse all requests with 429 before the client gives up.
-    pub patience: Duration,
+    pub give_up_after: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -27,7 +27,7 @@ impl Default for RetryPolicy {
             base: Duration::from_millis(500),
             longest: Duration::from_secs(30),
             longest_asked: Duration::from_mins(2),
-            patience: Duration::from_mins(10),
+            give_up_after: Duration::from_mins(10),
         }
     }
 }
@@ -44,7 +44,7 @@ pub(crate) struct Attempt {
     /// Whether the request may be sent again after a failure: a GET. After a HEAD that fails, a GET is sent instead.
     pub repeatable: bool,
     /// A random number in `0.0..1.0`.
-    pub dice: f64,
+    pub random: f64,
     /// The state of the host's limit, if the host refused the request because of it.
     pub limited: Option<LimitedAttempt>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct LimitedAttempt {
     /// How often the request has been refused, from 1.
     pub times: u32,
     /// For how long this request has been refused, or all requests to its endpoint if none of them was accepted.
-    pub in_vain: Duration,
+    pub without_success: Duration,
     /// Whether another request has been accepted since this one was sent.
     pub others_pass: bool,
 }
@@ -74,7 +74,7 @@ impl AttemptOutcome {
         match self {
             Self::Status(StatusCode::TOO_MANY_REQUESTS) => true,
             Self::Status(StatusCode::SERVICE_UNAVAILABLE) => asked.is_some(),
-            Self::Status(_) | Self::Stray { .. } | Self::Broken | Self::Unusable => false,
+            Self::Status(_) | Self::NotTheRegistry { .. } | Self::Broken | Self::Unusable => false,
         }
     }
 }
@@ -85,7 +85,7 @@ pub(crate) enum AttemptOutcome {
     /// A complete answer.
     Status(StatusCode),
     /// A 404 that does not come from a registry.
-    Stray {
+    NotTheRegistry {
         /// Most attempts, if the policy allows as many.
         most: u32,
     },
@@ -121,23 +121,23 @@ impl RetryPolicy {
         match attempt.seen {
             _ if limited.is_some() => {}
             AttemptOutcome::Status(status) if attempt.repeatable && is_passing(status) => {}
-            AttemptOutcome::Broken | AttemptOutcome::Stray { .. } if attempt.repeatable => {}
+            AttemptOutcome::Broken | AttemptOutcome::NotTheRegistry { .. } if attempt.repeatable => {}
             AttemptOutcome::Status(_)
             | AttemptOutcome::Broken
-            | AttemptOutcome::Stray { .. }
+            | AttemptOutcome::NotTheRegistry { .. }
             | AttemptOutcome::Unusable => return RetryDecision::Return,
         }
         let is_free = limited.is_some_and(|limited| limited.is_free(attempt.seen));
-        let most = if let AttemptOutcome::Stray { most } = attempt.seen { most } else { u32::MAX };
+        let most = if let AttemptOutcome::NotTheRegistry { most } = attempt.seen { most } else { u32::MAX };
         let is_last = !is_free && attempt.number >= self.attempts.min(most);
-        if is_last || limited.is_some_and(|limited| self.is_vain(attempt, limited)) {
+        if is_last || limited.is_some_and(|limited| self.has_waited_enough(attempt, limited)) {
             return RetryDecision::GiveUp;
         }
         let doubled = self.base.saturating_mul(1 << (attempt.number - 1).min(20)).min(self.longest);
-        let chosen = doubled.mul_f64(attempt.dice);
+        let chosen = doubled.mul_f64(attempt.random);
         // A little longer than the server asked for, and never shorter: if all waiting requests came back at once, they
         // would be refused again.
-        let asked = attempt.asked.map(|asked| asked.min(self.longest_asked) + self.base.mul_f64(attempt.dice));
+        let asked = attempt.asked.map(|asked| asked.min(self.longest_asked) + self.base.mul_f64(attempt.random));
         match limited {
             Some(_) => RetryDecision::After { pause: asked.unwrap_or_default(), all: true },
             None => RetryDecision::After { pause: asked.unwrap_or(chosen), all: false },
@@ -145,9 +145,9 @@ impl RetryPolicy {
     }
 
     /// Whether to stop waiting for a limit: it has lasted too long, or the server has said twice that it will.
-    fn is_vain(&self, attempt: &Attempt, limited: LimitedAttempt) -> bool {
-        let asks_too_much = attempt.asked.is_some_and(|asked| asked > self.patience) && !limited.others_pass;
-        limited.in_vain >= self.patience || (asks_too_much && limited.times > 1)
+    fn has_waited_enough(&self, attempt: &Attempt, limited: LimitedAttempt) -> bool {
+        let asks_too_much = attempt.asked.is_some_and(|asked| asked > self.give_up_after) && !limited.others_pass;
+        limited.without_success >= self.give_up_after || (asks_too_much && limited.times > 1)
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
         base: Duration::from_secs(1),
         longest: Duration::from_secs(3),
         longest_asked: Duration::from_mins(1),
-        patience: Duration::from_mins(10),
+        give_up_after: Duration::from_mins(10),
     };
 
     fn status(code: u16) -> AttemptOutcome {
@@ -199,12 +199,12 @@ mod tests {
     }
 
     fn attempt(number: u32, seen: AttemptOutcome) -> Attempt {
-        Attempt { number, seen, asked: None, repeatable: true, dice: 0.5, limited: None }
+        Attempt { number, seen, asked: None, repeatable: true, random: 0.5, limited: None }
     }
 
     /// A request that the host has refused `times` times, for so many seconds.
     fn turned_away(times: u32, seen: AttemptOutcome, seconds: u64, others_pass: bool) -> Attempt {
-        let limited = LimitedAttempt { times, in_vain: Duration::from_secs(seconds), others_pass };
+        let limited = LimitedAttempt { times, without_success: Duration::from_secs(seconds), others_pass };
         Attempt { limited: Some(limited), ..attempt(times, seen) }
     }
 
@@ -239,7 +239,7 @@ mod tests {
             Some(Duration::from_millis(1500)),
             "bounded by `longest`"
         );
-        let unlucky = Attempt { dice: 0.0, ..attempt(1, AttemptOutcome::Broken) };
+        let unlucky = Attempt { random: 0.0, ..attempt(1, AttemptOutcome::Broken) };
         assert_eq!(pause(&unlucky), Some(Duration::ZERO));
         let large = Attempt { number: 3_000_000_000, ..attempt(1, AttemptOutcome::Broken) };
         assert_eq!(
@@ -250,12 +250,12 @@ mod tests {
 
     #[test]
     fn a_404_that_no_registry_has_said_is_repeated_as_often_as_it_is_worth() {
-        let stray = |most, number| attempt(number, AttemptOutcome::Stray { most });
-        assert_eq!(pause(&stray(2, 1)), Some(Duration::from_millis(500)));
-        assert_eq!(POLICY.decide(&stray(2, 2)), RetryDecision::GiveUp);
-        assert!(pause(&stray(u32::MAX, 3)).is_some());
-        assert_eq!(POLICY.decide(&stray(u32::MAX, 4)), RetryDecision::GiveUp);
-        let post = Attempt { repeatable: false, ..stray(2, 1) };
+        let foreign = |most, number| attempt(number, AttemptOutcome::NotTheRegistry { most });
+        assert_eq!(pause(&foreign(2, 1)), Some(Duration::from_millis(500)));
+        assert_eq!(POLICY.decide(&foreign(2, 2)), RetryDecision::GiveUp);
+        assert!(pause(&foreign(u32::MAX, 3)).is_some());
+        assert_eq!(POLICY.decide(&foreign(u32::MAX, 4)), RetryDecision::GiveUp);
+        let post = Attempt { repeatable: false, ..foreign(2, 1) };
         assert_eq!(POLICY.decide(&post), RetryDecision::Return);
     }
 
@@ -273,7 +273,7 @@ mod tests {
     fn the_pause_asked_for_is_kept_and_capped() {
         let asked = |seconds| Attempt {
             asked: Some(Duration::from_secs(seconds)),
-            dice: 0.0,
+            random: 0.0,
             ..turned_away(1, status(429), 0, false)
         };
         assert_eq!(POLICY.decide(&asked(7)), RetryDecision::After { pause: Duration::from_secs(7), all: true });

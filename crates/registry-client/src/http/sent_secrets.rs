@@ -48,15 +48,15 @@ impl SentSecrets {
     }
 
     /// The text without the secrets.
-    pub(crate) fn strike(&self, text: String) -> String {
+    pub(crate) fn redact(&self, text: String) -> String {
         let requests = self.0.lock();
-        requests.iter().fold(text, |text, one| one.sent.strike(text))
+        requests.iter().fold(text, |text, one| one.sent.redact(text))
     }
 
     /// A text of a server without the secrets, safe to print.
     pub(crate) fn shown(&self, text: impl Into<String>) -> String {
         // The text is cut last: otherwise the first part of a cut secret would remain.
-        shown(&self.strike(text.into()))
+        shown(&self.redact(text.into()))
     }
 }
 
@@ -85,7 +85,7 @@ impl SecretForms {
     }
 
     /// The text without these secrets.
-    fn strike(&self, text: String) -> String {
+    fn redact(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
     }
 }
@@ -111,23 +111,23 @@ mod tests {
         let sent = SecretForms::of(Some(&login), None);
         let text =
             "dTpwOi8gIivDtg== dTpwOi8gIivDtg%3D%3D p:/ \"+ö p:/ \\\"+ö p%3A%2F+%22%2B%C3%B6 p%3A%2F%20%22%2B%C3%B6";
-        assert_eq!(sent.strike(text.into()), "[secret] [secret] [secret] [secret] [secret] [secret]");
+        assert_eq!(sent.redact(text.into()), "[secret] [secret] [secret] [secret] [secret] [secret]");
 
         let sent = SecretForms::of(None, Some("grant_type=refresh_token&refresh_token=a%2Bb"));
-        assert_eq!(sent.strike("a refresh_token, a%2Bb".into()), "a refresh_token, [secret]");
+        assert_eq!(sent.redact("a refresh_token, a%2Bb".into()), "a refresh_token, [secret]");
 
         let sent = SecretForms::of(None, Some("grant_type=password&username=u&password=a%2Bb+c"));
-        assert_eq!(sent.strike("username=u&password=a%2Bb+c, a+b c".into()), "username=u&password=[secret], [secret]");
+        assert_eq!(sent.redact("username=u&password=a%2Bb+c, a+b c".into()), "username=u&password=[secret], [secret]");
 
         let sent = SecretForms::of(Some(&header("Bearer", "abc.def").expect("a header")), None);
-        assert_eq!(sent.strike("Bearer abc.def, abc".into()), "Bearer [secret], abc");
+        assert_eq!(sent.redact("Bearer abc.def, abc".into()), "Bearer [secret], abc");
     }
 
     #[test]
     fn nothing_sent_is_nothing_struck() {
-        assert_eq!(SecretForms::of(None, None).strike("as it is".into()), "as it is");
+        assert_eq!(SecretForms::of(None, None).redact("as it is".into()), "as it is");
         let empty = basic("u", &Secret::new("")).expect("a header");
-        assert_eq!(SecretForms::of(Some(&empty), None).strike("as it is".into()), "as it is");
+        assert_eq!(SecretForms::of(Some(&empty), None).redact("as it is".into()), "as it is");
     }
 
     #[test]

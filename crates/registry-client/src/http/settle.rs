@@ -24,9 +24,12 @@ impl Transport {
     ) -> Result<Option<HttpAnswer>, Problem> {
         let (seen, asked) = match &outcome {
             Ok(answer) => {
-                let stray = self.strays.most_attempts(call, answer).map(|most| AttemptOutcome::Stray { most });
+                let foreign = self
+                    .foreign_not_found
+                    .most_attempts(call, answer)
+                    .map(|most| AttemptOutcome::NotTheRegistry { most });
                 let asked = asked_pause(&answer.headers, clock::now().timestamp());
-                (stray.unwrap_or(AttemptOutcome::Status(answer.status)), asked)
+                (foreign.unwrap_or(AttemptOutcome::Status(answer.status)), asked)
             }
             Err(HttpFailure::Broken(_)) => (AttemptOutcome::Broken, None),
             Err(HttpFailure::Unusable(_)) => (AttemptOutcome::Unusable, None),
@@ -34,9 +37,9 @@ impl Transport {
         let limited = self.limited(call, tries, seen, asked);
         let number = tries.charged + 1;
         let repeatable = call.form.is_none() && call.wants != RequestKind::Head;
-        let attempt = Attempt { number, seen, asked, repeatable, dice: fastrand::f64(), limited };
+        let attempt = Attempt { number, seen, asked, repeatable, random: fastrand::f64(), limited };
         let decision = self.retry.decide(&attempt);
-        self.strays.note(&attempt, decision);
+        self.foreign_not_found.note(&attempt, decision);
         match decision {
             RetryDecision::After { pause, all } => {
                 if limited.is_none_or(|limited| !limited.is_free(seen)) {
@@ -55,8 +58,9 @@ impl Transport {
             }
             RetryDecision::Return | RetryDecision::GiveUp => match outcome {
                 Ok(answer) => {
-                    let in_vain = limited.filter(|_| decision == RetryDecision::GiveUp).map(|it| (it.in_vain, asked));
-                    Ok(Some(HttpAnswer { in_vain, ..answer }))
+                    let without_success =
+                        limited.filter(|_| decision == RetryDecision::GiveUp).map(|it| (it.without_success, asked));
+                    Ok(Some(HttpAnswer { without_success, ..answer }))
                 }
                 Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(problem),
             },
@@ -87,7 +91,7 @@ impl Transport {
             let (registry, endpoint) = (&self.registry, call.endpoint.as_str());
             info!(%registry, endpoint, "the registry limits requests: from now on they are sent more slowly");
         }
-        let in_vain = of_host.in_vain.max(now.saturating_duration_since(since));
-        Some(LimitedAttempt { times, in_vain, others_pass: of_host.others_pass })
+        let without_success = of_host.without_success.max(now.saturating_duration_since(since));
+        Some(LimitedAttempt { times, without_success, others_pass: of_host.others_pass })
     }
 }

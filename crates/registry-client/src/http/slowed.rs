@@ -67,11 +67,11 @@ impl SlowedAccount {
 
     pub(crate) fn read(&self) -> Vec<RateLimitSeen> {
         let kinds = self.kinds.lock();
-        let told = |kind: &SlowedEndpoint| {
+        let seen = |kind: &SlowedEndpoint| {
             let seconds = kind.last.saturating_duration_since(kind.since).max(Duration::from_millis(1)).as_secs_f64();
             let per_second = if kind.taken < ENOUGH { kind.rate } else { f64::from(kind.taken) / seconds };
             RateLimitSeen { endpoint: kind.endpoint, refused: kind.refused, per_second }
         };
-        kinds.iter().map(told).collect()
+        kinds.iter().map(seen).collect()
     }
 }

@@ -33,7 +33,7 @@ static SHARED: LazyLock<Throttles> = LazyLock::new(Throttles::default);
 /// Requests to one host and endpoint.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    line: Queue,
+    queue: Queue,
     rate: Mutex<Rate>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Throttle {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TurnedAway {
     /// For how long no request has been accepted.
-    pub(crate) in_vain: Duration,
+    pub(crate) without_success: Duration,
     /// Whether another request has been accepted since this one was sent.
     pub(crate) others_pass: bool,
     /// The new rate, in requests per second.
@@ -71,14 +71,14 @@ impl Throttles {
             if all.len() >= MOST {
                 all.retain(|_, throttle| Arc::strong_count(throttle) > 1);
             }
-            let new = || Arc::new(Throttle { line: Queue::default(), rate: Mutex::new(Rate::new(policy, now)) });
+            let new = || Arc::new(Throttle { queue: Queue::default(), rate: Mutex::new(Rate::new(policy, now)) });
             all.entry((host(url), endpoint)).or_insert_with(new).clone()
         };
         self.any.store(true, Ordering::Release);
         let mut rate = throttle.rate.lock();
         rate.refused(sent, now);
         TurnedAway {
-            in_vain: rate.in_vain(now),
+            without_success: rate.without_success(now),
             others_pass: rate.has_passed_since(sent),
             per_second: rate.per_second(),
         }
@@ -102,7 +102,7 @@ impl Throttles {
 impl Throttle {
     async fn pass(&self, first: bool) -> Duration {
         let begun = Instant::now();
-        let _head = self.line.head(first).await;
+        let _head = self.queue.head(first).await;
         let mut waited = false;
         loop {
             let (now, next) = (Instant::now(), self.rate.lock().next());

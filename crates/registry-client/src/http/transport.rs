@@ -13,11 +13,11 @@ use tokio::time::{Instant, timeout};
 use crate::clock;
 use crate::http::body::{BodyReader, Cap};
 use crate::http::call::{HttpAnswer, HttpCall, HttpFailure, PostBody, RequestKind, request};
-use crate::http::connect::{Patience, asking};
+use crate::http::connect::{ConnectionLimit, asking};
 use crate::http::gate::Gate;
 use crate::http::host_policy::{HostPolicy, NamedBy};
 use crate::http::in_flight::InFlightRequest;
-use crate::http::not_found::{StrayCounter, told_by_storage};
+use crate::http::not_found::{ForeignNotFoundCounter, storage_code};
 use crate::http::observer::{Observer, RawExchange, SafetyRule};
 use crate::http::pace::Pace;
 use crate::http::retry::RetryPolicy;
@@ -39,17 +39,17 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// The transport to one registry and its token endpoint.
 pub(crate) struct Transport {
-    reach: HostPolicy,
+    host_policy: HostPolicy,
     pub(crate) registry: Arc<str>,
     pub(crate) permits: Arc<Semaphore>,
-    patience: Patience,
+    connection_limit: ConnectionLimit,
     pub(crate) gate: &'static Gate,
     pub(crate) throttles: &'static Throttles,
     pub(crate) pace: Option<Pace>,
     pub(crate) slowed: SlowedAccount,
     pub(crate) retry: RetryPolicy,
     timeout: Duration,
-    pub(crate) strays: StrayCounter,
+    pub(crate) foreign_not_found: ForeignNotFoundCounter,
     pub(crate) counters: Counters,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) sent: Arc<SentSecrets>,
@@ -68,7 +68,7 @@ impl Transport {
         retry: RetryPolicy,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Problem> {
-        let patience = Patience::new(settings.concurrency.get());
+        let connection_limit = ConnectionLimit::new(settings.concurrency.get());
         let tls = client_config(settings)?;
         let builder = || {
             reqwest::Client::builder()
@@ -80,22 +80,22 @@ impl Transport {
                 .http1_only()
                 .tcp_nodelay(true)
                 .connect_timeout(CONNECT.min(settings.timeout))
-                .connector_layer(patience.clone())
+                .connector_layer(connection_limit.clone())
                 .pool_max_idle_per_host(settings.concurrency.get())
         };
         let sent = Arc::<SentSecrets>::default();
         Ok(Self {
-            reach: HostPolicy::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
+            host_policy: HostPolicy::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
             registry: settings.name.clone(),
             permits: Arc::new(Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS))),
-            patience,
+            connection_limit,
             gate: Gate::shared(),
             throttles: Throttles::shared(),
             slowed: SlowedAccount::default(),
             pace: settings.requests_per_second.map(|most| Pace::new(&settings.url, most.get())),
             retry,
             timeout: settings.timeout,
-            strays: StrayCounter::default(),
+            foreign_not_found: ForeignNotFoundCounter::default(),
             counters: Counters::default(),
             observer,
             sent,
@@ -109,8 +109,8 @@ impl Transport {
         admission: &Admission,
         tries: &mut Tries,
     ) -> Result<HttpAnswer, HttpFailure> {
-        let refused = |to| HttpFailure::Unusable(self.watched(Problem::Forbidden(to)));
-        let http = self.reach.client(call.url, call.way).map_err(refused)?;
+        let refused = |to| HttpFailure::Unusable(self.reported(Problem::Forbidden(to)));
+        let http = self.host_policy.client(call.url, call.named_by).map_err(refused)?;
         self.take_turn(admission, call.url, call.endpoint).await;
         self.counters.sent(call.wants);
         self.sent.note(call.authorization, call.form.and_then(PostBody::form));
@@ -122,7 +122,7 @@ impl Transport {
         flight.end(&outcome);
         self.observer.exchanged(&RawExchange { call, outcome: &outcome, took: begun.elapsed(), sent: &self.sent });
         if outcome.as_ref().map_or(true, HttpAnswer::is_the_last) {
-            self.patience.ended();
+            self.connection_limit.ended();
         }
         outcome
     }
@@ -134,7 +134,7 @@ impl Transport {
     }
 
     /// Reports to the observer an answer that a safety rule rejects. Call it where the problem arises, once.
-    pub(crate) fn watched(&self, problem: Problem) -> Problem {
+    pub(crate) fn reported(&self, problem: Problem) -> Problem {
         let rule = match &problem {
             Problem::Realm { .. } => Some(SafetyRule::RealmHost),
             Problem::Redirect { .. } => Some(SafetyRule::Redirect),
@@ -161,10 +161,10 @@ impl Transport {
     ) -> Result<HttpAnswer, HttpFailure> {
         let mut response =
             asking(http.execute(request(call))).await.map_err(|error| match ForbiddenHost::cause(&error) {
-                Some(refused) => HttpFailure::Unusable(self.watched(Problem::Forbidden(refused))),
+                Some(refused) => HttpFailure::Unusable(self.reported(Problem::Forbidden(refused))),
                 None => broken(error),
             })?;
-        self.reach.answered(call.url, response.remote_addr());
+        self.host_policy.answered(call.url, response.remote_addr());
         flight.answered(response.headers(), clock::now());
         let (status, version) = (response.status(), response.version());
         let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
@@ -177,7 +177,7 @@ impl Transport {
                 headers,
                 body: Vec::new(),
                 sent: self.sent.clone(),
-                in_vain: None,
+                without_success: None,
             });
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -191,13 +191,13 @@ impl Transport {
         };
         let body = match body.await {
             // The error text of another host is not shown: that host may be one that only this machine can reach.
-            Ok(body) if call.way == NamedBy::Abroad && !status.is_success() => told_by_storage(&body).into(),
+            Ok(body) if call.named_by == NamedBy::Redirect && !status.is_success() => storage_code(&body).into(),
             Ok(body) => body,
             Err(failure) if status.is_success() => return Err(failure),
             // The status of an error is enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), in_vain: None })
+        Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), without_success: None })
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Gives the turn to a request for a token.
-    pub(crate) fn give_way(&self) {
+    pub(crate) fn lend_turn(&self) {
         let mut turn = self.turn();
         if *turn == Turn::Whole {
             *turn = Turn::Pace;

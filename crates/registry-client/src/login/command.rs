@@ -95,15 +95,15 @@ impl<'a> CommandRun<'a> {
         let broken = |source| CommandError::Start { program: program(), source };
         let tree = Tree::start(&mut self.command(&path)).map_err(broken)?;
         // On the heap: otherwise the future of each request that may need a secret would be this large.
-        Box::pin(talk(tree, self.input, self.timeout)).await.map_or_else(
-            |trouble| {
-                Err(match trouble {
-                    Trouble::Broken(source) => broken(source),
-                    Trouble::TooLong => CommandError::TooLong { program: program() },
-                    Trouble::TimedOut => CommandError::TimedOut { program: program(), after: self.timeout },
+        Box::pin(communicate(tree, self.input, self.timeout)).await.map_or_else(
+            |failure| {
+                Err(match failure {
+                    RunFailure::Broken(source) => broken(source),
+                    RunFailure::TooLong => CommandError::TooLong { program: program() },
+                    RunFailure::TimedOut => CommandError::TimedOut { program: program(), after: self.timeout },
                 })
             },
-            |(status, Heard { stdout, stderr })| Ok(Ended { program: program(), status, stdout, stderr }),
+            |(status, ProgramOutput { stdout, stderr })| Ok(Ended { program: program(), status, stdout, stderr }),
         )
     }
 
@@ -136,7 +136,7 @@ impl Ended {
     /// The failure of the program, with its error output.
     pub(crate) fn failed(self) -> CommandError {
         let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
-        CommandError::Failed { program: self.program, status: self.status, complaint: complaint(&stderr, &stdout) }
+        CommandError::Failed { program: self.program, status: self.status, complaint: shown_error(&stderr, &stdout) }
     }
 
     /// The failure of a program that prints its error on standard output instead of JSON, as docker's helpers do.
@@ -150,13 +150,13 @@ impl Ended {
 }
 
 /// Why a program was killed, or could not be read.
-enum Trouble {
+enum RunFailure {
     Broken(io::Error),
     TooLong,
     TimedOut,
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for RunFailure {
     fn from(error: io::Error) -> Self {
         Self::Broken(error)
     }
@@ -164,44 +164,49 @@ impl From<io::Error> for Trouble {
 
 /// The output of a program so far.
 #[derive(Default)]
-struct Heard {
+struct ProgramOutput {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
 /// Waits for the program and reads its output. The first failure ends the wait. Only the end of the program itself is
 /// waited for: processes that it has left behind may keep the output open, and are ended with it.
-async fn talk(mut tree: Tree, input: &str, deadline: Duration) -> Result<(ExitStatus, Heard), Trouble> {
+async fn communicate(
+    mut tree: Tree,
+    input: &str,
+    deadline: Duration,
+) -> Result<(ExitStatus, ProgramOutput), RunFailure> {
     let (stdin, stdout, stderr) = (tree.child.stdin.take(), tree.child.stdout.take(), tree.child.stderr.take());
     let pipes = tree::pipes(stdout.as_ref(), stderr.as_ref());
-    let mut heard = Heard::default();
+    let mut output = ProgramOutput::default();
     let status = {
-        let (said, complained) = (&mut heard.stdout, &mut heard.stderr);
-        let mut listening =
-            pin!(async { tokio::try_join!(tell(stdin, input), whole(stdout, said), beginning(stderr, complained)) });
-        let mut is_silent = false;
+        let (out, err) = (&mut output.stdout, &mut output.stderr);
+        let mut transfer = pin!(async {
+            tokio::try_join!(write_input(stdin, input), read_stdout(stdout, out), read_stderr(stderr, err))
+        });
+        let mut pipes_are_closed = false;
         let ended = async {
             loop {
                 tokio::select! {
-                    status = tree.wait() => return status.map_err(Trouble::Broken),
-                    all = &mut listening, if !is_silent => {
+                    status = tree.wait() => return status.map_err(RunFailure::Broken),
+                    all = &mut transfer, if !pipes_are_closed => {
                         all?;
-                        is_silent = true;
+                        pipes_are_closed = true;
                     }
                 }
             }
         };
-        let status = timeout(deadline, ended).await.unwrap_or(Err(Trouble::TimedOut))?;
-        if !is_silent && let Ok(all) = timeout(GRACE, listening).await {
+        let status = timeout(deadline, ended).await.unwrap_or(Err(RunFailure::TimedOut))?;
+        if !pipes_are_closed && let Ok(all) = timeout(GRACE, transfer).await {
             all?;
         }
         status
     };
     tree.sweep(pipes).await;
-    Ok((status, heard))
+    Ok((status, output))
 }
 
-async fn tell(stdin: Option<ChildStdin>, input: &str) -> Result<(), Trouble> {
+async fn write_input(stdin: Option<ChildStdin>, input: &str) -> Result<(), RunFailure> {
     if let Some(mut stdin) = stdin {
         // A program may answer without reading its input; the output shows.
         let _ = stdin.write_all(input.as_bytes()).await;
@@ -209,17 +214,17 @@ async fn tell(stdin: Option<ChildStdin>, input: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn whole(stdout: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) -> Result<(), Trouble> {
+async fn read_stdout(stdout: Option<impl AsyncRead + Unpin>, out: &mut Vec<u8>) -> Result<(), RunFailure> {
     let Some(mut stdout) = stdout else { return Ok(()) };
-    while stdout.read_buf(said).await? > 0 {
-        if said.len() as u64 > LONGEST {
-            return Err(Trouble::TooLong);
+    while stdout.read_buf(out).await? > 0 {
+        if out.len() as u64 > LONGEST {
+            return Err(RunFailure::TooLong);
         }
     }
     Ok(())
 }
 
-async fn beginning(stderr: Option<impl AsyncRead + Unpin>, complained: &mut Vec<u8>) -> Result<(), Trouble> {
+async fn read_stderr(stderr: Option<impl AsyncRead + Unpin>, err: &mut Vec<u8>) -> Result<(), RunFailure> {
     let Some(mut stderr) = stderr else { return Ok(()) };
     let mut bytes = Vec::with_capacity(COMPLAINT);
     loop {
@@ -228,8 +233,8 @@ async fn beginning(stderr: Option<impl AsyncRead + Unpin>, complained: &mut Vec<
         if read == 0 {
             return Ok(());
         }
-        let room = COMPLAINT - complained.len();
-        complained.extend_from_slice(&bytes[..read.min(room)]);
+        let room = COMPLAINT - err.len();
+        err.extend_from_slice(&bytes[..read.min(room)]);
     }
 }
 
@@ -256,7 +261,7 @@ fn is_executable(file: &Path) -> bool {
 
 /// The part of a program's error output that may be shown: words of letters that are not part of `secret`; `***` for
 /// others.
-fn complaint(text: &str, secret: &str) -> String {
+fn shown_error(text: &str, secret: &str) -> String {
     let secret: Vec<_> = secret.split(|c: char| c.is_whitespace() || c == '"').filter(|part| part.len() > 2).collect();
     let mut words: Vec<&str> = Vec::new();
     for word in text.split_whitespace() {

@@ -136,13 +136,13 @@ impl EndDetector {
     }
 
     /// Interprets the answer to a question about this page.
-    pub(crate) fn hear(
+    pub(crate) fn interpret(
         &mut self,
         question: &EndQuestion,
         (url, page): (&Url, &ListedNames),
-        heard: ProbeAnswer,
+        probe_answer: ProbeAnswer,
     ) -> EndVerdict {
-        match (question.how, heard) {
+        match (question.how, probe_answer) {
             (QuestionKind::After, ProbeAnswer::Nothing) => EndVerdict::Ask(again(url, page)),
             (QuestionKind::Again, ProbeAnswer::Nothing) => EndVerdict::End(Certainty::Unknown),
             (QuestionKind::After, ProbeAnswer::Page(listed, None)) if listed.entries() == 0 => {

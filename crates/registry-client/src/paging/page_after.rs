@@ -33,31 +33,32 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSou
     /// Finds out what follows a page. If there is no answer, the error comes with the URL of the first question.
     pub(crate) async fn beyond(
         &self,
-        ending: &mut EndDetector,
+        end_detector: &mut EndDetector,
         page: (&Url, &ListedNames),
     ) -> Result<PageAfter, (Url, RegistryError)> {
-        let Some(mut question) = ending.ask(page.0, page.1) else { return Ok(PageAfter::Nothing(Certainty::Sure)) };
+        let Some(mut question) = end_detector.ask(page.0, page.1) else {
+            return Ok(PageAfter::Nothing(Certainty::Sure));
+        };
         // The URL from which a walk that ends here can continue: of all questions, only this one asks for what follows
         // the page.
         let first = question.url.clone();
         let mut tries = 0;
         loop {
             tries += 1;
-            let (answer, heard) = self.asked(&question.url).await.map_err(|error| (first.clone(), error))?;
+            let (answer, probe_answer) = self.ask(&question.url).await.map_err(|error| (first.clone(), error))?;
             debug!(status = answer.status.as_u16(), tries, "a full page has no link: asked whether it is the last");
             // A server may fail to answer a question that it does not support, but not the second one, which is a
             // request that it has answered before.
-            let Some(heard) = heard.filter(|_| tries == 1 || !answer.status.is_server_error()) else {
+            let Some(probe_answer) = probe_answer.filter(|_| tries == 1 || !answer.status.is_server_error()) else {
                 return Ok(PageAfter::Page(Box::new((first, answer))));
             };
-            match ending.hear(&question, page, heard) {
+            match end_detector.interpret(&question, page, probe_answer) {
                 EndVerdict::End(certainty) => return Ok(PageAfter::Nothing(certainty)),
                 EndVerdict::Here => return Ok(PageAfter::Page(Box::new((question.url, answer)))),
                 EndVerdict::Ask(other) => question = other,
                 EndVerdict::At(link) => {
-                    let (answer, heard) = self.asked(&link).await.map_err(|error| (link.clone(), error))?;
-                    let ends =
-                        matches!(heard, Some(ProbeAnswer::Page(listed, None)) if !has_more_than(page.1, &listed));
+                    let (answer, probe_answer) = self.ask(&link).await.map_err(|error| (link.clone(), error))?;
+                    let ends = matches!(probe_answer, Some(ProbeAnswer::Page(listed, None)) if !has_more_than(page.1, &listed));
                     return Ok(if ends {
                         PageAfter::Nothing(Certainty::Sure)
                     } else {
@@ -68,14 +69,14 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSou
         }
     }
 
-    async fn asked(&self, url: &Url) -> Result<(HttpAnswer, Option<ProbeAnswer>), RegistryError> {
+    async fn ask(&self, url: &Url) -> Result<(HttpAnswer, Option<ProbeAnswer>), RegistryError> {
         let answer = (self.fetch)(url.clone()).await?;
-        let heard = self.heard(&answer, url);
-        Ok((answer, heard))
+        let probe_answer = self.read_answer(&answer, url);
+        Ok((answer, probe_answer))
     }
 
     /// Reads the answer. None if the reader of pages has to report what is wrong with it.
-    fn heard(&self, answer: &HttpAnswer, url: &Url) -> Option<ProbeAnswer> {
+    fn read_answer(&self, answer: &HttpAnswer, url: &Url) -> Option<ProbeAnswer> {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::TOO_MANY_REQUESTS => return None,

@@ -114,14 +114,14 @@ impl RegistryError {
     /// For kinds that no test needs.
     #[cfg(any(test, feature = "testing"))]
     pub fn of_fault(fault: Fault, step: Step) -> Self {
-        let said = |status| ErrorAnswer { status, text: "scripted".into() };
+        let reply = |status| ErrorAnswer { status, text: "scripted".into() };
         let problem = match fault {
-            Fault::CredentialsRejected => Problem::Rejected { said: said(StatusCode::UNAUTHORIZED), cause: None },
-            Fault::Denied => Problem::Denied { said: said(StatusCode::FORBIDDEN), cause: None },
+            Fault::CredentialsRejected => Problem::Rejected { reply: reply(StatusCode::UNAUTHORIZED), cause: None },
+            Fault::Denied => Problem::Denied { reply: reply(StatusCode::FORBIDDEN), cause: None },
             Fault::Unreachable => Problem::Timeout(Duration::from_secs(1)),
-            Fault::ServerError => Problem::ServerError(said(StatusCode::BAD_GATEWAY)),
+            Fault::ServerError => Problem::ServerError(reply(StatusCode::BAD_GATEWAY)),
             Fault::Protocol => Problem::NoRealm,
-            Fault::Gone => Problem::Gone(said(StatusCode::NOT_FOUND)),
+            Fault::Gone => Problem::Gone(reply(StatusCode::NOT_FOUND)),
             other => unreachable!("no test needs {other}"),
         };
         Self::new(step, problem)

@@ -32,16 +32,16 @@ use crate::problem::token::NoToken;
 /// The problem, as the step met it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
-    #[error("the credentials were refused: {said}")]
-    Rejected { said: ErrorAnswer, cause: Option<KnownCause> },
+    #[error("the credentials were refused: {reply}")]
+    Rejected { reply: ErrorAnswer, cause: Option<KnownCause> },
     #[error("the secret cannot be read")]
     Secret(#[source] SecretError),
     #[error("the secret has characters that no header can carry")]
     BadSecret,
-    #[error("access denied: {said}")]
-    Denied { said: ErrorAnswer, cause: Option<KnownCause> },
-    #[error("the token endpoint accepts none of the scopes {tried}: {said}")]
-    Scope { said: ErrorAnswer, tried: String },
+    #[error("access denied: {reply}")]
+    Denied { reply: ErrorAnswer, cause: Option<KnownCause> },
+    #[error("the token endpoint accepts none of the scopes {tried}: {reply}")]
+    Scope { reply: ErrorAnswer, tried: String },
     #[error("the scopes do not fit one token request")]
     TooManyScopes,
     #[error("the registry does not offer this: {0}")]
@@ -80,8 +80,8 @@ pub(crate) enum Problem {
     Link(#[source] LinkError),
     #[error("no token in the answer")]
     NoToken(#[source] NoToken),
-    #[error("tokens expire before the registry accepts them, {lifetime:?} after they were received: {said}")]
-    ShortLived { said: ErrorAnswer, lifetime: Duration },
+    #[error("tokens expire before the registry accepts them, {lifetime:?} after they were received: {reply}")]
+    ShortLived { reply: ErrorAnswer, lifetime: Duration },
     #[error("the challenge names no realm")]
     NoRealm,
     #[error("the credentials may not be sent to the realm {host}")]
@@ -117,22 +117,22 @@ pub(crate) enum Problem {
     #[error("it no longer exists: {0}")]
     Gone(ErrorAnswer),
     #[error("the answer does not come from a registry, since it has no error code of one: {0}")]
-    Stray(ErrorAnswer),
+    NotTheRegistry(ErrorAnswer),
     #[error("the content is corrupt")]
     Corrupt(#[source] ContentFlaw),
     #[error("the content is of a kind that is not supported")]
-    Foreign(#[source] UnsupportedContent),
-    #[error("the storage behind the registry, {host}, answers {said}")]
-    Storage { host: String, said: ErrorAnswer },
+    UnsupportedContent(#[source] UnsupportedContent),
+    #[error("the storage behind the registry, {host}, answers {reply}")]
+    Storage { host: String, reply: ErrorAnswer },
 }
 
 impl Problem {
     /// The problem that an unexpected status means at any step.
-    pub(crate) fn of_status(said: ErrorAnswer) -> Self {
-        match said.status {
-            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(said),
-            status if status.is_server_error() => Self::ServerError(said),
-            _ => Self::Unexpected(said),
+    pub(crate) fn of_status(reply: ErrorAnswer) -> Self {
+        match reply.status {
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(reply),
+            status if status.is_server_error() => Self::ServerError(reply),
+            _ => Self::Unexpected(reply),
         }
     }
 }

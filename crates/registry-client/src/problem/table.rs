@@ -18,9 +18,9 @@ impl Problem {
             Self::Rejected { .. } => Fault::CredentialsRejected,
             Self::Secret(_) | Self::BadSecret => Fault::SecretUnreadable,
             Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
-            Self::Unsupported(_) | Self::Absent(_) | Self::Foreign(_) => Fault::Unsupported,
+            Self::Unsupported(_) | Self::Absent(_) | Self::UnsupportedContent(_) => Fault::Unsupported,
             Self::RateLimited(_) => Fault::RateLimited,
-            Self::ServerError(_) | Self::Stray(_) => Fault::ServerError,
+            Self::ServerError(_) | Self::NotTheRegistry(_) => Fault::ServerError,
             Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
             Self::Gone(_) => Fault::Gone,
             Self::Corrupt(_) => Fault::Corrupt,
@@ -130,14 +130,14 @@ impl Problem {
             Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } => {
                 "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or this is an attack"
             }
-            Self::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
+            Self::Unexpected(reply) if reply.status == StatusCode::NOT_FOUND => {
                 "the link to the next page is wrong: a proxy in front of the registry changes or drops its path prefix; \
                  correct the proxy, or set `pagination: repair`"
             }
-            Self::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
+            Self::Unexpected(reply) if reply.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
                 "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`"
             }
-            Self::Stray(_) => {
+            Self::NotTheRegistry(_) => {
                 "look at the proxy or load balancer in front of the registry: it answers in the registry's place, as it does \
                  without a backend; then run again"
             }
@@ -151,10 +151,12 @@ impl Problem {
                 "push it again: the registry's storage is damaged, or a proxy changes what passes through it"
             }
             Self::Corrupt(_) => "push it again with a current client; the stored content is not valid",
-            Self::Foreign(UnsupportedContent::NotAccepted(_)) => {
+            Self::UnsupportedContent(UnsupportedContent::NotAccepted(_)) => {
                 "nothing to do, if it is not an image: the inventory has images, indexes and artifacts; else push it again with a current client"
             }
-            Self::Foreign(_) => "nothing to do: the inventory has images, indexes and artifacts, by SHA-256 or SHA-512",
+            Self::UnsupportedContent(_) => {
+                "nothing to do: the inventory has images, indexes and artifacts, by SHA-256 or SHA-512"
+            }
             Self::BadName(_) => "correct the name where it is configured",
             Self::TooManyPages(_) | Self::TooManyNames(_) | Self::TooManyOnPage(_) if step.is_of_one_repository() => {
                 "delete old tags, or exclude the repository"

@@ -26,7 +26,7 @@ async fn a_429_charges_no_attempt_while_others_pass() {
     let script = stocked(Script::open(numbered(12).as_slice()))
         .with_faults(|seen, nth| (seen.endpoint == At::Tags && nth % 7 != 0).then(|| Goes::status(429)));
     let server = FakeRegistry::start(script).await.expect("a port");
-    let policy = RetryPolicy { patience: Duration::from_mins(1), ..QUICK };
+    let policy = RetryPolicy { give_up_after: Duration::from_mins(1), ..QUICK };
     let settings = settings(server.url(), Auth::None);
     let client = Client::build(settings, policy, ListBounds::default(), Arc::new(())).expect("a client");
     let places = together(12);

@@ -14,7 +14,7 @@ use crate::login::secret::Secret;
 use crate::problem::token::NoToken;
 
 /// The lifetime if neither the answer nor the token has one (distribution's token specification: 60 seconds).
-const UNTOLD: Duration = Duration::from_mins(1);
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 /// Longest lifetime that is used. A token that expires earlier is renewed after its first 401.
 const LONGEST: Duration = Duration::from_hours(24);
 /// A token that is younger than this has not expired.
@@ -38,14 +38,14 @@ impl Token {
     }
 
     /// Whether it has expired.
-    pub(crate) fn is_dead(&self) -> bool {
+    pub(crate) fn has_expired(&self) -> bool {
         self.remaining(Instant::now()).is_none()
     }
 
     /// Whether it may have expired before it was sent, although its lifetime says otherwise: it existed already when
     /// its request came, or when the request was admitted, and had some age. A token that was fetched for a request and
     /// refused at once has not expired.
-    pub(crate) fn may_have_died(&self, came: Instant, admitted: Instant, sent: Instant) -> bool {
+    pub(crate) fn may_have_expired(&self, came: Instant, admitted: Instant, sent: Instant) -> bool {
         self.received < came || (self.received < admitted && self.received + YOUNG <= sent)
     }
 
@@ -82,9 +82,9 @@ pub enum LifetimeSource {
 
 /// The lifetime of a token, and where it was read: `expires_in` of the answer, else the token, else the specification.
 pub(crate) fn lifetime(stated: Option<&Value>, claims: Option<&Claims>, unix_now: i64) -> (Duration, LifetimeSource) {
-    let stated = stated.and_then(told).map(|lifetime| (lifetime, LifetimeSource::Stated));
+    let stated = stated.and_then(seconds_of).map(|lifetime| (lifetime, LifetimeSource::Stated));
     let claimed = || Some((claims?.lifetime(unix_now)?, LifetimeSource::Claimed));
-    let (lifetime, source) = stated.or_else(claimed).unwrap_or((UNTOLD, LifetimeSource::Assumed));
+    let (lifetime, source) = stated.or_else(claimed).unwrap_or((DEFAULT_LIFETIME, LifetimeSource::Assumed));
     (lifetime.min(LONGEST), source)
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn refresh_token(body: &[u8]) -> Option<Secret> {
 
 /// `expires_in` as a positive number of seconds, from a number or a text. Zero and negative numbers are ignored:
 /// otherwise a token would be fetched for every page.
-fn told(value: &Value) -> Option<Duration> {
+fn seconds_of(value: &Value) -> Option<Duration> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     duration(seconds)
 }

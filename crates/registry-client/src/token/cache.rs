@@ -79,7 +79,7 @@ pub(crate) struct TokenCache<S> {
     /// Notified if another renewal becomes due sooner.
     sooner: Notify,
     /// Number of tasks that renew tokens.
-    keepers: AtomicUsize,
+    renewers: AtomicUsize,
 }
 
 /// A token of the cache and its state.
@@ -105,17 +105,17 @@ struct CachedTokenState {
 }
 
 impl CachedTokenState {
-    fn is_living(&self, now: Instant) -> bool {
+    fn is_valid(&self, now: Instant) -> bool {
         self.token.as_ref().is_some_and(|token| token.remaining(now).is_some())
     }
 
-    fn living(&self, now: Instant) -> Option<Token> {
-        self.token.clone().filter(|_| self.is_living(now))
+    fn valid(&self, now: Instant) -> Option<Token> {
+        self.token.clone().filter(|_| self.is_valid(now))
     }
 
     /// When to renew the token. A token that has expired is fetched by the next request that needs it.
     fn renewal(&self, now: Instant) -> Option<Instant> {
-        self.renew_at.filter(|_| self.is_living(now))
+        self.renew_at.filter(|_| self.is_valid(now))
     }
 
     /// Whether the token was used lately. A token that is not in use is not renewed: a token for one repository is used
@@ -135,8 +135,8 @@ impl CachedToken {
 impl<S: TokenSource> TokenCache<S> {
     /// An empty cache.
     pub(crate) fn new(source: S) -> Self {
-        let (entries, soonest, keepers) = Default::default();
-        Self { source, entries, soonest, sooner: Notify::new(), keepers }
+        let (entries, soonest, renewers) = Default::default();
+        Self { source, entries, soonest, sooner: Notify::new(), renewers }
     }
 
     /// The source of the tokens.
@@ -147,7 +147,7 @@ impl<S: TokenSource> TokenCache<S> {
     /// A valid token; while there is one, no request waits for its renewal. At most one fetch of a token is in
     /// progress: other tasks wait for it and share its result, errors included.
     pub(crate) async fn get(&self, wanted: &TokenRequest) -> Result<Token, RegistryError> {
-        match self.living(wanted) {
+        match self.valid(wanted) {
             Some(token) => Ok(token),
             None => self.get_with(wanted, &self.source.permit().await).await,
         }
@@ -160,7 +160,7 @@ impl<S: TokenSource> TokenCache<S> {
     }
 
     /// The token, if it is valid.
-    pub(crate) fn living(&self, wanted: &TokenRequest) -> Option<Token> {
+    pub(crate) fn valid(&self, wanted: &TokenRequest) -> Option<Token> {
         self.look(&self.entry(wanted))
     }
 
@@ -169,7 +169,7 @@ impl<S: TokenSource> TokenCache<S> {
         let mut state = entry.state();
         let now = Instant::now();
         state.used = Some(now);
-        let token = state.living(now)?;
+        let token = state.valid(now)?;
         // The renewal was skipped while the token was not in use.
         let overdue = state.renew_at.is_none();
         if overdue {
@@ -196,7 +196,7 @@ impl<S: TokenSource> TokenCache<S> {
     pub(crate) fn state(&self) -> TokenState {
         let now = Instant::now();
         let entries = self.entries.lock();
-        let is_kept = self.keepers.load(Ordering::Relaxed) > 0;
+        let is_kept = self.renewers.load(Ordering::Relaxed) > 0;
         let times = |entry: &Arc<CachedToken>| {
             let state = entry.state();
             let expires_in = state.token.as_ref()?.remaining(now)?;
@@ -214,7 +214,7 @@ impl<S: TokenSource> TokenCache<S> {
     /// that cannot be renewed is used until it expires, and the next request that needs it gets the error. Several
     /// tasks may run this; each token is still renewed once.
     pub(crate) async fn keep_fresh(&self, stop: CancellationToken) {
-        let _keeping = Keeping::of(&self.keepers);
+        let _renewing = RenewingTask::of(&self.renewers);
         stop.run_until_cancelled(async {
             loop {
                 let sooner = self.sooner.notified();
@@ -325,16 +325,16 @@ fn until(then: Instant, now: Instant) -> TimeDelta {
 }
 
 /// Counts a renewing task while it exists.
-struct Keeping<'k>(&'k AtomicUsize);
+struct RenewingTask<'k>(&'k AtomicUsize);
 
-impl<'k> Keeping<'k> {
-    fn of(keepers: &'k AtomicUsize) -> Self {
-        keepers.fetch_add(1, Ordering::Relaxed);
-        Self(keepers)
+impl<'k> RenewingTask<'k> {
+    fn of(renewers: &'k AtomicUsize) -> Self {
+        renewers.fetch_add(1, Ordering::Relaxed);
+        Self(renewers)
     }
 }
 
-impl Drop for Keeping<'_> {
+impl Drop for RenewingTask<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -344,7 +344,7 @@ impl Drop for Keeping<'_> {
 /// stay: otherwise two tasks could fetch the same token at once.
 fn evict(entries: &mut HashMap<Arc<TokenRequest>, Arc<CachedToken>>) {
     let now = Instant::now();
-    entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().is_living(now));
+    entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().is_valid(now));
     let mut used: Vec<_> = entries.values().map(|entry| entry.state().used).collect();
     if used.len() > MOST / 2 {
         let median = used.len() / 2;

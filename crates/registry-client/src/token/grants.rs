@@ -9,12 +9,12 @@ use crate::token::scope::ScopeSet;
 
 /// Why access was denied, as far as the answer and the token show it.
 pub(crate) fn why_denied(
-    said: &ErrorAnswer,
+    reply: &ErrorAnswer,
     challenges: &[Challenge],
     token: Option<(&str, Option<&str>)>,
     sent: &SentSecrets,
 ) -> Option<KnownCause> {
-    let text = said.text.to_ascii_lowercase();
+    let text = reply.text.to_ascii_lowercase();
     if text.contains("invalid bearer token format") {
         return Some(KnownCause::BasicOnApi);
     }

@@ -17,9 +17,9 @@ use crate::clock;
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
 use crate::http::endpoint::Endpoint;
+use crate::http::error_answer::{error_answer, has_code};
 use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, trust_realm};
-use crate::http::said::{has_code, said};
 use crate::http::transport::Transport;
 use crate::http::turn::Admission;
 use crate::login::credential::Credential;
@@ -53,7 +53,7 @@ pub(crate) struct Realm {
     /// 405 to a GET whose scopes name a repository of a disabled account.
     posting: OnceLock<bool>,
     /// Number of refused scopes before the first token.
-    doubts: AtomicU32,
+    scope_refusals: AtomicU32,
 }
 
 impl Realm {
@@ -63,8 +63,8 @@ impl Realm {
         further_hosts: Vec<String>,
         credentials: Arc<Credentials>,
     ) -> Self {
-        let (rejected, proof, posting, doubts) = Default::default();
-        Self { transport, registry, further_hosts, credentials, rejected, proof, posting, doubts }
+        let (rejected, proof, posting, scope_refusals) = Default::default();
+        Self { transport, registry, further_hosts, credentials, rejected, proof, posting, scope_refusals }
     }
 
     /// The refusal of the credentials, by a realm or by the registry itself; none if there was none.
@@ -168,43 +168,43 @@ impl Realm {
         admission: &Admission,
     ) -> Result<HttpAnswer, Problem> {
         let (form, endpoint) = (form.map(PostBody::Form), Endpoint::Token);
-        let call = HttpCall { url, authorization, form, wants: RequestKind::Token, endpoint, way: NamedBy::Realm };
+        let call = HttpCall { url, authorization, form, wants: RequestKind::Token, endpoint, named_by: NamedBy::Realm };
         self.transport.ask(&call, admission).await
     }
 
     fn refusal(&self, answer: &HttpAnswer, wanted: &TokenRequest, credential: Option<&Credential>) -> Problem {
-        let said = said(answer);
+        let reply = error_answer(answer);
         match answer.status {
             // The 401 of the OAuth2 grants (RFC 6749, 5.2): another scope would be refused in the same way.
-            StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => {
-                Problem::Rejected { said, cause: self.rejection_hint(&wanted.realm, credential) }
+            StatusCode::BAD_REQUEST if is_oauth_rejection(&reply.text) => {
+                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
             }
             StatusCode::BAD_REQUEST => {
-                Problem::Scope { said, tried: format!("`{}`", answer.sent.shown(wanted.scopes.to_string())) }
+                Problem::Scope { reply, tried: format!("`{}`", answer.sent.shown(wanted.scopes.to_string())) }
             }
             StatusCode::UNAUTHORIZED if credential.is_some() => {
-                Problem::Rejected { said, cause: self.rejection_hint(&wanted.realm, credential) }
+                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
             }
-            StatusCode::UNAUTHORIZED => Problem::Denied { said, cause: Some(KnownCause::LoginWanted) },
+            StatusCode::UNAUTHORIZED => Problem::Denied { reply, cause: Some(KnownCause::LoginWanted) },
             StatusCode::FORBIDDEN if sends(credential) && self.is_login_refused(answer, wanted) => {
-                Problem::Rejected { said, cause: self.rejection_hint(&wanted.realm, credential) }
+                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
             }
-            StatusCode::FORBIDDEN => Problem::Denied { said, cause: None },
+            StatusCode::FORBIDDEN => Problem::Denied { reply, cause: None },
             // A token service that has given tokens before refuses these scopes, and not every request.
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::GONE
                 if self.is_proven()
                     || (answer.status == StatusCode::METHOD_NOT_ALLOWED && has_errors(&answer.body)) =>
             {
-                Problem::Denied { said, cause: None }
+                Problem::Denied { reply, cause: None }
             }
             // Redirects are not followed: they would send the credentials to any host that the realm names.
             status if status.is_redirection() => {
                 let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
                 Problem::Redirect {
-                    to: destination(&wanted.realm, &answer.sent.strike(to.unwrap_or_default().into_owned())),
+                    to: destination(&wanted.realm, &answer.sent.redact(to.unwrap_or_default().into_owned())),
                 }
             }
-            _ => Problem::of_status(said),
+            _ => Problem::of_status(reply),
         }
     }
 
@@ -217,7 +217,7 @@ impl Realm {
             return false;
         }
         let of_scopes = !wanted.scopes.is_empty() && has_code(&answer.body, &["DENIED"]);
-        !of_scopes || self.doubts.fetch_add(1, Ordering::Relaxed) + 1 >= DOUBTS
+        !of_scopes || self.scope_refusals.fetch_add(1, Ordering::Relaxed) + 1 >= DOUBTS
     }
 
     /// The host and port of a realm, for messages.
@@ -250,7 +250,7 @@ impl TokenSource for Realm {
             return Err(rejected.clone());
         }
         let asked = self.ask(wanted, admission).await.map_err(|problem| {
-            let problem = self.transport.watched(problem);
+            let problem = self.transport.reported(problem);
             self.note(RegistryError::new(Step::Token, problem))
         });
         self.transport.observer.token(asked.as_ref().map(drop).map_err(RegistryError::fault));

@@ -81,7 +81,7 @@ impl std::fmt::Display for ScopeSet {
 /// The sets of scopes to try for the catalog: the configured one, that of the challenge, none; each once. No single set
 /// works everywhere: distribution requires `registry:catalog:*`, Quay answers 400 to it.
 #[derive(Clone, Debug)]
-pub(crate) struct ScopeLadder {
+pub(crate) struct ScopeSequence {
     configured: Option<ScopeSet>,
     challenged: Vec<ScopeSet>,
     tried: Vec<ScopeSet>,
@@ -89,7 +89,7 @@ pub(crate) struct ScopeLadder {
     refused: Option<&'static str>,
 }
 
-impl ScopeLadder {
+impl ScopeSequence {
     /// A sequence that begins with the configured scopes, if there are any.
     pub(crate) fn new(configured: &[String]) -> Self {
         let configured = ScopeSet::parse(configured.iter().map(String::as_str));
@@ -102,7 +102,7 @@ impl ScopeLadder {
     }
 
     /// Leaves this scope out of all further sets: the registry is known to refuse it.
-    pub(crate) fn forgo(&mut self, scope: &'static str) {
+    pub(crate) fn leave_out(&mut self, scope: &'static str) {
         self.refused = Some(scope);
         self.configured = self.configured.take().map(|set| set.without(scope)).filter(|set| !set.is_empty());
     }
@@ -171,37 +171,37 @@ mod tests {
 
     #[test]
     fn a_scope_that_the_registry_is_known_to_refuse_is_never_asked_for() {
-        let mut ladder = ScopeLadder::new(&["registry:catalog:*,repository:o/r:pull".into()]);
-        ladder.forgo("registry:catalog:*");
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        assert_eq!(ladder.step(), None);
-        let mut ladder = ScopeLadder::new(&["registry:catalog:*".into()]);
-        ladder.forgo("registry:catalog:*");
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        assert_eq!(ladder.step(), None);
+        let mut sequence = ScopeSequence::new(&["registry:catalog:*,repository:o/r:pull".into()]);
+        sequence.leave_out("registry:catalog:*");
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(set("repository:o/r:pull")));
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        assert_eq!(sequence.step(), None);
+        let mut sequence = ScopeSequence::new(&["registry:catalog:*".into()]);
+        sequence.leave_out("registry:catalog:*");
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        assert_eq!(sequence.step(), None);
     }
 
     #[test]
     fn the_ladder_is_configured_then_challenged_then_none_each_once() {
-        let mut ladder = ScopeLadder::new(&["repository:o/r:pull".into()]);
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
-        assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        assert_eq!(ladder.step(), None);
+        let mut sequence = ScopeSequence::new(&["repository:o/r:pull".into()]);
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(set("repository:o/r:pull")));
+        assert_eq!(sequence.step(), Some(set("registry:catalog:*")));
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        assert_eq!(sequence.step(), None);
     }
 
     #[test]
     fn a_challenge_that_comes_late_is_still_a_step() {
-        let mut ladder = ScopeLadder::new(&[]);
-        ladder.challenged(None);
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
-        assert_eq!(ladder.step(), None);
-        assert_eq!(ladder.tried(|scopes| scopes), "`no scope`, `registry:catalog:*`");
+        let mut sequence = ScopeSequence::new(&[]);
+        sequence.challenged(None);
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(set("registry:catalog:*")));
+        assert_eq!(sequence.step(), None);
+        assert_eq!(sequence.tried(|scopes| scopes), "`no scope`, `registry:catalog:*`");
     }
 }

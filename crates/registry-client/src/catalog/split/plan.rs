@@ -138,45 +138,46 @@ impl<T> SplitPlan<T> {
     }
 
     /// Stores an answer. [`SplitPlan::take`] returns the names that belong to the list.
-    pub(crate) fn answered(&mut self, id: u64, sheet: RangePage<T>) -> Result<(), SplitMisfit> {
+    pub(crate) fn answered(&mut self, id: u64, range_page: RangePage<T>) -> Result<(), SplitMisfit> {
         let Some(range) = self.ranges.iter_mut().find(|range| range.id == id) else { return Err(SplitMisfit::Seam) };
         let mut before = range.saved.after.as_str();
-        for name in sheet.names.iter() {
+        for name in range_page.names.iter() {
             self.orders.note(before, name);
             before = name;
         }
         if self.orders.is_empty() {
             return Err(SplitMisfit::Order);
         }
-        if sheet.next.as_ref().is_some_and(|next| sheet.names.is_empty() || next != before) {
+        if range_page.next.as_ref().is_some_and(|next| range_page.names.is_empty() || next != before) {
             return Err(SplitMisfit::Link);
         }
-        self.density.learn(&sheet.names);
+        self.density.learn(&range_page.names);
         self.pages += 1;
         if range.saved.first == First::Unknown {
-            let first = sheet.names.iter().next();
+            let first = range_page.names.iter().next();
             range.saved.first = first.map_or(First::End, |name| First::Name(name.to_owned()));
         }
-        range.state = RangeState::Held(sheet);
+        range.state = RangeState::Held(range_page);
         Ok(())
     }
 
     /// A page of the list, without the names that another range lists. None until further answers have arrived.
     pub(crate) fn take(&mut self) -> Result<Option<RangePage<T>>, SplitMisfit> {
         for at in 0..self.ranges.len() {
-            let RangeState::Held(sheet) = &self.ranges[at].state else { continue };
-            let Some(share) = self.share(at, sheet)? else { continue };
-            let RangeState::Held(mut sheet) = std::mem::replace(&mut self.ranges[at].state, RangeState::Ready) else {
+            let RangeState::Held(range_page) = &self.ranges[at].state else { continue };
+            let Some(share) = self.share(at, range_page)? else { continue };
+            let RangeState::Held(mut range_page) = std::mem::replace(&mut self.ranges[at].state, RangeState::Ready)
+            else {
                 continue;
             };
             match share {
                 Share::Before(len) => {
-                    sheet.names.truncate(len);
+                    range_page.names.truncate(len);
                     self.met(at);
                 }
-                Share::Whole => self.advance(at, &sheet),
+                Share::Whole => self.advance(at, &range_page),
             }
-            return Ok(Some(sheet));
+            return Ok(Some(range_page));
         }
         Ok(None)
     }
@@ -186,36 +187,36 @@ impl<T> SplitPlan<T> {
     /// The first name of the next range decides, and not an order: the list is complete if each range ends with the
     /// very name that follows the key at which the next range began. So no name is lost even if the list only seemed to
     /// have a known order.
-    fn share(&self, at: usize, sheet: &RangePage<T>) -> Result<Option<Share>, SplitMisfit> {
-        let last = sheet.names.len().checked_sub(1).map(|last| &sheet.names[last]);
+    fn share(&self, at: usize, range_page: &RangePage<T>) -> Result<Option<Share>, SplitMisfit> {
+        let last = range_page.names.len().checked_sub(1).map(|last| &range_page.names[last]);
         let Some(following) = self.ranges.get(at + 1) else { return Ok(Some(Share::Whole)) };
         match &following.saved.first {
             First::Unknown => {
                 let upto = self.ranges[at].saved.upto.as_deref();
                 let within = upto.zip(last).is_some_and(|(upto, last)| upto == last || self.orders.before(last, upto));
-                Ok((within && sheet.next.is_some()).then_some(Share::Whole))
+                Ok((within && range_page.next.is_some()).then_some(Share::Whole))
             }
             First::Name(first) => {
                 if let Some(last) = last
                     && !self.orders.before(last, first)
                 {
-                    if let Some(met) = sheet.names.iter().position(|name| name == first) {
+                    if let Some(met) = range_page.names.iter().position(|name| name == first) {
                         return Ok(Some(Share::Before(met)));
                     }
                     if self.orders.before(first, last) {
                         return Err(SplitMisfit::Seam);
                     }
                 }
-                if sheet.next.is_none() { Err(SplitMisfit::Seam) } else { Ok(Some(Share::Whole)) }
+                if range_page.next.is_none() { Err(SplitMisfit::Seam) } else { Ok(Some(Share::Whole)) }
             }
             First::End => Ok(Some(Share::Whole)),
         }
     }
 
     /// All of the page belonged to its range: the range continues after it.
-    fn advance(&mut self, at: usize, sheet: &RangePage<T>) {
+    fn advance(&mut self, at: usize, range_page: &RangePage<T>) {
         let range = &mut self.ranges[at];
-        let Some(last) = &sheet.next else {
+        let Some(last) = &range_page.next else {
             range.state = RangeState::Ended;
             range.left = None;
             if at + 1 < self.ranges.len() {
@@ -233,7 +234,7 @@ impl<T> SplitPlan<T> {
             self.met(at);
         } else {
             let upto = range.saved.upto.as_deref();
-            let seen = (&sheet.names[0], last.as_str());
+            let seen = (&range_page.names[0], last.as_str());
             range.left = Some(self.density.pages_left(self.orders.any(), seen, upto));
         }
     }

@@ -30,13 +30,13 @@ impl PingAnswer {
 /// The client's one ping.
 #[derive(Debug, Default)]
 pub(crate) struct Ping {
-    pub(crate) welcome: OnceLock<Arc<PingAnswer>>,
+    pub(crate) ping_answer: OnceLock<Arc<PingAnswer>>,
     pub(crate) flight: SingleFlight<RegistryError>,
 }
 
 impl Ping {
     /// Whether the registry asked for a login; `false` before the ping was answered.
     pub(crate) fn wants_login(&self) -> bool {
-        self.welcome.get().is_some_and(|welcome| welcome.refused || !welcome.offered.is_empty())
+        self.ping_answer.get().is_some_and(|ping_answer| ping_answer.refused || !ping_answer.offered.is_empty())
     }
 }

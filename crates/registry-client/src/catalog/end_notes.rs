@@ -1,16 +1,16 @@
-//! What there is to say about a page without a link.
+//! Notes about a page of the catalog without a link to a next page.
 
 use crate::model::page::ListNote;
 use crate::paging::end_detector::Certainty;
 
-/// What there is to say about a page without a link.
+/// Notes about a page of the catalog without a link to a next page.
 #[derive(Default)]
-pub(crate) struct Doubts {
+pub(crate) struct EndNotes {
     pub(crate) shortfalls: Vec<ListNote>,
     pub(crate) remarks: Vec<ListNote>,
 }
 
-impl Doubts {
+impl EndNotes {
     pub(crate) fn of(certainty: Certainty, number: u64) -> Self {
         match certainty {
             Certainty::Sure | Certainty::AllAtOnce => Self::default(),
