@@ -1,5 +1,5 @@
-//! What kind of address an address is: one of the public internet, or one that means something only in this network or on
-//! this machine. Pure: it resolves no names.
+//! Kinds of IP addresses: on the public internet, or with a meaning only in this network or on this machine. Pure:
+//! resolves no names.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,18 +8,18 @@ use std::str::FromStr;
 /// Who can reach an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum AddressKind {
-    /// Everybody.
+    /// Any host on the internet.
     #[default]
     Public,
-    /// This machine alone: loopback, and the unspecified address, which Linux connects to itself.
+    /// This machine only: loopback, and the unspecified address, which Linux connects to itself.
     Loopback,
     /// A company's or a provider's network: RFC 1918, shared (RFC 6598), benchmarking, unique-local and site-local.
     Private,
-    /// The machines on one cable.
+    /// The machines on one network segment.
     LinkLocal,
     /// A cloud's service that hands out credentials to the machine that asks.
     Metadata,
-    /// No server: multicast, broadcast, documentation, and what is not assigned.
+    /// No server: multicast, broadcast, documentation, and addresses that are not assigned.
     Reserved,
 }
 
@@ -54,7 +54,7 @@ const METADATA_4: [Ipv4Addr; 8] = [
     // Azure's host agent: a public address that means the machine's own host.
     Ipv4Addr::new(168, 63, 129, 16),
 ];
-/// The same of IPv6: AWS (and EKS Pod Identity), Google, Oracle.
+/// Metadata services of IPv6: AWS (and EKS Pod Identity), Google, Oracle.
 const METADATA_6: [Ipv6Addr; 4] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
@@ -63,11 +63,11 @@ const METADATA_6: [Ipv6Addr; 4] = [
 ];
 
 impl AddressKind {
-    /// The kind of this address. One of IPv6 that only wraps one of IPv4 is of that one's kind.
+    /// The kind of this address. An IPv6 address that embeds an IPv4 address has the kind of that one.
     pub(crate) fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_4(address),
-            IpAddr::V6(address) => wrapped(address).map_or_else(|| Self::of_6(address), Self::of_4),
+            IpAddr::V6(address) => embedded_v4(address).map_or_else(|| Self::of_6(address), Self::of_4),
         }
     }
 
@@ -87,7 +87,7 @@ impl AddressKind {
         }
     }
 
-    /// The same for IPv6, of which `2000::/3` alone is given to the internet.
+    /// By IANA's registry of special-purpose addresses for IPv6, of which only `2000::/3` is assigned to the internet.
     fn of_6(address: Ipv6Addr) -> Self {
         if METADATA_6.contains(&address) {
             return Self::Metadata;
@@ -95,7 +95,7 @@ impl AddressKind {
         match address.segments() {
             [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Self::Loopback,
             [0xfe80..=0xfebf, ..] => Self::LinkLocal,
-            // NAT64 of a network's own (RFC 8215) wraps at a place that only that network knows.
+            // NAT64 with a network's own prefix (RFC 8215) embeds the address at a place that only that network knows.
             [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x64, 0xff9b, 1, ..] => Self::Private,
             [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Self::Reserved,
             [0x2000..=0x3fff, ..] => Self::Public,
@@ -104,8 +104,9 @@ impl AddressKind {
     }
 }
 
-/// The address of IPv4 that one of IPv6 stands for: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380).
-fn wrapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// The IPv4 address that an IPv6 address embeds: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC
+/// 4380).
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
@@ -126,7 +127,7 @@ pub struct AddressRange {
 }
 
 impl AddressRange {
-    /// Whether the address is within it. One of IPv6 that maps one of IPv4 is that one.
+    /// Whether the address is in the range. An IPv6 address that maps an IPv4 address counts as that one.
     pub fn contains(&self, address: IpAddr) -> bool {
         let whole = |address| match address {
             IpAddr::V4(address) => (32, u128::from(u32::from(address))),
@@ -138,7 +139,7 @@ impl AddressRange {
     }
 }
 
-/// Neither an address nor a range of addresses.
+/// The text is neither an address nor a range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a range of addresses")]
 pub struct NotAnAddressRange;

@@ -1,36 +1,33 @@
-//! A registry's client: settings, transport and tokens under one cheap handle. It holds no state of a walk.
+//! The client of one registry: settings, transport and tokens in one handle that is cheap to clone. It holds no state
+//! of a walk.
 
-use crate::access::authorized::Authorized;
-use crate::api::Api;
-use crate::api::ApiSettings;
-use crate::contents::contents_trait::Contents;
-use crate::contents::reader::RepositoryReader;
-use crate::http::observer::Observer;
-use crate::model::manifest::Descriptor;
-use crate::model::manifest::ImageConfig;
-use crate::model::manifest::Manifest;
-use crate::model::manifest::Resolved;
-use crate::model::place::RepositoryRef;
-use crate::model::tags::Tags;
-use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::authorized::Authorized;
+use crate::api::{Api, ApiSettings};
+use crate::contents::contents_trait::Contents;
+use crate::contents::reader::RepositoryReader;
+use crate::http::observer::Observer;
 use crate::http::retry::RetryPolicy;
 use crate::http::slowed::RateLimitSeen;
 use crate::http::stats::Stats;
 use crate::http::transport::Transport;
+use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::page::{Cursor, Page};
+use crate::model::place::RepositoryRef;
+use crate::model::tags::Tags;
 use crate::paging::loop_guard::ListBounds;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::settings::RegistrySettings;
 use crate::token::cache::TokenState;
 
-/// The client of one registry; cloned, it shares connections, tokens and counters.
+/// The client of one registry. Clones share connections, tokens and counters. [`Contents`] has the methods that read
+/// repositories.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -41,12 +38,12 @@ struct Inner {
     bounds: ListBounds,
 }
 
-/// What became of a client's credentials.
+/// Whether a client's credentials have been accepted.
 #[derive(Clone, Debug)]
 pub enum LoginStatus {
-    /// They were not needed so far.
+    /// They have not been needed.
     Untried,
-    /// The registry or its token service has taken them, or needs none.
+    /// The registry or its token service has accepted them, or needs none.
     Accepted,
     /// They were refused.
     Refused(RegistryError),
@@ -56,12 +53,13 @@ impl Client {
     /// Reads certificates and prepares the HTTP client; sends nothing.
     ///
     /// # Errors
-    /// [`Fault::Tls`](crate::problem::fault::Fault::Tls) if certificates cannot be read, or if none are known and the registry is https.
+    /// [`Fault::Tls`](crate::Fault::Tls) if certificates or a key cannot be read, or if no certificate authorities are
+    /// known and the registry is https.
     pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
         Self::observed(settings, Arc::new(()))
     }
 
-    /// The same, with an observer of its requests and tokens.
+    /// Like [`Self::new`], with an observer of the client's requests and tokens.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -78,7 +76,7 @@ impl Client {
         Self::assemble(settings, retry, bounds, observer, true)
     }
 
-    /// A client for `check`, which tells the kind among other facts: the log does not.
+    /// A client for `check`, which reports the kind itself, so the log does not.
     pub(crate) fn examined(
         settings: RegistrySettings,
         retry: RetryPolicy,
@@ -101,24 +99,26 @@ impl Client {
         Ok(Self(Arc::new(Inner { authorized, contents, bounds })))
     }
 
-    /// Every page of the catalog once, in the server's order, or those after `from`; ends after the last page or the first error. While a
-    /// page is looked at, the next one is fetched, and no further; dropped, the stream stops fetching. It begins when
-    /// it is first polled, within a tokio runtime.
+    /// All pages of the catalog in the server's order, or those after `from`. The stream ends after the last page or
+    /// the first error. While the caller uses a page, the next one is fetched, and no further one. The stream starts
+    /// when it is first polled, within a tokio runtime; dropping it stops the requests.
     ///
     /// # Errors
-    /// Each names its step, its kind and a remedy.
+    /// The first error of any kind: [`Fault::Unsupported`](crate::Fault::Unsupported) if the registry has no catalog,
+    /// [`Fault::Denied`](crate::Fault::Denied) if the login may not list it, [`Fault::Endless`](crate::Fault::Endless)
+    /// if the list repeats itself, and any other.
     pub fn catalog(&self, from: Option<&Cursor>) -> BoxStream<'_, Result<Page, RegistryError>> {
         crate::catalog::walk::pages(self.0.authorized.clone(), self.0.bounds, from.cloned())
     }
 
-    /// Renews tokens in use ahead of their end, until stopped, so that no request waits for one. A catalog's stream does
-    /// so by itself; whoever reads repositories runs this beside them until the last one has been read, in a task of its
-    /// own. Without it all is still right: a token that has died is fetched again by the next request.
+    /// Renews the tokens in use before they expire, until `stop` is cancelled, so that no request waits for a token.
+    /// The stream of [`Self::catalog`] does this itself. A caller that reads repositories runs this in a task of its
+    /// own until the last one has been read. Without it, a token that has expired is fetched again by the next request.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
         self.0.authorized.tokens.keep_fresh(stop).await;
     }
 
-    /// An API of this registry; sends nothing. `needs` says what its login must be, for messages: `a token with …`.
+    /// An API of this registry. Sends nothing. `needs` says what its login needs, for messages, as in `a token with …`.
     pub fn api(&self, settings: ApiSettings, needs: &'static str) -> Api {
         Api::new(self.0.authorized.clone(), self.0.bounds, settings, needs)
     }
@@ -132,12 +132,12 @@ impl Client {
         self.0.authorized.transport.counters.read()
     }
 
-    /// The limits on requests that were met so far.
+    /// The rate limits that requests met so far, one for each endpoint.
     pub fn slowed(&self) -> Vec<RateLimitSeen> {
         self.0.authorized.transport.slowed()
     }
 
-    /// What became of the credentials so far.
+    /// Whether the credentials have been accepted so far.
     pub fn standing(&self) -> LoginStatus {
         let tokens = self.0.authorized.tokens.source();
         match tokens.rejected() {
@@ -147,15 +147,16 @@ impl Client {
         }
     }
 
-    /// What tells another secret from the one that was sent: 32 bytes that cannot be turned back into it. None if none was.
+    /// A fingerprint of the secret that was sent last: 32 bytes that cannot be turned back into it. None if none was
+    /// sent. `salt` must be the same for fingerprints that are compared.
     pub async fn fingerprint_sent(&self, salt: &[u8]) -> Option<[u8; 32]> {
         self.0.authorized.credentials.fingerprint_sent(salt).await
     }
 
-    /// The same of the secret that there is now, which is read for it; none for anonymous callers.
+    /// The fingerprint of the secret that is configured now, which is read for it. None for anonymous callers.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::SecretUnreadable`].
+    /// [`Fault::SecretUnreadable`](crate::Fault::SecretUnreadable) if the secret cannot be read.
     pub async fn fingerprint(&self, salt: &[u8]) -> Result<Option<[u8; 32]>, RegistryError> {
         self.0
             .authorized
@@ -165,12 +166,12 @@ impl Client {
             .map_err(|problem| RegistryError::new(Step::Token, problem))
     }
 
-    /// Whether the registry is known to have accounts: it asked for a login, or a token was asked for.
+    /// Whether the registry is known to have accounts: it asked for a login, or a token was requested.
     pub fn has_accounts(&self) -> bool {
         self.0.authorized.ping.wants_login() || self.stats().token_requests > 0
     }
 
-    /// How the tokens stand.
+    /// The state of the tokens.
     pub fn token(&self) -> TokenState {
         if self.0.authorized.tokens.source().rejected().is_some() {
             TokenState::Rejected

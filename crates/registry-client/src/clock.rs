@@ -1,4 +1,5 @@
-//! The one module of this crate that reads the wall clock. Durations and deadlines use `tokio::time`, which tests can pause.
+//! The one module of this crate that reads the wall clock. Durations and deadlines use `tokio::time`, which tests can
+//! pause.
 
 use chrono::{DateTime, Utc};
 

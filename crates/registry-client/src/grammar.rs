@@ -1,14 +1,14 @@
-//! The specification's grammar for repository names, and how to show what breaks it. Reads bytes; looks nothing up.
+//! The grammars of the specification for names, tags and digests, and how to show text of a server. Reads bytes; looks
+//! nothing up.
 
 /// Longest repository name, in bytes (distribution reference, `RepositoryNameTotalLengthMax`).
 const LONGEST: usize = 255;
-/// Characters kept of a text that a server chose, once escaped.
+/// Characters that are shown of a text of a server, after escaping.
 const SHOWN: usize = 120;
 
-/// Whether this is a repository name by the distribution reference grammar:
-/// `path-component ("/" path-component)*`, `path-component = alnum (separator alnum)*`, `alnum = [a-z0-9]+`,
-/// `separator = [_.] | "__" | "-"+`, at most 255 bytes. A name that is not could become a path, a label or terminal
-/// output that nobody foresaw (CVE-2024-3727, CVE-2021-25743).
+/// Whether this is a repository name by the distribution reference grammar: `path-component ("/" path-component)*`,
+/// `path-component = alnum (separator alnum)*`, `alnum = [a-z0-9]+`, `separator = [_.] | "__" | "-"+`, at most 255
+/// bytes. Any other name could become an unexpected path, label or terminal output (CVE-2024-3727, CVE-2021-25743).
 pub(crate) fn is_repository_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes.len() > LONGEST {
@@ -20,7 +20,7 @@ pub(crate) fn is_repository_name(name: &str) -> bool {
         while at < bytes.len() && (bytes[at].is_ascii_lowercase() || bytes[at].is_ascii_digit()) {
             at += 1;
         }
-        // Each separator stands between two alphanumeric runs, none of them empty.
+        // Each separator is between two alphanumeric runs that are not empty.
         if at == start {
             return false;
         }
@@ -44,7 +44,7 @@ pub(crate) fn is_tag(text: &str) -> bool {
 }
 
 /// Whether this is a digest by the image specification: `algorithm:encoded`, with as many lower-case hexadecimal digits
-/// as SHA-256 and SHA-512 have. Others follow the grammar too; they cannot be verified.
+/// as SHA-256 and SHA-512 have. Digests of other algorithms follow the grammar too, but cannot be verified.
 pub(crate) fn is_digest(text: &str) -> bool {
     let Some((algorithm, encoded)) = text.split_once(':') else { return false };
     let hex = |length| {
@@ -65,7 +65,8 @@ pub(crate) fn is_digest(text: &str) -> bool {
     }
 }
 
-/// A text that a server chose, safe to print: control and other invisible characters escaped, cut at 120 characters.
+/// Makes a text of a server safe to print: escapes control and other invisible characters, and cuts it at 120
+/// characters.
 pub fn shown(text: &str) -> String {
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {

@@ -14,6 +14,7 @@ mod logins;
 mod metering;
 mod not_found;
 mod paging;
+mod public_names;
 mod repository_tokens;
 mod secrecy;
 mod splitting;
@@ -25,6 +26,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fake_registry::{FakeRegistry, PASSWORD, Script, USERNAME};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tempfile::NamedTempFile;
@@ -33,7 +35,6 @@ use super::*;
 use crate::http::retry::RetryPolicy;
 use crate::paging::loop_guard::ListBounds;
 use crate::tests::metering::Recorder;
-use fake_registry::{FakeRegistry, PASSWORD, Script, USERNAME};
 
 /// Quick enough for a real socket: four attempts, pauses of milliseconds.
 const QUICK: RetryPolicy = RetryPolicy {
@@ -41,7 +42,7 @@ const QUICK: RetryPolicy = RetryPolicy {
     base: Duration::from_millis(4),
     longest: Duration::from_millis(20),
     longest_asked: Duration::from_millis(300),
-    patience: Duration::from_millis(100),
+    give_up_after: Duration::from_millis(100),
 };
 
 /// A secret in a file of its own; gone with it.

@@ -1,17 +1,18 @@
 //! What a request is authorized with.
 
-use crate::token::cache::TokenRequest;
 use std::sync::Arc;
+
+use crate::token::cache::TokenRequest;
 
 /// What a request is authorized with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Access {
-    /// Nothing.
+    /// No credentials.
     Anonymous,
-    /// The login's Basic credentials.
+    /// The Basic credentials of the login.
     Basic,
     /// The configured token.
     Fixed,
-    /// A token of the cache.
+    /// A token from the cache.
     Token(Arc<TokenRequest>),
 }

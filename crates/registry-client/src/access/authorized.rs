@@ -1,36 +1,36 @@
 //! A client of one registry that knows how to log in.
 
-use crate::access::kind_of_ping::kind_of_ping;
-use crate::access::welcome::Ping;
-use crate::concurrency::prove_first::ProveFirst;
-use crate::http::transport::Transport;
-use crate::login::credentials::Credentials;
-use crate::login::credentials::LoginKind;
-use crate::settings::Pagination;
-use crate::settings::RegistrySettings;
-use crate::settings::kind::RegistryKind;
-use crate::token::cache::TokenCache;
-use crate::token::challenge::Challenge;
-use crate::token::realm::Realm;
+use std::sync::{Arc, OnceLock};
+
 use reqwest::header::HeaderMap;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use tracing::info;
 use url::Url;
 
-/// One registry with what it takes to log in to it, and what its first answers have taught.
+use crate::access::kind_of_ping::kind_of_ping;
+use crate::access::ping_answer::Ping;
+use crate::concurrency::prove_first::ProveFirst;
+use crate::http::transport::Transport;
+use crate::login::credentials::{Credentials, LoginKind};
+use crate::settings::kind::RegistryKind;
+use crate::settings::{Pagination, RegistrySettings};
+use crate::token::cache::TokenCache;
+use crate::token::challenge::Challenge;
+use crate::token::realm::Realm;
+
+/// One registry, how to log in to it, and what its first answers showed.
 #[derive(Debug)]
 pub(crate) struct Authorized {
     pub(crate) settings: RegistrySettings,
     pub(crate) transport: Arc<Transport>,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) tokens: TokenCache<Realm>,
-    /// How it logs in, once that has been looked up.
+    /// The kind of login; set when it has been looked up.
     pub(crate) login_kind: OnceLock<LoginKind>,
     pub(crate) ping: Ping,
-    /// Whether the configured password or token has been good for anything; before that it is sent once at a time.
+    /// Whether a request with the configured password or token has succeeded. Until then, requests with it go one at a
+    /// time.
     pub(crate) proof: ProveFirst,
-    /// The kind, once a ping was answered.
+    /// The kind and how it was recognised; set by the first answer to a ping.
     kind: OnceLock<Option<(RegistryKind, &'static str)>>,
     /// Whether the log says which kind was found.
     announces_kind: bool,
@@ -42,7 +42,7 @@ impl Authorized {
         self.settings.api(path)
     }
 
-    /// Sends nothing yet.
+    /// Prepares the client; sends nothing.
     pub(crate) fn new(settings: RegistrySettings, transport: Arc<Transport>, announces_kind: bool) -> Self {
         let credentials = Arc::new(Credentials::new(settings.auth.clone(), settings.url.clone()));
         let (url, realm_hosts) = (settings.url.clone(), settings.realm_hosts.clone());
@@ -51,26 +51,27 @@ impl Authorized {
         Self { settings, transport, credentials, tokens, login_kind, ping, proof, kind, announces_kind }
     }
 
-    /// Whether the configured password or token has been good for anything.
+    /// Whether a request with the configured password or token has succeeded.
     pub(crate) fn is_proven(&self) -> bool {
         self.proof.is_proven()
     }
 
-    /// The kind: as configured, else as the address or this answer to a ping tells it. The first answer counts.
+    /// Sets the kind: the configured one, else the kind that the host or this answer to a ping shows. Only the first
+    /// answer is used.
     pub(crate) fn recognise(&self, headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) {
         let found = || {
             if let Some(kind) = self.settings.kind {
                 return Some((kind, "the configuration says so"));
             }
-            let by_host = RegistryKind::of_url(&self.settings.url).map(|kind| (kind, "everybody knows its host"));
+            let by_host = RegistryKind::of_url(&self.settings.url).map(|kind| (kind, "its host is well known"));
             by_host.or_else(|| kind_of_ping(headers, body, challenges))
         };
-        let (mut is_first, told) = (false, self.settings.kind.is_some());
+        let (mut is_first, is_configured) = (false, self.settings.kind.is_some());
         let found = self.kind.get_or_init(|| {
             is_first = true;
             found()
         });
-        if let Some((kind, why)) = found.filter(|_| is_first && !told && self.announces_kind) {
+        if let Some((kind, why)) = found.filter(|_| is_first && !is_configured && self.announces_kind) {
             info!(registry = %self.settings.name, %kind, "kind: {kind}, because {why}");
         }
     }
@@ -80,17 +81,17 @@ impl Authorized {
         self.kind_and_why().map(|(kind, _)| kind).or(self.settings.kind)
     }
 
-    /// The kind and how it is known, once a ping was answered.
+    /// The kind and how it was recognised; none before the first answer to a ping.
     pub(crate) fn kind_and_why(&self) -> Option<(RegistryKind, &'static str)> {
         self.kind.get().copied().flatten()
     }
 
-    /// How the client logs in; not at all before the ping.
+    /// The kind of login; `None` before the ping.
     pub(crate) fn login_kind(&self) -> LoginKind {
         self.login_kind.get().copied().unwrap_or(LoginKind::None)
     }
 
-    /// Whether links that leave the path of their page are led back to it.
+    /// Whether a link that leaves the path of its page is changed to that path.
     pub(crate) fn repairs_links(&self) -> bool {
         match self.settings.pagination {
             Pagination::Strict => false,
@@ -99,7 +100,7 @@ impl Authorized {
         }
     }
 
-    /// Where a challenge's tokens are to be had, and the service to name there.
+    /// The URL of the token service that a challenge names, and the service to name there.
     pub(crate) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
         let realm = asked.join(bearer.param("realm")?).ok()?;
         let service = self.settings.service.clone();

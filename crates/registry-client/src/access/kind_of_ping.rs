@@ -1,4 +1,4 @@
-//! Which software a registry is, by what its ping says.
+//! Recognises the software of a registry by its answer to a ping.
 
 use reqwest::header::{HeaderMap, HeaderValue, SERVER};
 use serde_json::Value;
@@ -7,8 +7,8 @@ use url::Url;
 use crate::settings::kind::RegistryKind;
 use crate::token::challenge::Challenge;
 
-/// The kind of whatever answered to `/v2/`, and why, as `it says so` in `kind: quay, because it says so`. `None`
-/// where nothing tells it.
+/// The kind of the registry that answered to `/v2/`, and the reason, as in `kind: quay, because its token service is
+/// …`. None if the answer does not show the kind.
 pub(crate) fn kind_of_ping(
     headers: &HeaderMap,
     body: &[u8],
@@ -33,7 +33,7 @@ fn of_headers(headers: &HeaderMap) -> Option<(RegistryKind, &'static str)> {
     None
 }
 
-/// What a challenge alone gives away: the address of the token service, its name, the realm of Basic.
+/// The kind that a single challenge shows: by the address of the token service, its name, or the realm of Basic.
 fn of_challenge(challenge: &Challenge) -> Option<(RegistryKind, &'static str)> {
     let realm = challenge.param("realm").unwrap_or_default();
     let service = challenge.param("service").unwrap_or_default();
@@ -67,13 +67,13 @@ fn of_challenge(challenge: &Challenge) -> Option<(RegistryKind, &'static str)> {
     }
 }
 
-/// What only several signs together give away.
+/// The kind that only several signs together show.
 fn of_both(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option<(RegistryKind, &'static str)> {
     let bearer = challenges.iter().find(|challenge| challenge.is("bearer"));
     let realm = bearer.and_then(|bearer| bearer.param("realm")).and_then(|realm| Url::parse(realm).ok());
     let path = realm.as_ref().map_or("", Url::path);
     let basic = challenges.iter().any(|challenge| challenge.is("basic"));
-    // Both of its challenges at once: routers/api/packages/container/container.go.
+    // Gitea sends both challenges at once: routers/api/packages/container/container.go.
     if path.ends_with("/v2/token") && basic {
         return Some((RegistryKind::Gitea, "its token service is `/v2/token` and it takes Basic as well"));
     }
@@ -84,8 +84,8 @@ fn of_both(headers: &HeaderMap, body: &[u8], challenges: &[Challenge]) -> Option
     if html && body.trim_ascii() == b"true" {
         return Some((RegistryKind::Quay, "it answers `true` as HTML"));
     }
-    // What others send as well, so it comes last; where the body is the empty object, or a refusal in its own words, it is
-    // distribution's.
+    // Other kinds send this header as well, so this check comes last. Distribution is recognised if the body is the
+    // empty object, or a refusal in its own words.
     let version = headers.get("docker-distribution-api-version").map(HeaderValue::as_bytes);
     let open = body.trim_ascii() == b"{}" && challenges.is_empty();
     let is_its_own = version == Some(b"registry/2.0") && (open || refuses_as_distribution(body));
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(of_ping(&[("content-type", "text/html; charset=utf-8")], "true"), Some(RegistryKind::Quay));
         let version = ("docker-distribution-api-version", "registry/2.0");
         assert_eq!(of_ping(&[version], "{}"), Some(RegistryKind::Distribution));
-        // Behind tokens, from docker-registry 2.8.2.
+        // A registry with a token service; the answer is from docker-registry 2.8.2.
         let bearer = ("www-authenticate", r#"Bearer realm="https://r.example/token",service="r""#);
         let refusal = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#;
         assert_eq!(of_ping(&[version, bearer], refusal), Some(RegistryKind::Distribution));

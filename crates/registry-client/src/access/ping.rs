@@ -1,34 +1,32 @@
-//! What `/v2/` says to a caller, asked once per client: which logins the registry offers. What a path wants beyond
-//! that, its own answers tell.
+//! The ping: `GET /v2/`, once for each client. Its answer says which logins the registry offers. A path may want more
+//! than the ping says; the answers about that path then say what.
 
-use crate::access::authorized::Authorized;
-use crate::access::welcome::Ping;
-use crate::access::welcome::PingAnswer;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
 
 use crate::access::authorization::Access;
+use crate::access::authorized::Authorized;
+use crate::access::ping_answer::{Ping, PingAnswer};
 use crate::access::send::{AccessRequest, challenges, in_token};
 use crate::http::call::RequestKind;
-use crate::http::said::said;
+use crate::http::error_answer::error_answer;
 use crate::login::credentials::LoginKind;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
 impl Authorized {
-    /// What `/v2/` said; asked now if nobody has asked before.
-    pub(crate) async fn welcome(&self) -> Result<Arc<PingAnswer>, RegistryError> {
+    /// The answer of `/v2/`. The first caller sends the request.
+    pub(crate) async fn ping_answer(&self) -> Result<Arc<PingAnswer>, RegistryError> {
         if let Some(rejected) = self.tokens.source().rejected() {
             return Err(rejected.clone());
         }
-        let Ping { welcome, flight } = &self.ping;
-        let ask = async || self.ask_for_welcome().await.map(|found| welcome.get_or_init(|| Arc::new(found)).clone());
-        flight.run(|| welcome.get().cloned(), ask).await
+        let Ping { ping_answer, flight } = &self.ping;
+        let ask = async || self.send_ping().await.map(|found| ping_answer.get_or_init(|| Arc::new(found)).clone());
+        flight.run(|| ping_answer.get().cloned(), ask).await
     }
 
-    async fn ask_for_welcome(&self) -> Result<PingAnswer, RegistryError> {
+    async fn send_ping(&self) -> Result<PingAnswer, RegistryError> {
         let kind = self.credentials.begin().await.map_err(in_token)?;
         let access = match *self.login_kind.get_or_init(|| kind) {
             LoginKind::None | LoginKind::Anonymous | LoginKind::Login | LoginKind::Identity => Access::Anonymous,
@@ -47,9 +45,9 @@ impl Authorized {
             StatusCode::FORBIDDEN if anonymous && !offered.is_empty() => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.refusal(&Step::Ping, &sent, &access)),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                return Err(RegistryError::new(Step::Ping, Problem::Unsupported(said(&sent.answer))));
+                return Err(RegistryError::new(Step::Ping, Problem::Unsupported(error_answer(&sent.answer))));
             }
-            _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(said(&sent.answer)))),
+            _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(error_answer(&sent.answer)))),
         }
         Ok(PingAnswer { url, offered, access, refused: !sent.answer.status.is_success() })
     }

@@ -1,15 +1,15 @@
-//! A refusal as an error: whether the credentials are to blame or the permission, as far as the answer tells.
+//! Turns a refusal into an error: either the credentials are wrong, or the account has no permission, as far as the
+//! answer says.
 
 use reqwest::StatusCode;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
 use crate::access::send::{AuthorizedAnswer, challenges};
-use crate::http::said::said;
+use crate::http::error_answer::error_answer;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::token::grants::why_denied;
 
 impl Authorized {
@@ -21,32 +21,32 @@ impl Authorized {
     fn denied(&self, step: &Step, sent: &AuthorizedAnswer, access: &Access) -> Problem {
         let answer = &sent.answer;
         let token = sent.token.as_ref().map(|token| token.secret.expose());
-        let said = said(answer);
+        let reply = error_answer(answer);
         let offered = challenges(answer);
         let unauthorized = answer.status == StatusCode::UNAUTHORIZED;
         let service = match access {
             Access::Token(wanted) => wanted.service.as_deref(),
             _ => None,
         };
-        match (why_denied(&said, &offered, token.map(|token| (token, service)), &answer.sent), access) {
-            (cause @ Some(KnownCause::BasicOnApi | KnownCause::HarborRole), _) => Problem::Denied { said, cause },
+        match (why_denied(&reply, &offered, token.map(|token| (token, service)), &answer.sent), access) {
+            (cause @ Some(KnownCause::BasicOnApi | KnownCause::HarborRole), _) => Problem::Denied { reply, cause },
             (_, Access::Anonymous) if !self.login_kind().has_login() => {
-                Problem::Denied { said, cause: Some(KnownCause::LoginWanted) }
+                Problem::Denied { reply, cause: Some(KnownCause::LoginWanted) }
             }
             (_, Access::Basic) if offered.iter().any(|c| c.is("bearer")) && !offered.iter().any(|c| c.is("basic")) => {
-                Problem::Denied { said, cause: Some(KnownCause::BasicOnApi) }
+                Problem::Denied { reply, cause: Some(KnownCause::BasicOnApi) }
             }
-            (cause, Access::Basic | Access::Fixed) if !unauthorized => Problem::Denied { said, cause },
-            // What has opened one repository is no wrong password for another.
+            (cause, Access::Basic | Access::Fixed) if !unauthorized => Problem::Denied { reply, cause },
+            // A password that another repository has accepted is not wrong.
             (cause, Access::Basic) if step.is_of_one_repository() && self.is_proven() => {
-                Problem::Denied { said, cause }
+                Problem::Denied { reply, cause }
             }
             (_, Access::Fixed) if step.is_of_one_repository() && self.is_proven() => {
-                Problem::Denied { said, cause: Some(KnownCause::TokenRefused) }
+                Problem::Denied { reply, cause: Some(KnownCause::TokenRefused) }
             }
-            (_, Access::Basic) => Problem::Rejected { said, cause: None },
-            (_, Access::Fixed) => Problem::Rejected { said, cause: Some(KnownCause::TokenRefused) },
-            (cause, _) => Problem::Denied { said, cause },
+            (_, Access::Basic) => Problem::Rejected { reply, cause: None },
+            (_, Access::Fixed) => Problem::Rejected { reply, cause: Some(KnownCause::TokenRefused) },
+            (cause, _) => Problem::Denied { reply, cause },
         }
     }
 }

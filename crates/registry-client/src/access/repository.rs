@@ -1,38 +1,39 @@
-//! Asking about one repository with the access that it wants: nothing, Basic, or a token for its own scope, perhaps
-//! shared with its companions. The ping tells which; a refusal may teach better. What is asked is others' business.
+//! Requests about one repository, with the access that it needs: none, Basic, or a token for its scope, perhaps shared
+//! with other repositories. The ping says which access; a refusal may say it more precisely. This module does not know
+//! what is requested.
 
-use crate::access::authorized::Authorized;
-use crate::concurrency::prove_first::ProveFirst;
-use parking_lot::Mutex;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use reqwest::StatusCode;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::access::authorization::Access;
+use crate::access::authorized::Authorized;
+use crate::access::ping_answer::PingAnswer;
 use crate::access::send::{AccessRequest, AuthorizedAnswer, Renewal, challenges, is_refusal};
-use crate::access::welcome::PingAnswer;
+use crate::concurrency::prove_first::ProveFirst;
 use crate::http::call::HttpAnswer;
 use crate::login::credentials::LoginKind;
 use crate::model::place::RepositoryRef;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::{ErrorAnswer, Problem};
 use crate::token::cache::TokenRequest;
 use crate::token::group::{Grant, TokenGroup, TokenGroups};
 use crate::token::scope::ScopeSet;
 
-/// Most accesses tried for one request. A server that offers another realm in each challenge could keep us busy for ever.
+/// Most accesses tried for one request. Without this bound, a server that offers another realm in each challenge could
+/// keep the client busy for ever.
 const TRIES: usize = 3;
 
-/// How repositories are asked.
+/// Which access requests about repositories use.
 #[derive(Debug)]
 enum AccessRule {
-    /// All in the same way.
+    /// The same access for all.
     Plain(Access),
-    /// Each with a token for its own scope.
+    /// A token for the repository's own scope.
     Tokens { realm: Url, service: Option<String> },
 }
 
@@ -48,129 +49,135 @@ impl AccessRule {
     }
 }
 
-/// The repositories of a registry, each asked with the access that it wants, and what their answers have taught.
+/// The repositories of a registry, and what their answers showed about the access that they need.
 #[derive(Debug)]
 pub(crate) struct Repositories {
     authorized: Arc<Authorized>,
-    way: Mutex<Option<Arc<AccessRule>>>,
+    rule: Mutex<Option<Arc<AccessRule>>>,
     groups: TokenGroups,
-    /// Requests go one at a time until one has had an answer: a wrong password is sent once, and what the registry has to
-    /// teach is learnt once.
+    /// Requests go one at a time until one of them is answered. So a wrong password is sent once, and the access rule
+    /// is learned once.
     first: ProveFirst,
 }
 
 impl Repositories {
     pub(crate) fn new(authorized: Arc<Authorized>) -> Self {
-        let (way, groups, first) = Default::default();
-        Self { authorized, way, groups, first }
+        let (rule, groups, first) = Default::default();
+        Self { authorized, rule, groups, first }
     }
 
-    /// The registry that they are in.
+    /// The registry of these repositories.
     pub(crate) fn authorized(&self) -> &Authorized {
         &self.authorized
     }
 
-    fn way(&self) -> Option<Arc<AccessRule>> {
-        self.way.lock().clone()
+    fn rule(&self) -> Option<Arc<AccessRule>> {
+        self.rule.lock().clone()
     }
 
-    fn learn(&self, way: AccessRule) -> Arc<AccessRule> {
-        let way = Arc::new(way);
-        *self.way.lock() = Some(way.clone());
-        way
+    fn learn(&self, rule: AccessRule) -> Arc<AccessRule> {
+        let rule = Arc::new(rule);
+        *self.rule.lock() = Some(rule.clone());
+        rule
     }
 
-    /// Asks about a repository. Refusals are errors; every other answer is handed out.
+    /// Sends a request about a repository. Refusals are errors; every other answer is returned.
     pub(crate) async fn ask(
         &self,
         place: &RepositoryRef,
         ask: &AccessRequest<'_>,
     ) -> Result<AuthorizedAnswer, RegistryError> {
         if !self.first.is_proven() {
-            // Those who wait for one ping share its failure; those who wait for each other would ping one by one.
-            self.authorized.welcome().await?;
+            // Tasks that wait for the same ping share its failure. If they waited for a turn instead, each would ping
+            // again.
+            self.authorized.ping_answer().await?;
             if let Some(_turn) = self.first.turn().await {
-                let outcome = self.knock(place, ask).await;
+                let outcome = self.ask_with_access(place, ask).await;
                 if self.authorized.is_proven() || is_answer(&outcome) {
                     self.first.prove();
                 }
                 return outcome;
             }
         }
-        self.knock(place, ask).await
+        self.ask_with_access(place, ask).await
     }
 
-    async fn knock(&self, place: &RepositoryRef, ask: &AccessRequest<'_>) -> Result<AuthorizedAnswer, RegistryError> {
-        let welcome = self.authorized.welcome().await?;
-        let way = match self.way() {
-            Some(way) => way,
-            None => self.learn(self.way_in(&welcome)?),
+    async fn ask_with_access(
+        &self,
+        place: &RepositoryRef,
+        ask: &AccessRequest<'_>,
+    ) -> Result<AuthorizedAnswer, RegistryError> {
+        let ping_answer = self.authorized.ping_answer().await?;
+        let rule = match self.rule() {
+            Some(rule) => rule,
+            None => self.learn(self.rule_of_ping(&ping_answer)?),
         };
         let groups = &self.groups;
-        let (mut in_vain, begun) = (None, Instant::now());
-        if let Some((group, grant)) = self.shared(place, &way).await? {
+        let (mut failed_group, begun) = (None, Instant::now());
+        if let Some((group, grant)) = self.shared(place, &rule).await? {
             let access = Access::Token(group.wanted.clone());
-            // A token that names the repository and grants nothing is not worth renewing for it.
+            // A token that names the repository and grants nothing for it would not be better if it were new.
             let renewal = if grant == Grant::Refused { Renewal::Never } else { Renewal::Since(begun) };
             let sent = self.authorized.send_with(ask, &access, renewal).await?;
-            if sent.abroad.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
+            if sent.other_origin.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
                 groups.worked();
                 return Ok(sent);
             }
             if grant == Grant::Refused {
                 return Err(self.authorized.refusal(ask.step, &sent, &access));
             }
-            in_vain = Some(group);
+            failed_group = Some(group);
         }
-        let sent = self.alone(&place.repository, ask, way.access(&place.repository)).await?;
-        if let Some(group) = in_vain {
+        let sent = self.alone(&place.repository, ask, rule.access(&place.repository)).await?;
+        if let Some(group) = failed_group {
             groups.failed(&group);
         }
         Ok(sent)
     }
 
-    /// Asks with a repository's own access, and with what its refusals offer.
+    /// Sends the request with the repository's own access, then with each access that a refusal offers.
     async fn alone(
         &self,
         repository: &str,
         ask: &AccessRequest<'_>,
         mut access: Access,
     ) -> Result<AuthorizedAnswer, RegistryError> {
-        let (mut tried, mut learnt) = (Vec::new(), None);
+        let (mut tried, mut learned) = (Vec::new(), None);
         loop {
             let sent = self.authorized.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
-            if sent.abroad.is_some() || !is_refusal(sent.answer.status) {
-                // Only now: a proxy may hand on what the registry behind one repository wants.
-                if let Some(way) = learnt {
-                    self.learn(way);
+            if sent.other_origin.is_some() || !is_refusal(sent.answer.status) {
+                // The rule is kept only after a success: a proxy may pass on what the registry behind a single
+                // repository wants.
+                if let Some(rule) = learned {
+                    self.learn(rule);
                 }
                 return Ok(sent);
             }
             tried.push(access.clone());
             match self.other_access(repository, ask.url, &sent.answer, &tried) {
-                Some((other, way)) => (access, learnt) = (other, Some(way)),
-                // The same 401 to a fresh token: another round would be the same.
+                Some((other, rule)) => (access, learned) = (other, Some(rule)),
+                // The registry refused a fresh token for the same scope. Another attempt would end the same way.
                 None => return Err(self.authorized.refusal(ask.step, &sent, &access)),
             }
         }
     }
 
-    /// The way that the ping points out.
-    fn way_in(&self, welcome: &PingAnswer) -> Result<AccessRule, RegistryError> {
+    /// The access rule that follows from the ping.
+    fn rule_of_ping(&self, ping_answer: &PingAnswer) -> Result<AccessRule, RegistryError> {
         let kind = self.authorized.login_kind();
         if !kind.takes_tokens() {
-            return Ok(AccessRule::Plain(welcome.access.clone()));
+            return Ok(AccessRule::Plain(ping_answer.access.clone()));
         }
-        let mut bearers = welcome.offered.iter().filter(|challenge| challenge.is("bearer"));
-        if let Some((realm, service)) = bearers.find_map(|bearer| self.authorized.realm(bearer, &welcome.url)) {
+        let mut bearers = ping_answer.offered.iter().filter(|challenge| challenge.is("bearer"));
+        if let Some((realm, service)) = bearers.find_map(|bearer| self.authorized.realm(bearer, &ping_answer.url)) {
             return Ok(AccessRule::Tokens { realm, service });
         }
-        let basic = welcome.offers("basic");
-        if welcome.offers("bearer") && !basic {
+        let basic = ping_answer.offers("basic");
+        if ping_answer.offers("bearer") && !basic {
             return Err(RegistryError::new(Step::Token, Problem::NoRealm));
         }
-        // Where nothing is asked for, a login goes out all the same: anonymous callers may see less.
-        let unasked = welcome.offered.is_empty();
+        // If the registry offers no login, the configured login is sent anyway: anonymous callers may see less.
+        let unasked = ping_answer.offered.is_empty();
         Ok(AccessRule::Plain(if kind == LoginKind::Login && (basic || unasked) {
             Access::Basic
         } else {
@@ -178,13 +185,14 @@ impl Repositories {
         }))
     }
 
-    /// The place's group, and what its token says about the place; where a token for all of them is worth trying.
+    /// The group of this repository, and what the group's token grants for the repository. None if a token for the
+    /// group is not worth a request.
     async fn shared(
         &self,
         place: &RepositoryRef,
-        way: &AccessRule,
+        rule: &AccessRule,
     ) -> Result<Option<(Arc<TokenGroup>, Grant)>, RegistryError> {
-        let AccessRule::Tokens { realm, service } = way else { return Ok(None) };
+        let AccessRule::Tokens { realm, service } = rule else { return Ok(None) };
         let groups = &self.groups;
         let Some(group) = groups.of(place, realm, service.as_ref()) else { return Ok(None) };
         match self.authorized.tokens.get(&group.wanted).await {
@@ -203,8 +211,8 @@ impl Repositories {
         }
     }
 
-    /// What a refusal offers that has not been tried, and the way that it would be for all. Challenges are per path, and
-    /// later ones are nearer to the truth.
+    /// An access that a refusal offers and that has not been tried, and the rule for all repositories that it would
+    /// make. Challenges are per path, so a later one is more precise.
     fn other_access(
         &self,
         repository: &str,
@@ -238,7 +246,7 @@ impl Repositories {
     }
 }
 
-/// Whether somebody answered who has looked at what we sent.
+/// Whether a server has processed the request: server errors and 429 do not count.
 fn is_answer(outcome: &Result<AuthorizedAnswer, RegistryError>) -> bool {
     match outcome {
         Ok(AuthorizedAnswer { answer, .. }) => {
@@ -248,8 +256,8 @@ fn is_answer(outcome: &Result<AuthorizedAnswer, RegistryError>) -> bool {
     }
 }
 
-/// Whether a token endpoint may have refused several scopes for one of them, and not for the login: they are then asked
-/// for singly.
+/// Whether a token endpoint may have refused several scopes because of one of them, and not because of the login. Then
+/// each scope is requested alone.
 fn may_be_about_one(problem: &Problem) -> bool {
     matches!(
         problem,
@@ -262,18 +270,18 @@ fn may_be_about_one(problem: &Problem) -> bool {
     )
 }
 
-/// Whether a proxy found the token's header too long: 431, or nginx's 400 in HTML.
+/// Whether a proxy refused the token's header as too long: 431, or 400 from nginx in HTML.
 fn is_too_long(answer: &HttpAnswer) -> bool {
     answer.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
         || (answer.status == StatusCode::BAD_REQUEST && serde_json::from_slice::<IgnoredAny>(&answer.body).is_err())
 }
 
-/// A token endpoint that gives no token for one repository has denied that repository and nothing else.
+/// If a token endpoint gives no token for one repository, only that repository is denied.
 fn of_repository(step: &Step, error: RegistryError) -> RegistryError {
     match error.problem() {
-        Problem::Scope { said, .. } | Problem::Denied { said, .. } => {
-            let said = ErrorAnswer { status: said.status, text: said.text.clone() };
-            RegistryError::new(step.clone(), Problem::Denied { said, cause: None })
+        Problem::Scope { reply, .. } | Problem::Denied { reply, .. } => {
+            let reply = ErrorAnswer { status: reply.status, text: reply.text.clone() };
+            RegistryError::new(step.clone(), Problem::Denied { reply, cause: None })
         }
         _ => error,
     }

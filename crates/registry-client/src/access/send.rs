@@ -1,41 +1,39 @@
-//! One request until there is an answer: tried again as the retry policy says, along redirects, and once more with a
-//! new token where the old one had died. Which access a request deserves is its caller's to know.
-
-use crate::access::authorization::Access;
-use crate::access::authorized::Authorized;
-use crate::concurrency::prove_first::FirstTurn;
+//! Sends one request until there is an answer: retries as the retry policy says, follows redirects, and repeats the
+//! request once with a new token if the old one had expired. The caller chooses the access.
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 use url::Url;
 
+use crate::access::authorization::Access;
+use crate::access::authorized::Authorized;
+use crate::concurrency::prove_first::FirstTurn;
 use crate::http::call::{HttpAnswer, HttpCall, RequestKind};
+use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, same_origin};
-use crate::http::said::said;
 use crate::http::turn::{Admission, Tries};
 use crate::login::header::header;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::token::bearer::Token;
 use crate::token::challenge::Challenge;
 
 /// Redirects followed on one request.
 const REDIRECTS: u32 = 3;
-/// Tokens fetched for one attempt, each of which has died before its request could begin.
+/// Most tokens fetched for one attempt when each of them expires before the request can begin.
 const LOOKS: u32 = 4;
-/// Dead tokens that one request may be refused for, each of them a new one.
+/// Most refusals of one request because its token had expired, each time with a new token.
 const DEATHS: u32 = 16;
 
-/// Whether a living token that is refused is worth a new one.
+/// Whether a refused token that has not expired is replaced by a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Renewal {
-    /// Once, if it was not fetched for the very request that came at this time: it may have been withdrawn, or die
-    /// earlier than it says.
+    /// Once, unless the token was fetched for this very request, which came at this time. The token may have been
+    /// withdrawn, or may expire earlier than it says.
     Since(Instant),
-    /// It says itself that it grants nothing.
+    /// Never: the token itself says that it grants nothing.
     Never,
 }
 
@@ -50,18 +48,18 @@ pub(crate) struct AccessRequest<'a> {
 /// The answer to it.
 pub(crate) struct AuthorizedAnswer {
     pub(crate) answer: HttpAnswer,
-    /// The token that it was asked with.
+    /// The token that the request was sent with.
     pub(crate) token: Option<Token>,
-    /// The host that answered, where a redirect led to another origin.
-    pub(crate) abroad: Option<String>,
-    /// Kept until its receiver has judged the answer, where it is the first that judges the login.
+    /// The host that answered, if a redirect led to another origin.
+    pub(crate) other_origin: Option<String>,
+    /// Held until the caller has used the answer, if this answer is the first that shows whether the login is right.
     _alone: Option<FirstTurn>,
 }
 
 impl Authorized {
-    /// Sends until there is an answer: pauses and tries again as the retry policy says, follows redirects, and after a
-    /// refusal repeats the request once with a new token, or with other credentials, if the old were not fresh. A token
-    /// that was dead when it was refused has not been refused.
+    /// Sends until there is an answer. Retries after a pause as the retry policy says, and follows redirects. After a
+    /// refusal, repeats the request once with a new token or with other credentials, unless the old ones were fresh. If
+    /// a token had expired when it was refused, the refusal does not count.
     pub(crate) async fn send(
         &self,
         ask: &AccessRequest<'_>,
@@ -70,7 +68,7 @@ impl Authorized {
         self.send_with(ask, access, Renewal::Since(Instant::now())).await
     }
 
-    /// The same, and perhaps without a new token in place of a living one.
+    /// Like [`Self::send`], with a choice whether a refused token that has not expired is replaced.
     pub(crate) async fn send_with(
         &self,
         ask: &AccessRequest<'_>,
@@ -80,8 +78,8 @@ impl Authorized {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
         let begun = Instant::now();
         let alone = self.alone_until_proven(access).await?;
-        let mut route = RedirectRoute { url: ask.url.clone(), redirects: 0, abroad: false };
-        let (mut tries, mut deaths) = (Tries::none(), 0);
+        let mut route = RedirectRoute { url: ask.url.clone(), redirects: 0, other_origin: false };
+        let (mut tries, mut expired_tokens) = (Tries::none(), 0);
         let (came, mut renewed) = match renewal {
             Renewal::Since(came) => (came, false),
             Renewal::Never => (begun, true),
@@ -90,12 +88,13 @@ impl Authorized {
             let endpoint = ask.step.endpoint();
             let admission = self.transport.admit(&route.url, endpoint, &tries).await;
             let admitted = Instant::now();
-            // Looked up for each attempt, and not before it may be sent: a token may not outlive the wait.
+            // The token is looked up for each attempt, after the attempt was admitted: a token may expire during the
+            // wait.
             let (authorization, token) =
-                if route.abroad { (None, None) } else { self.authorization(access, &admission, ask).await? };
+                if route.other_origin { (None, None) } else { self.authorization(access, &admission, ask).await? };
             let authorization = authorization.as_ref();
-            let way = if route.abroad { NamedBy::Abroad } else { NamedBy::Configured };
-            let call = HttpCall { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, way };
+            let named_by = if route.other_origin { NamedBy::Redirect } else { NamedBy::Configured };
+            let call = HttpCall { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, named_by };
             let outcome = self.transport.attempt(&call, &admission, &mut tries).await;
             drop(admission);
             let Some(answer) = self.transport.settle(&call, &mut tries, outcome).await.map_err(at_step)? else {
@@ -103,20 +102,20 @@ impl Authorized {
             };
             if is_redirect(answer.status) {
                 let followed = self.follow(&mut route, &answer, ask.wants);
-                followed.map_err(|problem| at_step(self.transport.watched(problem)))?;
+                followed.map_err(|problem| at_step(self.transport.reported(problem)))?;
                 continue;
             }
             match (access, &token) {
-                (Access::Token(wanted), Some(used)) if is_refusal(answer.status) && used.is_dead() => {
-                    deaths += 1;
-                    if deaths > DEATHS {
-                        let (said, lifetime) = (said(&answer), used.lifetime);
-                        return Err(at_step(Problem::ShortLived { said, lifetime }));
+                (Access::Token(wanted), Some(used)) if is_refusal(answer.status) && used.has_expired() => {
+                    expired_tokens += 1;
+                    if expired_tokens > DEATHS {
+                        let (reply, lifetime) = (error_answer(&answer), used.lifetime);
+                        return Err(at_step(Problem::ShortLived { reply, lifetime }));
                     }
                     self.tokens.refused(wanted, &used.secret);
                 }
                 (Access::Token(wanted), Some(used))
-                    if is_refusal(answer.status) && !renewed && used.may_have_died(came, admitted, tries.sent) =>
+                    if is_refusal(answer.status) && !renewed && used.may_have_expired(came, admitted, tries.sent) =>
                 {
                     renewed = true;
                     self.tokens.refused(wanted, &used.secret);
@@ -134,14 +133,19 @@ impl Authorized {
                         self.proof.prove();
                     }
                     let host = || self.transport.sent.shown(route.url.host_str().unwrap_or_default());
-                    return Ok(AuthorizedAnswer { answer, token, abroad: route.abroad.then(host), _alone: alone });
+                    return Ok(AuthorizedAnswer {
+                        answer,
+                        token,
+                        other_origin: route.other_origin.then(host),
+                        _alone: alone,
+                    });
                 }
             }
         }
     }
 
-    /// Waits for its turn with a password or token that nobody has accepted yet: a wrong one is to be sent once. Tokens
-    /// that are asked for are the realm's to watch.
+    /// Waits for a turn if the password or token has not been accepted yet, so that a wrong one is sent once. For
+    /// access by tokens, the realm does the same.
     async fn alone_until_proven(&self, access: &Access) -> Result<Option<FirstTurn>, RegistryError> {
         if !matches!(access, Access::Basic | Access::Fixed) || self.is_proven() {
             return Ok(None);
@@ -153,8 +157,8 @@ impl Authorized {
         }
     }
 
-    /// What goes into `Authorization`, for a request that is admitted. Where a token has to be waited for, the request's
-    /// turn has passed, and it waits for another, in which the token may die again; a few times at most.
+    /// The value of `Authorization` for an admitted request. If the request had to wait for a token, its turn is over
+    /// and it waits for another one, in which the token may expire again; this is repeated a few times at most.
     async fn authorization(
         &self,
         access: &Access,
@@ -168,17 +172,17 @@ impl Authorized {
             }
             Access::Token(wanted) => wanted,
         };
-        let mut looks = 0;
+        let mut lookups = 0;
         let token = loop {
-            if let Some(token) = self.tokens.living(wanted) {
+            if let Some(token) = self.tokens.valid(wanted) {
                 break token;
             }
-            admission.give_way();
+            admission.lend_turn();
             let token = self.tokens.get_with(wanted, admission).await?;
             admission.lose_turn();
-            looks += 1;
+            lookups += 1;
             self.transport.turn(admission, ask.url, ask.step.endpoint()).await;
-            if !token.is_dead() || looks == LOOKS {
+            if !token.has_expired() || lookups == LOOKS {
                 break token;
             }
         };
@@ -186,7 +190,7 @@ impl Authorized {
         Ok((Some(value.map_err(in_token)?), Some(token)))
     }
 
-    /// Whether there are other credentials by now than those just refused.
+    /// Whether other credentials than the refused ones are available now.
     async fn is_renewed(
         &self,
         refused: Option<&HeaderValue>,
@@ -197,8 +201,9 @@ impl Authorized {
         self.credentials.is_renewed(refused, begun, status).await.map_err(in_token)
     }
 
-    /// Goes where a redirect leads. Within the origin always; content alone may lie with another host, S3 or a CDN as a
-    /// rule, and is then fetched without `Authorization`, which never crosses an origin, not even on the way back.
+    /// Follows a redirect. Redirects within the origin are always followed. A redirect to another host, such as S3 or a
+    /// CDN, is followed for blobs only, and without `Authorization`: credentials never cross an origin, also not on a
+    /// redirect back.
     fn follow(&self, route: &mut RedirectRoute, answer: &HttpAnswer, wants: RequestKind) -> Result<(), Problem> {
         route.redirects += 1;
         if route.redirects > REDIRECTS {
@@ -214,23 +219,23 @@ impl Authorized {
         let plain = |to: &Url| to.username().is_empty() && to.password().is_none();
         let target = route.url.join(location).ok().filter(|to| !location.is_empty() && plain(to));
         let target = target.filter(|to| same_origin(to, &route.url) || (wants == RequestKind::Blob && secure(to)));
-        let refused = || Problem::Redirect { to: destination(&route.url, &answer.sent.strike(location.to_owned())) };
+        let refused = || Problem::Redirect { to: destination(&route.url, &answer.sent.redact(location.to_owned())) };
         let target = target.ok_or_else(refused)?;
-        route.abroad |= !same_origin(&target, &route.url);
+        route.other_origin |= !same_origin(&target, &route.url);
         route.url = target;
         Ok(())
     }
 }
 
-/// Where a request has got to.
+/// The current URL of a request that follows redirects.
 struct RedirectRoute {
     url: Url,
     redirects: u32,
-    /// Whether it has left the registry's origin.
-    abroad: bool,
+    /// Whether a redirect has led to another origin.
+    other_origin: bool,
 }
 
-/// Whatever keeps us from logging in.
+/// An error of the login.
 pub(crate) fn in_token(problem: Problem) -> RegistryError {
     RegistryError::new(Step::Token, problem)
 }
@@ -239,7 +244,8 @@ pub(crate) fn challenges(answer: &HttpAnswer) -> Vec<Challenge> {
     Challenge::parse_all(answer.headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes))
 }
 
-/// 403 counts as 401: some registries answer it to a token that has expired or lacks the scope.
+/// Whether the status is a refusal. 403 counts as 401: some registries answer 403 if a token has expired or lacks the
+/// scope.
 pub(crate) fn is_refusal(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }

@@ -1,70 +1,70 @@
-//! One walk's way into the catalog: which credentials it accepts, found once by climbing the scope ladder, and then
-//! kept, with tokens renewed on the way. It fetches answers; pages are the catalog's business.
+//! The access of one walk to the catalog. The session finds once which credentials the catalog accepts, by trying the
+//! scopes one after the other, and then keeps them. It returns answers; it does not read pages.
 
-use crate::token::scope::ScopeSet;
 use std::sync::Arc;
 
 use url::Url;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
+use crate::access::ping_answer::PingAnswer;
 use crate::access::send::{AccessRequest, AuthorizedAnswer, challenges, in_token, is_refusal};
-use crate::access::welcome::PingAnswer;
 use crate::http::call::{HttpAnswer, RequestKind};
 use crate::login::credentials::LoginKind;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::secret::SecretError;
 use crate::problem::{ErrorAnswer, Problem};
 use crate::token::cache::TokenRequest;
 use crate::token::challenge::Challenge;
-use crate::token::scope::ScopeLadder;
+use crate::token::scope::{ScopeSequence, ScopeSet};
 
-/// A walk's session with its registry.
+/// The session of one walk with its registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Session<'a> {
     client: &'a Authorized,
     kind: LoginKind,
     access: Access,
-    ladder: ScopeLadder,
-    welcome: Arc<PingAnswer>,
+    sequence: ScopeSequence,
+    ping_answer: Arc<PingAnswer>,
     basic_tried: bool,
 }
 
 impl<'a> Session<'a> {
-    /// Pings if nobody has, and prepares for what the ping asks for.
+    /// Pings if the client has not pinged yet, and prepares the access that the ping asks for.
     pub(crate) async fn open(client: &'a Authorized) -> Result<Self, RegistryError> {
-        let welcome = client.welcome().await?;
+        let ping_answer = client.ping_answer().await?;
         let kind = client.login_kind();
         let mut session = Self {
             client,
             kind,
-            access: welcome.access.clone(),
-            ladder: ScopeLadder::new(&client.settings.scope),
-            welcome: welcome.clone(),
+            access: ping_answer.access.clone(),
+            sequence: ScopeSequence::new(&client.settings.scope),
+            ping_answer: ping_answer.clone(),
             basic_tried: kind == LoginKind::Basic,
         };
         if client.kind().is_some_and(|kind| kind.habits().refuses_catalog_scope) {
-            session.ladder.forgo(ScopeSet::CATALOG);
+            session.sequence.leave_out(ScopeSet::CATALOG);
         }
-        // A probe without credentials teaches the catalog's own scope, which the ping cannot know; with a scope
-        // configured or Basic alone on offer there is nothing to learn.
-        let (bearer, basic) = (welcome.offers("bearer"), welcome.offers("basic"));
+        // The first request goes without credentials: its challenge names the catalog's own scope, which the ping
+        // cannot know. It is left out if a scope is configured, or if the registry offers Basic only: then it would
+        // show nothing.
+        let (bearer, basic) = (ping_answer.offers("bearer"), ping_answer.offers("basic"));
         if kind.has_login() && if bearer { !client.settings.scope.is_empty() } else { basic } {
-            session.climb(&[], &welcome.url)?;
+            session.next_access(&[], &ping_answer.url)?;
         }
         Ok(session)
     }
 
-    /// Fetches the first page, climbing until the registry is content. Whatever is neither refused nor anonymous is
-    /// handed out, errors included.
+    /// Fetches the first page, with one access after the other until the registry accepts one. Every answer is returned
+    /// unless it is a refusal, or an answer to an anonymous request although a login is configured. Error answers are
+    /// returned as well.
     pub(crate) async fn first(&mut self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
         loop {
             let sent = match self.send(url, step).await {
                 Ok(sent) => sent,
-                // A 400 from the token endpoint is the next step of the ladder: Quay's answer to the catalog scope.
+                // If the token endpoint answers 400, the next scope is tried: Quay answers so to the catalog scope.
                 Err(error) if matches!(error.problem(), Problem::Scope { .. }) => {
-                    if self.climb(&[], url)? {
+                    if self.next_access(&[], url)? {
                         continue;
                     }
                     return Err(self.no_scope_left(&error));
@@ -74,13 +74,13 @@ impl<'a> Session<'a> {
             let anonymous = self.access == Access::Anonymous;
             if is_refusal(sent.answer.status) {
                 let offered = challenges(&sent.answer);
-                if self.is_same_again(&offered) || !self.climb(&offered, url)? {
+                if self.is_same_again(&offered) || !self.next_access(&offered, url)? {
                     return Err(self.client.refusal(step, &sent, &self.access));
                 }
             } else if sent.answer.status.is_success() && anonymous && self.kind.has_login() {
-                // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py): with credentials, no such
-                // answer is believed.
-                if !self.climb(&[], url)? {
+                // Quay answers 200 [] to anonymous callers (endpoints/v2/catalog.py). So with a login configured, an
+                // answer to an anonymous request is not used.
+                if !self.next_access(&[], url)? {
                     return Err(self.client.refusal(step, &sent, &self.access));
                 }
             } else {
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Fetches a further page with what the first was granted to. A refusal here is final.
+    /// Fetches a further page with the access of the first. A refusal here is final.
     pub(crate) async fn next(&self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
         let sent = self.send(url, step).await?;
         if is_refusal(sent.answer.status) {
@@ -102,29 +102,30 @@ impl<'a> Session<'a> {
         self.client.send(&AccessRequest { url, wants: RequestKind::Listing, step }, &self.access).await
     }
 
-    /// Takes the next step up: another scope, then Basic. `false` when there is none left.
-    fn climb(&mut self, offered: &[Challenge], offered_at: &Url) -> Result<bool, RegistryError> {
+    /// Prepares the next access: another scope, then Basic. `false` if none is left.
+    fn next_access(&mut self, offered: &[Challenge], offered_at: &Url) -> Result<bool, RegistryError> {
         if !self.kind.takes_tokens() {
             return Ok(false);
         }
-        // Challenges are per path; one without any means the ping's.
+        // Challenges are per path. If the answer has none, those of the ping are used.
         let useful = |challenge: &&Challenge| challenge.is("bearer") || challenge.is("basic");
         let own: Vec<_> = offered.iter().filter(useful).cloned().collect();
         let (offered, base) = if own.is_empty() {
-            (self.welcome.offered.clone(), self.welcome.url.clone())
+            (self.ping_answer.offered.clone(), self.ping_answer.url.clone())
         } else {
             (own, offered_at.clone())
         };
         if let Some(bearer) = offered.iter().find(|challenge| challenge.is("bearer")) {
-            self.ladder.challenged(bearer.param("scope"));
-            if let Some(scopes) = self.ladder.step() {
+            self.sequence.challenged(bearer.param("scope"));
+            if let Some(scopes) = self.sequence.step() {
                 let no_realm = || RegistryError::new(Step::Token, Problem::NoRealm);
                 let (realm, service) = self.client.realm(bearer, &base).ok_or_else(no_realm)?;
                 self.access = Access::Token(Arc::new(TokenRequest { realm, service, scopes }));
                 return Ok(true);
             }
         }
-        // Where nothing is offered at all, Basic is what the specification's oldest servers take unasked.
+        // If no login is offered at all, Basic is sent: the oldest servers of the specification accept it without a
+        // challenge.
         let basic = offered.is_empty() || offered.iter().any(|challenge| challenge.is("basic"));
         if basic && self.kind == LoginKind::Identity && !offered.iter().any(|challenge| challenge.is("bearer")) {
             return Err(in_token(Problem::Secret(SecretError::IdentityAlone)));
@@ -136,20 +137,21 @@ impl<'a> Session<'a> {
         Ok(false)
     }
 
-    /// Whether a token for exactly the scope that is asked for now was just refused: another round would be the same.
+    /// Whether the challenge asks for exactly the scope whose token was just refused. Then another attempt would end
+    /// the same way.
     fn is_same_again(&self, offered: &[Challenge]) -> bool {
         let Access::Token(wanted) = &self.access else { return false };
         let asked = offered.iter().find(|challenge| challenge.is("bearer")).and_then(|bearer| bearer.param("scope"));
         asked.is_some_and(|scope| crate::token::scope::ScopeSet::parse([scope]) == wanted.scopes)
     }
 
-    /// The token endpoint's last refusal, told with all scopes that were tried.
+    /// The last refusal of the token endpoint, with all scopes that were tried.
     fn no_scope_left(&self, error: &RegistryError) -> RegistryError {
-        let Problem::Scope { said, .. } = error.problem() else { return error.clone() };
-        let said = ErrorAnswer { status: said.status, text: said.text.clone() };
+        let Problem::Scope { reply, .. } = error.problem() else { return error.clone() };
+        let reply = ErrorAnswer { status: reply.status, text: reply.text.clone() };
         RegistryError::new(
             Step::Token,
-            Problem::Scope { said, tried: self.ladder.tried(|scopes| self.client.transport.sent.shown(scopes)) },
+            Problem::Scope { reply, tried: self.sequence.tried(|scopes| self.client.transport.sent.shown(scopes)) },
         )
     }
 }

@@ -1,67 +1,66 @@
-//! A registry's own JSON API, where it lists what the protocol's catalog does not: one GET after another over the same
-//! transport, so that retries, bounds and the gate of the host hold here as well. What is sent goes to the registry's
-//! own origin, or to the one that is configured for the API, and nowhere else. It does not know what answers mean.
+//! A registry's own JSON API, for what the catalog of the protocol does not list. Requests are GETs, one after another,
+//! over the same transport: retries, bounds and pauses hold here as well. Requests go to the registry's own origin, or
+//! to the URL that is configured for the API, and to no other. This module does not know what answers mean.
+//!
+//! Begin with [`Client::api`](crate::Client::api), then [`Api::open`], then [`ApiSession::get`].
 
-use crate::access::authorized::Authorized;
-use crate::paging::loop_guard::ListBounds;
-use std::sync::Arc;
 mod page;
 mod questions;
 
 pub use page::{ApiAnswer, NextPage};
 pub use questions::{Absence, Proof};
 
+use std::sync::Arc;
+
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, LOCATION};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::access::authorized::Authorized;
 use crate::access::send::in_token;
 use crate::access::session::Session;
 use crate::clock;
 use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
+use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, same_origin};
-use crate::http::said::said;
 use crate::http::turn::Tries;
 use crate::login::auth::PasswordLogin;
 use crate::login::header::{basic, header};
-use crate::login::secret::Secret;
-use crate::login::secret::SecretSource;
-
+use crate::login::secret::{Secret, SecretSource};
 use crate::model::page::{Cursor, Page};
-use crate::paging::loop_guard::LoopGuard;
+use crate::paging::loop_guard::{ListBounds, LoopGuard};
 use crate::paging::page::{ListKind, ListedNames};
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::link::LinkError;
 
-/// Where an API is, and how it is logged in to.
+/// Where an API is, and how to log in to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Scheme and host, perhaps a port and a path prefix; none: the registry's own.
+    /// Scheme and host, perhaps a port and a path prefix. None: the registry's own URL.
     pub url: Option<Url>,
     /// How to log in.
     pub login: ApiLogin,
 }
 
-/// How an API is logged in to.
+/// How to log in to an API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ApiLogin {
-    /// Nothing is sent: it shows what anybody may see.
+    /// No credentials: the API shows what everyone may see.
     #[default]
     Anonymous,
-    /// `Authorization: Bearer …`
+    /// `Authorization: Bearer …` with this secret.
     Bearer(SecretSource),
-    /// `Authorization: token …`
+    /// `Authorization: token …` with this secret.
     Token(SecretSource),
-    /// `Authorization: Basic …`
+    /// `Authorization: Basic …` with this user name and password.
     Basic(PasswordLogin),
     /// A user name and a password or access token that `POST /v2/auth/token` exchanges for a bearer token: Docker Hub.
     Exchanged(PasswordLogin),
-    /// The registry's own login, by whatever its challenge asks for.
+    /// The registry's own login, by the method that its challenge asks for.
     Challenged,
 }
 
@@ -72,25 +71,25 @@ pub struct Api {
     bounds: ListBounds,
     base: Url,
     login: ApiLogin,
-    /// What its login needs, as `a token with …`, for messages.
+    /// What the login needs, for messages, as in `a token with …`.
     needs: &'static str,
 }
 
-/// One walk's conversation with an API.
+/// The requests of one walk to an API: they share a login and a guard against lists that repeat themselves.
 #[derive(Debug)]
 pub struct ApiSession<'a> {
     api: &'a Api,
     access: Access<'a>,
-    circle: LoopGuard,
+    loop_guard: LoopGuard,
     asked: u64,
 }
 
 #[derive(Debug)]
 enum Access<'a> {
     Fixed(Option<HeaderValue>),
-    /// A token by exchange; none before the first request.
+    /// A login that is exchanged for a token, and the token; no token before the first request.
     Exchanged(&'a PasswordLogin, Option<HeaderValue>),
-    /// The registry's session, and whether it was let in.
+    /// The session with the registry, and whether a request has succeeded.
     Challenged(Box<Session<'a>>, bool),
 }
 
@@ -105,7 +104,7 @@ impl Api {
         Self { authorized, bounds, base, login: settings.login, needs }
     }
 
-    /// The URL of these path segments, each encoded whole: a `/` within one does not part it.
+    /// The URL of these path segments. Each segment is percent-encoded: a `/` in it does not separate segments.
     pub fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -114,7 +113,7 @@ impl Api {
         url
     }
 
-    /// The URL with this one parameter of its query set, the others as they were.
+    /// The URL with this query parameter set to `value`; the other parameters stay.
     pub fn with_query(url: &Url, name: &str, value: &str) -> Url {
         let others: Vec<(String, String)> =
             url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into(), value.into())).collect();
@@ -123,15 +122,16 @@ impl Api {
         url
     }
 
-    /// Whether an URL is one of this API.
+    /// Whether the URL belongs to this API: same scheme, host and port, and no user information.
     pub fn holds(&self, url: &Url) -> bool {
         same_origin(url, &self.base) && url.username().is_empty() && url.password().is_none()
     }
 
-    /// Reads the secret and begins a conversation.
+    /// Reads the secret and begins a session.
     ///
     /// # Errors
-    /// If the secret cannot be read, or the registry's own session cannot be opened.
+    /// [`Fault::SecretUnreadable`](crate::Fault::SecretUnreadable) if the secret cannot be read; with
+    /// [`ApiLogin::Challenged`], any error of the ping as well.
     pub async fn open(&self) -> Result<ApiSession<'_>, RegistryError> {
         let access = match &self.login {
             ApiLogin::Anonymous => Access::Fixed(None),
@@ -147,7 +147,7 @@ impl Api {
             ApiLogin::Exchanged(login) => Access::Exchanged(login, None),
             ApiLogin::Challenged => Access::Challenged(Box::new(Session::open(&self.authorized).await?), false),
         };
-        Ok(ApiSession { api: self, access, circle: LoopGuard::new(self.bounds), asked: 0 })
+        Ok(ApiSession { api: self, access, loop_guard: LoopGuard::new(self.bounds), asked: 0 })
     }
 }
 
@@ -157,12 +157,13 @@ async fn secret(source: &SecretSource) -> Result<Secret, RegistryError> {
 }
 
 impl ApiSession<'_> {
-    /// Fetches a URL of the API; `what` stands in errors, e.g. `projects of Harbor, page 3`. A list may be read several
-    /// times: `reading` counts them, from 1.
+    /// Fetches a URL of the API. `what` names the request in errors, e.g. `projects of Harbor, page 3`. If a list is
+    /// read several times, `reading` counts the readings, from 1.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::Untrusted`] for a URL elsewhere, [`crate::problem::fault::Fault::Endless`] for one that was fetched before; and
-    /// whatever the answer is, unless it is 200.
+    /// [`Fault::Untrusted`](crate::Fault::Untrusted) for a URL of another origin,
+    /// [`Fault::Endless`](crate::Fault::Endless) for a URL that this session has fetched in this reading, and the error
+    /// of every answer whose status is not 200.
     pub async fn get(&mut self, url: &Url, what: &str, reading: u32) -> Result<ApiAnswer, RegistryError> {
         let transport = &self.api.authorized.transport;
         let answer = self.fetch(url, Step::Api(what.into()), reading).await;
@@ -176,19 +177,19 @@ impl ApiSession<'_> {
     async fn fetch(&mut self, url: &Url, step: Step, reading: u32) -> Result<ApiAnswer, RegistryError> {
         let transport = &self.api.authorized.transport;
         let at_step = |problem| RegistryError::new(step.clone(), problem);
-        let watched = |problem| at_step(transport.watched(problem));
+        let reported = |problem| at_step(transport.reported(problem));
         if !self.api.holds(url) {
-            return Err(watched(Problem::Link(LinkError::OtherOrigin)));
+            return Err(reported(Problem::Link(LinkError::OtherOrigin)));
         }
         self.asked += 1;
         let mut place = url.clone();
         place.set_fragment((reading > 1).then(|| reading.to_string()).as_deref());
-        self.circle.leads_on(&place).and_then(|()| self.circle.enter(&place, self.asked)).map_err(at_step)?;
+        self.loop_guard.leads_on(&place).and_then(|()| self.loop_guard.enter(&place, self.asked)).map_err(at_step)?;
         let answer = self.answer(url, &step).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refusal(&step, url, &answer));
         }
-        ApiAnswer::read(&answer.headers, answer.body, url).map_err(|error| watched(Problem::Link(error)))
+        ApiAnswer::read(&answer.headers, answer.body, url).map_err(|error| reported(Problem::Link(error)))
     }
 
     async fn answer(&mut self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
@@ -209,28 +210,27 @@ impl ApiSession<'_> {
                 if fresh || answer.status != StatusCode::UNAUTHORIZED {
                     return Ok(answer);
                 }
-                // It has lived its minutes.
+                // The exchanged token has expired.
                 *token = Some(api.exchange(login).await?);
                 api.send(url, token.as_ref(), None, step).await
             }
         }
     }
 
-    /// Makes sure that the answer is not one that came before, as from a server that ignores the page asked for. For
-    /// answers with something in them alone: an empty list may come again. Answers are compared within one reading of
-    /// one list.
+    /// Checks that the answer has not come before, as it does from a server that ignores the page number. Call it only
+    /// for answers with entries: an empty list may come again. Answers are compared within one reading of one list.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::Endless`]
+    /// [`Fault::Endless`](crate::Fault::Endless) if the answer has come before.
     pub fn is_new(&mut self, answer: &ApiAnswer, what: &str, reading: (&str, u32)) -> Result<(), RegistryError> {
         let content = (reading, &answer.body);
-        self.circle.is_new(content).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
+        self.loop_guard.is_new(content).map_err(|problem| RegistryError::new(Step::Api(what.into()), problem))
     }
 
-    /// A page of these names, checked against the grammar like those of a catalog.
+    /// Makes a page of these names, checked against the grammar as names of a catalog are.
     ///
     /// # Errors
-    /// [`crate::problem::fault::Fault::Endless`] for more names than there can be.
+    /// [`Fault::Endless`](crate::Fault::Endless) if there are more names than any registry has.
     pub fn page<'n>(
         &mut self,
         number: u64,
@@ -242,7 +242,7 @@ impl ApiSession<'_> {
         names.into_iter().for_each(|name| listed.add(ListKind::Repositories, name));
         let at_step = |problem| RegistryError::new(Step::Page(number), problem);
         let listed = listed.within_bounds().map_err(|unread| at_step(unread.into()))?;
-        self.circle.count_names(&listed).map_err(at_step)?;
+        self.loop_guard.count_names(&listed).map_err(at_step)?;
         let ListedNames { names, invalid, invalid_count, .. } = listed;
         let sent = &self.api.authorized.transport.sent;
         let invalid = invalid.into_iter().map(|name| sent.shown(name)).collect();
@@ -251,9 +251,9 @@ impl ApiSession<'_> {
         Ok(Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks })
     }
 
-    /// The error of an answer that is not what this API gives.
+    /// The error of an answer that is not in the format of this API.
     pub fn unreadable(&self, what: &str, answer: &ApiAnswer, error: &serde_json::Error) -> RegistryError {
-        // serde's own text repeats what the server sent, all of it.
+        // The text of serde's error would repeat what the server sent.
         let html = answer.body.trim_ascii_start().starts_with(b"<");
         let text =
             if html { "an HTML page".to_owned() } else { self.api.authorized.transport.sent.shown(error.to_string()) };
@@ -261,14 +261,14 @@ impl ApiSession<'_> {
     }
 
     fn refusal(&self, step: &Step, url: &Url, answer: &HttpAnswer) -> RegistryError {
-        let said = said(answer);
+        let reply = error_answer(answer);
         let cause = Some(KnownCause::ApiLogin { needs: self.api.needs });
         let problem = match answer.status {
-            StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { said, cause },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { said, cause },
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(said),
-            status if status.is_redirection() => self.api.authorized.transport.watched(redirect(url, answer)),
-            _ => Problem::of_status(said),
+            StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { reply, cause },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { reply, cause },
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(reply),
+            status if status.is_redirection() => self.api.authorized.transport.reported(redirect(url, answer)),
+            _ => Problem::of_status(reply),
         };
         RegistryError::new(step.clone(), problem)
     }
@@ -284,12 +284,13 @@ impl Api {
     ) -> Result<HttpAnswer, RegistryError> {
         let transport = &self.authorized.transport;
         let wants = if *step == Step::Token { RequestKind::Token } else { RequestKind::Api };
-        let call = HttpCall { url, authorization, form, wants, endpoint: step.endpoint(), way: NamedBy::Configured };
+        let call =
+            HttpCall { url, authorization, form, wants, endpoint: step.endpoint(), named_by: NamedBy::Configured };
         let admission = transport.admit(url, call.endpoint, &Tries::none()).await;
         transport.ask(&call, &admission).await.map_err(|problem| RegistryError::new(step.clone(), problem))
     }
 
-    /// A token by exchange.
+    /// Exchanges a login for a token.
     async fn exchange(&self, login: &PasswordLogin) -> Result<HeaderValue, RegistryError> {
         let outcome = self.ask_for_token(login).await;
         self.authorized.transport.observer.token(outcome.as_ref().map(drop).map_err(RegistryError::fault));
@@ -301,37 +302,37 @@ impl Api {
         let at_step = |problem| RegistryError::new(Step::Token, problem);
 
         let secret = secret(&login.password).await?;
-        // What a JSON body carries is not looked for in it.
+        // `SentSecrets` does not search JSON bodies, so the password is noted here.
         self.authorized.transport.sent.note(Some(&basic(&login.username, &secret).map_err(at_step)?), None);
         let body = credentials(&login.username, &secret);
         let url = self.url(&["v2", "auth", "token"]);
         let answer = self.send(&url, None, Some(PostBody::Json(&body)), &Step::Token).await?;
         if answer.status != StatusCode::OK {
-            let said = said(&answer);
+            let reply = error_answer(&answer);
             let cause = Some(KnownCause::ApiLogin { needs: self.needs });
             return Err(at_step(match answer.status {
-                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { said, cause },
-                StatusCode::FORBIDDEN => Problem::Denied { said, cause },
-                status if status.is_redirection() => self.authorized.transport.watched(redirect(&url, &answer)),
-                _ => Problem::of_status(said),
+                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { reply, cause },
+                StatusCode::FORBIDDEN => Problem::Denied { reply, cause },
+                status if status.is_redirection() => self.authorized.transport.reported(redirect(&url, &answer)),
+                _ => Problem::of_status(reply),
             }));
         }
         let token = serde_json::from_slice::<Value>(&answer.body).ok();
         let token = token.as_ref().and_then(|token| token["access_token"].as_str()).filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| at_step(Problem::Listing("there is no `access_token` in it".into())))?;
+        let token = token.ok_or_else(|| at_step(Problem::Listing("it has no `access_token`".into())))?;
         header("Bearer", token).map_err(at_step)
     }
 }
 
-/// What Docker Hub is posted for a token.
+/// The body that Docker Hub expects for a token.
 fn credentials(username: &str, secret: &Secret) -> String {
     json!({"identifier": username, "secret": secret.expose()}).to_string()
 }
 
-/// An API that moves is not followed: what is sent to it is for its origin alone.
+/// A redirect of an API is an error: requests to the API go to its own origin only.
 fn redirect(url: &Url, answer: &HttpAnswer) -> Problem {
     let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-    Problem::Redirect { to: destination(url, &answer.sent.strike(to.unwrap_or_default().into_owned())) }
+    Problem::Redirect { to: destination(url, &answer.sent.redact(to.unwrap_or_default().into_owned())) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One answer of an API, and what its headers say of the page after it and of the whole list. Pure.
+//! One answer of an API, and what its headers say about the next page and about the whole list. Pure.
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, LINK};
@@ -7,27 +7,27 @@ use url::Url;
 use crate::paging::link::next_page;
 use crate::problem::link::LinkError;
 
-/// An answer with 200.
+/// An answer with status 200.
 #[derive(Debug)]
 pub struct ApiAnswer {
-    /// The whole body.
+    /// The whole body, decompressed.
     pub body: Vec<u8>,
-    /// What its headers say of the next page.
+    /// What the headers say about the next page.
     pub next: NextPage,
     /// How many entries the list has in all, where the headers tell: `X-Total-Count`, or GitLab's `X-Total`.
     pub total: Option<u64>,
-    /// The server's time.
+    /// The `Date` header: the server's time.
     pub date: Option<DateTime<Utc>>,
 }
 
-/// What the headers of a page say of the one after it.
+/// What the headers of a page say about the page after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum NextPage {
-    /// It is there.
+    /// A next page, at this URL.
     At(Url),
-    /// There is none.
+    /// No next page.
     None,
-    /// Nothing.
+    /// The headers do not say.
     #[default]
     Unsaid,
 }
@@ -36,7 +36,8 @@ impl ApiAnswer {
     /// Reads the headers.
     ///
     /// # Errors
-    /// Where the link to the next page leads elsewhere or cannot be read.
+    /// [`Fault::Untrusted`](crate::Fault::Untrusted) if the link to the next page leads to another origin,
+    /// [`Fault::Protocol`](crate::Fault::Protocol) if it cannot be read.
     pub(crate) fn read(headers: &HeaderMap, body: Vec<u8>, url: &Url) -> Result<Self, LinkError> {
         let total = text(headers, "x-total-count").or_else(|| text(headers, "x-total"));
         let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
@@ -49,7 +50,7 @@ impl ApiAnswer {
     }
 }
 
-/// What the headers say: `Link` by RFC 8288, which counts where it is there, else GitLab's `X-Next-Page`.
+/// Reads `Link` by RFC 8288; if there is none, GitLab's `X-Next-Page`.
 fn next(headers: &HeaderMap, url: &Url) -> Result<NextPage, LinkError> {
     let links = headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
     let links: Vec<_> = links.filter(|link| !link.trim_ascii().is_empty()).collect();

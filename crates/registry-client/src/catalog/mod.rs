@@ -1,6 +1,6 @@
-//! The catalog: page after page, or in ranges at once.
+//! The catalog: read page by page, or in several ranges at once.
 
-pub(crate) mod doubts;
+pub(crate) mod end_notes;
 pub(crate) mod ranges;
 pub(crate) mod split;
 pub(crate) mod state;

@@ -1,5 +1,5 @@
-//! The driver of a split walk: asks for what the plan says, several pages at once, and hands on what the plan takes. What to
-//! ask and what to believe is `split`'s to say.
+//! Reads a catalog in ranges: requests what the plan asks for, several pages at once, and returns the pages that the
+//! plan confirms. The plan itself, `catalog::split`, knows no HTTP.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::catalog::split::plan::{RangePage, RangeRequest, SplitMisfit, SplitPlan};
 use crate::catalog::split::saved::SavedPlan;
-use crate::catalog::state::{CatalogWalk, check, granted};
+use crate::catalog::state::{CatalogWalk, check, take_permit};
 use crate::clock;
 use crate::http::call::HttpAnswer;
 use crate::model::page::{Cursor, Page};
@@ -19,10 +19,9 @@ use crate::paging::key::{key_of, same_but_key, with_key};
 use crate::paging::link::following;
 use crate::paging::page::read_page;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
-/// What a page holds besides its names.
+/// What a page of a range has besides its names.
 #[derive(Debug)]
 pub(crate) struct RangePageRest {
     invalid: Vec<String>,
@@ -30,27 +29,27 @@ pub(crate) struct RangePageRest {
     received_at: DateTime<Utc>,
 }
 
-/// How a split walk ended.
+/// How reading in ranges ended.
 pub(crate) enum RangesEnd {
-    /// With the end of the list.
+    /// The list has been read to its end.
     Whole,
-    /// The list does not fit; it is whole up to this page.
+    /// The list cannot be read in ranges. It is complete up to this page, from which it is read page by page.
     From(Url),
 }
 
-/// Why an answer is not taken in.
+/// Why the plan does not use an answer.
 enum RejectedPage {
     Misfit(SplitMisfit),
     Error(RegistryError),
 }
 
-/// A split walk under way.
+/// The state of a catalog that is read in ranges.
 pub(crate) struct Ranges<'w, 'a> {
     walk: &'w mut CatalogWalk<'a>,
     plan: SplitPlan<RangePageRest>,
-    /// Any page of the list, but for its `last`.
+    /// The URL of any page of the list; its `last` is replaced.
     link: Url,
-    /// Pages taken and not yet handed on.
+    /// Pages that the plan has confirmed and that have not been sent to the consumer.
     ready: VecDeque<Page>,
     asked: u64,
 }
@@ -61,21 +60,21 @@ impl<'w, 'a> Ranges<'w, 'a> {
         Self { walk, plan, link, ready: VecDeque::new(), asked }
     }
 
-    /// Takes the answer to the first request of a walk that goes on from a cursor, and walks the rest.
+    /// Uses the answer to the first request of a walk that continues from a cursor, then reads the rest.
     pub(crate) async fn resume(mut self, answer: &HttpAnswer) -> Result<RangesEnd, RegistryError> {
         self.asked += 1;
         if let Some(ask) = self.plan.ask()
             && let Err(untaken) = self.take_in(&ask, self.asked, answer)
         {
-            return self.leave(untaken).await;
+            return self.end_early(untaken).await;
         }
         self.run().await
     }
 
-    /// Walks until the list ends or does not fit. Nothing more is asked for while the pages that nobody has fetched yet, and
-    /// those under way, are twice as many as requests may be in flight.
+    /// Reads until the list ends or turns out not to fit. No request is sent while the confirmed pages and the requests
+    /// in flight together are twice as many as may be in flight.
     pub(crate) async fn run(mut self) -> Result<RangesEnd, RegistryError> {
-        let (session, leave) = (self.walk.session.clone(), self.walk.leave);
+        let (session, permits) = (self.walk.session.clone(), self.walk.permits);
         let mut under_way = FuturesUnordered::new();
         loop {
             let most = self.plan.most();
@@ -92,21 +91,22 @@ impl<'w, 'a> Ranges<'w, 'a> {
                 Some((ask, number, answer)) = under_way.next() => {
                     let answer = match answer {
                         Ok(answer) => answer,
-                        Err(error) => return self.leave(RejectedPage::Error(error)).await,
+                        Err(error) => return self.end_early(RejectedPage::Error(error)).await,
                     };
                     if let Err(untaken) = self.take_in(&ask, number, &answer) {
-                        return self.leave(untaken).await;
+                        return self.end_early(untaken).await;
                     }
                 }
-                () = granted(leave), if !self.ready.is_empty() => self.hand_on().await,
+                () = take_permit(permits), if !self.ready.is_empty() => self.hand_on().await,
                 else => break,
             }
         }
-        // Nothing is under way and nothing to be asked for: what the plan still misses would be lost in silence.
+        // No request is in flight and the plan has none to send. If the plan is not complete, ending here would lose
+        // names.
         if self.plan.is_done() {
             Ok(RangesEnd::Whole)
         } else {
-            self.leave(RejectedPage::Misfit(SplitMisfit::Seam)).await
+            self.end_early(RejectedPage::Misfit(SplitMisfit::Seam)).await
         }
     }
 
@@ -115,14 +115,14 @@ impl<'w, 'a> Ranges<'w, 'a> {
         self.walk.number += 1;
         page.number = self.walk.number;
         debug!(page = page.number, names = page.names.len(), last = page.last, "page of a range");
-        // Nobody listens any more: the task is about to be aborted.
+        // The consumer has dropped the stream; this task is about to be aborted.
         let _ = self.walk.sender.send(Ok(page)).await;
     }
 
-    /// Ends early. What has been taken is true, and comes before the error or the rest.
-    async fn leave(mut self, untaken: RejectedPage) -> Result<RangesEnd, RegistryError> {
+    /// Ends before the list is complete. Pages that the plan has confirmed are correct and are sent first.
+    async fn end_early(mut self, untaken: RejectedPage) -> Result<RangesEnd, RegistryError> {
         while !self.ready.is_empty() {
-            granted(self.walk.leave).await;
+            take_permit(self.walk.permits).await;
             self.hand_on().await;
         }
         let misfit = match untaken {
@@ -130,25 +130,25 @@ impl<'w, 'a> Ranges<'w, 'a> {
             RejectedPage::Misfit(misfit) => misfit,
         };
         let registry = &self.walk.client.settings.name;
-        info!(%registry, %misfit, "{registry}: the catalog cannot be split after all, {misfit}: walking on in one");
+        info!(%registry, %misfit, "{registry}: the rest of the catalog is read page by page and not in ranges: {misfit}");
         Ok(self.plan.certain().map_or(RangesEnd::Whole, |key| RangesEnd::From(with_key(&self.link, key))))
     }
 
     fn take_in(&mut self, ask: &RangeRequest, number: u64, answer: &HttpAnswer) -> Result<(), RejectedPage> {
-        let sheet = self.sheet(ask, number, answer)?;
-        self.plan.answered(ask.id, sheet).map_err(RejectedPage::Misfit)?;
-        while let Some(sheet) = self.plan.take().map_err(RejectedPage::Misfit)? {
+        let range_page = self.range_page(ask, number, answer)?;
+        self.plan.answered(ask.id, range_page).map_err(RejectedPage::Misfit)?;
+        while let Some(range_page) = self.plan.take().map_err(RejectedPage::Misfit)? {
             let last = self.plan.is_done();
-            let upto = sheet.names.len();
-            let RangePageRest { mut invalid, invalid_at, received_at } = sheet.rest;
-            // Those that stand right before the name where another range takes over may be counted by both.
+            let upto = range_page.names.len();
+            let RangePageRest { mut invalid, invalid_at, received_at } = range_page.rest;
+            // Two ranges may both count the invalid names right before the name at which the next range began.
             let own = invalid_at.iter().filter(|at| **at as usize <= upto).count();
             invalid.truncate(own);
             if upto == 0 && own == 0 && !last {
                 continue;
             }
             let cursor = (!last).then(|| Cursor(SavedPlan::new(&self.link, &self.plan).text()));
-            let (names, invalid_count) = (sheet.names, own as u64);
+            let (names, invalid_count) = (range_page.names, own as u64);
             self.ready.push_back(Page {
                 number: 0,
                 names,
@@ -165,7 +165,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         Ok(())
     }
 
-    fn sheet(
+    fn range_page(
         &mut self,
         ask: &RangeRequest,
         number: u64,
@@ -180,25 +180,25 @@ impl<'w, 'a> Ranges<'w, 'a> {
         let url = with_key(&self.link, &ask.after);
         let transport = &self.walk.client.transport;
         let next = following(&answer.headers, &url, self.walk.client.repairs_links())
-            .map_err(|error| at_step(transport.watched(Problem::Link(error))))?;
+            .map_err(|error| at_step(transport.reported(Problem::Link(error))))?;
         let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
         let entries = listed.entries();
         let next = match next.filter(|link| entries > 0 || !leads_nowhere(link, &url)) {
             Some(link) if !same_but_key(&link, &self.link) => return Err(RejectedPage::Misfit(SplitMisfit::Link)),
             Some(link) => {
-                self.walk.ending.linked(&listed, &link);
+                self.walk.end_detector.linked(&listed, &link);
                 Some(key_of(&link).ok_or(RejectedPage::Misfit(SplitMisfit::Link))?)
             }
-            // The link would have been its last name. What follows is asked for as if it were there; nothing does where the
-            // list has ended.
-            None if self.walk.ending.is_full(&url, entries) => {
-                debug!(range = ask.id, "a full page has no link: the range goes on after its last name");
+            // Without the link, the range continues after the last name of the page, as a link would. If the list has
+            // ended, the answer is empty.
+            None if self.walk.end_detector.is_full(&url, entries) => {
+                debug!(range = ask.id, "a full page has no link: the range continues after its last name");
                 Some(listed.last().ok_or(RejectedPage::Misfit(SplitMisfit::Link))?.to_owned())
             }
             None => None,
         };
-        // In order, a range cannot go in circles: only its length is watched.
-        self.walk.circle.count(&listed, number).map_err(at_step)?;
+        // Names are in order, so a range cannot repeat itself; only its length is checked.
+        self.walk.loop_guard.count(&listed, number).map_err(at_step)?;
         self.walk.client.transport.page_received();
         let invalid = listed.invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
         let rest = RangePageRest { invalid, invalid_at: listed.invalid_at, received_at: clock::now() };

@@ -1,19 +1,21 @@
-//! One catalog, walked as several ranges of names at once, where latency is what a page costs. Pure: the driver
-//! (`ranges`) asks, this says what for.
+//! Reading one catalog in several ranges of names at once, where latency is what a page costs. Pure: the driver
+//! (`catalog::ranges`) sends the requests that this module asks for.
 //!
-//! *Whether* ([`Scout`]): the first pages are walked one after the other. Their names must ascend in byte order or in path
-//! order, and each `Link` must be the last one but for a `last` that is the page's last name; opaque cursors, integers and
-//! filtered (short) pages never qualify. Then a key that is no name is asked for, one whose answer is known: a server that
-//! cannot place it (Quay begins at page 1 again) is not split, and the time of that small answer says what latency costs.
+//! *Whether to split* (`probe`). The first pages are read one after the other. Their names must ascend in byte order or
+//! in path order. Each `Link` must be the same as the one before, except for a `last` that is the last name of its
+//! page. A catalog with opaque cursors, page numbers or short (filtered) pages is never split. Then one key that is not
+//! a name is requested, with a known result. A server that cannot find its place (Quay begins at page 1 again) is not
+//! split. The time of that small answer shows the latency.
 //!
-//! *Where* (`density`): ranges are cut at keys of the namespace's grammar, where names are likely. Only a range whose last page
-//! was full is cut, once for each such page, and no more often than pages received have paid for.
+//! *Where to cut* (`density`). Ranges are cut at keys that follow the grammar of names, where names are likely. Only a
+//! range whose last page was full is cut, once for each such page. The number of cuts is bounded by the number of pages
+//! received.
 //!
-//! *That nothing is lost* (`plan`): a range does not end where some order says that its bound is passed, but with the very name
-//! that the next range listed first; pages that may reach beyond are held until that is known. So the ranges together are
-//! the list by its own links, whatever its order is, and no name comes twice. Where two ranges do not meet, where a page is
-//! not in order or a link is another, [`Misfit`] says so, and the walk goes on in one from the end of the first range, up to
-//! which the list is whole.
+//! *How no name is lost* (`plan`). A range ends with the very name that the next range listed first, and not where an
+//! order says that its bound has passed. A page that may go past that name is held until the first name of the next
+//! range is known. So the ranges together are the list that its links give, in any order, and no name comes twice. If
+//! two ranges do not meet, a page is not in order, or a link is different, the result is a `SplitMisfit`: the walk
+//! continues page by page from the end of the first range, up to which the list is complete.
 
 pub(crate) mod density;
 pub(crate) mod order;

@@ -1,43 +1,39 @@
-//! One walk of a catalog under way, and its pages as they are received.
+//! The state of one walk of a catalog, and its pages as they arrive.
 
-use crate::access::authorized::Authorized;
-use crate::access::session::Session;
-use crate::catalog::doubts::Doubts;
-use crate::clock;
-use crate::http::call::HttpAnswer;
-use crate::http::said::has_code;
-use crate::http::said::said;
-use crate::model::page::Cursor;
-use crate::model::page::Page;
-use crate::paging::end_detector::EndDetector;
-use crate::paging::loop_guard::LoopGuard;
-use crate::paging::page::ListedNames;
-use crate::paging::page::read_page;
-use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
 use reqwest::StatusCode;
-use tokio::sync::Semaphore;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::debug;
 use url::Url;
 
+use crate::access::authorized::Authorized;
+use crate::access::session::Session;
+use crate::catalog::end_notes::EndNotes;
+use crate::clock;
+use crate::http::call::HttpAnswer;
+use crate::http::error_answer::{error_answer, has_code};
+use crate::model::page::{Cursor, Page};
+use crate::paging::end_detector::EndDetector;
+use crate::paging::loop_guard::LoopGuard;
+use crate::paging::page::{ListedNames, read_page};
+use crate::problem::Problem;
+use crate::problem::error::{RegistryError, Step};
+
 pub(crate) type Fetched = Result<Page, RegistryError>;
 
-/// A page received.
+/// A received page.
 #[derive(Clone, Copy)]
 pub(crate) struct ReceivedPage<'p> {
     pub(crate) answer: &'p HttpAnswer,
     pub(crate) number: u64,
-    /// Whether names may be listed again.
+    /// Whether the page may list names that were listed before.
     pub(crate) again: bool,
 }
 
 impl ReceivedPage<'_> {
-    pub(crate) fn read(self, client: &Authorized, circle: &mut LoopGuard) -> Result<ListedNames, RegistryError> {
+    pub(crate) fn read(self, client: &Authorized, loop_guard: &mut LoopGuard) -> Result<ListedNames, RegistryError> {
         let at_step = |problem| RegistryError::new(Step::Page(self.number), problem);
         let listed = read_page(&self.answer.body).map_err(|error| at_step(error.into()))?;
-        circle.read(&listed).map_err(at_step)?;
+        loop_guard.read(&listed).map_err(at_step)?;
         client.transport.page_received();
         Ok(listed)
     }
@@ -46,7 +42,7 @@ impl ReceivedPage<'_> {
         self,
         listed: ListedNames,
         next: Option<&Url>,
-        doubts: Doubts,
+        end_notes: EndNotes,
         sender: &mpsc::Sender<Fetched>,
     ) {
         let Self { answer, number, again } = self;
@@ -56,10 +52,10 @@ impl ReceivedPage<'_> {
         debug!(page = number, names = names.len() as u64 + invalid_count, last, "page received");
         let invalid = invalid.into_iter().map(|name| answer.sent.shown(name)).collect();
         let cursor = next.map(|next| Cursor(next.to_string()));
-        let (proven_new, Doubts { shortfalls, remarks }) = (again, doubts);
+        let (proven_new, EndNotes { shortfalls, remarks }) = (again, end_notes);
         let page =
             Page { number, names, invalid, invalid_count, received_at, last, cursor, proven_new, shortfalls, remarks };
-        // Nobody listens any more: the task is about to be aborted.
+        // The consumer has dropped the stream; this task is about to be aborted.
         let _ = sender.send(Ok(page)).await;
     }
 }
@@ -68,26 +64,26 @@ pub(crate) fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     if answer.status == StatusCode::OK {
         return Ok(());
     }
-    let said = said(answer);
+    let reply = error_answer(answer);
     let first = number == 1;
     let no_catalog = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         || has_code(&answer.body, &["UNSUPPORTED"]);
-    // Later, the catalog is known to be there: the link leads astray.
-    Err(if first && no_catalog { Problem::Unsupported(said) } else { Problem::of_status(said) })
+    // After the first page, the catalog is known to exist: then the link is wrong.
+    Err(if first && no_catalog { Problem::Unsupported(reply) } else { Problem::of_status(reply) })
 }
 
-pub(crate) async fn granted(leave: &Semaphore) {
-    leave.acquire().await.expect("never closed").forget();
+pub(crate) async fn take_permit(permits: &Semaphore) {
+    permits.acquire().await.expect("never closed").forget();
 }
 
-/// One walk under way.
+/// The state of one walk.
 pub(crate) struct CatalogWalk<'a> {
     pub(crate) client: &'a Authorized,
     pub(crate) session: Session<'a>,
-    pub(crate) circle: LoopGuard,
-    pub(crate) ending: EndDetector,
-    /// Pages handed on.
+    pub(crate) loop_guard: LoopGuard,
+    pub(crate) end_detector: EndDetector,
+    /// Number of pages sent to the consumer.
     pub(crate) number: u64,
     pub(crate) sender: &'a mpsc::Sender<Fetched>,
-    pub(crate) leave: &'a Semaphore,
+    pub(crate) permits: &'a Semaphore,
 }

@@ -1,30 +1,29 @@
-//! A page of the catalog that has no link to a next one: the last, or one whose link is missing. What is asked to tell the one
-//! from the other, `beyond` and `ending` know.
+//! A page of the catalog without a link to a next one: it is the last, or its link is missing. `paging::page_after`
+//! finds out which.
 
-use crate::catalog::doubts::Doubts;
 use futures::future::FutureExt;
 use reqwest::StatusCode;
 use url::Url;
 
-use crate::catalog::state::{CatalogWalk, ReceivedPage, granted};
+use crate::catalog::end_notes::EndNotes;
+use crate::catalog::state::{CatalogWalk, ReceivedPage, take_permit};
 use crate::http::call::HttpAnswer;
 use crate::paging::page::ListKind;
 use crate::paging::page_after::{ListSource, PageAfter};
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
 impl CatalogWalk<'_> {
-    /// Hands on a page that has no link to a next one. If it is not the last all the same, gives the one that follows.
+    /// Sends a page without a link to the consumer. If it is not the last, returns the page that follows.
     pub(crate) async fn unlinked(
         &mut self,
         url: &Url,
         received: ReceivedPage<'_>,
     ) -> Result<Option<(Url, HttpAnswer)>, RegistryError> {
-        let listed = received.read(self.client, &mut self.circle)?;
+        let listed = received.read(self.client, &mut self.loop_guard)?;
         let number = received.number;
         let step = Step::Page(number + 1);
-        if self.ending.is_full(url, listed.entries()) {
-            granted(self.leave).await;
+        if self.end_detector.is_full(url, listed.entries()) {
+            take_permit(self.permits).await;
         }
         let (session, asked) = (&self.session, &step);
         let list = ListSource {
@@ -32,21 +31,21 @@ impl CatalogWalk<'_> {
             repairs: self.client.repairs_links(),
             fetch: |url: Url| async move { session.next(&url, asked).await }.boxed(),
         };
-        match list.beyond(&mut self.ending, (url, &listed)).await {
+        match list.beyond(&mut self.end_detector, (url, &listed)).await {
             Ok(PageAfter::Nothing(certainty)) => {
-                received.hand_on(listed, None, Doubts::of(certainty, number), self.sender).await;
+                received.hand_on(listed, None, EndNotes::of(certainty, number), self.sender).await;
                 Ok(None)
             }
             Ok(PageAfter::Page(page)) => {
                 let (next, answer) = *page;
                 let answered = answer.status == StatusCode::OK;
-                let doubts = if answered { Doubts::link_missing(number) } else { Doubts::default() };
-                received.hand_on(listed, Some(&next), doubts, self.sender).await;
+                let end_notes = if answered { EndNotes::link_missing(number) } else { EndNotes::default() };
+                received.hand_on(listed, Some(&next), end_notes, self.sender).await;
                 Ok(Some((next, answer)))
             }
             Err((next, error)) => {
-                // What has been received is true, and comes before the error.
-                received.hand_on(listed, Some(&next), Doubts::default(), self.sender).await;
+                // The page that was received is correct, so it is sent before the error.
+                received.hand_on(listed, Some(&next), EndNotes::default(), self.sender).await;
                 Err(error)
             }
         }

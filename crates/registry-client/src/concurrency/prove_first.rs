@@ -1,34 +1,34 @@
-//! One at a time until something has proven good. A wrong password must be sent once, not as often as requests may be in
-//! flight, and what a registry has to teach is learnt once.
+//! One task at a time until something has been proven, such as that a password is right. So a wrong password is sent
+//! once, and not by all requests in flight at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// Whether something has proven good, and the turn of the task that tries it before that.
+/// Whether something has been proven, and the turn of the task that tries it before that.
 #[derive(Debug, Default)]
 pub(crate) struct ProveFirst {
     proven: AtomicBool,
     turn: Arc<Mutex<()>>,
 }
 
-/// The turn of a task; the next one has its turn when this is dropped.
+/// The turn of a task. When it is dropped, the next task gets its turn.
 #[derive(Debug)]
 pub(crate) struct FirstTurn(#[allow(dead_code)] OwnedMutexGuard<()>); // held, never read
 
 impl ProveFirst {
-    /// Whether it has proven good.
+    /// Whether it has been proven.
     pub(crate) fn is_proven(&self) -> bool {
         self.proven.load(Ordering::Acquire)
     }
 
-    /// Notes that it has proven good. Tasks that wait for a turn go on at once, all of them, as each gets the turn.
+    /// Notes that it has been proven. Tasks that wait for a turn then continue, all of them.
     pub(crate) fn prove(&self) {
         self.proven.store(true, Ordering::Release);
     }
 
-    /// Waits for a turn, unless it has proven good by then: there is none to hold.
+    /// Waits for a turn. None if it has been proven by then: no turn is needed.
     pub(crate) async fn turn(&self) -> Option<FirstTurn> {
         if self.is_proven() {
             return None;

@@ -1,5 +1,5 @@
-//! One run of an operation at a time. Tasks that waited for a run share its failure and do not try again one by one; its
-//! result they find where the operation has put it.
+//! One run of an operation at a time. Tasks that waited for a run share its failure and do not try again one by one.
+//! The operation stores its result, where the tasks find it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 #[derive(Debug)]
 pub(crate) struct SingleFlight<E> {
     finished: AtomicU64,
-    /// Held while the operation runs; the failure of the last run, if it failed.
+    /// Locked while the operation runs; the failure of the last run, if it failed.
     failed: Mutex<Option<E>>,
 }
 
@@ -20,8 +20,8 @@ impl<E> Default for SingleFlight<E> {
 }
 
 impl<E: Clone> SingleFlight<E> {
-    /// What `ready` finds; else runs the operation, unless a run that began meanwhile has failed. `ready` is asked again
-    /// when it is this task's turn. A run that is cancelled is none.
+    /// Returns what `ready` finds. Otherwise runs the operation, unless a run that began meanwhile has failed. `ready`
+    /// is called again when the lock is held. A run that is cancelled does not count.
     pub(crate) async fn run<T>(
         &self,
         ready: impl Fn() -> Option<T>,

@@ -1,18 +1,17 @@
-//! What came, against what it should be: digests, media types, and the words for what is wrong with them.
+//! Compares received content with its digest.
 
-use crate::problem::content::ContentFlaw;
-use crate::problem::content::UnsupportedContent;
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::problem::Problem;
+use crate::problem::content::{ContentFlaw, UnsupportedContent};
 
-/// Whether the bytes have this digest, which follows the grammar.
+/// Checks that the bytes have this digest, which follows the grammar.
 pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
     let (algorithm, _) = wanted.split_once(':').unwrap_or((wanted, ""));
     let found = match algorithm {
         "sha256" => sha256(bytes),
         "sha512" => format!("sha512:{}", hex::encode(Sha512::digest(bytes))),
-        _ => return Err(Problem::Foreign(UnsupportedContent::Algorithm(algorithm.to_owned()))),
+        _ => return Err(Problem::UnsupportedContent(UnsupportedContent::Algorithm(algorithm.to_owned()))),
     };
     if found == wanted {
         Ok(())
@@ -21,7 +20,7 @@ pub(crate) fn verify(bytes: &[u8], wanted: &str) -> Result<(), Problem> {
     }
 }
 
-/// The digest of the bytes where nobody names one.
+/// The SHA-256 digest of the bytes, for content whose digest is not stated.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
@@ -39,6 +38,6 @@ mod tests {
         let long = "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
                     47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
         assert!(verify(b"", long).is_ok());
-        assert!(matches!(verify(b"", "blake3:aa"), Err(Problem::Foreign(UnsupportedContent::Algorithm(_)))));
+        assert!(matches!(verify(b"", "blake3:aa"), Err(Problem::UnsupportedContent(UnsupportedContent::Algorithm(_)))));
     }
 }

@@ -1,19 +1,20 @@
-//! What HEAD has been good for in this run.
+//! Whether HEAD is useful in this run.
 
-use crate::concurrency::prove_first::ProveFirst;
 use parking_lot::Mutex;
 
-/// What HEAD has been good for in this run.
+use crate::concurrency::prove_first::ProveFirst;
+
+/// Whether HEAD is useful in this run.
 #[derive(Debug, Default)]
 pub(crate) struct HeadUse {
     pub(crate) rest: Mutex<HeadPause>,
-    /// The first tag goes alone: where HEAD is refused or meets silence, that is learnt once and not by as many requests as
-    /// may be in flight.
+    /// The first tag is resolved alone. So if HEAD is refused or gets no answer, one request finds out, and not all
+    /// requests in flight.
     pub(crate) first: ProveFirst,
 }
 
 impl HeadUse {
-    /// Whether to ask for the next tag with HEAD.
+    /// Whether to resolve the next tag with HEAD.
     pub(crate) fn are_wanted(&self) -> bool {
         let mut rest = self.rest();
         if rest.last == 0 {
@@ -33,7 +34,7 @@ impl HeadUse {
         }
     }
 
-    /// Leaves HEAD alone for a while. Those that were under way at the same time failed together, and count once.
+    /// Uses no HEAD for a while. HEADs that were in flight at the same time failed together, and count once.
     pub(crate) fn failed(&self) {
         let mut rest = self.rest();
         if rest.last == 0 || rest.probing {
@@ -42,12 +43,12 @@ impl HeadUse {
         }
     }
 
-    /// Notes that a HEAD has taught nothing.
+    /// Notes that a HEAD has shown nothing about further ones.
     pub(crate) fn unsettled(&self) {
         self.rest().probing = false;
     }
 
-    /// Leaves HEAD alone for good.
+    /// Uses no HEAD any more.
     pub(crate) fn give_up(&self) {
         *self.rest() = HeadPause { left: u64::MAX, last: u64::MAX, probing: false };
     }
@@ -59,16 +60,16 @@ impl HeadUse {
 
 #[derive(Debug, Default)]
 pub(crate) struct HeadPause {
-    /// For how many further tags HEAD is left alone.
+    /// For how many further tags no HEAD is used.
     pub(crate) left: u64,
-    /// How long the last rest was; 0 before the first.
+    /// The number of tags of the last pause; 0 before the first.
     pub(crate) last: u64,
-    /// Whether one HEAD is under way to see whether it works again.
+    /// Whether one HEAD is in flight to test whether HEAD works again.
     pub(crate) probing: bool,
 }
 
-/// For how many tags HEAD is left alone after a failure that may pass. The next time it fails, for so many times as
-/// many: a server that keeps silent about HEAD costs the time limit of a request each time.
+/// For how many tags no HEAD is used after a failure that may pass. With each further failure, the number is multiplied
+/// by this: if a server does not answer HEAD, each costs the time limit of a request.
 pub(crate) const REST: u64 = 16;
 
 #[cfg(test)]
@@ -85,7 +86,7 @@ mod tests {
         assert!(heads.are_wanted());
         for rest in [16, 256, 4096] {
             heads.failed();
-            // Those that were in flight with it.
+            // HEADs that were in flight at the same time.
             heads.failed();
             assert_eq!(tags_until_wanted(&heads), rest);
             assert!(!heads.are_wanted(), "one looks whether it works again");

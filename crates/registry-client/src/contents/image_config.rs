@@ -1,6 +1,6 @@
-//! An image's configuration out of its JSON, leniently: builders write these fields as they like. What is of another type
-//! counts as missing, and is noted. Its digest having been verified, it is what was pushed: nothing here is an error.
-//! Fetches and verifies nothing.
+//! Reads an image's configuration out of its JSON, leniently: builders write these fields in many ways. A value of
+//! another type counts as missing and is noted. The digest has been verified, so the content is what was pushed:
+//! nothing here is an error. Fetches and verifies nothing.
 
 use chrono::{DateTime, Datelike, Utc};
 
@@ -10,8 +10,8 @@ use crate::grammar::shown;
 use crate::model::manifest::ImageConfig;
 use crate::model::oddity::Odd;
 
-/// The years that all readers of the tables take: Spark refuses timestamps before 1900 in Parquet files that do not say which calendar
-/// they mean, pandas' nanoseconds end in 2262.
+/// The years that all readers of the tables accept. Spark refuses timestamps before 1900 in Parquet files that do not
+/// name a calendar; pandas' nanoseconds end in 2262.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
 
 /// Reads a configuration.
@@ -22,7 +22,7 @@ pub(crate) fn read(body: &[u8]) -> ImageConfig {
     let [os, architecture, variant, created, config] = match Picked::read(&document, &names) {
         Ok(picked) => picked.values,
         Err(flaw) => {
-            parts.odd.add(Odd::ConfigUnreadable, || format!("the configuration is no JSON object: {flaw}"));
+            parts.odd.add(Odd::ConfigUnreadable, || format!("the configuration is not a JSON object: {flaw}"));
             return ImageConfig { oddities: parts.odd, ..ImageConfig::default() };
         }
     };
@@ -42,7 +42,7 @@ pub(crate) fn read(body: &[u8]) -> ImageConfig {
     }
 }
 
-/// RFC 3339. Go writes a time that was never set as the year 1.
+/// A time by RFC 3339. Go writes the year 1 for a time that was never set.
 fn instant(parts: &mut ManifestParts, value: Option<RawJson<'_>>) -> Option<DateTime<Utc>> {
     let text = parts.text(value, "`created`")?;
     let mut unusable = |why| {
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(config.created.expect("a time").to_rfc3339(), "2026-11-23T00:03:04.123456789+00:00");
         let labels: Vec<_> = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(labels, [("a", "1"), ("b", "2\u{fffd}")]);
-        assert_eq!(config.oddities.notes(), ["text_replaced: what is not Unicode in the labels stands as U+FFFD"]);
+        assert_eq!(config.oddities.notes(), ["text_replaced: what is not Unicode in the labels is replaced by U+FFFD"]);
     }
 
     #[test]

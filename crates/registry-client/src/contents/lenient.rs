@@ -1,6 +1,6 @@
-//! JSON as Go's `encoding/json` reads it, and with it the tools that build and run images: text that is not Unicode becomes
-//! U+FFFD, names of members match in any case, of several the last counts. A value that is not used is skipped unread,
-//! whatever stands in it, and however deep it is nested. Knows no manifest.
+//! Reads JSON as Go's `encoding/json` does, and so as the tools that build and run images do: text that is not Unicode
+//! becomes U+FFFD, names of members match in any case, and of several members with one name the last counts. A value
+//! that is not used is skipped without being read, with any content and any depth. This module knows no manifests.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,15 +9,15 @@ use serde::de::{Deserialize, Error, IgnoredAny, Visitor};
 
 use crate::problem::content::ContentFlaw;
 
-/// What takes the place of what is not text.
+/// Replaces what is not text.
 const REPLACED: char = '\u{fffd}';
 
-/// A value as it is written, in a document that is JSON.
+/// A value as it is written, in a valid JSON document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawJson<'a>(&'a str);
 
 impl<'a> RawJson<'a> {
-    /// A whole document. An error where it is not JSON, or there is more after it.
+    /// Reads a whole document. An error if it is not JSON, or if something follows it.
     pub(crate) fn document(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<IgnoredAny>(text).map(|_| Self(text.trim_matches(BLANK)))
     }
@@ -37,12 +37,12 @@ impl<'a> RawJson<'a> {
         self.0.starts_with('{')
     }
 
-    /// A whole number that is not negative; none where the value is anything else, `1e3` and `1.0` among it, as in Go.
+    /// A whole number that is not negative. None for any other value; `1e3` and `1.0` are others, as in Go.
     pub(crate) fn count(self) -> Option<i64> {
         if self.0.starts_with(|c: char| c.is_ascii_digit()) { self.0.parse().ok() } else { None }
     }
 
-    /// The members of an object, in order; none of anything else.
+    /// The members of an object, in order. None of any other value.
     pub(crate) fn members(self) -> impl Iterator<Item = (JsonText<'a>, Self)> {
         let mut parts = self.parts('{');
         std::iter::from_fn(move || {
@@ -51,12 +51,12 @@ impl<'a> RawJson<'a> {
         })
     }
 
-    /// The elements of a list; none where the value is no list.
+    /// The elements of a list. None if the value is not a list.
     pub(crate) fn elements(self) -> Option<impl Iterator<Item = Self>> {
         self.0.starts_with('[').then(|| self.parts('['))
     }
 
-    /// The values within an object or a list, names of members among them.
+    /// The values in an object or a list; names of members are among them.
     fn parts(self, opening: char) -> impl Iterator<Item = Self> {
         let mut rest = self.0.strip_prefix(opening).unwrap_or_default();
         std::iter::from_fn(move || {
@@ -70,7 +70,7 @@ impl<'a> RawJson<'a> {
 
 const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// How long the value is that a text begins with, the text being JSON; 0 where there is none.
+/// The length of the value at the beginning of a JSON text; 0 if there is none.
 fn length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);
@@ -79,7 +79,7 @@ fn length(text: &str) -> usize {
             b'"' => at += length_of_text(&bytes[at..]),
             b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
             b'}' | b']' if depth > 0 => (at, depth) = (at + 1, depth - 1),
-            // The end of what the value stands in.
+            // The end of the surrounding value.
             b'}' | b']' => return at,
             _ if depth > 0 => {
                 at += 1;
@@ -94,7 +94,7 @@ fn length(text: &str) -> usize {
     at
 }
 
-/// How long a text is, with its quotation marks.
+/// The length of a text, with its quotation marks.
 fn length_of_text(bytes: &[u8]) -> usize {
     let mut at = 1;
     while let Some(byte) = bytes.get(at) {
@@ -107,14 +107,14 @@ fn length_of_text(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// The bytes as text. `true` where some of them were not UTF-8, and are U+FFFD now.
+/// The bytes as text. `true` if some of them were not UTF-8 and have become U+FFFD.
 pub(crate) fn document(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     let text = String::from_utf8_lossy(bytes);
     let replaced = matches!(text, Cow::Owned(_));
     (text, replaced)
 }
 
-/// A text that databases take, and whether something in it had to be replaced: half a surrogate pair, or NUL, which
+/// A text that databases accept, and whether something in it was replaced: half of a surrogate pair, or NUL, which
 /// `PostgreSQL` refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JsonText<'a> {
@@ -123,12 +123,12 @@ pub(crate) struct JsonText<'a> {
 }
 
 impl<'a> JsonText<'a> {
-    /// The text of a value; none where the value is no text.
+    /// The text of a value. None if the value is not a text.
     pub(crate) fn of(value: RawJson<'a>) -> Option<Self> {
         if value.0.starts_with('"') { serde_json::from_str(value.0).ok() } else { None }
     }
 
-    /// Whether something was replaced, perhaps already in the bytes of its document.
+    /// Whether something was replaced, here or in the bytes of the document.
     pub(crate) fn is_mended(&self, in_document: bool) -> bool {
         self.replaced || (in_document && self.text.contains(REPLACED))
     }
@@ -155,7 +155,7 @@ impl<'de> Deserialize<'de> for JsonText<'de> {
             }
         }
 
-        // As bytes, half a surrogate pair is no error: it comes as the three bytes that UTF-8 would have for it.
+        // Half of a surrogate pair is no error in bytes: it becomes the three bytes that UTF-8 would have for it.
         deserializer.deserialize_bytes(Bytes)
     }
 }
@@ -167,7 +167,7 @@ fn text(bytes: &[u8]) -> JsonText<'_> {
     }
 }
 
-/// One U+FFFD for each half of a surrogate pair, each NUL, and each byte that belongs to nothing.
+/// Writes one U+FFFD for each half of a surrogate pair, each NUL, and each byte that is not part of a character.
 fn mended(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -189,22 +189,22 @@ fn mended(bytes: &[u8]) -> String {
     text
 }
 
-/// The members of an object that have these names, in any case. `null` counts as missing, as it changes nothing in Go.
+/// The members of an object that have these names, in any case. `null` counts as missing: in Go it changes nothing.
 pub(crate) struct Picked<'a, const N: usize> {
-    /// The values by the place of their names; of several of one name the last.
+    /// The values, by the index of their names. Of several members with one name, the last.
     pub(crate) values: [Option<RawJson<'a>>; N],
-    /// The place of a name that came more than once.
+    /// The index of a name that came more than once.
     pub(crate) twice: [bool; N],
 }
 
 impl<'a, const N: usize> Picked<'a, N> {
-    /// Reads a document, which must be an object and nothing else.
+    /// Reads a document, which must be one object.
     pub(crate) fn read(document: &'a str, names: &[&str; N]) -> Result<Self, ContentFlaw> {
         let document = RawJson::document(document).map_err(|error| ContentFlaw::from(&error))?;
         Self::of(document, names).ok_or(ContentFlaw::Json { line: 1, column: 1 })
     }
 
-    /// Reads a value; none where it is no object.
+    /// Reads a value. None if it is not an object.
     pub(crate) fn of(value: RawJson<'a>, names: &[&str; N]) -> Option<Self> {
         let mut picked = Self { values: [None; N], twice: [false; N] };
         for (name, value) in value.members() {

@@ -1,5 +1,5 @@
-//! A manifest out of its JSON: of which kind it is and what it names, within bounds. What it is must be beyond doubt; what else
-//! is odd is noted. Fetches nothing.
+//! Reads a manifest out of its JSON, within bounds: its kind, and what it refers to. Its kind must be clear; other
+//! oddities are noted. Fetches nothing.
 
 use crate::contents::lenient::{JsonText, Picked, RawJson, document};
 use crate::contents::parts::ManifestParts;
@@ -12,10 +12,10 @@ use crate::model::oddity::Odd;
 use crate::problem::Problem;
 use crate::problem::content::{ContentFlaw, UnsupportedContent};
 
-/// Most layers, and most manifests of an index: forty times what runtimes take.
+/// Most layers of an image, and most manifests of an index: forty times as many as runtimes accept.
 const MOST: usize = 5000;
 
-/// The members that are read. The first seven say what the manifest is.
+/// The members that are read. The first seven show the kind of the manifest.
 const NAMES: [&str; 11] = [
     "schemaVersion",
     "mediaType",
@@ -31,11 +31,11 @@ const NAMES: [&str; 11] = [
 ];
 const DECIDING: usize = 7;
 
-/// Reads a body that was announced with this media type, whatever it is. The digest is for the caller to fill in: it is of bytes.
+/// Reads a body with this announced media type. The caller sets the digest, which is computed from bytes.
 pub(crate) fn read(body: &[u8], announced: Option<&str>) -> Result<Manifest, Problem> {
     let (document, mended) = document(body);
     let picked = Picked::read(&document, &NAMES).map_err(Problem::Corrupt)?;
-    // Go takes the last of them, others the first: two readers would see two manifests.
+    // If a member comes twice, Go uses the last, other readers the first: they would see two manifests.
     if let Some((name, _)) = NAMES.iter().zip(picked.twice).take(DECIDING).find(|(_, twice)| *twice) {
         return Err(Problem::Corrupt(ContentFlaw::Twice(name)));
     }
@@ -45,8 +45,8 @@ pub(crate) fn read(body: &[u8], announced: Option<&str>) -> Result<Manifest, Pro
     manifest(picked.values, media_type, shape, size, parts).map_err(Problem::Corrupt)
 }
 
-/// What a manifest is: by its own word, by the header's, by its members. The body is what counts, since its digest is verified; a header that
-/// names another kind of thing is refused all the same (CVE-2021-41190).
+/// The kind of a manifest: by its own `mediaType`, by the header, by its members. The body decides, since its digest is
+/// verified. A header that names another kind of thing is still an error (CVE-2021-41190).
 fn kind_of(
     [version, own, config, layers, _, manifests, fs_layers, signatures, ..]: &[Option<RawJson<'_>>; NAMES.len()],
     announced: Option<&str>,
@@ -54,19 +54,19 @@ fn kind_of(
 ) -> Result<(String, Shape), Problem> {
     let is_version_1 = version.is_some_and(|version| version.get().parse() == Ok(1.0));
     let own = parts.word(*own, "`mediaType`").map(|own| own.to_ascii_lowercase());
-    let foreign = |media_type: &str| Problem::Foreign(UnsupportedContent::MediaType(shown(media_type)));
+    let unsupported = |media_type: &str| Problem::UnsupportedContent(UnsupportedContent::MediaType(shown(media_type)));
     let differs = |announced: &str, itself: &str| {
         Problem::Corrupt(ContentFlaw::MediaType { announced: shown(announced), itself: shown(itself) })
     };
-    let told = match (own, announced) {
+    let chosen = match (own, announced) {
         (Some(own), None) => own,
         (Some(own), Some(announced)) if own == announced => own,
         (Some(own), Some(announced)) => {
             match (shape(&own), shape(announced)) {
                 (Some(own_shape), Some(other)) if own_shape.agrees_with(other) => {}
-                // No client takes it for a manifest of that type; what it is the body says.
+                // No client reads it as a manifest of that type; the body says what it is.
                 (Some(_), None) => {}
-                (None, None) => return Err(foreign(&own)),
+                (None, None) => return Err(unsupported(&own)),
                 _ => return Err(differs(announced, &own)),
             }
             parts.odd.add(Odd::MediaTypeDiffers, || format!("the registry announces it as `{}`", shown(announced)));
@@ -80,7 +80,7 @@ fn kind_of(
         (None, None) if is_version_1 => if signatures.is_some() { SIGNED_SCHEMA_1 } else { SCHEMA_1 }.to_owned(),
         (None, None) => if manifests.is_some() { OCI_INDEX } else { OCI_IMAGE }.to_owned(),
     };
-    let Some(shape) = shape(&told) else { return Err(foreign(&told)) };
+    let Some(shape) = shape(&chosen) else { return Err(unsupported(&chosen)) };
     let like_image = config.is_some() || layers.is_some();
     let like_schema_1 = fs_layers.is_some();
     let ambiguous = match shape {
@@ -100,7 +100,7 @@ fn kind_of(
         _ if is_version_1 => parts.unreadable("`schemaVersion`, which is 1,"),
         _ => {}
     }
-    Ok((told, shape))
+    Ok((chosen, shape))
 }
 
 fn manifest(
@@ -152,7 +152,7 @@ fn manifest(
     })
 }
 
-/// The layers; none of them where one has no digest, for a list that lacks one would be wrong.
+/// The layers. None at all if one has no digest, since a list without it would be wrong.
 fn read_layers(value: Option<RawJson<'_>>, parts: &mut ManifestParts) -> Result<Vec<Descriptor>, ContentFlaw> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let listed = bounded(value, "layers")?;
@@ -163,7 +163,7 @@ fn read_layers(value: Option<RawJson<'_>>, parts: &mut ManifestParts) -> Result<
     }))
 }
 
-/// What an index lists; an entry without a digest leads nowhere.
+/// The entries of an index. An entry without a digest is left out.
 fn read_children(value: Option<RawJson<'_>>, parts: &mut ManifestParts) -> Result<Vec<Child>, ContentFlaw> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let listed = bounded(value, "manifests")?.ok_or(ContentFlaw::Field("its list of manifests"))?;
@@ -185,7 +185,7 @@ fn read_children(value: Option<RawJson<'_>>, parts: &mut ManifestParts) -> Resul
     Ok(children)
 }
 
-/// The elements of a list; none where the value is no list.
+/// The elements of a list. None if the value is not a list.
 fn bounded<'a>(value: RawJson<'a>, what: &'static str) -> Result<Option<Vec<RawJson<'a>>>, ContentFlaw> {
     let Some(elements) = value.elements() else { return Ok(None) };
     let listed: Vec<_> = elements.take(MOST + 1).collect();

@@ -1,16 +1,16 @@
-//! The page size to ask for tags with.
+//! The page size of requests for tags.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::paging::page::MODEST;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
 
-/// The page size to ask for: the configured one, until the registry refuses it. docker-registry ignores it and gives all
-/// tags at once, Quay gives 100 whatever is asked; others would take their own default, often 100, as an answer.
+/// The page size to request: the configured one, until the registry refuses it. docker-registry ignores the size and
+/// returns all tags at once; Quay returns 100 for any size. Without a size, other registries would return their own
+/// default, often 100.
 #[derive(Debug)]
 pub(crate) struct PageSize {
     pub(crate) asked: AtomicU32,
-    /// Whether the registry was seen to give all tags at once, whatever size and place it is asked for.
+    /// Whether the registry returns all tags at once, for any size and any `last`.
     pub(crate) whole: AtomicBool,
 }
 
@@ -19,12 +19,12 @@ impl PageSize {
         Self { asked: AtomicU32::new(configured), whole: AtomicBool::new(false) }
     }
 
-    /// None: the registry's own. Never `n=0`, which is an empty page to some.
+    /// None: the registry's own size. `n=0` is never sent: some registries answer with an empty page.
     pub(crate) fn get(&self) -> Option<u32> {
         Some(self.asked.load(Ordering::Relaxed)).filter(|size| *size > 0)
     }
 
-    /// Notes that a size was refused, for all that follows: other requests may have learnt more meanwhile.
+    /// Notes that a size was refused, unless another request has noted it meanwhile.
     pub(crate) fn refused(&self, size: u32) {
         let smaller = if size > MODEST { MODEST } else { 0 };
         self.asked.fetch_min(smaller, Ordering::Relaxed);

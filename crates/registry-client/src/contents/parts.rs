@@ -1,5 +1,5 @@
-//! ManifestParts of manifests and configurations out of their JSON: texts, sizes, descriptors, platforms, labels. What is odd is
-//! read as far as it can be, and noted; nothing here is an error.
+//! Reads the parts of manifests and configurations out of their JSON: texts, sizes, descriptors, platforms, labels. A
+//! part that is odd is read as far as possible, and noted; nothing here is an error.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,17 +9,18 @@ use crate::grammar::{is_digest, shown};
 use crate::model::manifest::{Descriptor, Platform};
 use crate::model::oddity::{Odd, Oddities};
 
-/// Most bytes of labels, and of annotations, that are kept of one image: as much as registries take for a whole manifest.
+/// Most bytes of labels, and of annotations, that are kept of one image: as many as registries accept for a whole
+/// manifest.
 const TEXTS: usize = 4 << 20;
 /// Longest text that names a platform or a media type.
 const WORD: usize = 255;
 
-/// Reads parts of one document.
+/// Reads the parts of one document.
 #[derive(Debug)]
 pub(crate) struct ManifestParts {
-    /// Whether bytes of the document were no UTF-8 and have been replaced.
+    /// Whether some bytes of the document were not UTF-8 and have been replaced.
     mended: bool,
-    /// What was odd so far.
+    /// The oddities found so far.
     pub(crate) odd: Oddities,
 }
 
@@ -33,7 +34,7 @@ impl ManifestParts {
         self.odd.add(Odd::ValueUnreadable, || format!("{what} cannot be read and counts as missing"));
     }
 
-    /// A text; none where there is none, or it is empty.
+    /// A text. None if there is none, or if it is empty.
     pub(crate) fn text<'a>(&mut self, value: Option<RawJson<'a>>, what: &str) -> Option<Cow<'a, str>> {
         let Some(text) = JsonText::of(value?) else {
             self.unreadable(what);
@@ -46,10 +47,10 @@ impl ManifestParts {
     }
 
     fn replaced(&mut self, what: &str) {
-        self.odd.add(Odd::TextReplaced, || format!("what is not Unicode in {what} stands as U+FFFD"));
+        self.odd.add(Odd::TextReplaced, || format!("what is not Unicode in {what} is replaced by U+FFFD"));
     }
 
-    /// A short word of printable ASCII, as media types are.
+    /// A short word of printable ASCII, such as a media type.
     pub(crate) fn word(&mut self, value: Option<RawJson<'_>>, what: &str) -> Option<String> {
         let value = value?;
         let text = JsonText::of(value).map(|text| text.text);
@@ -61,7 +62,7 @@ impl ManifestParts {
         word.filter(|word| !word.is_empty()).map(Cow::into_owned)
     }
 
-    /// A descriptor; none where it has no digest by the grammar. A size that cannot be read is noted where a caller wants it.
+    /// A descriptor. None if it has no valid digest. A size that cannot be read is noted if the caller asks for it.
     pub(crate) fn descriptor(&mut self, value: RawJson<'_>, what: &str, sized: bool) -> Option<Descriptor> {
         let Picked { values: [media_type, digest, size], .. } = Picked::of(value, &["mediaType", "digest", "size"])?;
         let digest = JsonText::of(digest?).filter(|digest| is_digest(&digest.text))?;
@@ -73,7 +74,7 @@ impl ManifestParts {
         Some(Descriptor { digest: digest.text.into_owned(), size, media_type })
     }
 
-    /// Where something runs. `unknown` counts as not said.
+    /// A platform. `unknown` counts as missing.
     pub(crate) fn platform(&mut self, [os, architecture, variant]: [Option<RawJson<'_>>; 3]) -> Platform {
         let mut word = |value, what| {
             let word = self.text(value, what).filter(|word| word != "unknown")?;
@@ -90,7 +91,7 @@ impl ManifestParts {
         }
     }
 
-    /// The platform for which an index lists an entry.
+    /// The platform of an entry of an index.
     pub(crate) fn platform_of(&mut self, entry: RawJson<'_>) -> Platform {
         let Some(Picked { values: [Some(platform)], .. }) = Picked::of(entry, &["platform"]) else {
             return Platform::default();
@@ -102,12 +103,12 @@ impl ManifestParts {
         self.platform(picked.values)
     }
 
-    /// Labels or annotations: the texts among them. `null` is an empty one, as in Go.
+    /// Labels or annotations whose values are texts. `null` is an empty list of them, as in Go.
     pub(crate) fn texts(&mut self, value: Option<RawJson<'_>>, what: &str) -> BTreeMap<String, String> {
         let mut texts = BTreeMap::new();
         let Some(value) = value else { return texts };
         if !value.is_object() {
-            self.unreadable(&format!("what stands for the {what}"));
+            self.unreadable(&format!("the value of the {what}"));
         }
         for (name, value) in value.members() {
             let text = match JsonText::of(value) {
@@ -146,7 +147,7 @@ impl ManifestParts {
     }
 }
 
-/// How many bytes labels or annotations take.
+/// The number of bytes of labels or annotations.
 pub(crate) fn size(texts: &BTreeMap<String, String>) -> usize {
     texts.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
@@ -181,13 +182,13 @@ mod tests {
             notes,
             [
                 "value_unreadable: `a` of the labels cannot be read and counts as missing; 1 more like it",
-                "text_replaced: what is not Unicode in the labels stands as U+FFFD; 1 more like it",
+                "text_replaced: what is not Unicode in the labels is replaced by U+FFFD; 1 more like it",
             ]
         );
         for odd in ["[]", "\"x\"", "7"] {
             assert_eq!(
                 texts(odd).1,
-                ["value_unreadable: what stands for the labels cannot be read and counts as missing"]
+                ["value_unreadable: the value of the labels cannot be read and counts as missing"]
             );
         }
     }

@@ -1,15 +1,15 @@
-//! The reader of what repositories hold: its state. Its methods are in the files of what they read.
+//! The state of the reader of repositories. Its methods are in `tags`, `heads` and `reading`.
 
 use crate::access::repository::Repositories;
 use crate::contents::head_use::HeadUse;
 use crate::contents::page_size::PageSize;
 
-/// Reads what repositories hold, as [`crate::contents::contents_trait::Contents`] promises.
+/// Reads what repositories hold; see [`crate::contents::contents_trait::Contents`].
 #[derive(Debug)]
 pub(crate) struct RepositoryReader {
     pub(crate) repositories: Repositories,
-    /// Which page size for tags the registry takes.
+    /// The page size for tags that the registry accepts.
     pub(crate) tag_pages: PageSize,
-    /// What HEAD is good for here.
+    /// Whether HEAD is useful with this registry.
     pub(crate) heads: HeadUse,
 }

@@ -1,28 +1,25 @@
-//! Manifests and configurations: asked for, verified, and handed to those who read them. Names become part of a path
-//! only after the grammar's word.
+//! Fetches and verifies manifests and configurations, and passes them to their readers. A name, tag or digest becomes
+//! part of a path only if it follows its grammar.
 
-use crate::access::authorized::Authorized;
-use crate::access::repository::Repositories;
-use crate::contents::head_use::HeadUse;
-use crate::contents::headers::text;
-use crate::contents::headers::told_digest;
-use crate::contents::page_size::PageSize;
-use crate::contents::reader::RepositoryReader;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 
+use crate::access::authorized::Authorized;
+use crate::access::repository::Repositories;
 use crate::access::send::{AccessRequest, AuthorizedAnswer};
 use crate::contents::digest::{sha256, verify};
-use crate::contents::image_config;
-use crate::contents::manifest_body;
-use crate::contents::signed;
+use crate::contents::head_use::HeadUse;
+use crate::contents::headers::{stated_digest, text};
+use crate::contents::page_size::PageSize;
+use crate::contents::reader::RepositoryReader;
+use crate::contents::{image_config, manifest_body, signed};
 use crate::grammar::{is_digest, is_repository_name, is_tag, shown};
 use crate::http::call::{HttpAnswer, RequestKind};
+use crate::http::error_answer::error_answer;
 use crate::http::not_found::NotFound;
-use crate::http::said::said;
 use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
 use crate::model::oddity::Odd;
@@ -30,8 +27,7 @@ use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
 use crate::problem::Problem;
 use crate::problem::content::UnsupportedContent;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 
 impl RepositoryReader {
     pub(crate) fn new(authorized: Arc<Authorized>) -> Self {
@@ -84,9 +80,9 @@ impl RepositoryReader {
         let proven = || {
             found(&answer, false)?;
             let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
-            let told = told_digest(&answer)?;
-            let bytes = proven(&answer.body, &[asked.as_deref(), told.as_deref()])?;
-            Ok((bytes, asked.or(told)))
+            let stated = stated_digest(&answer)?;
+            let bytes = proven(&answer.body, &[asked.as_deref(), stated.as_deref()])?;
+            Ok((bytes, asked.or(stated)))
         };
         let (bytes, digest) = proven().map_err(|problem| RegistryError::new(step.clone(), problem))?;
         let announced = announced(text(&answer.headers, CONTENT_TYPE.as_str()));
@@ -96,7 +92,7 @@ impl RepositoryReader {
                 let digest = digest.unwrap_or_else(|| sha256(payload().as_deref().unwrap_or(&bytes)));
                 Ok(Manifest { digest, size: size.unwrap_or(manifest.size), ..manifest })
             }
-            // Where no digest was told, the body might be a page of HTML.
+            // Without a digest from the registry, the body may be an HTML page.
             (Err(problem), None) => Err(RegistryError::new(step.clone(), problem)),
             (Err(problem), Some(digest)) => {
                 let media_type = announced.filter(|announced| shape(announced).is_some()).unwrap_or_default();
@@ -112,12 +108,12 @@ impl RepositoryReader {
         step: &Step,
     ) -> Result<ImageConfig, RegistryError> {
         let url = self.repositories.authorized().api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
-        let AuthorizedAnswer { answer, abroad, .. } =
+        let AuthorizedAnswer { answer, other_origin, .. } =
             self.repositories.ask(place, &AccessRequest { url: &url, wants: RequestKind::Blob, step }).await?;
         let read = || {
-            found(&answer, abroad.is_some()).map_err(|problem| match (problem, abroad) {
+            found(&answer, other_origin.is_some()).map_err(|problem| match (problem, other_origin) {
                 (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,
-                (_, Some(host)) => Problem::Storage { host, said: said(&answer) },
+                (_, Some(host)) => Problem::Storage { host, reply: error_answer(&answer) },
             })?;
             verify(&answer.body, &config.digest)?;
             Ok(image_config::read(&answer.body))
@@ -126,7 +122,8 @@ impl RepositoryReader {
     }
 }
 
-/// Refuses to ask for what is against the grammar: it could lead to another path (CVE-2024-3727, CVE-2021-25743).
+/// Refuses a name, tag or digest that breaks its grammar: it could lead to another path (CVE-2024-3727,
+/// CVE-2021-25743).
 fn sound(place: &RepositoryRef, reference: bool, shown_as: &str, step: impl Fn() -> Step) -> Result<(), RegistryError> {
     let repository = is_repository_name(&place.repository);
     if repository && reference {
@@ -142,32 +139,32 @@ fn reference(place: &RepositoryRef, reference: &str) -> Arc<str> {
     shown(&format!("{}{separator}{reference}", place.repository)).into()
 }
 
-/// Between listing and asking, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
-fn found(answer: &HttpAnswer, abroad: bool) -> Result<(), Problem> {
-    if let Some(not_found) = NotFound::read(answer.status, &answer.body, abroad) {
-        let said = said(answer);
+/// Between the listing and the request, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
+fn found(answer: &HttpAnswer, other_origin: bool) -> Result<(), Problem> {
+    if let Some(not_found) = NotFound::read(answer.status, &answer.body, other_origin) {
+        let reply = error_answer(answer);
         return Err(match not_found {
-            NotFound::Gone if is_not_accepted(&said.text) => {
-                Problem::Foreign(UnsupportedContent::NotAccepted(said.to_string()))
+            NotFound::Gone if is_not_accepted(&reply.text) => {
+                Problem::UnsupportedContent(UnsupportedContent::NotAccepted(reply.to_string()))
             }
-            _ => not_found.problem(said),
+            _ => not_found.problem(reply),
         });
     }
     match answer.status {
         StatusCode::OK => Ok(()),
-        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
-        _ => Err(Problem::of_status(said(answer))),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(error_answer(answer))),
+        _ => Err(Problem::of_status(error_answer(answer))),
     }
 }
 
-/// Whether the registry says that it has what was asked for, and does not hand it out by the `Accept` that was sent, as
-/// docker-registry, ACR and zot do: `OCI index found, but accept header does not support OCI indexes`.
-fn is_not_accepted(said: &str) -> bool {
-    let said = said.to_ascii_lowercase();
-    said.contains("accept header") || said.contains("not acceptable")
+/// Whether the registry says that it has the manifest, but not in a form that the `Accept` header allows.
+/// docker-registry, ACR and zot say so: `OCI index found, but accept header does not support OCI indexes`.
+fn is_not_accepted(reply: &str) -> bool {
+    let reply = reply.to_ascii_lowercase();
+    reply.contains("accept header") || reply.contains("not acceptable")
 }
 
-/// The bytes that have these digests: those of the body, or where it is signed of what was signed.
+/// The bytes that have these digests: the body, or, if the body is signed, its payload.
 fn proven<'a>(body: &'a [u8], digests: &[Option<&str>]) -> Result<Cow<'a, [u8]>, Problem> {
     let all = |bytes: &[u8]| digests.iter().flatten().try_for_each(|digest| verify(bytes, digest));
     let Err(problem) = all(body) else { return Ok(Cow::Borrowed(body)) };

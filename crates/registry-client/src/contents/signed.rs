@@ -1,9 +1,8 @@
-//! Manifests of schema 1 are signed, and the digest by which a registry knows them is that of their payload: the body
+//! Manifests of schema 1 are signed. A registry knows such a manifest by the digest of its payload, that is the body
 //! without its signatures (distribution's "Image Manifest V2, Schema 1", "Signed Manifests"). Pure.
 
-use base64::Engine as _;
-use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 
 use crate::contents::lenient::{JsonText, Picked, RawJson, document};
 
@@ -12,7 +11,7 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The payload of a signed body; none where it is not signed.
+/// The payload of a signed body. None if the body is not signed.
 pub(crate) fn payload(body: &[u8]) -> Option<Vec<u8>> {
     let (document, _) = document(body);
     let Picked { values: [signatures], .. } = Picked::read(&document, &["signatures"]).ok()?;
@@ -21,7 +20,7 @@ pub(crate) fn payload(body: &[u8]) -> Option<Vec<u8>> {
     let header = URL_SAFE.decode(JsonText::of(protected?)?.text.as_bytes()).ok()?;
     let header = String::from_utf8(header).ok()?;
     let Picked { values: [length, tail], .. } = Picked::read(&header, &["formatLength", "formatTail"]).ok()?;
-    // The signatures stand between the beginning and the tail of what was signed.
+    // The signatures are between the beginning and the end of the payload.
     let length = usize::try_from(length.and_then(RawJson::count)?).ok()?;
     let tail = URL_SAFE.decode(JsonText::of(tail?)?.text.as_bytes()).ok()?;
     Some([body.get(..length)?, &tail].concat())

@@ -1,6 +1,5 @@
-//! The tags of a repository, page by page, until none follows. It asks; who may, is `repository`'s business.
+//! Reads the tags of a repository, page by page, until none follows. The access is chosen in `access::repository`.
 
-use crate::contents::reader::RepositoryReader;
 use std::collections::HashSet;
 
 use futures::future::FutureExt;
@@ -9,9 +8,10 @@ use tracing::debug;
 use url::Url;
 
 use crate::access::send::AccessRequest;
+use crate::contents::reader::RepositoryReader;
 use crate::http::call::{HttpAnswer, RequestKind};
+use crate::http::error_answer::{error_answer, has_code};
 use crate::http::not_found::NotFound;
-use crate::http::said::{has_code, said};
 use crate::model::names::Names;
 use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
@@ -21,13 +21,12 @@ use crate::paging::loop_guard::{ListBounds, LoopGuard};
 use crate::paging::page::{INVALID_KEPT, ListKind, ListedNames, read};
 use crate::paging::page_after::{ListSource, PageAfter};
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::problem::fault::Fault;
 use crate::settings::Pagination;
 
-/// Most pages and tags of one repository. They are held in memory, unlike names of repositories; ten times what the
-/// largest repositories of public registries have.
+/// Most pages and tags of one repository. Tags are held in memory, unlike names of repositories. The bound is ten times
+/// what the largest repositories of public registries have.
 const MOST: ListBounds = ListBounds { pages: 100_000, names: 1_000_000 };
 
 impl RepositoryReader {
@@ -36,7 +35,7 @@ impl RepositoryReader {
         let step = Step::Tags(place.repository.clone());
         let outcome = self.list_tags(place, &step).await;
         if let Err(error) = &outcome {
-            // That a repository is gone is an answer, and no rare one.
+            // A repository that does not exist any more is a normal answer, and not rare.
             let fault = Some(error.fault()).filter(|fault| *fault != Fault::Gone);
             self.repositories.authorized().transport.observer.page(fault.map_or(Ok(()), Err));
         }
@@ -46,27 +45,27 @@ impl RepositoryReader {
     async fn list_tags(&self, place: &RepositoryRef, step: &Step) -> Result<Tags, RegistryError> {
         let at_step = |problem| RegistryError::new(step.clone(), problem);
         let mut listing = TagPages::default();
-        // Most repositories have one page, and need no guard against circles.
-        let mut circle = None;
-        let mut ending = EndDetector::new(false);
+        // Most repositories have one page and need no guard against repetition.
+        let mut loop_guard = None;
+        let mut end_detector = EndDetector::new(false);
         let (mut url, mut answer) = self.first_page(place, step).await?;
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
-            let watched = |error| at_step(self.repositories.authorized().transport.watched(Problem::Link(error)));
-            let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(watched)?;
+            let reported = |error| at_step(self.repositories.authorized().transport.reported(Problem::Link(error)));
+            let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(reported)?;
             let page = read(ListKind::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
             let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
             let following = match next {
                 Some(next) => {
-                    ending.linked(&page, &next);
+                    end_detector.linked(&page, &next);
                     NextTagPage::Link(next)
                 }
-                None => self.unlinked(place, step, &mut ending, (&url, &page)).await?,
+                None => self.unlinked(place, step, &mut end_detector, (&url, &page)).await?,
             };
             if let NextTagPage::Link(next) | NextTagPage::Page(next, _) = &following {
-                let circle = circle.get_or_insert_with(|| LoopGuard::new(MOST));
-                circle.enter(&url, number).and_then(|()| circle.leads_on(next)).map_err(at_step)?;
-                circle.read(&page).map_err(at_step)?;
+                let loop_guard = loop_guard.get_or_insert_with(|| LoopGuard::new(MOST));
+                loop_guard.enter(&url, number).and_then(|()| loop_guard.leads_on(next)).map_err(at_step)?;
+                loop_guard.read(&page).map_err(at_step)?;
             }
             listing.null = number == 1 && page.null;
             listing.invalid_count += page.invalid_count;
@@ -90,17 +89,17 @@ impl RepositoryReader {
         Ok(listing.tags())
     }
 
-    /// Whether links that leave the path of their list of tags are led back to it: only where a person said so.
+    /// Whether a link that leaves the path of the list of tags is changed to that path: only if that is configured.
     fn repairs_tag_links(&self) -> bool {
         self.repositories.authorized().settings.pagination == Pagination::Repair
     }
 
-    /// What follows a page that has no link to a next one.
+    /// What follows a page without a link to a next one.
     async fn unlinked(
         &self,
         place: &RepositoryRef,
         step: &Step,
-        ending: &mut EndDetector,
+        end_detector: &mut EndDetector,
         (url, page): (&Url, &ListedNames),
     ) -> Result<NextTagPage, RegistryError> {
         let size = self.tag_pages.get().map_or(0, |size| size as usize);
@@ -121,13 +120,13 @@ impl RepositoryReader {
                 .boxed()
             },
         };
-        match list.beyond(ending, (url, page)).await.map_err(|(_, error)| error)? {
+        match list.beyond(end_detector, (url, page)).await.map_err(|(_, error)| error)? {
             PageAfter::Nothing(Certainty::Sure | Certainty::Repeated) => Ok(NextTagPage::Nothing),
             PageAfter::Nothing(Certainty::AllAtOnce) => {
                 self.tag_pages.note_whole();
                 Ok(NextTagPage::Nothing)
             }
-            // A list of tags is whole or not there at all.
+            // A list of tags must be complete.
             PageAfter::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
             PageAfter::Page(page) => Ok(NextTagPage::Page(page.0, page.1)),
         }
@@ -159,25 +158,26 @@ impl RepositoryReader {
 }
 
 fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
-    // docker-registry says so of a repository without tags, though it lists it. Later, the link leads astray.
+    // docker-registry answers 404 for a repository without tags, though it lists it. After the first page, a 404 means
+    // that the link is wrong.
     if number == 1
         && let Some(not_found) = NotFound::read(answer.status, &answer.body, false)
     {
-        return Err(not_found.problem(said(answer)));
+        return Err(not_found.problem(error_answer(answer)));
     }
     match answer.status {
         StatusCode::OK => Ok(()),
-        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(said(answer))),
-        _ => Err(Problem::of_status(said(answer))),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(error_answer(answer))),
+        _ => Err(Problem::of_status(error_answer(answer))),
     }
 }
 
-/// What comes after a page.
+/// What follows a page.
 enum NextTagPage {
     Nothing,
-    /// To be fetched.
+    /// A page that has not been fetched.
     Link(Url),
-    /// Fetched.
+    /// A page that has been fetched.
     Page(Url, HttpAnswer),
 }
 
@@ -194,7 +194,7 @@ impl TagPages {
     fn tags(mut self) -> Tags {
         let first = if self.pages.len() == 1 { self.pages.pop() } else { None };
         let names = match first {
-            // In order, as they are as a rule, all are seen to be different at a glance.
+            // Tags are usually in order. Then they are all different, which one comparison each shows.
             Some(page) if page.iter().is_sorted_by(|a, b| a < b) => page,
             Some(page) => unique(&[page]),
             None => unique(&self.pages),

@@ -1,4 +1,5 @@
-//! The few fields of a certificate that a person asks for. It verifies nothing: that has been done, or has failed, before.
+//! Reads a few fields of a certificate. It verifies nothing: verification has succeeded or failed
+//! before.
 
 use chrono::{DateTime, Utc};
 use x509_cert::certificate::{CertificateInner, Raw};
@@ -9,16 +10,16 @@ use x509_cert::time::Time;
 
 use crate::grammar::shown;
 
-/// Who a certificate is for, who says so, and for how long.
+/// The subject, the issuer and the validity of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The subject's common name, else its organisation; empty where it has neither.
+    /// The subject's common name, else its organisation; empty if it has neither.
     pub subject: String,
-    /// The issuer's.
+    /// The issuer's common name, else its organisation; empty if it has neither.
     pub issuer: String,
-    /// When it begins to be valid.
+    /// When its validity begins.
     pub not_before: DateTime<Utc>,
-    /// When it ends.
+    /// When its validity ends.
     pub not_after: DateTime<Utc>,
 }
 

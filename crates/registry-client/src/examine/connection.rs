@@ -1,10 +1,11 @@
-//! The steps below HTTP: the name, the connection, the handshake. Each on its own, so that the one at fault is known.
+//! The steps before HTTP: the host name, the connection, the TLS handshake. Each is done alone, so that the failing one
+//! is known.
 
-use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -20,8 +21,8 @@ use crate::problem::cause::KnownCause;
 use crate::problem::table::cause_of_tls;
 use crate::settings::RegistrySettings;
 
-/// Bound on each of these steps, and on each address.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit of each of these steps, for each address.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum NoConnection {
     /// The URL has no host, or no port is known for it.
     #[error("the url has no host")]
     NoHost,
-    /// The name has no address.
+    /// The name has no address, or could not be looked up.
     #[error("look up {host}")]
     Unresolved {
         /// The name.
@@ -38,25 +39,25 @@ pub enum NoConnection {
         #[source]
         source: std::io::Error,
     },
-    /// No address accepts a connection: each with why.
+    /// No address accepts a connection. The text has the reason for each address.
     #[error("no connection: {0}")]
     Refused(String),
 }
 
-/// What a handshake showed.
+/// The result of a TLS handshake.
 #[derive(Clone, Debug, Default)]
 pub struct Handshake {
-    /// `TLS 1.3`, where the handshake got so far.
+    /// The version, e.g. `TLS 1.3`; none if the handshake failed before.
     pub version: Option<&'static str>,
-    /// The server's own certificate, where it sent one that can be read.
+    /// The server's own certificate; none if it sent none that can be read.
     pub certificate: Option<Certificate>,
-    /// Whether anybody would have been trusted.
+    /// Whether any certificate is accepted (`insecure_tls`).
     pub insecure: bool,
-    /// Why the server is not trusted, or does not speak TLS; the known cause, and the words for it.
+    /// Why the server is not trusted, or does not speak TLS: the known cause, and the reason as text.
     pub refused: Option<(KnownCause, String)>,
 }
 
-/// The variable that names a proxy for this URL.
+/// The environment variable that names a proxy for this URL.
 pub(crate) fn proxy(url: &Url) -> Option<&'static str> {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -80,7 +81,7 @@ pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, NoConnection> 
         Host::Domain(name) => name,
     };
     let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
-    let found = timeout(PATIENCE, tokio::net::lookup_host((host, port))).await.unwrap_or_else(|_| Err(late()));
+    let found = timeout(TIME_LIMIT, tokio::net::lookup_host((host, port))).await.unwrap_or_else(|_| Err(late()));
     let unresolved = |source| NoConnection::Unresolved { host: host.to_owned(), source };
     let addresses: Vec<_> = found.map_err(unresolved)?.collect();
     if addresses.is_empty() { Err(unresolved(std::io::ErrorKind::NotFound.into())) } else { Ok(addresses) }
@@ -89,10 +90,10 @@ pub(crate) async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, NoConnection> 
 pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<SocketAddr, NoConnection> {
     let mut refused = Vec::new();
     for address in addresses {
-        match timeout(PATIENCE, TcpStream::connect(address)).await {
+        match timeout(TIME_LIMIT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => return Ok(*address),
             Ok(Err(error)) => refused.push(format!("{address}: {error}")),
-            Err(_) => refused.push(format!("{address}: no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => refused.push(format!("{address}: no answer within {} s", TIME_LIMIT.as_secs())),
         }
     }
     Err(NoConnection::Refused(refused.join("; ")))
@@ -101,15 +102,15 @@ pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<SocketAddr, NoCo
 pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) -> Result<Handshake, Problem> {
     let mut config = client_config(settings)?;
     let provider = config.crypto_provider().clone();
-    let judge = if settings.insecure_tls {
+    let verifier = if settings.insecure_tls {
         None
     } else {
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), provider.clone()).build();
         Some(verifier.map_err(|_| Problem::NoRoots)?)
     };
-    let witness = Arc::new(Witness { judge, provider, seen: Mutex::default() });
-    config.dangerous().set_certificate_verifier(witness.clone());
+    let recorder = Arc::new(RecordingVerifier { verifier, provider, seen: Mutex::default() });
+    config.dangerous().set_certificate_verifier(recorder.clone());
     let insecure = settings.insecure_tls;
     let name = match settings.url.host() {
         Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
@@ -117,16 +118,16 @@ pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) 
     };
     let unfit = || Handshake {
         insecure,
-        refused: Some((KnownCause::NoTls, "the host is no TLS name".into())),
+        refused: Some((KnownCause::NoTls, "the host is not a valid TLS name".into())),
         ..Handshake::default()
     };
     let Some(name) = name else { return Ok(unfit()) };
     let connection = ClientConnection::new(Arc::new(config), name).map_err(Problem::TlsSetup)?;
-    // A server that drips is left to its thread.
-    let shaken = timeout(PATIENCE, tokio::task::spawn_blocking(move || shake(connection, address))).await;
-    let late = || (None, Some((KnownCause::NoTls, format!("no handshake within {} s", PATIENCE.as_secs()))));
+    // The thread continues if a server sends its bytes too slowly; it is not waited for.
+    let shaken = timeout(TIME_LIMIT, tokio::task::spawn_blocking(move || shake(connection, address))).await;
+    let late = || (None, Some((KnownCause::NoTls, format!("no handshake within {} s", TIME_LIMIT.as_secs()))));
     let (version, failure) = shaken.ok().and_then(Result::ok).unwrap_or_else(late);
-    let seen = witness.seen.lock().take();
+    let seen = recorder.seen.lock().take();
     let (certificate, distrust) =
         seen.map_or((None, None), |seen| (Certificate::read(&seen.certificate), seen.distrust));
     let distrust = distrust.map(|error| (cause_of_tls(&error), error.to_string()));
@@ -135,17 +136,17 @@ pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) 
 
 type Shaken = (Option<&'static str>, Option<(KnownCause, String)>);
 
-/// Shakes hands to the end, on a thread of its own.
+/// Completes the handshake, on a thread of its own.
 fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
     let failed = |error: std::io::Error| {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         (None, Some((tls.map_or(KnownCause::NoTls, cause_of_tls), error.to_string())))
     };
-    let mut stream = match std::net::TcpStream::connect_timeout(&address, PATIENCE) {
+    let mut stream = match std::net::TcpStream::connect_timeout(&address, TIME_LIMIT) {
         Ok(stream) => stream,
         Err(error) => return failed(error),
     };
-    let bounded = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+    let bounded = stream.set_read_timeout(Some(TIME_LIMIT)).and_then(|()| stream.set_write_timeout(Some(TIME_LIMIT)));
     if let Err(error) = bounded {
         return failed(error);
     }
@@ -160,15 +161,15 @@ fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
         _ => "TLS",
     });
     connection.send_close_notify();
-    // It hangs up either way.
+    // The connection is closed in either case.
     let _ = connection.write_tls(&mut stream);
     (version, None)
 }
 
-/// Lets the handshake go on whatever the certificate, and remembers what would have been said of it.
+/// Accepts every certificate, and records the verdict of the real verifier.
 #[derive(Debug)]
-struct Witness {
-    judge: Option<Arc<WebPkiServerVerifier>>,
+struct RecordingVerifier {
+    verifier: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<rustls::crypto::CryptoProvider>,
     seen: Mutex<Option<SeenCertificate>>,
 }
@@ -179,7 +180,7 @@ struct SeenCertificate {
     distrust: Option<rustls::Error>,
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -188,7 +189,8 @@ impl ServerCertVerifier for Witness {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self.judge.as_ref().map(|judge| judge.verify_server_cert(certificate, chain, name, ocsp, now));
+        let verdict =
+            self.verifier.as_ref().map(|verifier| verifier.verify_server_cert(certificate, chain, name, ocsp, now));
         let seen =
             SeenCertificate { certificate: certificate.clone().into_owned(), distrust: verdict.and_then(Result::err) };
         *self.seen.lock() = Some(seen);

@@ -1,5 +1,5 @@
-//! What went over the wire, as it may be shown: no secret, no token, no signature, and no byte of a server's that could
-//! upset a terminal. Data only.
+//! Requests and answers as they may be shown: without secrets, tokens and signatures, and without bytes that could
+//! change a terminal. Data only.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::token::bearer::LifetimeSource;
 pub enum ExchangePurpose {
     /// `/v2/`
     Ping,
-    /// A token.
+    /// A request for a token.
     Token,
     /// A page of the catalog.
     Catalog,
-    /// A repository's tags.
+    /// The tags of a repository.
     Tags,
-    /// Anything else, such as the registry's own API.
+    /// Any other request, such as one to the registry's own API.
     Other,
 }
 
 impl ExchangePurpose {
-    /// A stable word: `ping`, `token`, `catalog`, `tags`, `other`.
+    /// The stable code: `ping`, `token`, `catalog`, `tags`, `other`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ping => "ping",
@@ -35,41 +35,41 @@ impl ExchangePurpose {
     }
 }
 
-/// One request and what came of it.
+/// One request and its answer.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// What it was for.
+    /// What the request was for.
     pub about: ExchangePurpose,
     /// The method.
     pub method: String,
     /// Scheme, host, port and path.
     pub url: String,
-    /// The parameters of the query, decoded; what could be a secret is cut.
+    /// The parameters of the query, decoded; values that could be secrets are replaced by `[cut]`.
     pub query: Vec<(String, String)>,
-    /// The headers of the request, by an allow-list; credentials are cut.
+    /// The headers of the request that are on an allow-list; credentials are replaced by `[cut]`.
     pub headers: Vec<(String, String)>,
-    /// The fields of the form, decoded; what could be a secret is cut.
+    /// The fields of the form, decoded; values that could be secrets are replaced by `[cut]`.
     pub form: Vec<(String, String)>,
     /// The answer, or why there is none.
     pub reply: Result<Reply, String>,
-    /// From sending to the end of the answer.
+    /// Time from sending to the end of the answer.
     pub took: Duration,
-    /// When it had been received, by our clock.
+    /// When the answer had been received, by our clock.
     pub received_at: DateTime<Utc>,
 }
 
 impl Exchange {
-    /// The answer, where there is one.
+    /// The answer; none if there is none.
     pub fn answer(&self) -> Option<&Reply> {
         self.reply.as_ref().ok()
     }
 
-    /// The status of the answer, where there is one.
+    /// The status of the answer; none if there is no answer.
     pub fn status(&self) -> Option<u16> {
         self.answer().map(|reply| reply.status)
     }
 
-    /// What the request was authorized with, cut: `Bearer [cut, 812 bytes]`.
+    /// The `Authorization` of the request, without the credentials: `Bearer [cut, 812 bytes]`.
     pub fn authorization(&self) -> Option<&str> {
         self.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str())
     }
@@ -90,20 +90,20 @@ impl Exchange {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// The headers, by an allow-list; those below are told apart.
+    /// The headers that are on an allow-list. The fields below are not among them.
     pub headers: Vec<(String, String)>,
-    /// What it offers in `WWW-Authenticate`.
+    /// The challenges in `WWW-Authenticate`.
     pub offers: Vec<Offer>,
-    /// How it announces a next page.
+    /// The link to a next page.
     pub link: Option<LinkForm>,
-    /// What the server said; empty for an answer of success, which holds data.
+    /// The error text of the server; empty for a success, whose body is data.
     pub said: String,
-    /// Length of the body, unpacked.
+    /// Length of the body in bytes, decompressed.
     pub bytes: usize,
-    /// The token in it, where there is one.
+    /// The token in the answer, if there is one.
     pub token: Option<TokenFacts>,
-    /// How many seconds the server's clock is ahead of ours by its `Date`, negative where it is behind; 0 while the time
-    /// the answer took explains it. None without a date, and where the answer came out of a cache.
+    /// How many seconds the server's clock is ahead of ours by its `Date`, negative if it is behind; 0 if the time that
+    /// the answer took explains the difference. None without `Date`, and if the answer came from a cache.
     pub ahead_s: Option<i64>,
 }
 
@@ -113,7 +113,7 @@ impl Reply {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first offer of this scheme.
+    /// The first challenge with this scheme.
     pub fn offers(&self, scheme: &str) -> Option<&Offer> {
         self.offers.iter().find(|offer| offer.scheme.eq_ignore_ascii_case(scheme))
     }
@@ -124,7 +124,7 @@ impl Reply {
 pub struct Offer {
     /// The scheme.
     pub scheme: String,
-    /// The parameters that we know; others by their names alone.
+    /// The known parameters; others by their names only.
     pub params: Vec<(String, String)>,
 }
 
@@ -145,7 +145,7 @@ impl std::fmt::Display for Offer {
     }
 }
 
-/// How a next page is announced; not where it is: a cursor is nobody's business.
+/// The form of a link to a next page. The target itself is not kept: it may have a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkForm {
     /// Whether the target has a scheme and a host.
@@ -165,40 +165,40 @@ impl std::fmt::Display for LinkForm {
     }
 }
 
-/// What a token endpoint gave, without the token.
+/// The answer of a token endpoint, without the token.
 #[derive(Clone, Debug)]
 pub struct TokenFacts {
     /// The names of the answer's fields.
     pub fields: Vec<String>,
     /// The length of the token.
     pub bytes: usize,
-    /// `expires_in` as it was written.
+    /// `expires_in` as the server wrote it.
     pub expires_in: Option<String>,
-    /// `issued_at` as it was written.
+    /// `issued_at` as the server wrote it.
     pub issued_at: Option<String>,
-    /// How long we take it to live.
+    /// The lifetime that the client uses.
     pub lifetime: Duration,
-    /// Who says so.
+    /// Where the lifetime was read.
     pub source: LifetimeSource,
-    /// What it says about itself, unverified; none where it is no JWT.
+    /// The claims of the token, unverified; none if it is not a JWT.
     pub claims: Option<ClaimFacts>,
 }
 
 /// The claims of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimFacts {
-    /// Whom it speaks for.
+    /// The account (`sub`).
     pub sub: Option<String>,
-    /// For whom it is.
+    /// The services that the token is for (`aud`).
     pub aud: Vec<String>,
-    /// What it grants, as `type:name:actions`; none where it does not list that.
+    /// The grants, as `type:name:actions`; none if the token does not list them.
     pub access: Option<Vec<String>>,
-    /// When it was made, in seconds since 1970.
+    /// When it was made (`iat`), in seconds since 1970.
     pub iat: Option<i64>,
-    /// From when on it is good.
+    /// From when on it is valid (`nbf`), in seconds since 1970.
     pub nbf: Option<i64>,
-    /// Until when it is good.
+    /// Until when it is valid (`exp`), in seconds since 1970.
     pub exp: Option<i64>,
-    /// Whether it speaks for nobody.
+    /// Whether the token is anonymous.
     pub anonymous: bool,
 }

@@ -1,4 +1,5 @@
-//! What of a request and an answer may be shown, and how. By allow-lists: what is not known to be harmless is cut.
+//! Which parts of a request and an answer may be shown. By allow-lists: anything that is not known to be harmless is
+//! cut.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +11,7 @@ use crate::http::origin::destination;
 use crate::http::sent_secrets::SentSecrets;
 use crate::token::challenge::Challenge;
 
-/// Stands for what is not shown.
+/// Replaces what is not shown.
 const CUT: &str = "[cut]";
 
 const SENT: [&str; 6] = ["accept", "accept-encoding", "content-type", "user-agent", "host", "if-none-match"];
@@ -34,7 +35,7 @@ const RECEIVED: [&str; 18] = [
     "x-ratelimit-reset",
     "x-retry-after",
 ];
-/// Parameters and form fields that hold no secret.
+/// Parameters and form fields that have no secret.
 const PARAMETERS: [&str; 9] =
     ["account", "access_type", "client_id", "grant_type", "last", "n", "scope", "service", "username"];
 const CHALLENGE: [&str; 5] = ["realm", "service", "scope", "error", "error_description"];
@@ -61,12 +62,12 @@ fn authorization(value: &HeaderValue) -> String {
     format!("{scheme} [cut, {} bytes]", credentials.len())
 }
 
-/// The headers of an answer that are shown as they are, but for what was sent.
+/// The headers of an answer that are shown, without the secrets that were sent.
 pub(crate) fn received(headers: &HeaderMap, url: &Url, memory: &SentSecrets) -> Vec<(String, String)> {
     let known = headers.iter().filter(|(name, _)| RECEIVED.contains(&name.as_str()));
     let mut shown: Vec<_> = known.map(|(name, value)| (name.to_string(), memory.shown(text(value)))).collect();
-    // Of a redirect, only where it leads: a server may put into the rest what it was sent.
-    let location = headers.get(LOCATION).map(|to| destination(url, &memory.strike(text(to))));
+    // Of a redirect, only the origin of the target: a server may put a secret that it was sent into the rest.
+    let location = headers.get(LOCATION).map(|to| destination(url, &memory.redact(text(to))));
     shown.extend(location.map(|to| ("location".to_owned(), to)));
     shown
 }

@@ -1,14 +1,8 @@
-//! Overhears a client: every request and its answer, made fit to be shown at once, so that nothing else is ever kept.
-
-use crate::http::call::PostBody;
-use crate::http::call::request;
-use crate::http::clock_skew::seconds_ahead;
-use crate::http::observer::Observer;
-use crate::http::observer::RawExchange;
-use parking_lot::Mutex;
+//! Records every request of a client and its answer. Secrets are removed at once, so that nothing else is ever kept.
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 use url::Url;
@@ -16,40 +10,42 @@ use url::Url;
 use crate::clock;
 use crate::examine::exchange::{ClaimFacts, Exchange, ExchangePurpose, Reply, TokenFacts};
 use crate::examine::shown;
-use crate::http::call::{HttpAnswer, HttpFailure};
-use crate::http::said::said;
+use crate::http::call::{HttpAnswer, HttpFailure, PostBody, request};
+use crate::http::clock_skew::seconds_ahead;
+use crate::http::error_answer::error_answer;
+use crate::http::observer::{Observer, RawExchange};
 use crate::http::sent_secrets::SentSecrets;
 use crate::problem::chain::chain;
 use crate::token::bearer::{Claims, lifetime};
 use crate::token::challenge::Challenge;
 
-/// Exchanges kept; an examination has a dozen.
+/// Most exchanges kept; an examination has a dozen.
 const KEPT: usize = 1000;
 
-/// What was overheard.
+/// The recorder of requests and answers.
 #[derive(Debug)]
 pub(crate) struct Tape {
-    /// `/v2/` of the registry.
+    /// The URL of `/v2/` of the registry.
     ping: Url,
-    heard: Mutex<Heard>,
+    recorded: Mutex<RecordedExchanges>,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct RecordedExchanges {
     exchanges: Vec<Exchange>,
-    /// Where challenges have sent us for tokens.
+    /// The realms that challenges have named.
     realms: Vec<Url>,
 }
 
 impl Tape {
-    /// Of the registry whose `/v2/` is here.
+    /// For the registry with this URL of `/v2/`.
     pub(crate) fn new(ping: Url) -> Self {
-        Self { ping, heard: Mutex::default() }
+        Self { ping, recorded: Mutex::default() }
     }
 
-    /// All of it, in order.
+    /// All exchanges, in order.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        self.heard.lock().exchanges.clone()
+        self.recorded.lock().exchanges.clone()
     }
 
     fn about(&self, url: &Url, realms: &[Url]) -> ExchangePurpose {
@@ -57,7 +53,7 @@ impl Tape {
         if same(&self.ping) {
             return ExchangePurpose::Ping;
         }
-        // Quay's token endpoint lies below `/v2/` as well.
+        // Quay's token endpoint is below `/v2/` as well.
         if realms.iter().any(same) {
             return ExchangePurpose::Token;
         }
@@ -71,23 +67,23 @@ impl Tape {
 }
 
 impl Observer for Tape {
-    /// Writes one exchange down.
+    /// Records one exchange.
     fn exchanged(&self, exchange: &RawExchange<'_>) {
         let RawExchange { call, outcome, took, sent: memory } = *exchange;
         let (request, form) = (request(call), call.form.and_then(PostBody::form));
         let url = request.url();
         let received_at = clock::now();
-        let mut heard = self.heard.lock();
-        let about = self.about(url, &heard.realms);
+        let mut recorded = self.recorded.lock();
+        let about = self.about(url, &recorded.realms);
         if let Ok(answer) = outcome {
-            heard.realms.extend(realms(&answer.headers, url));
+            recorded.realms.extend(realms(&answer.headers, url));
         }
         let reply = match outcome {
             Ok(answer) => Ok(reply(answer, about, url, took, received_at.timestamp(), memory)),
             Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(memory.shown(chain(problem))),
         };
-        if heard.exchanges.len() < KEPT {
-            heard.exchanges.push(Exchange {
+        if recorded.exchanges.len() < KEPT {
+            recorded.exchanges.push(Exchange {
                 about,
                 method: request.method().to_string(),
                 url: shown::place(url, memory),
@@ -123,19 +119,20 @@ fn reply(
         headers: shown::received(&answer.headers, url, memory),
         offers: shown::offers(&answer.headers, memory),
         link: shown::link(&answer.headers, memory),
-        said: if success { String::new() } else { said(answer).text },
+        said: if success { String::new() } else { error_answer(answer).text },
         bytes: answer.body.len(),
         token: (success && about == ExchangePurpose::Token).then(|| token(&answer.body, unix_now, memory)).flatten(),
         ahead_s: seconds_ahead(&answer.headers, took, unix_now),
     }
 }
 
-/// What an answer of a token endpoint holds, but for the token.
+/// The facts about the answer of a token endpoint, without the token.
 fn token(body: &[u8], unix_now: i64, memory: &SentSecrets) -> Option<TokenFacts> {
     let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let text = |field: &str| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let token = text("token").or_else(|| text("access_token"))?;
-    // It has not been sent yet, so nobody strikes it: a server may repeat it in another field.
+    // The token has not been sent yet, so it is not among the secrets that are removed. A server may repeat it in
+    // another field.
     let shown = |text: String| memory.shown(text.replace(token, "[secret]"));
     let written = |field: &str| {
         answer.get(field).map(|value| shown(value.as_str().map_or_else(|| value.to_string(), str::to_owned)))

@@ -1,42 +1,43 @@
-//! Bodies within bounds: reqwest has no cap of its own, and sixteen kilobytes of gzip can hold sixteen megabytes.
-//! It reads chunks as they come and never more than it may; it does not look at what they say.
+//! Reads bodies within bounds: reqwest has no bound of its own, and sixteen kilobytes of gzip can become sixteen
+//! megabytes. Reads chunks as they arrive, and stops at the bound. Does not look at the content.
 
-use crate::problem::body::BodyError;
 use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 
 use crate::grammar::shown;
+use crate::problem::body::BodyError;
 
-/// How many times its size a compressed body may become, and what it may become in any case. Gzip packs at most 1000 times,
-/// and only what says next to nothing; lists of names and manifests some 5 to 60 times.
+/// How many times as large a body may become when it is decompressed, and how large in any case. Gzip packs at most a
+/// thousandfold, and only content that repeats itself; lists of names and manifests 5 to 60 times.
 const MOST_PACKED: usize = 200;
 const ANY_PACKED: usize = 1 << 20;
 
-/// How much of a body is accepted, in bytes.
+/// Bounds on a body, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cap {
-    /// Compressed, as it travels.
+    /// The bound on the body as it is received, perhaps compressed.
     pub(crate) packed: usize,
-    /// Plain, or once decompressed.
+    /// The bound on the body when it is not, or no longer, compressed.
     pub(crate) plain: usize,
 }
 
 impl Cap {
-    /// For a page of a listing.
+    /// For a page of a list.
     pub(crate) const PAGE: Self = Self { packed: 8 << 20, plain: 32 << 20 };
-    /// For a page of a registry's own API: a hundred entries of some kilobytes. Each becomes a value in memory, which takes
-    /// several times its text.
+    /// For a page of a registry's own API: a hundred entries of some kilobytes. Parsed into a value, it takes several
+    /// times as much memory.
     pub(crate) const API: Self = Self { packed: 8 << 20, plain: 8 << 20 };
-    /// For a manifest: what the distribution specification asks registries to take at least, and most take at most.
+    /// For a manifest: the size that the distribution specification asks registries to accept at least, and that most
+    /// accept at most.
     pub(crate) const MANIFEST: Self = Self { packed: 4 << 20, plain: 4 << 20 };
-    /// For an image's configuration, which holds its history.
+    /// For the configuration of an image, which has its history.
     pub(crate) const CONFIG: Self = Self { packed: 8 << 20, plain: 8 << 20 };
-    /// For token answers and errors, which have no business being long.
+    /// For answers of token endpoints and for errors, which are short.
     pub(crate) const SMALL: Self = Self { packed: 256 << 10, plain: 1 << 20 };
 }
 
-/// A body on its way in.
+/// A body that is being received.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
     cap: Cap,
@@ -50,13 +51,14 @@ enum BodyDecoder {
     Gzip(Box<MultiGzDecoder<Capped>>),
 }
 
-/// What [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-content-coding-registry) and others register as compression. Stores hand
-/// back whatever was uploaded as `Content-Encoding`: `aws-chunked`, `none`, `utf-8`. That is no coding of the body.
+/// The codings that [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-content-coding-registry) and others register
+/// as compression. Storage services return any `Content-Encoding` that was uploaded, such as `aws-chunked`, `none`,
+/// `utf-8`; those do not change the body.
 const COMPRESSIONS: [&str; 12] =
     ["gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip", "lzma"];
 
 impl BodyReader {
-    /// Prepares for a body with this `Content-Encoding` and, where announced, this length.
+    /// Prepares for a body with this `Content-Encoding` and, if announced, this length.
     pub(crate) fn new(encoding: Option<&[u8]>, length: Option<u64>, cap: Cap) -> Result<Self, BodyError> {
         let gzip = is_gzip(encoding)?;
         let most = if gzip { cap.packed } else { cap.plain };
@@ -64,14 +66,14 @@ impl BodyReader {
         if length > most {
             return Err(BodyError::TooLarge(most));
         }
-        // The announced length is believed up to a megabyte; beyond that, memory follows what really comes.
+        // Memory for the announced length is reserved up to one megabyte; beyond that, it grows with what arrives.
         let start = if gzip { 4 * length } else { length }.min(1 << 20);
         let sink = Capped { bytes: Vec::with_capacity(start), most: cap.plain, over: false };
         let into = if gzip { BodyDecoder::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { BodyDecoder::Plain(sink) };
         Ok(Self { cap, packed: 0, into })
     }
 
-    /// Takes the next chunk.
+    /// Adds the next chunk.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), BodyError> {
         match &mut self.into {
             BodyDecoder::Plain(sink) => sink.write_all(chunk).map_err(|_| BodyError::TooLarge(self.cap.plain)),
@@ -91,7 +93,7 @@ impl BodyReader {
     pub(crate) fn finish(self) -> Result<Vec<u8>, BodyError> {
         match self.into {
             BodyDecoder::Plain(sink) => Ok(sink.bytes),
-            // Some proxies label an empty body gzip.
+            // Some proxies send `Content-Encoding: gzip` with an empty body.
             BodyDecoder::Gzip(_) if self.packed == 0 => Ok(Vec::new()),
             BodyDecoder::Gzip(mut decoder) => {
                 let finished = decoder.try_finish();
@@ -102,14 +104,14 @@ impl BodyReader {
     }
 }
 
-/// Whether a body is gzip by its `Content-Encoding`, of which what is no compression does not count.
+/// Whether a body is gzip by its `Content-Encoding`. Codings that are not compression do not count.
 fn is_gzip(encoding: Option<&[u8]>) -> Result<bool, BodyError> {
-    let told = String::from_utf8_lossy(encoding.unwrap_or_default()).to_ascii_lowercase();
-    let mut compressions = told.split(',').map(str::trim).filter(|coding| COMPRESSIONS.contains(coding));
+    let stated = String::from_utf8_lossy(encoding.unwrap_or_default()).to_ascii_lowercase();
+    let mut compressions = stated.split(',').map(str::trim).filter(|coding| COMPRESSIONS.contains(coding));
     match (compressions.next(), compressions.next()) {
         (None, _) => Ok(false),
         (Some("gzip" | "x-gzip"), None) => Ok(true),
-        _ => Err(BodyError::Encoding(shown(told.trim()))),
+        _ => Err(BodyError::Encoding(shown(stated.trim()))),
     }
 }
 
@@ -121,7 +123,7 @@ fn gzip_error(sink: &Capped, cap: Cap, error: io::Error) -> BodyError {
     }
 }
 
-/// A buffer that refuses to grow beyond its cap.
+/// A buffer that does not grow beyond its bound.
 struct Capped {
     bytes: Vec<u8>,
     most: usize,
@@ -130,7 +132,7 @@ struct Capped {
 
 impl std::fmt::Debug for Capped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A token answer passes through here.
+        // The buffer may hold the answer of a token endpoint, so `Debug` shows sizes only.
         write!(f, "{} of at most {} bytes", self.bytes.len(), self.most)
     }
 }
@@ -152,9 +154,10 @@ impl Write for Capped {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+
+    use super::*;
 
     const CAP: Cap = Cap { packed: 1000, plain: 10_000 };
 
@@ -214,7 +217,7 @@ mod tests {
         assert!(matches!(read(Some(b"gzip"), b"not gzip at all"), Err(BodyError::Gzip(_))));
         for encoding in ["br", "zstd", "gzip, gzip", "deflate", "aws-chunked, ZSTD", "br\u{1b}[2J, br"] {
             let error = read(Some(encoding.as_bytes()), b"").expect_err("not asked for").to_string();
-            assert!(error.contains("compressed by `") && !error.contains('\u{1b}'), "{error}");
+            assert!(error.contains("the encoding `") && !error.contains('\u{1b}'), "{error}");
         }
     }
 

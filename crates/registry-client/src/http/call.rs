@@ -1,4 +1,11 @@
-//! A request as it is sent, and its answer as it came: whole and bounded.
+//! A request as it is sent, and its answer, complete and within its bound.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Request, StatusCode, Version};
+use url::Url;
 
 use crate::http::body::Cap;
 use crate::http::endpoint::Endpoint;
@@ -6,31 +13,17 @@ use crate::http::host_policy::NamedBy;
 use crate::http::sent_secrets::SentSecrets;
 use crate::model::media_type::ACCEPTED;
 use crate::problem::Problem;
-use reqwest::Method;
-use reqwest::Request;
-use reqwest::StatusCode;
-use reqwest::Version;
-use reqwest::header::ACCEPT;
-use reqwest::header::ACCEPT_ENCODING;
-use reqwest::header::AUTHORIZATION;
-use reqwest::header::CONNECTION;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::header::HeaderMap;
-use reqwest::header::HeaderValue;
-use std::sync::Arc;
-use std::time::Duration;
-use url::Url;
 
-/// What a request is for: its method, what it accepts, and how long a good answer's body may be, follow from it.
+/// What a request is for. Its method, its `Accept` header and the bound on its answer follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     /// A page of names or tags, the ping.
     Listing,
-    /// An answer of a registry's own API.
+    /// Data of a registry's own API.
     Api,
     /// A token.
     Token,
-    /// A manifest's digest and media type alone.
+    /// The digest and media type of a manifest, without the manifest.
     Head,
     /// A manifest.
     Manifest,
@@ -58,12 +51,12 @@ impl RequestKind {
     }
 }
 
-/// What a POST carries.
+/// The body of a POST.
 #[derive(Clone, Copy)]
 pub(crate) enum PostBody<'a> {
     /// `application/x-www-form-urlencoded`.
     Form(&'a str),
-    /// `application/json`. Secrets in it are to be noted by whoever sends it.
+    /// `application/json`. The caller must note the secrets in it with [`SentSecrets::note`].
     Json(&'a str),
 }
 
@@ -76,48 +69,48 @@ impl<'a> PostBody<'a> {
     }
 }
 
-/// A request to send: a GET, for [`RequestKind::Head`] a HEAD, or with something to post a POST.
+/// A request to send: a POST if it has a body, a HEAD for [`RequestKind::Head`], else a GET.
 pub(crate) struct HttpCall<'a> {
     pub(crate) url: &'a Url,
     pub(crate) authorization: Option<&'a HeaderValue>,
     pub(crate) form: Option<PostBody<'a>>,
     pub(crate) wants: RequestKind,
-    /// As whose it is counted.
+    /// The endpoint under which the request is counted.
     pub(crate) endpoint: Endpoint,
-    /// Who has said that it goes there.
-    pub(crate) way: NamedBy,
+    /// Who named the host of the URL.
+    pub(crate) named_by: NamedBy,
 }
 
-/// An answer received whole.
+/// A complete answer.
 pub(crate) struct HttpAnswer {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// What requests carried: an answer that is shown is shown without it.
+    /// The secrets that were sent; they are removed from the answer when it is shown.
     pub(crate) sent: Arc<SentSecrets>,
-    /// The 429 with which a request was given up: for how long all answers had been like it, and the pause that was
+    /// Set if the client gave up after 429: for how long all answers had been refusals, and the pause that the server
     /// asked for.
-    pub(crate) in_vain: Option<(Duration, Option<Duration>)>,
+    pub(crate) without_success: Option<(Duration, Option<Duration>)>,
 }
 
 impl HttpAnswer {
-    /// Whether the server ends the connection with it.
+    /// Whether the server closes the connection after this answer.
     pub(crate) fn is_the_last(&self) -> bool {
         let says = |option| {
             let values = self.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-            values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(option))
+            values.flat_map(|value| value.split(',')).any(|reply| reply.trim().eq_ignore_ascii_case(option))
         };
         says("close") || (self.version == Version::HTTP_10 && !says("keep-alive"))
     }
 }
 
-/// No answer to speak of.
+/// Why there is no usable answer.
 #[derive(Debug)]
 pub(crate) enum HttpFailure {
-    /// Another try may fare better.
+    /// Another attempt may succeed.
     Broken(Problem),
-    /// It would come out the same.
+    /// Another attempt would fail in the same way.
     Unusable(Problem),
 }
 
@@ -130,7 +123,7 @@ pub(crate) fn request(call: &HttpCall<'_>) -> Request {
     let mut request = Request::new(method, call.url.clone());
     let headers = request.headers_mut();
     headers.insert(ACCEPT, call.wants.accept());
-    // A HEAD is to tell the manifest's own length, not that of its compressed form.
+    // A HEAD must show the length of the manifest itself, not of a compressed form.
     let encoding = if call.wants == RequestKind::Head { "identity" } else { "gzip" };
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
     if let Some(authorization) = call.authorization {

@@ -1,5 +1,5 @@
-//! How far a server's clock is from ours, by the `Date` of its answers. An answer out of a cache has an `Age`, and the
-//! date at which it went in: it tells nothing.
+//! The difference between a server's clock and ours, by the `Date` of its answers. An answer from a cache has an `Age`,
+//! and the date at which it was stored, so it shows nothing.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ pub(crate) fn clock_skew(headers: &HeaderMap, now: DateTime<Utc>) -> Option<f64>
     Some((date(headers)? - now).as_seconds_f64())
 }
 
-/// The same in whole seconds, as far as the time that the answer took does not explain it.
+/// The difference in whole seconds, beyond the time that the answer took.
 pub(crate) fn seconds_ahead(headers: &HeaderMap, took: Duration, unix_now: i64) -> Option<i64> {
     let date = date(headers)?.timestamp();
     let began = unix_now.saturating_sub(i64::try_from(took.as_secs()).ok()?);
-    // A date is in whole seconds, and so is our own time.
+    // `Date` and our own time are in whole seconds.
     Some(if date > unix_now + 1 {
         date - unix_now
     } else if date < began - 1 {

@@ -1,5 +1,5 @@
-//! No more connections than requests in flight. A connection whose answer has been read is for a moment on its way back
-//! to the pool; a request sent in that moment would open another beside it. It opens nothing itself.
+//! Prevents more connections than requests in flight. After an answer has been read, its connection needs a moment to
+//! return to the pool; a request that is sent in that moment would open another one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,37 +10,37 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::time::sleep;
 use tower::{BoxError, Layer, Service};
 
-/// How long a connection is waited for that may be on its way back: it takes microseconds on an idle machine. Longer,
-/// and it has been closed.
+/// How long to wait for a connection that may be returning to the pool. On an idle machine, that takes microseconds;
+/// after this time, the connection has been closed.
 const GRACE: Duration = Duration::from_millis(20);
 
 tokio::task_local! {
-    /// Set where a request is polled that has no connection yet. Once it has got one from the pool, the HTTP client
-    /// goes on opening the other in a task of its own, where this is not set.
+    /// Set while a request without a connection is polled. When the request gets a connection from the pool, the HTTP
+    /// client continues to open the other one in a separate task, in which this is not set.
     static ASKING: ();
 }
 
-/// Marks the sending of a request.
+/// Marks a future that sends a request.
 pub(crate) async fn asking<T>(request: impl Future<Output = T>) -> T {
     ASKING.scope((), request).await
 }
 
-/// Lets so many connections be opened at once, and each further one after a pause, if it is still wanted.
+/// Allows so many connections at once, and each further one after a pause if it is still wanted.
 #[derive(Clone, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct ConnectionLimit {
     limit: usize,
     spare: Arc<AtomicUsize>,
 }
 
-impl Patience {
+impl ConnectionLimit {
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, spare: Arc::new(AtomicUsize::new(limit)) }
     }
 
-    /// Notes that a connection has ended: none is on its way back for it.
+    /// Notes that a connection has ended, and will not return to the pool.
     pub(crate) fn ended(&self) {
         let more = |spare| (spare < self.limit).then_some(spare + 1);
-        // Full already: it was one that nobody had to wait for.
+        // If `spare` is full, the connection was opened after a pause and not counted.
         let _ = self.spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
@@ -49,22 +49,22 @@ impl Patience {
     }
 }
 
-impl<S> Layer<S> for Patience {
-    type Service = Patient<S>;
+impl<S> Layer<S> for ConnectionLimit {
+    type Service = LimitedConnector<S>;
 
-    fn layer(&self, connect: S) -> Patient<S> {
-        Patient { connect, patience: self.clone() }
+    fn layer(&self, connect: S) -> LimitedConnector<S> {
+        LimitedConnector { connect, limit: self.clone() }
     }
 }
 
-/// Opens connections with patience.
+/// Opens connections as its [`ConnectionLimit`] allows.
 #[derive(Clone, Debug)]
-pub(crate) struct Patient<S> {
+pub(crate) struct LimitedConnector<S> {
     connect: S,
-    patience: Patience,
+    limit: ConnectionLimit,
 }
 
-impl<S, To> Service<To> for Patient<S>
+impl<S, To> Service<To> for LimitedConnector<S>
 where
     S: Service<To, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -79,10 +79,10 @@ where
     }
 
     fn call(&mut self, to: To) -> Self::Future {
-        if self.patience.take() {
+        if self.limit.take() {
             return self.connect.call(to).boxed();
         }
-        // The one that is ready goes; its clone may not be.
+        // The service that is ready is used; its clone may not be ready.
         let next = self.connect.clone();
         let mut connect = std::mem::replace(&mut self.connect, next);
         async move {

@@ -1,8 +1,8 @@
-//! What a request is for, as metrics tell requests apart.
+//! What a request is for, as metrics distinguish requests.
 
 use crate::problem::error::Step;
 
-/// What a request was for, as metrics tell requests apart.
+/// What a request was for, as metrics distinguish requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `/v2/`.
@@ -13,7 +13,7 @@ pub enum Endpoint {
     Catalog,
     /// A page of tags.
     Tags,
-    /// A manifest, or its digest alone.
+    /// A manifest, or its digest only.
     Manifest,
     /// An image's configuration.
     Blob,
@@ -22,11 +22,11 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// All of them.
+    /// All endpoints.
     pub const ALL: [Self; 7] =
         [Self::Ping, Self::Token, Self::Catalog, Self::Tags, Self::Manifest, Self::Blob, Self::Api];
 
-    /// A word for labels: `catalog`.
+    /// The label of metrics, e.g. `catalog`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ping => "ping",
@@ -41,7 +41,7 @@ impl Endpoint {
 }
 
 impl Step {
-    /// As whose its requests are counted.
+    /// The endpoint under which the requests of this step are counted.
     pub(crate) fn endpoint(&self) -> Endpoint {
         match self {
             Self::Setup | Self::Ping => Endpoint::Ping,

@@ -1,37 +1,38 @@
-//! One gate per host: when a server says "not now" to one request, all requests to it wait, whichever client sends them:
-//! several registries of one configuration may stand on one host. It sends nothing itself.
+//! One gate per host: when a server answers one request with "not now", all requests to that host wait, from all
+//! clients: several registries of one configuration may be on one host. It sends nothing itself.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-/// Until when each host is left alone.
+/// Until when no request is sent to each host.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     closed: Mutex<HashMap<String, Instant>>,
 }
 
-/// That of all clients of this process.
+/// The gate of all clients of this process.
 static SHARED: LazyLock<Gate> = LazyLock::new(Gate::default);
 
 impl Gate {
-    /// The one of this process.
+    /// The gate of this process.
     pub(crate) fn shared() -> &'static Self {
         &SHARED
     }
 
-    /// Leaves the URL's host (and port) alone for `pause`, or longer if that had been agreed before.
+    /// Sends no request to the URL's host and port for `pause`, or for longer if an earlier pause ends later.
     pub(crate) fn close(&self, url: &Url, pause: Duration) {
         let until = Instant::now() + pause;
         let mut closed = self.closed.lock();
         closed.entry(host(url)).and_modify(|agreed| *agreed = until.max(*agreed)).or_insert(until);
     }
 
-    /// Waits until the URL's host may be asked; says how long that was. Returns at once where nobody has closed the gate.
+    /// Waits until a request may be sent to the URL's host; returns how long that took. Returns at once if no pause is
+    /// set.
     pub(crate) async fn pass(&self, url: &Url) -> Duration {
         let mut waited = Duration::ZERO;
         while let Some(until) = self.closed_until(url) {
@@ -42,7 +43,7 @@ impl Gate {
         waited
     }
 
-    /// Whether the URL's host is to be left alone now.
+    /// Whether no request may be sent to the URL's host now.
     pub(crate) fn is_closed(&self, url: &Url) -> bool {
         self.closed_until(url).is_some()
     }

@@ -1,15 +1,14 @@
-//! Where a server may send us. Names that stand in the configuration are connected to as they are. Names that a server says
-//! (realms, redirects) may lead to the public internet and to where the registry itself is, not to this machine, into this
-//! network or to a metadata service. What is checked are the very addresses that are connected to.
+//! Which hosts a server may send the client to. Hosts in the configuration are connected to as they are. Hosts that a
+//! server names (realms, redirects) may be on the public internet, or in the kind of network where the registry itself
+//! is; not this machine, this network or a metadata service. The check is made on the address that is connected to.
 
-use crate::problem::address::ForbiddenHost;
-use parking_lot::Mutex;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use hyper_util::client::proxy::matcher::Matcher;
+use parking_lot::Mutex;
 use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
@@ -18,31 +17,32 @@ use url::{Host, Url};
 use crate::address::AddressKind;
 use crate::http::origin::is_listed;
 use crate::http::sent_secrets::SentSecrets;
+use crate::problem::address::ForbiddenHost;
 use crate::settings::{AllowedHost, RegistrySettings};
 
-/// Who has said where a request goes.
+/// Who named the host of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamedBy {
-    /// The configuration: to the registry, or to an API of its own.
+    /// The configuration: the registry, or its API.
     Configured,
-    /// The registry, in a challenge: to a token service.
+    /// The registry, in a challenge: a token service.
     Realm,
-    /// The registry, by a redirect: to another origin.
-    Abroad,
+    /// The registry, in a redirect: another origin.
+    Redirect,
 }
 
-/// The ways of one registry's client.
+/// The HTTP clients of one registry, and the rules for hosts.
 pub(crate) struct HostPolicy {
     registry: Url,
     realm_hosts: Vec<String>,
-    /// For hosts that stand in the configuration.
+    /// The client for hosts in the configuration.
     own: reqwest::Client,
-    /// For names that a server said.
+    /// The client for hosts that a server named.
     guarded: reqwest::Client,
     guard: AddressGuard,
-    /// None: no proxy is used at all.
+    /// The system's proxies. None: no proxy is used at all.
     proxies: Option<Matcher>,
-    /// Whether the registry is behind one, so that its own address is not seen.
+    /// Whether the registry is behind a proxy, so that its own address is not known.
     is_proxied: bool,
 }
 
@@ -55,7 +55,7 @@ impl HostPolicy {
     ) -> reqwest::Result<Self> {
         let guard = AddressGuard::new(settings, sent, system_lookup);
         let guarded = builder().no_proxy().dns_resolver(guard.clone()).build()?;
-        // As Go does (httpproxy.Config): a proxy elsewhere cannot know what our loopback is.
+        // No proxy for loopback, as in Go (httpproxy.Config): a proxy on another machine has another loopback.
         let proxies = (!is_loopback(&settings.url)).then(Matcher::from_system);
         let own = if proxies.is_some() { builder() } else { builder().no_proxy() };
         let is_proxied = is_proxied(proxies.as_ref(), &settings.url);
@@ -63,15 +63,15 @@ impl HostPolicy {
         Ok(Self { registry, realm_hosts, own: own.build()?, guarded, guard, proxies, is_proxied })
     }
 
-    /// The client to ask this with. A name is looked up by that client, and refused there where it leads astray.
-    pub(crate) fn client(&self, url: &Url, way: NamedBy) -> Result<&reqwest::Client, ForbiddenHost> {
-        if way == NamedBy::Configured || url.host() == self.registry.host() || self.is_named(url, way) {
+    /// The HTTP client for this request. It looks the name up, and refuses addresses that are not allowed.
+    pub(crate) fn client(&self, url: &Url, named_by: NamedBy) -> Result<&reqwest::Client, ForbiddenHost> {
+        if named_by == NamedBy::Configured || url.host() == self.registry.host() || self.is_named(url, named_by) {
             return Ok(&self.own);
         }
         match url.host() {
             Some(Host::Ipv4(address)) => self.guard.pass(address.into()).map(|()| &self.own),
             Some(Host::Ipv6(address)) => self.guard.pass(address.into()).map(|()| &self.own),
-            // The proxy looks names up, and has its own rules; but it cannot mean us by this one.
+            // The proxy looks the name up and has its own rules. Only names of this machine are refused here.
             Some(Host::Domain(name)) if is_proxied(self.proxies.as_ref(), url) => {
                 self.guard.pass_by_proxy(name).map(|()| &self.own)
             }
@@ -79,17 +79,17 @@ impl HostPolicy {
         }
     }
 
-    /// Whether the configuration names this host as one that the registry may send us to.
-    fn is_named(&self, url: &Url, way: NamedBy) -> bool {
+    /// Whether the configuration lists this host as one that the registry may send the client to.
+    fn is_named(&self, url: &Url, named_by: NamedBy) -> bool {
         let hosts = self.guard.allowed.iter().filter_map(|allowed| match allowed {
             AllowedHost::Host(host) => Some(host.as_str()),
             AllowedHost::Network(_) => None,
         });
-        let realms = self.realm_hosts.iter().filter(|_| way == NamedBy::Realm).map(String::as_str);
+        let realms = self.realm_hosts.iter().filter(|_| named_by == NamedBy::Realm).map(String::as_str);
         is_listed(url, hosts.chain(realms))
     }
 
-    /// Notes where an answer came from.
+    /// Notes the address that an answer came from.
     pub(crate) fn answered(&self, url: &Url, from: Option<SocketAddr>) {
         if let Some(from) = from.filter(|_| !self.is_proxied && url.host() == self.registry.host()) {
             self.guard.note_home(from.ip());
@@ -111,22 +111,22 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Looks a name up.
+/// A function that looks up a name.
 type Lookup = fn(&str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 
 fn system_lookup(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
     let name = name.to_owned();
-    // The port is put in by those who connect.
+    // The HTTP client sets the port.
     async move { Ok(lookup_host((name, 0)).await?.collect()) }.boxed()
 }
 
-/// Tells addresses that a server may send us to, and looks up names as those alone. Cloned, it is the same one.
+/// Decides which addresses a server may send the client to, and looks up names accordingly. Clones share their state.
 #[derive(Clone)]
 struct AddressGuard {
     allowed: Arc<[AllowedHost]>,
-    /// Of which kind the registry's own address is, as far as it is known.
+    /// The kind of the registry's own address, as far as it is known.
     home: Arc<Mutex<AddressKind>>,
-    /// What no message may repeat: a server may put it into a name.
+    /// Secrets that no message may show: a server may put them into a name.
     sent: Arc<SentSecrets>,
     lookup: Lookup,
 }
@@ -149,7 +149,7 @@ impl AddressGuard {
         *self.home.lock() = AddressKind::of(address);
     }
 
-    /// Where the registry is, what is there as well may be meant.
+    /// Addresses of the same kind as the registry's own are allowed.
     fn allows(&self, address: IpAddr) -> bool {
         let kind = AddressKind::of(address);
         let is_named = |allowed: &AllowedHost| match allowed {
@@ -159,7 +159,7 @@ impl AddressGuard {
         kind == AddressKind::Public || kind == self.home() || self.allowed.iter().any(is_named)
     }
 
-    /// An address that a URL holds.
+    /// Checks an address in a URL.
     fn pass(&self, address: IpAddr) -> Result<(), ForbiddenHost> {
         if self.allows(address) {
             return Ok(());
@@ -167,7 +167,7 @@ impl AddressGuard {
         Err(ForbiddenHost { host: address.to_string(), address: None, kind: AddressKind::of(address) })
     }
 
-    /// A name that a proxy is to look up.
+    /// Checks a name that a proxy looks up.
     fn pass_by_proxy(&self, name: &str) -> Result<(), ForbiddenHost> {
         let plain = name.trim_end_matches('.');
         let is_here = plain == "localhost" || plain.ends_with(".localhost");

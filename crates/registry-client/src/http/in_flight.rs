@@ -1,20 +1,20 @@
-//! One request on its way. The observer is told of its end in any case, also when the task that sent it is cancelled.
+//! One request in flight. The observer is informed of its end in any case, also if the task that sent it is cancelled.
 
-use crate::http::clock_skew::clock_skew;
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
 use crate::http::call::{HttpAnswer, HttpFailure};
+use crate::http::clock_skew::clock_skew;
 use crate::http::endpoint::Endpoint;
 use crate::http::observer::{EndedRequest, Loss, Observer};
 use crate::problem::Problem;
 
-/// A request on its way.
+/// A request in flight.
 pub(crate) struct InFlightRequest<'m> {
     observer: &'m dyn Observer,
     begun: Instant,
-    /// What is told at the end.
+    /// What the observer is given at the end.
     request: EndedRequest,
 }
 
@@ -31,17 +31,17 @@ impl<'m> InFlightRequest<'m> {
         Self { observer, begun: Instant::now(), request }
     }
 
-    /// Notes the head of an answer that came at `now`.
+    /// Notes the headers of an answer, received at `now`.
     pub(crate) fn answered(&mut self, headers: &HeaderMap, now: DateTime<Utc>) {
         self.request.clock_skew = clock_skew(headers, now);
     }
 
-    /// Notes that so many bytes of the body came.
+    /// Notes received bytes of the body.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.request.bytes += bytes as u64;
     }
 
-    /// Tells how it ended.
+    /// Informs the observer of the outcome.
     pub(crate) fn end(mut self, outcome: &Result<HttpAnswer, HttpFailure>) {
         self.request.outcome = match outcome {
             Ok(answer) => Ok(answer.status.as_u16()),

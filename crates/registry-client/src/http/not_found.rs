@@ -1,6 +1,6 @@
-//! Whose word a 404 is. A registry that does not have something says so with an error code. A load balancer without a
-//! backend, an ingress without a route and a web server on the wrong port answer 404 as well, and know nothing of what was
-//! asked for. It looks at answers and sends no request.
+//! Whether a 404 comes from the registry. A registry that does not have something answers with an error code. A load
+//! balancer without a backend, an ingress without a route and a web server on the wrong port answer 404 as well,
+//! without knowing the content. This module reads answers and sends no request.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,7 +12,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::retry::{Attempt, AttemptOutcome, RetryDecision};
 use crate::problem::{ErrorAnswer, Problem};
 
-/// Codes with which registries say that something is not there.
+/// Error codes of registries for something that does not exist.
 const CODES: [&str; 5] = [
     // Distribution specification, "Error Codes". Artifactory (jetstack/version-checker#318), Nexus
     // (sonatype/nexus-public#317), Gitea (routers/api/packages/container/errors.go), zot (pkg/api/errors/errors.go) and Pulp
@@ -21,39 +21,39 @@ const CODES: [&str; 5] = [
     "MANIFEST_UNKNOWN",
     "BLOB_UNKNOWN",
     "MANIFEST_BLOB_UNKNOWN",
-    // Harbor's only word for all of it (goharbor/harbor#20764, plexsystems/sinker#35).
+    // Harbor's only code for all of it (goharbor/harbor#20764, plexsystems/sinker#35).
     "NOT_FOUND",
 ];
 
-/// How codes about tags begin: Quay's `TAG_EXPIRED` (endpoints/v2/errors.py).
+/// The prefix of codes about tags: Quay's `TAG_EXPIRED` (endpoints/v2/errors.py).
 const OF_TAGS: &str = "TAG_";
 
-/// Codes with which a storage service says, in XML, that it does not have an object. Registries redirect requests for
-/// blobs to it: S3 and those that speak as it does, Azure.
+/// Error codes of storage services, in XML, for an object that does not exist. Registries redirect requests for blobs
+/// to them: S3 and compatible services, Azure.
 const OF_STORAGE: [&str; 2] = ["NoSuchKey", "BlobNotFound"];
 
-/// How often to ask where an address is asked for that may well not be there: a registry without a catalog or API, or no
-/// registry at all.
+/// Most attempts if the URL may well not exist: a registry without a catalog or API, or no registry at all.
 const FEW: u32 = 3;
 
-/// After so many requests in a row that were repeated in vain, each further one is repeated once only, until that has
-/// helped: an unknown registry that says 404 in words of its own must not cost all pauses each time.
+/// After so many requests in a row whose repetition did not help, each further one is repeated only once, until
+/// repetition helps again: an unknown registry with error codes of its own must not cost all pauses each time.
 const IN_VAIN: u32 = 8;
 const TWICE: u32 = 2;
 
-/// What a 404 or 410 says about a repository, or about something in it.
+/// What a 404 or 410 means for a repository, or for something in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotFound {
     /// The registry does not have it.
     Gone,
-    /// Nothing: no registry has said this. `Docker-Distribution-Api-Version` is no sign of one, since nginx adds it to
-    /// its own errors where it is set up as distribution's documentation advises.
-    Stray,
+    /// Nothing: the answer does not come from a registry. `Docker-Distribution-Api-Version` is no sign of one: nginx
+    /// adds it to its own errors if it is set up as distribution's documentation advises.
+    NotTheRegistry,
 }
 
 impl NotFound {
-    /// Reads an answer about a repository; of another host, to which the registry sent us, what [`told_by_storage`] left.
-    pub(crate) fn read(status: StatusCode, body: &[u8], abroad: bool) -> Option<Self> {
+    /// Reads an answer about a repository. If another host answered after a redirect, the body is what [`storage_code`]
+    /// returned.
+    pub(crate) fn read(status: StatusCode, body: &[u8], other_origin: bool) -> Option<Self> {
         if !is_not_found(status) {
             return None;
         }
@@ -62,68 +62,70 @@ impl NotFound {
         let says_so = |error: &Value| {
             error["code"].as_str().is_some_and(|code| CODES.contains(&code) || code.starts_with(OF_TAGS))
         };
-        let is_gone = errors.iter().any(says_so) || (abroad && !told_by_storage(body).is_empty());
-        Some(if is_gone { Self::Gone } else { Self::Stray })
+        let is_gone = errors.iter().any(says_so) || (other_origin && !storage_code(body).is_empty());
+        Some(if is_gone { Self::Gone } else { Self::NotTheRegistry })
     }
 
-    /// The problem for the caller.
-    pub(crate) fn problem(self, said: ErrorAnswer) -> Problem {
+    /// The problem to report.
+    pub(crate) fn problem(self, reply: ErrorAnswer) -> Problem {
         match self {
-            Self::Gone => Problem::Gone(said),
-            Self::Stray => Problem::Stray(said),
+            Self::Gone => Problem::Gone(reply),
+            Self::NotTheRegistry => Problem::NotTheRegistry(reply),
         }
     }
 }
 
-/// How long one client has been told 404 by no registry.
+/// Counts the requests of one client that were answered 404, and not by a registry.
 #[derive(Debug, Default)]
-pub(crate) struct StrayCounter {
-    /// Requests in a row for which all attempts ended so.
-    in_vain: AtomicU32,
+pub(crate) struct ForeignNotFoundCounter {
+    /// Number of requests in a row of which all attempts ended so.
+    without_success: AtomicU32,
 }
 
-impl StrayCounter {
-    /// How often at most to ask for what was answered so; none where the answer counts at once. A GET decides what a
-    /// HEAD, which has no body, leaves open.
+impl ForeignNotFoundCounter {
+    /// Most attempts for a request with this answer. None if the answer is used at once. A HEAD has no body, so its
+    /// answer is used at once and a GET decides.
     pub(crate) fn most_attempts(&self, call: &HttpCall<'_>, answer: &HttpAnswer) -> Option<u32> {
         let most =
             most_attempts(call.endpoint, answer.status, &answer.body).filter(|_| call.wants != RequestKind::Head)?;
-        Some(if self.in_vain.load(Ordering::Relaxed) < IN_VAIN { most } else { most.min(TWICE) })
+        Some(if self.without_success.load(Ordering::Relaxed) < IN_VAIN { most } else { most.min(TWICE) })
     }
 
-    /// Notes what became of an attempt.
+    /// Notes the decision about an attempt.
     pub(crate) fn note(&self, attempt: &Attempt, decision: RetryDecision) {
         match (attempt.seen, decision) {
-            (AttemptOutcome::Stray { .. }, RetryDecision::GiveUp) => drop(self.in_vain.fetch_add(1, Ordering::Relaxed)),
-            // Asking again does help.
+            (AttemptOutcome::NotTheRegistry { .. }, RetryDecision::GiveUp) => {
+                self.without_success.fetch_add(1, Ordering::Relaxed);
+            }
+            // Repetition helped.
             (AttemptOutcome::Status(status), RetryDecision::Return) if attempt.number > 1 && status.is_success() => {
-                self.in_vain.store(0, Ordering::Relaxed);
+                self.without_success.store(0, Ordering::Relaxed);
             }
             _ => {}
         }
     }
 }
 
-/// How often at most to ask an endpoint that answers so; none where the answer counts at once.
+/// Most attempts at an endpoint with this answer. None if the answer is used at once.
 fn most_attempts(endpoint: Endpoint, status: StatusCode, body: &[u8]) -> Option<u32> {
-    let is_stray = match endpoint {
-        Endpoint::Tags | Endpoint::Manifest => NotFound::read(status, body, false) == Some(NotFound::Stray),
-        // The storage answers in the same way however often it is asked.
-        Endpoint::Blob => NotFound::read(status, body, true) == Some(NotFound::Stray),
-        // APIs say in JSON of their own that there is no such project.
+    let is_foreign = match endpoint {
+        Endpoint::Tags | Endpoint::Manifest => NotFound::read(status, body, false) == Some(NotFound::NotTheRegistry),
+        // The storage gives the same answer each time.
+        Endpoint::Blob => NotFound::read(status, body, true) == Some(NotFound::NotTheRegistry),
+        // APIs report a missing project in JSON of their own.
         Endpoint::Ping | Endpoint::Token | Endpoint::Catalog | Endpoint::Api => {
             return (is_not_found(status) && !is_object(body)).then_some(FEW);
         }
     };
-    is_stray.then_some(u32::MAX)
+    is_foreign.then_some(u32::MAX)
 }
 
 fn is_not_found(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
 }
 
-/// All that counts of the body of another host's error, in our own words: the code that an object is not there, or nothing.
-pub(crate) fn told_by_storage(body: &[u8]) -> &'static str {
+/// The code of a storage service that an object does not exist, or nothing. No other text of another host is used.
+pub(crate) fn storage_code(body: &[u8]) -> &'static str {
     let text = String::from_utf8_lossy(body);
     let tells = |code: &&str| *code == text || text.contains(&format!("<Code>{code}</Code>"));
     OF_STORAGE.into_iter().find(tells).unwrap_or_default()
@@ -137,9 +139,9 @@ fn is_object(body: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// 404s of what stands before registries.
+    /// 404 answers of proxies and servers in front of registries.
     const STRAYS: [&str; 17] = [
-        // Traefik, and every Go server's default.
+        // Traefik, and the default of Go servers.
         "404 page not found\n",
         // Envoy.
         "",
@@ -174,8 +176,12 @@ mod tests {
             }
         }
         for body in STRAYS {
-            assert_eq!(read(body), Some(NotFound::Stray), "{body}");
-            assert_eq!(NotFound::read(StatusCode::GONE, body.as_bytes(), false), Some(NotFound::Stray), "{body}");
+            assert_eq!(read(body), Some(NotFound::NotTheRegistry), "{body}");
+            assert_eq!(
+                NotFound::read(StatusCode::GONE, body.as_bytes(), false),
+                Some(NotFound::NotTheRegistry),
+                "{body}"
+            );
             assert_eq!(NotFound::read(StatusCode::OK, body.as_bytes(), false), None, "{body}");
             for endpoint in [Endpoint::Tags, Endpoint::Manifest, Endpoint::Blob] {
                 let most = most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes());
@@ -188,12 +194,16 @@ mod tests {
     fn a_storage_services_word_counts_where_the_registry_sent_us_there() {
         for code in ["NoSuchKey", "BlobNotFound"] {
             let body = format!(r#"<?xml version="1.0"?><Error><Code>{code}</Code><Message>x</Message></Error>"#);
-            let read = |abroad| NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), abroad);
-            assert_eq!((read(true), read(false)), (Some(NotFound::Gone), Some(NotFound::Stray)), "{code}");
-            assert_eq!((told_by_storage(body.as_bytes()), told_by_storage(code.as_bytes())), (code, code));
+            let read = |other_origin| NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), other_origin);
+            assert_eq!((read(true), read(false)), (Some(NotFound::Gone), Some(NotFound::NotTheRegistry)), "{code}");
+            assert_eq!((storage_code(body.as_bytes()), storage_code(code.as_bytes())), (code, code));
         }
         for body in STRAYS {
-            assert_eq!(NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), true), Some(NotFound::Stray), "{body}");
+            assert_eq!(
+                NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), true),
+                Some(NotFound::NotTheRegistry),
+                "{body}"
+            );
         }
     }
 

@@ -1,31 +1,31 @@
-//! What an observer is told about requests and tokens. It counts nothing itself.
+//! What an observer is given about requests and tokens. It counts nothing itself.
 
-use crate::http::endpoint::Endpoint;
 use std::fmt;
 use std::time::Duration;
 
 use crate::http::call::{HttpAnswer, HttpCall, HttpFailure};
+use crate::http::endpoint::Endpoint;
 use crate::http::sent_secrets::SentSecrets;
 use crate::problem::fault::Fault;
 
-/// Why there was no whole answer.
+/// Why a request had no complete answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Loss {
-    /// None in time.
+    /// No complete answer within the time limit.
     Timeout,
-    /// No connection, TLS included.
+    /// No connection, or no TLS handshake.
     Connect,
-    /// The connection broke, or what came could not be read.
+    /// The connection broke, or the answer could not be read.
     Broken,
-    /// Nobody waited for it any more.
+    /// The task that waited for the answer was cancelled.
     Dropped,
 }
 
 impl Loss {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 4] = [Self::Timeout, Self::Connect, Self::Broken, Self::Dropped];
 
-    /// A word for labels: `timeout`.
+    /// The label of metrics, e.g. `timeout`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
@@ -36,24 +36,25 @@ impl Loss {
     }
 }
 
-/// A rule of safety.
+/// A safety rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SafetyRule {
-    /// Credentials go to hosts that belong to the registry.
+    /// Credentials are sent only to hosts that belong to the registry.
     RealmHost,
-    /// Nothing is followed to another origin but content.
+    /// A redirect to another origin is followed for content only.
     Redirect,
-    /// Links lead to the registry.
+    /// Links to the next page must stay on the registry.
     Link,
-    /// What a server names is on the public internet, or where the registry itself is.
+    /// A host that a server names must be on the public internet, or in the kind of network where the registry itself
+    /// is.
     Address,
 }
 
 impl SafetyRule {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 4] = [Self::RealmHost, Self::Redirect, Self::Link, Self::Address];
 
-    /// A word for labels: `realm_host`.
+    /// The label of metrics, e.g. `realm_host`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RealmHost => "realm_host",
@@ -67,44 +68,46 @@ impl SafetyRule {
 /// One request that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct EndedRequest {
-    /// What it was for.
+    /// What the request was for.
     pub endpoint: Endpoint,
-    /// The status of a whole answer.
+    /// The status of a complete answer, or why there is none.
     pub outcome: Result<u16, Loss>,
-    /// Bytes of the body as they came, before decompression.
+    /// Bytes of the body as they arrived, before decompression.
     pub bytes: u64,
-    /// From sending to the end of the body; waiting for a turn is not part of it.
+    /// Time from sending to the end of the body. Waiting for a turn is not included.
     pub took: Duration,
-    /// The server's `Date` minus our clock, in seconds; none where it sent none, or the answer is out of a cache.
+    /// The server's `Date` minus our clock, in seconds. None if the answer has no `Date`, or came from a cache.
     pub clock_skew: Option<f64>,
 }
 
-/// Watches a client's requests and tokens as they come and go: to count them, or to show them. Called from many tasks at
-/// once, on the way of every request: it must be quick. Each method does nothing unless it is implemented.
+/// Receives a client's requests and tokens as they happen, to count them or to show them. Methods are called from many
+/// tasks at once, during every request, so they must return quickly. Each method does nothing unless it is implemented.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// A request goes out; [`Observer::ended`] follows in any case.
+    /// A request is sent. [`Observer::ended`] follows in any case.
     fn begun(&self, _endpoint: Endpoint) {}
     /// A request has ended.
     fn ended(&self, _request: &EndedRequest) {}
-    /// A request and its answer, before it is decided what to do next.
+    /// A request and its answer, before the client decides what to do next.
     fn exchanged(&self, _exchange: &RawExchange<'_>) {}
     /// A request is sent again after a failure.
     fn retried(&self, _endpoint: Endpoint) {}
-    /// The registry asked us to wait, and that is how long this request did, of several that may have waited at once.
+    /// A request waited this long because of a pause or a rate limit of the registry. Several requests may have waited
+    /// at the same time.
     fn waited(&self, _pause: Duration) {}
-    /// A page of repositories or tags was asked for, however often it had to be tried; why it was given up. That a
-    /// repository is gone is an answer.
+    /// A page of repositories or tags was received, or the client gave up after all retries, with the reason. A
+    /// repository that does not exist any more counts as an answer.
     fn page(&self, _outcome: Result<(), Fault>) {}
-    /// A token was asked for; why there is none. A refusal that is only remembered is not told again.
+    /// A token was received, or there is none, with the reason. If the credentials were refused before and nothing is
+    /// sent, this method is not called.
     fn token(&self, _outcome: Result<(), Fault>) {}
-    /// An answer was refused by a rule of safety: it would have taken us, or the credentials, elsewhere.
+    /// An answer was rejected by a safety rule: it would have led the client, or the credentials, to another host.
     fn refused_for_safety(&self, _rule: SafetyRule) {}
 }
 
 /// Observes nothing.
 impl Observer for () {}
 
-/// One request and its answer as they went over the wire, secrets included; so only this crate can look into it.
+/// One request and its answer as they were sent, secrets included. Only this crate can read the content.
 pub struct RawExchange<'a> {
     pub(crate) call: &'a HttpCall<'a>,
     pub(crate) outcome: &'a Result<HttpAnswer, HttpFailure>,

@@ -1,22 +1,24 @@
-//! Who may be sent credentials. Pure: compares URLs, resolves no names.
+//! Which hosts may receive credentials. Pure: compares URLs and resolves no names.
 
-use crate::problem::origin::UntrustedRealm;
 use url::Url;
 
 use crate::http::site::{is_known_pair, same_site};
+use crate::problem::origin::UntrustedRealm;
 
 /// Whether two URLs have the same scheme, host and port.
 pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
-/// The origin that a redirect leads to; no more of it, since a server may put there what it was sent.
+/// The origin that a redirect leads to. No more than the origin is shown: a server may put a secret that it was sent
+/// into the rest.
 pub(crate) fn destination(url: &Url, location: &str) -> String {
     url.join(location).map_or_else(|_| "nowhere".into(), |to| to.origin().ascii_serialization())
 }
 
-/// Whether a token may be asked for at `realm` on behalf of `registry`: its own host name on any port, the same
-/// registrable domain unless it is shared, a built-in pair, or one of `realm_hosts` (`host` for any port, or `host:port`).
+/// Checks that credentials of `registry` may be sent to `realm`: the registry's own host name on any port, the same
+/// registrable domain unless customers share it, a built-in pair, or one of `realm_hosts` (`host` for any port, or
+/// `host:port`).
 pub(crate) fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -> Result<(), UntrustedRealm> {
     match realm.scheme() {
         "https" => {}
@@ -91,7 +93,7 @@ mod tests {
             ("http://10.0.0.1/auth", "http://10.0.0.2"),
             ("https://169.254.169.254/latest", "https://quay.io"),
             ("https://docker.io/t", "https://registry.hub.docker.com"),
-            // With a dot at its end, a name of one part is another host than without.
+            // A name of one part with a dot at its end is another host than without.
             ("https://registry./t", "https://registry"),
             ("https://b.co.uk./t", "https://a.co.uk."),
             ("https://evil.com./t", "https://quay.io."),
@@ -124,13 +126,13 @@ mod tests {
             ("https://api.scaleway.com/registry-internal/v1/regions/fr-par/tokens", "https://rg.fr-par.scw.cloud"),
             ("https://sso.redhat.com/auth/realms/rhcc/protocol/redhat-docker-v2/auth", "https://registry.redhat.io"),
             ("https://authn.nvidia.com/token", "https://nvcr.io"),
-            // These name themselves.
+            // These registries are their own token services.
             ("https://me.azurecr.io/oauth2/token", "https://me.azurecr.io"),
             ("https://1.dkr.ecr.eu-west-1.amazonaws.com/", "https://1.dkr.ecr.eu-west-1.amazonaws.com"),
             ("https://swr.cn-north-4.myhuaweicloud.com/swr/auth", "https://swr.cn-north-4.myhuaweicloud.com"),
             ("https://me.jfrog.io/artifactory/api/docker/x/v2/token", "https://me.jfrog.io"),
             ("https://me.tencentcloudcr.com/service/token", "https://me.tencentcloudcr.com"),
-            // Inside a company's domain.
+            // Within the domain of one company.
             ("https://gitlab.example.com/jwt/auth", "https://registry.example.com"),
         ] {
             assert_eq!(trust(realm, registry, &[]), Ok(()), "{realm} for {registry}");

@@ -1,41 +1,42 @@
-//! No more requests begun in a second than asked for, whichever client sends them: what a host can bear, it bears from
-//! all registries of one configuration together, as with [`crate::http::gate`]. It sends nothing itself.
+//! Limits the number of requests that begin per second, over all clients of one host: several registries of one
+//! configuration may be on it, as with [`crate::http::gate`]. It sends nothing itself.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::http::gate::host;
 use crate::http::queue::Queue;
 
-/// The generic cell rate algorithm: the head of the line waits for the next free moment and takes it.
+/// The generic cell rate algorithm: the head of the queue waits for the next free moment and takes it.
 #[derive(Debug, Default)]
 struct PaceClock {
-    line: Queue,
-    /// From when on the host has nothing to do, were each request to take its whole interval; none before the first.
+    queue: Queue,
+    /// The time at which all requests so far would be done if each took its whole interval; none before the first
+    /// request.
     free: Mutex<Option<Instant>>,
 }
 
-/// Those of all hosts that are asked with a limit now.
+/// The schedules of all hosts with a limit.
 static CLOCKS: LazyLock<Mutex<HashMap<String, Weak<PaceClock>>>> = LazyLock::new(Mutex::default);
 
-/// One client's limit, kept on the clock of its registry's host. Requests elsewhere, to a token endpoint or a storage,
-/// count as well: they are work for the same site as a rule, and the limit is the registry's.
+/// One client's limit, on the schedule of its registry's host. Requests to a token endpoint or a storage service count
+/// as well: they are usually on the same site, and the limit is the registry's.
 #[derive(Debug)]
 pub(crate) struct Pace {
     clock: Arc<PaceClock>,
     interval: Duration,
-    /// How much of the host's time may be taken in advance.
+    /// How much of the host's time may be used in advance.
     slack: Duration,
 }
 
 impl Pace {
-    /// So many requests in a second. A tenth of them may begin at once, if that is more than one: timers are not finer
-    /// than a millisecond, and a front proxy's limit, where it allows no burst at all, is a low one.
+    /// A limit of so many requests per second. A tenth of them may begin at once, if that is more than one: timers are
+    /// no finer than a millisecond. A front proxy that allows no burst usually has a low limit.
     pub(crate) fn new(registry: &Url, per_second: u32) -> Self {
         let interval = Duration::from_secs(1) / per_second.max(1);
         let slack = interval * (per_second / 10).saturating_sub(1);
@@ -47,18 +48,19 @@ impl Pace {
         Self { clock, interval, slack }
     }
 
-    /// Waits until one more request may begin. One that goes `first` has had its turn and needs another.
+    /// Waits until one more request may begin. A request that goes `first` has had its turn and needs another.
     pub(crate) async fn pass(&self, first: bool) {
         let arrived = Instant::now();
-        let _head = self.clock.line.head(first).await;
+        let _head = self.clock.queue.head(first).await;
         let begins = {
             let mut free = self.clock.free.lock();
-            // From its arrival on and not from now: timers are late by a millisecond, which would add up in the line.
+            // Computed from its arrival and not from now: timers are late by a millisecond, which would add up over the
+            // queue.
             let begins = free.map_or(arrived, |free| free.max(arrived));
             *free = Some(begins + self.interval);
             begins
         };
-        // `now + slack`, since the clock's first moments have nothing to subtract from.
+        // Written as `now + slack`: shortly after the clock's start, there is nothing to subtract from.
         if begins > Instant::now() + self.slack {
             sleep_until(begins - self.slack).await;
         }
@@ -75,7 +77,7 @@ mod tests {
         Pace::new(&Url::parse(&format!("https://{host}/x")).expect("a URL"), per_second)
     }
 
-    /// When each of so many requests began, in milliseconds.
+    /// The time at which each of so many requests began, in milliseconds.
     async fn began(paces: &[&Pace], count: usize) -> Vec<u128> {
         let start = Instant::now();
         let one = async |at: usize| {

@@ -1,36 +1,36 @@
-//! Where requests wait for their turn: one at a time and in order, but for those that have had a turn already. It does
-//! not know how long a turn is.
+//! A queue of requests: one at a time and in order, except that requests that have already had a turn go first. The
+//! queue does not know how long a turn is.
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// A queue with two entrances.
+/// A queue in which some requests go first.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    queue: Mutex<()>,
-    door: Mutex<()>,
+    waiting: Mutex<()>,
+    head_lock: Mutex<()>,
 }
 
-/// The head of the line. The next request is there as soon as this is dropped.
+/// The head of the queue. When it is dropped, the next request becomes the head.
 pub(crate) struct QueueHead<'l> {
-    _queue: Option<MutexGuard<'l, ()>>,
-    _door: MutexGuard<'l, ()>,
+    _waiting: Option<MutexGuard<'l, ()>>,
+    _head: MutexGuard<'l, ()>,
 }
 
 impl Queue {
-    /// Waits to be the next. A request that is sent again, or that had to get a new token in its turn, goes `first`: it
-    /// waits for the request at the head, and for those that go first as well.
+    /// Waits to become the head of the queue. A request that is sent again, or that had to fetch a new token in its
+    /// turn, goes `first`: it waits only for the head and for other requests that go first.
     pub(crate) async fn head(&self, first: bool) -> QueueHead<'_> {
-        let queue = if first { None } else { Some(self.queue.lock().await) };
-        QueueHead { _queue: queue, _door: self.door.lock().await }
+        let queue = if first { None } else { Some(self.waiting.lock().await) };
+        QueueHead { _waiting: queue, _head: self.head_lock.lock().await }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex as Shared;
     use std::time::Duration;
 
     use futures::future::join_all;
+    use parking_lot::Mutex as Shared;
     use tokio::time::sleep;
 
     use super::*;

@@ -1,23 +1,23 @@
-//! Whether and when to try again. Pure: it is shown what happened and decides; it neither sleeps nor rolls dice.
+//! Decides whether and when to try again. Pure: it is given what happened and a random number, and does not sleep.
 
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// How often and how patiently to try again.
+/// How often to try again, and how long to wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
     /// Most attempts at one request, the first included.
     pub attempts: u32,
     /// Bound of the first pause; it doubles with each further attempt.
     pub base: Duration,
-    /// Bound of every pause that we choose ourselves.
+    /// Bound of a pause that the client chooses itself.
     pub longest: Duration,
     /// Bound of a pause that the server asks for.
     pub longest_asked: Duration,
-    /// How long a host may turn requests away with 429 while none of them passes.
-    pub patience: Duration,
+    /// How long a host may refuse all requests with 429 before the client gives up.
+    pub give_up_after: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -27,130 +27,131 @@ impl Default for RetryPolicy {
             base: Duration::from_millis(500),
             longest: Duration::from_secs(30),
             longest_asked: Duration::from_mins(2),
-            patience: Duration::from_mins(10),
+            give_up_after: Duration::from_mins(10),
         }
     }
 }
 
-/// What came of one attempt.
+/// One attempt and its outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt {
-    /// Which attempt this was, from 1.
+    /// The number of the attempt, from 1.
     pub number: u32,
-    /// What was seen.
+    /// The outcome.
     pub seen: AttemptOutcome,
     /// The pause that the server asked for.
     pub asked: Option<Duration>,
-    /// Whether to send the request twice after it has failed: a GET. A HEAD that fails is followed by a GET instead.
+    /// Whether the request may be sent again after a failure: a GET. After a HEAD that fails, a GET is sent instead.
     pub repeatable: bool,
-    /// A random number of `0.0..1.0`.
-    pub dice: f64,
-    /// How it stands with the host's limit, where that has turned the request away.
+    /// A random number in `0.0..1.0`.
+    pub random: f64,
+    /// The state of the host's limit, if the host refused the request because of it.
     pub limited: Option<LimitedAttempt>,
 }
 
-/// A request that a host turned away for asking too often.
+/// A request that a host refused because of its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LimitedAttempt {
-    /// How often by now, from 1.
+    /// How often the request has been refused, from 1.
     pub times: u32,
-    /// For how long: this request, or all requests of its kind if none of them has passed.
-    pub in_vain: Duration,
-    /// Whether another one has passed since this one was sent.
+    /// For how long this request has been refused, or all requests to its endpoint if none of them was accepted.
+    pub without_success: Duration,
+    /// Whether another request has been accepted since this one was sent.
     pub others_pass: bool,
 }
 
 impl LimitedAttempt {
-    /// Whether the attempt does not count. A 429 says that the request was not looked at; a 503 may mean that nobody is
-    /// there to look, unless others are answered.
+    /// Whether the attempt does not count. 429 says that the request was not processed. 503 may mean that no backend is
+    /// there, unless other requests are answered.
     pub(crate) fn is_free(&self, seen: AttemptOutcome) -> bool {
         seen == AttemptOutcome::Status(StatusCode::TOO_MANY_REQUESTS) || self.others_pass
     }
 }
 
 impl AttemptOutcome {
-    /// Whether the host says that it is asked too often: by 429, or by 503 with the pause that it asks for.
+    /// Whether the host says that it receives too many requests: 429, or 503 with a pause.
     pub(crate) fn is_limit(self, asked: Option<Duration>) -> bool {
         match self {
             Self::Status(StatusCode::TOO_MANY_REQUESTS) => true,
             Self::Status(StatusCode::SERVICE_UNAVAILABLE) => asked.is_some(),
-            Self::Status(_) | Self::Stray { .. } | Self::Broken | Self::Unusable => false,
+            Self::Status(_) | Self::NotTheRegistry { .. } | Self::Broken | Self::Unusable => false,
         }
     }
 }
 
-/// The outcome of one attempt, as far as trying again depends on it.
+/// The outcome of one attempt, as far as the decision depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttemptOutcome {
-    /// An answer was received whole.
+    /// A complete answer.
     Status(StatusCode),
-    /// A 404 that no registry has said.
-    Stray {
-        /// How often to ask at most, if the policy allows for as much.
+    /// A 404 that does not come from a registry.
+    NotTheRegistry {
+        /// Most attempts, if the policy allows as many.
         most: u32,
     },
-    /// No connection, a lost one, or none within the time.
+    /// No connection, a lost one, or no answer within the time limit.
     Broken,
-    /// An answer that will not become better: too large, an encoding nobody asked for, an untrusted certificate.
+    /// An answer that another attempt would not improve: too large, a compression that was not offered, an untrusted
+    /// certificate.
     Unusable,
 }
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryDecision {
-    /// Hand the outcome to the caller.
+    /// Return the outcome to the caller.
     Return,
-    /// Try again after this pause; `all` says that every other request to the host has to wait as well.
+    /// Try again after this pause.
     After {
-        /// How long.
+        /// The length of the pause.
         pause: Duration,
-        /// For everybody.
+        /// Whether all requests to the host wait as well.
         all: bool,
     },
-    /// It was worth trying again, but that has been done often enough.
+    /// Return the outcome: another attempt could help, but there have been enough.
     GiveUp,
 }
 
 impl RetryPolicy {
-    /// Decides about one attempt. Full jitter: a pause is chosen evenly between zero and its bound, so that clients
-    /// turned away together do not come back together. Where the host limits how often it is asked and does not say how
-    /// long to wait, there is no pause: its rate decides who is sent when (`throttle`).
+    /// Decides about one attempt. Pauses have full jitter: they are chosen evenly between zero and their bound, so that
+    /// clients that were refused together do not return together. If the host limits requests without naming a pause,
+    /// the pause is zero: the throttle decides when each request is sent.
     pub(crate) fn decide(&self, attempt: &Attempt) -> RetryDecision {
         let limited = attempt.limited;
         match attempt.seen {
             _ if limited.is_some() => {}
             AttemptOutcome::Status(status) if attempt.repeatable && is_passing(status) => {}
-            AttemptOutcome::Broken | AttemptOutcome::Stray { .. } if attempt.repeatable => {}
+            AttemptOutcome::Broken | AttemptOutcome::NotTheRegistry { .. } if attempt.repeatable => {}
             AttemptOutcome::Status(_)
             | AttemptOutcome::Broken
-            | AttemptOutcome::Stray { .. }
+            | AttemptOutcome::NotTheRegistry { .. }
             | AttemptOutcome::Unusable => return RetryDecision::Return,
         }
         let is_free = limited.is_some_and(|limited| limited.is_free(attempt.seen));
-        let most = if let AttemptOutcome::Stray { most } = attempt.seen { most } else { u32::MAX };
+        let most = if let AttemptOutcome::NotTheRegistry { most } = attempt.seen { most } else { u32::MAX };
         let is_last = !is_free && attempt.number >= self.attempts.min(most);
-        if is_last || limited.is_some_and(|limited| self.is_vain(attempt, limited)) {
+        if is_last || limited.is_some_and(|limited| self.has_waited_enough(attempt, limited)) {
             return RetryDecision::GiveUp;
         }
         let doubled = self.base.saturating_mul(1 << (attempt.number - 1).min(20)).min(self.longest);
-        let chosen = doubled.mul_f64(attempt.dice);
-        // A little more than was asked for, never less; all waiters at once would only be turned away again.
-        let asked = attempt.asked.map(|asked| asked.min(self.longest_asked) + self.base.mul_f64(attempt.dice));
+        let chosen = doubled.mul_f64(attempt.random);
+        // A little longer than the server asked for, and never shorter: if all waiting requests came back at once, they
+        // would be refused again.
+        let asked = attempt.asked.map(|asked| asked.min(self.longest_asked) + self.base.mul_f64(attempt.random));
         match limited {
             Some(_) => RetryDecision::After { pause: asked.unwrap_or_default(), all: true },
             None => RetryDecision::After { pause: asked.unwrap_or(chosen), all: false },
         }
     }
 
-    /// Whether a limit is not worth waiting for: it has outlasted our patience, or the server has said once more that it
-    /// will.
-    fn is_vain(&self, attempt: &Attempt, limited: LimitedAttempt) -> bool {
-        let asks_too_much = attempt.asked.is_some_and(|asked| asked > self.patience) && !limited.others_pass;
-        limited.in_vain >= self.patience || (asks_too_much && limited.times > 1)
+    /// Whether to stop waiting for a limit: it has lasted too long, or the server has said twice that it will.
+    fn has_waited_enough(&self, attempt: &Attempt, limited: LimitedAttempt) -> bool {
+        let asks_too_much = attempt.asked.is_some_and(|asked| asked > self.give_up_after) && !limited.others_pass;
+        limited.without_success >= self.give_up_after || (asks_too_much && limited.times > 1)
     }
 }
 
-/// Whether a server's error may be gone the next time.
+/// Whether an error of a server may pass.
 pub(crate) fn is_passing(status: StatusCode) -> bool {
     status.is_server_error()
         && status != StatusCode::NOT_IMPLEMENTED
@@ -159,7 +160,7 @@ pub(crate) fn is_passing(status: StatusCode) -> bool {
 }
 
 /// The pause that a server asks for: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or `X-Retry-After` as
-/// seconds since 1970. A time that has passed is no pause.
+/// seconds since 1970. A time in the past is no pause.
 pub(crate) fn asked_pause(headers: &HeaderMap, unix_now: i64) -> Option<Duration> {
     let until = |unix: i64| u64::try_from(unix.saturating_sub(unix_now)).ok().map(Duration::from_secs);
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
@@ -190,7 +191,7 @@ mod tests {
         base: Duration::from_secs(1),
         longest: Duration::from_secs(3),
         longest_asked: Duration::from_mins(1),
-        patience: Duration::from_mins(10),
+        give_up_after: Duration::from_mins(10),
     };
 
     fn status(code: u16) -> AttemptOutcome {
@@ -198,12 +199,12 @@ mod tests {
     }
 
     fn attempt(number: u32, seen: AttemptOutcome) -> Attempt {
-        Attempt { number, seen, asked: None, repeatable: true, dice: 0.5, limited: None }
+        Attempt { number, seen, asked: None, repeatable: true, random: 0.5, limited: None }
     }
 
-    /// One that the host turned away, `times` by now, in vain for so many seconds.
+    /// A request that the host has refused `times` times, for so many seconds.
     fn turned_away(times: u32, seen: AttemptOutcome, seconds: u64, others_pass: bool) -> Attempt {
-        let limited = LimitedAttempt { times, in_vain: Duration::from_secs(seconds), others_pass };
+        let limited = LimitedAttempt { times, without_success: Duration::from_secs(seconds), others_pass };
         Attempt { limited: Some(limited), ..attempt(times, seen) }
     }
 
@@ -238,7 +239,7 @@ mod tests {
             Some(Duration::from_millis(1500)),
             "bounded by `longest`"
         );
-        let unlucky = Attempt { dice: 0.0, ..attempt(1, AttemptOutcome::Broken) };
+        let unlucky = Attempt { random: 0.0, ..attempt(1, AttemptOutcome::Broken) };
         assert_eq!(pause(&unlucky), Some(Duration::ZERO));
         let large = Attempt { number: 3_000_000_000, ..attempt(1, AttemptOutcome::Broken) };
         assert_eq!(
@@ -249,12 +250,12 @@ mod tests {
 
     #[test]
     fn a_404_that_no_registry_has_said_is_repeated_as_often_as_it_is_worth() {
-        let stray = |most, number| attempt(number, AttemptOutcome::Stray { most });
-        assert_eq!(pause(&stray(2, 1)), Some(Duration::from_millis(500)));
-        assert_eq!(POLICY.decide(&stray(2, 2)), RetryDecision::GiveUp);
-        assert!(pause(&stray(u32::MAX, 3)).is_some());
-        assert_eq!(POLICY.decide(&stray(u32::MAX, 4)), RetryDecision::GiveUp);
-        let post = Attempt { repeatable: false, ..stray(2, 1) };
+        let foreign = |most, number| attempt(number, AttemptOutcome::NotTheRegistry { most });
+        assert_eq!(pause(&foreign(2, 1)), Some(Duration::from_millis(500)));
+        assert_eq!(POLICY.decide(&foreign(2, 2)), RetryDecision::GiveUp);
+        assert!(pause(&foreign(u32::MAX, 3)).is_some());
+        assert_eq!(POLICY.decide(&foreign(u32::MAX, 4)), RetryDecision::GiveUp);
+        let post = Attempt { repeatable: false, ..foreign(2, 1) };
         assert_eq!(POLICY.decide(&post), RetryDecision::Return);
     }
 
@@ -272,7 +273,7 @@ mod tests {
     fn the_pause_asked_for_is_kept_and_capped() {
         let asked = |seconds| Attempt {
             asked: Some(Duration::from_secs(seconds)),
-            dice: 0.0,
+            random: 0.0,
             ..turned_away(1, status(429), 0, false)
         };
         assert_eq!(POLICY.decide(&asked(7)), RetryDecision::After { pause: Duration::from_secs(7), all: true });

@@ -1,22 +1,22 @@
-//! What requests carried and nobody may read again, and how to take it out of what a server says: some answer with all
-//! they were sent. It decides nothing about an answer.
+//! Remembers the secrets of requests, and removes them from texts of a server: some servers repeat everything that they
+//! were sent. This module decides nothing about an answer.
 
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 use url::form_urlencoded;
 
 use crate::grammar::shown;
 use crate::login::secret::Secret;
 
-/// Requests remembered: the login, and the latest tokens.
+/// Most requests remembered: the login, and the latest tokens.
 const REMEMBERED: usize = 8;
 
-/// What a client's latest requests carried. One server may say what another request brought it, or another server: the
-/// password that went for a token, the token that went for a page.
+/// The secrets of a client's latest requests. A server may repeat what another request or another server was sent: the
+/// password of a token request, the token of a request for a page.
 #[derive(Default)]
 pub(crate) struct SentSecrets(Mutex<VecDeque<SentRequest>>);
 
@@ -47,16 +47,16 @@ impl SentSecrets {
         }
     }
 
-    /// The text without anything that was carried.
-    pub(crate) fn strike(&self, text: String) -> String {
+    /// The text without the secrets.
+    pub(crate) fn redact(&self, text: String) -> String {
         let requests = self.0.lock();
-        requests.iter().fold(text, |text, one| one.sent.strike(text))
+        requests.iter().fold(text, |text, one| one.sent.redact(text))
     }
 
-    /// A text that a server chose, without anything that was carried, and safe to print.
+    /// A text of a server without the secrets, safe to print.
     pub(crate) fn shown(&self, text: impl Into<String>) -> String {
-        // Cut last: the beginning of a secret would not be found.
-        shown(&self.strike(text.into()))
+        // The text is cut last: otherwise the first part of a cut secret would remain.
+        shown(&self.redact(text.into()))
     }
 }
 
@@ -64,9 +64,9 @@ impl SentSecrets {
 struct SecretForms(Vec<Secret>);
 
 impl SecretForms {
-    /// Those of a request with this `Authorization` and this form.
+    /// The secrets of a request with this `Authorization` and this form.
     fn of(authorization: Option<&HeaderValue>, form: Option<&str>) -> Self {
-        // A configured token may be other than ASCII, and so may what a server makes of it.
+        // A configured token, and what a server makes of it, may have characters that are not ASCII.
         let header = authorization.and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
         let header = header.and_then(|value| value.split_once(' '));
         let basic = header.filter(|(scheme, _)| *scheme == "Basic").and_then(|(_, value)| STANDARD.decode(value).ok());
@@ -79,18 +79,18 @@ impl SecretForms {
 
         let plain = header.map(|(_, value)| value.to_owned()).into_iter().chain(password).chain(passwords);
         let mut forms: Vec<_> = plain.filter(|secret| !secret.is_empty()).flat_map(forms).collect();
-        // A shorter one may be part of a longer one, which would then not be found whole.
+        // The longest come first: a shorter one may be part of a longer one, which would then not be found.
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         Self(forms.into_iter().map(Secret::new).collect())
     }
 
-    /// The text without them.
-    fn strike(&self, text: String) -> String {
+    /// The text without these secrets.
+    fn redact(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
     }
 }
 
-/// A secret as it is, and as a form, a URL, JSON and a host name write it.
+/// A secret as it is, and as it is written in a form, a URL, JSON and a host name.
 fn forms(secret: String) -> [String; 5] {
     let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let url = form.replace('+', "%20");
@@ -111,23 +111,23 @@ mod tests {
         let sent = SecretForms::of(Some(&login), None);
         let text =
             "dTpwOi8gIivDtg== dTpwOi8gIivDtg%3D%3D p:/ \"+ö p:/ \\\"+ö p%3A%2F+%22%2B%C3%B6 p%3A%2F%20%22%2B%C3%B6";
-        assert_eq!(sent.strike(text.into()), "[secret] [secret] [secret] [secret] [secret] [secret]");
+        assert_eq!(sent.redact(text.into()), "[secret] [secret] [secret] [secret] [secret] [secret]");
 
         let sent = SecretForms::of(None, Some("grant_type=refresh_token&refresh_token=a%2Bb"));
-        assert_eq!(sent.strike("a refresh_token, a%2Bb".into()), "a refresh_token, [secret]");
+        assert_eq!(sent.redact("a refresh_token, a%2Bb".into()), "a refresh_token, [secret]");
 
         let sent = SecretForms::of(None, Some("grant_type=password&username=u&password=a%2Bb+c"));
-        assert_eq!(sent.strike("username=u&password=a%2Bb+c, a+b c".into()), "username=u&password=[secret], [secret]");
+        assert_eq!(sent.redact("username=u&password=a%2Bb+c, a+b c".into()), "username=u&password=[secret], [secret]");
 
         let sent = SecretForms::of(Some(&header("Bearer", "abc.def").expect("a header")), None);
-        assert_eq!(sent.strike("Bearer abc.def, abc".into()), "Bearer [secret], abc");
+        assert_eq!(sent.redact("Bearer abc.def, abc".into()), "Bearer [secret], abc");
     }
 
     #[test]
     fn nothing_sent_is_nothing_struck() {
-        assert_eq!(SecretForms::of(None, None).strike("as it is".into()), "as it is");
+        assert_eq!(SecretForms::of(None, None).redact("as it is".into()), "as it is");
         let empty = basic("u", &Secret::new("")).expect("a header");
-        assert_eq!(SecretForms::of(Some(&empty), None).strike("as it is".into()), "as it is");
+        assert_eq!(SecretForms::of(Some(&empty), None).redact("as it is".into()), "as it is");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What becomes of one attempt: its answer, or another attempt after a pause. Tells those who count and those who slow
-//! down, and decides nothing by itself: that is the retry policy's.
+//! Decides the result of one attempt: its answer, or another attempt after a pause. Informs counters, the observer and
+//! the throttle. The decision itself is the retry policy's.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::http::turn::Tries;
 use crate::problem::Problem;
 
 impl Transport {
-    /// What to do about the outcome of the latest attempt: `None` says to send it again, the pause having passed.
+    /// Handles the outcome of the latest attempt. `None` says to send the request again; the pause has passed.
     pub(crate) async fn settle(
         &self,
         call: &HttpCall<'_>,
@@ -24,9 +24,12 @@ impl Transport {
     ) -> Result<Option<HttpAnswer>, Problem> {
         let (seen, asked) = match &outcome {
             Ok(answer) => {
-                let stray = self.strays.most_attempts(call, answer).map(|most| AttemptOutcome::Stray { most });
+                let foreign = self
+                    .foreign_not_found
+                    .most_attempts(call, answer)
+                    .map(|most| AttemptOutcome::NotTheRegistry { most });
                 let asked = asked_pause(&answer.headers, clock::now().timestamp());
-                (stray.unwrap_or(AttemptOutcome::Status(answer.status)), asked)
+                (foreign.unwrap_or(AttemptOutcome::Status(answer.status)), asked)
             }
             Err(HttpFailure::Broken(_)) => (AttemptOutcome::Broken, None),
             Err(HttpFailure::Unusable(_)) => (AttemptOutcome::Unusable, None),
@@ -34,9 +37,9 @@ impl Transport {
         let limited = self.limited(call, tries, seen, asked);
         let number = tries.charged + 1;
         let repeatable = call.form.is_none() && call.wants != RequestKind::Head;
-        let attempt = Attempt { number, seen, asked, repeatable, dice: fastrand::f64(), limited };
+        let attempt = Attempt { number, seen, asked, repeatable, random: fastrand::f64(), limited };
         let decision = self.retry.decide(&attempt);
-        self.strays.note(&attempt, decision);
+        self.foreign_not_found.note(&attempt, decision);
         match decision {
             RetryDecision::After { pause, all } => {
                 if limited.is_none_or(|limited| !limited.is_free(seen)) {
@@ -44,7 +47,7 @@ impl Transport {
                 }
                 debug!(?seen, number, pause_ms = pause.as_millis(), "trying again");
                 if all && !pause.is_zero() {
-                    // Everybody waits, this request included, at the gate.
+                    // All requests to the host wait at the gate, this one included.
                     self.gate.close(call.url, pause);
                 } else if !all {
                     tokio::time::sleep(pause).await;
@@ -55,15 +58,17 @@ impl Transport {
             }
             RetryDecision::Return | RetryDecision::GiveUp => match outcome {
                 Ok(answer) => {
-                    let in_vain = limited.filter(|_| decision == RetryDecision::GiveUp).map(|it| (it.in_vain, asked));
-                    Ok(Some(HttpAnswer { in_vain, ..answer }))
+                    let without_success =
+                        limited.filter(|_| decision == RetryDecision::GiveUp).map(|it| (it.without_success, asked));
+                    Ok(Some(HttpAnswer { without_success, ..answer }))
                 }
                 Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(problem),
             },
         }
     }
 
-    /// Tells those who count and those who slow down whether the host has turned the request away, and how it stands.
+    /// Informs the counters and the throttle whether the host refused the request because of its limit; returns the
+    /// state of that limit.
     fn limited(
         &self,
         call: &HttpCall<'_>,
@@ -84,9 +89,9 @@ impl Transport {
         let of_host = self.throttles.refused(call.url, call.endpoint, tries.sent, &self.retry);
         if self.slowed.refused(call.endpoint, of_host.per_second) {
             let (registry, endpoint) = (&self.registry, call.endpoint.as_str());
-            info!(%registry, endpoint, "the registry limits how often it may be asked: it is asked more slowly from now on");
+            info!(%registry, endpoint, "the registry limits requests: from now on they are sent more slowly");
         }
-        let in_vain = of_host.in_vain.max(now.saturating_duration_since(since));
-        Some(LimitedAttempt { times, in_vain, others_pass: of_host.others_pass })
+        let without_success = of_host.without_success.max(now.saturating_duration_since(since));
+        Some(LimitedAttempt { times, without_success, others_pass: of_host.others_pass })
     }
 }

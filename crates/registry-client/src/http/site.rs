@@ -1,17 +1,18 @@
-//! Which hosts belong together: those of one registrable domain, unless strangers share it, and a few pairs that are known.
-//! Pure: it compares names and resolves none.
+//! Which hosts belong together: hosts of one registrable domain, unless customers of a provider share it, and a few
+//! known pairs. Pure: compares names and resolves none.
 //!
-//! The public suffix list says below which names everybody may get one of their own. Clouds enter their names themselves, and
-//! many have not: <https://github.com/publicsuffix/list/wiki/Guidelines> asks them to prove that the name is theirs, so that
-//! no other person can do it for them (<https://github.com/publicsuffix/list/issues/1137> waits for one since 2020).
+//! The public suffix list says below which names anyone may register a name. Cloud providers enter their names
+//! themselves, and many have not: the list asks them to prove that the name is theirs
+//! (<https://github.com/publicsuffix/list/wiki/Guidelines>), so that others cannot do it for them
+//! (<https://github.com/publicsuffix/list/issues/1137> has been open since 2020).
 
 use url::{Host, Url};
 
-/// Names below which a provider's customers have names, though the public suffix list does not say so, or does for a part
-/// of them only. Hosts below them have nothing in common but the provider.
+/// Names below which customers of a provider have names, though the public suffix list does not say so, or says so for
+/// a part of them only. Hosts below these names share nothing but the provider.
 ///
-/// How to test one: the provider's documentation promises a customer a host name below it that the customer chooses, or
-/// on which the customer's own program answers.
+/// How to check an entry: the provider's documentation promises a customer a host name below it that the customer
+/// chooses, or on which the customer's own program answers.
 const SHARED: &[&str] = &[
     // Azure: `NAME.azurecr.io` is a registry, `APP.ENVIRONMENT.REGION.azurecontainerapps.io` and
     // `LABEL.REGION.cloudapp.azure.com` are programs of customers (publicsuffix/list#3277, #1137), `*.windows.net` is storage and
@@ -80,7 +81,7 @@ const SHARED: &[&str] = &[
     // OpenShift as a service: `ROUTE-PROJECT.apps.CLUSTER.ID.p1`; the sandbox has many customers on one cluster
     // (docs.redhat.com, "ROSA: DNS of a cluster").
     "openshiftapps.com",
-    // Platforms that give every program a name.
+    // Platforms that give each program a name.
     "koyeb.app",
     "modal.run",
     "okteto.dev",
@@ -88,13 +89,13 @@ const SHARED: &[&str] = &[
     "rlwy.net",
     "herokudns.com",
     "herokuspace.com",
-    // Workplaces in the cloud: `PORT-WORKSPACE.REGION` is whatever listens there.
+    // Workplaces in the cloud: `PORT-WORKSPACE.REGION` is any program that listens there.
     "github.dev",
     "gitpod.dev",
     "gitpod.io",
     "killercoda.com",
     "play-with-docker.com",
-    // Tunnels: a name for whatever is at the other end.
+    // Tunnels: a name for any server at the other end.
     "bore.pub",
     "lhr.life",
     "lhr.rocks",
@@ -106,7 +107,8 @@ const SHARED: &[&str] = &[
     "serveousercontent.com",
     "tunnelto.dev",
     "zrok.io",
-    // Names that hold the address that they lead to, or lead to this machine: everybody has all of them (nip.io, sslip.io).
+    // Names that contain the address that they lead to, or that lead to this machine: anyone can use them (nip.io,
+    // sslip.io).
     "backname.io",
     "lacolhost.com",
     "local-ip.co",
@@ -119,16 +121,17 @@ const SHARED: &[&str] = &[
     "vcap.me",
     "xip.io",
     "xip.name",
-    // Dynamic DNS that the list lacks: a name for each person who signs up.
+    // Dynamic DNS that the list does not have: a name for each person who signs up.
     "mooo.com",
     "quickconnect.to",
     "ydns.eu",
 ];
 
-/// Registries whose token service is known to live elsewhere: the registry's host, and the realm's. `*` is one label, and
-/// `REGION` one that names a region (`cn-hangzhou`), the same in both where both have it. Docker Hub (`registry-1.docker.io` →
+/// Registries with a token service on another domain: the registry's host, and the realm's. `*` is one label. `REGION`
+/// is one that names a region (`cn-hangzhou`), the same in both if both have it. Docker Hub (`registry-1.docker.io` →
 /// `auth.docker.io`), Digital Ocean (`registry.digitalocean.com` → `api.digitalocean.com`), GitLab and Red Hat's
-/// `registry.connect.redhat.com` need no entry: same domain. ECR, ACR, Huawei's SWR, Oracle, IBM, GHCR and Quay name themselves.
+/// `registry.connect.redhat.com` need no entry: same domain. ECR, ACR, Huawei's SWR, Oracle, IBM, GHCR and Quay are
+/// their own token services.
 const KNOWN_PAIRS: &[(&str, &str)] = &[
     // Docker Hub under its website's name.
     ("registry.hub.docker.com", "auth.docker.io"),
@@ -155,8 +158,8 @@ const KNOWN_PAIRS: &[(&str, &str)] = &[
     ("*.cn-zhangjiakou.cr.aliyuncs.com", "dockerauth-cn-zhangjiakou.aliyuncs.com"),
 ];
 
-/// Whether two hosts are of one owner by their names: the same registrable domain, which strangers do not share. Unknown
-/// suffixes (`cluster.local`, `lan`) never match: anybody in such a network may hold a name there.
+/// Whether two hosts have the same owner by their names: the same registrable domain, if customers do not share it.
+/// Unknown suffixes (`cluster.local`, `lan`) never match: anyone in such a network may have a name there.
 pub(crate) fn same_site(a: &Host<&str>, b: &Host<&str>) -> bool {
     let (Host::Domain(a), Host::Domain(b)) = (a, b) else { return false };
     let known = psl::suffix(a.as_bytes()).is_some_and(|suffix| suffix.is_known());
@@ -164,7 +167,7 @@ pub(crate) fn same_site(a: &Host<&str>, b: &Host<&str>) -> bool {
     psl::domain_str(b) == Some(domain) && !is_shared(a) && !is_shared(b)
 }
 
-/// Whether customers of one provider have names beside this one.
+/// Whether customers of a provider have names beside this one.
 fn is_shared(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_within =
@@ -172,7 +175,7 @@ fn is_shared(host: &str) -> bool {
     SHARED.iter().any(is_within)
 }
 
-/// Whether this realm is known to be this registry's.
+/// Whether this realm is known to belong to this registry.
 pub(crate) fn is_known_pair(realm: &Url, registry: &Url) -> bool {
     let (Some(Host::Domain(realm)), Some(Host::Domain(registry))) = (realm.host(), registry.host()) else {
         return false;
@@ -184,7 +187,7 @@ pub(crate) fn is_known_pair(realm: &Url, registry: &Url) -> bool {
     })
 }
 
-/// Whether a host is of this form; notes its region.
+/// Whether a host matches the pattern; notes its region.
 fn fits<'h>(host: &'h str, form: &str, region: &mut Option<&'h str>) -> bool {
     let (mut labels, mut forms) = (host.split('.'), form.split('.'));
     loop {
@@ -197,8 +200,8 @@ fn fits<'h>(host: &'h str, form: &str, region: &mut Option<&'h str>) -> bool {
     }
 }
 
-/// `cn-hangzhou`, `fr-par`, `us-west-1`: two letters of a country or a continent, and a place. A bucket's endpoint
-/// (`oss-cn-hangzhou`) is none.
+/// `cn-hangzhou`, `fr-par`, `us-west-1`: two letters of a country or continent, and a place. The endpoint of a bucket
+/// (`oss-cn-hangzhou`) does not match.
 fn is_region(label: &str) -> bool {
     let mut parts = label.split('-');
     let is_short = parts.next().is_some_and(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_lowercase()));
@@ -215,7 +218,7 @@ mod tests {
         for (at, suffix) in SHARED.iter().enumerate() {
             assert!(!SHARED[..at].contains(suffix), "{suffix} stands here twice");
             assert_eq!(*suffix, suffix.to_ascii_lowercase());
-            // Once the public suffix list has it, it can go.
+            // If the public suffix list has the name, the entry can be removed.
             let is_listed =
                 psl::suffix_str(suffix) == Some(suffix) && psl::suffix_str(&format!("a.b.{suffix}")) == Some(suffix);
             assert!(!is_listed, "{suffix} is a public suffix by now");

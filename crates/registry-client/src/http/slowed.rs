@@ -1,30 +1,29 @@
-//! What one client has to tell of limits that it met: how many of its requests were turned away, and how many a second
-//! were taken from then on. It slows nothing down.
+//! Records the rate limits that one client met: how many of its requests were refused with 429, and how many per second
+//! were accepted from then on. It slows nothing down.
 
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::http::endpoint::Endpoint;
 
-/// Passed requests that say what a server takes; of fewer, the rate at the end says more.
+/// Most requests per second are computed from at least so many accepted requests; of fewer, the last rate is reported.
 const ENOUGH: u32 = 10;
 
-/// Requests of one kind that were turned away with 429.
+/// Requests of one kind that were refused with 429.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimitSeen {
-    /// What they were for.
+    /// What the requests were for.
     pub endpoint: Endpoint,
-    /// How many were turned away.
+    /// How many were refused.
     pub refused: u64,
-    /// How many a second were taken from the first refusal on.
+    /// How many per second were accepted, from the first refusal on.
     pub per_second: f64,
 }
 
-/// A client's account.
+/// The rate limits that a client met.
 #[derive(Debug, Default)]
 pub(crate) struct SlowedAccount {
     any: AtomicBool,
@@ -38,12 +37,12 @@ struct SlowedEndpoint {
     since: Instant,
     taken: u32,
     last: Instant,
-    /// The rate at the end.
+    /// The last rate of the throttle, in requests per second.
     rate: f64,
 }
 
 impl SlowedAccount {
-    /// Notes a refusal, and the rate from now on; whether it is the first of its kind.
+    /// Notes a refusal and the new rate. `true` if it is the first for this endpoint.
     pub(crate) fn refused(&self, endpoint: Endpoint, rate: f64) -> bool {
         self.any.store(true, Ordering::Release);
         let (now, mut kinds) = (Instant::now(), self.kinds.lock());
@@ -55,7 +54,7 @@ impl SlowedAccount {
         true
     }
 
-    /// Notes a request that was not turned away.
+    /// Notes a request that was accepted.
     pub(crate) fn taken(&self, endpoint: Endpoint) {
         if !self.any.load(Ordering::Acquire) {
             return;
@@ -68,11 +67,11 @@ impl SlowedAccount {
 
     pub(crate) fn read(&self) -> Vec<RateLimitSeen> {
         let kinds = self.kinds.lock();
-        let told = |kind: &SlowedEndpoint| {
+        let seen = |kind: &SlowedEndpoint| {
             let seconds = kind.last.saturating_duration_since(kind.since).max(Duration::from_millis(1)).as_secs_f64();
             let per_second = if kind.taken < ENOUGH { kind.rate } else { f64::from(kind.taken) / seconds };
             RateLimitSeen { endpoint: kind.endpoint, refused: kind.refused, per_second }
         };
-        kinds.iter().map(told).collect()
+        kinds.iter().map(seen).collect()
     }
 }

@@ -1,13 +1,13 @@
-//! How much a client has sent and received, for its run's report.
+//! Counts what a client has sent and received, for the report of its run.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::http::call::RequestKind;
 
-/// What has been sent and received so far.
+/// What a client and its clones have sent and received so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Pages received.
+    /// Pages of repositories received.
     pub pages: u64,
     /// All HTTP requests sent, token requests and retries included.
     pub requests: u64,
@@ -17,9 +17,9 @@ pub struct Stats {
     pub token_requests: u64,
     /// Requests for manifests.
     pub manifest_requests: u64,
-    /// Requests for what a tag points to, without the manifest.
+    /// Requests (HEAD) for the digest of a tag, without the manifest.
     pub head_requests: u64,
-    /// Requests for configurations.
+    /// Requests for configurations of images.
     pub blob_requests: u64,
 }
 
@@ -48,7 +48,7 @@ impl Counters {
         }
     }
 
-    /// Notes one request.
+    /// Counts one request.
     pub(crate) fn sent(&self, wants: RequestKind) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let counter = match wants {

@@ -1,6 +1,6 @@
-//! Whom to trust: the system's certificate authorities, those of `ca_file`, or anybody where the operator insists; and what
-//! to show of ourselves.
-//! The crypto provider is named here, so that nothing depends on a process-wide default.
+//! Which certificates to trust: those of the system's certificate authorities, those of `ca_file`, or any if the
+//! configuration says so; and which client certificate to send. The crypto provider is set here, so that nothing
+//! depends on a process-wide default.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,16 +11,15 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use crate::login::pem;
 use crate::problem::Problem;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::settings::RegistrySettings;
 
 /// The system's certificates, read once for all registries.
 static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
     LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
 
-/// The TLS side of a registry's client. Where the registry is plain http, its token endpoint may still be https, but
-/// missing system certificates are no error.
+/// The TLS configuration of a registry's client. If the registry is plain http, its token endpoint may still be https,
+/// but missing system certificates are no error.
 pub(crate) fn client_config(settings: &RegistrySettings) -> Result<ClientConfig, Problem> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -40,7 +39,7 @@ pub(crate) fn client_config(settings: &RegistrySettings) -> Result<ClientConfig,
 }
 
 impl RegistrySettings {
-    /// Reads the certificates and the key that these settings name. It is no error that the system has none of its own.
+    /// Reads the certificates and the key of these settings. It is no error if the system has no certificates.
     ///
     /// # Errors
     /// As [`crate::Client::new`].
@@ -52,14 +51,14 @@ impl RegistrySettings {
     }
 }
 
-/// Whom a registry's settings trust.
+/// The certificate authorities that a registry's settings trust.
 pub(crate) fn roots(settings: &RegistrySettings) -> Result<RootCertStore, Problem> {
     let mut roots = RootCertStore::empty();
     let own = settings.ca_file.as_deref().map(pem::certificates).transpose().map_err(Problem::CaFile)?;
     for certificate in own.into_iter().flatten() {
         roots.add(certificate).map_err(Problem::TlsSetup)?;
     }
-    // One unreadable certificate among a hundred is no reason to trust none.
+    // If one of a hundred certificates cannot be read, the others are still used.
     roots.add_parsable_certificates(SYSTEM.iter().cloned());
     if roots.is_empty() && settings.url.scheme() == "https" {
         return Err(Problem::NoRoots);
@@ -67,7 +66,7 @@ pub(crate) fn roots(settings: &RegistrySettings) -> Result<RootCertStore, Proble
     Ok(roots)
 }
 
-/// Accepts any certificate; what `insecure_tls` asks for.
+/// Accepts any certificate, for `insecure_tls`.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

@@ -1,15 +1,6 @@
-//! One request and its whole, bounded answer; and the pause before the next try. It follows no redirect, knows no
-//! token and takes no status for good or bad: that is its callers' business.
+//! One request and its complete answer within a bound, and the pause before the next attempt. It follows no redirect,
+//! knows no token and judges no status: its callers do.
 
-use crate::http::call::HttpAnswer;
-use crate::http::call::HttpCall;
-use crate::http::call::HttpFailure;
-use crate::http::call::PostBody;
-use crate::http::call::RequestKind;
-use crate::http::call::request;
-use crate::http::observer::Observer;
-use crate::http::observer::RawExchange;
-use crate::http::observer::SafetyRule;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,11 +12,13 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock;
 use crate::http::body::{BodyReader, Cap};
-use crate::http::connect::{Patience, asking};
+use crate::http::call::{HttpAnswer, HttpCall, HttpFailure, PostBody, RequestKind, request};
+use crate::http::connect::{ConnectionLimit, asking};
 use crate::http::gate::Gate;
 use crate::http::host_policy::{HostPolicy, NamedBy};
 use crate::http::in_flight::InFlightRequest;
-use crate::http::not_found::{StrayCounter, told_by_storage};
+use crate::http::not_found::{ForeignNotFoundCounter, storage_code};
+use crate::http::observer::{Observer, RawExchange, SafetyRule};
 use crate::http::pace::Pace;
 use crate::http::retry::RetryPolicy;
 use crate::http::sent_secrets::SentSecrets;
@@ -41,22 +34,22 @@ use crate::problem::link::LinkError;
 use crate::problem::table::tls_cause;
 use crate::settings::RegistrySettings;
 
-/// Bound on connecting alone; within the bound on the whole request.
+/// Time limit of connecting; part of the time limit of the request.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The way to one registry and its token endpoint.
+/// The transport to one registry and its token endpoint.
 pub(crate) struct Transport {
-    reach: HostPolicy,
+    host_policy: HostPolicy,
     pub(crate) registry: Arc<str>,
     pub(crate) permits: Arc<Semaphore>,
-    patience: Patience,
+    connection_limit: ConnectionLimit,
     pub(crate) gate: &'static Gate,
     pub(crate) throttles: &'static Throttles,
     pub(crate) pace: Option<Pace>,
     pub(crate) slowed: SlowedAccount,
     pub(crate) retry: RetryPolicy,
     timeout: Duration,
-    pub(crate) strays: StrayCounter,
+    pub(crate) foreign_not_found: ForeignNotFoundCounter,
     pub(crate) counters: Counters,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) sent: Arc<SentSecrets>,
@@ -64,7 +57,7 @@ pub(crate) struct Transport {
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The HTTP client's own Debug may show a proxy's password.
+        // The HTTP client's own `Debug` may show a proxy's password.
         f.debug_struct("Transport").field("counters", &self.counters).finish_non_exhaustive()
     }
 }
@@ -75,7 +68,7 @@ impl Transport {
         retry: RetryPolicy,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Problem> {
-        let patience = Patience::new(settings.concurrency.get());
+        let connection_limit = ConnectionLimit::new(settings.concurrency.get());
         let tls = client_config(settings)?;
         let builder = || {
             reqwest::Client::builder()
@@ -87,37 +80,37 @@ impl Transport {
                 .http1_only()
                 .tcp_nodelay(true)
                 .connect_timeout(CONNECT.min(settings.timeout))
-                .connector_layer(patience.clone())
+                .connector_layer(connection_limit.clone())
                 .pool_max_idle_per_host(settings.concurrency.get())
         };
         let sent = Arc::<SentSecrets>::default();
         Ok(Self {
-            reach: HostPolicy::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
+            host_policy: HostPolicy::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
             registry: settings.name.clone(),
             permits: Arc::new(Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS))),
-            patience,
+            connection_limit,
             gate: Gate::shared(),
             throttles: Throttles::shared(),
             slowed: SlowedAccount::default(),
             pace: settings.requests_per_second.map(|most| Pace::new(&settings.url, most.get())),
             retry,
             timeout: settings.timeout,
-            strays: StrayCounter::default(),
+            foreign_not_found: ForeignNotFoundCounter::default(),
             counters: Counters::default(),
             observer,
             sent,
         })
     }
 
-    /// Sends once, in the turn of its admission.
+    /// Sends one attempt, in the turn of its admission.
     pub(crate) async fn attempt(
         &self,
         call: &HttpCall<'_>,
         admission: &Admission,
         tries: &mut Tries,
     ) -> Result<HttpAnswer, HttpFailure> {
-        let refused = |to| HttpFailure::Unusable(self.watched(Problem::Forbidden(to)));
-        let http = self.reach.client(call.url, call.way).map_err(refused)?;
+        let refused = |to| HttpFailure::Unusable(self.reported(Problem::Forbidden(to)));
+        let http = self.host_policy.client(call.url, call.named_by).map_err(refused)?;
         self.take_turn(admission, call.url, call.endpoint).await;
         self.counters.sent(call.wants);
         self.sent.note(call.authorization, call.form.and_then(PostBody::form));
@@ -129,19 +122,19 @@ impl Transport {
         flight.end(&outcome);
         self.observer.exchanged(&RawExchange { call, outcome: &outcome, took: begun.elapsed(), sent: &self.sent });
         if outcome.as_ref().map_or(true, HttpAnswer::is_the_last) {
-            self.patience.ended();
+            self.connection_limit.ended();
         }
         outcome
     }
 
-    /// Notes a page of repositories that can be read.
+    /// Notes a page of repositories that was read.
     pub(crate) fn page_received(&self) {
         self.counters.pages.fetch_add(1, Ordering::Relaxed);
         self.observer.page(Ok(()));
     }
 
-    /// Tells of an answer that a rule of safety refuses; to be called where the problem arises, and only there.
-    pub(crate) fn watched(&self, problem: Problem) -> Problem {
+    /// Reports to the observer an answer that a safety rule rejects. Call it where the problem arises, once.
+    pub(crate) fn reported(&self, problem: Problem) -> Problem {
         let rule = match &problem {
             Problem::Realm { .. } => Some(SafetyRule::RealmHost),
             Problem::Redirect { .. } => Some(SafetyRule::Redirect),
@@ -155,7 +148,7 @@ impl Transport {
         problem
     }
 
-    /// The limits that this client has met.
+    /// The rate limits that this client has met.
     pub(crate) fn slowed(&self) -> Vec<RateLimitSeen> {
         self.slowed.read()
     }
@@ -168,23 +161,23 @@ impl Transport {
     ) -> Result<HttpAnswer, HttpFailure> {
         let mut response =
             asking(http.execute(request(call))).await.map_err(|error| match ForbiddenHost::cause(&error) {
-                Some(refused) => HttpFailure::Unusable(self.watched(Problem::Forbidden(refused))),
+                Some(refused) => HttpFailure::Unusable(self.reported(Problem::Forbidden(refused))),
                 None => broken(error),
             })?;
-        self.reach.answered(call.url, response.remote_addr());
+        self.host_policy.answered(call.url, response.remote_addr());
         flight.answered(response.headers(), clock::now());
         let (status, version) = (response.status(), response.version());
         let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
         let headers = std::mem::take(response.headers_mut());
         if call.wants == RequestKind::Head {
-            // Its Content-Length is that of the body that a GET would bring.
+            // `Content-Length` is that of the body that a GET would return.
             return Ok(HttpAnswer {
                 status,
                 version,
                 headers,
                 body: Vec::new(),
                 sent: self.sent.clone(),
-                in_vain: None,
+                without_success: None,
             });
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -197,19 +190,19 @@ impl Transport {
             body.finish().map_err(unusable)
         };
         let body = match body.await {
-            // What a foreign host says of itself is not ours to show: it may be one that only we can reach.
-            Ok(body) if call.way == NamedBy::Abroad && !status.is_success() => told_by_storage(&body).into(),
+            // The error text of another host is not shown: that host may be one that only this machine can reach.
+            Ok(body) if call.named_by == NamedBy::Redirect && !status.is_success() => storage_code(&body).into(),
             Ok(body) => body,
             Err(failure) if status.is_success() => return Err(failure),
-            // The status of an error says enough; its body is only shown.
+            // The status of an error is enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), in_vain: None })
+        Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), without_success: None })
     }
 }
 
 fn broken(error: reqwest::Error) -> HttpFailure {
-    // The step says what was asked for; a URL could bring a cursor or more into the logs.
+    // The step names what was requested. A URL could bring a cursor into the logs.
     let error = error.without_url();
     if tls_cause(&error).is_some() {
         HttpFailure::Unusable(Problem::Tls(error))

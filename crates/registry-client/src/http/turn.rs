@@ -1,21 +1,21 @@
-//! The permission to have one request in flight, and its turn to begin.
+//! A permit to have one request in flight, and the request's turn to begin.
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-/// What a request still has of its turn.
+/// What is left of a request's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// It may begin now.
+    /// The request may begin now.
     Whole,
-    /// A request elsewhere may begin in its place, as far as the pace is concerned.
+    /// A request to another endpoint may begin in its place, as far as the pace is concerned.
     Pace,
-    /// It has been taken.
+    /// The turn has been used.
     Over,
 }
 
-/// The permission to have one request in flight, and perhaps the turn to begin it now.
+/// A permit to have one request in flight, and perhaps the turn to begin it now.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) _permit: OwnedSemaphorePermit,
@@ -24,15 +24,15 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Gives the turn to a request for a token.
-    pub(crate) fn give_way(&self) {
+    pub(crate) fn lend_turn(&self) {
         let mut turn = self.turn();
         if *turn == Turn::Whole {
             *turn = Turn::Pace;
         }
     }
 
-    /// Notes that the turn has passed while a token was waited for: those who waited for the same one are not to begin all
-    /// at once.
+    /// Notes that the turn has passed while the request waited for a token: requests that waited for the same token
+    /// must not all begin at once.
     pub(crate) fn lose_turn(&self) {
         *self.turn() = Turn::Over;
     }
@@ -45,11 +45,11 @@ impl Admission {
 /// How often a request has been sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tries {
-    /// Attempts that count towards the policy's bound.
+    /// Attempts that count towards the bound of the retry policy.
     pub(crate) charged: u32,
-    /// When the latest was sent.
+    /// The time of the latest attempt.
     pub(crate) sent: Instant,
-    /// Since when, and how often, it has been turned away with 429.
+    /// Since when, and how often, the request has been refused with 429.
     pub(crate) turned_away: Option<(Instant, u32)>,
 }
 

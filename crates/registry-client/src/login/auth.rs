@@ -6,18 +6,18 @@ use crate::login::secret::SecretSource;
 /// How to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// The token flow; without a login, anonymous tokens.
+    /// The token flow of the challenge; without a login, with anonymous tokens.
     Token(Option<PasswordLogin>),
     /// Basic credentials on every request.
     Basic(PasswordLogin),
-    /// A token that somebody else made, sent as it is.
+    /// A bearer token made elsewhere, sent as it is.
     Bearer(SecretSource),
-    /// A token that the token service takes in place of a user name and a password (Azure's refresh token, docker's
-    /// `identitytoken`).
+    /// An identity token, which the token service accepts in place of a user name and a password (Azure's refresh
+    /// token, docker's `identitytoken`).
     Identity(SecretSource),
-    /// What docker or podman have stored, of whichever of these kinds it is.
+    /// The credentials that docker or podman have stored, of any of these kinds.
     Docker(DockerConfig),
-    /// Nothing is ever sent.
+    /// No credentials and no tokens are sent.
     None,
 }
 

@@ -1,6 +1,6 @@
-//! The certificate by which a client shows a server who it is. It trusts nobody and sends nothing.
+//! The client certificate, with which a client authenticates itself in TLS. This module verifies no server and sends
+//! nothing.
 
-use crate::problem::certificate::ClientCertificateError;
 use std::path::{Path, PathBuf};
 
 use rustls::client::WantsClientCert;
@@ -9,18 +9,19 @@ use rustls::{ClientConfig, ConfigBuilder, InconsistentKeys};
 
 use crate::login::pem;
 use crate::login::secret::read_file;
+use crate::problem::certificate::ClientCertificateError;
 
-/// Where a client's certificate and its key are kept. They are read anew for each client, that is for each run.
+/// The files of a client certificate and its key. They are read again for each client, that is for each run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// PEM: the certificate, and those that lead from it to an authority that the server knows.
+    /// PEM file: the certificate, followed by those that lead to an authority that the server trusts.
     pub certificate: PathBuf,
-    /// PEM, not encrypted; refused when group or others can read it.
+    /// PEM file of the key, not encrypted. It is refused if group or others can read it.
     pub key: PathBuf,
 }
 
 impl ClientCertificate {
-    /// A client's configuration that shows it to servers which ask.
+    /// A TLS configuration that sends the certificate to servers that ask for one.
     pub(crate) fn present(
         &self,
         builder: ConfigBuilder<ClientConfig, WantsClientCert>,

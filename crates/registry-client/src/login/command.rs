@@ -1,10 +1,9 @@
-//! A program that is run for a secret: without a shell, killed at a deadline with all that it started, with bounds on what
-//! it may say. It knows nothing of what the output means.
+//! Runs a program that prints a secret: without a shell, killed at a deadline with all processes that it started, with
+//! bounds on its output. It does not know what the output means.
 //!
-//! What a program prints is a secret. What it complains of on standard error is shown, but only words of letters, and none
-//! that its output holds as well: programs have been seen to complain with the password in hand.
+//! The output of a program is a secret. Its error output is shown, but only words of letters, and none that the output
+//! has as well: some programs print the password in their error messages.
 
-use crate::problem::secret::CommandError;
 mod tree;
 
 use std::ffi::OsStr;
@@ -20,38 +19,38 @@ use tokio::time::timeout;
 
 use crate::grammar::shown;
 use crate::login::command::tree::Tree;
-use crate::login::environment::Environment;
-use crate::login::environment::LONGEST;
+use crate::login::environment::{Environment, LONGEST};
+use crate::problem::secret::CommandError;
 
-/// Kept of standard error, in bytes; the rest is read and dropped, so that the program does not wait for us.
+/// Bytes kept of the error output. The rest is read and dropped, so that the program is not blocked.
 const COMPLAINT: usize = 4 * 1024;
-/// How long output is still read after the program's end, where something that it started keeps it open.
+/// How long output is read after the program has ended, if a process that it started keeps the pipe open.
 const GRACE: Duration = Duration::from_millis(250);
-/// Longest word of a complaint that is shown.
+/// Longest word of the error output that is shown.
 const LONGEST_WORD: usize = 32;
-/// What systemd tells us alone. All else is inherited: the tools of cloud providers find their own credentials by `HOME`,
-/// `AWS_PROFILE`, `CLOUDSDK_CONFIG` and dozens more.
+/// Variables that systemd sets for this process only. All others are inherited: the tools of cloud providers find their
+/// own credentials by `HOME`, `AWS_PROFILE`, `CLOUDSDK_CONFIG` and dozens more.
 const OURS: [&str; 6] =
     ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
-/// A program that prints a secret, and how long that is good for.
+/// A program that prints a secret, and how long the secret is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretCommand {
-    /// A name to be found on the `PATH`, or a path.
+    /// A name to be searched on the `PATH`, or a path.
     program: String,
-    /// Passed as they are; no shell reads them.
+    /// Passed as they are, without a shell.
     arguments: Vec<String>,
-    /// How old the output may become before the program is run again; none: until it is refused.
+    /// How old the output may become before the program is run again. None: until the secret is refused.
     pub lifetime: Option<Duration>,
-    /// How long it may run before it is killed.
+    /// How long the program may run before it is killed.
     pub timeout: Duration,
 }
 
 impl SecretCommand {
-    /// How long a program may run unless the configuration says otherwise.
+    /// How long a program may run by default.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// A command whose output is good until it is refused.
+    /// A command whose output is valid until it is refused, with the default time limit.
     pub fn new(program: impl Into<String>, arguments: Vec<String>) -> Self {
         Self { program: program.into(), arguments, lifetime: None, timeout: Self::TIMEOUT }
     }
@@ -66,7 +65,7 @@ impl SecretCommand {
 pub(crate) struct CommandRun<'a> {
     pub(crate) program: &'a str,
     pub(crate) arguments: Vec<&'a str>,
-    /// For its standard input.
+    /// The text for its standard input.
     pub(crate) input: &'a str,
     pub(crate) timeout: Duration,
 }
@@ -75,7 +74,7 @@ pub(crate) struct CommandRun<'a> {
 pub(crate) struct Ended {
     program: String,
     status: ExitStatus,
-    /// A secret.
+    /// Its output, a secret.
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
@@ -87,23 +86,24 @@ impl<'a> CommandRun<'a> {
         Self { program: &command.program, arguments, input: "", timeout: command.timeout }
     }
 
-    /// Runs it to its end. Given up, or dropped, it is killed with all that it started.
+    /// Runs the program to its end. If it takes too long, or the future is dropped, the program is killed with all
+    /// processes that it started.
     pub(crate) async fn run(&self, environment: Environment<'_>) -> Result<Ended, CommandError> {
         let program = || self.program.to_owned();
         let path = find(self.program, environment("PATH").as_deref())
             .ok_or_else(|| CommandError::NotFound { program: program() })?;
         let broken = |source| CommandError::Start { program: program(), source };
         let tree = Tree::start(&mut self.command(&path)).map_err(broken)?;
-        // On the heap: every request that may need a secret would else be as large as all this.
-        Box::pin(talk(tree, self.input, self.timeout)).await.map_or_else(
-            |trouble| {
-                Err(match trouble {
-                    Trouble::Broken(source) => broken(source),
-                    Trouble::TooLong => CommandError::TooLong { program: program() },
-                    Trouble::TimedOut => CommandError::TimedOut { program: program(), after: self.timeout },
+        // On the heap: otherwise the future of each request that may need a secret would be this large.
+        Box::pin(communicate(tree, self.input, self.timeout)).await.map_or_else(
+            |failure| {
+                Err(match failure {
+                    RunFailure::Broken(source) => broken(source),
+                    RunFailure::TooLong => CommandError::TooLong { program: program() },
+                    RunFailure::TimedOut => CommandError::TimedOut { program: program(), after: self.timeout },
                 })
             },
-            |(status, Heard { stdout, stderr })| Ok(Ended { program: program(), status, stdout, stderr }),
+            |(status, ProgramOutput { stdout, stderr })| Ok(Ended { program: program(), status, stdout, stderr }),
         )
     }
 
@@ -119,12 +119,12 @@ impl<'a> CommandRun<'a> {
 }
 
 impl Ended {
-    /// What it printed, if it says that it succeeded.
+    /// The output, if the exit status is success.
     pub(crate) fn successful(self) -> Result<Vec<u8>, CommandError> {
         if self.status.success() { Ok(self.stdout) } else { Err(self.failed()) }
     }
 
-    /// Its output, a secret, whatever its exit status.
+    /// Its output, a secret, for any exit status.
     pub(crate) fn stdout(&self) -> &[u8] {
         &self.stdout
     }
@@ -133,13 +133,13 @@ impl Ended {
         self.status.success()
     }
 
-    /// Its failure, with what it said on standard error.
+    /// The failure of the program, with its error output.
     pub(crate) fn failed(self) -> CommandError {
         let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
-        CommandError::Failed { program: self.program, status: self.status, complaint: complaint(&stderr, &stdout) }
+        CommandError::Failed { program: self.program, status: self.status, complaint: shown_error(&stderr, &stdout) }
     }
 
-    /// The failure of a program that complains on standard output, as docker's helpers do, instead of answering in JSON.
+    /// The failure of a program that prints its error on standard output instead of JSON, as docker's helpers do.
     pub(crate) fn failed_aloud(mut self) -> CommandError {
         if !self.stdout.contains(&b'{') {
             self.stderr.push(b'\n');
@@ -149,77 +149,82 @@ impl Ended {
     }
 }
 
-/// Why a program was not heard to its end.
-enum Trouble {
+/// Why a program was killed, or could not be read.
+enum RunFailure {
     Broken(io::Error),
     TooLong,
     TimedOut,
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for RunFailure {
     fn from(error: io::Error) -> Self {
         Self::Broken(error)
     }
 }
 
-/// What a program has said so far.
+/// The output of a program so far.
 #[derive(Default)]
-struct Heard {
+struct ProgramOutput {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
-/// Status, output and complaint. The first trouble ends it. The program's own end is what is waited for: what it has
-/// started and left behind may keep the output open, and is ended with it.
-async fn talk(mut tree: Tree, input: &str, deadline: Duration) -> Result<(ExitStatus, Heard), Trouble> {
+/// Waits for the program and reads its output. The first failure ends the wait. Only the end of the program itself is
+/// waited for: processes that it has left behind may keep the output open, and are ended with it.
+async fn communicate(
+    mut tree: Tree,
+    input: &str,
+    deadline: Duration,
+) -> Result<(ExitStatus, ProgramOutput), RunFailure> {
     let (stdin, stdout, stderr) = (tree.child.stdin.take(), tree.child.stdout.take(), tree.child.stderr.take());
     let pipes = tree::pipes(stdout.as_ref(), stderr.as_ref());
-    let mut heard = Heard::default();
+    let mut output = ProgramOutput::default();
     let status = {
-        let (said, complained) = (&mut heard.stdout, &mut heard.stderr);
-        let mut listening =
-            pin!(async { tokio::try_join!(tell(stdin, input), whole(stdout, said), beginning(stderr, complained)) });
-        let mut is_silent = false;
+        let (out, err) = (&mut output.stdout, &mut output.stderr);
+        let mut transfer = pin!(async {
+            tokio::try_join!(write_input(stdin, input), read_stdout(stdout, out), read_stderr(stderr, err))
+        });
+        let mut pipes_are_closed = false;
         let ended = async {
             loop {
                 tokio::select! {
-                    status = tree.wait() => return status.map_err(Trouble::Broken),
-                    all = &mut listening, if !is_silent => {
+                    status = tree.wait() => return status.map_err(RunFailure::Broken),
+                    all = &mut transfer, if !pipes_are_closed => {
                         all?;
-                        is_silent = true;
+                        pipes_are_closed = true;
                     }
                 }
             }
         };
-        let status = timeout(deadline, ended).await.unwrap_or(Err(Trouble::TimedOut))?;
-        if !is_silent && let Ok(all) = timeout(GRACE, listening).await {
+        let status = timeout(deadline, ended).await.unwrap_or(Err(RunFailure::TimedOut))?;
+        if !pipes_are_closed && let Ok(all) = timeout(GRACE, transfer).await {
             all?;
         }
         status
     };
     tree.sweep(pipes).await;
-    Ok((status, heard))
+    Ok((status, output))
 }
 
-async fn tell(stdin: Option<ChildStdin>, input: &str) -> Result<(), Trouble> {
+async fn write_input(stdin: Option<ChildStdin>, input: &str) -> Result<(), RunFailure> {
     if let Some(mut stdin) = stdin {
-        // A program may know its answer without listening; its output tells.
+        // A program may answer without reading its input; the output shows.
         let _ = stdin.write_all(input.as_bytes()).await;
     }
     Ok(())
 }
 
-async fn whole(stdout: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) -> Result<(), Trouble> {
+async fn read_stdout(stdout: Option<impl AsyncRead + Unpin>, out: &mut Vec<u8>) -> Result<(), RunFailure> {
     let Some(mut stdout) = stdout else { return Ok(()) };
-    while stdout.read_buf(said).await? > 0 {
-        if said.len() as u64 > LONGEST {
-            return Err(Trouble::TooLong);
+    while stdout.read_buf(out).await? > 0 {
+        if out.len() as u64 > LONGEST {
+            return Err(RunFailure::TooLong);
         }
     }
     Ok(())
 }
 
-async fn beginning(stderr: Option<impl AsyncRead + Unpin>, complained: &mut Vec<u8>) -> Result<(), Trouble> {
+async fn read_stderr(stderr: Option<impl AsyncRead + Unpin>, err: &mut Vec<u8>) -> Result<(), RunFailure> {
     let Some(mut stderr) = stderr else { return Ok(()) };
     let mut bytes = Vec::with_capacity(COMPLAINT);
     loop {
@@ -228,13 +233,13 @@ async fn beginning(stderr: Option<impl AsyncRead + Unpin>, complained: &mut Vec<
         if read == 0 {
             return Ok(());
         }
-        let room = COMPLAINT - complained.len();
-        complained.extend_from_slice(&bytes[..read.min(room)]);
+        let room = COMPLAINT - err.len();
+        err.extend_from_slice(&bytes[..read.min(room)]);
     }
 }
 
-/// The program of this name: a path as it is, else the first on the `PATH` that may be run. Directories that are relative
-/// are passed over: what stands in the working directory is not a tool of the system.
+/// The path of the program: a path as it is, otherwise the first executable on the `PATH`. Relative directories are
+/// skipped: files in the working directory are not tools of the system.
 fn find(program: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(program.into());
@@ -254,8 +259,9 @@ fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
-/// What may be shown of a text that a program wrote: words of letters, none of them part of `secret`; `***` for others.
-fn complaint(text: &str, secret: &str) -> String {
+/// The part of a program's error output that may be shown: words of letters that are not part of `secret`; `***` for
+/// others.
+fn shown_error(text: &str, secret: &str) -> String {
     let secret: Vec<_> = secret.split(|c: char| c.is_whitespace() || c == '"').filter(|part| part.len() > 2).collect();
     let mut words: Vec<&str> = Vec::new();
     for word in text.split_whitespace() {
@@ -268,7 +274,8 @@ fn complaint(text: &str, secret: &str) -> String {
     shown(&words.join(" "))
 }
 
-/// Letters, with points and hyphens between and other marks around them. Almost every generated secret has a digit.
+/// Whether a word has only letters, with points and hyphens between them and other punctuation around them. Almost
+/// every generated secret has a digit.
 fn is_plain(word: &str) -> bool {
     let bare = word.trim_matches(|c: char| c.is_ascii_punctuation());
     let is_word = !bare.is_empty() || word.len() == 1;

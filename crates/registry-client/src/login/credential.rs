@@ -1,35 +1,36 @@
-//! Something to log in with.
+//! A credential to log in with.
 
-use crate::login::header::basic;
-use crate::login::header::header;
+use std::num::NonZeroU32;
+
+use reqwest::header::HeaderValue;
+use ring::pbkdf2;
+
+use crate::login::header::{basic, header};
 use crate::login::secret::Secret;
 use crate::problem::Problem;
 use crate::problem::secret::SecretError;
-use reqwest::header::HeaderValue;
-use ring::pbkdf2;
-use std::num::NonZeroU32;
 
-/// Something to log in with.
+/// A credential to log in with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// For the token service, or for the registry as Basic credentials.
+    /// A user name and a password, for the token service, or for the registry as Basic credentials.
     Login { username: String, password: Secret },
-    /// For the token service alone, by the `refresh_token` grant of `OAuth2`.
+    /// An identity token, for the token service only, by the `refresh_token` grant of `OAuth2`.
     Identity(Secret),
-    /// For the registry as it is.
+    /// A bearer token, for the registry as it is.
     Bearer(Secret),
 }
 
 impl Credential {
-    /// A user name and a password, or what some user names say that the password is.
+    /// A user name and a password; an identity token if the user name says so.
     pub(crate) fn login(username: String, password: Secret) -> Self {
         if username == AZURE { Self::Identity(password) } else { Self::Login { username, password } }
     }
 
-    /// What tells it from another one and cannot be turned back into it: PBKDF2, as it is kept on disk. It takes tenths
-    /// of a second, on a thread aside.
+    /// A fingerprint that differs from that of another credential and cannot be turned back into it, by PBKDF2, since
+    /// it is kept on disk. It takes tenths of a second, on a blocking thread.
     pub(crate) async fn fingerprint(&self, salt: &[u8]) -> [u8; 32] {
-        // The user name cannot hold a NUL, so that two logins never run together.
+        // A user name cannot have a NUL, so two different logins never give the same text.
         let text = match self {
             Self::Login { username, password } => format!("login\0{username}\0{}", password.expose()),
             Self::Identity(token) => format!("identity\0{}", token.expose()),
@@ -57,5 +58,5 @@ impl Credential {
 /// Azure's user name for a password that is an identity token.
 pub(crate) const AZURE: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What OWASP's Password Storage Cheat Sheet asks for with HMAC-SHA-256.
+/// The iterations that OWASP's Password Storage Cheat Sheet recommends for HMAC-SHA-256.
 pub(crate) const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("is not zero");

@@ -1,8 +1,6 @@
-//! What a registry's client logs in with: read when it is needed, kept where reading costs a program's run, and read once
-//! more when the registry or its token service refuses it. It sends nothing.
+//! The credentials of one registry: read when they are needed, kept if reading runs a program, and read again when the
+//! registry or its token service refuses them. This module sends nothing.
 
-use crate::login::credential::AZURE;
-use crate::login::credential::Credential;
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
@@ -14,20 +12,19 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::login::auth::Auth;
+use crate::login::credential::{AZURE, Credential};
 use crate::login::environment::Variables;
-use crate::login::secret::Secret;
-use crate::login::secret::SecretSource;
-
+use crate::login::secret::{Secret, SecretSource};
 use crate::problem::Problem;
 
-/// A refusal by 403 may mean that a credential has expired (ECR) as well as that one repository is not for us. Programs
-/// are not run again for each such repository.
+/// 403 may mean that a credential has expired (ECR), or that one repository may not be read. For so long, programs are
+/// not run again after a 403, so that they do not run for each such repository.
 const FORBIDDEN_AFTER: Duration = Duration::from_mins(5);
 
-/// How a client logs in, as far as a session has to know.
+/// How a client logs in, as far as its callers have to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoginKind {
-    /// Not at all: it asks for no tokens either.
+    /// No login, and no tokens.
     None,
     /// Anonymous tokens.
     Anonymous,
@@ -37,17 +34,17 @@ pub(crate) enum LoginKind {
     Identity,
     /// Basic credentials on every request.
     Basic,
-    /// A token made elsewhere.
+    /// A bearer token made elsewhere.
     Fixed,
 }
 
 impl LoginKind {
-    /// Whether an anonymous answer is not to be taken for the account's.
+    /// Whether there is a login, so that the answer to an anonymous request does not count.
     pub(crate) fn has_login(self) -> bool {
         matches!(self, Self::Login | Self::Identity | Self::Basic)
     }
 
-    /// Whether it may ask for tokens.
+    /// Whether the client may ask for tokens.
     pub(crate) fn takes_tokens(self) -> bool {
         matches!(self, Self::Anonymous | Self::Login | Self::Identity)
     }
@@ -58,28 +55,28 @@ pub(crate) struct Credentials {
     auth: Auth,
     registry: Url,
     environment: Box<Variables>,
-    /// Held while they are read: whoever else wants them waits, and no program runs twice at once.
+    /// Locked while credentials are read: other tasks wait, and no program runs twice at once.
     current: Mutex<Option<CurrentCredential>>,
 }
 
-/// What was read last.
+/// The credential that was read last.
 struct CurrentCredential {
-    /// As it was read.
+    /// The credential as it was read.
     read: Credential,
-    /// What is used: the same, or the identity token that the token service gave in its place.
+    /// The credential in use: the same, or the identity token that the token service gave in its place.
     used: Credential,
     at: Instant,
     keep: Keep,
-    /// A new login has begun since, for which it is to be read again if that is cheap.
+    /// Whether a new login has begun since; then it is read again if that is cheap.
     is_passed: bool,
 }
 
-/// How long what was read is good.
+/// How long a credential that was read is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keep {
-    /// For one login: reading it again is cheap, and it may have been rotated.
+    /// For one login: reading it again is cheap, and it may have changed.
     No,
-    /// Until it is refused, or this old.
+    /// Until it is refused, or has this age.
     For(Option<Duration>),
 }
 
@@ -95,8 +92,8 @@ impl CurrentCredential {
         }
     }
 
-    /// Whether reading it again after a refusal could bring anything else. What was read during the very request that was
-    /// refused is as new as it gets.
+    /// Whether reading it again after a refusal could give another one. A credential that was read during the refused
+    /// request is new enough.
     fn may_have_changed(&self, begun: Instant, status: StatusCode, now: Instant) -> bool {
         let is_old = match status {
             StatusCode::FORBIDDEN => now >= self.at + FORBIDDEN_AFTER,
@@ -111,7 +108,7 @@ impl Credentials {
         Self::within(auth, registry, |name: &str| std::env::var_os(name))
     }
 
-    /// The same in another environment than the process's.
+    /// With an environment other than that of the process.
     fn within(
         auth: Auth,
         registry: Url,
@@ -120,7 +117,7 @@ impl Credentials {
         Self { auth, registry, environment: Box::new(environment), current: Mutex::default() }
     }
 
-    /// Begins a login and says of what kind it is. Only for what docker has stored it has to be looked up.
+    /// Begins a login, and returns its kind. Only docker's credentials have to be read for it.
     pub(crate) async fn begin(&self) -> Result<LoginKind, Problem> {
         if let Some(known) = self.current.lock().await.as_mut() {
             known.is_passed = true;
@@ -142,7 +139,7 @@ impl Credentials {
         })
     }
 
-    /// What to log in with now; none for anonymous callers.
+    /// The credential to log in with now; none for anonymous callers.
     pub(crate) async fn login(&self) -> Result<Option<Credential>, Problem> {
         let mut current = self.current.lock().await;
         if let Some(kept) = current.as_ref().filter(|kept| kept.is_kept(Instant::now())) {
@@ -150,14 +147,15 @@ impl Credentials {
         }
         let Some((read, keep)) = self.read().await? else { return Ok(None) };
         let mut new = CurrentCredential::new(read, keep);
-        // An identity token that was replaced stands in its file as it was; another one there is a new login.
+        // The identity token in the file stays the same when the token service replaces it. If the file has another
+        // one, it is a new login.
         if let Some(known) = current.take().filter(|known| known.read == new.read) {
             new.used = known.used;
         }
         Ok(Some(current.insert(new).used.clone()))
     }
 
-    /// The `Authorization` for the registry itself, as it was read for this login.
+    /// The `Authorization` for the registry itself, as read for this login.
     pub(crate) async fn authorization(&self) -> Result<HeaderValue, Problem> {
         let known = {
             let current = self.current.lock().await;
@@ -174,8 +172,8 @@ impl Credentials {
         credential.header()
     }
 
-    /// After a refusal of a credential in a request begun at `begun`: another one, if there is one by now. What is older
-    /// than the request is read once more; a program that says the same again has nothing else to say.
+    /// Another credential, if there is one, after this one was refused in a request that began at `begun`. A credential
+    /// that is older than the request is read again. If a program prints the same again, there is no other.
     pub(crate) async fn renewed(
         &self,
         refused: &Credential,
@@ -196,7 +194,7 @@ impl Credentials {
         Ok(is_new.then_some(read))
     }
 
-    /// The same, for what was refused by the registry itself: whether there is another `Authorization` by now.
+    /// Whether there is another `Authorization` now, after the registry itself refused this one.
     pub(crate) async fn is_renewed(
         &self,
         refused: &HeaderValue,
@@ -210,7 +208,7 @@ impl Credentials {
         }
     }
 
-    /// Takes the identity token that the token service gave in place of the one that it was sent.
+    /// Stores the identity token that the token service gave in place of the one that it was sent.
     pub(crate) async fn replace(&self, sent: &Credential, token: Secret) {
         let mut current = self.current.lock().await;
         if let Some(known) = current.as_mut().filter(|known| known.used == *sent) {
@@ -218,13 +216,13 @@ impl Credentials {
         }
     }
 
-    /// What tells another credential from the one that was read last; none if none was.
+    /// The fingerprint of the credential that was read last; none if none was.
     pub(crate) async fn fingerprint_sent(&self, salt: &[u8]) -> Option<[u8; 32]> {
         let read = self.current.lock().await.as_ref().map(|known| known.read.clone())?;
         Some(read.fingerprint(salt).await)
     }
 
-    /// The same of what there is now; none for anonymous callers.
+    /// The fingerprint of the credential that is configured now; none for anonymous callers.
     pub(crate) async fn fingerprint(&self, salt: &[u8]) -> Result<Option<[u8; 32]>, Problem> {
         match self.read().await? {
             Some((read, _)) => Ok(Some(read.fingerprint(salt).await)),

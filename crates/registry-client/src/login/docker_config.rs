@@ -1,13 +1,12 @@
-//! The credentials that docker and podman have stored: which files, which entry, which helper program. By
-//! docker's `config.json` and containers-auth.json(5). It asks helpers and decides nothing about how a secret is used.
+//! The credentials that docker and podman have stored: which files, which entry, which helper program. By docker's
+//! `config.json` and containers-auth.json(5). This module runs helpers, and does not decide how a secret is used.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -15,20 +14,18 @@ use crate::grammar::shown;
 use crate::login::command::{CommandRun, SecretCommand};
 use crate::login::credential::Credential;
 use crate::login::environment::Environment;
-use crate::login::secret::Secret;
-use crate::login::secret::read_file;
-
+use crate::login::secret::{Secret, read_file};
 use crate::problem::secret::SecretError;
 
-/// Longest file that is read; people log in to dozens of registries, not to thousands.
+/// Longest file that is read; a user logs in to dozens of registries, not to thousands.
 const LONGEST: u64 = 1024 * 1024;
-/// Docker Hub's key in docker's file, and what its helpers are asked for.
+/// The key of Docker Hub in docker's file, and the server name that its helpers are asked for.
 const HUB: &str = "https://index.docker.io/v1/";
-/// All names of Docker Hub; docker and podman both take them for one.
+/// All names of Docker Hub; docker and podman treat them as one.
 const HUB_HOSTS: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
-/// What docker-credential-helpers print for what they do not have.
+/// What docker-credential-helpers print if they do not have a credential.
 const NOT_FOUND: &str = "credentials not found in native keychain";
-/// The user name by which a helper says that its secret is an identity token.
+/// The user name with which a helper says that its secret is an identity token.
 const IDENTITY: &str = "<token>";
 /// Padding is optional: some tools leave it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -36,12 +33,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Where docker or podman keep credentials, and which of them to take.
+/// Where docker or podman keep credentials, and which of them to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerConfig {
-    /// The file; none: the first of docker's and podman's own that has credentials for the registry.
+    /// The file. None: the first of docker's and podman's own files that has credentials for the registry.
     pub file: Option<PathBuf>,
-    /// The part of the registry whose credentials to take, as podman stores them (`my-org` for `quay.io/my-org`).
+    /// The part of the registry whose credentials to use, as podman stores them (`my-org` for `quay.io/my-org`).
     pub namespace: Option<String>,
     /// How long a credential helper may run.
     pub timeout: Duration,
@@ -53,16 +50,16 @@ impl Default for DockerConfig {
     }
 }
 
-/// What was found.
+/// The credential that was found.
 #[derive(Debug)]
 pub(crate) struct StoredCredential {
     pub(crate) credential: Credential,
-    /// Whether a helper gave it, rather than a file.
+    /// Whether it came from a helper and not from a file.
     pub(crate) by_helper: bool,
 }
 
 impl DockerConfig {
-    /// The credentials stored for a registry, looked for anew.
+    /// Reads the credentials stored for a registry.
     pub(crate) async fn find(
         &self,
         registry: &Url,
@@ -78,7 +75,7 @@ impl DockerConfig {
         }
         let mut others = Vec::new();
         for path in &files {
-            // Of the usual files most are not there; one that is named is.
+            // Most of the usual files do not exist; a configured file must.
             if self.file.is_none() && matches!(path.try_exists(), Ok(false)) {
                 continue;
             }
@@ -92,7 +89,8 @@ impl DockerConfig {
     }
 }
 
-/// Docker's file, then podman's, each in its tool's own order: `$DOCKER_CONFIG` stands for `~/.docker`.
+/// Docker's file, then podman's files, each in its tool's own order. If `$DOCKER_CONFIG` is set, it replaces
+/// `~/.docker`.
 fn usual_files(environment: Environment<'_>) -> Vec<PathBuf> {
     let path = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = |below: &str| path("HOME").map(|home| home.join(below));
@@ -105,11 +103,11 @@ fn usual_files(environment: Environment<'_>) -> Vec<PathBuf> {
     files.into_iter().flatten().collect()
 }
 
-/// The registry whose credentials are looked for.
+/// The registry whose credentials are searched.
 struct ConfiguredServer {
-    /// Host, and port unless it is the scheme's own.
+    /// Host, and port unless it is the default of the scheme.
     host: String,
-    /// The same with the scheme's own port, which some write.
+    /// Host and port, also if it is the default of the scheme: some tools write it.
     with_port: String,
     namespace: Option<String>,
 }
@@ -130,8 +128,8 @@ impl ConfiguredServer {
         Self { host: format!("{name}{port}"), with_port: format!("{name}:{own_port}"), namespace }
     }
 
-    /// How well an entry's key fits; none: not at all. The longest namespace first, then a bare host, then what older
-    /// versions of docker wrote.
+    /// How well the key of an entry fits; none if it does not. The longest namespace is best, then a bare host, then
+    /// the forms of older versions of docker.
     fn fit(&self, key: &str) -> Option<usize> {
         let key = ConfigKey::read(key);
         if key.host != self.host && key.host != self.with_port {
@@ -147,13 +145,13 @@ impl ConfiguredServer {
         }
     }
 
-    /// Whether a key is for a part of this registry, though not for what is looked for.
+    /// Whether a key is for another part of this registry.
     fn is_within(&self, key: &str) -> bool {
         let read = ConfigKey::read(key);
         read.namespace.is_some() && self.fit(key).is_none() && (read.host == self.host || read.host == self.with_port)
     }
 
-    /// What a `credsStore` is asked for: what `docker login` has told it.
+    /// The server name that a `credsStore` is asked for, as `docker login` stored it.
     fn for_store(&self) -> &str {
         if self.host == HUB_HOSTS[0] { HUB } else { &self.host }
     }
@@ -172,7 +170,7 @@ impl<'a> ConfigKey<'a> {
         let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
         let (host, path) = bare.unwrap_or(key).split_once('/').unwrap_or((bare.unwrap_or(key), ""));
         let path = path.trim_matches('/');
-        // Docker ignores the path after a scheme, and has always written the API's version.
+        // Docker ignores the path after a scheme, and has always written the version of the API there.
         let is_namespace = bare.is_none() && !["", "v1", "v2"].contains(&path);
         Self {
             host: canonical(host),
@@ -187,14 +185,14 @@ fn canonical(host: &str) -> String {
     if HUB_HOSTS.contains(&&*host) { HUB_HOSTS[0].to_owned() } else { host }
 }
 
-/// A file of docker's or podman's.
+/// A configuration file of docker or podman.
 struct ConfigFile<'a> {
     path: &'a Path,
     is_open_to_others: bool,
     contents: ConfigContents,
 }
 
-/// As much of it as is about credentials.
+/// The part of the file that is about credentials.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ConfigContents {
@@ -216,16 +214,16 @@ struct ConfigEntry {
     registrytoken: Option<String>,
 }
 
-/// `null` is what is not there, as it is for Go.
+/// `null` counts as missing, as in Go.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 impl<'a> ConfigFile<'a> {
     fn read(path: &'a Path) -> Result<Self, SecretError> {
-        // Who can write it chooses the login, and the helper that is run.
+        // A user who can write this file chooses the login and the helper that is run.
         let read = read_file(path, LONGEST)?.unchangeable(path)?;
-        // The parser's own words may quote what it met.
+        // The parser's own text may quote the file.
         let contents = serde_json::from_str(&read.text).map_err(|error| SecretError::NotDockerConfig {
             path: path.to_owned(),
             line: error.line(),
@@ -234,7 +232,8 @@ impl<'a> ConfigFile<'a> {
         Ok(Self { path, is_open_to_others: read.is_open_to_others, contents })
     }
 
-    /// A helper for this very registry, else the store of all; what they do not know may stand in the file itself.
+    /// Asks the helper for this very registry, otherwise the store for all. If they have no credential, the file itself
+    /// may have one.
     async fn find(
         &self,
         server: &ConfiguredServer,
@@ -249,7 +248,7 @@ impl<'a> ConfigFile<'a> {
         Ok(self.entry(server)?.map(|credential| StoredCredential { credential, by_helper: false }))
     }
 
-    /// Which helper to ask, and for what. An empty name turns the store of all off for one registry, as in docker.
+    /// Which helper to ask, and for which server name. An empty name disables the store for one registry, as in docker.
     fn helper<'f>(&'f self, server: &'f ConfiguredServer) -> Option<(&'f str, &'f str)> {
         let own = best(server, &self.contents.cred_helpers).into_iter().next();
         let all = (self.contents.creds_store.as_str(), server.for_store());
@@ -264,7 +263,7 @@ impl<'a> ConfigFile<'a> {
         deadline: Duration,
         environment: Environment<'_>,
     ) -> Result<Option<Credential>, SecretError> {
-        // It becomes part of a program's name.
+        // It becomes part of the name of a program.
         if !helper.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
             return Err(SecretError::BadHelper { path: self.path.to_owned(), name: shown(helper) });
         }
@@ -280,8 +279,8 @@ impl<'a> ConfigFile<'a> {
         Ok(answer.credential())
     }
 
-    /// The first entry that holds a secret, the best fit first. A file that others can read is refused only if it does
-    /// hold one: those that merely name a helper are often open to all.
+    /// The first entry that has a secret, the best match first. A file that others can read is refused only if it has a
+    /// secret: files that only name a helper are often readable for all.
     fn entry(&self, server: &ConfiguredServer) -> Result<Option<Credential>, SecretError> {
         for (key, entry) in best(server, &self.contents.auths) {
             let bad = || SecretError::BadEntry { path: self.path.to_owned(), key: shown(key) };
@@ -296,7 +295,7 @@ impl<'a> ConfigFile<'a> {
     }
 }
 
-/// What fits the server, the best first.
+/// The entries that fit the server, the best first.
 fn best<'c, T>(server: &ConfiguredServer, entries: &'c BTreeMap<String, T>) -> Vec<(&'c str, &'c T)> {
     let mut fitting: Vec<_> =
         entries.iter().filter_map(|(key, value)| Some((server.fit(key)?, key.as_str(), value))).collect();
@@ -305,8 +304,8 @@ fn best<'c, T>(server: &ConfiguredServer, entries: &'c BTreeMap<String, T>) -> V
 }
 
 impl ConfigEntry {
-    /// The strongest that it holds: a token for the registry itself, an identity token, a password. `auth` goes before
-    /// `username` and `password`, as in docker.
+    /// The strongest credential of the entry: a token for the registry itself, an identity token, a password. `auth`
+    /// comes before `username` and `password`, as in docker.
     fn credential(&self, bad: impl Fn() -> SecretError) -> Result<Option<Credential>, SecretError> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         if let Some(token) = given(&self.registrytoken) {
@@ -319,19 +318,19 @@ impl ConfigEntry {
             Some(auth) => decoded(&auth).ok_or_else(bad)?,
             None => (given(&self.username).unwrap_or_default(), given(&self.password).unwrap_or_default()),
         };
-        // `auths: {"quay.io": {}}` only remembers that a helper has it.
+        // `auths: {"quay.io": {}}` only says that a helper has it.
         Ok((!username.is_empty() && !password.is_empty()).then(|| Credential::login(username, Secret::new(password))))
     }
 }
 
-/// User name and password of an `auth`. Passwords have colons; docker has padded them with NUL.
+/// User name and password of an `auth`. A password may have colons; docker has padded it with NUL.
 fn decoded(auth: &str) -> Option<(String, String)> {
     let text = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
     let (username, password) = text.split_once(':')?;
     (!username.is_empty()).then(|| (username.to_owned(), password.trim_matches('\0').to_owned()))
 }
 
-/// What a helper prints.
+/// The output of a helper.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct HelperAnswer {

@@ -1,4 +1,5 @@
-//! What the client logs in with: secrets and where they come from, what docker and podman have stored, client certificates.
+//! What a client logs in with: secrets and where they are read from, the files of docker and podman, client
+//! certificates.
 
 pub(crate) mod auth;
 pub(crate) mod client_certificate;

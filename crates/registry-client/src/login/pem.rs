@@ -1,20 +1,19 @@
-//! Certificates and keys out of files in PEM. What is wrong is said without a byte of the file: the parser's own errors hold
-//! the line that they stumbled over, which in a file without line breaks is all of it, the key included.
+//! Reads certificates and keys from PEM files. Errors show no byte of the file: the parser's own errors have the line
+//! that they failed at, which in a file without line breaks is the whole file, the key included.
 
-use crate::problem::certificate::CertificatesError;
-use crate::problem::certificate::NoPem;
 use std::path::Path;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::login::secret::read_bytes;
+use crate::problem::certificate::{CertificatesError, NoPem};
 
-/// Longest file of certificates or of a key, in bytes: the system's own hundred and fifty take a quarter of a mebibyte.
+/// Longest file of certificates or of a key, in bytes; the 150 certificates of a system take a quarter of a mebibyte.
 pub(crate) const LONGEST: u64 = 4 * 1024 * 1024;
 
 impl NoPem {
-    /// What a parser's error means in this text; nothing of either is kept.
+    /// The meaning of a parser's error for this text, without any of the text.
     fn of(error: &pem::Error, text: &[u8]) -> Self {
         match error {
             _ if has_lost_its_line_breaks(text) => Self::LineBreaks,
@@ -26,7 +25,7 @@ impl NoPem {
     }
 }
 
-/// Whether anything stands behind a `-----BEGIN …-----` on its line.
+/// Whether a line has text after `-----BEGIN …-----`.
 fn has_lost_its_line_breaks(text: &[u8]) -> bool {
     text.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| {
         let text = String::from_utf8_lossy(line);

@@ -1,6 +1,5 @@
-//! Secrets: where they come from, and a type that cannot be printed.
+//! Secrets: where they are read from, and a type that cannot be printed.
 
-use crate::login::environment::{Environment, LONGEST};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::login::command::{CommandRun, SecretCommand};
+use crate::login::environment::{Environment, LONGEST};
 use crate::problem::secret::SecretError;
 
 /// A password or token. It has no `Display` and no `Serialize`, and its `Debug` is redacted.
@@ -17,12 +17,12 @@ use crate::problem::secret::SecretError;
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// Takes a secret in.
+    /// Makes a secret of this text.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself; called where a header or form is built and nowhere else.
+    /// The text itself. ARCHITECTURE.md lists the places that may call this.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -34,23 +34,23 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where a secret is read from. A file, a variable and a credential are read anew at every login; what a command printed
-/// is kept until it is refused or has reached its age.
+/// Where a secret is read from. A file, a variable and a credential are read again at each login. The output of a
+/// command is kept until it is refused or has reached its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
-    /// A file; refused when group or others can read or change it.
+    /// A file. It is refused if group or others can read or change it.
     File(PathBuf),
     /// An environment variable.
     Env(String),
-    /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`, exempt from the mode check, since
-    /// systemd itself guards that directory.
+    /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`. Its mode is not checked, since systemd
+    /// protects that directory.
     Credential(String),
-    /// What a program prints.
+    /// The output of a program.
     Command(SecretCommand),
 }
 
 impl SecretSource {
-    /// Reads the secret anew; one trailing newline is cut.
+    /// Reads the secret; one trailing newline is removed.
     pub(crate) async fn read(&self, environment: Environment<'_>) -> Result<Secret, SecretError> {
         let not_text = || SecretError::NotText { from: self.to_string() };
         let text = match self {
@@ -60,7 +60,7 @@ impl SecretSource {
                 value.into_string().map_err(|_| not_text())?
             }
             Self::Credential(name) => {
-                // A name with a path in it would step out of the directory that systemd guards.
+                // A name with a `/` would leave the directory that systemd protects.
                 if name.is_empty() || name.contains('/') || name == ".." || name == "." {
                     return Err(SecretError::BadCredential { name: name.clone() });
                 }
@@ -95,7 +95,7 @@ fn read_secret_file(path: &Path, check_mode: bool) -> Result<String, SecretError
     if check_mode { read.guarded(path) } else { Ok(read.text) }
 }
 
-/// A file that was read, and what others than its owner may do with it.
+/// The content of a file, and what other users may do with it.
 pub(crate) struct ReadFile {
     pub(crate) text: String,
     pub(crate) is_open_to_others: bool,
@@ -103,13 +103,13 @@ pub(crate) struct ReadFile {
 }
 
 impl ReadFile {
-    /// Its text, if no other user may read or change it.
+    /// The text, if no other user may read or change it.
     pub(crate) fn guarded(self, path: &Path) -> Result<String, SecretError> {
         let file = self.unchangeable(path)?;
         if file.is_open_to_others { Err(SecretError::OpenToOthers { path: path.to_owned() }) } else { Ok(file.text) }
     }
 
-    /// The same, if no other user may change it, or put another file in its place.
+    /// The text, if no other user may change the file or put another file in its place.
     pub(crate) fn unchangeable(self, path: &Path) -> Result<Self, SecretError> {
         if let Some(mode) = self.changeable {
             return Err(SecretError::Changeable { path: path.to_owned(), mode });
@@ -124,15 +124,15 @@ impl ReadFile {
 /// Reads a small, regular file of text.
 pub(crate) fn read_file(path: &Path, longest: u64) -> Result<ReadFile, SecretError> {
     let ReadBytes { bytes, mode } = read_bytes(path, longest)?;
-    // An editor's byte order mark would make every password wrong.
+    // A byte order mark of an editor would make every password wrong.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).to_vec();
     let text = String::from_utf8(text).map_err(|_| SecretError::NotText { from: path.display().to_string() })?;
-    // Who may run a secret has been given it by a slip, as who may write it.
+    // A secret that others may run has the wrong mode, as one that others may write.
     let changeable = (mode & 0o033 != 0).then_some(mode & 0o7777);
     Ok(ReadFile { text, is_open_to_others: mode & 0o044 != 0, changeable })
 }
 
-/// The bytes of a file, and its mode.
+/// The bytes of a small, regular file, and its mode.
 pub(crate) struct ReadBytes {
     pub(crate) bytes: Vec<u8>,
     mode: u32,
@@ -142,14 +142,14 @@ pub(crate) struct ReadBytes {
 pub(crate) fn read_bytes(path: &Path, longest: u64) -> Result<ReadBytes, SecretError> {
     let failed = |source| SecretError::File { path: path.to_owned(), source };
     let no_file = || SecretError::NotAFile { path: path.to_owned() };
-    // Looked at before it is opened: opening a device may set something going.
+    // The type is checked before the file is opened: opening a device may have an effect.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(no_file());
     }
-    // What has become a pipe meanwhile is not waited for.
+    // If it has become a pipe meanwhile, this does not wait for a writer.
     let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
-    // The file that was opened, not whatever the path names a moment later.
+    // The opened file is checked, and not the path, which may name another file by now.
     let opened = file.metadata().map_err(failed)?;
     if !opened.is_file() {
         return Err(no_file());
@@ -162,8 +162,8 @@ pub(crate) fn read_bytes(path: &Path, longest: u64) -> Result<ReadBytes, SecretE
     Ok(ReadBytes { bytes, mode: opened.mode() })
 }
 
-/// A directory on the way to a file in which every user may put another in the place of what is there: writable for all, and
-/// without the sticky bit. Where a link leads through it, the file's own way counts as well.
+/// A directory on the path of a file in which every user may replace files: writable for all, and without the sticky
+/// bit. If the path has links, the directories of their targets are checked as well.
 fn open_directory(path: &Path) -> Option<PathBuf> {
     let is_open = |directory: &&Path| {
         std::fs::metadata(directory).is_ok_and(|found| found.mode() & 0o002 != 0 && found.mode() & 0o1000 == 0)
@@ -175,10 +175,11 @@ fn open_directory(path: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::ffi::OsString;
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
 
     fn file(content: &[u8], mode: u32) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
@@ -187,7 +188,7 @@ mod tests {
         file
     }
 
-    /// Reads a source that waits for nothing.
+    /// Reads a source that does not wait.
     fn read(source: &SecretSource, environment: Environment<'_>) -> Result<Secret, SecretError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(source.read(environment))

@@ -1,5 +1,4 @@
-//! What a repository holds, as the protocol sees it: descriptors, manifests, image configurations. Types alone; reading
-//! them out of a body, and fetching it, are others' business.
+//! What a repository has: descriptors, manifests, image configurations. Types only; `contents` fetches and parses them.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +7,19 @@ use chrono::{DateTime, Utc};
 use crate::model::media_type::is_followed;
 use crate::model::oddity::{Odd, Oddities};
 
-/// What a manifest is.
+/// The kind of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentKind {
     /// A container image: a configuration and layers.
     Image,
-    /// A list of manifests, as a rule one per platform.
+    /// A list of manifests, usually one for each platform.
     Index,
     /// Anything else: a signature, a chart, an attestation.
     Artifact,
 }
 
 impl ContentKind {
-    /// A word: `image`, `index` or `artifact`.
+    /// `image`, `index` or `artifact`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -35,9 +34,9 @@ impl ContentKind {
 pub struct Descriptor {
     /// `sha256:…`, checked against the grammar of digests.
     pub digest: String,
-    /// In bytes, and not negative; none where it is not told, or no number of bytes.
+    /// In bytes, not negative. None if it is missing, or not a number of bytes.
     pub size: Option<i64>,
-    /// The media type as the server wrote it, checked to be printable ASCII; empty where it wrote none.
+    /// The media type as the server wrote it, checked to be printable ASCII; empty if there is none.
     pub media_type: String,
 }
 
@@ -46,88 +45,88 @@ pub struct Descriptor {
 pub struct Resolved {
     /// The manifest's digest.
     pub digest: String,
-    /// Its media type; empty where that is not known.
+    /// Its media type; empty if it is not known.
     pub media_type: String,
-    /// The manifest's own size in bytes, where the server told it.
+    /// The manifest's own size in bytes; none if the server did not send it.
     pub size: Option<i64>,
 }
 
-/// A manifest, read and verified against its digest.
+/// A manifest, verified against its digest and parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// The digest, verified; where the server names none, the SHA-256 of the body.
+    /// The verified digest. If neither the request nor the server names one, the SHA-256 of the body.
     pub digest: String,
-    /// From its own `mediaType`, else from `Content-Type`, else from what it is made of.
+    /// From its own `mediaType`, else from `Content-Type`, else from its members.
     pub media_type: String,
     /// Its own size in bytes.
     pub size: i64,
     /// Image, index or artifact.
     pub kind: ContentKind,
-    /// `artifactType`, else, of an artifact, the configuration's media type.
+    /// `artifactType`; if an artifact has none, the media type of its configuration.
     pub artifact_type: Option<String>,
-    /// The manifest that this one is about (`subject`).
+    /// The digest of the manifest that this one is about (`subject`).
     pub subject: Option<String>,
     /// The configuration, of an image or artifact.
     pub config: Option<Descriptor>,
     /// The layers in order; empty for an index.
     pub layers: Vec<Descriptor>,
-    /// What an index lists: manifests as a rule.
+    /// The entries of an index, usually manifests.
     pub children: Vec<Child>,
     /// The annotations.
     pub annotations: BTreeMap<String, String>,
-    /// What is odd about it.
+    /// Oddities that were found while it was parsed.
     pub oddities: Oddities,
 }
 
 /// An entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {
-    /// The manifest, or the blob.
+    /// The manifest or blob.
     pub descriptor: Descriptor,
-    /// For which platform, where the index says so.
+    /// The platform, as far as the index names it.
     pub platform: Platform,
 }
 
 impl Child {
-    /// Whether it is a manifest, by its type or for want of one.
+    /// Whether the entry is a manifest: by its media type, or because it has none.
     pub fn is_manifest(&self) -> bool {
         is_followed(&self.descriptor.media_type)
     }
 }
 
-/// Where an image runs. `unknown` and empty values are read as none.
+/// The platform that an image runs on. `unknown` and empty values are read as none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Platform {
-    /// `linux`.
+    /// E.g. `linux`.
     pub os: Option<String>,
-    /// `amd64`.
+    /// E.g. `amd64`.
     pub architecture: Option<String>,
-    /// `v8`.
+    /// E.g. `v8`.
     pub variant: Option<String>,
 }
 
-/// What an image's configuration says about it (OCI image specification, "Image Configuration").
+/// The configuration of an image (OCI image specification, "Image Configuration").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageConfig {
-    /// Where it runs.
+    /// The platform that the image runs on.
     pub platform: Platform,
-    /// When it was made, as it says itself.
+    /// When the image was made, as the configuration says.
     pub created: Option<DateTime<Utc>>,
     /// `config.Labels`.
     pub labels: BTreeMap<String, String>,
-    /// What is odd about it.
+    /// Oddities that were found while it was parsed.
     pub oddities: Oddities,
 }
 
 impl Manifest {
-    /// Whether its layers are known. Those of schema 1 have no sizes, and are not read.
+    /// Whether its layers are known. Layers of schema 1 have no sizes and are not read.
     pub fn has_layers(&self) -> bool {
         self.kind != ContentKind::Index && !self.oddities.has(Odd::LayersUnreadable) && !self.oddities.has(Odd::Schema1)
     }
 }
 
 impl ImageConfig {
-    /// Whether the labels, or that there are none, are known.
+    /// Whether its labels are known; it may have none.
     pub fn has_labels(&self) -> bool {
         !self.oddities.has(Odd::ConfigUnreadable) && !self.oddities.has(Odd::NoRoom)
     }

@@ -1,39 +1,39 @@
-//! The media types of manifests: which of them are asked for, which are read, and how. Pure.
+//! The media types of manifests: which of them are requested, which are read, and in which form. Pure.
 
 /// An image of the OCI image specification.
 pub(crate) const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-/// Its index.
+/// An index of the OCI image specification.
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// What ORAS and Notation wrote in 2022 and 2023; the specification dropped it before its release.
 pub(crate) const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-/// Its forerunner, which ACR still holds.
+/// The predecessor of that type, which ACR still has.
 pub(crate) const ORAS_ARTIFACT: &str = "application/vnd.cncf.oras.artifact.manifest.v1+json";
 /// Docker's image.
 pub(crate) const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker's index.
 pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-/// Docker's image of before 2016.
+/// Docker's image manifest before 2016.
 pub(crate) const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+json";
-/// The same, signed.
+/// Docker's signed image manifest before 2016.
 pub(crate) const SIGNED_SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
-/// The configurations that make a manifest an image.
+/// The media types of configurations that make a manifest an image.
 pub(crate) const IMAGE_CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
-/// What is asked for: all that is read and nothing else. What a registry holds and the header leaves out it converts to
-/// schema 1, with another digest (Quay), or answers with 404 (docker-registry, ACR, zot), even to `*/*`. Schema 1 comes last, and only
-/// for those that hold nothing else: skopeo and crane ask for it as well.
+/// The `Accept` header: exactly the types that are read. A manifest of a type that the header lacks is converted to
+/// schema 1, with another digest (Quay), or answered with 404 (docker-registry, ACR, zot), even for `*/*`. Schema 1
+/// comes last, for registries that have nothing else; skopeo and crane ask for it as well.
 pub(crate) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.artifact.manifest.v1+json, \
     application/vnd.cncf.oras.artifact.manifest.v1+json, application/vnd.docker.distribution.manifest.v1+prettyjws, \
     application/vnd.docker.distribution.manifest.v1+json";
 
-/// What registries and static servers write that do not tell the type: the body then has to.
+/// Types of registries and static servers that do not show the type of the manifest; then the body has to.
 const UNTOLD: [&str; 4] = ["application/json", "application/octet-stream", "text/plain", "binary/octet-stream"];
 
-/// How manifests are built.
+/// The forms of manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Image,
@@ -45,15 +45,16 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// Whether a manifest of the other shape is at least no other kind of thing: what a client that trusts the header takes for one image, and
-    /// a client that trusts the body for a list of them, is refused (CVE-2021-41190).
+    /// Whether a manifest of the other form is at least of the same kind. If a client that trusts the header would read
+    /// an image, and a client that trusts the body would read a list of images, the manifest is refused
+    /// (CVE-2021-41190).
     pub(crate) fn agrees_with(self, other: Self) -> bool {
         let image = |shape| matches!(shape, Self::Image | Self::Schema1);
         self == other || (image(self) && image(other))
     }
 }
 
-/// How a manifest of this type, in lower case, is built; none where it is no type of a manifest.
+/// The form of a manifest of this type, in lower case. None if it is not a type of manifests.
 pub(crate) fn shape(media_type: &str) -> Option<Shape> {
     match media_type {
         OCI_IMAGE | DOCKER_IMAGE => Some(Shape::Image),
@@ -64,15 +65,14 @@ pub(crate) fn shape(media_type: &str) -> Option<Shape> {
     }
 }
 
-/// The media type that `Content-Type` announces, without parameters and in lower case, whatever it is; none where it
-/// tells nothing.
+/// The media type in `Content-Type`, without parameters and in lower case. None if it shows nothing.
 pub(crate) fn announced(content_type: Option<&str>) -> Option<String> {
     let media_type = content_type?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     (!media_type.is_empty() && !UNTOLD.contains(&media_type.as_str())).then_some(media_type)
 }
 
-/// Whether an entry of an index is a manifest: by its type, or for want of one. Others are blobs: `BuildKit` lists the
-/// layers of a build cache so.
+/// Whether an entry of an index is a manifest: by its type, or because it has none. Other entries are blobs: `BuildKit`
+/// lists the layers of a build cache so.
 pub(crate) fn is_followed(media_type: &str) -> bool {
     media_type.is_empty() || shape(&media_type.to_ascii_lowercase()).is_some()
 }

@@ -1,4 +1,4 @@
-//! What the client hands out: pages, tags, manifests, image configurations. Plain data.
+//! What the client returns: pages, tags, manifests, image configurations. Plain data.
 
 pub(crate) mod manifest;
 pub(crate) mod media_type;

@@ -1,6 +1,6 @@
-//! Many names in one buffer: a page of a thousand names is two allocations, not a thousand.
+//! A list of names in one buffer: a page of a thousand names is two allocations and not a thousand.
 
-/// A list of names, kept end to end.
+/// A list of names, stored one after the other in one buffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Names {
     text: String,
@@ -11,7 +11,7 @@ impl Names {
     /// Appends a name.
     ///
     /// # Panics
-    /// Beyond 4 GiB of names; a page is capped far below.
+    /// If the names take more than 4 GiB; pages are bounded far below.
     pub fn push(&mut self, name: &str) {
         self.text.push_str(name);
         self.ends.push(u32::try_from(self.text.len()).expect("a page is capped far below 4 GiB"));

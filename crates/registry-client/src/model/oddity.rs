@@ -1,33 +1,33 @@
-//! What is odd about a manifest or a configuration whose bytes are right: words for the row that is made of it all the
-//! same, and for the run's errors. Stable codes; reads nothing.
+//! Oddities of manifests and configurations whose digests are right: for the notes in their rows and for the errors of
+//! the run. Stable codes; reads nothing.
 
 /// A kind of oddity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Odd {
-    /// A manifest of the retired schema 1: only its digest and media type are read.
+    /// A manifest of schema 1, which is obsolete: only its digest and media type are read.
     Schema1,
-    /// The registry announces another media type than the manifest has.
+    /// The `Content-Type` of the registry differs from the media type in the manifest.
     MediaTypeDiffers,
-    /// Text that is not Unicode, or has a NUL: U+FFFD stands in its place.
+    /// Text that is not Unicode, or has a NUL: replaced by U+FFFD.
     TextReplaced,
-    /// A value of another type, or against the grammar: it counts as missing.
+    /// A value of the wrong type, or against its grammar: it counts as missing.
     ValueUnreadable,
-    /// A size that is no number of bytes: it is null, and so is the sum.
+    /// A size that is not a number of bytes: it is null, and so is the sum.
     SizeUnknown,
-    /// Layers without a digest: the whole list is null.
+    /// A layer without a digest: the whole list of layers is null.
     LayersUnreadable,
-    /// A time that is none, or that readers of the tables cannot take: it is null.
+    /// A time that cannot be read, or that readers of the tables do not accept: it is null.
     CreatedUnusable,
-    /// The configuration has the right digest and is no configuration.
+    /// The configuration has the right digest, and is not a configuration.
     ConfigUnreadable,
     /// More labels or annotations than are kept.
     LabelsCut,
-    /// Labels or annotations for which there was no memory this time: the next run reads them.
+    /// Labels or annotations for which there was no memory in this run: the next run reads them.
     NoRoom,
 }
 
 impl Odd {
-    /// All of them.
+    /// All oddities.
     pub const ALL: [Self; 10] = [
         Self::Schema1,
         Self::MediaTypeDiffers,
@@ -41,7 +41,7 @@ impl Odd {
         Self::NoRoom,
     ];
 
-    /// A stable code for tables.
+    /// The stable code in tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schema1 => "schema_1",
@@ -58,21 +58,21 @@ impl Odd {
     }
 }
 
-/// What is odd, each kind once.
+/// The oddities found, each kind once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oddities(Vec<Oddity>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Oddity {
     odd: Odd,
-    /// Of the first of this kind.
+    /// The text of the first of this kind.
     words: String,
     /// How many followed.
     more: u64,
 }
 
 impl Oddities {
-    /// Adds one; the words of the first of each kind are kept, further ones are counted.
+    /// Adds one. The text of the first of each kind is kept; further ones are counted.
     pub fn add(&mut self, odd: Odd, words: impl FnOnce() -> String) {
         match self.0.iter_mut().find(|known| known.odd == odd) {
             Some(known) => known.more += 1,
@@ -95,7 +95,7 @@ impl Oddities {
         self.0.iter().any(|known| known.odd == odd)
     }
 
-    /// `code: words`, for each kind.
+    /// `code: text` for each kind.
     pub fn notes(&self) -> Vec<String> {
         let note = |Oddity { odd, words, more }: &Oddity| {
             let more = if *more > 0 { format!("; {more} more like it") } else { String::new() };

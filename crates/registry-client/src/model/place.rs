@@ -1,27 +1,28 @@
-//! Repositories by place: which of them may share a token.
+//! Names of repositories, and which of them may share a token.
 
 use std::sync::Arc;
 
 use crate::grammar::is_repository_name;
 
-/// Most companions for one token.
+/// Most repositories that share a token.
 const COMPANIONS: usize = 20;
-/// Most bytes of companions' scopes, as a URL writes them. A JWT repeats them in JSON and base64, and must fit a header
-/// of 8 KiB with room to spare; the request line for it, Quay's 4 KiB.
+/// Most bytes of the scopes of one token, as a URL writes them. A JWT repeats the scopes in JSON and base64, and must
+/// fit into a header of 8 KiB; the request line must fit into Quay's 4 KiB.
 const SCOPES: usize = 3000;
 
-/// A repository to be read, and those that are read at about the same time: where tokens are per repository, one may
-/// serve them all.
+/// A repository to be read, and the repositories that are read at about the same time. If tokens are per repository,
+/// one token may serve all of them.
 #[derive(Clone, Debug)]
 pub struct RepositoryRef {
     /// The repository.
     pub repository: Arc<str>,
-    /// It and its companions, in one order for all of them; few enough for one token, or the client takes it alone.
+    /// The repository and those that share its token, in the same order for all of them. If there are too many for one
+    /// token, the client requests a token for the repository alone.
     pub group: Arc<[Arc<str>]>,
 }
 
 impl RepositoryRef {
-    /// Whether a name follows the specification's grammar of repository names.
+    /// Whether a name follows the grammar of repository names in the specification.
     pub fn is_valid_name(name: &str) -> bool {
         is_repository_name(name)
     }
@@ -32,7 +33,7 @@ impl RepositoryRef {
         Self { group: Arc::from([repository.clone()]), repository }
     }
 
-    /// Repositories that are read one after another, in groups that are each few enough for one token.
+    /// Groups repositories that are read one after another, so that one token may serve each group.
     pub fn together(repositories: impl IntoIterator<Item = Arc<str>>) -> Vec<Self> {
         let mut places = Vec::new();
         let mut group: Vec<Arc<str>> = Vec::new();

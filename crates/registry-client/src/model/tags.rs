@@ -5,13 +5,13 @@ use crate::model::names::Names;
 /// All tags of a repository.
 #[derive(Clone, Debug, Default)]
 pub struct Tags {
-    /// Those that follow the specification's grammar, in the server's order, each once.
+    /// The tags that follow the grammar of the specification, in the server's order, each once.
     pub names: Names,
-    /// The first of those that do not, escaped and cut.
+    /// The first 100 of the tags that break the grammar, escaped and cut.
     pub invalid: Vec<String>,
-    /// How many do not.
+    /// How many tags break the grammar.
     pub invalid_count: u64,
-    /// Whether the server wrote `null` instead of a list: what docker-registry says of a repository without tags, and
-    /// others where their database does not answer.
+    /// Whether the server wrote `null` instead of a list. docker-registry does so for a repository without tags, other
+    /// registries if their database does not answer.
     pub null: bool,
 }

@@ -1,7 +1,8 @@
-//! Whether a list has ended where a page has no link to a next one. A link may be lost on the way (a proxy drops long headers,
-//! a cache stores bodies alone), and some servers page by `last` and send none (Trow 0.10). So a full page without a link
-//! is asked about: what follows its last name, or where the server has a cursor of its own, the same page once more, one name
-//! shorter, so that a server whose links come through has to send one. Pure: it says what to ask, and what an answer means.
+//! Finds out whether a list has ended at a page without a link to a next one. The link may have been lost (a proxy
+//! drops long headers, a cache stores bodies only), and some servers page by `last` and send no link (Trow 0.10). So
+//! after a full page without a link, the client asks what follows its last name. If the server uses cursors of its own,
+//! the client asks for the same page again, one name shorter: a server whose links arrive has to send one then. Pure:
+//! decides what to ask and what an answer means.
 
 use std::collections::HashSet;
 
@@ -10,28 +11,28 @@ use url::Url;
 use crate::paging::key::{asking_after, key_of, with_size};
 use crate::paging::page::{ListedNames, MODEST};
 
-/// QuestionKind the links of a list lead on.
+/// How the links of a list lead to the next page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LinkKind {
-    /// None was seen.
+    /// No link has been seen.
     Unseen,
-    /// By `last` and the last name of the page.
+    /// By `last` with the last name of the page.
     ByName,
-    /// By something that the server alone understands: a name in its place may begin the list again (Quay).
+    /// By a cursor that only the server understands. If a name is sent in its place, the list may begin again (Quay).
     Cursor,
 }
 
-/// What the pages of one list tell about its end.
+/// What the pages of one list show about its end.
 #[derive(Debug)]
 pub(crate) struct EndDetector {
     links: LinkKind,
-    /// The entries of the shortest page that had any, and a link.
+    /// The number of entries of the shortest page that had entries and a link.
     least: Option<usize>,
-    /// The last entry, if it was kept, of the page that was last asked about: it is not asked about again.
+    /// The last entry of the page that was last asked about, if it was kept. The same page is not asked about again.
     settled: Option<String>,
 }
 
-/// What to ask, to learn whether a page is the last.
+/// A request that shows whether a page is the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EndQuestion {
     pub(crate) url: Url,
@@ -40,13 +41,13 @@ pub(crate) struct EndQuestion {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum QuestionKind {
-    /// What follows the last name.
+    /// Asks what follows the last name.
     After,
-    /// The same page.
+    /// Asks for the same page.
     Again,
 }
 
-/// What came in answer.
+/// The answer to a question.
 #[derive(Debug)]
 pub(crate) enum ProbeAnswer {
     /// No page.
@@ -62,34 +63,34 @@ pub(crate) enum EndVerdict {
     End(Certainty),
     /// The answer is the next page.
     Here,
-    /// What there is besides is found at this link.
+    /// The next page is at this link.
     At(Url),
-    /// Another question may tell.
+    /// Another question may show it.
     Ask(EndQuestion),
 }
 
-/// QuestionKind sure it is that a list has ended.
+/// How certain it is that a list has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Certainty {
     /// The server says so, or the page is not full.
     Sure,
-    /// The server gives all at once, whatever size and place it is asked for.
+    /// The server returns the whole list for any size and any `last`.
     AllAtOnce,
-    /// It gave the same page again, and again without a link.
+    /// The server returned the same page again, again without a link.
     Repeated,
-    /// It gives pages of the size that is asked for, and no way to the next.
+    /// The server returns pages of the requested size, and no way to the next.
     Unknown,
 }
 
 impl EndDetector {
-    /// Of a list whose server is known for cursors of its own, or not.
+    /// For a list; `cursors` says whether the server is known to use cursors of its own.
     pub(crate) fn new(cursors: bool) -> Self {
         Self { links: if cursors { LinkKind::Cursor } else { LinkKind::Unseen }, least: None, settled: None }
     }
 
-    /// Of the rest of a list, from this page on.
+    /// For the rest of a list, from this page on.
     pub(crate) fn resumed(mut self, url: &Url) -> Self {
-        // What another server than one that pages by names would write there is no name, or a number (Artifactory).
+        // A server that does not page by names writes something that is not a name, or a number (Artifactory).
         let is_name =
             |key: &str| crate::grammar::is_repository_name(key) && !key.bytes().all(|byte| byte.is_ascii_digit());
         self.links = if key_of(url).is_some_and(|key| is_name(&key)) { LinkKind::ByName } else { LinkKind::Cursor };
@@ -110,7 +111,7 @@ impl EndDetector {
         };
     }
 
-    /// Whether a page of so many entries, which was asked for like this, is as long as pages of this list are.
+    /// Whether a page with so many entries, requested with this URL, is as long as pages of this list are.
     pub(crate) fn is_full(&self, url: &Url, entries: usize) -> bool {
         let asked = size_of(url);
         entries > 0
@@ -118,7 +119,7 @@ impl EndDetector {
                 || self.least.map_or(entries == MODEST as usize, |least| entries >= least))
     }
 
-    /// What to ask about a page without a link; nothing if it is clear that the list has ended.
+    /// The question about a page without a link. None if the list has clearly ended.
     pub(crate) fn ask(&mut self, url: &Url, listed: &ListedNames) -> Option<EndQuestion> {
         let last = listed.last();
         let settled = self.settled.as_deref().is_some_and(|settled| settled == last.unwrap_or_default());
@@ -134,14 +135,14 @@ impl EndDetector {
         }
     }
 
-    /// Takes the answer to a question about this page.
-    pub(crate) fn hear(
+    /// Interprets the answer to a question about this page.
+    pub(crate) fn interpret(
         &mut self,
         question: &EndQuestion,
         (url, page): (&Url, &ListedNames),
-        heard: ProbeAnswer,
+        probe_answer: ProbeAnswer,
     ) -> EndVerdict {
-        match (question.how, heard) {
+        match (question.how, probe_answer) {
             (QuestionKind::After, ProbeAnswer::Nothing) => EndVerdict::Ask(again(url, page)),
             (QuestionKind::Again, ProbeAnswer::Nothing) => EndVerdict::End(Certainty::Unknown),
             (QuestionKind::After, ProbeAnswer::Page(listed, None)) if listed.entries() == 0 => {
@@ -153,7 +154,7 @@ impl EndDetector {
                     return EndVerdict::Here;
                 }
                 match next {
-                    // The server has a cursor of its own and began again; the first page's link was lost.
+                    // The server uses cursors of its own and began again; the link of the first page was lost.
                     Some(next) if self.links == LinkKind::Unseen => EndVerdict::At(next),
                     None if size_of(url).is_some_and(|asked| page.entries() > asked) => {
                         EndVerdict::End(Certainty::AllAtOnce)
@@ -173,27 +174,27 @@ impl EndDetector {
     }
 }
 
-/// The same page once more, one name shorter if the server keeps to sizes: if its links come through, this page has one.
+/// Asks for the same page, one name shorter if the server respects sizes: if its links arrive, this page has one.
 fn again(url: &Url, page: &ListedNames) -> EndQuestion {
     let entries = page.entries();
     let shorter = size_of(url).is_some_and(|asked| entries <= asked) && entries > 1;
     EndQuestion { url: if shorter { with_size(url, entries - 1) } else { url.clone() }, how: QuestionKind::Again }
 }
 
-/// Whether a page lists what another does not.
+/// Whether a page has names that another page does not have.
 pub(crate) fn has_more_than(known: &ListedNames, listed: &ListedNames) -> bool {
     let names: HashSet<&str> = known.names.iter().collect();
     listed.names.iter().any(|name| !names.contains(name))
         || (listed.names.is_empty() && listed.invalid_count > 0 && listed.invalid != known.invalid)
 }
 
-/// The page size that a request names.
+/// The page size of a request.
 fn size_of(url: &Url) -> Option<usize> {
     url.query_pairs().find(|(name, _)| name == "n").and_then(|(_, size)| size.parse().ok())
 }
 
-/// Whether a link asks for what was asked for a moment ago, or for the list from its beginning. On an empty page, this is
-/// how some servers say that the list has ended: Cloudflare's serverless-registry 1.1 writes an empty `last`.
+/// Whether a link asks for the page that was just requested, or for the beginning of the list. On an empty page, some
+/// servers say so that the list has ended: Cloudflare's serverless-registry 1.1 writes an empty `last`.
 pub(crate) fn leads_nowhere(next: &Url, requested: &Url) -> bool {
     let place = |url: &Url| {
         let pairs = url.query_pairs().filter(|(name, value)| name != "n" && !value.is_empty());

@@ -87,7 +87,7 @@ fn told(cursors: bool, answers: &[Option<(&[&str], Option<&str>)>]) -> EndVerdic
             None => ProbeAnswer::Nothing,
             Some((names, next)) => ProbeAnswer::Page(page(names), next.map(url)),
         };
-        let meant = ending.hear(&question, (&requested, &known), heard);
+        let meant = ending.interpret(&question, (&requested, &known), heard);
         if let EndVerdict::Ask(next) = &meant {
             question = next.clone();
         }
@@ -126,7 +126,7 @@ fn a_server_that_knows_neither_size_nor_place_gives_all_at_once() {
     let (requested, known) = (url("n=2"), page(&["a", "b", "c"]));
     let question = ending.ask(&requested, &known).expect("a question");
     let heard = ProbeAnswer::Page(page(&["a", "b", "c"]), None);
-    assert_eq!(ending.hear(&question, (&requested, &known), heard), EndVerdict::End(Certainty::AllAtOnce));
+    assert_eq!(ending.interpret(&question, (&requested, &known), heard), EndVerdict::End(Certainty::AllAtOnce));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! The `last` of a link, read and replaced; the rest of the query stays byte for byte.
+//! Reads and replaces the `last` of a link; the rest of the query stays byte for byte.
 
 use url::Url;
 use url::form_urlencoded::{byte_serialize, parse};
 
-/// The name after which the link's page begins, if it says so once.
+/// The name after which the page of the link begins. None unless the link has exactly one.
 pub(crate) fn key_of(link: &Url) -> Option<String> {
     let mut keys = link.query_pairs().filter(|(name, _)| name == "last");
     let key = keys.next().map(|(_, value)| value.into_owned());
@@ -15,7 +15,7 @@ pub(crate) fn with_key(link: &Url, key: &str) -> Url {
     replaced(link, "last", &byte_serialize(key.as_bytes()).collect::<String>())
 }
 
-/// What was asked for, but after this name, whether or not it says after which name it begins.
+/// The same request, for the page after this name, whether or not it had a `last`.
 pub(crate) fn asking_after(url: &Url, key: &str) -> Url {
     if url.query_pairs().any(|(name, _)| name == "last") {
         return with_key(url, key);
@@ -25,7 +25,7 @@ pub(crate) fn asking_after(url: &Url, key: &str) -> Url {
     url
 }
 
-/// The same link, for a page of so many names, if it names a size at all.
+/// The same link, for a page of this size, if the link has a size.
 pub(crate) fn with_size(link: &Url, size: usize) -> Url {
     replaced(link, "n", &size.to_string())
 }

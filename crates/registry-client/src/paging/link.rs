@@ -1,21 +1,21 @@
-//! The next page: `Link` read by RFC 8288 as registries really write it, and resolved within the registry's own origin.
-//! It follows nothing and remembers nothing; loops are the catalog's to notice.
+//! The next page: reads `Link` by RFC 8288, in the forms that registries really write, and resolves it within the
+//! registry's own origin. It sends nothing and remembers nothing; repeated pages are noticed by `loop_guard`.
 
-use crate::problem::link::LinkError;
 use reqwest::header::{HeaderMap, HeaderValue, LINK};
 use url::Url;
 
 use crate::http::origin::same_origin;
+use crate::problem::link::LinkError;
 
-/// The next page that these headers of an answer name; led back to the path of the page itself where `repairs` says so.
+/// The URL of the next page in these headers. If `repairs` is set, its path is replaced by the path of the page itself.
 pub(crate) fn following(headers: &HeaderMap, requested: &Url, repairs: bool) -> Result<Option<Url>, LinkError> {
     let links = headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
     let next = next_page(links, requested)?;
     Ok(next.map(|next| if repairs { repaired(next, requested) } else { next }))
 }
 
-/// The URL of the next page, or `None` on the last. The query is kept byte for byte: a decoded and re-encoded cursor
-/// makes Quay restart at page 1.
+/// The URL of the next page; `None` on the last page. The query stays byte for byte: if a cursor is decoded and encoded
+/// again, Quay restarts at page 1.
 pub(crate) fn next_page<'a>(
     headers: impl IntoIterator<Item = &'a [u8]>,
     requested: &Url,
@@ -37,11 +37,11 @@ pub(crate) fn next_page<'a>(
             }
         }
     }
-    // Taking rubbish for "no further page" would cut the inventory short without a word.
+    // If an unreadable header counted as "no next page", the list would be cut short without an error.
     if present && !readable { Err(LinkError::Unreadable) } else { Ok(None) }
 }
 
-/// The next page's URL on the path of the page that announced it, query byte for byte.
+/// The URL of the next page on the path of the page that announced it, its query byte for byte.
 fn repaired(mut next: Url, requested: &Url) -> Url {
     if next.path() != requested.path() {
         next.set_path(requested.path());
@@ -70,7 +70,7 @@ impl Link<'_> {
     }
 }
 
-/// One link and what follows it; `None` at the end of the header.
+/// One link and the text after it; `None` at the end of the header.
 fn read_link(text: &str) -> Result<Option<(Link<'_>, &str)>, LinkError> {
     let text = text.trim_start_matches([' ', '\t', ',']);
     if text.is_empty() {
@@ -97,7 +97,7 @@ fn read_link(text: &str) -> Result<Option<(Link<'_>, &str)>, LinkError> {
             rel = Some(value);
         }
     }
-    // Whatever else stands before the next comma is nobody's.
+    // Anything else before the next comma is skipped.
     let rest = rest.find(',').map_or("", |comma| &rest[comma..]);
     Ok(Some((Link { target, rel }, rest)))
 }

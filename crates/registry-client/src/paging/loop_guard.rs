@@ -1,4 +1,5 @@
-//! Whether a list ends: it may not come back to a page, nor grow beyond all bounds. For catalogs, tags, and what APIs list.
+//! Checks that a list ends: it must not return to a page that was read, and it must stay within a bound. For catalogs,
+//! tags, and lists of APIs.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -8,7 +9,7 @@ use url::Url;
 use crate::paging::page::ListedNames;
 use crate::problem::Problem;
 
-/// How long a list is believed to be; beyond, something is wrong with it or us.
+/// Bounds of one list. A longer list means an error of the server or of the client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListBounds {
     pub(crate) pages: u64,
@@ -21,8 +22,9 @@ impl Default for ListBounds {
     }
 }
 
-/// Notices a list that goes in circles: a bad Quay cursor silently restarts at page 1. Hashes are kept, not texts,
-/// so that memory does not grow with the registry's names; the keys are random, so nobody can aim at a collision.
+/// Notices a list that repeats itself: with a bad cursor, Quay restarts at page 1 without an error. Hashes are kept and
+/// not texts, so that memory does not grow with the length of names. The keys of the hash are random, so that a server
+/// cannot cause a collision on purpose.
 #[derive(Debug)]
 pub(crate) struct LoopGuard {
     bounds: ListBounds,
@@ -46,7 +48,7 @@ impl LoopGuard {
         if self.urls.contains(&self.hasher.hash_one(next.as_str())) { Err(Problem::SeenUrl) } else { Ok(()) }
     }
 
-    /// Counts a page that needs no other watching.
+    /// Counts a page that needs no check for repetition.
     pub(crate) fn count(&mut self, listed: &ListedNames, number: u64) -> Result<(), Problem> {
         self.within(number)?;
         self.count_names(listed)
@@ -64,7 +66,7 @@ impl LoopGuard {
     pub(crate) fn read(&mut self, listed: &ListedNames) -> Result<(), Problem> {
         let ListedNames { names, invalid, invalid_count, .. } = listed;
         self.count_names(listed)?;
-        // Empty pages may repeat: Pulp ends with one, and a filtered page may have nothing left on it.
+        // Empty pages may come again: Pulp ends with one, and a filtered page may have no names left.
         match (names.is_empty(), invalid.is_empty()) {
             (false, _) => self.is_new(names),
             (true, false) => self.is_new((invalid, invalid_count)),
@@ -72,7 +74,7 @@ impl LoopGuard {
         }
     }
 
-    /// Notes what stands on a page, which is not to have come before.
+    /// Notes the content of a page, which must not have come before.
     pub(crate) fn is_new(&mut self, content: impl Hash) -> Result<(), Problem> {
         if self.pages.insert(self.hasher.hash_one(content)) { Ok(()) } else { Err(Problem::SeenPage) }
     }

@@ -1,4 +1,4 @@
-//! One page of names out of its JSON, straight into [`Names`] without a string per name. Knows nothing of HTTP.
+//! Reads one page of names out of its JSON, into [`Names`] without a string for each name. Knows nothing of HTTP.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,14 +11,14 @@ use crate::grammar::{is_repository_name, is_tag};
 use crate::model::names::Names;
 use crate::problem::Problem;
 
-/// The page size that every registry we know accepts.
+/// A page size that every known registry accepts.
 pub(crate) const MODEST: u32 = 100;
-/// Invalid names kept of a page, to show; all of them are counted.
+/// Invalid names that are kept of a page, to show them; all of them are counted.
 pub(crate) const INVALID_KEPT: usize = 100;
 
-/// Most entries of one page. Some servers give all they have, whatever size is asked for, and 200,000 names are a registry
-/// that there may be; a page of more is 25 times the largest that can be asked for (`page_size: 10000`), and no registry's
-/// list: eight million names fit into 30 KiB of gzip. So long a page, entered in one go, takes some 60 MiB of memory.
+/// Most entries of one page. Some servers return their whole list for any size, and a registry may have 200,000 names.
+/// A longer page is 25 times as long as the largest that can be requested (`page_size: 10000`), and no registry's list:
+/// eight million names fit into 30 KiB of gzip. A page of this length takes some 60 MiB of memory.
 const MOST_ENTRIES: usize = 250_000;
 
 /// What a page lists.
@@ -46,14 +46,14 @@ impl ListKind {
     }
 }
 
-/// The names of a page, by whether they follow the grammar.
+/// The names of a page, valid and invalid ones.
 #[derive(Debug, Default)]
 pub(crate) struct ListedNames {
     pub(crate) names: Names,
-    /// The first of those that do not, as the server wrote them.
+    /// The first of the names that break the grammar, as the server wrote them.
     pub(crate) invalid: Vec<String>,
     pub(crate) invalid_count: u64,
-    /// Of each of those that do not, how many names stand before it that do.
+    /// For each of the names that break the grammar, how many valid names come before it.
     pub(crate) invalid_at: Vec<u32>,
     /// Whether the server wrote `null` where a list belongs.
     pub(crate) null: bool,
@@ -62,10 +62,10 @@ pub(crate) struct ListedNames {
 /// Why a page cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnreadPage {
-    /// It is no list of names.
+    /// It is not a list of names.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// It holds more than a page may.
+    /// It has more entries than a page may have.
     #[error("more than {0} entries")]
     TooMany(usize),
 }
@@ -85,7 +85,7 @@ impl ListedNames {
         self.names.len() + self.invalid_at.len()
     }
 
-    /// The last entry, as the server wrote it; none if there is none, or if it breaks the grammar and was not kept.
+    /// The last entry, as the server wrote it. None if there is none, or if it breaks the grammar and was not kept.
     pub(crate) fn last(&self) -> Option<&str> {
         if self.invalid_at.last().is_some_and(|at| *at as usize == self.names.len()) {
             return self.invalid.last().filter(|_| self.invalid.len() == self.invalid_at.len()).map(String::as_str);
@@ -120,8 +120,8 @@ pub(crate) fn read_page(body: &[u8]) -> Result<ListedNames, UnreadPage> {
     read(ListKind::Repositories, body)
 }
 
-/// Reads a page of names. `null` is empty, as Harbor writes it, and docker-registry for a repository without tags;
-/// anything else is an error, since a page that is silently taken for empty cuts the inventory short.
+/// Reads a page of names. `null` is an empty list, as Harbor writes it, and docker-registry for a repository without
+/// tags. Anything else is an error: a page that is read as empty by mistake would cut the list short.
 pub(crate) fn read(entries: ListKind, body: &[u8]) -> Result<ListedNames, UnreadPage> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let listed = json.deserialize_any(PageVisitor(entries))?;
@@ -184,7 +184,7 @@ impl<'de> Visitor<'de> for List {
         let mut listed = ListedNames::default();
         while names.next_element_seed(Name(self.0, &mut listed))?.is_some() {
             if listed.entries() > MOST_ENTRIES {
-                // Too many to take any of them; the rest is passed over.
+                // The page has too many entries; the rest is skipped.
                 while names.next_element::<IgnoredAny>()?.is_some() {}
             }
         }
@@ -192,12 +192,12 @@ impl<'de> Visitor<'de> for List {
     }
 }
 
-/// Serde's own error would repeat the text, all 32 MiB of it.
+/// Serde's own error would repeat the text, up to 32 MiB of it.
 fn a_text<E: Error>(expected: &dyn Expected) -> E {
     E::invalid_type(Unexpected::Other("a text"), expected)
 }
 
-/// A name, added where it is met: borrowed from the body unless it has escapes.
+/// Reads a name and adds it to the list. The name is borrowed from the body unless it has escapes.
 struct Name<'a>(ListKind, &'a mut ListedNames);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {

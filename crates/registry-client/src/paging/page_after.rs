@@ -1,5 +1,5 @@
-//! Asks what `ending` wants to know about a page without a link. Who sends the requests, and as what, is its callers' to
-//! say; so is what becomes of the answer.
+//! Sends the requests with which [`EndDetector`] finds out whether a page without a link is the last. The caller
+//! supplies the function that sends a request, and decides what to do with the result.
 
 use futures::future::BoxFuture;
 use reqwest::StatusCode;
@@ -12,50 +12,53 @@ use crate::paging::link::following;
 use crate::paging::page::{ListKind, ListedNames, read};
 use crate::problem::error::RegistryError;
 
-/// What comes after a page without a link.
+/// What follows a page without a link.
 pub(crate) enum PageAfter {
-    /// Nothing, as far as can be known.
+    /// Nothing, with this certainty.
     Nothing(Certainty),
-    /// This page, or what the server has to say instead.
+    /// This page, or an error answer in its place.
     Page(Box<(Url, HttpAnswer)>),
 }
 
-/// How a list is asked for.
+/// How a list is requested.
 pub(crate) struct ListSource<F> {
     pub(crate) entries: ListKind,
-    /// Whether links that leave the path of their page are led back to it.
+    /// Whether a link that leaves the path of its page is changed to that path.
     pub(crate) repairs: bool,
     /// Sends a request.
     pub(crate) fetch: F,
 }
 
 impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSource<F> {
-    /// Learns what comes after a page. No answer at all is an error, with what was asked for.
+    /// Finds out what follows a page. If there is no answer, the error comes with the URL of the first question.
     pub(crate) async fn beyond(
         &self,
-        ending: &mut EndDetector,
+        end_detector: &mut EndDetector,
         page: (&Url, &ListedNames),
     ) -> Result<PageAfter, (Url, RegistryError)> {
-        let Some(mut question) = ending.ask(page.0, page.1) else { return Ok(PageAfter::Nothing(Certainty::Sure)) };
-        // What a walk that is cut off here goes on from: of all that is asked, it alone comes after the page.
+        let Some(mut question) = end_detector.ask(page.0, page.1) else {
+            return Ok(PageAfter::Nothing(Certainty::Sure));
+        };
+        // The URL from which a walk that ends here can continue: of all questions, only this one asks for what follows
+        // the page.
         let first = question.url.clone();
         let mut tries = 0;
         loop {
             tries += 1;
-            let (answer, heard) = self.asked(&question.url).await.map_err(|error| (first.clone(), error))?;
+            let (answer, probe_answer) = self.ask(&question.url).await.map_err(|error| (first.clone(), error))?;
             debug!(status = answer.status.as_u16(), tries, "a full page has no link: asked whether it is the last");
-            // A server may fail at a question that it does not understand, but not at one that it has answered before.
-            let Some(heard) = heard.filter(|_| tries == 1 || !answer.status.is_server_error()) else {
+            // A server may fail to answer a question that it does not support, but not the second one, which is a
+            // request that it has answered before.
+            let Some(probe_answer) = probe_answer.filter(|_| tries == 1 || !answer.status.is_server_error()) else {
                 return Ok(PageAfter::Page(Box::new((first, answer))));
             };
-            match ending.hear(&question, page, heard) {
+            match end_detector.interpret(&question, page, probe_answer) {
                 EndVerdict::End(certainty) => return Ok(PageAfter::Nothing(certainty)),
                 EndVerdict::Here => return Ok(PageAfter::Page(Box::new((question.url, answer)))),
                 EndVerdict::Ask(other) => question = other,
                 EndVerdict::At(link) => {
-                    let (answer, heard) = self.asked(&link).await.map_err(|error| (link.clone(), error))?;
-                    let ends =
-                        matches!(heard, Some(ProbeAnswer::Page(listed, None)) if !has_more_than(page.1, &listed));
+                    let (answer, probe_answer) = self.ask(&link).await.map_err(|error| (link.clone(), error))?;
+                    let ends = matches!(probe_answer, Some(ProbeAnswer::Page(listed, None)) if !has_more_than(page.1, &listed));
                     return Ok(if ends {
                         PageAfter::Nothing(Certainty::Sure)
                     } else {
@@ -66,14 +69,14 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSou
         }
     }
 
-    async fn asked(&self, url: &Url) -> Result<(HttpAnswer, Option<ProbeAnswer>), RegistryError> {
+    async fn ask(&self, url: &Url) -> Result<(HttpAnswer, Option<ProbeAnswer>), RegistryError> {
         let answer = (self.fetch)(url.clone()).await?;
-        let heard = self.heard(&answer, url);
-        Ok((answer, heard))
+        let probe_answer = self.read_answer(&answer, url);
+        Ok((answer, probe_answer))
     }
 
-    /// The answer, as far as it matters; none where the reader of pages is to say what is wrong with it.
-    fn heard(&self, answer: &HttpAnswer, url: &Url) -> Option<ProbeAnswer> {
+    /// Reads the answer. None if the reader of pages has to report what is wrong with it.
+    fn read_answer(&self, answer: &HttpAnswer, url: &Url) -> Option<ProbeAnswer> {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::TOO_MANY_REQUESTS => return None,

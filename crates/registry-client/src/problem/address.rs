@@ -1,26 +1,27 @@
-//! Why a host that a server names is not connected to.
+//! Why the client does not connect to a host that a server names.
 
-use crate::address::AddressKind;
 use std::net::IpAddr;
 
-/// A server sent us where it may not.
+use crate::address::AddressKind;
+
+/// The address of a host that a server named is not allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("the registry refers to {host}{}, {kind}; nothing was sent there", in_brackets(.address.as_ref()))]
 pub(crate) struct ForbiddenHost {
-    /// Fit to be shown.
+    /// The host, without secrets.
     pub(crate) host: String,
-    /// Where the host is a name.
+    /// The address that the name has; none if the host is an address.
     pub(crate) address: Option<IpAddr>,
     pub(crate) kind: AddressKind,
 }
 
 impl ForbiddenHost {
-    /// As `allow_hosts` has it: YAML takes a bracket for a list, and some addresses for numbers.
+    /// The host as `allow_hosts` writes it: YAML reads a bracket as a list, and some addresses as numbers.
     pub(crate) fn listed(&self) -> String {
         if self.address.is_some() { self.host.clone() } else { format!("\"{}\"", self.host) }
     }
 
-    /// The one that is the cause of this error.
+    /// Finds this error among the sources of another one.
     pub(crate) fn cause(error: &reqwest::Error) -> Option<Self> {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(error) = cause {

@@ -8,13 +8,13 @@ pub(crate) enum BodyError {
     /// Over its cap.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// It would take much memory and says next to nothing.
-    #[error("the body is compressed to less than a {0}th of its size, as nothing is that says anything")]
+    /// It would take much memory, and has almost no content.
+    #[error("the body is compressed to less than a {0}th of its size, which no real content is")]
     Packed(usize),
     /// A compression that was not offered.
-    #[error("the body is said to be compressed by `{0}`, which was not asked for")]
+    #[error("the body has the encoding `{0}`, which was not requested")]
     Encoding(String),
     /// Damaged or cut short.
-    #[error("the body is not whole gzip")]
+    #[error("the body is not complete gzip")]
     Gzip(#[source] io::Error),
 }

@@ -1,32 +1,32 @@
-//! The causes of trouble that we know by their symptoms, each with its one text for the operator: a run's errors and
-//! `check` speak of them in the same words. It recognises a cause in an error; it changes nothing about what is done.
+//! Known causes of failures, recognised by their symptoms, each with one text for the operator: the errors of a run and
+//! `check` use the same texts. Recognising a cause changes nothing about what is done.
 
-/// A known cause. Texts in it are fit to be shown.
+/// A known cause. Texts in it have no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KnownCause {
     /// Basic credentials were sent where a token is wanted.
     BasicOnApi,
-    /// A name that is no robot account's, on Quay.
+    /// On Quay, a user name that is not that of a robot account.
     RobotName,
     /// Wrong password, deleted or disabled account.
     CredentialsRefused,
     /// The configured token was refused.
     TokenRefused,
-    /// The token endpoint can read none of the scopes.
+    /// The token endpoint cannot read any of the scopes.
     ScopeUnreadable {
         /// The scopes, in the order in which they were tried.
         tried: String,
     },
     /// The token is for another service.
     WrongService {
-        /// For whom the token is.
+        /// The service that the token is for.
         token: String,
         /// What the registry calls itself.
         registry: String,
     },
     /// The token does not grant what was asked for.
     MissingPermission {
-        /// What is missing, where it is told.
+        /// The missing scope, if it is known.
         scope: Option<String>,
     },
     /// The configured scope is not granted.
@@ -34,29 +34,29 @@ pub enum KnownCause {
         /// The scope.
         scope: String,
     },
-    /// The account sees no repository at all.
+    /// The account may read no repository.
     NothingListed,
-    /// The caller is nobody.
+    /// The request was anonymous.
     NoIdentity,
-    /// The catalog wants a scope that the account does not get.
+    /// The catalog needs a scope that the account does not get.
     CatalogScope {
         /// The scope.
         scope: String,
     },
     /// Harbor lists its catalog to system accounts only.
     HarborRole,
-    /// No credentials are configured, and some are wanted.
+    /// The registry asks for a login, and none is configured.
     LoginWanted,
     /// A token dies earlier than it says.
     TokenLifetime,
-    /// The server's clock is not ours.
+    /// The server's clock differs from ours.
     Clock {
         /// How far the server is ahead, in seconds.
         ahead_s: i64,
     },
-    /// The challenge leads to a token endpoint that may not have the credentials.
+    /// The challenge names a token endpoint that credentials may not be sent to.
     RealmElsewhere {
-        /// Its host, and its port where that is not the scheme's.
+        /// Its host, and its port unless it is the default of the scheme.
         host: String,
     },
     /// There is no catalog.
@@ -67,22 +67,22 @@ pub enum KnownCause {
     UnknownIssuer,
     /// The certificate is not valid now.
     CertificateExpired,
-    /// The certificate is for somebody else, or for something else.
+    /// The certificate is for another host or another use.
     CertificateUnfit,
-    /// What answers does not speak TLS, or none that we speak.
+    /// The server does not speak TLS, or no version that this client speaks.
     NoTls,
-    /// The server wants a certificate of ours, or another one.
+    /// The server asks for a client certificate, or for another one.
     ClientCertificate,
-    /// The API that names come from refuses its login.
+    /// The API that lists the repositories refuses its login.
     ApiLogin {
-        /// What it needs.
+        /// What the login needs, as in `a token with …`.
         needs: &'static str,
     },
-    /// What an API would show a living login by cannot be asked for.
+    /// The request that would show whether the login of an API is valid gets no useful answer.
     LoginUnproven,
-    /// A namespace, group, project or owner that is configured is not there.
+    /// A configured namespace, group, project or owner does not exist.
     OwnerMissing,
-    /// Turned away for asking too often.
+    /// The registry refuses requests because of its rate limit.
     RateLimited,
     /// The host name is unknown.
     UnknownHost,
@@ -91,7 +91,7 @@ pub enum KnownCause {
 }
 
 impl KnownCause {
-    /// A stable word for machines.
+    /// A stable code for machines.
     pub const fn id(&self) -> &'static str {
         match self {
             Self::BasicOnApi => "basic_on_api",
@@ -126,11 +126,11 @@ impl KnownCause {
         }
     }
 
-    /// What lies behind the symptom, in one line.
+    /// The cause, in one line.
     pub fn cause(&self) -> String {
         match self {
             Self::BasicOnApi => "Basic credentials were sent straight to an API that takes tokens only".into(),
-            Self::RobotName => "the user name is not a robot account's".into(),
+            Self::RobotName => "the user name is not that of a robot account".into(),
             Self::CredentialsRefused => "the password is wrong, or the account has been deleted or disabled".into(),
             Self::TokenRefused => "the configured token has expired, was withdrawn, or lacks permission".into(),
             Self::ScopeUnreadable { tried } => format!("the token endpoint cannot read {tried}"),
@@ -154,28 +154,30 @@ impl KnownCause {
                 let way = if *ahead_s < 0 { "behind" } else { "ahead of" };
                 format!("the server's clock is {} s {way} ours", ahead_s.unsigned_abs())
             }
-            Self::RealmElsewhere { host } => format!("a proxy, or an attack, sends us to {host} for a token"),
+            Self::RealmElsewhere { host } => format!("a proxy, or an attack, sends the client to {host} for a token"),
             Self::NoCatalog => "the registry has no catalog".into(),
             Self::NoRegistry => "there is no registry API under this address".into(),
             Self::UnknownIssuer => "a private certificate authority issued the certificate".into(),
             Self::CertificateExpired => "the certificate is not valid at this time".into(),
             Self::CertificateUnfit => "the certificate does not fit this host".into(),
-            Self::NoTls => "what answers there may not speak TLS".into(),
+            Self::NoTls => "the server there may not speak TLS".into(),
             Self::ClientCertificate => "the server asks for a client certificate that it trusts".into(),
             Self::ApiLogin { .. } => "the API that `discovery` lists with refuses its login".into(),
-            Self::LoginUnproven => "what shows whether the login of `discovery` is alive is not answered".into(),
+            Self::LoginUnproven => {
+                "the request that shows whether the login of `discovery` is valid has no useful answer".into()
+            }
             Self::OwnerMissing => "a name under `discovery` does not exist, or its login may not see it".into(),
-            Self::RateLimited => "the registry limits how often it may be asked".into(),
+            Self::RateLimited => "the registry limits how many requests it accepts".into(),
             Self::UnknownHost => "no address is known for the host name".into(),
             Self::Unreachable => "nothing accepts a connection there".into(),
         }
     }
 
-    /// What to do about it, in one line.
+    /// The remedy, in one line.
     pub fn remedy(&self) -> String {
         match self {
             Self::BasicOnApi => "this registry wants tokens: set `auth: token` (the default)".into(),
-            Self::RobotName => "that is no robot account's name: did you mean `org+robot`?".into(),
+            Self::RobotName => "this is not the name of a robot account: did you mean `org+robot`?".into(),
             Self::CredentialsRefused => {
                 "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
                     .into()
@@ -214,7 +216,7 @@ impl KnownCause {
             }
             Self::LoginWanted => "the registry wants a login: configure `auth` with a user name and a password".into(),
             Self::TokenLifetime => {
-                "let the token endpoint state the lifetime that the token has; compare the clocks of both servers"
+                "make the token endpoint state the lifetime that the token has; compare the clocks of both servers"
                     .into()
             }
             Self::Clock { .. } => "synchronise this machine's clock and the server's (NTP)".into(),
@@ -231,7 +233,7 @@ impl KnownCause {
             Self::CertificateExpired => "renew the registry's certificate, and check this machine's clock".into(),
             Self::CertificateUnfit => "the certificate does not fit this host: check `url`".into(),
             Self::NoTls => {
-                "what answers there may not speak TLS: check `url`, its port, and whether it should be `http`".into()
+                "the server there may not speak TLS: check `url`, its port, and whether it should be `http`".into()
             }
             Self::ClientCertificate => {
                 "the server asks for a client certificate that it trusts: set `client_cert_file` and \
@@ -241,7 +243,7 @@ impl KnownCause {
             Self::ApiLogin { needs } => {
                 format!("the API that `discovery` lists with wants {needs}: check the secret that it names")
             }
-            Self::LoginUnproven => "let the proxy before the API pass the path that the symptom names".into(),
+            Self::LoginUnproven => "make the proxy in front of the API pass the path that the symptom names".into(),
             Self::OwnerMissing => "correct the name under `discovery`, or let its login see what it names".into(),
             Self::RateLimited => {
                 "set `requests_per_second` below the registry's limit or lower `concurrency`, or run at a quieter time"

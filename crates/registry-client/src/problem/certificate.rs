@@ -1,32 +1,33 @@
 //! Why certificates or keys cannot be used. No text here holds a key.
 
-use crate::problem::secret::SecretError;
 use std::path::PathBuf;
+
+use crate::problem::secret::SecretError;
 
 /// Why a text is no PEM, or has not in it what was looked for. It holds nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoPem {
-    /// A line begins like one of PEM's and goes on.
-    #[error("its line breaks are missing: `-----BEGIN …-----` and `-----END …-----` are lines of their own")]
+    /// A line begins with `-----BEGIN` or `-----END` and has more text.
+    #[error("its line breaks are missing: `-----BEGIN …-----` and `-----END …-----` must be lines of their own")]
     LineBreaks,
     /// The text ends within a section.
     #[error("a section has no `-----END …-----`")]
     Unfinished,
-    /// What stands between the two lines.
-    #[error("what stands in a section is not base64")]
+    /// The text of a section is not base64.
+    #[error("the content of a section is not base64")]
     NotBase64,
     /// No section of this kind.
     #[error("it has no section of this kind")]
     Nothing,
 }
 
-/// Why there are no certificates to trust or to show.
+/// Why there are no certificates to trust or to send.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificatesError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] SecretError),
-    /// It is no PEM.
+    /// The file is not PEM.
     #[error("read the certificates in {path}")]
     NotPem {
         /// The file.
@@ -35,7 +36,7 @@ pub(crate) enum CertificatesError {
         #[source]
         source: NoPem,
     },
-    /// There are none in it.
+    /// The file has no certificates.
     #[error("there are no certificates in {path}")]
     None {
         /// The file.
@@ -46,13 +47,13 @@ pub(crate) enum CertificatesError {
 /// Why a client certificate cannot be used. Never carries the key.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientCertificateError {
-    /// The key cannot be read, or others can.
+    /// The file of the key cannot be read, or others can read it.
     #[error(transparent)]
     File(#[from] SecretError),
-    /// There are no certificates to be had.
+    /// The certificates cannot be used.
     #[error(transparent)]
     Certificates(#[from] CertificatesError),
-    /// There is no key in the file; or one that a password protects, which nobody could type at night.
+    /// The file has no key, or only one that a password protects, which a program cannot enter.
     #[error("there is no unencrypted private key in PEM in {path}")]
     NoKey {
         /// The file.
@@ -61,7 +62,7 @@ pub(crate) enum ClientCertificateError {
         #[source]
         source: NoPem,
     },
-    /// Two halves of different pairs.
+    /// The key does not belong to the certificate.
     #[error("the key in {key} is not the one of the first certificate in {certificate}")]
     Mismatch {
         /// The certificate's file.

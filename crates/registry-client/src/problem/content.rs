@@ -1,30 +1,30 @@
-//! What is wrong with content that was received.
+//! What is wrong with received content.
 
 /// What is wrong with content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ContentFlaw {
-    /// Its bytes have another digest.
+    /// Its digest is another one.
     #[error("its digest is {found} and should be {wanted}")]
     Digest { found: String, wanted: String },
-    /// `Docker-Content-Digest` is no digest.
-    #[error("the server calls its digest `{0}`")]
+    /// `Docker-Content-Digest` is not a digest.
+    #[error("the server sent `{0}` as its digest")]
     NoDigest(String),
     /// Header and body name different kinds of things (CVE-2021-41190).
-    #[error("it was announced as `{announced}` and calls itself `{itself}`")]
+    #[error("its `Content-Type` says `{announced}` and its content says `{itself}`")]
     MediaType { announced: String, itself: String },
     /// Image and index at once, or neither (CVE-2021-41190).
     #[error("it is both an image and an index, or neither")]
     Ambiguous,
-    /// Not JSON, or not of this shape. Serde's own words would repeat the text.
+    /// Not JSON, or not of this structure. Serde's own error would repeat the text.
     #[error("it cannot be read, line {line}, column {column}")]
     Json { line: usize, column: usize },
-    /// A member twice that decides what it is: two readers would take it for two things.
+    /// A member that decides its kind comes twice: two readers would see two kinds.
     #[error("it has `{0}` twice")]
     Twice(&'static str),
     /// A value that no registry should send.
-    #[error("{0} is not as the specification has it")]
+    #[error("{0} does not follow the specification")]
     Field(&'static str),
-    /// More of something than anybody needs.
+    /// More entries of something than the bound.
     #[error("it has more than {most} {what}")]
     TooMany { what: &'static str, most: usize },
 }
@@ -35,14 +35,14 @@ impl From<&serde_json::Error> for ContentFlaw {
     }
 }
 
-/// Content that is right and that we cannot take.
+/// Content that is valid and that this client does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UnsupportedContent {
-    /// Another kind of manifest.
-    #[error("`{0}` is no media type of a manifest")]
+    /// Another type of manifest.
+    #[error("`{0}` is not a media type of a manifest")]
     MediaType(String),
-    /// Something that the registry has and does not hand out to those who ask as we do.
-    #[error("the registry has it in a form that was not asked for: {0}")]
+    /// The registry has it, but not in a form that this client asks for.
+    #[error("the registry has it only in a form that was not requested: {0}")]
     NotAccepted(String),
     /// A digest that cannot be verified.
     #[error("digests by `{0}` cannot be verified")]

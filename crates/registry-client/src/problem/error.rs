@@ -1,4 +1,4 @@
-//! What went wrong with a registry: at which step, of which kind, and what the operator can do. It decides nothing.
+//! The error of a registry: its step, its kind, its remedy and its cause. It decides nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use crate::problem::cause::KnownCause;
 use crate::problem::fault::Fault;
 use crate::problem::{ErrorAnswer, Problem};
 
-/// A registry could not be read. Its text is one line with the step (`catalog page 17: …`); causes are its source.
+/// The error of every method of this crate. Its text is one line with the step (`catalog page 17: …`); its causes are
+/// its `source`. No text has a secret.
 #[derive(Clone)]
 pub struct RegistryError(Arc<Inner>);
 
@@ -21,7 +22,7 @@ struct Inner {
     leads_to: Option<Resolved>,
 }
 
-/// What was being done.
+/// The step that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Preparing the client: certificates.
@@ -43,7 +44,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Whether it concerns one repository and none of the others.
+    /// Whether the step concerns one repository only.
     pub(crate) fn is_of_one_repository(&self) -> bool {
         matches!(self, Self::Tags(_) | Self::Manifest(_) | Self::Config(_))
     }
@@ -69,57 +70,58 @@ impl RegistryError {
         Self(Arc::new(Inner { step, problem, leads_to: None }))
     }
 
-    /// The same of a manifest whose bytes have this digest, and which cannot be read for all that.
+    /// An error of a manifest that has this digest and cannot be parsed.
     pub(crate) fn leading_to(step: Step, problem: Problem, resolved: Resolved) -> Self {
         Self(Arc::new(Inner { step, problem, leads_to: Some(resolved) }))
     }
 
-    /// Where a tag leads whose manifest cannot be read: what the registry told, and the bytes proved.
+    /// The digest of a manifest that was verified and cannot be parsed. None for all other errors.
     pub fn leads_to(&self) -> Option<&Resolved> {
         self.0.leads_to.as_ref()
     }
 
-    /// A manifest for whose layers or entries there is no room among so many.
+    /// The error of a manifest whose layers or entries do not fit into the memory for those of all repositories being
+    /// read, which has room for `most`.
     pub fn too_much(repository: &str, reference: &str, most: usize) -> Self {
         let separator = if reference.contains(':') { '@' } else { ':' };
         let manifest = format!("{repository}{separator}{reference}");
         Self::new(Step::Manifest(manifest.into()), Problem::TooMuch(most))
     }
 
-    /// The kind.
+    /// The kind of the failure.
     pub fn fault(&self) -> Fault {
         self.0.problem.fault()
     }
 
-    /// What was being done.
+    /// The step that failed.
     pub fn step(&self) -> Step {
         self.0.step.clone()
     }
 
-    /// The known cause that it is a symptom of.
+    /// The known cause of the failure, if there is one.
     pub fn known_cause(&self) -> Option<KnownCause> {
         self.0.problem.known_cause(&self.0.step)
     }
 
-    /// What the operator can do about it, in one line.
+    /// What the operator can do, in one line.
     pub fn remedy(&self) -> String {
         self.0.problem.remedy(&self.0.step)
     }
 
-    /// Some error of this kind, for tests.
+    /// An error of this kind, for tests.
     ///
     /// # Panics
-    /// For kinds that no test needs so far.
+    /// For kinds that no test needs.
     #[cfg(any(test, feature = "testing"))]
     pub fn of_fault(fault: Fault, step: Step) -> Self {
-        let said = |status| ErrorAnswer { status, text: "scripted".into() };
+        let reply = |status| ErrorAnswer { status, text: "scripted".into() };
         let problem = match fault {
-            Fault::CredentialsRejected => Problem::Rejected { said: said(StatusCode::UNAUTHORIZED), cause: None },
-            Fault::Denied => Problem::Denied { said: said(StatusCode::FORBIDDEN), cause: None },
+            Fault::CredentialsRejected => Problem::Rejected { reply: reply(StatusCode::UNAUTHORIZED), cause: None },
+            Fault::Denied => Problem::Denied { reply: reply(StatusCode::FORBIDDEN), cause: None },
             Fault::Unreachable => Problem::Timeout(Duration::from_secs(1)),
-            Fault::ServerError => Problem::ServerError(said(StatusCode::BAD_GATEWAY)),
+            Fault::ServerError => Problem::ServerError(reply(StatusCode::BAD_GATEWAY)),
             Fault::Protocol => Problem::NoRealm,
-            Fault::Gone => Problem::Gone(said(StatusCode::NOT_FOUND)),
+            Fault::Gone => Problem::Gone(reply(StatusCode::NOT_FOUND)),
             other => unreachable!("no test needs {other}"),
         };
         Self::new(step, problem)
@@ -144,7 +146,7 @@ impl fmt::Debug for RegistryError {
 
 impl std::error::Error for RegistryError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The problem's own text is part of ours.
+        // The text of the problem is part of this error's text.
         std::error::Error::source(&self.0.problem)
     }
 }

@@ -1,40 +1,40 @@
-//! The kinds of what goes wrong with a registry. What follows from a kind is decided elsewhere.
+//! The kinds of failures. What follows from a kind is decided elsewhere.
 
 use std::fmt;
 
-/// The kind of a failure, as far as an operator or a metric tells them apart.
+/// The kind of a failure, as far as operators and metrics distinguish them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Wrong password, deleted or disabled account: not tried again.
+    /// Wrong password, deleted or disabled account. The credentials are not sent again.
     CredentialsRejected,
     /// The password or token could not be read from where it is kept.
     SecretUnreadable,
-    /// Logged in and still not allowed.
+    /// The login may not read this.
     Denied,
-    /// There is no catalog, or no registry.
+    /// The server has no catalog, or is not a registry.
     Unsupported,
-    /// Still turned away after waiting as often as asked.
+    /// The registry still refused the request because of its rate limit after all pauses.
     RateLimited,
-    /// No answer.
+    /// No connection, or no complete answer.
     Unreachable,
-    /// No answers but server errors, or 404s that no registry has said.
+    /// Only server errors, or 404 answers that do not come from a registry.
     ServerError,
     /// The certificate is not trusted, or TLS could not be set up.
     Tls,
-    /// An answer that is against the protocol.
+    /// An answer, or a name, that breaks the protocol.
     Protocol,
-    /// Following the server would take credentials or the walk elsewhere.
+    /// The answer would lead credentials or the walk to another host.
     Untrusted,
-    /// The catalog does not end.
+    /// A list or a manifest does not end, or exceeds its bound.
     Endless,
-    /// Listed, and not there when it was asked for.
+    /// Listed, and not there any more when it was requested.
     Gone,
-    /// What came is not what its digest says, or cannot be read.
+    /// The content does not have its digest, or cannot be parsed.
     Corrupt,
 }
 
 impl Fault {
-    /// All of them, for tables and metrics.
+    /// All kinds, for tables and metrics.
     pub const ALL: [Self; 13] = [
         Self::CredentialsRejected,
         Self::SecretUnreadable,
@@ -72,12 +72,12 @@ impl Fault {
 }
 
 impl Fault {
-    /// Whether a credential is to blame.
+    /// Whether a credential or its permissions may be the reason.
     pub const fn is_authentication(self) -> bool {
         matches!(self, Self::CredentialsRejected | Self::SecretUnreadable | Self::Denied)
     }
 
-    /// Whether the server itself may be in trouble, and not only what it was asked for.
+    /// Whether the server itself may have failed, and not only the request.
     pub const fn is_trouble(self) -> bool {
         matches!(self, Self::Unreachable | Self::ServerError | Self::RateLimited)
     }

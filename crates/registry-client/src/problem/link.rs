@@ -1,9 +1,9 @@
-//! Why there is no next page to be had from a `Link`.
+//! Why a `Link` header gives no next page.
 
-/// Why there is no next page to be had from a `Link`.
+/// Why a `Link` header gives no next page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LinkError {
-    /// No link with a relation could be read.
+    /// The header has no readable link with a relation.
     #[error("the Link header cannot be read")]
     Unreadable,
     /// The target is not a URL.

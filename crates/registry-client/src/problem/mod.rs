@@ -1,19 +1,4 @@
-//! What can go wrong, in one vocabulary: errors, their kinds, known causes, and what to do.
-
-use crate::problem::address::ForbiddenHost;
-use crate::problem::body::BodyError;
-use crate::problem::cause::KnownCause;
-use crate::problem::certificate::CertificatesError;
-use crate::problem::certificate::ClientCertificateError;
-use crate::problem::content::ContentFlaw;
-use crate::problem::content::UnsupportedContent;
-use crate::problem::link::LinkError;
-use crate::problem::origin::UntrustedRealm;
-use crate::problem::secret::SecretError;
-use crate::problem::token::NoToken;
-use reqwest::StatusCode;
-use std::fmt;
-use std::time::Duration;
+//! All that can go wrong, in one vocabulary: errors, their kinds, known causes, and remedies.
 
 pub(crate) mod address;
 pub(crate) mod body;
@@ -29,19 +14,34 @@ pub(crate) mod secret;
 pub(crate) mod table;
 pub(crate) mod token;
 
-/// The problem itself, as the step saw it.
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use crate::problem::address::ForbiddenHost;
+use crate::problem::body::BodyError;
+use crate::problem::cause::KnownCause;
+use crate::problem::certificate::{CertificatesError, ClientCertificateError};
+use crate::problem::content::{ContentFlaw, UnsupportedContent};
+use crate::problem::link::LinkError;
+use crate::problem::origin::UntrustedRealm;
+use crate::problem::secret::SecretError;
+use crate::problem::token::NoToken;
+
+/// The problem, as the step met it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
-    #[error("the credentials were refused: {said}")]
-    Rejected { said: ErrorAnswer, cause: Option<KnownCause> },
+    #[error("the credentials were refused: {reply}")]
+    Rejected { reply: ErrorAnswer, cause: Option<KnownCause> },
     #[error("the secret cannot be read")]
     Secret(#[source] SecretError),
     #[error("the secret has characters that no header can carry")]
     BadSecret,
-    #[error("access denied: {said}")]
-    Denied { said: ErrorAnswer, cause: Option<KnownCause> },
-    #[error("the token endpoint accepts none of the scopes {tried}: {said}")]
-    Scope { said: ErrorAnswer, tried: String },
+    #[error("access denied: {reply}")]
+    Denied { reply: ErrorAnswer, cause: Option<KnownCause> },
+    #[error("the token endpoint accepts none of the scopes {tried}: {reply}")]
+    Scope { reply: ErrorAnswer, tried: String },
     #[error("the scopes do not fit one token request")]
     TooManyScopes,
     #[error("the registry does not offer this: {0}")]
@@ -54,9 +54,9 @@ pub(crate) enum Problem {
     ServerError(ErrorAnswer),
     #[error("unexpected answer: {0}")]
     Unexpected(ErrorAnswer),
-    #[error("no whole answer")]
+    #[error("no complete answer")]
     Broken(#[source] reqwest::Error),
-    #[error("no whole answer within {0:?}")]
+    #[error("no complete answer within {0:?}")]
     Timeout(Duration),
     #[error("no trusted TLS connection")]
     Tls(#[source] reqwest::Error),
@@ -72,16 +72,16 @@ pub(crate) enum Problem {
     HttpSetup(#[source] reqwest::Error),
     #[error("the answer cannot be read")]
     Body(#[source] BodyError),
-    #[error("the answer is no list of names")]
+    #[error("the answer is not a list of names")]
     Json(#[source] serde_json::Error),
-    #[error("the answer is not what this API gives: {0}")]
+    #[error("the answer is not in the format of this API: {0}")]
     Listing(String),
     #[error("the next page cannot be followed")]
     Link(#[source] LinkError),
     #[error("no token in the answer")]
     NoToken(#[source] NoToken),
-    #[error("tokens die before the registry takes them, {lifetime:?} after they were received: {said}")]
-    ShortLived { said: ErrorAnswer, lifetime: Duration },
+    #[error("tokens expire before the registry accepts them, {lifetime:?} after they were received: {reply}")]
+    ShortLived { reply: ErrorAnswer, lifetime: Duration },
     #[error("the challenge names no realm")]
     NoRealm,
     #[error("the credentials may not be sent to the realm {host}")]
@@ -96,50 +96,48 @@ pub(crate) enum Problem {
     Forbidden(ForbiddenHost),
     #[error("redirected too often")]
     Redirects,
-    #[error("the link to the next page leads to one that was fetched before")]
+    #[error("the link to the next page leads to a page that was fetched before")]
     SeenUrl,
-    #[error("the page repeats an earlier one name by name")]
+    #[error("the page has the same names as an earlier page")]
     SeenPage,
     #[error("more than {0} pages")]
     TooManyPages(u64),
     #[error("more than {0} names")]
     TooManyNames(u64),
-    #[error("the page lists more than {0} names at once, 25 times as many as are ever asked for")]
+    #[error("the page lists more than {0} names, 25 times the largest page size")]
     TooManyOnPage(usize),
     #[error(
-        "the list may not be whole: its page is full and has no link to the next, and asking on gives nothing more"
+        "the list may be incomplete: its page is full and has no link to the next, and further requests return nothing new"
     )]
     NoWayOn,
-    #[error(
-        "what it names, with all that is being read beside it, is more than the {0} layers and entries there is room for"
-    )]
+    #[error("its layers and entries, with those of all manifests being read, are more than the {0} that fit in memory")]
     TooMuch(usize),
-    #[error("`{0}` cannot be asked for: it is against the specification's grammar")]
+    #[error("`{0}` cannot be requested: it breaks the grammar of the specification")]
     BadName(String),
-    #[error("it is not there: {0}")]
+    #[error("it no longer exists: {0}")]
     Gone(ErrorAnswer),
-    #[error("what answers is not the registry, as it gives no error code of one: {0}")]
-    Stray(ErrorAnswer),
-    #[error("what came is not what it should be")]
+    #[error("the answer does not come from a registry, since it has no error code of one: {0}")]
+    NotTheRegistry(ErrorAnswer),
+    #[error("the content is corrupt")]
     Corrupt(#[source] ContentFlaw),
-    #[error("what came is of a kind that is not supported")]
-    Foreign(#[source] UnsupportedContent),
-    #[error("the storage behind the registry, {host}, answers {said}")]
-    Storage { host: String, said: ErrorAnswer },
+    #[error("the content is of a kind that is not supported")]
+    UnsupportedContent(#[source] UnsupportedContent),
+    #[error("the storage behind the registry, {host}, answers {reply}")]
+    Storage { host: String, reply: ErrorAnswer },
 }
 
 impl Problem {
-    /// What an unexpected status means wherever it is met.
-    pub(crate) fn of_status(said: ErrorAnswer) -> Self {
-        match said.status {
-            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(said),
-            status if status.is_server_error() => Self::ServerError(said),
-            _ => Self::Unexpected(said),
+    /// The problem that an unexpected status means at any step.
+    pub(crate) fn of_status(reply: ErrorAnswer) -> Self {
+        match reply.status {
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited(reply),
+            status if status.is_server_error() => Self::ServerError(reply),
+            _ => Self::Unexpected(reply),
         }
     }
 }
 
-/// What a server answered: its status and what it said, escaped, cut, and free of what we had sent it.
+/// The error answer of a server: its status and its text, escaped, cut, and without the secrets that it was sent.
 #[derive(Debug)]
 pub(crate) struct ErrorAnswer {
     pub(crate) status: StatusCode,

@@ -1,6 +1,6 @@
-//! Why a token service is not sent credentials.
+//! Why credentials are not sent to a token service.
 
-/// Why a realm is not sent credentials.
+/// Why credentials are not sent to a realm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UntrustedRealm {
     /// Neither https nor, where the registry itself is plain http, http.

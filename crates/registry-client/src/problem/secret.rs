@@ -1,4 +1,4 @@
-//! Why a secret could not be read, and what to do about it. No text here holds one.
+//! Why a secret could not be read, and the remedy. No text here has a secret.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub(crate) enum SecretError {
         source: std::io::Error,
     },
     /// A directory, a pipe or a device.
-    #[error("{path} is no regular file: a secret is not read from anything else")]
+    #[error("{path} is not a regular file: a secret is read from a regular file only")]
     NotAFile {
         /// What was named.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub(crate) enum SecretError {
         /// The directory, in the file's own path or that of a link to it.
         directory: PathBuf,
     },
-    /// The file is no secret: far too long.
+    /// The file is too long for a secret.
     #[error("the secret file {path} is longer than {kib} KiB")]
     TooLong {
         /// The file.
@@ -69,19 +69,19 @@ pub(crate) enum SecretError {
         /// Where it was read from.
         from: String,
     },
-    /// There is nothing in it.
+    /// The secret is empty.
     #[error("the secret in {from} is empty")]
     Empty {
         /// Where it was read from.
         from: String,
     },
-    /// A credential's name is a plain file name.
+    /// The name of a credential is not a plain file name.
     #[error("the credential name {name:?} is not a plain file name")]
     BadCredential {
         /// The name.
         name: String,
     },
-    /// A program that was to print it did not.
+    /// The program that prints the secret failed.
     #[error(transparent)]
     Command(#[from] CommandError),
     /// Neither docker nor podman has stored anything for this registry.
@@ -91,14 +91,14 @@ pub(crate) enum SecretError {
         server: String,
         /// The files that were read, or were not there.
         looked_at: Vec<PathBuf>,
-        /// Entries for parts of this registry alone.
+        /// Entries for parts of this registry only.
         others: Vec<String>,
     },
-    /// No file of docker's or podman's is known: the environment has no home directory.
+    /// The files of docker and podman are not known: the environment has no home directory.
     #[error("docker's and podman's files cannot be found: $HOME, $DOCKER_CONFIG and $REGISTRY_AUTH_FILE are not set")]
     NoHome,
-    /// Not what docker and podman write. Where, and never what: the text is full of secrets.
-    #[error("{path} is no docker configuration: see line {line}, column {column}")]
+    /// The file is not a configuration of docker or podman. Only the position is shown: the text has secrets.
+    #[error("{path} is not a docker configuration: see line {line}, column {column}")]
     NotDockerConfig {
         /// The file.
         path: PathBuf,
@@ -115,7 +115,7 @@ pub(crate) enum SecretError {
         /// The entry's key.
         key: String,
     },
-    /// A credential helper's name would lead elsewhere.
+    /// The name of a credential helper has characters that could lead to another program.
     #[error("the credential helper {name:?} in {path} is not a plain name")]
     BadHelper {
         /// The file.
@@ -123,13 +123,13 @@ pub(crate) enum SecretError {
         /// The name.
         name: String,
     },
-    /// A credential helper answered something else than its protocol says.
-    #[error("`{program}` printed something else than a user name and a secret in JSON")]
+    /// The answer of a credential helper does not follow its protocol.
+    #[error("`{program}` did not print a user name and a secret in JSON")]
     HelperAnswer {
         /// The helper.
         program: String,
     },
-    /// An identity token buys tokens and is good for nothing else.
+    /// The registry takes no tokens, and an identity token can only be exchanged for tokens.
     #[error("an identity token is stored, and this registry takes no tokens")]
     IdentityAlone,
 }
@@ -139,7 +139,7 @@ impl SecretError {
     pub(crate) fn remedy(&self) -> String {
         match self {
             Self::NotStored { others, .. } if !others.is_empty() => {
-                "name the part whose credentials to take: `namespace`, below `auth`".into()
+                "set `namespace` below `auth` to the part of the registry whose credentials to use".into()
             }
             Self::NotStored { server, .. } => {
                 format!(
@@ -148,10 +148,10 @@ impl SecretError {
             }
             Self::NoHome => "name the file in `auth: {file: PATH}`".into(),
             Self::NotDockerConfig { .. } | Self::BadEntry { .. } | Self::BadHelper { .. } => {
-                "mend the file, or log out and log in again".into()
+                "correct the file, or log out and log in again".into()
             }
             Self::Command(CommandError::TimedOut { .. }) => {
-                "run the program by hand as this user; if it only takes long, raise `command_timeout`".into()
+                "run the program by hand as this user; if it only takes a long time, raise `command_timeout`".into()
             }
             Self::Command(_) | Self::HelperAnswer { .. } => {
                 "run the program by hand, as the user and with the environment that stocktake has".into()
@@ -162,7 +162,7 @@ impl SecretError {
     }
 }
 
-/// Why a program gave no secret. Never carries its output.
+/// Why a program gave no secret. Never has its output.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     /// No such program.
@@ -171,7 +171,7 @@ pub(crate) enum CommandError {
         /// The program.
         program: String,
     },
-    /// It could not be started.
+    /// The program could not be started.
     #[error("run `{program}`")]
     Start {
         /// The program.
@@ -180,7 +180,7 @@ pub(crate) enum CommandError {
         #[source]
         source: io::Error,
     },
-    /// It was killed.
+    /// The program ran too long and was killed.
     #[error("`{program}` was still running after {after:?} and was killed")]
     TimedOut {
         /// The program.
@@ -188,20 +188,20 @@ pub(crate) enum CommandError {
         /// The deadline.
         after: Duration,
     },
-    /// Too much for a secret.
+    /// The program printed more than a secret can have, and was killed.
     #[error("`{program}` printed more than 64 KiB, and was killed")]
     TooLong {
         /// The program.
         program: String,
     },
-    /// It said itself that it failed.
+    /// The program ended with an exit status other than success.
     #[error("`{program}` ended with {status}{}", quoted(.complaint))]
     Failed {
         /// The program.
         program: String,
         /// Its exit status.
         status: ExitStatus,
-        /// What it said, as far as it is shown.
+        /// Its error output, as far as it may be shown.
         complaint: String,
     },
 }

@@ -18,9 +18,9 @@ impl Problem {
             Self::Rejected { .. } => Fault::CredentialsRejected,
             Self::Secret(_) | Self::BadSecret => Fault::SecretUnreadable,
             Self::Denied { .. } | Self::Scope { .. } | Self::TooManyScopes => Fault::Denied,
-            Self::Unsupported(_) | Self::Absent(_) | Self::Foreign(_) => Fault::Unsupported,
+            Self::Unsupported(_) | Self::Absent(_) | Self::UnsupportedContent(_) => Fault::Unsupported,
             Self::RateLimited(_) => Fault::RateLimited,
-            Self::ServerError(_) | Self::Stray(_) => Fault::ServerError,
+            Self::ServerError(_) | Self::NotTheRegistry(_) => Fault::ServerError,
             Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
             Self::Gone(_) => Fault::Gone,
             Self::Corrupt(_) => Fault::Corrupt,
@@ -106,75 +106,77 @@ impl Problem {
             Self::BadSecret => "check where the password is kept, and that this user may read it",
             Self::TooManyScopes => "write fewer scopes, or none at all",
             Self::ServerError(_) => "look at the registry's own logs, and run again later",
-            Self::Broken(_) => "run again; if it stays, look at the proxy before the registry",
+            Self::Broken(_) => "run again; if it fails again, look at the proxy in front of the registry",
             Self::Timeout(_) => "raise `timeout`, or lower `page_size`",
-            Self::CaFile(_) => "`ca_file` is to hold PEM certificates, each line of them on a line of its own",
+            Self::CaFile(_) => "`ca_file` must have PEM certificates with their line breaks",
             Self::NoRoots => "install the system's CA certificates, or set `ca_file`",
             Self::TlsSetup(_) | Self::HttpSetup(_) => "check `ca_file` and the proxy variables",
             Self::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {
-                "it is larger than registries take as a rule: push it again, smaller, or exclude the repository"
+                "it is larger than registries usually accept: push a smaller one, or exclude the repository"
             }
             Self::Body(BodyError::TooLarge(_)) if matches!(step, Step::Api(_)) => {
                 "check `api_url` of `discovery`: no page of this API is as long"
             }
             Self::Body(BodyError::TooLarge(_)) => "lower `page_size`",
             Self::Body(BodyError::Packed(_)) => {
-                "look at what answers there: it is no registry's answer, and meant to do harm"
+                "check which server answers there: this is not the answer of a registry, and may be an attack"
             }
             Self::Unsupported(_) | Self::Listing(_) if matches!(step, Step::Api(_)) => {
                 "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
             }
             Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } if matches!(step, Step::Api(_)) => {
-                "if the new address is right, configure it as `api_url` of `discovery`; otherwise somebody interferes"
+                "if the new address is right, configure it as `api_url` of `discovery`; otherwise this may be an attack"
             }
             Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } => {
-                "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or somebody interferes"
+                "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or this is an attack"
             }
-            Self::Unexpected(said) if said.status == StatusCode::NOT_FOUND => {
-                "the link to the next page leads nowhere: a proxy before the registry rewrites or forgets its path prefix; \
-                 mend it there, or set `pagination: repair`"
+            Self::Unexpected(reply) if reply.status == StatusCode::NOT_FOUND => {
+                "the link to the next page is wrong: a proxy in front of the registry changes or drops its path prefix; \
+                 correct the proxy, or set `pagination: repair`"
             }
-            Self::Unexpected(said) if said.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
+            Self::Unexpected(reply) if reply.status == StatusCode::BAD_REQUEST && matches!(step, Step::Page(_)) => {
                 "on Quay this is a robot account that has been deleted; elsewhere lower `page_size`"
             }
-            Self::Stray(_) => {
-                "look at the proxy or load balancer before the registry: it answers in the registry's place, as it does while \
-                 no backend is there; then run again"
+            Self::NotTheRegistry(_) => {
+                "look at the proxy or load balancer in front of the registry: it answers in the registry's place, as it does \
+                 without a backend; then run again"
             }
             Self::SeenUrl | Self::SeenPage => {
-                "the registry goes in circles: Quay does so when a proxy decodes the `next_page` cursor"
+                "the registry's list repeats itself: Quay's does so if a proxy decodes the `next_page` cursor"
             }
             Self::Gone(_) => {
-                "nothing: it was deleted or has expired since it was listed; where it stays, run the registry's garbage collection"
+                "nothing to do: it was deleted or has expired since it was listed; if this repeats, run the registry's garbage collection"
             }
             Self::Corrupt(ContentFlaw::Digest { .. }) => {
                 "push it again: the registry's storage is damaged, or a proxy changes what passes through it"
             }
-            Self::Corrupt(_) => "push it again with a current client; what is stored is not sound",
-            Self::Foreign(UnsupportedContent::NotAccepted(_)) => {
-                "nothing, if it is no image: the inventory knows images, indexes and artifacts; else push it again with a current client"
+            Self::Corrupt(_) => "push it again with a current client; the stored content is not valid",
+            Self::UnsupportedContent(UnsupportedContent::NotAccepted(_)) => {
+                "nothing to do, if it is not an image: the inventory has images, indexes and artifacts; else push it again with a current client"
             }
-            Self::Foreign(_) => "nothing: the inventory knows images, indexes and artifacts, by SHA-256 or SHA-512",
+            Self::UnsupportedContent(_) => {
+                "nothing to do: the inventory has images, indexes and artifacts, by SHA-256 or SHA-512"
+            }
             Self::BadName(_) => "correct the name where it is configured",
             Self::TooManyPages(_) | Self::TooManyNames(_) | Self::TooManyOnPage(_) if step.is_of_one_repository() => {
-                "delete old tags, or exclude the repository: nobody can use so many"
+                "delete old tags, or exclude the repository"
             }
             Self::TooMuch(_) => "lower `concurrency`, or leave the repository out with `exclude`",
             Self::TooManyOnPage(_) => {
-                "no registry's list is as long: look at what answers there; if the list is right, let the registry page it"
+                "no registry's list is as long: check which server answers there; if the list is right, make the registry return it in pages"
             }
-            Self::NoWayOn => "let the registry, or the proxy before it, send `Link` headers: one is missing here",
+            Self::NoWayOn => "make the registry, or the proxy in front of it, send `Link` headers: one is missing here",
             Self::TooManyPages(_) | Self::TooManyNames(_) => "raise `page_size`, or split the registry",
-            _ => "check `url`: what answers there does not keep to the registry protocol",
+            _ => "check `url`: the server there does not follow the registry protocol",
         };
         words.into()
     }
 }
 
-/// The cause behind a failed handshake.
+/// The cause of a failed handshake.
 pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
     match error {
-        // A bad signature is what an authority's new key under its old name looks like.
+        // A bad signature is the result if an authority has a new key under its old name.
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             KnownCause::UnknownIssuer
         }
@@ -185,7 +187,7 @@ pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
             | CertificateError::NotValidYetContext { .. },
         ) => KnownCause::CertificateExpired,
         rustls::Error::InvalidCertificate(_) => KnownCause::CertificateUnfit,
-        // What servers say that want a certificate, or another one.
+        // Servers that ask for a client certificate, or for another one, send these alerts.
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -200,14 +202,14 @@ pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
     }
 }
 
-/// The TLS error within a request's error, through the layers that wrap it.
+/// The TLS error among the sources of a request's error.
 pub(crate) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut cause: Option<&'a (dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An io::Error gives its inner error by `get_ref` alone; its `source` skips it.
+        // An `io::Error` returns its inner error by `get_ref` only; its `source` skips it.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = match inner {
             Some(inner) => Some(inner),

@@ -1,6 +1,6 @@
-//! Why an answer holds no token.
+//! Why the answer of a token endpoint has no token.
 
-/// Why an answer holds no token. Never carries the answer.
+/// Why the answer of a token endpoint has no token. Never has the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoToken {
     /// Not a JSON object.

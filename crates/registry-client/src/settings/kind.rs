@@ -1,5 +1,5 @@
-//! Which software a registry is, and what follows from it. A kind sets defaults, each of which the configuration may
-//! override; nothing else depends on it. Pure: looks at a URL or at an answer, and asks nobody.
+//! The kinds of registries, and the defaults of each. The configuration may override each default; nothing else depends
+//! on the kind. Pure: looks at a URL and sends nothing.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub enum RegistryKind {
     Ghcr,
     /// Amazon's registries, private and public.
     Ecr,
-    /// Azure's.
+    /// Azure's registries.
     Acr,
     /// `JFrog` Artifactory.
     Artifactory,
@@ -36,27 +36,27 @@ pub enum RegistryKind {
     Zot,
 }
 
-/// What a kind sets unless the configuration does.
+/// The defaults of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // a table, and no state
 pub struct Habits {
-    /// Repositories per page to ask for.
+    /// Repositories per page to request.
     pub page_size: u32,
-    /// Whether its links leave the path that they should keep to.
+    /// Whether its links leave the path of the page.
     pub breaks_links: bool,
-    /// Whether it lists its repositories at `/v2/_catalog` at all.
+    /// Whether it lists its repositories at `/v2/_catalog`.
     pub has_catalog: bool,
-    /// Whether its token endpoint refuses [`CATALOG_SCOPE`].
+    /// Whether its token endpoint refuses [`ScopeSet::CATALOG`](crate::ScopeSet::CATALOG).
     pub refuses_catalog_scope: bool,
-    /// Whether the place where a page of its catalog begins is a cursor that it alone understands: a name in its place is
-    /// refused, or begins the list again.
+    /// Whether pages of its catalog begin at cursors that only the server understands. If a name is sent instead, the
+    /// server refuses it, or begins the list again.
     pub pages_by_cursor: bool,
-    /// Whether a page of its catalog costs the server the whole way there, so that nothing is gained by asking for several
-    /// at once.
+    /// Whether a page of its catalog costs the server the work for all names before it, so that reading several pages
+    /// at once gains nothing.
     pub walks_to_each_page: bool,
 }
 
-/// What the protocol's own servers do.
+/// The defaults of most kinds.
 const USUAL: Habits = Habits {
     page_size: 1000,
     breaks_links: false,
@@ -67,7 +67,7 @@ const USUAL: Habits = Habits {
 };
 
 impl RegistryKind {
-    /// All of them by the word that the configuration uses.
+    /// All kinds, by the words that the configuration uses.
     pub const ALL: [(&'static str, Self); 13] = [
         ("quay", Self::Quay),
         ("harbor", Self::Harbor),
@@ -89,25 +89,25 @@ impl RegistryKind {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
     }
 
-    /// Its habits.
+    /// Its defaults.
     pub fn habits(self) -> Habits {
         match self {
-            // 100 a page whatever is asked (endpoints/v2/__init__.py).
+            // 100 names per page for any `n` (endpoints/v2/__init__.py).
             Self::Quay => Habits { page_size: 100, refuses_catalog_scope: true, pages_by_cursor: true, ..USUAL },
             // Gitea clamps to 100, Azure documents 100.
             Self::Gitea | Self::Acr => Habits { page_size: 100, ..USUAL },
-            // Artifactory's links drop the repository key, Nexus' name a path of its own.
+            // Artifactory's links lack the repository key; those of Nexus have a path of their own.
             Self::Artifactory | Self::Nexus => Habits { breaks_links: true, ..USUAL },
             Self::DockerHub | Self::Ghcr => Habits { has_catalog: false, ..USUAL },
-            // registry/storage/catalog.go walks the tree from its root; GitLab's began as the same code.
+            // registry/storage/catalog.go walks the tree from its root. GitLab's registry is a fork of the same code.
             Self::Distribution | Self::Gitlab => Habits { walks_to_each_page: true, ..USUAL },
-            // Its `last` is opaque, and refused if it is another's.
+            // Its `last` is opaque; a `last` from elsewhere is refused.
             Self::Ecr => Habits { pages_by_cursor: true, ..USUAL },
             Self::Harbor | Self::Pulp | Self::Zot => USUAL,
         }
     }
 
-    /// The kind of a service that everybody knows by its host.
+    /// The kind of a well-known service, by its host.
     pub fn of_url(url: &Url) -> Option<Self> {
         let host = url.host_str()?.trim_end_matches('.');
         match host {

@@ -1,6 +1,5 @@
-//! What the protocol needs to know about one registry. The configuration translates into this.
+//! The settings of one registry. Programs translate their configuration into them.
 
-use crate::login::auth::Auth;
 pub(crate) mod kind;
 
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -11,45 +10,48 @@ use std::time::Duration;
 use url::Url;
 
 use crate::address::AddressRange;
+use crate::login::auth::Auth;
 use crate::login::client_certificate::ClientCertificate;
 use crate::settings::kind::RegistryKind;
 
-/// One registry, as the protocol sees it.
+/// The settings of one registry.
 #[derive(Clone, Debug)]
 pub struct RegistrySettings {
-    /// The configured name; stands in errors and logs.
+    /// The configured name, used in errors and logs.
     pub name: Arc<str>,
     /// `http` or `https`, a host, perhaps a port and a path prefix; no query, fragment or user information.
     pub url: Url,
-    /// What software it is, where that is known; none: its first answer tells, or nothing does.
+    /// The software of the registry. None: the client finds it out by the host and the first answer, as far as they
+    /// show it.
     pub kind: Option<RegistryKind>,
     /// How to log in.
     pub auth: Auth,
-    /// Scopes to ask for on the catalog, each one `repository:NAME:ACTIONS`-like; empty: the scope ladder decides.
+    /// Scopes to request for the catalog, such as `repository:NAME:ACTIONS`. Empty: the scope that the challenge names,
+    /// then none.
     pub scope: Vec<String>,
-    /// The service to name to the token endpoint; normally the challenge's.
+    /// The service to name to the token endpoint. None: the service in the challenge.
     pub service: Option<String>,
-    /// Repositories per page to ask for.
+    /// Repositories per page to request.
     pub page_size: NonZeroU32,
     /// Most requests in flight to this registry.
     pub concurrency: NonZeroUsize,
-    /// Most requests to begin in a second, token requests included; none: as many as `concurrency` allows.
+    /// Most requests that begin in a second, token requests included. None: no limit but `concurrency`.
     pub requests_per_second: Option<NonZeroU32>,
-    /// Whether one catalog may be walked on several connections.
+    /// Whether the catalog may be read on several connections.
     pub split: Split,
-    /// What to do about links that leave the catalog's path.
+    /// What to do about links that leave the path of the catalog.
     pub pagination: Pagination,
     /// Further hosts (`host` or `host:port`) that credentials may be sent to for a token.
     pub realm_hosts: Vec<String>,
-    /// Hosts that the registry may send us to though they are not on the public internet.
+    /// Hosts that the registry may send the client to even if they are not on the public internet.
     pub allow_hosts: Vec<AllowedHost>,
-    /// PEM certificates to trust besides the system's.
+    /// PEM file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// Whether to accept any certificate.
+    /// Whether to accept any certificate of a server.
     pub insecure_tls: bool,
-    /// What to show a server that asks who we are.
+    /// The client certificate for servers that ask for one.
     pub client_certificate: Option<ClientCertificate>,
-    /// Bound on one request, from sending to the end of its body.
+    /// Time limit of one request, from sending to the end of the answer's body.
     pub timeout: Duration,
 }
 
@@ -63,7 +65,8 @@ impl RegistrySettings {
         url
     }
 
-    /// The defaults: the token flow without a login, pages of 1000, 16 requests in flight, 30 s for each.
+    /// Settings with the defaults: the token flow without a login, pages of 1000 names, 16 requests in flight, 30 s for
+    /// each.
     ///
     /// # Panics
     /// Never: the defaults are not zero.
@@ -90,36 +93,37 @@ impl RegistrySettings {
     }
 }
 
-/// A host that a server may send us to wherever it is.
+/// A host that the registry may send the client to, wherever it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHost {
-    /// `host` for any port, or `host:port`, as a URL has it.
+    /// `host` for any port, or `host:port`, written as in a URL.
     Host(String),
-    /// Whatever its name.
+    /// All addresses of this range, with any name.
     Network(AddressRange),
 }
 
-/// Whether one catalog may be walked on several connections, each over a range of names.
+/// Whether one catalog may be read on several connections, each reading a range of names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Split {
-    /// Where names are ordered, `last=` takes any name, and latency, not the server's work, is what a page costs.
+    /// If names are ordered, `last=` takes any name, and latency, not the server's work, is what a page costs.
     #[default]
     Auto,
-    /// Where names are ordered and `last=` takes any name, whatever a page costs; for tests, and for those who know better.
+    /// If names are ordered and `last=` takes any name, whatever a page costs. For tests, and for servers that are
+    /// known to benefit.
     Always,
     /// Never.
     Off,
 }
 
-/// What to do about a link to the next page that stays on the registry's host but leaves the catalog's path, as a proxy
-/// makes it that adds a path prefix and leaves links alone.
+/// What to do about a link to the next page that stays on the registry's host but leaves the path of the catalog. A
+/// proxy causes such links if it adds a path prefix and does not change links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pagination {
-    /// Repair where the registry's kind is known to need it, else strict.
+    /// `Repair` if the registry's kind is known to need it, otherwise `Strict`.
     #[default]
     Auto,
-    /// Follow it as it is; where it leads nowhere, the walk ends in an error.
+    /// Follow the link as it is. If there is nothing at its path, the walk ends with an error.
     Strict,
-    /// Take only its query, and ask the path that this page came from.
+    /// Use only the query of the link, with the path of the page that has the link.
     Repair,
 }

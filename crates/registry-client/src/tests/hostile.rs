@@ -155,7 +155,8 @@ async fn bombs_of_brackets_and_headers_are_errors() {
 
 #[tokio::test]
 async fn an_encoding_in_two_headers_or_lists_is_an_error() {
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
     let gzip = |bytes: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(bytes).expect("in memory");

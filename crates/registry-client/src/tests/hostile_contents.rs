@@ -1,10 +1,11 @@
 //! Manifests and configurations of servers that mean harm: bounds, redirects, paths.
 
-use crate::problem::chain::chain;
 use std::sync::{Arc, OnceLock};
 
 use super::*;
 use fake_registry::{Authorization, FakeEndpoint, ManifestRules, Misbehaviour};
+
+use crate::problem::chain::chain;
 
 fn descriptor(bytes: &[u8]) -> Descriptor {
     let size = i64::try_from(bytes.len()).expect("small");
@@ -19,7 +20,8 @@ async fn goes(goes: Misbehaviour) -> Rig {
 #[tokio::test]
 async fn manifests_and_configurations_are_bounded_plain_and_packed() {
     let bomb = {
-        use flate2::{Compression, write::GzEncoder};
+        use flate2::Compression;
+        use flate2::write::GzEncoder;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&vec![b' '; 9 << 20]).expect("in memory");
         encoder.finish().expect("in memory")

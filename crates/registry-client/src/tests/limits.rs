@@ -27,7 +27,7 @@ async fn a_429_charges_no_attempt_while_others_pass() {
         (seen.endpoint == FakeEndpoint::Tags && nth % 7 != 0).then(|| Misbehaviour::status(429))
     });
     let server = FakeRegistry::start(script).await.expect("a port");
-    let policy = RetryPolicy { patience: Duration::from_mins(1), ..QUICK };
+    let policy = RetryPolicy { give_up_after: Duration::from_mins(1), ..QUICK };
     let settings = settings(server.url(), Auth::None);
     let client = Client::build(settings, policy, ListBounds::default(), Arc::new(())).expect("a client");
     let places = together(12);

@@ -1,13 +1,12 @@
 //! What the meter is told: everything once, and the end of every request.
 
-use crate::api::ApiLogin;
-use crate::api::ApiSettings;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
 
 use super::*;
+use crate::api::{ApiLogin, ApiSettings};
 use crate::http::endpoint::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
 use fake_registry::{FakeEndpoint, LinkStyle, Misbehaviour, OverMax, TagPaging};
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::*;
 use fake_registry::{
     CatalogOrder, FakeAccess, FakeEndpoint, LinkStyle, Misbehaviour, OverMax, RepositoryNames, SeenRequest, TokenScript,
 };
+
+use super::*;
 
 const COUNT: usize = 3000;
 const SIZE: u32 = 50;

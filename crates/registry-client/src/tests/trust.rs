@@ -89,7 +89,8 @@ async fn redirects_within_the_origin_are_followed_a_few_times() {
 #[tokio::test]
 async fn bodies_are_bounded_plain_and_packed() {
     let bomb = {
-        use flate2::{Compression, write::GzEncoder};
+        use flate2::Compression;
+        use flate2::write::GzEncoder;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&vec![b' '; 40 << 20]).expect("in memory");
         encoder.finish().expect("in memory")
@@ -168,7 +169,8 @@ async fn http_1_0_and_chunked_answers_are_read_and_broken_framing_is_never_a_who
 
 #[tokio::test]
 async fn many_gzip_members_end_in_time() {
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
     let member = GzEncoder::new(Vec::new(), Compression::fast()).finish().expect("in memory");
     let members = member.repeat((8 << 20) / member.len());
     let answer = Misbehaviour::status(200).header("content-encoding", "gzip").body(members);

@@ -1,6 +1,6 @@
-//! A bearer token: what a token endpoint answered, and how long it lives. Pure; caches nothing and asks nobody.
+//! A bearer token: reads the answer of a token endpoint, and how long the token is valid. Pure; caches nothing and
+//! sends nothing.
 
-use crate::problem::token::NoToken;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -11,43 +11,45 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::login::secret::Secret;
+use crate::problem::token::NoToken;
 
-/// Lifetime where neither the answer nor the token tells (distribution's token specification: 60 seconds).
-const UNTOLD: Duration = Duration::from_mins(1);
-/// No lifetime is believed beyond this; a token that dies earlier than it says is renewed after its first 401.
+/// The lifetime if neither the answer nor the token has one (distribution's token specification: 60 seconds).
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
+/// Longest lifetime that is used. A token that expires earlier is renewed after its first 401.
 const LONGEST: Duration = Duration::from_hours(24);
-/// No token dies as young as that.
+/// A token that is younger than this has not expired.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// A token and its life, which counts from local receipt: the server's clock may be wrong, ours need not be right.
+/// A token and its lifetime, which counts from when the client received it: the server's clock and ours may be wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
-    /// What goes into `Authorization: Bearer`.
+    /// The value after `Authorization: Bearer`.
     pub secret: Secret,
     /// When it was received.
     pub received: Instant,
-    /// How long it lives from then on.
+    /// How long it is valid from then on.
     pub lifetime: Duration,
 }
 
 impl Token {
-    /// When it dies.
+    /// When it expires.
     pub(crate) fn expires(&self) -> Instant {
         self.received + self.lifetime
     }
 
-    /// Whether it has died by now.
-    pub(crate) fn is_dead(&self) -> bool {
+    /// Whether it has expired.
+    pub(crate) fn has_expired(&self) -> bool {
         self.remaining(Instant::now()).is_none()
     }
 
-    /// Whether it may have died before it was sent, though it says otherwise: it had been there when its request came,
-    /// or when that was admitted, and was some age. One that was fetched for a request and refused at once has not.
-    pub(crate) fn may_have_died(&self, came: Instant, admitted: Instant, sent: Instant) -> bool {
+    /// Whether it may have expired before it was sent, although its lifetime says otherwise: it existed already when
+    /// its request came, or when the request was admitted, and had some age. A token that was fetched for a request and
+    /// refused at once has not expired.
+    pub(crate) fn may_have_expired(&self, came: Instant, admitted: Instant, sent: Instant) -> bool {
         self.received < came || (self.received < admitted && self.received + YOUNG <= sent)
     }
 
-    /// How long it still lives at `now`; `None` once dead.
+    /// How long it is still valid at `now`; `None` if it has expired.
     pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
         self.expires().checked_duration_since(now).filter(|left| !left.is_zero())
     }
@@ -55,8 +57,8 @@ impl Token {
 
 /// Reads a token endpoint's answer. `unix_now` (seconds) serves only a JWT that has an `exp` and no `iat`.
 pub(crate) fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Result<Token, NoToken> {
-    // `issued_at` is left unread on purpose: Pulp writes microseconds, Docker Hub nanoseconds, Quay nothing, and a
-    // skewed one must neither shorten nor lengthen the token's life.
+    // `issued_at` is ignored on purpose: Pulp writes microseconds, Docker Hub nanoseconds, Quay nothing, and a wrong
+    // clock must not change the lifetime.
     let answer: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoToken::NotJson)?;
     let text = |field| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let text = text("token").or_else(|| text("access_token")).ok_or(NoToken::Missing)?;
@@ -67,34 +69,34 @@ pub(crate) fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Resu
     Ok(Token { secret: Secret::new(text), received, lifetime })
 }
 
-/// Where a token's lifetime was read.
+/// Where the lifetime of a token was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LifetimeSource {
     /// `expires_in` of the answer.
     Stated,
-    /// `exp` of the token itself, from its `iat` on, or from our clock where it has none.
+    /// `exp` of the token itself, counted from its `iat`, or from our clock if it has none.
     Claimed,
-    /// Nowhere: the specification's 60 seconds.
+    /// Neither has one: the specification's 60 seconds.
     Assumed,
 }
 
-/// How long a token lives, and who says so: `expires_in` of the answer, else the token, else the specification.
+/// The lifetime of a token, and where it was read: `expires_in` of the answer, else the token, else the specification.
 pub(crate) fn lifetime(stated: Option<&Value>, claims: Option<&Claims>, unix_now: i64) -> (Duration, LifetimeSource) {
-    let stated = stated.and_then(told).map(|lifetime| (lifetime, LifetimeSource::Stated));
+    let stated = stated.and_then(seconds_of).map(|lifetime| (lifetime, LifetimeSource::Stated));
     let claimed = || Some((claims?.lifetime(unix_now)?, LifetimeSource::Claimed));
-    let (lifetime, source) = stated.or_else(claimed).unwrap_or((UNTOLD, LifetimeSource::Assumed));
+    let (lifetime, source) = stated.or_else(claimed).unwrap_or((DEFAULT_LIFETIME, LifetimeSource::Assumed));
     (lifetime.min(LONGEST), source)
 }
 
-/// The identity token that an answer gives in place of the one that it was asked with, if it gives one.
+/// The identity token that an answer gives in place of the one that was sent; none if it gives none.
 pub(crate) fn refresh_token(body: &[u8]) -> Option<Secret> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     answer["refresh_token"].as_str().filter(|token| !token.is_empty()).map(Secret::new)
 }
 
-/// `expires_in` as a positive number of seconds, be it a number or a text. Zero and less are no lifetime at all:
-/// believing them would fetch a token per page.
-fn told(value: &Value) -> Option<Duration> {
+/// `expires_in` as a positive number of seconds, from a number or a text. Zero and negative numbers are ignored:
+/// otherwise a token would be fetched for every page.
+fn seconds_of(value: &Value) -> Option<Duration> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     duration(seconds)
 }
@@ -103,7 +105,7 @@ fn duration(seconds: f64) -> Option<Duration> {
     (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST))
 }
 
-/// What a JWT says about itself, unverified: good for lifetimes and messages, never for trust.
+/// The claims of a JWT, unverified: used for lifetimes and messages, never for trust.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Claims {
     #[serde(default)]
@@ -112,10 +114,10 @@ pub(crate) struct Claims {
     iat: Value,
     #[serde(default)]
     nbf: Value,
-    /// For whom the token is: a text or a list of texts.
+    /// The service that the token is for: a text or a list of texts.
     #[serde(default)]
     aud: Value,
-    /// Whom the token speaks for; empty where the caller is anonymous.
+    /// The account of the token; empty if the caller is anonymous.
     #[serde(default)]
     sub: Value,
     #[serde(default)]
@@ -123,7 +125,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// The claims of a token that is a JWT.
+    /// The claims, if the token is a JWT.
     pub(crate) fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -131,18 +133,18 @@ impl Claims {
         serde_json::from_slice(&payload).ok()
     }
 
-    /// `iat`, `nbf` and `exp`, in seconds since 1970, as far as they are told.
+    /// `iat`, `nbf` and `exp`, in seconds since 1970; none if missing.
     pub(crate) fn times(&self) -> [Option<i64>; 3] {
         #[allow(clippy::cast_possible_truncation)] // a float saturates, and its fraction does not matter
         [&self.iat, &self.nbf, &self.exp].map(|time| time.as_i64().or_else(|| time.as_f64().map(|time| time as i64)))
     }
 
-    /// `sub`, where it is a text.
+    /// `sub`, if it is a text.
     pub(crate) fn subject(&self) -> Option<&str> {
         self.sub.as_str()
     }
 
-    /// What is granted, as `type:name:actions`; none where the token does not list it.
+    /// The grants, as `type:name:actions`; none if the token does not list them.
     pub(crate) fn grants(&self) -> Option<Vec<String>> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let grant = |grant: &Value| {
@@ -152,14 +154,14 @@ impl Claims {
         Some(self.access.as_array()?.iter().map(grant).collect())
     }
 
-    /// `exp - iat`, which no clock of ours can spoil; without `iat`, what is left until `exp`.
+    /// `exp - iat`, which does not depend on our clock; without `iat`, the time until `exp`.
     fn lifetime(&self, unix_now: i64) -> Option<Duration> {
         #[allow(clippy::cast_precision_loss)] // seconds since 1970 fit an f64 exactly
         let from = self.iat.as_f64().unwrap_or(unix_now as f64);
         duration(self.exp.as_f64()? - from)
     }
 
-    /// The audiences, where there are any.
+    /// The audiences; empty if there are none.
     pub(crate) fn audiences(&self) -> Vec<&str> {
         match &self.aud {
             Value::String(one) => vec![one],
@@ -168,12 +170,12 @@ impl Claims {
         }
     }
 
-    /// Whether the token speaks for nobody (Quay writes `(anonymous)`).
+    /// Whether the token is anonymous (Quay writes `(anonymous)`).
     pub(crate) fn is_anonymous(&self) -> bool {
         self.sub.as_str().is_some_and(|sub| sub.is_empty() || sub == "(anonymous)")
     }
 
-    /// The repositories that the token mentions, and whether they may be pulled from; `None` where it lists no grants.
+    /// The repositories that the token mentions, and whether they may be pulled; `None` if it does not list its grants.
     pub(crate) fn pulls(&self) -> Option<HashMap<String, bool>> {
         let mut pulls = HashMap::new();
         for grant in self.access.as_array()? {
@@ -196,8 +198,9 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     const NOW: i64 = 1_795_000_000;
 

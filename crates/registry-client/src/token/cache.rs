@@ -1,8 +1,6 @@
-//! Tokens kept while they live: one fetch at a time per token, renewed ahead of their end. Knows no HTTP; where tokens
-//! come from is a [`TokenSource`].
+//! Keeps tokens until they expire: one fetch at a time for each token, and renewal before it expires. It knows no HTTP;
+//! tokens come from a [`TokenSource`].
 
-use crate::concurrency::single_flight::SingleFlight;
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -12,21 +10,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures::future::join_all;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::concurrency::single_flight::SingleFlight;
 use crate::login::secret::Secret;
 use crate::problem::error::RegistryError;
 use crate::token::bearer::Token;
 use crate::token::scope::ScopeSet;
 
-/// Most tokens kept: more than are in use at a time, and a few megabytes at most. Ten thousand repositories may want one
-/// each, and some tokens live for an hour.
+/// Most tokens kept: more than are in use at a time, and a few megabytes at most. Ten thousand repositories may need
+/// one each, and some tokens are valid for an hour.
 const MOST: usize = 1024;
 
-/// Which token: tokens are interchangeable only where all three agree.
+/// Identifies a token. Two requests may share a token only if all three fields are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TokenRequest {
     /// The token endpoint.
@@ -37,33 +37,35 @@ pub(crate) struct TokenRequest {
     pub scopes: ScopeSet,
 }
 
-/// Where tokens come from.
+/// A source of tokens.
 #[async_trait]
 pub(crate) trait TokenSource: fmt::Debug + Send + Sync {
-    /// What it takes to fetch one. Of these there are only so many, and those who want a token have one already; so they
-    /// are taken before the lock of a token, in every case, or those who have one could wait for one who has none.
+    /// A permit to fetch a token. The number of permits is bounded, and a task that needs a token may hold one already.
+    /// So permits are always taken before the lock of a token: otherwise a task with a permit could wait for a task
+    /// without one.
     type Permit: Send + Sync;
     /// Waits for a permit.
     async fn permit(&self) -> Self::Permit;
-    /// A new token.
+    /// Fetches a new token.
     async fn fetch(&self, wanted: &TokenRequest, permit: &Self::Permit) -> Result<Token, RegistryError>;
 }
 
-/// How the tokens stand, for a progress bar.
+/// The state of a client's tokens, for a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// None has been needed or got so far.
+    /// No token has been needed, or received, so far.
     None,
-    /// The longest-lived one.
+    /// There is a valid token; the fields are those of the one that expires last.
     Valid {
-        /// How long it still lives.
+        /// How long it is still valid.
         expires_in: Duration,
-        /// When it was meant to be renewed, which may be past. Where nobody renews it any more, it lapses instead.
+        /// When its renewal is due; negative if that time has passed. If no task renews tokens, the time when it
+        /// expires.
         renew_in: TimeDelta,
     },
-    /// There was one, and it is dead or was refused.
+    /// The last token has expired or was refused.
     Expired,
-    /// The credentials were refused; no further token will be asked for.
+    /// The credentials were refused. No further token will be requested.
     Rejected,
 }
 
@@ -72,15 +74,15 @@ pub enum TokenState {
 pub(crate) struct TokenCache<S> {
     source: S,
     entries: Mutex<HashMap<Arc<TokenRequest>, Arc<CachedToken>>>,
-    /// What keepers are waiting for: none of them wakes later than at this renewal.
+    /// The time of the next renewal that renewing tasks wait for; none of them wakes later.
     soonest: Mutex<Option<Instant>>,
-    /// There is a sooner one.
+    /// Notified if another renewal becomes due sooner.
     sooner: Notify,
-    /// How many renew tokens at the moment.
-    keepers: AtomicUsize,
+    /// Number of tasks that renew tokens.
+    renewers: AtomicUsize,
 }
 
-/// Which token, and how it stands.
+/// A token of the cache and its state.
 type CacheEntry = (Arc<TokenRequest>, Arc<CachedToken>);
 
 #[derive(Debug, Default)]
@@ -94,30 +96,30 @@ struct CachedToken {
 struct CachedTokenState {
     token: Option<Token>,
     renew_at: Option<Instant>,
-    /// When that was meant to be at first, before any failure.
+    /// When the renewal was due at first, before any failure.
     due: Option<Instant>,
-    /// When it was last asked for.
+    /// When the token was last used.
     used: Option<Instant>,
-    /// Whether there ever was a token.
+    /// Whether there was ever a token.
     known: bool,
 }
 
 impl CachedTokenState {
-    fn is_living(&self, now: Instant) -> bool {
+    fn is_valid(&self, now: Instant) -> bool {
         self.token.as_ref().is_some_and(|token| token.remaining(now).is_some())
     }
 
-    fn living(&self, now: Instant) -> Option<Token> {
-        self.token.clone().filter(|_| self.is_living(now))
+    fn valid(&self, now: Instant) -> Option<Token> {
+        self.token.clone().filter(|_| self.is_valid(now))
     }
 
-    /// When to renew. What is dead is left to whoever wants it next.
+    /// When to renew the token. A token that has expired is fetched by the next request that needs it.
     fn renewal(&self, now: Instant) -> Option<Instant> {
-        self.renew_at.filter(|_| self.is_living(now))
+        self.renew_at.filter(|_| self.is_valid(now))
     }
 
-    /// Whether it has been asked for of late. What nobody uses any more is left to lapse: a token per repository is used
-    /// for seconds and lives for minutes.
+    /// Whether the token was used lately. A token that is not in use is not renewed: a token for one repository is used
+    /// for seconds and valid for minutes.
     fn is_in_use(&self, now: Instant) -> bool {
         let Some(token) = &self.token else { return false };
         self.used.is_some_and(|used| now.duration_since(used) < token.lifetime / 2)
@@ -133,42 +135,42 @@ impl CachedToken {
 impl<S: TokenSource> TokenCache<S> {
     /// An empty cache.
     pub(crate) fn new(source: S) -> Self {
-        let (entries, soonest, keepers) = Default::default();
-        Self { source, entries, soonest, sooner: Notify::new(), keepers }
+        let (entries, soonest, renewers) = Default::default();
+        Self { source, entries, soonest, sooner: Notify::new(), renewers }
     }
 
-    /// Where the tokens come from.
+    /// The source of the tokens.
     pub(crate) fn source(&self) -> &S {
         &self.source
     }
 
-    /// A living token; nobody waits for a renewal while there is one. At most one fetch per token is under way: others
-    /// wait for it and share its outcome, its error included.
+    /// A valid token; while there is one, no request waits for its renewal. At most one fetch of a token is in
+    /// progress: other tasks wait for it and share its result, errors included.
     pub(crate) async fn get(&self, wanted: &TokenRequest) -> Result<Token, RegistryError> {
-        match self.living(wanted) {
+        match self.valid(wanted) {
             Some(token) => Ok(token),
             None => self.get_with(wanted, &self.source.permit().await).await,
         }
     }
 
-    /// The same for a caller that has a permit.
+    /// Like [`Self::get`], for a caller that has a permit.
     pub(crate) async fn get_with(&self, wanted: &TokenRequest, permit: &S::Permit) -> Result<Token, RegistryError> {
         let entry = self.entry(wanted);
         entry.flight.run(|| self.look(&entry), async || self.fetch(wanted, &entry, permit).await).await
     }
 
-    /// A token, if there is a living one.
-    pub(crate) fn living(&self, wanted: &TokenRequest) -> Option<Token> {
+    /// The token, if it is valid.
+    pub(crate) fn valid(&self, wanted: &TokenRequest) -> Option<Token> {
         self.look(&self.entry(wanted))
     }
 
-    /// A living token, which is in use from here on.
+    /// The token, if it is valid; it counts as in use from now on.
     fn look(&self, entry: &CachedToken) -> Option<Token> {
         let mut state = entry.state();
         let now = Instant::now();
         state.used = Some(now);
-        let token = state.living(now)?;
-        // Passed over by the keepers while it was not in use.
+        let token = state.valid(now)?;
+        // The renewal was skipped while the token was not in use.
         let overdue = state.renew_at.is_none();
         if overdue {
             state.renew_at = Some(now);
@@ -180,7 +182,7 @@ impl<S: TokenSource> TokenCache<S> {
         Some(token)
     }
 
-    /// Forgets a token that the registry refused; not one that has taken its place meanwhile.
+    /// Removes a token that the registry refused, unless another has replaced it.
     pub(crate) fn refused(&self, wanted: &TokenRequest, secret: &Secret) {
         let entry = self.entry(wanted);
         let mut state = entry.state();
@@ -190,11 +192,11 @@ impl<S: TokenSource> TokenCache<S> {
         }
     }
 
-    /// How the tokens stand. [`TokenState::Rejected`] is the source's to know and never given here.
+    /// The state of the tokens. [`TokenState::Rejected`] is never returned here: only the source knows it.
     pub(crate) fn state(&self) -> TokenState {
         let now = Instant::now();
         let entries = self.entries.lock();
-        let is_kept = self.keepers.load(Ordering::Relaxed) > 0;
+        let is_kept = self.renewers.load(Ordering::Relaxed) > 0;
         let times = |entry: &Arc<CachedToken>| {
             let state = entry.state();
             let expires_in = state.token.as_ref()?.remaining(now)?;
@@ -208,11 +210,11 @@ impl<S: TokenSource> TokenCache<S> {
         }
     }
 
-    /// Renews the tokens in use at about 80% of their life, until stopped. It fails at nothing: a token that cannot be
-    /// renewed is used until it dies, and then its user learns why. Several may run at once; each token is still
-    /// renewed once.
+    /// Renews the tokens in use at about 80% of their lifetime, until `stop` is cancelled. Errors are ignored: a token
+    /// that cannot be renewed is used until it expires, and the next request that needs it gets the error. Several
+    /// tasks may run this; each token is still renewed once.
     pub(crate) async fn keep_fresh(&self, stop: CancellationToken) {
-        let _keeping = Keeping::of(&self.keepers);
+        let _renewing = RenewingTask::of(&self.renewers);
         stop.run_until_cancelled(async {
             loop {
                 let sooner = self.sooner.notified();
@@ -237,8 +239,8 @@ impl<S: TokenSource> TokenCache<S> {
         .await;
     }
 
-    /// The tokens to renew now, and when to look again. Those that are due and not in use are passed over for good,
-    /// until somebody uses them.
+    /// The tokens to renew now, and when to look again. The renewal of a token that is due and not in use is skipped
+    /// until the token is used again.
     fn plan(&self, now: Instant) -> (Vec<CacheEntry>, Option<Instant>) {
         let mut soonest = self.soonest.lock();
         let (mut due, mut next) = (Vec::new(), None::<Instant>);
@@ -255,7 +257,7 @@ impl<S: TokenSource> TokenCache<S> {
         (due, next)
     }
 
-    /// Wakes the keepers if this renewal is sooner than what they wait for.
+    /// Wakes the renewing tasks if this renewal is sooner than the one they wait for.
     fn expect(&self, renewal: Instant) {
         let mut soonest = self.soonest.lock();
         if soonest.is_none_or(|soonest| renewal < soonest) {
@@ -268,11 +270,11 @@ impl<S: TokenSource> TokenCache<S> {
         let permit = self.source.permit().await;
         let is_due = || entry.state().renewal(Instant::now()).is_some_and(|at| at <= Instant::now());
         let renew = async || self.fetch(wanted, entry, &permit).await.map(drop);
-        // A failure is told to the user of the token, when the token has died.
+        // The request that needs the token after it has expired gets the error.
         let _ = entry.flight.run(|| (!is_due()).then_some(()), renew).await;
     }
 
-    /// Fetches and notes the outcome, within the entry's flight.
+    /// Fetches a token and stores the outcome. Called within the entry's [`SingleFlight`].
     async fn fetch(
         &self,
         wanted: &TokenRequest,
@@ -284,14 +286,14 @@ impl<S: TokenSource> TokenCache<S> {
         let now = Instant::now();
         match &outcome {
             Ok(token) => {
-                // Jittered, so that walks begun together do not ask the token endpoint together.
+                // With jitter, so that walks that began together do not request tokens together.
                 state.due = Some(token.received + token.lifetime.mul_f64(0.75 + 0.1 * fastrand::f64()));
                 state.renew_at = state.due;
                 state.token = Some(token.clone());
                 state.known = true;
             }
             Err(_) => {
-                // Once more before it dies, but not at every page.
+                // Tries again before the token expires, but not for every page.
                 let pause = state.token.as_ref().map(|token| token.lifetime / 20);
                 state.renew_at = pause.map(|pause| now + pause.max(Duration::from_millis(250)));
             }
@@ -316,33 +318,33 @@ impl<S: TokenSource> TokenCache<S> {
     }
 }
 
-/// From now to then, backwards too.
+/// The time from `now` to `then`, negative if `then` has passed.
 fn until(then: Instant, now: Instant) -> TimeDelta {
     let ahead = TimeDelta::from_std(then.saturating_duration_since(now)).unwrap_or(TimeDelta::MAX);
     ahead - TimeDelta::from_std(now.saturating_duration_since(then)).unwrap_or_default()
 }
 
-/// One who renews tokens.
-struct Keeping<'k>(&'k AtomicUsize);
+/// Counts a renewing task while it exists.
+struct RenewingTask<'k>(&'k AtomicUsize);
 
-impl<'k> Keeping<'k> {
-    fn of(keepers: &'k AtomicUsize) -> Self {
-        keepers.fetch_add(1, Ordering::Relaxed);
-        Self(keepers)
+impl<'k> RenewingTask<'k> {
+    fn of(renewers: &'k AtomicUsize) -> Self {
+        renewers.fetch_add(1, Ordering::Relaxed);
+        Self(renewers)
     }
 }
 
-impl Drop for Keeping<'_> {
+impl Drop for RenewingTask<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Makes room: what is dead goes, and of the rest the half that was used longest ago. What somebody holds stays, or two
-/// would fetch it at once.
+/// Makes room: removes expired tokens, and of the rest the half that was used longest ago. Entries that a task holds
+/// stay: otherwise two tasks could fetch the same token at once.
 fn evict(entries: &mut HashMap<Arc<TokenRequest>, Arc<CachedToken>>) {
     let now = Instant::now();
-    entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().is_living(now));
+    entries.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.state().is_valid(now));
     let mut used: Vec<_> = entries.values().map(|entry| entry.state().used).collect();
     if used.len() > MOST / 2 {
         let median = used.len() / 2;

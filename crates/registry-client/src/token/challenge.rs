@@ -1,5 +1,5 @@
-//! `WWW-Authenticate` read by RFC 9110, section 11: which schemes a server offers, with which parameters.
-//! It knows neither origins nor tokens: what a challenge is good for is decided elsewhere.
+//! Reads `WWW-Authenticate` by RFC 9110, section 11: the schemes that a server offers, with their parameters. It knows
+//! neither origins nor tokens: what to do with a challenge is decided elsewhere.
 
 /// One challenge of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub(crate) struct Challenge {
 }
 
 impl Challenge {
-    /// All challenges of all `WWW-Authenticate` headers, in order. What cannot be read is left out: a server that
-    /// offers one odd scheme may offer a good one beside it.
+    /// All challenges of all `WWW-Authenticate` headers, in order. Unreadable parts are left out: a server that offers
+    /// one odd scheme may offer a good one as well.
     pub(crate) fn parse_all<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Vec<Self> {
         let mut found = Vec::new();
         for header in headers {
@@ -31,7 +31,7 @@ impl Challenge {
         self.params.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    /// The scheme and the parameters as the server wrote them: not fit to be shown as they are.
+    /// The scheme and the parameters as the server wrote them; not safe to print.
     pub(crate) fn parts(&self) -> (&str, &[(String, String)]) {
         (&self.scheme, &self.params)
     }
@@ -47,7 +47,7 @@ fn parse(text: &str, found: &mut Vec<Challenge>) {
             if rest.0.is_empty() {
                 return;
             }
-            // Not the beginning of anything: resume after the next comma.
+            // This is not the beginning of a challenge: continue after the next comma.
             rest.take(|c| c != ',');
             continue;
         }
@@ -56,7 +56,7 @@ fn parse(text: &str, found: &mut Vec<Challenge>) {
         if let Some(after) = ahead.0.strip_prefix('=') {
             rest = Scan(after);
             let value = rest.value();
-            // A parameter before any scheme of this header belongs to nobody.
+            // A parameter before the first scheme of this header belongs to no challenge.
             if let Some(challenge) = found[first_of_this_header..].last_mut() {
                 challenge.params.push((name.to_ascii_lowercase(), value));
             }
@@ -68,7 +68,7 @@ fn parse(text: &str, found: &mut Vec<Challenge>) {
     }
 }
 
-/// What is left of a header.
+/// The unread rest of a header.
 struct Scan<'a>(&'a str);
 
 impl<'a> Scan<'a> {
@@ -83,7 +83,7 @@ impl<'a> Scan<'a> {
         self.take(unwanted);
     }
 
-    /// A quoted string, or whatever stands before the next comma or blank: registries leave realm URLs unquoted.
+    /// A quoted string, or the text before the next comma or blank: registries write realm URLs without quotes.
     fn value(&mut self) -> String {
         self.skip(is_blank);
         let Some(quoted) = self.0.strip_prefix('"') else {
@@ -105,7 +105,7 @@ impl<'a> Scan<'a> {
         value
     }
 
-    /// Steps over `Negotiate YIIB...==`: such a credential is no parameter and no next scheme.
+    /// Skips `Negotiate YIIB...==`: such a credential is neither a parameter nor the next scheme.
     fn skip_token68(&mut self) {
         let mut ahead = Scan(self.0);
         let body = ahead.take(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(c));

@@ -1,4 +1,4 @@
-//! What a token grants, and why a request with it was denied.
+//! What a token grants, and why a request with it was refused.
 
 use crate::http::sent_secrets::SentSecrets;
 use crate::problem::ErrorAnswer;
@@ -7,14 +7,14 @@ use crate::token::bearer::Claims;
 use crate::token::challenge::Challenge;
 use crate::token::scope::ScopeSet;
 
-/// Why access was denied, as far as the answer and the token tell.
+/// Why access was denied, as far as the answer and the token show it.
 pub(crate) fn why_denied(
-    said: &ErrorAnswer,
+    reply: &ErrorAnswer,
     challenges: &[Challenge],
     token: Option<(&str, Option<&str>)>,
     sent: &SentSecrets,
 ) -> Option<KnownCause> {
-    let text = said.text.to_ascii_lowercase();
+    let text = reply.text.to_ascii_lowercase();
     if text.contains("invalid bearer token format") {
         return Some(KnownCause::BasicOnApi);
     }
@@ -22,7 +22,8 @@ pub(crate) fn why_denied(
         return Some(KnownCause::HarborRole);
     }
     let claims = token.and_then(|(token, _)| Claims::read(token));
-    // A token endpoint may grant whatever service it is asked for: what the registry calls itself tells.
+    // A token endpoint may grant any service that it is asked for. The name that the registry uses for itself shows
+    // which one is right.
     let own = challenges.iter().find(|challenge| challenge.is("bearer")).and_then(|bearer| bearer.param("service"));
     let service = own.or_else(|| token.and_then(|(_, asked)| asked));
     if let (Some(claims), Some(service)) = (&claims, service) {
@@ -37,7 +38,7 @@ pub(crate) fn why_denied(
     if claims.as_ref().is_some_and(Claims::is_anonymous) {
         return Some(KnownCause::NoIdentity);
     }
-    // Whoever calls this has got the token a moment ago.
+    // The token was just received.
     if token.is_some() && text.contains("expired") {
         return Some(KnownCause::TokenLifetime);
     }
@@ -53,7 +54,7 @@ pub(crate) fn why_denied(
     claims.as_ref().is_some_and(Claims::grants_nothing).then_some(KnownCause::MissingPermission { scope: None })
 }
 
-/// Whether a token that lists its grants does not grant this, or does not list any.
+/// Whether a token does not grant this scope, or does not list its grants.
 fn lacks(claims: Option<&Claims>, scope: &str) -> bool {
     claims.and_then(Claims::grants).is_none_or(|grants| !ScopeSet::parse([scope]).is_granted_by(&grants))
 }

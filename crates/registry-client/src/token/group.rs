@@ -1,11 +1,11 @@
-//! Tokens for several repositories at once: which groups have been asked for, what their tokens grant, and when to stop
-//! asking so. Sends nothing.
+//! Tokens for several repositories: which groups were requested, what their tokens grant, and when to stop using
+//! groups. Sends nothing.
 
-use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
@@ -14,19 +14,20 @@ use crate::token::bearer::{Claims, Token};
 use crate::token::cache::TokenRequest;
 use crate::token::scope::ScopeSet;
 
-/// TokenGroups in a row that must have failed before none is tried any more.
+/// After so many groups in a row have failed, no groups are used any more.
 const PATIENCE: u32 = 3;
-/// TokenGroups remembered: more than are read at a time. A forgotten one is made again.
+/// Most groups remembered: more than are read at a time. A group that was removed is made again.
 const REMEMBERED: usize = 64;
 
-/// What a token says about a repository.
+/// What a token grants for a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
-    /// It may be pulled; or the token does not tell, and one has to try.
+    /// The repository may be pulled, or the token does not list its grants and a request has to show it.
     Given,
-    /// It was asked for and may not be pulled: Quay's `actions: []`. A token of its own would say the same.
+    /// The scope was requested and is not granted: Quay's `actions: []`. A token for this repository alone would grant
+    /// no more.
     Refused,
-    /// It is not mentioned.
+    /// The token does not mention the repository.
     Missing,
 }
 
@@ -39,16 +40,16 @@ pub(crate) struct TokenGroup {
     read: Mutex<Option<ReadGrants>>,
 }
 
-/// What the latest token grants: read once, not for each request.
+/// The grants of the latest token, parsed once and not for each request.
 #[derive(Debug)]
 struct ReadGrants {
     received: Instant,
-    /// Whether each repository may be pulled; none where the token lists nothing.
+    /// Whether each repository may be pulled; none if the token does not list its grants.
     pulls: Option<HashMap<String, bool>>,
 }
 
 impl TokenGroup {
-    /// What this token of the group says about a repository.
+    /// What this token of the group grants for a repository.
     pub(crate) fn grant(&self, token: &Token, repository: &str) -> Grant {
         let mut read = self.read.lock();
         let known = read.take().filter(|read| read.received == token.received);
@@ -78,7 +79,7 @@ pub(crate) struct TokenGroups {
 }
 
 impl TokenGroups {
-    /// The group of a place, if it has one worth trying.
+    /// The group of a repository, if there is one that is worth a request.
     pub(crate) fn of(&self, place: &RepositoryRef, realm: &Url, service: Option<&String>) -> Option<Arc<TokenGroup>> {
         if place.group.len() < 2 || self.failed_in_a_row.load(Ordering::Relaxed) >= PATIENCE {
             return None;
@@ -112,14 +113,14 @@ impl TokenGroups {
         (!group.unfit.load(Ordering::Relaxed)).then_some(group)
     }
 
-    /// Notes that a group's token was good for something.
+    /// Notes that a request with a group's token succeeded.
     pub(crate) fn worked(&self) {
         if self.failed_in_a_row.load(Ordering::Relaxed) < PATIENCE {
             self.failed_in_a_row.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Notes that a group got no token, or one that was not good where a repository's own was.
+    /// Notes that a group got no token, or that its token was refused where the repository's own was accepted.
     pub(crate) fn failed(&self, group: &TokenGroup) {
         if !group.unfit.swap(true, Ordering::Relaxed) {
             self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Bearer tokens: challenges, scopes, the token service, and the cache that renews tokens ahead of their end.
+//! Bearer tokens: challenges, scopes, the token service, and the cache that renews tokens before they expire.
 
 pub(crate) mod bearer;
 pub(crate) mod cache;

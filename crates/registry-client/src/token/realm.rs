@@ -1,9 +1,7 @@
-//! The token endpoint: credentials and scopes in, a token out, by the distribution token specification. GET with Basic
-//! first, a POST form as the fallback (Quay answers 405 to POST, some `OAuth2` servers to GET); identity tokens by the
-//! `refresh_token` grant, for which there is only POST. It caches nothing.
+//! The token endpoint: sends credentials and scopes, and receives a token, by the distribution token specification.
+//! First a GET with Basic, then a POST form (Quay answers 405 to POST, some `OAuth2` servers to GET). Identity tokens
+//! use the `refresh_token` grant, which is POST only. It caches nothing.
 
-use crate::concurrency::prove_first::ProveFirst;
-use crate::login::header::basic;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -16,45 +14,46 @@ use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use crate::clock;
+use crate::concurrency::prove_first::ProveFirst;
 use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
 use crate::http::endpoint::Endpoint;
+use crate::http::error_answer::{error_answer, has_code};
 use crate::http::host_policy::NamedBy;
 use crate::http::origin::{destination, trust_realm};
-use crate::http::said::{has_code, said};
 use crate::http::transport::Transport;
 use crate::http::turn::Admission;
 use crate::login::credential::Credential;
 use crate::login::credentials::Credentials;
+use crate::login::header::basic;
 use crate::login::secret::Secret;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
-use crate::problem::error::RegistryError;
-use crate::problem::error::Step;
+use crate::problem::error::{RegistryError, Step};
 use crate::token::bearer::{Token, read_answer, refresh_token};
 use crate::token::cache::{TokenRequest, TokenSource};
 
-/// Quay refuses request lines over 4 KiB; what stands before and after the query is left room.
+/// Quay refuses request lines over 4 KiB; this leaves room for what is before and after the query.
 const LONGEST_URL: usize = 4000;
-/// So many times a login is refused with `DENIED` by 403 before it counts as refused.
+/// After so many answers 403 with `DENIED`, a login counts as refused.
 const DOUBTS: u32 = 3;
 
-/// Asks realms for tokens, on behalf of one registry.
+/// Requests tokens from realms, for one registry.
 #[derive(Debug)]
 pub(crate) struct Realm {
     transport: Arc<Transport>,
     registry: Url,
     further_hosts: Vec<String>,
     credentials: Arc<Credentials>,
-    /// Set once a realm has refused the credentials: trying again would lock the account out.
+    /// The refusal of the credentials by a realm. Sending them again could lock the account.
     rejected: OnceLock<RegistryError>,
-    /// Whether a realm has given a token for them. Until then one is asked at a time: the catalog and each repository want
-    /// tokens of their own, and a wrong password is to be sent once.
+    /// Whether a realm has given a token for the credentials. Until then, one token is requested at a time: the catalog
+    /// and each repository need tokens of their own, and a wrong password must be sent once.
     proof: ProveFirst,
-    /// Whether tokens are posted for: known by the first that was given, and no refusal changes it. Quay answers 405 to a
-    /// GET whose scopes name a repository of a disabled account.
+    /// Whether tokens are requested by POST. Set by the first token; a later refusal does not change it. Quay answers
+    /// 405 to a GET whose scopes name a repository of a disabled account.
     posting: OnceLock<bool>,
-    /// Refusals of scopes before any token was given.
-    doubts: AtomicU32,
+    /// Number of refused scopes before the first token.
+    scope_refusals: AtomicU32,
 }
 
 impl Realm {
@@ -64,11 +63,11 @@ impl Realm {
         further_hosts: Vec<String>,
         credentials: Arc<Credentials>,
     ) -> Self {
-        let (rejected, proof, posting, doubts) = Default::default();
-        Self { transport, registry, further_hosts, credentials, rejected, proof, posting, doubts }
+        let (rejected, proof, posting, scope_refusals) = Default::default();
+        Self { transport, registry, further_hosts, credentials, rejected, proof, posting, scope_refusals }
     }
 
-    /// The refusal of the credentials, once there has been one, by a realm or by the registry itself.
+    /// The refusal of the credentials, by a realm or by the registry itself; none if there was none.
     pub(crate) fn rejected(&self) -> Option<&RegistryError> {
         self.rejected.get()
     }
@@ -78,7 +77,7 @@ impl Realm {
         self.proof.is_proven()
     }
 
-    /// Notes a refusal of the credentials; other errors pass through.
+    /// Stores a refusal of the credentials; returns other errors as they are.
     pub(crate) fn note(&self, error: RegistryError) -> RegistryError {
         if matches!(error.problem(), Problem::Rejected { .. }) {
             return self.rejected.get_or_init(|| error).clone();
@@ -86,7 +85,7 @@ impl Realm {
         error
     }
 
-    /// Asks with the credentials there are, and once more if they are refused and others have come in their place.
+    /// Requests a token with the current credentials; once more if they are refused and there are others by now.
     async fn ask(&self, wanted: &TokenRequest, admission: &Admission) -> Result<Token, Problem> {
         trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
             .map_err(|source| Problem::Realm { host: self.host(&wanted.realm), source })?;
@@ -117,7 +116,7 @@ impl Realm {
             Some(Credential::Identity(token)) => {
                 self.send(&wanted.realm, None, Some(&refresh_form(wanted, token)), admission).await?
             }
-            // A token made elsewhere is for the registry, and no token service's business.
+            // A bearer token made elsewhere is for the registry, and not for its token service.
             Some(Credential::Bearer(_)) | None => self.send(&token_url(wanted)?, None, None, admission).await?,
         };
         if !answer.status.is_success() {
@@ -132,7 +131,8 @@ impl Realm {
         Ok(token)
     }
 
-    /// GET, or before the first token POST where GET is not allowed. If neither is, it is the answer to GET that tells.
+    /// Sends a GET. Before the first token, sends a POST if GET is not allowed. If neither is allowed, returns the
+    /// answer to the GET.
     async fn log_in(
         &self,
         wanted: &TokenRequest,
@@ -168,64 +168,65 @@ impl Realm {
         admission: &Admission,
     ) -> Result<HttpAnswer, Problem> {
         let (form, endpoint) = (form.map(PostBody::Form), Endpoint::Token);
-        let call = HttpCall { url, authorization, form, wants: RequestKind::Token, endpoint, way: NamedBy::Realm };
+        let call = HttpCall { url, authorization, form, wants: RequestKind::Token, endpoint, named_by: NamedBy::Realm };
         self.transport.ask(&call, admission).await
     }
 
     fn refusal(&self, answer: &HttpAnswer, wanted: &TokenRequest, credential: Option<&Credential>) -> Problem {
-        let said = said(answer);
+        let reply = error_answer(answer);
         match answer.status {
-            // The grants' way of saying 401 (RFC 6749, 5.2); to climb on would try the same again.
-            StatusCode::BAD_REQUEST if is_oauth_rejection(&said.text) => {
-                Problem::Rejected { said, cause: self.rejection_hint(&wanted.realm, credential) }
+            // The 401 of the OAuth2 grants (RFC 6749, 5.2): another scope would be refused in the same way.
+            StatusCode::BAD_REQUEST if is_oauth_rejection(&reply.text) => {
+                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
             }
             StatusCode::BAD_REQUEST => {
-                Problem::Scope { said, tried: format!("`{}`", answer.sent.shown(wanted.scopes.to_string())) }
+                Problem::Scope { reply, tried: format!("`{}`", answer.sent.shown(wanted.scopes.to_string())) }
             }
             StatusCode::UNAUTHORIZED if credential.is_some() => {
-                Problem::Rejected { said, cause: self.rejection_hint(&wanted.realm, credential) }
+                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
             }
-            StatusCode::UNAUTHORIZED => Problem::Denied { said, cause: Some(KnownCause::LoginWanted) },
+            StatusCode::UNAUTHORIZED => Problem::Denied { reply, cause: Some(KnownCause::LoginWanted) },
             StatusCode::FORBIDDEN if sends(credential) && self.is_login_refused(answer, wanted) => {
-                Problem::Rejected { said, cause: self.rejection_hint(&wanted.realm, credential) }
+                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
             }
-            StatusCode::FORBIDDEN => Problem::Denied { said, cause: None },
-            // A token service that has given tokens refuses these scopes, and not every request.
+            StatusCode::FORBIDDEN => Problem::Denied { reply, cause: None },
+            // A token service that has given tokens before refuses these scopes, and not every request.
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::GONE
                 if self.is_proven()
                     || (answer.status == StatusCode::METHOD_NOT_ALLOWED && has_errors(&answer.body)) =>
             {
-                Problem::Denied { said, cause: None }
+                Problem::Denied { reply, cause: None }
             }
-            // Redirects are off: they would carry the credentials wherever the realm says.
+            // Redirects are not followed: they would send the credentials to any host that the realm names.
             status if status.is_redirection() => {
                 let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
                 Problem::Redirect {
-                    to: destination(&wanted.realm, &answer.sent.strike(to.unwrap_or_default().into_owned())),
+                    to: destination(&wanted.realm, &answer.sent.redact(to.unwrap_or_default().into_owned())),
                 }
             }
-            _ => Problem::of_status(said),
+            _ => Problem::of_status(reply),
         }
     }
 
-    /// Whether 403 is about the login, as it is about to lock the account then: a login that has got a token is good, and
-    /// one that has not is taken for refused, unless the answer says that access is denied, as GHCR's does about a
-    /// repository that the account may not read. That is believed so often, and of several scopes.
+    /// Whether 403 means that the login is refused; sending it again could then lock the account. A login that has got
+    /// a token is right. One that has not counts as refused, unless the answer to a request with scopes is `DENIED`, as
+    /// GHCR answers about a repository that the account may not read. That exception holds for the first such answers
+    /// only.
     fn is_login_refused(&self, answer: &HttpAnswer, wanted: &TokenRequest) -> bool {
         if self.is_proven() {
             return false;
         }
         let of_scopes = !wanted.scopes.is_empty() && has_code(&answer.body, &["DENIED"]);
-        !of_scopes || self.doubts.fetch_add(1, Ordering::Relaxed) + 1 >= DOUBTS
+        !of_scopes || self.scope_refusals.fetch_add(1, Ordering::Relaxed) + 1 >= DOUBTS
     }
 
-    /// A realm's host and port, to be shown.
+    /// The host and port of a realm, for messages.
     fn host(&self, realm: &Url) -> String {
         let host = self.transport.sent.shown(realm.host_str().unwrap_or("without a host"));
         realm.port().map_or(host.clone(), |port| format!("{host}:{port}"))
     }
 
-    /// Quay's robots are named `org+robot`; a name without `+` is the commonest cause of its 401.
+    /// Quay's robot accounts are named `org+robot`; a name without `+` is the most common cause of its 401.
     fn rejection_hint(&self, realm: &Url, credential: Option<&Credential>) -> Option<KnownCause> {
         let quay = realm.path() == "/v2/auth" || self.registry.host_str() == Some("quay.io");
         match credential? {
@@ -249,7 +250,7 @@ impl TokenSource for Realm {
             return Err(rejected.clone());
         }
         let asked = self.ask(wanted, admission).await.map_err(|problem| {
-            let problem = self.transport.watched(problem);
+            let problem = self.transport.reported(problem);
             self.note(RegistryError::new(Step::Token, problem))
         });
         self.transport.observer.token(asked.as_ref().map(drop).map_err(RegistryError::fault));
@@ -262,7 +263,8 @@ impl TokenSource for Realm {
     }
 }
 
-/// The realm with its own query kept, and `service` and one `scope` each added: Quay reads several scopes only so.
+/// The URL of the realm with its own query, and with `service` and one `scope` parameter for each scope: Quay reads
+/// several scopes in this form only.
 fn token_url(wanted: &TokenRequest) -> Result<Url, Problem> {
     let mut url = wanted.realm.clone();
     if wanted.service.is_some() || !wanted.scopes.is_empty() {
@@ -273,18 +275,18 @@ fn token_url(wanted: &TokenRequest) -> Result<Url, Problem> {
     if url.as_str().len() > LONGEST_URL { Err(Problem::TooManyScopes) } else { Ok(url) }
 }
 
-/// The `OAuth2` password grant of the distribution specification. Basic goes along with it, as some endpoints that want
-/// a POST look for the credentials only there.
+/// The `OAuth2` password grant of the distribution specification. The request has Basic as well: some endpoints that
+/// want a POST read the credentials only there.
 fn password_form(wanted: &TokenRequest, username: &str, password: &Secret) -> String {
     grant(wanted, &[("grant_type", "password"), ("username", username), ("password", password.expose())])
 }
 
-/// The `OAuth2` grant of an identity token, which alone says who asks.
+/// The `OAuth2` grant of an identity token, which identifies the account by itself.
 fn refresh_form(wanted: &TokenRequest, token: &Secret) -> String {
     grant(wanted, &[("grant_type", "refresh_token"), ("refresh_token", token.expose())])
 }
 
-/// The form of a grant: scopes separated by blanks, and who the client is, which the specification requires.
+/// The form of a grant: scopes separated by spaces, and the client ID, which the specification requires.
 fn grant(wanted: &TokenRequest, pairs: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(pairs).append_pair("client_id", "stocktake");
@@ -299,17 +301,18 @@ fn is_oauth_rejection(text: &str) -> bool {
     ["invalid_grant", "invalid_client", "unauthorized_client"].iter().any(|code| text.starts_with(code))
 }
 
-/// Whether a token service is sent anything of it.
+/// Whether a credential is sent to a token service.
 fn sends(credential: Option<&Credential>) -> bool {
     matches!(credential, Some(Credential::Login { .. } | Credential::Identity(_)))
 }
 
-/// Whether the answer may mean that tokens are to be had by another method.
+/// Whether the answer may mean that another method is needed.
 fn is_not_for_method(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
 }
 
-/// Whether the answer holds errors as the distribution specification writes them: its server has understood the request.
+/// Whether the answer has errors as the distribution specification writes them: then the server has understood the
+/// request.
 fn has_errors(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|json| json["errors"].get(0).is_some())
 }

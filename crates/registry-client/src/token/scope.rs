@@ -1,9 +1,10 @@
-//! Token scopes: a set of them, and the ladder of sets to try on the catalog. Pure; asks nobody.
+//! Token scopes: a set of them, and the sequence of sets to try for the catalog. Pure; sends nothing.
 
-/// Most steps of a ladder. A server that names another scope in each challenge could keep us climbing for ever.
+/// Most sets to try. Without this bound, a server that names another scope in each challenge could keep the client busy
+/// for ever.
 const STEPS: usize = 8;
 
-/// Scopes to ask for in one token: each once, in the order given. Empty: no `scope` parameter at all.
+/// Scopes to request in one token: each once, in the given order. Empty: no `scope` parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ScopeSet(Vec<String>);
 
@@ -23,8 +24,8 @@ impl ScopeSet {
         self.iter().all(granted)
     }
 
-    /// Reads scopes as people and challenges write them: several in one text, separated by blanks or commas. A comma
-    /// within the actions (`repository:a:pull,push`) separates nothing: what follows it has no colon.
+    /// Reads scopes in the forms that people and challenges write: several in one text, separated by blanks or commas.
+    /// A comma within the actions (`repository:a:pull,push`) does not separate: the text after it has no colon.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut scopes: Vec<String> = Vec::new();
         for word in texts.into_iter().flat_map(str::split_ascii_whitespace) {
@@ -58,14 +59,14 @@ impl ScopeSet {
         self.0.iter().map(String::as_str)
     }
 
-    /// The others.
+    /// The set without this scope.
     #[must_use]
     fn without(mut self, unwanted: &str) -> Self {
         self.0.retain(|scope| scope != unwanted);
         self
     }
 
-    /// Whether no scope is asked for.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -77,19 +78,19 @@ impl std::fmt::Display for ScopeSet {
     }
 }
 
-/// The scopes still to be tried on the catalog: the configured, the challenge's, none; each once. No single one works
-/// everywhere: distribution requires `registry:catalog:*`, Quay answers 400 to it.
+/// The sets of scopes to try for the catalog: the configured one, that of the challenge, none; each once. No single set
+/// works everywhere: distribution requires `registry:catalog:*`, Quay answers 400 to it.
 #[derive(Clone, Debug)]
-pub(crate) struct ScopeLadder {
+pub(crate) struct ScopeSequence {
     configured: Option<ScopeSet>,
     challenged: Vec<ScopeSet>,
     tried: Vec<ScopeSet>,
-    /// A scope that is never asked for.
+    /// A scope that is never requested.
     refused: Option<&'static str>,
 }
 
-impl ScopeLadder {
-    /// A ladder that begins with the configured scopes, if there are any.
+impl ScopeSequence {
+    /// A sequence that begins with the configured scopes, if there are any.
     pub(crate) fn new(configured: &[String]) -> Self {
         let configured = ScopeSet::parse(configured.iter().map(String::as_str));
         Self {
@@ -100,13 +101,13 @@ impl ScopeLadder {
         }
     }
 
-    /// Leaves this scope out of all that is still to come: the registry is known to refuse it.
-    pub(crate) fn forgo(&mut self, scope: &'static str) {
+    /// Leaves this scope out of all further sets: the registry is known to refuse it.
+    pub(crate) fn leave_out(&mut self, scope: &'static str) {
         self.refused = Some(scope);
         self.configured = self.configured.take().map(|set| set.without(scope)).filter(|set| !set.is_empty());
     }
 
-    /// Notes the scope that a challenge names. A later challenge is nearer to the truth and comes first.
+    /// Adds the scope that a challenge names. The scope of a later challenge is more precise and comes first.
     pub(crate) fn challenged(&mut self, scope: Option<&str>) {
         let mut set = ScopeSet::parse(scope);
         if let Some(refused) = self.refused {
@@ -117,7 +118,7 @@ impl ScopeLadder {
         }
     }
 
-    /// The next step; `None` once all, or enough, have been tried.
+    /// The next set; `None` after the last one, or after the most that are tried.
     pub(crate) fn step(&mut self) -> Option<ScopeSet> {
         if self.tried.len() == STEPS {
             return None;
@@ -128,7 +129,7 @@ impl ScopeLadder {
         Some(next)
     }
 
-    /// What has been tried, for messages; a server has chosen part of it, so `show` makes it fit to be shown.
+    /// The sets that were tried, for messages. A server chose a part of them, so `show` makes them safe to print.
     pub(crate) fn tried(&self, show: impl Fn(String) -> String) -> String {
         self.tried.iter().map(|set| format!("`{}`", show(set.to_string()))).collect::<Vec<_>>().join(", ")
     }
@@ -170,37 +171,37 @@ mod tests {
 
     #[test]
     fn a_scope_that_the_registry_is_known_to_refuse_is_never_asked_for() {
-        let mut ladder = ScopeLadder::new(&["registry:catalog:*,repository:o/r:pull".into()]);
-        ladder.forgo("registry:catalog:*");
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        assert_eq!(ladder.step(), None);
-        let mut ladder = ScopeLadder::new(&["registry:catalog:*".into()]);
-        ladder.forgo("registry:catalog:*");
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        assert_eq!(ladder.step(), None);
+        let mut sequence = ScopeSequence::new(&["registry:catalog:*,repository:o/r:pull".into()]);
+        sequence.leave_out("registry:catalog:*");
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(set("repository:o/r:pull")));
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        assert_eq!(sequence.step(), None);
+        let mut sequence = ScopeSequence::new(&["registry:catalog:*".into()]);
+        sequence.leave_out("registry:catalog:*");
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        assert_eq!(sequence.step(), None);
     }
 
     #[test]
     fn the_ladder_is_configured_then_challenged_then_none_each_once() {
-        let mut ladder = ScopeLadder::new(&["repository:o/r:pull".into()]);
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(set("repository:o/r:pull")));
-        assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        assert_eq!(ladder.step(), None);
+        let mut sequence = ScopeSequence::new(&["repository:o/r:pull".into()]);
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(set("repository:o/r:pull")));
+        assert_eq!(sequence.step(), Some(set("registry:catalog:*")));
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        assert_eq!(sequence.step(), None);
     }
 
     #[test]
     fn a_challenge_that_comes_late_is_still_a_step() {
-        let mut ladder = ScopeLadder::new(&[]);
-        ladder.challenged(None);
-        assert_eq!(ladder.step(), Some(ScopeSet::default()));
-        ladder.challenged(Some("registry:catalog:*"));
-        assert_eq!(ladder.step(), Some(set("registry:catalog:*")));
-        assert_eq!(ladder.step(), None);
-        assert_eq!(ladder.tried(|scopes| scopes), "`no scope`, `registry:catalog:*`");
+        let mut sequence = ScopeSequence::new(&[]);
+        sequence.challenged(None);
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(set("registry:catalog:*")));
+        assert_eq!(sequence.step(), None);
+        assert_eq!(sequence.tried(|scopes| scopes), "`no scope`, `registry:catalog:*`");
     }
 }

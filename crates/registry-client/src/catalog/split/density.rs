@@ -1,27 +1,27 @@
-//! Where in the space of names the names are likely to be: what byte follows what byte, learned from the names listed.
+//! Estimates where names are likely, by which byte follows which byte in the names listed so far.
 //!
-//! Halving the space itself would waste most requests: of the 37 bytes that may stand at any place of a name, those that
-//! do are few (`team-0417/…`). A chain of bytes knows as much about names never seen as is needed: it says "after `-` comes
-//! a digit", and so finds the middle of `team-00053/x` and the end of all names near `team-0…` in one go. It is only ever
-//! used to guess; a bad guess costs a request and never a name.
+//! Halving the space of all possible names would waste most requests: of the 37 bytes that the grammar allows at a
+//! place, a registry uses few (`team-0417/…`). The pairs of bytes show enough: they say that a digit follows `-`, and
+//! so give the middle of `team-00053/x` and the end of all names near `team-0…` at once. The estimates are only
+//! guesses. A wrong guess costs a request and never loses a name.
 
 use crate::catalog::split::order::{Order, Orders, common};
 use crate::grammar::is_repository_name;
 use crate::model::names::Names;
 
-/// Bytes of names, in byte order; `0` stands for a name's begin and end.
+/// The bytes of names, in byte order; `0` stands for the begin and the end of a name.
 const BYTES: [u8; 41] = *b"\0-./0123456789_abcdefghijklmnopqrstuvwxyz";
-/// What a byte never met in a place counts beside those that were: little, since names are alike, but enough that no part of
-/// the space is thought empty.
+/// The weight of a byte that has not been seen in a place. It is small, since names are alike, but large enough that no
+/// part of the space seems empty.
 const UNSEEN: f64 = 0.1;
-/// One name in so many is learned from.
+/// One of so many names is counted.
 const LEARN_EVERY: usize = 8;
-/// A key is written out until it hits its mark so closely, as a share of the space that is cut.
+/// A key is extended until it is this close to its target, as a share of the space that is cut.
 const CLOSE: f64 = 1.0 / 128.0;
-/// Bytes of a key beyond what all names of the space have in common.
+/// Most bytes of a key after the prefix that all names of the space share.
 const KEY_LENGTH: usize = 24;
 
-/// Pairs of neighbouring bytes, counted.
+/// Counts of pairs of neighbouring bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Density {
     counts: Vec<[f64; BYTES.len()]>,
@@ -58,7 +58,7 @@ impl Density {
         usize::from(self.index[usize::from(byte)])
     }
 
-    /// Of the names that begin as `name` does with its first `from` bytes, the share that comes before it.
+    /// Of the names that share the first `from` bytes of `name`, the share that comes before `name`.
     fn below(&self, order: Order, name: &[u8], from: usize) -> f64 {
         let (mut low, mut width) = (0.0, 1.0);
         let mut last = if from == 0 { 0 } else { self.at(name[from - 1]) };
@@ -74,19 +74,18 @@ impl Density {
         low
     }
 
-    /// How many times the names of the page from `first` to `last` there may be from there to the end of the space: up to
-    /// `upto`, or to the end of all names.
+    /// Estimated number of pages after the page from `first` to `last`, up to `upto` or to the end of all names.
     pub(crate) fn pages_left(&self, order: Order, (first, last): (&str, &str), upto: Option<&str>) -> f64 {
         let from = upto.map_or(0, |upto| common(first.as_bytes(), upto.as_bytes()));
         let end = upto.map_or(1.0, |upto| self.below(order, upto.as_bytes(), from));
         let reached = self.below(order, last.as_bytes(), from);
         let page = reached - self.below(order, first.as_bytes(), from);
-        // Beyond the precision of the numbers, or of a page so dense that the rest looks endless.
+        // The numbers are not precise enough, or the page is so dense that the rest looks endless.
         if page <= 0.0 { MOST_PAGES } else { ((end - reached) / page).clamp(0.0, MOST_PAGES) }
     }
 
-    /// Keys that cut the space after `after`, up to `upto`, into so many parts of about as many names. They follow the grammar
-    /// of names, and ascend; there may be fewer of them than asked for, or none.
+    /// Keys that cut the space after `after`, up to `upto`, into `parts` parts with about as many names each. They
+    /// follow the grammar of names and ascend. There may be fewer of them, or none.
     pub(crate) fn cuts(&self, orders: Orders, after: &str, upto: Option<&str>, parts: usize) -> Vec<String> {
         let order = orders.any();
         let from = upto.map_or(0, |upto| common(after.as_bytes(), upto.as_bytes()));
@@ -104,7 +103,8 @@ impl Density {
         keys
     }
 
-    /// A key beginning with `stem` that has about `target` of the names with that stem before it, and is wanted.
+    /// A key that begins with `stem`, has about `target` of the names with that stem before it, and is accepted by
+    /// `wanted`.
     fn key(&self, order: Order, stem: &str, target: f64, close: f64, wanted: impl Fn(&str) -> bool) -> Option<String> {
         let mut bytes = BYTES;
         bytes[1..].sort_unstable_by_key(|byte| order.rank(*byte));
@@ -139,7 +139,7 @@ impl Density {
     }
 }
 
-/// As many as any registry might have; also an answer for "more than can be told".
+/// More pages than any registry has; also the result if no number can be computed.
 const MOST_PAGES: f64 = 1e6;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The orders in which registries list names, and which of them a registry's answers still allow.
+//! The orders in which registries list names, and which of them the answers of a registry still allow.
 
 use std::cmp::Ordering;
 
-/// An order in which `last=` takes any key.
+/// An order of names in which `last=` may be any key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// By bytes.
@@ -12,7 +12,7 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    /// How a byte of a name compares to others.
+    /// The rank of a byte of a name.
     pub(crate) fn rank(self, byte: u8) -> u8 {
         if self == Self::Path && byte == b'/' { 0 } else { byte }
     }
@@ -32,8 +32,8 @@ pub(crate) fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// The orders that all pairs of neighbours seen so far allow. Both are total, so what holds for neighbours holds for all
-/// names of a list.
+/// The orders that all pairs of neighbours seen so far allow. Both orders are total, so an order that holds for all
+/// neighbours holds for all names of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Orders {
     byte: bool,
@@ -43,23 +43,23 @@ pub(crate) struct Orders {
 impl Orders {
     pub(crate) const ALL: Self = Self { byte: true, path: true };
 
-    /// Rules out the orders in which `before` does not come before `after`.
+    /// Removes the orders in which `before` does not come before `after`.
     pub(crate) fn note(&mut self, before: &str, after: &str) {
         self.byte &= Order::Byte.compare(before, after).is_lt();
         self.path &= Order::Path.compare(before, after).is_lt();
     }
 
-    /// Whether no order is left: the list is in another, or in none.
+    /// Whether no order is left: the list has another order, or none.
     pub(crate) fn is_empty(self) -> bool {
         !self.byte && !self.path
     }
 
-    /// Whether `a` comes before `b`, whichever of the orders it is.
+    /// Whether `a` comes before `b` in each order that is left.
     pub(crate) fn before(self, a: &str, b: &str) -> bool {
         (!self.byte || Order::Byte.compare(a, b).is_lt()) && (!self.path || Order::Path.compare(a, b).is_lt())
     }
 
-    /// One of them, to reckon with.
+    /// One of the orders that are left, for estimates.
     pub(crate) fn any(self) -> Order {
         if self.byte { Order::Byte } else { Order::Path }
     }

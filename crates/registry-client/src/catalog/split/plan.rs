@@ -1,4 +1,5 @@
-//! Which range of names is asked for next, and what of an answer belongs to whom. Pure: knows no HTTP and no clock.
+//! Decides which range of names is requested next, and which names of an answer belong to which range. Pure: knows no
+//! HTTP and no clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,59 +7,60 @@ use crate::catalog::split::density::Density;
 use crate::catalog::split::order::Orders;
 use crate::model::names::Names;
 
-/// What a cut costs, in half requests: one that brings nothing. If the new range turns out to be longer than a page, it is
-/// half of that: where it ends, its last page is half full on average.
+/// The cost of a cut in half requests, if the new range turns out to be empty. If it is longer than a page, the cost is
+/// half of that: the last page of a range is half full on average.
 const CUT: usize = 2;
-/// What may be spent on cuts before any has paid off, for each connection of the first 16.
+/// The budget for cuts before any has paid off, for each of the first 16 connections.
 const ADVANCE: usize = 2 * CUT;
-/// And on one more for so many pages received: what a split walk may cost beyond a walk in one go.
+/// One further cut is allowed for so many pages received. This bounds what reading in ranges costs more than reading
+/// page by page.
 const PAGES_PER_CUT: usize = 6;
 /// A range is cut only into parts that are likely to be longer than this, in pages.
 const SHORTEST: f64 = 1.5;
 
-/// A page as a plan sees it.
+/// A page as the plan sees it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RangePage<T> {
     pub(crate) names: Names,
     /// The `last` of its link; none on the last page.
     pub(crate) next: Option<String>,
-    /// What else is on it.
+    /// What else the page has.
     pub(crate) rest: T,
 }
 
-/// Why a list cannot be walked in ranges. What was listed so far is true all the same.
+/// Why a list cannot be read in ranges. Names listed so far are correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SplitMisfit {
-    #[error("its names are in no order we know, or it began again from its first page")]
+    #[error("its names are in no known order, or it began again at its first page")]
     Order,
     #[error("its links are not the last name of the page")]
     Link,
     #[error("two ranges do not meet in the same name")]
     Seam,
-    #[error("it refuses a `last` that is no name of its list")]
+    #[error("it refuses a `last` that is not a name of its list")]
     Refused,
 }
 
-/// What a range listed first, whether or not that is its own.
+/// The first name of the first answer of a range, even if it belongs to the next range.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum First {
-    /// It has not answered yet.
+    /// The range has had no answer yet.
     Unknown,
     Name(String),
-    /// Nothing: the list ends before it.
+    /// No name: the list ends before this range.
     End,
 }
 
-/// A range as it is written into a cursor.
+/// A range as it is saved in a cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// The key to ask for next, exclusive.
+    /// The `last` of the next request: the range continues after it.
     pub(crate) after: String,
-    /// Where the next range began; none: the last one.
+    /// The key at which the next range began; none for the last range.
     pub(crate) upto: Option<String>,
     pub(crate) first: First,
-    /// Whether it has come to the end of the list.
+    /// Whether the range has reached the end of the list.
     pub(crate) ended: bool,
 }
 
@@ -66,9 +68,9 @@ pub(crate) struct Saved {
 enum RangeState<T> {
     Ready,
     Asked,
-    /// Answered, but whether all of it is the range's own is not known before the next range has answered.
+    /// Answered. Whether all names belong to this range is not known before the next range has been answered.
     Held(RangePage<T>),
-    /// At the end of the list; kept for the range before it to end there.
+    /// The range has reached the end of the list. It is kept so that the range before it can end there.
     Ended,
 }
 
@@ -77,23 +79,23 @@ struct Range<T> {
     id: u64,
     saved: Saved,
     state: RangeState<T>,
-    /// Pages believed to remain. None until a full page has been received, and again when it was cut: an empty space
-    /// would else be halved for ever.
+    /// Estimated number of pages that remain. None until a full page has been received, and again after a cut:
+    /// otherwise an empty part would be halved for ever.
     left: Option<f64>,
-    /// Whether it is longer than a page.
+    /// Whether the range is longer than a page.
     long: bool,
 }
 
 /// A request to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RangeRequest {
-    /// The range's, for the answer.
+    /// The ID of the range, for [`SplitPlan::answered`].
     pub(crate) id: u64,
     /// The `last` to ask for.
     pub(crate) after: String,
 }
 
-/// The unfinished rest of a list, as ranges in its order; what lies between two of them has been listed.
+/// The unread rest of a list, as ranges in its order. Names between two ranges have been listed.
 #[derive(Debug)]
 pub(crate) struct SplitPlan<T> {
     orders: Orders,
@@ -106,9 +108,9 @@ pub(crate) struct SplitPlan<T> {
 }
 
 impl<T> SplitPlan<T> {
-    /// A plan for all that comes after `first..=last`, a full page, with at most so many requests at a time.
+    /// A plan for all names after `first..=last`, a full page, with at most `most` requests at a time.
     pub(crate) fn new(orders: Orders, density: Density, (first, last): (&str, &str), most: usize) -> Self {
-        // One page tells little: at first, there is work for everyone.
+        // One page is too little for an estimate. At first there is enough work for all connections.
         #[allow(clippy::cast_precision_loss)] // the number of connections
         let left = density.pages_left(orders.any(), (first, last), None).max(SHORTEST * 2.0 * most as f64);
         let whole = Saved { after: last.to_owned(), upto: None, first: First::Unknown, ended: false };
@@ -117,7 +119,7 @@ impl<T> SplitPlan<T> {
         Self { orders, density, ..plan }
     }
 
-    /// A plan for what an earlier one left.
+    /// A plan for the ranges that an earlier walk left.
     pub(crate) fn resumed(saved: Vec<Saved>, most: usize) -> Self {
         let state = |ended| if ended { RangeState::Ended } else { RangeState::Ready };
         let ranges =
@@ -127,7 +129,7 @@ impl<T> SplitPlan<T> {
         Self { orders: Orders::ALL, density: Density::default(), ranges, ids, most, pages: 0, spent: 0 }
     }
 
-    /// The next request, if one more is of use now.
+    /// The next request, if another one is useful now.
     pub(crate) fn ask(&mut self) -> Option<RangeRequest> {
         self.cut_for_the_idle();
         let range = self.ranges.iter_mut().find(|range| matches!(range.state, RangeState::Ready))?;
@@ -135,84 +137,86 @@ impl<T> SplitPlan<T> {
         Some(RangeRequest { id: range.id, after: range.saved.after.clone() })
     }
 
-    /// Takes an answer in. [`SplitPlan::take`] says what of it belongs to the list.
-    pub(crate) fn answered(&mut self, id: u64, sheet: RangePage<T>) -> Result<(), SplitMisfit> {
+    /// Stores an answer. [`SplitPlan::take`] returns the names that belong to the list.
+    pub(crate) fn answered(&mut self, id: u64, range_page: RangePage<T>) -> Result<(), SplitMisfit> {
         let Some(range) = self.ranges.iter_mut().find(|range| range.id == id) else { return Err(SplitMisfit::Seam) };
         let mut before = range.saved.after.as_str();
-        for name in sheet.names.iter() {
+        for name in range_page.names.iter() {
             self.orders.note(before, name);
             before = name;
         }
         if self.orders.is_empty() {
             return Err(SplitMisfit::Order);
         }
-        if sheet.next.as_ref().is_some_and(|next| sheet.names.is_empty() || next != before) {
+        if range_page.next.as_ref().is_some_and(|next| range_page.names.is_empty() || next != before) {
             return Err(SplitMisfit::Link);
         }
-        self.density.learn(&sheet.names);
+        self.density.learn(&range_page.names);
         self.pages += 1;
         if range.saved.first == First::Unknown {
-            let first = sheet.names.iter().next();
+            let first = range_page.names.iter().next();
             range.saved.first = first.map_or(First::End, |name| First::Name(name.to_owned()));
         }
-        range.state = RangeState::Held(sheet);
+        range.state = RangeState::Held(range_page);
         Ok(())
     }
 
-    /// A page of the list, without the names that another range lists; none until further answers are there.
+    /// A page of the list, without the names that another range lists. None until further answers have arrived.
     pub(crate) fn take(&mut self) -> Result<Option<RangePage<T>>, SplitMisfit> {
         for at in 0..self.ranges.len() {
-            let RangeState::Held(sheet) = &self.ranges[at].state else { continue };
-            let Some(share) = self.share(at, sheet)? else { continue };
-            let RangeState::Held(mut sheet) = std::mem::replace(&mut self.ranges[at].state, RangeState::Ready) else {
+            let RangeState::Held(range_page) = &self.ranges[at].state else { continue };
+            let Some(share) = self.share(at, range_page)? else { continue };
+            let RangeState::Held(mut range_page) = std::mem::replace(&mut self.ranges[at].state, RangeState::Ready)
+            else {
                 continue;
             };
             match share {
                 Share::Before(len) => {
-                    sheet.names.truncate(len);
+                    range_page.names.truncate(len);
                     self.met(at);
                 }
-                Share::Whole => self.advance(at, &sheet),
+                Share::Whole => self.advance(at, &range_page),
             }
-            return Ok(Some(sheet));
+            return Ok(Some(range_page));
         }
         Ok(None)
     }
 
-    /// What of a held page is its range's own, if that can be told.
+    /// How much of a held page belongs to its range, if that is known.
     ///
-    /// The next range's first name decides, not an order: a list is whole if each range ends with the very name that
-    /// follows the key at which the next one began. So nothing is lost even in an order that only looked like one of ours.
-    fn share(&self, at: usize, sheet: &RangePage<T>) -> Result<Option<Share>, SplitMisfit> {
-        let last = sheet.names.len().checked_sub(1).map(|last| &sheet.names[last]);
+    /// The first name of the next range decides, and not an order: the list is complete if each range ends with the
+    /// very name that follows the key at which the next range began. So no name is lost even if the list only seemed to
+    /// have a known order.
+    fn share(&self, at: usize, range_page: &RangePage<T>) -> Result<Option<Share>, SplitMisfit> {
+        let last = range_page.names.len().checked_sub(1).map(|last| &range_page.names[last]);
         let Some(following) = self.ranges.get(at + 1) else { return Ok(Some(Share::Whole)) };
         match &following.saved.first {
             First::Unknown => {
                 let upto = self.ranges[at].saved.upto.as_deref();
                 let within = upto.zip(last).is_some_and(|(upto, last)| upto == last || self.orders.before(last, upto));
-                Ok((within && sheet.next.is_some()).then_some(Share::Whole))
+                Ok((within && range_page.next.is_some()).then_some(Share::Whole))
             }
             First::Name(first) => {
                 if let Some(last) = last
                     && !self.orders.before(last, first)
                 {
-                    if let Some(met) = sheet.names.iter().position(|name| name == first) {
+                    if let Some(met) = range_page.names.iter().position(|name| name == first) {
                         return Ok(Some(Share::Before(met)));
                     }
                     if self.orders.before(first, last) {
                         return Err(SplitMisfit::Seam);
                     }
                 }
-                if sheet.next.is_none() { Err(SplitMisfit::Seam) } else { Ok(Some(Share::Whole)) }
+                if range_page.next.is_none() { Err(SplitMisfit::Seam) } else { Ok(Some(Share::Whole)) }
             }
             First::End => Ok(Some(Share::Whole)),
         }
     }
 
-    /// All of a page was its range's own.
-    fn advance(&mut self, at: usize, sheet: &RangePage<T>) {
+    /// All of the page belonged to its range: the range continues after it.
+    fn advance(&mut self, at: usize, range_page: &RangePage<T>) {
         let range = &mut self.ranges[at];
-        let Some(last) = &sheet.next else {
+        let Some(last) = &range_page.next else {
             range.state = RangeState::Ended;
             range.left = None;
             if at + 1 < self.ranges.len() {
@@ -230,12 +234,12 @@ impl<T> SplitPlan<T> {
             self.met(at);
         } else {
             let upto = range.saved.upto.as_deref();
-            let seen = (&sheet.names[0], last.as_str());
+            let seen = (&range_page.names[0], last.as_str());
             range.left = Some(self.density.pages_left(self.orders.any(), seen, upto));
         }
     }
 
-    /// A range has come to where the next one began: they are one now.
+    /// A range has reached the first name of the next one: they become one range.
     fn met(&mut self, at: usize) {
         let range = self.ranges.remove(at);
         self.ranges[at].saved.first = range.saved.first;
@@ -244,7 +248,7 @@ impl<T> SplitPlan<T> {
         }
     }
 
-    /// Cuts ranges until there is a request for everyone who is idle, longest ranges first.
+    /// Cuts ranges, the longest first, until there is a request for each idle connection.
     fn cut_for_the_idle(&mut self) {
         loop {
             let busy =
@@ -261,7 +265,7 @@ impl<T> SplitPlan<T> {
             let fair = (idle as f64 * pages / total).ceil();
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most `idle`, and never negative
             let cuts = fair.min(pages / SHORTEST - 1.0).max(0.0) as usize;
-            // Where most have nothing to do, what is believed may be wrong and is put to the test.
+            // If most connections are idle, the estimate may be wrong; one cut tests it.
             let cuts = cuts.max(usize::from(idle > busy));
             if cuts == 0 || self.ranges[longest].left.is_none() {
                 return;
@@ -292,22 +296,22 @@ impl<T> SplitPlan<T> {
         self.ranges.splice(after..after, parts);
     }
 
-    /// The most requests at a time.
+    /// Most requests at a time.
     pub(crate) fn most(&self) -> usize {
         self.most
     }
 
-    /// Whether all of the list has been taken.
+    /// Whether the whole list has been taken.
     pub(crate) fn is_done(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// The key up to which the list is whole: where a walk in one go can take over.
+    /// The key up to which the list is complete: reading page by page can continue after it.
     pub(crate) fn certain(&self) -> Option<&str> {
         self.ranges.first().map(|range| range.saved.after.as_str())
     }
 
-    /// What is left to do.
+    /// The ranges that are left, for a cursor.
     pub(crate) fn saved(&self) -> Vec<Saved> {
         let ended = |range: &Range<T>| matches!(range.state, RangeState::Ended);
         self.ranges.iter().map(|range| Saved { ended: ended(range), ..range.saved.clone() }).collect()
@@ -317,6 +321,6 @@ impl<T> SplitPlan<T> {
 /// How much of a page belongs to its range.
 enum Share {
     Whole,
-    /// The names before this one; with it, the next range began.
+    /// The names before this index. The name at it is the first of the next range.
     Before(usize),
 }

@@ -1,4 +1,5 @@
-//! Whether a catalog can be split, and whether that is of use: judged by its first pages and one small question.
+//! Whether a catalog can be read in ranges, and whether that is faster: decided by its first pages and one small
+//! request.
 
 use std::time::Duration;
 
@@ -11,19 +12,20 @@ use crate::model::names::Names;
 use crate::paging::key::{key_of, same_but_key};
 use crate::settings::Split;
 
-/// Full pages to see before a walk is split; a registry of fewer is done sooner than it is split.
+/// Full pages that are read before a catalog is split. A smaller registry is read sooner than it is split.
 const PAGES: usize = 3;
-/// Below this a page costs too little to gain by asking for several at once.
+/// If a page takes less time than this, reading several at once gains too little.
 const QUICK: Duration = Duration::from_millis(5);
-/// A page that takes so many times as long as a small answer is the server's work. docker-registry walks its whole tree up to
-/// the page, so that its pages take ever longer; asking for several at once would only make it share its processor.
+/// If a page takes this many times as long as a small answer, the server's work is what it costs. docker-registry walks
+/// its tree from the root up to the page, so its pages take longer and longer; several at once would only share its
+/// processor.
 const WORK: u32 = 2;
 
-/// What the first pages say.
+/// What the first pages show.
 #[derive(Debug)]
 pub(crate) struct SplitProbe {
     split: Split,
-    /// The quickest answer's time so far. The first of them includes connecting, so it may be too long.
+    /// The time of the quickest answer so far. The first answer includes connecting, so its time may be too long.
     small: Duration,
     orders: Orders,
     density: Density,
@@ -33,17 +35,17 @@ pub(crate) struct SplitProbe {
     last: Names,
 }
 
-/// A question whose answer is known.
+/// A request with a known result.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeyProbe {
-    /// A key that is no name.
+    /// A key that is not a name of the list.
     pub(crate) after: String,
-    /// The first name beyond it.
+    /// The first name after the key.
     pub(crate) expected: String,
 }
 
 impl SplitProbe {
-    /// A scout for a registry that took so long for a small answer.
+    /// Begins with the time that a small answer took.
     pub(crate) fn new(split: Split, small: Duration) -> Self {
         let (orders, density) = (Orders::ALL, Density::default());
         Self { split, small, orders, density, pages: 0, size: 0, link: None, last: Names::default() }
@@ -52,7 +54,7 @@ impl SplitProbe {
     /// Notes a page that is not the last one.
     ///
     /// # Errors
-    /// Why the catalog cannot be split.
+    /// The reason why the catalog cannot be split, for the log.
     pub(crate) fn note(&mut self, names: &Names, invalid: u64, next: &Url) -> Result<(), &'static str> {
         let mut before = self.last.len().checked_sub(1).map_or("", |last| &self.last[last]);
         for name in names.iter() {
@@ -60,7 +62,7 @@ impl SplitProbe {
             before = name;
         }
         if self.orders.is_empty() {
-            return Err("names are in no order we know");
+            return Err("names are in no known order");
         }
         if key_of(next).is_none_or(|key| key != before || key.is_empty()) {
             return Err("links are not the last name of the page");
@@ -79,13 +81,13 @@ impl SplitProbe {
         Ok(())
     }
 
-    /// Whether it looks worth a probe after a page, perhaps not yet noted, that took so long.
+    /// Whether a probe is worthwhile after a page that took so long and may not have been noted yet.
     pub(crate) fn is_worth_a_probe(&mut self, page: Duration) -> bool {
         self.small = self.small.min(page);
         self.pages >= PAGES && is_worth_it(self.split, page, self.small)
     }
 
-    /// A question between two names of the last page.
+    /// A key between two names of the last page.
     pub(crate) fn probe(&self) -> Option<KeyProbe> {
         (self.last.len() / 2..self.last.len() - 1).find_map(|at| {
             let (name, expected) = (&self.last[at], &self.last[at + 1]);
@@ -95,12 +97,12 @@ impl SplitProbe {
         })
     }
 
-    /// Whether splitting pays, now that a small answer's time is known.
+    /// Whether splitting is faster, after the time of a small answer has been measured.
     pub(crate) fn pays(&self, page: Duration, small: Duration) -> bool {
         is_worth_it(self.split, page, small)
     }
 
-    /// The plan for all that comes after the last page.
+    /// The plan for all names after the last page.
     pub(crate) fn plan<T>(self, most: usize) -> SplitPlan<T> {
         let page = (&self.last[0], &self.last[self.last.len() - 1]);
         SplitPlan::new(self.orders, self.density, page, most)

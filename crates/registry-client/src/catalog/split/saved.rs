@@ -1,13 +1,13 @@
-//! What is left of a split walk, as the text of a cursor: `{"link":"https://…","ranges":[{"after":"a/b","upto":"k",…}]}`.
-//! A walk in one go has a plain URL there.
+//! The rest of a catalog that is read in ranges, as the text of a cursor:
+//! `{"link":"https://…","ranges":[{"after":"a/b","upto":"k",…}]}`. The cursor of a catalog that is read page by page is
+//! a plain URL.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::catalog::split::plan::Saved;
-use crate::catalog::split::plan::SplitPlan;
+use crate::catalog::split::plan::{Saved, SplitPlan};
 
-/// All ranges that are not listed to their ends, in the list's order, and a link that any of them can be asked by.
+/// All ranges that have not been read to their ends, in the order of the list, and the URL of any page of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SavedPlan {
     link: String,
@@ -19,7 +19,7 @@ impl SavedPlan {
         Self { link: link.to_string(), ranges: plan.saved() }
     }
 
-    /// Reads a cursor; none if it is no split walk's.
+    /// Reads a cursor. None if it is not one of ranges.
     pub(crate) fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().filter(|rest: &Self| !rest.ranges.is_empty())
     }
@@ -28,7 +28,7 @@ impl SavedPlan {
         serde_json::to_string(self).expect("texts and lists are JSON")
     }
 
-    /// The link, and the plan to go on with; none if the link is no URL.
+    /// The link, and the plan to continue with. None if the link is not a URL.
     pub(crate) fn plan<T>(self, most: usize) -> Option<(Url, SplitPlan<T>)> {
         Some((Url::parse(&self.link).ok()?, SplitPlan::resumed(self.ranges, most)))
     }

@@ -4,11 +4,10 @@ mod lists;
 
 use std::collections::BTreeMap;
 
-use crate::catalog::split::tests::lists::{List, Listing, names};
-
 use super::*;
 use crate::catalog::split::order::Orders;
 use crate::catalog::split::plan::{RangeRequest, SplitMisfit, SplitPlan};
+use crate::catalog::split::tests::lists::{List, Listing, names};
 
 /// What a walk came to.
 struct Walked {
@@ -69,8 +68,8 @@ fn follow(list: &List, mut plan: SplitPlan<()>, mut walked: Walked, mut random: 
 
 fn take_in(list: &List, plan: &mut SplitPlan<()>, ask: &RangeRequest, walked: &mut Walked) -> Result<(), SplitMisfit> {
     plan.answered(ask.id, list.page(Some(&ask.after)))?;
-    while let Some(sheet) = plan.take()? {
-        walked.names.extend(sheet.names.iter().map(str::to_owned));
+    while let Some(range_page) = plan.take()? {
+        walked.names.extend(range_page.names.iter().map(str::to_owned));
         walked.saved.push((walked.names.len(), plan.saved()));
     }
     Ok(())

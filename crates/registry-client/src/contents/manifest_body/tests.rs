@@ -85,10 +85,10 @@ fn the_content_type_is_read_leniently_in_form_and_strictly_in_meaning() {
     }
     for foreign in ["text/html", "application/vnd.acme+json"] {
         let problem = read_as(&unnamed, Some(foreign)).expect_err("nobody knows what it is");
-        assert!(matches!(problem, Problem::Foreign(UnsupportedContent::MediaType(_))), "{foreign}");
+        assert!(matches!(problem, Problem::UnsupportedContent(UnsupportedContent::MediaType(_))), "{foreign}");
         let own = with(image(), json!({"mediaType": "application/vnd.acme+json"}));
         assert!(
-            matches!(read_as(&own, Some(foreign)), Err(Problem::Foreign(UnsupportedContent::MediaType(_)))),
+            matches!(read_as(&own, Some(foreign)), Err(Problem::UnsupportedContent(UnsupportedContent::MediaType(_)))),
             "{foreign}"
         );
     }

@@ -36,11 +36,11 @@ fn builder() -> ClientBuilder {
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy()
 }
 
-fn reach(settings: &RegistrySettings) -> HostPolicy {
-    let reach = HostPolicy::new(settings, Arc::default(), builder).expect("clients");
+fn policy(settings: &RegistrySettings) -> HostPolicy {
+    let policy = HostPolicy::new(settings, Arc::default(), builder).expect("clients");
     let guard = AddressGuard::new(settings, Arc::default(), zone);
     let guarded = builder().dns_resolver(guard.clone()).build().expect("a client");
-    HostPolicy { guard, guarded, proxies: None, ..reach }
+    HostPolicy { guard, guarded, proxies: None, ..policy }
 }
 
 fn host(name: &str) -> AllowedHost {
@@ -91,7 +91,7 @@ async fn where_the_registry_itself_is_what_is_there_as_well_is_allowed_and_nothi
 
 #[test]
 fn an_address_in_a_url_is_judged_however_it_is_written() {
-    let reach = reach(&settings("https://r.example", &[]));
+    let policy = policy(&settings("https://r.example", &[]));
     for url in [
         "http://127.0.0.1/",
         "http://0x7f.1/",
@@ -108,12 +108,12 @@ fn an_address_in_a_url_is_judged_however_it_is_written() {
         "http://10.0.0.1:9000/",
         "http://１０.0.0.1/",
     ] {
-        for way in [NamedBy::Realm, NamedBy::Abroad] {
-            let refused = reach.client(&url.parse().expect("a URL"), way).err().map(|error| error.to_string());
+        for named_by in [NamedBy::Realm, NamedBy::Redirect] {
+            let refused = policy.client(&url.parse().expect("a URL"), named_by).err().map(|error| error.to_string());
             assert!(refused.is_some_and(|words| words.ends_with("nothing was sent there")), "{url}");
         }
     }
-    reach.client(&"http://8.8.8.8/".parse().expect("a URL"), NamedBy::Abroad).expect("a public address");
+    policy.client(&"http://8.8.8.8/".parse().expect("a URL"), NamedBy::Redirect).expect("a public address");
 }
 
 #[tokio::test]
@@ -121,17 +121,17 @@ async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url: Url =
         format!("http://here.example:{}/", listener.local_addr().expect("bound").port()).parse().expect("a URL");
-    let reach = reach(&settings("https://r.example", &[]));
-    for way in [NamedBy::Realm, NamedBy::Abroad] {
-        let sent = reach.client(&url, way).expect("a name").get(url.clone()).send().await;
+    let policy = policy(&settings("https://r.example", &[]));
+    for named_by in [NamedBy::Realm, NamedBy::Redirect] {
+        let sent = policy.client(&url, named_by).expect("a name").get(url.clone()).send().await;
         let error = ForbiddenHost::cause(&sent.expect_err("refused")).expect("by us");
         assert_eq!(error.host, "here.example");
     }
     assert!(listener.accept().now_or_never().is_none(), "nobody has come");
 
     // The same name, once the registry is on this machine.
-    reach.guard.note_home("127.0.0.1".parse().expect("an address"));
-    let client = reach.client(&url, NamedBy::Abroad).expect("a name").clone();
+    policy.guard.note_home("127.0.0.1".parse().expect("an address"));
+    let client = policy.client(&url, NamedBy::Redirect).expect("a name").clone();
     let sent = tokio::spawn(client.get(url).send());
     listener.accept().await.expect("somebody has come");
     sent.abort();
@@ -139,29 +139,33 @@ async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
 
 #[test]
 fn hosts_that_stand_in_the_configuration_are_not_looked_at() {
-    let own = |reach: &HostPolicy, url: &str, way| {
-        reach.client(&url.parse().expect("a URL"), way).is_ok_and(|client| std::ptr::eq(client, &raw const reach.own))
+    let own = |policy: &HostPolicy, url: &str, named_by| {
+        policy
+            .client(&url.parse().expect("a URL"), named_by)
+            .is_ok_and(|client| std::ptr::eq(client, &raw const policy.own))
     };
-    let plain = reach(&settings("https://10.0.0.1:5000", &[]));
-    assert!(own(&plain, "https://10.0.0.1:9000/x", NamedBy::Abroad), "the registry's own host");
+    let plain = policy(&settings("https://10.0.0.1:5000", &[]));
+    assert!(own(&plain, "https://10.0.0.1:9000/x", NamedBy::Redirect), "the registry's own host");
     assert!(own(&plain, "https://169.254.1.1/", NamedBy::Configured));
-    let plain = reach(&settings("https://r.example", &[]));
-    assert!(!own(&plain, "https://inside.example/", NamedBy::Abroad));
+    let plain = policy(&settings("https://r.example", &[]));
+    assert!(!own(&plain, "https://inside.example/", NamedBy::Redirect));
 
     let listed = [host("inside.example:9000"), network("10.2.0.0/16"), network("fd00::1")];
-    let named =
-        reach(&RegistrySettings { realm_hosts: vec!["auth.example".into()], ..settings("https://r.example", &listed) });
-    for (url, way, allowed) in [
-        ("https://inside.example:9000/x", NamedBy::Abroad, true),
-        ("https://inside.example:9001/x", NamedBy::Abroad, false),
-        ("https://10.2.3.4/x", NamedBy::Abroad, true),
-        ("https://10.3.3.4/x", NamedBy::Abroad, false),
+    let named = policy(&RegistrySettings {
+        realm_hosts: vec!["auth.example".into()],
+        ..settings("https://r.example", &listed)
+    });
+    for (url, named_by, allowed) in [
+        ("https://inside.example:9000/x", NamedBy::Redirect, true),
+        ("https://inside.example:9001/x", NamedBy::Redirect, false),
+        ("https://10.2.3.4/x", NamedBy::Redirect, true),
+        ("https://10.3.3.4/x", NamedBy::Redirect, false),
         ("https://[fd00::1]/x", NamedBy::Realm, true),
         ("https://auth.example/t", NamedBy::Realm, true),
         // Hosts for credentials are no hosts for content.
-        ("https://auth.example/t", NamedBy::Abroad, false),
+        ("https://auth.example/t", NamedBy::Redirect, false),
     ] {
-        assert_eq!(own(&named, url, way), allowed, "{url}");
+        assert_eq!(own(&named, url, named_by), allowed, "{url}");
     }
 }
 
@@ -176,10 +180,10 @@ async fn a_name_may_lead_to_an_allowed_network() {
 fn a_proxy_looks_names_up_and_addresses_are_judged_all_the_same() {
     let proxied = |registry: &str| {
         let proxies = Matcher::builder().all("http://proxy.example:3128").no("direct.example").build();
-        HostPolicy { proxies: Some(proxies), ..reach(&settings(registry, &[])) }
+        HostPolicy { proxies: Some(proxies), ..policy(&settings(registry, &[])) }
     };
     let remote = proxied("https://r.example");
-    let client = |url: &str| remote.client(&url.parse().expect("a URL"), NamedBy::Abroad);
+    let client = |url: &str| remote.client(&url.parse().expect("a URL"), NamedBy::Redirect);
     assert!(client("https://inside.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.own)));
     assert!(client("https://direct.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.guarded)));
     for url in ["https://10.0.0.1/", "http://localhost/", "http://x.localhost./", "http://169.254.169.254/"] {

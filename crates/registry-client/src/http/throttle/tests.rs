@@ -85,26 +85,27 @@ async fn crawl(limit: Limit, count: usize, latency: Duration) -> Crawl {
     let url = Url::parse("https://busy.example/v2/").expect("a URL");
     let (begun, limit, refused) = (Instant::now(), Mutex::new(limit), AtomicU32::new(0));
     let one = async |number: u64| {
-        let mut dice = fastrand::Rng::with_seed(number);
+        let mut random = fastrand::Rng::with_seed(number);
         let mut since: Option<Instant> = None;
         for times in 1.. {
             let permit = permits.acquire().await.expect("never closed");
             throttles.pass(&url, Endpoint::Tags, times > 1).await;
             let sent = Instant::now();
-            sleep(latency.mul_f64(0.4 + 0.2 * dice.f64())).await;
+            sleep(latency.mul_f64(0.4 + 0.2 * random.f64())).await;
             let passes = limit.lock().take(begun.elapsed());
-            sleep(latency.mul_f64(0.4 + 0.2 * dice.f64())).await;
+            sleep(latency.mul_f64(0.4 + 0.2 * random.f64())).await;
             drop(permit);
             if passes {
                 throttles.passed(&url, Endpoint::Tags);
                 return true;
             }
             refused.fetch_add(1, Ordering::Relaxed);
-            let TurnedAway { in_vain, others_pass, .. } = throttles.refused(&url, Endpoint::Tags, sent, &policy);
-            let in_vain = in_vain.max(since.get_or_insert_with(Instant::now).elapsed());
-            let limited = Some(LimitedAttempt { times, in_vain, others_pass });
+            let TurnedAway { without_success, others_pass, .. } =
+                throttles.refused(&url, Endpoint::Tags, sent, &policy);
+            let without_success = without_success.max(since.get_or_insert_with(Instant::now).elapsed());
+            let limited = Some(LimitedAttempt { times, without_success, others_pass });
             let seen = AttemptOutcome::Status(StatusCode::TOO_MANY_REQUESTS);
-            let attempt = Attempt { number: 1, seen, asked: None, repeatable: true, dice: 0.5, limited };
+            let attempt = Attempt { number: 1, seen, asked: None, repeatable: true, random: 0.5, limited };
             if policy.decide(&attempt) == RetryDecision::GiveUp {
                 return false;
             }

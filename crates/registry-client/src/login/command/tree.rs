@@ -1,8 +1,8 @@
-//! A program with all that it starts, and the end of them. It reads nothing of what they say.
+//! A program with all processes that it starts, and how to end them. It does not read their output.
 //!
-//! A process group is left by `setsid`, and a parent by ending; the environment is inherited by all. So each program gets a
-//! mark into its environment, by which its descendants are found in `/proc`, wherever they have gone. Where there is no `/proc`,
-//! or a process hides its environment, the process group remains.
+//! A process can leave its group with `setsid`, and its parent may end; but every process inherits the environment. So
+//! each program gets a mark in its environment, by which its descendants are found in `/proc`. Without `/proc`, or if a
+//! process hides its environment, the process group remains.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -14,22 +14,22 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 /// The variable that holds the mark.
 const MARK: &str = "STOCKTAKE_PROGRAM";
-/// How often `/proc` is read: a process may start another while it is.
+/// How often `/proc` is read: a process may start another one meanwhile.
 const ROUNDS: usize = 5;
 
-/// A program under way. Dropped before its end, it is killed with all that it started.
+/// A running program. If it is dropped before its end, it is killed with all processes that it started.
 pub(crate) struct Tree {
     pub(crate) child: Child,
-    /// Its process group, which it leads.
+    /// Its process group, of which it is the leader.
     group: Option<Pid>,
-    /// As it stands in the environment.
+    /// The mark as it is in the environment.
     mark: String,
     has_ended: bool,
 }
 
 impl Tree {
-    /// Starts a program, in a group of its own: what it starts is killed with it, and a Ctrl-C on the terminal is ours to
-    /// handle.
+    /// Starts a program in a group of its own: the processes that it starts are killed with it, and Ctrl-C on the
+    /// terminal does not reach them.
     pub(crate) fn start(command: &mut Command) -> std::io::Result<Self> {
         let value = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
         let child = command.env(MARK, &value).process_group(0).kill_on_drop(true).spawn()?;
@@ -42,15 +42,16 @@ impl Tree {
         self.child.wait().await
     }
 
-    /// Ends what the program has left behind when it ended by itself: its process group, and every process that holds one of these
-    /// pipes. What has gone to a session of its own and holds none is an agent that is there to stay, such as `gpg-agent`.
+    /// Ends the processes that the program has left behind: its process group, and every process that holds one of
+    /// these pipes. A process in a session of its own without these pipes is an agent that is meant to stay, such as
+    /// `gpg-agent`.
     pub(crate) async fn sweep(mut self, pipes: Vec<PathBuf>) {
         self.has_ended = true;
         let (mark, group) = (std::mem::take(&mut self.mark), self.group);
         let sweep = move || {
             end(&mark, |process| process.group() == group || pipes.iter().any(|pipe| process.holds(pipe)));
         };
-        // It panics only where reading `/proc` does.
+        // The task panics only if reading `/proc` does.
         let _ = tokio::task::spawn_blocking(sweep).await;
     }
 }
@@ -60,27 +61,27 @@ impl Drop for Tree {
         if self.has_ended {
             return;
         }
-        // It has an id until it was waited for; then its number may be another's.
+        // The child has an ID until it was waited for; afterwards the number may belong to another process.
         if let Some(group) = self.group.filter(|_| self.child.id().is_some()) {
-            // It fails where all of them have ended by themselves.
+            // This fails if all of them have ended.
             let _ = kill_process_group(group, Signal::KILL);
         }
         end(&self.mark, |_| true);
     }
 }
 
-/// The names by which `/proc` knows the pipes of a program's output.
+/// The names that `/proc` has for the pipes of a program's output.
 pub(crate) fn pipes(stdout: Option<&ChildStdout>, stderr: Option<&ChildStderr>) -> Vec<PathBuf> {
     let numbers = stdout.map(AsRawFd::as_raw_fd).into_iter().chain(stderr.map(AsRawFd::as_raw_fd));
     numbers.filter_map(|number| fs::read_link(format!("/proc/self/fd/{number}")).ok()).collect()
 }
 
-/// Kills those processes with this mark that are meant.
+/// Kills the processes with this mark that `is_meant` accepts.
 fn end(mark: &str, is_meant: impl Fn(&Process) -> bool) {
     for _ in 0..ROUNDS {
         let mut found = false;
         for process in Process::all().filter(|process| process.has(mark) && is_meant(process)) {
-            // It fails where it has ended meanwhile.
+            // This fails if the process has ended meanwhile.
             found |= kill_process(process.id, Signal::KILL).is_ok();
         }
         if !found {
@@ -89,7 +90,7 @@ fn end(mark: &str, is_meant: impl Fn(&Process) -> bool) {
     }
 }
 
-/// A process, as `/proc` shows it.
+/// A process in `/proc`.
 struct Process {
     id: Pid,
     directory: PathBuf,
@@ -104,7 +105,7 @@ impl Process {
         })
     }
 
-    /// Whether its environment has the mark. A process that has ended has none.
+    /// Whether its environment has the mark. A process that has ended has no environment.
     fn has(&self, mark: &str) -> bool {
         let environment = fs::read(self.directory.join("environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())

@@ -1,22 +1,23 @@
-//! The one ping of a client, and what it brought.
+//! The client's one ping and its result.
+
+use std::sync::{Arc, OnceLock};
+
+use url::Url;
 
 use crate::access::authorization::Access;
 use crate::concurrency::single_flight::SingleFlight;
 use crate::problem::error::RegistryError;
 use crate::token::challenge::Challenge;
-use std::sync::Arc;
-use std::sync::OnceLock;
-use url::Url;
 
-/// What the ping brought.
+/// The result of the ping.
 #[derive(Debug)]
 pub(crate) struct PingAnswer {
     pub(crate) url: Url,
-    /// The logins on offer; used where a path offers none of its own.
+    /// The logins that the registry offers; used for paths whose answers offer none of their own.
     pub(crate) offered: Vec<Challenge>,
-    /// What the ping was authorized with.
+    /// The access that the ping was sent with.
     pub(crate) access: Access,
-    /// Whether it was turned away; a registry may do that without saying which logins there are.
+    /// Whether the ping was refused. A registry may refuse it without a challenge.
     pub(crate) refused: bool,
 }
 
@@ -29,13 +30,13 @@ impl PingAnswer {
 /// The client's one ping.
 #[derive(Debug, Default)]
 pub(crate) struct Ping {
-    pub(crate) welcome: OnceLock<Arc<PingAnswer>>,
+    pub(crate) ping_answer: OnceLock<Arc<PingAnswer>>,
     pub(crate) flight: SingleFlight<RegistryError>,
 }
 
 impl Ping {
-    /// Whether the answer asked for a login; not before it came.
+    /// Whether the registry asked for a login; `false` before the ping was answered.
     pub(crate) fn wants_login(&self) -> bool {
-        self.welcome.get().is_some_and(|welcome| welcome.refused || !welcome.offered.is_empty())
+        self.ping_answer.get().is_some_and(|ping_answer| ping_answer.refused || !ping_answer.offered.is_empty())
     }
 }

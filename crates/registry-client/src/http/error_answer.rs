@@ -1,12 +1,14 @@
-//! What a server said in an answer: without what it was sent, escaped and cut.
+//! The error text of an answer: without the secrets that were sent, escaped and cut.
+
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::http::call::HttpAnswer;
 use crate::problem::ErrorAnswer;
-use serde_json::Value;
-use std::time::Duration;
 
-/// Reads what a server said, without what it was sent, escaped and cut.
-pub(crate) fn said(answer: &HttpAnswer) -> ErrorAnswer {
+/// Reads the error text of an answer: without the secrets that were sent, escaped and cut.
+pub(crate) fn error_answer(answer: &HttpAnswer) -> ErrorAnswer {
     let text = String::from_utf8_lossy(&answer.body);
     let text = match serde_json::from_str::<Value>(&text) {
         Ok(json) => json_message(&json),
@@ -14,29 +16,32 @@ pub(crate) fn said(answer: &HttpAnswer) -> ErrorAnswer {
         Err(_) => text.trim().to_owned(),
     };
     let text = answer.sent.shown(text);
-    ErrorAnswer { status: answer.status, text: answer.in_vain.and_then(|it| in_vain(&text, it)).unwrap_or(text) }
+    ErrorAnswer {
+        status: answer.status,
+        text: answer.without_success.and_then(|it| without_success(&text, it)).unwrap_or(text),
+    }
 }
 
-/// What a server said that turned requests away until our patience ended.
-fn in_vain(text: &str, (time, asked): (Duration, Option<Duration>)) -> Option<String> {
+/// The error text of a server that refused requests with 429 until the client gave up.
+fn without_success(text: &str, (time, asked): (Duration, Option<Duration>)) -> Option<String> {
     let lasted = Some(time).filter(|time| time.as_secs() > 0).map(|time| format!("for {} s now", time.as_secs()));
     let asks = asked.filter(|_| !time.is_zero()).map(|asked| format!("to come back in {} s", asked.as_secs()));
-    let told: Vec<_> =
+    let parts: Vec<_> =
         [Some(text.to_owned()).filter(|text| !text.is_empty()), lasted, asks].into_iter().flatten().collect();
-    (told.len() > 1 || text.is_empty() && !told.is_empty()).then(|| told.join(", "))
+    (parts.len() > 1 || text.is_empty() && !parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn json_message(json: &Value) -> String {
     let first = &json["errors"][0];
-    let told: Vec<&str> = [&first["code"], &first["message"], &json["error"], &json["error_description"]]
+    let parts: Vec<&str> = [&first["code"], &first["message"], &json["error"], &json["error_description"]]
         .into_iter()
         .chain([&json["message"], &json["details"], &json["detail"]])
         .filter_map(Value::as_str)
         .collect();
-    told.join(": ")
+    parts.join(": ")
 }
 
-/// Whether the answer is one of these error codes of the distribution specification.
+/// Whether the answer has one of these error codes of the distribution specification.
 pub(crate) fn has_code(body: &[u8], codes: &[&str]) -> bool {
     let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
     let errors = json["errors"].as_array().map_or(&[][..], Vec::as_slice);
@@ -45,11 +50,10 @@ pub(crate) fn has_code(body: &[u8], codes: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::Version;
-    use reqwest::header::{HeaderMap, HeaderValue};
-
-    use reqwest::StatusCode;
     use std::sync::Arc;
+
+    use reqwest::header::{HeaderMap, HeaderValue};
+    use reqwest::{StatusCode, Version};
 
     use super::*;
     use crate::http::sent_secrets::SentSecrets;
@@ -58,12 +62,19 @@ mod tests {
         let (headers, body) = (HeaderMap::new(), body.as_bytes().to_vec());
         let sent = Arc::new(SentSecrets::default());
         sent.note(authorization, None);
-        HttpAnswer { status: StatusCode::UNAUTHORIZED, version: Version::HTTP_11, headers, body, sent, in_vain: None }
+        HttpAnswer {
+            status: StatusCode::UNAUTHORIZED,
+            version: Version::HTTP_11,
+            headers,
+            body,
+            sent,
+            without_success: None,
+        }
     }
 
     #[test]
     fn what_a_server_said_is_found_in_every_shape() {
-        let text = |body: &str| said(&answer(body, None)).text;
+        let text = |body: &str| error_answer(&answer(body, None)).text;
         assert_eq!(text(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#), "DENIED: no");
         assert_eq!(text(r#"{"error": "Invalid bearer token format"}"#), "Invalid bearer token format");
         assert_eq!(text(r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
@@ -76,7 +87,7 @@ mod tests {
     #[test]
     fn a_server_that_echoes_a_secret_does_not_get_it_into_the_message() {
         let sent = HeaderValue::from_static("Bearer hunter2");
-        assert_eq!(said(&answer(r#"{"error":"hunter2 is wrong"}"#, Some(&sent))).text, "[secret] is wrong");
+        assert_eq!(error_answer(&answer(r#"{"error":"hunter2 is wrong"}"#, Some(&sent))).text, "[secret] is wrong");
     }
 
     #[test]
