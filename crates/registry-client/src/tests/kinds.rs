@@ -1,4 +1,4 @@
-//! What a registry's kind changes, configured or found out.
+//! What a registry's kind changes, configured or recognised.
 
 use fake_registry::{Endpoint, Fault as Goes, SeenRequest};
 

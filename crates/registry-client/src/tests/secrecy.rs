@@ -1,4 +1,4 @@
-//! Case 18: no password and no token in any log, error or Debug, at the most talkative level.
+//! No password and no token in any log, error or `Debug`, at the most verbose level.
 
 use std::io;
 use std::sync::{Arc, Mutex};
