@@ -1,4 +1,4 @@
-//! Whole flows against the scripted registry.
+//! Complete flows against the scripted registry.
 
 mod contents;
 mod discovery;
@@ -45,7 +45,7 @@ const QUICK: RetryPolicy = RetryPolicy {
     give_up_after: Duration::from_millis(100),
 };
 
-/// A secret in a file of its own; gone with it.
+/// A secret in a temporary file.
 pub(crate) fn secret_file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(text.as_bytes()).expect("written");
@@ -96,7 +96,7 @@ impl Rig {
         walk(&self.client).await
     }
 
-    /// All names; the walk is to succeed.
+    /// All names; the walk must succeed.
     async fn names(&self) -> Vec<String> {
         let walked = self.walk().await;
         assert!(walked.error.is_none(), "{:?}", walked.error);
@@ -104,7 +104,7 @@ impl Rig {
         walked.names()
     }
 
-    /// The error that the walk is to end with.
+    /// The error with which the walk must end.
     async fn error(&self) -> RegistryError {
         let walked = self.walk().await;
         walked.error.unwrap_or_else(|| panic!("{} pages and no error", walked.pages.len()))
@@ -126,7 +126,7 @@ async fn walk(client: &Client) -> Walked {
     collected(client.catalog(None)).await
 }
 
-/// All that a stream of pages gives.
+/// All pages of a stream.
 pub(crate) async fn collected(mut stream: BoxStream<'_, Result<Page, RegistryError>>) -> Walked {
     let mut walked = Walked { pages: Vec::new(), error: None };
     while let Some(page) = stream.next().await {

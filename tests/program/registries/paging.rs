@@ -71,6 +71,6 @@ async fn a_page_of_millions_of_names_ends_the_run_before_anything_is_read() {
     });
     let registry = FakeRegistry::start(script).await.unwrap();
     let place = Workplace::with(&one_registry(&registry.url(), "    depth: tags\n"));
-    place.run(&["run"]).await.exits(1).says("the page lists more than 250000 names at once");
+    place.run(&["run"]).await.exits(1).says("the page lists more than 250000 names,");
     assert_eq!(registry.count(FakeEndpoint::Tags), 0);
 }

@@ -128,7 +128,7 @@ impl Repositories {
             }
             failed_group = Some(group);
         }
-        let sent = self.alone(&place.repository, ask, rule.access(&place.repository)).await?;
+        let sent = self.ask_alone(&place.repository, ask, rule.access(&place.repository)).await?;
         if let Some(group) = failed_group {
             groups.failed(&group);
         }
@@ -136,7 +136,7 @@ impl Repositories {
     }
 
     /// Sends the request with the repository's own access, then with each access that a refusal offers.
-    async fn alone(
+    async fn ask_alone(
         &self,
         repository: &str,
         ask: &AccessRequest<'_>,

@@ -14,7 +14,7 @@ pub struct ApiAnswer {
     pub body: Vec<u8>,
     /// What the headers say about the next page.
     pub next: NextPage,
-    /// How many entries the list has in all, where the headers tell: `X-Total-Count`, or GitLab's `X-Total`.
+    /// How many entries the list has in total, if the headers say so: `X-Total-Count`, or GitLab's `X-Total`.
     pub total: Option<u64>,
     /// The `Date` header: the server's time.
     pub date: Option<DateTime<Utc>>,

@@ -14,7 +14,7 @@ use crate::catalog::state::{CatalogWalk, check, take_permit};
 use crate::clock;
 use crate::http::call::HttpAnswer;
 use crate::model::page::{Cursor, Page};
-use crate::paging::end_detector::leads_nowhere;
+use crate::paging::end_detector::repeats_request;
 use crate::paging::key::{key_of, same_but_key, with_key};
 use crate::paging::link::following;
 use crate::paging::page::read_page;
@@ -64,9 +64,9 @@ impl<'w, 'a> Ranges<'w, 'a> {
     pub(crate) async fn resume(mut self, answer: &HttpAnswer) -> Result<RangesEnd, RegistryError> {
         self.asked += 1;
         if let Some(ask) = self.plan.ask()
-            && let Err(untaken) = self.take_in(&ask, self.asked, answer)
+            && let Err(rejected) = self.take_in(&ask, self.asked, answer)
         {
-            return self.end_early(untaken).await;
+            return self.end_early(rejected).await;
         }
         self.run().await
     }
@@ -93,11 +93,11 @@ impl<'w, 'a> Ranges<'w, 'a> {
                         Ok(answer) => answer,
                         Err(error) => return self.end_early(RejectedPage::Error(error)).await,
                     };
-                    if let Err(untaken) = self.take_in(&ask, number, &answer) {
-                        return self.end_early(untaken).await;
+                    if let Err(rejected) = self.take_in(&ask, number, &answer) {
+                        return self.end_early(rejected).await;
                     }
                 }
-                () = take_permit(permits), if !self.ready.is_empty() => self.hand_on().await,
+                () = take_permit(permits), if !self.ready.is_empty() => self.deliver().await,
                 else => break,
             }
         }
@@ -110,7 +110,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         }
     }
 
-    async fn hand_on(&mut self) {
+    async fn deliver(&mut self) {
         let Some(mut page) = self.ready.pop_front() else { return };
         self.walk.number += 1;
         page.number = self.walk.number;
@@ -120,12 +120,12 @@ impl<'w, 'a> Ranges<'w, 'a> {
     }
 
     /// Ends before the list is complete. Pages that the plan has confirmed are correct and are sent first.
-    async fn end_early(mut self, untaken: RejectedPage) -> Result<RangesEnd, RegistryError> {
+    async fn end_early(mut self, rejected: RejectedPage) -> Result<RangesEnd, RegistryError> {
         while !self.ready.is_empty() {
             take_permit(self.walk.permits).await;
-            self.hand_on().await;
+            self.deliver().await;
         }
-        let misfit = match untaken {
+        let misfit = match rejected {
             RejectedPage::Error(error) => return Err(error),
             RejectedPage::Misfit(misfit) => misfit,
         };
@@ -183,7 +183,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
             .map_err(|error| at_step(transport.reported(Problem::Link(error))))?;
         let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
         let entries = listed.entries();
-        let next = match next.filter(|link| entries > 0 || !leads_nowhere(link, &url)) {
+        let next = match next.filter(|link| entries > 0 || !repeats_request(link, &url)) {
             Some(link) if !same_but_key(&link, &self.link) => return Err(RejectedPage::Misfit(SplitMisfit::Link)),
             Some(link) => {
                 self.walk.end_detector.linked(&listed, &link);

@@ -38,7 +38,7 @@ impl ReceivedPage<'_> {
         Ok(listed)
     }
 
-    pub(crate) async fn hand_on(
+    pub(crate) async fn deliver(
         self,
         listed: ListedNames,
         next: Option<&Url>,

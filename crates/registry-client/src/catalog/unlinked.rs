@@ -33,19 +33,19 @@ impl CatalogWalk<'_> {
         };
         match list.beyond(&mut self.end_detector, (url, &listed)).await {
             Ok(PageAfter::Nothing(certainty)) => {
-                received.hand_on(listed, None, EndNotes::of(certainty, number), self.sender).await;
+                received.deliver(listed, None, EndNotes::of(certainty, number), self.sender).await;
                 Ok(None)
             }
             Ok(PageAfter::Page(page)) => {
                 let (next, answer) = *page;
                 let answered = answer.status == StatusCode::OK;
                 let end_notes = if answered { EndNotes::link_missing(number) } else { EndNotes::default() };
-                received.hand_on(listed, Some(&next), end_notes, self.sender).await;
+                received.deliver(listed, Some(&next), end_notes, self.sender).await;
                 Ok(Some((next, answer)))
             }
             Err((next, error)) => {
                 // The page that was received is correct, so it is sent before the error.
-                received.hand_on(listed, Some(&next), EndNotes::default(), self.sender).await;
+                received.deliver(listed, Some(&next), EndNotes::default(), self.sender).await;
                 Err(error)
             }
         }

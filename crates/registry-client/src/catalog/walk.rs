@@ -27,7 +27,7 @@ use crate::http::call::HttpAnswer;
 use crate::http::error_answer::has_code;
 use crate::http::origin::same_origin;
 use crate::model::page::Cursor;
-use crate::paging::end_detector::{EndDetector, leads_nowhere};
+use crate::paging::end_detector::{EndDetector, repeats_request};
 use crate::paging::key::{with_key, with_size};
 use crate::paging::link::following;
 use crate::paging::loop_guard::{ListBounds, LoopGuard};
@@ -205,7 +205,7 @@ impl CatalogWalk<'_> {
                 continue;
             };
             let (client, session, permits) = (self.client, &self.session, self.permits);
-            let hand_on = async {
+            let deliver = async {
                 let listed = received.read(client, &mut self.loop_guard)?;
                 self.end_detector.linked(&listed, &following);
                 if let Some(noting) = &mut split_probe
@@ -214,7 +214,7 @@ impl CatalogWalk<'_> {
                     debug!(why, "the catalog is not split");
                     split_probe = None;
                 }
-                received.hand_on(listed, Some(&following), EndNotes::default(), self.sender).await;
+                received.deliver(listed, Some(&following), EndNotes::default(), self.sender).await;
                 Ok::<_, RegistryError>(())
             };
             let fetch = async {
@@ -224,7 +224,7 @@ impl CatalogWalk<'_> {
                 (answer, begun.elapsed())
             };
             let fetched = if std::mem::take(&mut probe_now) {
-                hand_on.await?;
+                deliver.await?;
                 if let Some(split_probe) = split_probe.take()
                     && probe(session, &following, &split_probe, took).await
                 {
@@ -233,8 +233,8 @@ impl CatalogWalk<'_> {
                 fetch.await
             } else {
                 // If there is a permit, the next request is sent before this page is parsed.
-                let (fetched, handed_on) = join(fetch, hand_on).await;
-                handed_on?;
+                let (fetched, delivered) = join(fetch, deliver).await;
+                delivered?;
                 fetched
             };
             again_now = again;
@@ -249,7 +249,7 @@ impl CatalogWalk<'_> {
 
 /// Whether the link of a page only says that the list has ended.
 fn ends_with(answer: &HttpAnswer, next: &Url, requested: &Url) -> bool {
-    leads_nowhere(next, requested) && read_page(&answer.body).is_ok_and(|listed| listed.entries() == 0)
+    repeats_request(next, requested) && read_page(&answer.body).is_ok_and(|listed| listed.entries() == 0)
 }
 
 /// Whether the server finds the place of a key that is not a name, and whether that takes as long as a page.

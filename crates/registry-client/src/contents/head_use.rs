@@ -7,7 +7,7 @@ use crate::concurrency::prove_first::ProveFirst;
 /// Whether HEAD is useful in this run.
 #[derive(Debug, Default)]
 pub(crate) struct HeadUse {
-    pub(crate) rest: Mutex<HeadPause>,
+    pub(crate) pause: Mutex<HeadPause>,
     /// The first tag is resolved alone. So if HEAD is refused or gets no answer, one request finds out, and not all
     /// requests in flight.
     pub(crate) first: ProveFirst,
@@ -16,45 +16,45 @@ pub(crate) struct HeadUse {
 impl HeadUse {
     /// Whether to resolve the next tag with HEAD.
     pub(crate) fn are_wanted(&self) -> bool {
-        let mut rest = self.rest();
-        if rest.last == 0 {
+        let mut pause = self.pause();
+        if pause.last == 0 {
             return true;
         }
-        if rest.left > 0 {
-            rest.left -= 1;
+        if pause.left > 0 {
+            pause.left -= 1;
             return false;
         }
-        !std::mem::replace(&mut rest.probing, true)
+        !std::mem::replace(&mut pause.probing, true)
     }
 
     pub(crate) fn worked(&self) {
-        let mut rest = self.rest();
-        if rest.last != u64::MAX {
-            *rest = HeadPause::default();
+        let mut pause = self.pause();
+        if pause.last != u64::MAX {
+            *pause = HeadPause::default();
         }
     }
 
     /// Uses no HEAD for a while. HEADs that were in flight at the same time failed together, and count once.
     pub(crate) fn failed(&self) {
-        let mut rest = self.rest();
-        if rest.last == 0 || rest.probing {
-            let length = rest.last.max(1).saturating_mul(REST);
-            *rest = HeadPause { left: length, last: length, probing: false };
+        let mut pause = self.pause();
+        if pause.last == 0 || pause.probing {
+            let length = pause.last.max(1).saturating_mul(REST);
+            *pause = HeadPause { left: length, last: length, probing: false };
         }
     }
 
     /// Notes that a HEAD has shown nothing about further ones.
     pub(crate) fn unsettled(&self) {
-        self.rest().probing = false;
+        self.pause().probing = false;
     }
 
     /// Uses no HEAD any more.
     pub(crate) fn give_up(&self) {
-        *self.rest() = HeadPause { left: u64::MAX, last: u64::MAX, probing: false };
+        *self.pause() = HeadPause { left: u64::MAX, last: u64::MAX, probing: false };
     }
 
-    pub(crate) fn rest(&self) -> parking_lot::MutexGuard<'_, HeadPause> {
-        self.rest.lock()
+    pub(crate) fn pause(&self) -> parking_lot::MutexGuard<'_, HeadPause> {
+        self.pause.lock()
     }
 }
 
@@ -84,11 +84,11 @@ mod tests {
     fn after_a_failure_head_is_left_alone_for_longer_each_time_until_it_works() {
         let heads = HeadUse::default();
         assert!(heads.are_wanted());
-        for rest in [16, 256, 4096] {
+        for pause in [16, 256, 4096] {
             heads.failed();
             // HEADs that were in flight at the same time.
             heads.failed();
-            assert_eq!(tags_until_wanted(&heads), rest);
+            assert_eq!(tags_until_wanted(&heads), pause);
             assert!(!heads.are_wanted(), "one looks whether it works again");
         }
         heads.worked();

@@ -15,7 +15,7 @@ use crate::http::not_found::NotFound;
 use crate::model::names::Names;
 use crate::model::place::RepositoryRef;
 use crate::model::tags::Tags;
-use crate::paging::end_detector::{Certainty, EndDetector, leads_nowhere};
+use crate::paging::end_detector::{Certainty, EndDetector, repeats_request};
 use crate::paging::link::following;
 use crate::paging::loop_guard::{ListBounds, LoopGuard};
 use crate::paging::page::{INVALID_KEPT, ListKind, ListedNames, read};
@@ -54,7 +54,7 @@ impl RepositoryReader {
             let reported = |error| at_step(self.repositories.authorized().transport.reported(Problem::Link(error)));
             let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(reported)?;
             let page = read(ListKind::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
-            let next = next.filter(|next| page.entries() > 0 || !leads_nowhere(next, &url));
+            let next = next.filter(|next| page.entries() > 0 || !repeats_request(next, &url));
             let following = match next {
                 Some(next) => {
                     end_detector.linked(&page, &next);

@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use tape::Tape;
+pub(crate) use tape::ExchangeRecorder;
 
 use crate::client::Client;
 use crate::contents::contents_trait::Contents as _;
@@ -52,7 +52,7 @@ const ONCE: RetryPolicy = RetryPolicy {
 #[derive(Clone, Debug)]
 pub struct Examination {
     client: Client,
-    tape: Arc<Tape>,
+    recorder: Arc<ExchangeRecorder>,
 }
 
 impl Examination {
@@ -61,9 +61,9 @@ impl Examination {
     /// # Errors
     /// As [`Client::new`].
     pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
-        let tape = Arc::new(Tape::new(settings.api("/v2/")));
-        let client = Client::examined(settings, ONCE, tape.clone())?;
-        Ok(Self { client, tape })
+        let recorder = Arc::new(ExchangeRecorder::new(settings.api("/v2/")));
+        let client = Client::examined(settings, ONCE, recorder.clone())?;
+        Ok(Self { client, recorder })
     }
 
     /// The client whose requests are recorded.
@@ -147,6 +147,6 @@ impl Examination {
 
     /// All requests and answers so far, in order.
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.tape.exchanges()
+        self.recorder.exchanges()
     }
 }

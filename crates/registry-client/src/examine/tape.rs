@@ -24,7 +24,7 @@ const KEPT: usize = 1000;
 
 /// The recorder of requests and answers.
 #[derive(Debug)]
-pub(crate) struct Tape {
+pub(crate) struct ExchangeRecorder {
     /// The URL of `/v2/` of the registry.
     ping: Url,
     recorded: Mutex<RecordedExchanges>,
@@ -37,7 +37,7 @@ struct RecordedExchanges {
     realms: Vec<Url>,
 }
 
-impl Tape {
+impl ExchangeRecorder {
     /// For the registry with this URL of `/v2/`.
     pub(crate) fn new(ping: Url) -> Self {
         Self { ping, recorded: Mutex::default() }
@@ -66,7 +66,7 @@ impl Tape {
     }
 }
 
-impl Observer for Tape {
+impl Observer for ExchangeRecorder {
     /// Records one exchange.
     fn exchanged(&self, exchange: &RawExchange<'_>) {
         let RawExchange { call, outcome, took, sent: memory } = *exchange;

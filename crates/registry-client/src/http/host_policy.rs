@@ -92,7 +92,7 @@ impl HostPolicy {
     /// Notes the address that an answer came from.
     pub(crate) fn answered(&self, url: &Url, from: Option<SocketAddr>) {
         if let Some(from) = from.filter(|_| !self.is_proxied && url.host() == self.registry.host()) {
-            self.guard.note_home(from.ip());
+            self.guard.note_own_address(from.ip());
         }
     }
 }
@@ -125,7 +125,7 @@ fn system_lookup(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> 
 struct AddressGuard {
     allowed: Arc<[AllowedHost]>,
     /// The kind of the registry's own address, as far as it is known.
-    home: Arc<Mutex<AddressKind>>,
+    own_kind: Arc<Mutex<AddressKind>>,
     /// Secrets that no message may show: a server may put them into a name.
     sent: Arc<SentSecrets>,
     lookup: Lookup,
@@ -133,20 +133,20 @@ struct AddressGuard {
 
 impl AddressGuard {
     fn new(settings: &RegistrySettings, sent: Arc<SentSecrets>, lookup: Lookup) -> Self {
-        let home = match settings.url.host() {
+        let own_kind = match settings.url.host() {
             Some(Host::Ipv4(address)) => AddressKind::of(address.into()),
             Some(Host::Ipv6(address)) => AddressKind::of(address.into()),
             _ => AddressKind::Public,
         };
-        Self { allowed: settings.allow_hosts.as_slice().into(), home: Arc::new(Mutex::new(home)), sent, lookup }
+        Self { allowed: settings.allow_hosts.as_slice().into(), own_kind: Arc::new(Mutex::new(own_kind)), sent, lookup }
     }
 
-    fn home(&self) -> AddressKind {
-        *self.home.lock()
+    fn own_kind(&self) -> AddressKind {
+        *self.own_kind.lock()
     }
 
-    fn note_home(&self, address: IpAddr) {
-        *self.home.lock() = AddressKind::of(address);
+    fn note_own_address(&self, address: IpAddr) {
+        *self.own_kind.lock() = AddressKind::of(address);
     }
 
     /// Addresses of the same kind as the registry's own are allowed.
@@ -156,7 +156,7 @@ impl AddressGuard {
             AllowedHost::Network(network) => network.contains(address),
             AllowedHost::Host(_) => false,
         };
-        kind == AddressKind::Public || kind == self.home() || self.allowed.iter().any(is_named)
+        kind == AddressKind::Public || kind == self.own_kind() || self.allowed.iter().any(is_named)
     }
 
     /// Checks an address in a URL.
@@ -171,7 +171,7 @@ impl AddressGuard {
     fn pass_by_proxy(&self, name: &str) -> Result<(), ForbiddenHost> {
         let plain = name.trim_end_matches('.');
         let is_here = plain == "localhost" || plain.ends_with(".localhost");
-        if !is_here || self.home() == AddressKind::Loopback {
+        if !is_here || self.own_kind() == AddressKind::Loopback {
             return Ok(());
         }
         Err(ForbiddenHost { host: self.sent.shown(name), address: None, kind: AddressKind::Loopback })

@@ -140,7 +140,7 @@ impl Ended {
     }
 
     /// The failure of a program that prints its error on standard output instead of JSON, as docker's helpers do.
-    pub(crate) fn failed_aloud(mut self) -> CommandError {
+    pub(crate) fn failed_on_stdout(mut self) -> CommandError {
         if !self.stdout.contains(&b'{') {
             self.stderr.push(b'\n');
             self.stderr.append(&mut self.stdout);

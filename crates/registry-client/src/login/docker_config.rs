@@ -272,7 +272,7 @@ impl<'a> ConfigFile<'a> {
         let ended = run.run(environment).await?;
         if !ended.is_success() {
             let is_not_there = String::from_utf8_lossy(ended.stdout()).contains(NOT_FOUND);
-            return if is_not_there { Ok(None) } else { Err(ended.failed_aloud().into()) };
+            return if is_not_there { Ok(None) } else { Err(ended.failed_on_stdout().into()) };
         }
         let answer = serde_json::from_slice::<HelperAnswer>(ended.stdout());
         let answer = answer.map_err(|_| SecretError::HelperAnswer { program })?;

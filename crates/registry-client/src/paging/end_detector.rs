@@ -195,7 +195,7 @@ fn size_of(url: &Url) -> Option<usize> {
 
 /// Whether a link asks for the page that was just requested, or for the beginning of the list. On an empty page, some
 /// servers say so that the list has ended: Cloudflare's serverless-registry 1.1 writes an empty `last`.
-pub(crate) fn leads_nowhere(next: &Url, requested: &Url) -> bool {
+pub(crate) fn repeats_request(next: &Url, requested: &Url) -> bool {
     let place = |url: &Url| {
         let pairs = url.query_pairs().filter(|(name, value)| name != "n" && !value.is_empty());
         let mut pairs: Vec<_> = pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();

@@ -22,13 +22,13 @@ fn only_a_page_as_full_as_was_asked_or_as_those_before_it_is_asked_about() {
         (&[], "n=3", &[], None),
         (&[], "n=2", &["a", "b"], Some("n=2&last=b")),
         (&[], "n=2", &["a", "b", "c"], Some("n=2&last=c")),
-        // The cap of many servers, whatever is asked for.
+        // The maximum of many servers, for any requested size.
         (&[], "n=1000", &hundred, Some("n=1000&last=a99")),
         (&[], "", &hundred, Some("last=a99")),
         (&[], "n=1000", &hundred[..99], None),
         (&[3], "n=1000", &["x", "y", "z"], Some("n=1000&last=z")),
         (&[3], "n=1000", &["x", "y"], None),
-        // Where pages differ in length, no length is the usual one.
+        // If pages differ in length, no length is the usual one.
         (&[3, 2, 3], "n=1000", &["x", "y"], Some("n=1000&last=y")),
         (&[3, 0], "n=1000", &["x", "y"], None),
     ] {
@@ -56,7 +56,7 @@ fn last_is_asked_for_only_where_no_link_had_something_else() {
         Some("n=1&next_page=x%3D")
     );
     assert_eq!(ask(&[(&["a", "b"], "last=2&n=2")], "last=2&n=2").as_deref(), Some("last=2&n=1"));
-    // Amazon's links name no size.
+    // Amazon's links have no size.
     assert_eq!(ask(&[(&["a", "b"], "last=eyJ")], "last=eyJ").as_deref(), Some("last=eyJ"));
     let mut quay = EndDetector::new(true);
     assert_eq!(asked(&mut quay, "n=2", &["c", "d"]).as_deref(), Some("n=1"));
@@ -76,7 +76,7 @@ fn a_page_is_asked_about_once() {
     assert!(asked(&mut ending, "n=2&last=b", &["c", "d"]).is_some());
 }
 
-/// What the answers mean, one after the other, to questions about `["a", "b"]`, asked for with `n=2`.
+/// The verdict after these answers to questions about `["a", "b"]`, requested with `n=2`.
 fn told(cursors: bool, answers: &[Option<(&[&str], Option<&str>)>]) -> EndVerdict {
     let mut ending = EndDetector::new(cursors);
     let (requested, known) = (url("n=2"), page(&["a", "b"]));
@@ -104,7 +104,7 @@ fn answers_are_believed() {
     assert_eq!(told(false, &[Some((&["c"], None))]), EndVerdict::Here);
     assert_eq!(told(false, &[Some((&["b", "c"], None))]), EndVerdict::Here);
     assert_eq!(told(false, &[Some((&[], Some("last=c")))]), EndVerdict::Here, "an empty page with a link goes on");
-    // It began again: another server than one that pages by names.
+    // The list began again: the server does not page by names.
     assert_eq!(told(false, &[Some((&["a", "b"], Some("next_page=x")))]), EndVerdict::At(url("next_page=x")));
     for nothing in [None, Some((&["a", "b"][..], None))] {
         assert_eq!(told(false, &[nothing, Some((&["a"], Some("last=a")))]), EndVerdict::At(url("last=a")));
@@ -141,6 +141,6 @@ fn a_link_leads_nowhere_if_it_asks_for_the_same_or_for_the_beginning() {
         ("n=10&last=b", "n=10&last=c", false),
         ("n=10", "n=10&next_page=x", false),
     ] {
-        assert_eq!(leads_nowhere(&url(next), &url(requested)), nowhere, "{requested} {next}");
+        assert_eq!(repeats_request(&url(next), &url(requested)), nowhere, "{requested} {next}");
     }
 }

@@ -1,4 +1,4 @@
-//! Lists that come in pages: links, what a page holds, and how to tell that a list has ended.
+//! Lists that come in pages: links, the names on a page, and whether a list has ended.
 
 pub(crate) mod end_detector;
 pub(crate) mod key;

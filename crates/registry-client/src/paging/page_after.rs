@@ -7,7 +7,7 @@ use tracing::debug;
 use url::Url;
 
 use crate::http::call::HttpAnswer;
-use crate::paging::end_detector::{Certainty, EndDetector, EndVerdict, ProbeAnswer, has_more_than, leads_nowhere};
+use crate::paging::end_detector::{Certainty, EndDetector, EndVerdict, ProbeAnswer, has_more_than, repeats_request};
 use crate::paging::link::following;
 use crate::paging::page::{ListKind, ListedNames, read};
 use crate::problem::error::RegistryError;
@@ -84,7 +84,7 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSou
         }
         let Ok(listed) = read(self.entries, &answer.body) else { return Some(ProbeAnswer::Nothing) };
         let next = following(&answer.headers, url, self.repairs).ok()?;
-        let next = next.filter(|next| listed.entries() > 0 || !leads_nowhere(next, url));
+        let next = next.filter(|next| listed.entries() > 0 || !repeats_request(next, url));
         Some(ProbeAnswer::Page(listed, next))
     }
 }

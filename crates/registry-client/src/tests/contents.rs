@@ -1,4 +1,4 @@
-//! Tags, manifests and configurations: cases 16, 26, 28 and 30 to 35 as far as they concern one repository.
+//! Tags, manifests and configurations of one repository.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Ping, challenge and scope: cases 1 to 8.
+//! Ping, challenge and scope.
 
 use super::*;
 use fake_registry::{AnonymousCatalog, Authorization, FakeEndpoint, Grants, Misbehaviour};
@@ -17,12 +17,13 @@ async fn the_client_pings_before_listing_and_logs_in_when_the_catalog_is_anonymo
 
 #[tokio::test]
 async fn an_anonymous_catalog_is_never_accepted_with_credentials() {
-    // Neither ping nor catalog asks for anything: the credentials go out unasked, and only then is the page believed.
+    // Neither the ping nor the catalog asks for a login: the credentials are sent anyway, and only then the page is
+    // used.
     let rig = Rig::new(Script::open(["a"])).await;
     assert_eq!(rig.names().await, ["a"]);
     let last = rig.server.requests().pop().expect("requests");
     assert_eq!(last.authorization, Authorization::Basic);
-    // Without credentials there is nothing to insist on.
+    // Without credentials, the anonymous answer is used.
     let rig = Rig::with(Script::open(["a"]), |settings| settings.auth = Auth::Token(None)).await;
     assert_eq!(rig.names().await, ["a"]);
     assert_eq!(rig.client.stats(), Stats { pages: 1, requests: 2, retries: 0, token_requests: 0, ..Stats::default() });
@@ -181,7 +182,7 @@ async fn a_registry_that_wants_a_login_is_denied_without_one() {
 
 #[tokio::test]
 async fn anonymous_tokens_are_got_where_no_credentials_are_configured() {
-    // As Docker Hub does: the catalog is behind a token that anybody may have.
+    // As Docker Hub does: the catalog needs a token that anonymous callers get as well.
     let script = Script::distribution_like(["a"]).with_token(|token| token.anonymous = true);
     let script = script.with_faults(|seen, _| {
         let page = Misbehaviour::status(200).body(r#"{"repositories":["a"]}"#);

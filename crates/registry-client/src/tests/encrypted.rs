@@ -1,4 +1,4 @@
-//! TLS: which servers the client trusts, and the certificate that it shows.
+//! TLS: which servers the client trusts, and which client certificate it sends.
 
 use fake_registry::tls::{KeyPair, NAME, own, serve, serve_those};
 
@@ -37,7 +37,7 @@ async fn insecure_tls_trusts_anybody() {
     assert!(walked.error.is_none(), "{:?}", walked.error);
 }
 
-/// A pair in files, for a client to show.
+/// A certificate and its key in files.
 struct Shown {
     certificate: NamedTempFile,
     key: NamedTempFile,

@@ -1,4 +1,4 @@
-//! Limits and failures: cases 36 to 38.
+//! Rate limits and failures.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ fn paged() -> Script {
     Script { page_max: 10, over_max: OverMax::Clamp, ..Script::open(numbered(50).as_slice()) }
 }
 
-/// The third catalog request goes wrong, `times` times.
+/// The third catalog request fails `times` times.
 fn failing(goes: Misbehaviour, times: u64) -> Script {
     paged().with_faults(move |seen, nth| {
         (seen.endpoint == FakeEndpoint::Catalog && (3..3 + times).contains(&nth)).then(|| goes.clone())
@@ -66,7 +66,7 @@ async fn a_429_that_stays_is_rate_limited() {
     assert_eq!(walked.pages.len(), 2, "what was read is handed on first");
 }
 
-/// How long `other` walks that begins as soon as the walk of `rig` has been told to leave `host` alone.
+/// How long a walk of `other` takes that begins as soon as the walk of `rig` must pause for `host`.
 async fn waits_for(rig: &Rig, host: &url::Url, other: &Client) -> Duration {
     let later = async {
         while !Gate::shared().is_closed(host) {
@@ -79,7 +79,7 @@ async fn waits_for(rig: &Rig, host: &url::Url, other: &Client) -> Duration {
     tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(rig.walk(), later).1 }).await.expect("told")
 }
 
-/// The first request to this endpoint is told to come back later.
+/// The first request to this endpoint is answered with a pause.
 fn busy(script: Script, endpoint: FakeEndpoint) -> Script {
     script.with_faults(move |seen, nth| {
         (seen.endpoint == endpoint && nth == 1).then(|| Misbehaviour::status(429).header("retry-after", "9"))

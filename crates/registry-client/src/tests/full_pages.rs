@@ -1,4 +1,4 @@
-//! Full pages without a link to a next one, and links that lead nowhere.
+//! Full pages without a link to a next one, and wrong links.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ fn codes(walked: &Walked) -> Vec<&'static str> {
     remarks.chain(walked.pages.iter().flat_map(|page| page.shortfalls.iter().map(|one| one.code))).collect()
 }
 
-/// All names once and in order, none repeated; what was said about it; how many requests the catalog had.
+/// Checks that all names come once and in order; returns the notes and the number of catalog requests.
 async fn whole(rig: &Rig, count: usize) -> (Vec<&'static str>, u64) {
     let walked = rig.walk().await;
     assert!(walked.error.is_none(), "{:?}", walked.error);
@@ -69,7 +69,8 @@ async fn whole(rig: &Rig, count: usize) -> (Vec<&'static str>, u64) {
 async fn a_link_lost_on_any_page_is_replaced_by_the_last_name() {
     for (size, asked) in [(10, 10), (10, 1000)] {
         for lost in 1..=4 {
-            // The first page of a server that gives fewer than are asked for is short; nothing tells that it is not.
+            // The first page of a server that returns fewer names than requested is short; nothing shows that it is not
+            // the last.
             if (lost, asked) == (1, 1000) {
                 continue;
             }
@@ -130,7 +131,7 @@ async fn a_server_not_known_for_its_cursors_begins_again_and_is_understood() {
 
 #[tokio::test]
 async fn links_that_never_come_where_there_is_no_other_way_make_a_shortfall() {
-    // Of a server that keeps to sizes, and to nothing else.
+    // For a server that respects sizes and nothing else.
     let sized = |seen: &SeenRequest, _| {
         let size = seen.query("n").and_then(|n| n.parse().ok()).unwrap_or(45);
         (seen.endpoint == FakeEndpoint::Catalog).then(|| listed(&numbered(45)[..size.min(45)], None))
@@ -216,8 +217,8 @@ async fn a_walk_in_ranges_goes_on_after_a_full_page_without_a_link() {
     }
 }
 
-/// So many tags of repository `a`, ten a page unless `whole`, and a link but where the one of this number is lost; and how
-/// they are read.
+/// So many tags of repository `a`, ten per page unless `whole`, with links except one of this number; and how they are
+/// read.
 async fn tags_of(count: usize, tag_pages: TagPaging, lost: u64) -> (Result<Tags, RegistryError>, Rig) {
     let contents = fake_registry::FakeContents::default().with("a", |held| {
         for number in 0..count {

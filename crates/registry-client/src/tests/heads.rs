@@ -1,4 +1,4 @@
-//! HEAD is the cheap way to ask where a tag leads: whatever goes wrong with it, a GET decides.
+//! HEAD is the cheap way to resolve a tag: if anything is wrong with its answer, a GET decides.
 
 use futures::future::join_all;
 
@@ -11,7 +11,7 @@ fn tag(number: u32) -> String {
     format!("v{number}")
 }
 
-/// An open server whose repository `a` has tags, and whose HEADs go wrong.
+/// An open server whose repository `a` has tags, and whose HEADs fail.
 async fn rig(head: impl Fn(&SeenRequest) -> Option<Misbehaviour> + Send + Sync + 'static) -> Rig {
     let script = Script { contents: fake_registry::FakeContents::uniform(TAGS), ..Script::open(["a"]) };
     let script = script.with_faults(move |seen, _| if seen.method == "HEAD" { head(seen) } else { None });

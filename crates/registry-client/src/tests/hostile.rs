@@ -1,4 +1,4 @@
-//! Servers that mean harm: loops, echoes, bombs and answers that only look like the end of a catalog.
+//! Hostile servers: loops, echoes, compression bombs and answers that only look like the end of a catalog.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,23 +11,23 @@ async fn anonymous(script: Script) -> Rig {
     Rig::with(script, |settings| settings.auth = Auth::None).await
 }
 
-/// Every request to the catalog is answered so.
+/// Every request to the catalog gets this answer.
 fn catalog(goes: Misbehaviour) -> Script {
     Script::open(["a"]).with_faults(move |seen, _| (seen.endpoint == FakeEndpoint::Catalog).then(|| goes.clone()))
 }
 
-/// What the request was authorized with, without the scheme.
+/// The `Authorization` of the request, without the scheme.
 fn sent(seen: &SeenRequest) -> String {
     seen.header("authorization").and_then(|sent| sent.split_once(' ')).unwrap_or_default().1.to_owned()
 }
 
-/// A registry that answers requests with a token so.
+/// A registry that answers requests with a token like this.
 fn to_tokens(answer: impl Fn(&str) -> Misbehaviour + Send + Sync + 'static) -> Script {
     Script::quay_like(["a"])
         .with_faults(move |seen, _| (seen.authorization == Authorization::Bearer).then(|| answer(&sent(seen))))
 }
 
-/// Everything of a walk that somebody may read holds no password and none of the credentials that went over the wire.
+/// Checks that no text of a walk has the password or a credential that was sent.
 fn nothing_told(rig: &Rig, walked: &Walked) {
     let error = walked.error.as_ref().map(|error| format!("{error} {error:?} {}", error.remedy()));
     let shown = format!("{error:?} {:?}", walked.pages);
@@ -35,7 +35,7 @@ fn nothing_told(rig: &Rig, walked: &Walked) {
     let secrets = rig.server.requests().iter().map(sent).chain([PASSWORD.to_owned(), basic]).collect::<Vec<_>>();
     assert!(rig.server.count(FakeEndpoint::Token) > 0, "there was something to tell");
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        // The beginning of a token is the same for all of them and no secret.
+        // The first part of all tokens is the same, and not secret.
         let part = &secret[secret.char_indices().rev().nth(secret.chars().count().min(60) - 1).expect("long").0..];
         assert!(!shown.contains(part) && !shown.contains(&secret[..secret.len() / 2]), "{secret} in {shown}");
     }

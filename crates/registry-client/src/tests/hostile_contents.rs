@@ -1,4 +1,4 @@
-//! Manifests and configurations of servers that mean harm: bounds, redirects, paths.
+//! Manifests and configurations of hostile servers: bounds, redirects, paths.
 
 use std::sync::{Arc, OnceLock};
 
@@ -54,7 +54,7 @@ async fn bombs_of_brackets_are_no_manifests_and_no_configurations() {
         let rig = goes(Misbehaviour::status(200).body(body)).await;
         let place = RepositoryRef::alone("a");
         assert_eq!(rig.client.manifest(&place, "x").await.expect_err("rubbish").fault(), Fault::Corrupt);
-        // Its digest is right: so it was pushed, and asking again would bring nothing else.
+        // Its digest is right, so this is what was pushed: another request would return the same.
         let config = rig.client.config(&place, &digest).await.expect("bytes with the right digest");
         assert!(config.oddities.has(Odd::ConfigUnreadable) && !config.has_labels(), "{config:?}");
     }
@@ -74,7 +74,7 @@ async fn an_encoding_that_is_no_compression_does_not_matter_and_others_are_named
     assert!(chain(&error).contains("`br`"), "{}", chain(&error));
 }
 
-/// A registry whose blobs lie elsewhere, its client, and what the blob of its one configuration is called.
+/// A registry whose blobs are on another host, its client, and the descriptor of its one configuration.
 async fn with_storage(location: &str) -> (Rig, Descriptor) {
     let mut blob = None;
     let contents =

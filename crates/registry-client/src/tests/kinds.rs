@@ -1,4 +1,4 @@
-//! What a registry's kind changes, configured or found out.
+//! What a registry's kind changes, configured or recognised.
 
 use super::*;
 use fake_registry::{FakeEndpoint, Misbehaviour, SeenRequest};

@@ -1,5 +1,5 @@
-//! Registries that limit how often they are asked, by rules that count requests and not time; and tokens that die while
-//! requests wait for their turn.
+//! Registries that limit requests, by rules that count requests and not time; and tokens that expire while requests
+//! wait for their turn.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -15,14 +15,14 @@ fn together(count: usize) -> Vec<RepositoryRef> {
     RepositoryRef::together(numbered(count).into_iter().map(Arc::from))
 }
 
-/// Reads the tags of all at once.
+/// Reads the tags of all repositories concurrently.
 async fn read(rig: &Rig, places: &[RepositoryRef]) -> Vec<Result<Tags, RegistryError>> {
     join_all(places.iter().map(|place| rig.client.tags(place))).await
 }
 
 #[tokio::test]
 async fn a_429_charges_no_attempt_while_others_pass() {
-    // Of seven requests six are turned away, which is more often than there are attempts.
+    // Six of seven requests are refused, which is more often than there are attempts.
     let script = stocked(Script::open(numbered(12).as_slice())).with_faults(|seen, nth| {
         (seen.endpoint == FakeEndpoint::Tags && nth % 7 != 0).then(|| Misbehaviour::status(429))
     });
@@ -63,7 +63,7 @@ async fn a_limit_that_does_not_open_is_told_with_its_words_and_for_how_long() {
 
 #[tokio::test]
 async fn a_token_that_dies_in_the_line_is_renewed_before_its_request_is_sent() {
-    // Four at a time and 20 a second: a request with a permit waits for longer than a token lives.
+    // Four at a time and 20 per second: a request with a permit waits for longer than a token is valid.
     for together_or_alone in [true, false] {
         let script = stocked(Script::quay_like(numbered(24).as_slice())).with_token(|token| {
             token.lifetime = Duration::from_mins(1);
@@ -81,7 +81,7 @@ async fn a_token_that_dies_in_the_line_is_renewed_before_its_request_is_sent() {
 
 #[tokio::test]
 async fn a_dead_token_that_is_refused_is_no_refusal_however_often() {
-    // It lives for less than an answer takes.
+    // The token is valid for less time than an answer takes.
     let script = |refused: u64| {
         let script = Script { latency: Duration::from_millis(20), ..stocked(Script::quay_like(["a"])) };
         let script = script.with_token(|token| {
@@ -157,7 +157,7 @@ async fn a_login_that_is_refused_by_403_is_sent_once() {
     let words = r#"{"errors":[{"code":"UNAUTHORIZED","message":"incorrect username or password"}]}"#;
     let denied = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
     for (body, most) in [(words, 1), ("", 1), ("<html>Forbidden</html>", 1), (denied, 3)] {
-        // The ping is content with anybody, and each repository refuses.
+        // The ping asks for no login, and each repository refuses.
         let script = stocked(Script::quay_like(names.as_slice())).with_faults(move |seen, _| match seen.endpoint {
             FakeEndpoint::Token => Some(Misbehaviour::status(403).body(body)),
             _ => None,

@@ -10,7 +10,7 @@ use super::*;
 use crate::login::command::tests::Programs;
 use fake_registry::{FakeAccess, FakeEndpoint, Misbehaviour, SeenRequest, TokenFields, TokenMethod};
 
-/// Tokens by POST alone, as services give them that know nothing but `OAuth2`.
+/// Tokens by POST only, as services give them that support only `OAuth2`.
 fn posting(script: Script) -> Script {
     script.with_token(|token| {
         token.method = TokenMethod::PostOnly;
@@ -61,7 +61,8 @@ async fn an_identity_token_refused_is_not_tried_again() {
 
 #[tokio::test]
 async fn an_identity_token_given_in_place_of_the_old_one_is_used_from_then_on() {
-    // The second answer is the fake's own: it knows the password alone, and refuses what came in its place.
+    // The second answer is the fake registry's own: it accepts the password only, and refuses the token that replaced
+    // it.
     let script = posting(Script::distribution_like(["a"])).with_faults(|seen, nth| {
         let body = json!({"access_token": "worthless", "refresh_token": "next"}).to_string();
         (seen.endpoint == FakeEndpoint::Token && nth == 1).then(|| Misbehaviour::status(200).body(body))
@@ -72,7 +73,7 @@ async fn an_identity_token_given_in_place_of_the_old_one_is_used_from_then_on() 
     });
     let rig = rig.await;
     let _ = rig.walk().await;
-    // With `next`, which is refused, and at once with what is stored.
+    // First with `next`, which is refused, then at once with the stored one.
     let statuses =
         |rig: &Rig| -> Vec<_> { rig.server.requests_to(FakeEndpoint::Token).iter().map(|seen| seen.status).collect() };
     let walked = rig.walk().await;
@@ -160,7 +161,7 @@ fn expiring(after: u32) -> Script {
     })
 }
 
-/// Logs in with a program that prints `secret1`, then `secret2` and so on; it notes its runs in a file.
+/// Logs in with a program that prints `secret1`, then `secret2` and so on, and that counts its runs in a file.
 fn aws(programs: &Programs) -> Auth {
     let count = programs.path("runs").display().to_string();
     let program = programs.add("aws", &format!("echo >> {count}; echo secret$(wc -l < {count} | tr -d ' ')"));
@@ -197,7 +198,7 @@ async fn a_password_of_a_program_refused_at_once_does_not_run_it_again() {
 #[tokio::test]
 async fn a_program_is_run_again_once_and_not_in_a_loop() {
     let programs = Programs::new();
-    // Good for the ping and one page, and then nothing is.
+    // The first is accepted for the ping and one page; then none is.
     let script = Script::basic(["a"]).with_faults(|seen, nth| {
         let link = "</v2/_catalog?last=a>; rel=\"next\"";
         let page = || Misbehaviour::status(200).body(r#"{"repositories":["a"]}"#).header("link", link);

@@ -1,4 +1,4 @@
-//! What the meter is told: everything once, and the end of every request.
+//! What the observer is given: everything once, and the end of every request.
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use crate::api::{ApiLogin, ApiSettings};
 use crate::http::endpoint::Endpoint::{Api, Blob, Catalog, Manifest, Ping, Tags, Token};
 use fake_registry::{FakeEndpoint, LinkStyle, Misbehaviour, OverMax, TagPaging};
 
-/// What the meter was told.
+/// What the observer was given.
 #[derive(Clone, Copy, Debug)]
 enum Told {
     Begun(Endpoint),
@@ -22,7 +22,7 @@ enum Told {
     Refused(SafetyRule),
 }
 
-/// Remembers what it is told.
+/// Records what it is given.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder(Mutex<Vec<Told>>);
 
@@ -73,7 +73,7 @@ impl Recorder {
         self.all(|told| if let Told::Ended(exchange) = told { Some(exchange) } else { None })
     }
 
-    /// What came of the requests to an endpoint.
+    /// The outcomes of the requests to an endpoint.
     fn outcomes(&self, endpoint: Endpoint) -> Vec<Result<u16, Loss>> {
         self.ended().into_iter().filter(|ended| ended.endpoint == endpoint).map(|ended| ended.outcome).collect()
     }
@@ -107,7 +107,7 @@ fn paged(script: Script) -> Script {
     Script { page_max: 10, over_max: OverMax::Clamp, ..script }
 }
 
-/// The server answers every request, and nobody is asked for credentials.
+/// The server answers every request without a login.
 async fn anonymous(script: Script) -> Rig {
     Rig::with(script, |settings| {
         settings.auth = Auth::None;

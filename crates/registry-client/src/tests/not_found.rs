@@ -1,4 +1,4 @@
-//! A 404 is the registry's answer, or that of something before it which knows nothing.
+//! A 404 is the answer of the registry, or of a proxy in front of it that does not know the content.
 
 use super::*;
 use fake_registry::{FakeEndpoint, ManifestRules, Misbehaviour, SeenRequest, sha256};
@@ -13,7 +13,7 @@ const STRAYS: [(&str, &str); 6] = [
 ];
 const OF_REPOSITORIES: [FakeEndpoint; 3] = [FakeEndpoint::Tags, FakeEndpoint::Manifest, FakeEndpoint::Blob];
 
-/// An open server with the repository `a`, of which these requests go wrong.
+/// An open server with the repository `a`, some of whose requests fail.
 async fn rig(faults: impl Fn(&SeenRequest, u64) -> Option<Misbehaviour> + Send + Sync + 'static) -> Rig {
     let script =
         Script { contents: fake_registry::FakeContents::uniform(1), ..Script::open(["a"]) }.with_faults(faults);
@@ -27,7 +27,7 @@ fn stray(status: u16, (media_type, body): (&str, &str)) -> Misbehaviour {
         .body(body)
 }
 
-/// Asks for what is at an endpoint.
+/// Sends a request to an endpoint.
 async fn ask(rig: &Rig, endpoint: FakeEndpoint) -> Result<(), RegistryError> {
     let place = RepositoryRef::alone("a");
     match endpoint {
@@ -110,7 +110,7 @@ async fn a_registry_that_says_404_in_words_of_its_own_costs_two_requests_each_in
         rig.server.count(FakeEndpoint::Tags) - before
     };
     assert_eq!((gone(8).await, gone(5).await), (8 * 4, 5 * 2));
-    // Answers at the first try tell nothing of whether trying again helps.
+    // Answers to first attempts do not show whether repetition helps.
     rig.client.tags(&RepositoryRef::alone("a")).await.expect("tags");
     assert_eq!(gone(1).await, 2);
 }
@@ -139,7 +139,7 @@ async fn a_404_of_a_proxy_at_ping_catalog_or_token_is_asked_again() {
         let rig = Rig::new(script).await;
         assert_eq!(rig.names().await, ["a"], "{endpoint:?}");
     }
-    // Where it stays, there is no registry, or it has no catalog.
+    // If the 404 stays, there is no registry, or it has no catalog.
     for (endpoint, step) in [(FakeEndpoint::Ping, Step::Ping), (FakeEndpoint::Catalog, Step::Page(1))] {
         let rig = rig(move |seen, _| (seen.endpoint == endpoint).then(|| stray(404, STRAYS[0]))).await;
         let error = rig.error().await;

@@ -1,11 +1,11 @@
-//! Pages and links: cases 19 to 29.
+//! Pages and links.
 
 use std::sync::Arc;
 
 use super::*;
 use fake_registry::{FakeEndpoint, LinkStyle, Misbehaviour, OverMax, SeenRequest};
 
-/// Open, `size` names a page whatever is asked for.
+/// An open server with `size` names per page, for any requested size.
 fn paged(count: usize, size: u32) -> Script {
     Script { page_max: size, over_max: OverMax::Clamp, ..Script::open(numbered(count).as_slice()) }
 }
@@ -226,7 +226,7 @@ async fn the_page_size_steps_down_on_a_400() {
     let rig = anonymous(Script { page_max: 50, ..Script::open(["a"]) }).await;
     assert_eq!(rig.names().await, ["a"]);
     assert_eq!(asked(&rig), ["n=1000", "n=100", ""]);
-    // With a login, the step down does not log in again.
+    // With a login, the second size does not log in again.
     let rig = Rig::new(Script { page_max: 100, ..Script::distribution_like(["a"]) }).await;
     assert_eq!(rig.names().await, ["a"]);
     assert_eq!(rig.server.tokens_issued(), 1);

@@ -1,4 +1,4 @@
-//! Access to repositories: cases 7 and 14 to 18 as far as each repository may want a token of its own, and 36 and 38.
+//! Access to repositories, each of which may need a token of its own.
 
 use std::sync::Arc;
 
@@ -201,7 +201,7 @@ async fn a_wrong_password_is_sent_once_for_a_catalog_and_its_repositories_togeth
 
 #[tokio::test]
 async fn a_challenge_that_came_to_nothing_is_not_taught_to_other_repositories() {
-    // As a proxy does that hands on the challenge of the registry behind it.
+    // As a proxy does that passes on the challenge of the registry behind it.
     for challenge in ["Bearer realm=\"https://auth.elsewhere.example/token\"", "Basic realm=\"elsewhere\""] {
         let script = stocked(Script::distribution_like(["a", "b", "c"])).with_faults(move |seen, _| {
             let refused = Misbehaviour::status(401).header("www-authenticate", challenge);

@@ -1,4 +1,4 @@
-//! No password and no token in any log, error or Debug, at the most talkative level.
+//! No password and no token in any log, error or `Debug`, at the most verbose level.
 
 use crate::login::secret::Secret;
 use crate::token::bearer::Token;

@@ -21,7 +21,7 @@ fn script(order: CatalogOrder) -> Script {
 async fn rig(script: Script, split: Split) -> Rig {
     Rig::with(script, |settings| {
         settings.split = split;
-        // The server gives itself out for docker-registry, which is never split of its own accord.
+        // The server looks like docker-registry, which is not split by default.
         settings.kind = Some(RegistryKind::Zot);
         settings.page_size = NonZeroU32::new(SIZE).expect("not zero");
         if matches!(settings.auth, Auth::Token(_)) {
@@ -144,7 +144,7 @@ async fn a_range_that_fails_for_good_ends_the_walk_with_its_error() {
 
 #[tokio::test]
 async fn a_server_that_loses_its_place_is_walked_in_one_and_nothing_is_lost() {
-    // From the tenth request on, whoever asks for a key that is no name gets page 1, or is refused.
+    // From the tenth request on, a key that is not a name gets page 1, or a refusal.
     let names: Arc<BTreeSet<String>> =
         Arc::new(RepositoryNames::generated(COUNT, 3).iter().map(str::to_owned).collect());
     let first: Vec<String> = names.iter().take(SIZE as usize).cloned().collect();
@@ -235,6 +235,6 @@ async fn no_more_is_fetched_than_somebody_wants() {
         before
     };
     let asked = settled.await;
-    // Under way and not yet fetched, held, and those that brought nothing: each bound by the number of connections.
+    // Pages in flight, pages held, and requests without new names: each is bounded by the number of connections.
     assert!(asked <= 8 + 2 * 8 + 8 + 2 * 8, "{asked} requests for 8 pages wanted, of {PAGES}");
 }

@@ -1,4 +1,4 @@
-//! Tokens: cases 9 to 17.
+//! Tokens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,7 +83,7 @@ async fn odd_lifetimes_and_issue_times_do_no_harm() {
     }
 }
 
-/// 40 pages of 5 at 25 ms: the walk takes a second, its tokens live less.
+/// 40 pages of 5 names at 25 ms: the walk takes a second, and its tokens are valid for less.
 fn slow(lifetime_ms: u64) -> Script {
     let script =
         Script { page_max: 5, over_max: fake_registry::OverMax::Clamp, ..Script::quay_like(numbered(200).as_slice()) };
@@ -105,7 +105,7 @@ async fn a_token_is_refreshed_in_mid_walk_ahead_of_expiry() {
 
 #[tokio::test]
 async fn a_401_refreshes_the_token_once_and_repeats_the_same_page_with_the_same_headers() {
-    // The server's tokens die early and it does not say so.
+    // The server's tokens expire earlier than the server says.
     let script = slow(400).with_token(|token| token.expires_in = Stated::As(json!(3600)));
     let rig = Rig::new(script).await;
     assert_eq!(rig.names().await, numbered(200));
@@ -247,7 +247,7 @@ async fn the_secret_is_read_anew_at_every_login_and_its_absence_is_told() {
     });
     let error = rig.await.error().await;
     assert_eq!((error.fault(), error.step()), (Fault::SecretUnreadable, Step::Token));
-    // The password is rotated on both sides while the client lives on.
+    // The password is changed on both sides while the client is in use.
     let script = Script::quay_like(["a"]).with_faults(|seen, _| {
         let old = seen.header("authorization") != Some("Basic YWNtZStpbnZlbnRvcnk6bmV3");
         let token = || Misbehaviour::status(200).body(r#"{"token":"t"}"#);

@@ -1,4 +1,4 @@
-//! The security floors: who gets credentials, what is followed, how much is read.
+//! Safety rules: which hosts get credentials, which links and redirects are followed, and how much is read.
 
 use std::net::SocketAddr;
 
@@ -50,7 +50,7 @@ async fn realm_hosts_may_name_it_and_another_port_is_the_same_host() {
     for (host, listed) in [("localhost", vec![format!("localhost:{port}")]), ("127.0.0.1", Vec::new())] {
         let realm = format!("http://{host}:{port}/token");
         let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some(realm));
-        // The other server's tokens mean nothing to this one: enough that it was asked.
+        // The other server's tokens are not valid here; the test only needs its requests.
         let rig = Rig::with(script, |settings| settings.realm_hosts = listed).await;
         assert_eq!(rig.error().await.fault(), Fault::Denied);
     }
@@ -123,7 +123,7 @@ async fn an_answer_that_is_no_http_and_one_that_never_ends_are_errors() {
     }
 }
 
-/// What a walk makes of a server that answers everything with these bytes.
+/// The result of a walk of a server that answers every request with these bytes.
 async fn of_raw(answer: Vec<u8>) -> Walked {
     let url = format!("http://{}", raw(answer).await).parse().expect("a URL");
     let timeout = Duration::from_millis(500);

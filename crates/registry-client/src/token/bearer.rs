@@ -18,7 +18,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 /// Longest lifetime that is used. A token that expires earlier is renewed after its first 401.
 const LONGEST: Duration = Duration::from_hours(24);
 /// A token that is younger than this has not expired.
-const YOUNG: Duration = Duration::from_secs(1);
+const EARLIEST_EXPIRY: Duration = Duration::from_secs(1);
 
 /// A token and its lifetime, which counts from when the client received it: the server's clock and ours may be wrong.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Token {
     /// its request came, or when the request was admitted, and had some age. A token that was fetched for a request and
     /// refused at once has not expired.
     pub(crate) fn may_have_expired(&self, came: Instant, admitted: Instant, sent: Instant) -> bool {
-        self.received < came || (self.received < admitted && self.received + YOUNG <= sent)
+        self.received < came || (self.received < admitted && self.received + EARLIEST_EXPIRY <= sent)
     }
 
     /// How long it is still valid at `now`; `None` if it has expired.

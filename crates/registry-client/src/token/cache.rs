@@ -284,19 +284,16 @@ impl<S: TokenSource> TokenCache<S> {
         let outcome = self.source.fetch(wanted, permit).await;
         let mut state = entry.state();
         let now = Instant::now();
-        match &outcome {
-            Ok(token) => {
-                // With jitter, so that walks that began together do not request tokens together.
-                state.due = Some(token.received + token.lifetime.mul_f64(0.75 + 0.1 * fastrand::f64()));
-                state.renew_at = state.due;
-                state.token = Some(token.clone());
-                state.known = true;
-            }
-            Err(_) => {
-                // Tries again before the token expires, but not for every page.
-                let pause = state.token.as_ref().map(|token| token.lifetime / 20);
-                state.renew_at = pause.map(|pause| now + pause.max(Duration::from_millis(250)));
-            }
+        if let Ok(token) = &outcome {
+            // With jitter, so that walks that began together do not request tokens together.
+            state.due = Some(token.received + token.lifetime.mul_f64(0.75 + 0.1 * fastrand::f64()));
+            state.renew_at = state.due;
+            state.token = Some(token.clone());
+            state.known = true;
+        } else {
+            // Tries again before the token expires, but not for every page.
+            let pause = state.token.as_ref().map(|token| token.lifetime / 20);
+            state.renew_at = pause.map(|pause| now + pause.max(Duration::from_millis(250)));
         }
         let renewal = state.renewal(now);
         drop(state);

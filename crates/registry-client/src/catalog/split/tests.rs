@@ -1,4 +1,4 @@
-//! Ranges against simulated lists: every name once, in a bound of requests, whatever the names, the order and the timing.
+//! Ranges against simulated lists: every name once, with a bounded number of requests, for any names, order and timing.
 
 mod lists;
 
@@ -9,18 +9,18 @@ use crate::catalog::split::order::Orders;
 use crate::catalog::split::plan::{RangeRequest, SplitMisfit, SplitPlan};
 use crate::catalog::split::tests::lists::{List, Listing, names};
 
-/// What a walk came to.
+/// The result of a walk.
 struct Walked {
     names: Vec<String>,
     requests: usize,
-    /// Rounds in which everybody in flight got an answer: time, in latencies.
+    /// Rounds in which each request in flight got an answer: the time, in latencies.
     rounds: usize,
     misfit: Option<SplitMisfit>,
-    /// What was left after each page, with the number of names taken by then.
+    /// The saved plan after each page, with the number of names taken by then.
     saved: Vec<(usize, Vec<plan::Saved>)>,
 }
 
-/// The plan after a first page, walked with answers in random order, or round by round.
+/// Walks the plan after a first page, with answers in random order or round by round.
 fn walk(list: &List, most: usize, random: Option<&mut fastrand::Rng>) -> Walked {
     let first = list.page(None);
     let walked = Walked {
@@ -75,7 +75,7 @@ fn take_in(list: &List, plan: &mut SplitPlan<()>, ask: &RangeRequest, walked: &m
     Ok(())
 }
 
-/// Without ranges, from the first page on.
+/// Walks without ranges, from the first page.
 fn go_on(list: &List, mut walked: Walked) -> Walked {
     let reached = walked.names.last().cloned().unwrap_or_default();
     walked.names.extend(list.rest(&reached));
@@ -141,7 +141,7 @@ fn a_walk_goes_on_from_any_page() {
     }
 }
 
-/// Well within the goals with 16 connections: 1.25 times the requests and 0.20 of the time of a walk in one go.
+/// Well below the bounds for 16 connections: 1.25 times the requests and 0.20 times the time of a walk without ranges.
 #[test]
 fn sixteen_connections_are_eight_times_as_fast_for_few_more_requests() {
     for (shape, names) in lists::large(50_000) {

@@ -1,4 +1,4 @@
-//! Manifests of every kind, and those that are none.
+//! Manifests of every kind, and bodies that are not manifests.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn image() -> Value {
     json!({"schemaVersion": 2, "mediaType": OCI_IMAGE, "config": points(IMAGE_CONFIGS[0]), "layers": [points("layer")]})
 }
 
-/// The same with these members changed, or taken out where null.
+/// The manifest with these members changed, or removed if null.
 fn with(mut base: Value, change: Value) -> Value {
     let Value::Object(change) = change else { panic!("members") };
     for (key, value) in change {
@@ -34,7 +34,7 @@ fn good(body: &Value) -> Manifest {
     read_as(body, None).unwrap_or_else(|problem| panic!("{body}: {problem:?}"))
 }
 
-/// The codes of what is odd.
+/// The codes of its oddities.
 fn odd(manifest: &Manifest) -> Vec<String> {
     manifest.oddities.notes().iter().map(|note| note.split(": ").next().expect("a code").to_owned()).collect()
 }

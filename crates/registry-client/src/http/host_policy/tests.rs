@@ -1,4 +1,5 @@
-//! Where a server may send us, by name and by address; over the HTTP client where the address is what counts.
+//! Which hosts a server may send the client to, by name and by address; through the HTTP client where the address
+//! counts.
 
 use futures::FutureExt as _;
 use tokio::net::TcpListener;
@@ -8,7 +9,7 @@ use crate::http::tls::client_config;
 use crate::login::auth::Auth;
 use crate::tests::settings as of;
 
-/// What a server that means harm has put into its zone.
+/// The names of a hostile server's zone.
 fn zone(name: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
     let addresses: &[&str] = match name {
         "public.example" => &["93.184.215.14", "2606:2800:21f::1"],
@@ -74,18 +75,18 @@ async fn a_name_is_looked_up_as_those_addresses_that_a_server_may_send_us_to() {
 #[tokio::test]
 async fn where_the_registry_itself_is_what_is_there_as_well_is_allowed_and_nothing_else() {
     let guard = guard("https://r.example", &[]);
-    guard.note_home("10.9.9.9".parse().expect("an address"));
+    guard.note_own_address("10.9.9.9".parse().expect("an address"));
     assert_eq!(found(&guard, "inside.example").await, Ok(vec!["10.0.0.5".into(), "fd00::5".into()]));
     for name in ["mapped.example", "here.example"] {
         found(&guard, name).await.expect_err("another kind of address");
     }
-    guard.note_home("::1".parse().expect("an address"));
+    guard.note_own_address("::1".parse().expect("an address"));
     found(&guard, "here.example").await.expect("the registry is on this machine");
     for name in ["mapped.example", "inside.example"] {
         found(&guard, name).await.expect_err("another kind of address");
     }
-    // A registry that moves out of the network takes the permission with it.
-    guard.note_home("93.184.215.14".parse().expect("an address"));
+    // When the registry's own address changes, the permission changes with it.
+    guard.note_own_address("93.184.215.14".parse().expect("an address"));
     found(&guard, "inside.example").await.expect_err("refused");
 }
 
@@ -130,7 +131,7 @@ async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
     assert!(listener.accept().now_or_never().is_none(), "nobody has come");
 
     // The same name, once the registry is on this machine.
-    policy.guard.note_home("127.0.0.1".parse().expect("an address"));
+    policy.guard.note_own_address("127.0.0.1".parse().expect("an address"));
     let client = policy.client(&url, NamedBy::Redirect).expect("a name").clone();
     let sent = tokio::spawn(client.get(url).send());
     listener.accept().await.expect("somebody has come");
@@ -162,7 +163,7 @@ fn hosts_that_stand_in_the_configuration_are_not_looked_at() {
         ("https://10.3.3.4/x", NamedBy::Redirect, false),
         ("https://[fd00::1]/x", NamedBy::Realm, true),
         ("https://auth.example/t", NamedBy::Realm, true),
-        // Hosts for credentials are no hosts for content.
+        // `realm_hosts` are not allowed for content.
         ("https://auth.example/t", NamedBy::Redirect, false),
     ] {
         assert_eq!(own(&named, url, named_by), allowed, "{url}");

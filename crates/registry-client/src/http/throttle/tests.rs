@@ -1,5 +1,5 @@
-//! Crawls on a paused clock against limits of several kinds: nothing is lost, few requests are turned away, and most of
-//! what the limit allows is used. And what one that never opens costs.
+//! Crawls on a paused clock against several kinds of limits: no request is lost, few are refused, and most of the limit
+//! is used. Also the cost of a limit that never accepts a request.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU32;
@@ -14,13 +14,13 @@ use crate::http::retry::{Attempt, AttemptOutcome, LimitedAttempt, RetryDecision}
 
 /// A server's limit.
 enum Limit {
-    /// A bucket that so many tokens a second flow into, and that holds so many.
+    /// A token bucket: so many tokens per second, and so many at most.
     Bucket { per_second: f64, holds: f64, has: f64, at: Duration },
-    /// So many in each period, from its beginning on.
+    /// So many requests in each period, counted from its beginning.
     Window { most: u32, period: Duration, number: u128, taken: u32 },
-    /// So many in any period.
+    /// So many requests in any period of this length.
     Sliding { most: usize, period: Duration, taken: VecDeque<Duration> },
-    /// So many at all.
+    /// So many requests in total.
     Quota { left: u32 },
 }
 
@@ -37,7 +37,7 @@ impl Limit {
         Self::Sliding { most, period: Duration::from_secs(seconds), taken: VecDeque::new() }
     }
 
-    /// Whether a request passes that arrives so long after the beginning.
+    /// Whether a request is accepted that arrives so long after the beginning.
     fn take(&mut self, now: Duration) -> bool {
         match self {
             Self::Bucket { per_second, holds, has, at } => {

@@ -1,4 +1,4 @@
-//! Little shell scripts, each run as a user's program is.
+//! Small shell scripts, run as a user's program is.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -168,7 +168,7 @@ async fn a_failure_tells_its_status_and_its_complaint_without_the_secret() {
         ("exit 3", "`program` ended with exit status: 3"),
         ("echo 'Unable to locate credentials.' >&2; exit 1", "exit status: 1: `Unable to locate credentials.`"),
         ("echo hunter2; echo 'password hunter2 is wrong' >&2; exit 1", "exit status: 1: `password *** is wrong`"),
-        // What was printed as the secret, and a secret that nobody knows of.
+        // The printed secret, and a secret that was not printed.
         ("echo sesame; echo 'not sesame, Asesame!' >&2; exit 1", "exit status: 1: `not ***`"),
         ("echo '{\"Secret\":\"sesame\"}'; echo '\"sesame\"' >&2; exit 1", "exit status: 1: `***`"),
         ("echo 'u:hunter2@r dTpodW50ZXIy' >&2; exit 1", "exit status: 1: `***`"),

@@ -1,4 +1,4 @@
-//! What is read when, and how often a program runs.
+//! When credentials are read, and how often a program runs.
 
 use super::*;
 use crate::login::auth::PasswordLogin;
@@ -59,13 +59,13 @@ async fn a_command_runs_once_until_what_it_printed_is_refused_and_then_once_more
     let (first, begun) = (credentials.login().await.expect("read").expect("a login"), Instant::now());
     let renewed = credentials.renewed(&first, begun, StatusCode::UNAUTHORIZED).await.expect("read");
     assert_eq!(secret(renewed), Some("secret2".into()));
-    // Whoever was refused the same meanwhile takes what is there.
+    // Another request that was refused with the same credential gets the new one.
     let late = credentials.renewed(&first, begun, StatusCode::UNAUTHORIZED).await.expect("read");
     assert_eq!((secret(late), program.runs()), (Some("secret2".into()), 2));
-    // As new as it gets: refused in the request that it was read for.
+    // The credential was read for the refused request, so reading it again would give the same.
     let second = credentials.login().await.expect("read").expect("a login");
     assert_eq!(credentials.renewed(&second, begun, StatusCode::UNAUTHORIZED).await.expect("read"), None);
-    // 403 may mean no more than that this repository is not for us.
+    // 403 may only mean that this repository may not be read.
     assert_eq!(credentials.renewed(&second, Instant::now(), StatusCode::FORBIDDEN).await.expect("read"), None);
     assert_eq!(program.runs(), 2);
 }
@@ -148,7 +148,7 @@ async fn a_replaced_identity_token_is_used_until_its_file_changes_or_it_is_refus
     write("stored");
     credentials.replace(&now().await, Secret::new("next")).await;
     assert_eq!(now().await, Credential::Identity(Secret::new("next")));
-    // Refused: what is stored may still be good.
+    // The identity token was refused; the stored one may still be valid.
     let renewed = credentials.renewed(&now().await, Instant::now(), StatusCode::UNAUTHORIZED).await.expect("read");
     assert_eq!(secret(renewed), Some("stored".into()));
     credentials.replace(&now().await, Secret::new("next")).await;

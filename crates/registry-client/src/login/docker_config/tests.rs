@@ -1,4 +1,4 @@
-//! Files as docker, podman and cloud providers' tools write them, and helper programs that do as real ones do.
+//! Files as docker, podman and the tools of cloud providers write them, and helper programs that behave like real ones.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,7 +35,7 @@ impl Place {
         self.directory.path().join(below)
     }
 
-    /// Looks into one file of this text.
+    /// Reads one file with this text.
     async fn look(&self, text: &str, registry: &str, namespace: Option<&str>) -> Result<StoredCredential, SecretError> {
         self.look_with_mode(text, registry, namespace, 0o600).await
     }
@@ -134,7 +134,8 @@ async fn entries_hold_passwords_and_tokens_in_every_shape() {
         (r#"{"username":"u","password":"p"}"#, Some(login("u", "p"))),
         (r#"{"username":"other","password":"other","auth":"dTpwOnc=","email":"a@b"}"#, Some(login("u", "p:w"))),
         (r#"{"auth":"dTpwOnc=","identitytoken":"t"}"#, Some(Credential::Identity(token.clone()))),
-        // What `az acr login` leaves: `00000000-0000-0000-0000-000000000000:`, or with the token as its password.
+        // The entry that `az acr login` writes: `00000000-0000-0000-0000-000000000000:`, or with the token as its
+        // password.
         (
             r#"{"auth":"MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwOg==","identitytoken":"t"}"#,
             Some(Credential::Identity(token.clone())),
@@ -186,7 +187,7 @@ async fn a_file_that_others_can_read_is_refused_if_it_holds_what_we_take() {
 #[tokio::test]
 async fn helpers_are_asked_as_docker_asks_them() {
     let place = Place::new();
-    // Each tells in its user name who it is, how it was called, and for what.
+    // Each returns as user name its own name, its argument and its input.
     for name in ["ecr-login", "gcloud", "desktop"] {
         let script =
             format!("printf '{{\"ServerURL\":\"\",\"Username\":\"%s\",\"Secret\":\"s\"}}' \"{name} $* $(cat)\"");
@@ -218,7 +219,7 @@ async fn what_a_helper_answers_is_told_apart() {
     for (script, expected) in [
         (r#"echo '{"Username":"<token>","Secret":"t"}'"#, Ok(Credential::Identity(Secret::new("t")))),
         (r#"echo '{"Username":"AWS","Secret":"s","More":1}'"#, Ok(login("AWS", "s"))),
-        // Not there: what the file has counts.
+        // The helper does not have it: the entry in the file is used.
         ("echo 'credentials not found in native keychain'; exit 1", kept()),
         (r#"echo '{"Username":"","Secret":""}'"#, kept()),
         ("echo 'hunter2: no such thing'; exit 1", Err("exit status: 1: `*** no such thing`")),
@@ -274,7 +275,7 @@ async fn the_usual_files_are_looked_at_in_order_and_named_when_they_have_nothing
     let error = config.find(&registry, &|_: &str| None).await.expect_err("nowhere to look");
     assert!(matches!(error, SecretError::NoHome), "{error}");
 
-    // From the last to the first: each that has an entry goes before those behind it, and one without is passed over.
+    // From the last file to the first: a file with an entry comes before later files; a file without one is skipped.
     for (name, _, file) in order.iter().rev() {
         write(file, &format!(r#"{{"auths":{{"quay.io":{{"username":"{name}","password":"p"}}}}}}"#), 0o600);
         let stored = config.find(&registry, &environment).await.expect("stored");

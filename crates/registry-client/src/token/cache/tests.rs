@@ -7,7 +7,7 @@ use super::*;
 use crate::problem::Problem;
 use crate::problem::error::Step;
 
-/// Hands out `t1`, `t2`, … after a second each; fails where the script says so.
+/// Returns `t1`, `t2`, … after a second each; fails when the script says so.
 #[derive(Debug, Default)]
 struct Fake {
     fetched: AtomicU64,
@@ -91,7 +91,7 @@ async fn tokens_are_cached_by_realm_service_and_scope() {
     assert_eq!(cache.get(&other_realm).await.expect("a token").secret.expose(), "t4");
 }
 
-/// Runs the flow with a keeper beside it.
+/// Runs the flow with a task that renews tokens.
 async fn kept<T>(cache: &TokenCache<Fake>, flow: impl Future<Output = T>) -> T {
     tokio::select! {
         done = flow => done,
@@ -202,7 +202,7 @@ async fn tokens_of_ten_thousand_repositories_are_not_kept() {
     let scope = |number: usize| format!("repository:r{number}:pull");
     for number in 0..2000 {
         cache.text(&scope(number)).await;
-        // In use all the time, as the catalog's is.
+        // In use all the time, as the token of the catalog is.
         cache.text("registry:catalog:*").await;
         assert!(cache.entries.lock().len() <= MOST);
     }

@@ -7,12 +7,12 @@ use crate::catalog::split::order::Order;
 use crate::catalog::split::plan::RangePage;
 use crate::grammar::is_repository_name;
 
-/// How a server orders its list, and what it makes of a `last` that is no name of it.
+/// How a server orders its list, and what it does with a `last` that is not a name of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listing {
     Byte,
     Path,
-    /// Separators count for nothing, as databases collate.
+    /// Separators are ignored, as databases collate.
     Collated,
     /// As a database that compares `_` as the last of all bytes.
     UnderscoreLast,
