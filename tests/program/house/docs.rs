@@ -127,7 +127,7 @@ fn pages_are_not_wider_than_120_columns_and_the_readme_is_not_longer_than_150_li
         let text = read(&page);
         // What is generated has one paragraph a line.
         let written =
-            text.split("<!-- generated: begin -->").flat_map(|part| part.rsplit("<!-- generated: end -->").next());
+            text.split("<!-- generated: begin -->").filter_map(|part| part.rsplit("<!-- generated: end -->").next());
         for line in written.flat_map(prose) {
             let is_free = line.starts_with('|') || line.contains("](");
             assert!(is_free || line.chars().count() <= 120, "{}: wrap this line: {line}", page.display());
