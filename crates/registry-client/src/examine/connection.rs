@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustls::ClientConnection;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConnection, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::examine::certificate::Certificate;
-use crate::http::tls::{client_config, roots};
+use crate::http::tls::{AcceptAll, CertificateWatcher, client_config, roots};
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
 use crate::problem::table::cause_of_tls;
@@ -109,8 +109,9 @@ pub(crate) async fn handshake(settings: &RegistrySettings, address: SocketAddr) 
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots(settings)?), provider.clone()).build();
         Some(verifier.map_err(|_| Problem::NoRoots)?)
     };
-    let recorder = Arc::new(RecordingVerifier { verifier, provider, seen: Mutex::default() });
-    config.dangerous().set_certificate_verifier(recorder.clone());
+    let recorder = Arc::new(CertificateRecorder { verifier, seen: Mutex::default() });
+    let accepting = AcceptAll { provider, watcher: Some(recorder.clone()) };
+    config.dangerous().set_certificate_verifier(Arc::new(accepting));
     let insecure = settings.insecure_tls;
     let name = match settings.url.host() {
         Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
@@ -166,11 +167,10 @@ fn shake(mut connection: ClientConnection, address: SocketAddr) -> Shaken {
     (version, None)
 }
 
-/// Accepts every certificate, and records the verdict of the real verifier.
+/// Records each certificate, and what the real verifier says of it.
 #[derive(Debug)]
-struct RecordingVerifier {
+struct CertificateRecorder {
     verifier: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<rustls::crypto::CryptoProvider>,
     seen: Mutex<Option<SeenCertificate>>,
 }
 
@@ -180,44 +180,19 @@ struct SeenCertificate {
     distrust: Option<rustls::Error>,
 }
 
-impl ServerCertVerifier for RecordingVerifier {
-    fn verify_server_cert(
+impl CertificateWatcher for CertificateRecorder {
+    fn shown(
         &self,
         certificate: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         ocsp: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+    ) {
         let verdict =
             self.verifier.as_ref().map(|verifier| verifier.verify_server_cert(certificate, chain, name, ocsp, now));
         let seen =
             SeenCertificate { certificate: certificate.clone().into_owned(), distrust: verdict.and_then(Result::err) };
         *self.seen.lock() = Some(seen);
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

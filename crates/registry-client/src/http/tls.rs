@@ -2,6 +2,7 @@
 //! configuration says so; and which client certificate to send. The crypto provider is set here, so that nothing
 //! depends on a process-wide default.
 
+use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -26,7 +27,7 @@ pub(crate) fn client_config(settings: &RegistrySettings) -> Result<ClientConfig,
         .with_safe_default_protocol_versions()
         .map_err(Problem::TlsSetup)?;
     let builder = if settings.insecure_tls {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAll { provider, watcher: None }))
     } else {
         builder.with_root_certificates(roots(settings)?)
     };
@@ -66,19 +67,38 @@ pub(crate) fn roots(settings: &RegistrySettings) -> Result<RootCertStore, Proble
     Ok(roots)
 }
 
-/// Accepts any certificate, for `insecure_tls`.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+/// Is shown each certificate that [`AcceptAll`] accepts.
+pub(crate) trait CertificateWatcher: Debug + Send + Sync {
+    /// A certificate with its chain, as a verifier gets them.
+    fn shown(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    );
+}
 
-impl ServerCertVerifier for Anybody {
+/// Accepts any certificate: for `insecure_tls`, and for `check`, which shows a certificate even if it is not trusted.
+#[derive(Debug)]
+pub(crate) struct AcceptAll {
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) watcher: Option<Arc<dyn CertificateWatcher>>,
+}
+
+impl ServerCertVerifier for AcceptAll {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(watcher) = &self.watcher {
+            watcher.shown(certificate, chain, name, ocsp, now);
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -88,7 +108,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -97,11 +117,11 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
