@@ -22,7 +22,7 @@ use yaml_sections::{
     named, nearest,
 };
 
-const DEFAULT_PAGE_SIZE: NonZeroU32 = NonZeroU32::new(1000).expect("is not zero");
+const DEFAULT_PAGE_SIZE: NonZeroU32 = RegistrySettings::PAGE_SIZE;
 const LARGEST_PAGE_SIZE: u32 = 10_000;
 const MOST_CONCURRENT_REQUESTS: u32 = 1_000;
 const MOST_REQUESTS_PER_SECOND: u32 = 10_000;
@@ -84,7 +84,7 @@ static PAGINATION: DefaultKey<Pagination> = DefaultKey::one_of(
 static CONCURRENCY: DefaultKey<NonZeroUsize> = DefaultKey::new(
     "concurrency",
     Computed(|| whole(1, MOST_CONCURRENT_REQUESTS.into())),
-    || NonZeroUsize::new(16).expect("is not zero"),
+    || RegistrySettings::CONCURRENCY,
     "Requests to this registry at the same time.",
 );
 static REQUESTS_PER_SECOND: OptionalKey = OptionalKey::new(
@@ -108,7 +108,7 @@ static ALLOW_HOSTS: OptionalKey = OptionalKey::new(
     "Hosts outside the public internet to which the registry may send requests: token services, storage of blobs.",
 );
 static TIMEOUT: DefaultKey<Duration> =
-    DefaultKey::new("timeout", DURATION, || Duration::from_secs(30), "Longest time that one request may take.");
+    DefaultKey::new("timeout", DURATION, || RegistrySettings::TIMEOUT, "Longest time that one request may take.");
 static CA_FILE: OptionalKey =
     OptionalKey::new("ca_file", PATH, NONE, "Certificates, in PEM, that are trusted besides those of the system.");
 static INSECURE_TLS: DefaultKey<bool> =

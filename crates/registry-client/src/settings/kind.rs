@@ -57,7 +57,7 @@ pub struct Habits {
 }
 
 /// The defaults of most kinds.
-const USUAL: Habits = Habits {
+pub(crate) const USUAL: Habits = Habits {
     page_size: 1000,
     breaks_links: false,
     has_catalog: true,

@@ -12,7 +12,7 @@ use url::Url;
 use crate::address::AddressRange;
 use crate::login::auth::Auth;
 use crate::login::client_certificate::ClientCertificate;
-use crate::settings::kind::RegistryKind;
+use crate::settings::kind::{RegistryKind, USUAL};
 
 /// The settings of one registry.
 #[derive(Clone, Debug)]
@@ -56,6 +56,13 @@ pub struct RegistrySettings {
 }
 
 impl RegistrySettings {
+    /// Entries to ask for per page, where neither the caller nor the kind says otherwise.
+    pub const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(USUAL.page_size).expect("is not zero");
+    /// Requests in flight at once, where the caller does not say otherwise.
+    pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("is not zero");
+    /// Longest time of one request, where the caller does not say otherwise.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
+
     /// A URL of the API, below the registry's own path prefix.
     pub(crate) fn api(&self, path: &str) -> Url {
         let mut url = self.url.clone();
@@ -67,9 +74,6 @@ impl RegistrySettings {
 
     /// Settings with the defaults: the token flow without a login, pages of 1000 names, 16 requests in flight, 30 s for
     /// each.
-    ///
-    /// # Panics
-    /// Never: the defaults are not zero.
     pub fn new(name: impl Into<Arc<str>>, url: Url) -> Self {
         Self {
             name: name.into(),
@@ -78,8 +82,8 @@ impl RegistrySettings {
             auth: Auth::Token(None),
             scope: Vec::new(),
             service: None,
-            page_size: NonZeroU32::new(1000).expect("is not zero"),
-            concurrency: NonZeroUsize::new(16).expect("is not zero"),
+            page_size: Self::PAGE_SIZE,
+            concurrency: Self::CONCURRENCY,
             requests_per_second: None,
             split: Split::default(),
             pagination: Pagination::default(),
@@ -88,7 +92,7 @@ impl RegistrySettings {
             ca_file: None,
             insecure_tls: false,
             client_certificate: None,
-            timeout: Duration::from_secs(30),
+            timeout: Self::TIMEOUT,
         }
     }
 }
