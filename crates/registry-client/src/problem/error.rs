@@ -2,14 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-
-use reqwest::StatusCode;
 
 use crate::model::manifest::Resolved;
+use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
 use crate::problem::fault::Fault;
-use crate::problem::{ErrorAnswer, Problem};
 
 /// The error of every method of this crate. Its text is one line with the step (`catalog page 17: …`); its causes are
 /// its `source`. No text has a secret.
@@ -114,6 +111,12 @@ impl RegistryError {
     /// For kinds that no test needs.
     #[cfg(any(test, feature = "testing"))]
     pub fn of_fault(fault: Fault, step: Step) -> Self {
+        use std::time::Duration;
+
+        use reqwest::StatusCode;
+
+        use crate::problem::ErrorAnswer;
+
         let reply = |status| ErrorAnswer { status, text: "scripted".into() };
         let problem = match fault {
             Fault::CredentialsRejected => Problem::Rejected { reply: reply(StatusCode::UNAUTHORIZED), cause: None },
