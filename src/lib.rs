@@ -7,7 +7,6 @@ pub mod config;
 pub mod daemon;
 pub mod descriptors;
 pub mod discovery;
-pub mod error_chain;
 pub mod metrics;
 pub mod plans;
 pub mod run;

@@ -1,6 +1,5 @@
 //! The plain data that the rules read: the configuration, the requests with their responses, and the failures.
 
-use crate::error_chain::chain;
 use crate::registry::Auth;
 use crate::registry::KnownCause;
 use crate::registry::RegistryError;
@@ -8,6 +7,7 @@ use crate::registry::RegistryKind;
 use crate::registry::RegistrySettings;
 use crate::registry::Step as ClientStep;
 use crate::registry::api::ApiLogin;
+use crate::registry::chain;
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::Offer;

@@ -12,7 +12,7 @@ use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::Handshake;
 use crate::registry::examine::TokenFacts;
-use crate::registry::shown;
+use crate::registry::examine::shown;
 use crate::run::Plan;
 
 /// The name of a fact that turns a successful step into a note.

@@ -8,7 +8,7 @@ use super::evidence::{Evidence, StepFailure};
 use super::report::{CheckStep, Fact, Severity, StepOutcome, StepReport};
 use super::{facts, rules};
 use crate::discovery;
-use crate::error_chain::chain;
+use crate::registry::chain;
 use crate::registry::examine::Examination;
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;

@@ -7,7 +7,8 @@
 use crate::registry::examine::Exchange;
 use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::TokenFacts;
-use crate::registry::{KnownCause, ScopeSet, shown};
+use crate::registry::examine::shown;
+use crate::registry::{KnownCause, ScopeSet};
 
 use super::evidence::{DiscoveryLogin, Evidence, StepFailure};
 use super::report::{CheckStep, Diagnosis, Fact};

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::exit::Exit;
 use super::output::complain;
 use crate::daemon::{DaemonError, DaemonOptions, daemon as run_daemon};
-use crate::error_chain::chain;
 use crate::metrics::Metrics;
+use crate::registry::chain;
 
 pub(super) async fn daemon(file: Option<&Path>, metrics: Metrics) -> Exit {
     match run_daemon(DaemonOptions { file: file.map(Path::to_owned), metrics }).await {

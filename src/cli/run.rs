@@ -14,9 +14,9 @@ use super::progress::Bars;
 use super::{summary, textfile};
 use crate::config::Config;
 use crate::descriptors;
-use crate::error_chain::chain;
 use crate::metrics::Metrics;
 use crate::plans::{PlanError, plans};
+use crate::registry::chain;
 use crate::run::{Plan, Run, RunReport};
 
 /// The arguments of `run`.

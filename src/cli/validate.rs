@@ -5,7 +5,7 @@ use std::io;
 use super::exit::Exit;
 use super::output::{complain, counted, refuse, say};
 use crate::config::{self, Config};
-use crate::error_chain::chain;
+use crate::registry::chain;
 use crate::web;
 
 /// Checks all of them and prints the problems.

@@ -25,8 +25,8 @@ use super::slot_store::{RestoredSlots, SlotStore};
 use super::status_board::StatusBoard;
 use super::ticker::Ticker;
 use crate::clock;
-use crate::error_chain::chain;
 use crate::metrics::Metrics;
+use crate::registry::chain;
 use crate::state::History;
 
 impl DaemonLoop {

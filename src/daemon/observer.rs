@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::status_board::StatusBoard;
-use crate::error_chain::chain;
+use crate::registry::chain;
 use crate::state::{self, History};
 
 const EVERY: Duration = Duration::from_secs(2);

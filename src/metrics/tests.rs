@@ -11,10 +11,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use stocktake_sink::{RunRecord, SnapshotId, Trigger, Verdict};
 
 use super::*;
 use crate::registry::{EndedRequest, Endpoint, Fault, Loss, SafetyRule};
-use crate::state::{History, Inventory};
+use crate::state::{History, Inventory, LastRun};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, TokenStatus};
 use parsed::{Parsed, parse};
 
@@ -67,6 +68,44 @@ fn status(registries: Vec<RegistryStatus>) -> Status {
         is_stopping: false,
         configuration: ConfigurationStatus { file: "stocktake.yaml".into(), loaded_at: after(-100), error: None },
         registries,
+    }
+}
+
+/// The row of a run that read five repositories.
+fn record(registry: &str, verdict: Verdict) -> RunRecord {
+    RunRecord {
+        id: SnapshotId::new(name(registry), moment()),
+        started_at: moment(),
+        finished_at: after(40),
+        trigger: Trigger::Schedule,
+        verdict,
+        pages: 1,
+        requests: 2,
+        retries: 0,
+        token_requests: 0,
+        rows_repositories: 5,
+        rows_tags: 0,
+        rows_manifests: 0,
+        requests_saved: 0,
+        errors: Vec::new(),
+        exporter_version: String::new(),
+        config_sha256: String::new(),
+    }
+}
+
+/// A run with gaps that took 42 s.
+fn last_run(registry: &str) -> LastRun {
+    LastRun {
+        run_id: format!("{registry}-x"),
+        slot: moment(),
+        trigger: Trigger::Schedule,
+        started_at: moment(),
+        judged_at: moment() + TimeDelta::milliseconds(40_500),
+        finished_at: after(42),
+        verdict: Verdict::Gaps,
+        reason: None,
+        repositories: 1234,
+        requests: 99,
     }
 }
 

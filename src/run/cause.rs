@@ -5,7 +5,7 @@ use std::io;
 
 use stocktake_sink::{RunError, Verdict};
 
-use crate::error_chain::chain;
+use crate::registry::chain;
 use crate::registry::{Fault, RegistryError};
 use crate::state::{Refusals, StateError};
 use crate::walk::WalkError;

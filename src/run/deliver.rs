@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::error_chain::chain;
+use crate::registry::chain;
 
 /// Attempts at one sink, the first included; the snapshot stays sealed, so the next run tries again anyway.
 const ATTEMPTS: u32 = 3;

@@ -26,8 +26,8 @@ pub use plan::Plan;
 pub use report::{JudgedRun, RunOutcome, RunReport, RunSeverity};
 
 use crate::discovery;
-use crate::error_chain::chain;
 use crate::registry::Client;
+use crate::registry::chain;
 use crate::snapshot::{SnapshotLookup, Spool};
 use crate::state::{self, RegistryState, StateError};
 pub use crate::walk::WalkProgress;

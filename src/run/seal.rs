@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::verdict::Judged;
 use super::{Cause, JudgedRun};
-use crate::error_chain::chain;
+use crate::registry::chain;
 use crate::state::RegistryState;
 
 /// The snapshot that a run of this ID had sealed before it was killed. It was delivered at the start of this run.

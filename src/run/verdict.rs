@@ -7,8 +7,8 @@ use super::Cause;
 use super::blocking::on_disk;
 use super::context::RunContext;
 use super::slowed::slowed;
-use crate::error_chain::chain;
 use crate::registry::api::ApiLogin;
+use crate::registry::chain;
 use crate::registry::{Auth, Client, Fault, Step};
 use crate::snapshot::{
     Caller, Extent, Judgement, Refused, SpoolError, Unsealed, WalkCompletion, WalkSummary, judge as judge_evidence,

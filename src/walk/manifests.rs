@@ -9,7 +9,6 @@ use stocktake_sink::{ManifestKind, RunError};
 use super::memory::{MOST_PARTS, MemoryBudget, ReservedMemory};
 use super::repository_contents::RepositoryContents;
 use crate::clock;
-use crate::error_chain::chain;
 use crate::registry::Child;
 use crate::registry::ContentKind;
 use crate::registry::Contents;
@@ -22,6 +21,7 @@ use crate::registry::Platform;
 use crate::registry::RegistryError;
 use crate::registry::RepositoryRef;
 use crate::registry::Resolved;
+use crate::registry::chain;
 use crate::snapshot::{KnownRepository, LayerRow, ManifestRow};
 
 /// How deep indexes of indexes are followed; no tool we know makes deeper ones.

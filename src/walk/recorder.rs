@@ -15,7 +15,7 @@ use super::repository_contents::RepositoryContents;
 use super::seen_names::SeenNames;
 use super::taken_names::TakenNames;
 use super::{Depth, WalkError, WalkSettings};
-use crate::error_chain::chain;
+use crate::registry::chain;
 use crate::registry::{Fault, Page, RegistryError};
 use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
 

@@ -8,8 +8,8 @@ use super::WalkError;
 use super::reading::RepositoryReading;
 use super::recorder::{EnteredPage, WalkRecorder};
 use super::unfinished::{ListPosition, WalkCheckpoint};
-use crate::error_chain::chain;
 use crate::registry::Page;
+use crate::registry::chain;
 use crate::snapshot::SpoolError;
 
 /// What the recorder is given to do at once, on a thread of its own.

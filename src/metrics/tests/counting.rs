@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use stocktake_sink::{
-    Receipt, RunRecord, SinkError, SinkErrorKind, SnapshotId, Table, Trigger, Verdict, WrittenObject,
-};
+use stocktake_sink::{Receipt, SinkError, SinkErrorKind, Table, Trigger, Verdict, WrittenObject};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
@@ -40,24 +38,7 @@ fn report(outcome: RunOutcome, sinks: Vec<SinkOutcome>) -> RunReport {
 }
 
 fn judged(verdict: Verdict, cause: Option<Cause>) -> RunOutcome {
-    let record = RunRecord {
-        id: SnapshotId::new(name("quay"), moment()),
-        started_at: moment(),
-        finished_at: after(40),
-        trigger: Trigger::Schedule,
-        verdict,
-        pages: 1,
-        requests: 2,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: 5,
-        rows_tags: 0,
-        rows_manifests: 0,
-        requests_saved: 0,
-        errors: Vec::new(),
-        exporter_version: String::new(),
-        config_sha256: String::new(),
-    };
+    let record = record("quay", verdict);
     RunOutcome::Judged(Box::new(JudgedRun { record, cause, monitored: 0, resumable: false }))
 }
 

@@ -1,25 +1,14 @@
 //! The gauges of the status, and the number of series.
 
-use stocktake_sink::{Trigger, Verdict};
+use stocktake_sink::Verdict;
 
 use super::*;
-use crate::state::{LastRun, Reason, Refusals, SinkHistory};
+use crate::state::{Reason, Refusals, SinkHistory};
 
 /// A registry in the middle of its second run.
 fn running() -> RegistryStatus {
     let history = History {
-        last: Some(LastRun {
-            run_id: "quay-x".into(),
-            slot: moment(),
-            trigger: Trigger::Schedule,
-            started_at: moment(),
-            judged_at: moment() + TimeDelta::milliseconds(40_500),
-            finished_at: after(42),
-            verdict: Verdict::Gaps,
-            reason: None,
-            repositories: 1234,
-            requests: 99,
-        }),
+        last: Some(last_run("quay")),
         served: Some(moment()),
         last_success_at: Some(after(-86_000)),
         failures: 2,

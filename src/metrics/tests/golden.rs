@@ -1,32 +1,20 @@
 //! The whole text of one exposition, byte for byte: names, HELP, labels, order and numbers.
 
-use stocktake_sink::{Receipt, RunRecord, SnapshotId, Table, Trigger, Verdict, WrittenObject};
+use stocktake_sink::{Receipt, Table, Trigger, Verdict, WrittenObject};
 
 use super::*;
 use crate::run::{JudgedRun, RunOutcome, SinkOutcome};
-use crate::state::{LastRun, SinkHistory};
+use crate::state::SinkHistory;
 
 /// Registries and sinks are in an order that is not that of the alphabet.
 const REGISTRIES: [&str; 2] = ["quay", "harbor"];
 const SINKS: [&str; 3] = ["warehouse", "feed", "a \"quoted\" \\ name"];
 
 fn registry(registry: &str) -> RegistryStatus {
-    let last = LastRun {
-        run_id: format!("{registry}-x"),
-        slot: moment(),
-        trigger: Trigger::Schedule,
-        started_at: moment(),
-        judged_at: moment() + TimeDelta::milliseconds(40_500),
-        finished_at: after(42),
-        verdict: Verdict::Gaps,
-        reason: None,
-        repositories: 1234,
-        requests: 99,
-    };
     let delivered = SinkHistory { delivered_at: Some(after(42)), ..SinkHistory::default() };
     let failed = SinkHistory { error: Some("full".into()), ..SinkHistory::default() };
     let history = History {
-        last: Some(last),
+        last: Some(last_run(registry)),
         last_success_at: Some(after(-86_000)),
         failures: 2,
         inventory: Some(Inventory { repositories: 1234, tags: 99_999, manifests: 1_000_000 }),
@@ -38,24 +26,7 @@ fn registry(registry: &str) -> RegistryStatus {
 }
 
 fn report(registry: &str) -> RunReport {
-    let record = RunRecord {
-        id: SnapshotId::new(name(registry), moment()),
-        started_at: moment(),
-        finished_at: after(40),
-        trigger: Trigger::Schedule,
-        verdict: Verdict::Suspicious,
-        pages: 1,
-        requests: 2,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: 5,
-        rows_tags: 0,
-        rows_manifests: 0,
-        requests_saved: 0,
-        errors: Vec::new(),
-        exporter_version: String::new(),
-        config_sha256: String::new(),
-    };
+    let record = record(registry, Verdict::Suspicious);
     let object = WrittenObject { table: Table::Runs, location: String::new(), rows: 5, bytes: 12_345_678_901 };
     let receipt = Receipt { location: "there".into(), objects: vec![object], warnings: Vec::new() };
     let delivered = |sink: &str, attempts, took| SinkOutcome {

@@ -37,11 +37,6 @@ pub(crate) struct Authorized {
 }
 
 impl Authorized {
-    /// A URL of the registry's API, below its own path prefix.
-    pub(crate) fn api(&self, path: &str) -> Url {
-        self.settings.api(path)
-    }
-
     /// Prepares the client; sends nothing.
     pub(crate) fn new(settings: RegistrySettings, transport: Arc<Transport>, announces_kind: bool) -> Self {
         let credentials = Arc::new(Credentials::new(settings.auth.clone(), settings.url.clone()));
@@ -49,6 +44,11 @@ impl Authorized {
         let tokens = TokenCache::new(Realm::new(transport.clone(), url, realm_hosts, credentials.clone()));
         let (login_kind, ping, proof, kind) = Default::default();
         Self { settings, transport, credentials, tokens, login_kind, ping, proof, kind, announces_kind }
+    }
+
+    /// A URL of the registry's API, below its own path prefix.
+    pub(crate) fn api(&self, path: &str) -> Url {
+        self.settings.api(path)
     }
 
     /// Whether a request with the configured password or token has succeeded.

@@ -13,6 +13,7 @@ mod exchange;
 mod shown;
 pub(crate) mod tape;
 
+pub use crate::grammar::shown;
 pub use crate::http::observer::RawExchange;
 pub use crate::token::bearer::LifetimeSource;
 pub use certificate::Certificate;

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// An error and its sources on one line. The text of a source that the line already has is not repeated.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
