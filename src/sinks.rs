@@ -108,7 +108,13 @@ impl SinkOptions for SectionOptions<'_, '_> {
 
     fn refuse(&mut self, option: &'static SinkOption, message: String) -> OptionRefused {
         let reported = match self.section.take(describe(option, option.accepts.to_owned())) {
-            Some(field) => field.problem(message, None),
+            Some(field) => {
+                let help = match option.absent {
+                    AbsentOption::Required(example) => Some(format!("for example `{example}`")),
+                    AbsentOption::Default(_) => None,
+                };
+                field.problem(message, help)
+            }
             None => self.section.problem(format!("`{}`: {message}", option.key), "set it to another value"),
         };
         self.refused(reported)

@@ -1,9 +1,13 @@
 //! URLs, hosts and ranges of addresses.
 
 use url::Url;
-use yaml_sections::{Checked, Field};
+use yaml_sections::{Checked, Field, is_plain};
 
 use crate::registry::AllowedHost;
+
+/// Registries that one company runs at the root of a host. Others may be anywhere, as Artifactory is.
+const HOSTS_WITHOUT_PATHS: [&str; 7] =
+    ["quay.io", "ghcr.io", "docker.io", "index.docker.io", "registry-1.docker.io", "gcr.io", "registry.gitlab.com"];
 
 /// A URL to which credentials may be sent. Messages do not repeat it, because it may contain a password.
 pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
@@ -11,10 +15,12 @@ pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
     let problem = |message: &str, help: &str| Err(field.problem(message, Some(help.to_owned())));
     let example = "for example `https://quay.io`, or with a port `https://registry.example.org:5000`";
     let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let meant = meant(text);
+    let help = meant.as_deref().unwrap_or(example);
     let scheme = match scheme.as_deref() {
-        None => return problem("expected a url that begins with https:// or http://", example),
+        None => return problem("expected a url that begins with https:// or http://", help),
         Some(scheme @ ("http" | "https")) => scheme,
-        Some(_) => return problem("expected an https or http url, found another scheme", example),
+        Some(_) => return problem("expected an https or http url, found another scheme", help),
     };
     let authority = text[scheme.len() + 3..].split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
@@ -33,10 +39,26 @@ pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
     if url.query().is_some() || url.fragment().is_some() {
         return problem("expected a url without `?` and `#`", "leave that part out");
     }
+    if url.host_str() == Some("hub.docker.com") {
+        return problem("this is the website of Docker Hub", "its registry is `https://registry-1.docker.io`");
+    }
     if url.path().trim_end_matches('/').ends_with("/v2") {
         return problem("expected a url without /v2, which every request adds", "leave that part out");
     }
+    if url.path().len() > 1 && HOSTS_WITHOUT_PATHS.contains(&url.host_str().unwrap_or_default()) {
+        let help = "leave the path out; `include` says which repositories are listed";
+        return problem("this registry has no path in its url", help);
+    }
     Ok(url)
+}
+
+/// The question whether `quay.io` or `docker://quay.io` is `https://quay.io`. Only a name of a host with a dot is repeated.
+fn meant(text: &str) -> Option<String> {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next()?;
+    let (name, port) = host.split_once(':').unwrap_or((host, "0"));
+    let is_host = is_plain(name) && (name.contains('.') || name == "localhost") && port.parse::<u16>().is_ok();
+    is_host.then(|| format!("did you mean `https://{host}`?"))
 }
 
 /// `host` or `host:port`, in the form of a parsed URL.

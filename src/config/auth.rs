@@ -23,7 +23,7 @@ use crate::registry::PasswordLogin;
 use crate::registry::SecretCommand;
 use crate::registry::SecretSource;
 use yaml_sections::Phrase::{self, Computed, Plain};
-use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Section, Written, YamlValue};
+use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Section, Written, YamlValue, is_plain, nearest};
 
 use super::phrases::{DURATION, NONE, PATH, TEXT};
 
@@ -137,8 +137,13 @@ pub(super) fn read(field: &Field<'_>) -> Checked<Auth> {
             Some(AuthType::None) => Ok(Auth::None),
             Some(AuthType::Docker) => Ok(Auth::Docker(DockerConfig::default())),
             _ => {
-                let help = "for example `auth: {type: token, username: my-org+robot, password_file: PATH}`";
-                Err(field.problem("expected a mapping, found text", Some(help.to_owned())))
+                let alone = ["token", "docker_config", "none"];
+                let near = nearest(word, &alone).filter(|_| !AUTH_TYPES.iter().any(|(name, _)| name == word));
+                let help = near.map_or_else(
+                    || "for example `auth: {type: token, username: my-org+robot, password_file: PATH}`".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                Err(field.problem("expected a mapping, found text", Some(help)))
             }
         };
     }
@@ -268,7 +273,12 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
 
 /// A program and its arguments. A line is not split at blanks, because the rules of a shell for that are complicated.
 fn command(field: &Field<'_>) -> Checked<SecretSource> {
-    let words = field.each(|word| word.text().map(str::to_owned))?;
+    // A shell among them reads `${NAME}` itself. No shell reads the name of the program.
+    let words = field.each(|word| word.verbatim_text().map(str::to_owned))?;
+    if words.first().is_some_and(|program| program.starts_with(['~', '$'])) {
+        let help = "write the whole path of the program: no shell replaces `~` and variables".to_owned();
+        return Err(field.problem("expected a program, found a placeholder", Some(help)));
+    }
     let help = "the program and its arguments, for example `[aws, ecr, get-login-password]`; no shell reads them";
     match words.split_first() {
         Some((program, [])) if program.contains(char::is_whitespace) => {
@@ -285,7 +295,11 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
     if field.key.ends_with("_command") {
         return command(field);
     }
-    let text = field.text()?;
+    if field.key.ends_with("_file") && field.verbatim_text()?.contains("CREDENTIALS_DIRECTORY") {
+        let help = "write `credential: NAME`: the file NAME in the directory of the unit's credentials".to_owned();
+        return Err(field.problem("environment variables are not replaced in this file", Some(help)));
+    }
+    let text = if field.key.ends_with("_env") { field.verbatim_text()? } else { field.text()? };
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     match field.key {
         "credential" if text.contains('/') || text == "." || text == ".." => {
@@ -294,8 +308,14 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
         "credential" => Ok(SecretSource::Credential(text.to_owned())),
         "password_file" | "token_file" => Ok(SecretSource::File(field.path()?)),
         _ if text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) => {
-            let help = "letters, digits and `_`, without `$`; the secret itself does not stand here";
-            Err(field.problem("expected the name of an environment variable", Some(help.to_owned())))
+            let name = text.trim_start_matches('$').trim_matches(['{', '}']);
+            let is_name = text.starts_with('$') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            let help = if is_name && is_plain(name) {
+                format!("write the name alone: `{}: {name}`", field.key)
+            } else {
+                "letters, digits and `_`, without `$`; the secret itself does not stand here".to_owned()
+            };
+            Err(field.problem("expected the name of an environment variable", Some(help)))
         }
         _ => Ok(SecretSource::Env(text.to_owned())),
     }

@@ -15,7 +15,7 @@ use crate::web::WebSettings;
 use yaml_sections::Phrase::{Computed, Plain};
 use yaml_sections::{
     Checked, DefaultKey, DerivedKey, Diagnostics, Field, OptionalKey, Position, RequiredKey, Section, YamlFile,
-    path_from,
+    YamlValue, path_from,
 };
 
 const DEFAULT_STATE: &str = "./state";
@@ -52,6 +52,38 @@ static NAME: RequiredKey = RequiredKey::new(
     "Name of the registry in file names, metric labels and tables. No two registries have the same.",
 );
 
+/// Names that people expect for keys of the main file.
+const MAIN_KEYS: [(&str, &str); 17] = [
+    ("registry", "registries"),
+    ("sink", "sinks"),
+    ("output", "sinks"),
+    ("outputs", "sinks"),
+    ("targets", "sinks"),
+    ("state_dir", "state"),
+    ("state_directory", "state"),
+    ("data_dir", "state"),
+    ("listen_address", "listen"),
+    ("bind", "listen"),
+    ("port", "listen"),
+    ("metrics", "listen"),
+    ("includes", "include"),
+    ("cron", "schedule"),
+    ("tz", "time_zone"),
+    ("zone", "time_zone"),
+    ("parallelism", "concurrency"),
+];
+/// Names that people expect for keys of a sink.
+const SINK_KEYS: [(&str, &str); 8] = [
+    ("path", "url"),
+    ("dir", "url"),
+    ("directory", "url"),
+    ("target", "url"),
+    ("output", "url"),
+    ("location", "url"),
+    ("file", "url"),
+    ("kind", "type"),
+];
+
 /// What the files say together, checked.
 pub(super) struct CheckedFiles {
     pub(super) state: PathBuf,
@@ -68,6 +100,7 @@ pub(super) fn check(
     diagnostics: &Diagnostics,
 ) -> Checked<CheckedFiles> {
     let checked = check_keys(&mut main, included, diagnostics);
+    main.suggest(&MAIN_KEYS);
     main.finish();
     checked
 }
@@ -94,6 +127,7 @@ pub(super) fn check_keys(
         if let Some(mut section) = section {
             lists.extend(section.take(&REGISTRIES));
             included_alone(&mut section);
+            section.suggest(&MAIN_KEYS);
             section.finish();
         }
     }
@@ -124,7 +158,8 @@ fn included_alone(section: &mut Section<'_>) {
 
 fn state(field: &Field<'_>) -> Checked<PathBuf> {
     if field.text()?.contains("://") {
-        return Err(field.problem("expected a directory, found a url", None));
+        let help = format!("for example `{DEFAULT_STATE}`: the state is on a local disk");
+        return Err(field.problem("expected a directory, found a url", Some(help)));
     }
     field.data_path()
 }
@@ -136,6 +171,11 @@ fn all_sinks<'a>(
     names: &mut Vec<&'a str>,
 ) -> Checked<BTreeMap<String, ConfiguredSink>> {
     let sinks = field.named()?;
+    // The keys of a sink stand where its name should.
+    if let Some((place, ..)) = sinks.iter().find(|(_, name, field)| *name == "type" && is_text(field)) {
+        let help = "for example `warehouse: {type: parquet, url: ./inventory}`; you choose the name".to_owned();
+        return Err(field.diagnostics.add(place.problem("`sinks`: the name of the sink is missing", Some(help))));
+    }
     if sinks.is_empty() {
         return Err(field.problem("expected at least one sink, found none", None));
     }
@@ -178,7 +218,8 @@ fn sink(place: &Position, name: &str, field: &Field<'_>) -> Checked<ConfiguredSi
             "expected 1 to 63 letters, digits, `.`, `_` or `-` as the name of a sink, a letter or a digit first";
         field.diagnostics.add(place.problem(message, None))
     });
-    let mut section = field.section()?;
+    let mut section = field.with_example("{type: parquet, url: ./inventory}").section()?;
+    section.suggest(&SINK_KEYS);
     let settings = sinks::read(&mut section);
     section.finish();
     valid?;
@@ -189,7 +230,11 @@ fn registries(lists: &[Field<'_>], main: &registry::ForAll<'_>) -> Checked<Vec<R
     let mut places = HashMap::new();
     let mut all = Vec::new();
     for list in lists {
-        match list.list() {
+        let read = match not_a_list(list) {
+            Some(help) => Err(list.problem("expected a list of registries", Some(help))),
+            None => list.list(),
+        };
+        match read {
             Ok(entries) => all.extend(entries.iter().map(|entry| registry(entry, main, &mut places))),
             Err(reported) => all.push(Err(reported)),
         }
@@ -197,12 +242,31 @@ fn registries(lists: &[Field<'_>], main: &registry::ForAll<'_>) -> Checked<Vec<R
     all.into_iter().collect()
 }
 
+/// How to make the value of `registries` a list, if it is none.
+fn not_a_list(field: &Field<'_>) -> Option<String> {
+    let nested = "begin each registry with a dash: `- name: quay`, and below it `  url: https://quay.io`";
+    let named = "the name is the value of a key: `- name: quay`, and below it `  url: https://quay.io`";
+    match &field.node.value {
+        YamlValue::List(_) => None,
+        // Each registry stands below its name, as sinks do.
+        YamlValue::Map(entries) if entries.iter().all(|(_, value)| matches!(value.value, YamlValue::Map(_))) => {
+            Some(named.to_owned())
+        }
+        YamlValue::Map(_) => Some(nested.to_owned()),
+        _ => Some("for example `[{name: quay, url: https://quay.io}]`".to_owned()),
+    }
+}
+
+fn is_text(field: &Field<'_>) -> bool {
+    matches!(field.node.value, YamlValue::Text(_))
+}
+
 fn registry(
     entry: &Field<'_>,
     main: &registry::ForAll<'_>,
     places: &mut HashMap<RegistryName, Position>,
 ) -> Checked<RegistryConfig> {
-    let mut section = entry.section()?;
+    let mut section = entry.with_example("- {name: quay, url: https://quay.io}").section()?;
     let registry = registry_section(&mut section, main, places);
     section.finish();
     registry
@@ -220,7 +284,15 @@ pub(super) fn registry_section(
 
 /// The name of a registry. `places` has the positions of the names that are taken.
 fn registry_name(field: &Field<'_>, places: &mut HashMap<RegistryName, Position>) -> Checked<RegistryName> {
-    let name: RegistryName = field.parse(str::parse)?;
+    let text = field.text()?;
+    let name: RegistryName = text.parse().map_err(|error: stocktake_sink::BadRegistryName| {
+        let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        let near: String = text.chars().map(allowed).collect();
+        let near = near.trim_start_matches(['.', '_', '-']);
+        // Whatever else stands here, it is long or strange.
+        let help = near.parse::<RegistryName>().ok().filter(|_| text.len() < 40);
+        field.problem(error.to_string(), help.map(|near| format!("for example `{near}`")))
+    })?;
     match places.entry(name.clone()) {
         Entry::Occupied(first) => {
             let help = match first.get() {

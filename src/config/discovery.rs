@@ -128,7 +128,7 @@ pub(super) fn read(field: &Field<'_>, registry: &ListedRegistry<'_>) -> Checked<
         }
         None => {}
     }
-    let mut section = field.section()?;
+    let mut section = field.with_example("{repositories: [my-org/app]}").section()?;
     let settings = mapping(&mut section, registry);
     section.finish();
     settings

@@ -52,9 +52,15 @@ impl<'r> ConfigFiles<'r> {
             Ok(patterns) => patterns,
             Err(reported) => return vec![Err(reported)],
         };
+        let main = self.read.clone();
         let mut sources = Vec::new();
         for (place, pattern) in patterns {
             match expand(directory, pattern) {
+                Ok(paths) if paths.iter().any(|path| path.canonicalize().is_ok_and(|same| main.contains(&same))) => {
+                    let help = "leave it out; if it is a pattern, put the other files into a directory of their own";
+                    let problem = place.problem("`include`: the file includes itself", Some(help.to_owned()));
+                    sources.push(Err(self.diagnostics.add(problem)));
+                }
                 Ok(paths) => sources.extend(paths.iter().filter_map(|path| self.include(path, &place))),
                 Err(message) => {
                     sources.push(Err(self.diagnostics.add(place.problem(format!("`include`: {message}"), None))));
@@ -128,6 +134,7 @@ fn expand(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
+/// What the operating system said, in plain words.
 fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),

@@ -28,6 +28,10 @@ pub(super) fn username(kind: Option<RegistryKind>, field: &Field<'_>) -> Checked
 }
 
 fn quay_username(field: &Field<'_>, name: &str) -> Checked<()> {
+    // A password follows the name, which is reported elsewhere.
+    if name.contains(':') {
+        return Ok(());
+    }
     if let Some((org, robot)) = name.split_once('/') {
         let plain = is_plain(org) && is_plain(robot);
         let meant = if plain { format!("{org}+{robot}") } else { "org+robot".to_owned() };

@@ -145,6 +145,25 @@ const THEIR_NAMES: [(&str, &str); 7] = [
     ("rate_limit", "requests_per_second"),
     ("type", "kind"),
 ];
+/// Names that people expect for keys of a registry.
+const EXPECTED_NAMES: [(&str, &str); 16] = [
+    ("address", "url"),
+    ("host", "url"),
+    ("registry", "url"),
+    ("endpoint", "url"),
+    ("server", "url"),
+    ("cron", "schedule"),
+    ("interval", "schedule"),
+    ("tz", "time_zone"),
+    ("zone", "time_zone"),
+    ("login", "auth"),
+    ("credentials", "auth"),
+    ("filter", "include"),
+    ("insecure", "insecure_tls"),
+    ("insecure_skip_verify", "insecure_tls"),
+    ("ca_cert", "ca_file"),
+    ("cacert", "ca_file"),
+];
 /// Keys of `auth` that may stand beside `url`: the name beside `url`, and the name in `auth`.
 const LOGIN: [(&str, &str); 7] = [
     ("username", "username"),
@@ -204,6 +223,7 @@ pub(super) fn read(
         let (message, help) = hints::no_catalog(kind);
         return Err(section.problem(message, help));
     }
+    section.suggest(&EXPECTED_NAMES);
     literals?;
     let discovery = discovery.unwrap_or_default();
     Ok(RegistryConfig { name: name?, client, discovery, walk, schedule: schedule?, judge: judge?, sinks: sinks? })

@@ -6,10 +6,11 @@ use stocktake_sink::RegistryName;
 
 use crate::schedule::{Expression, RunOnStart, Schedule, ScheduleError, ScheduleSettings, TimeZone};
 use yaml_sections::Phrase::{Computed, Plain};
-use yaml_sections::{Checked, Field, OptionalKey, Section, Written, alternatives, nearest};
+use yaml_sections::{Checked, Field, OptionalKey, Section, Written, YamlValue, alternatives, nearest};
 
 use super::phrases::duration_or_off;
 
+const EXAMPLE: &str = "\"0 2 * * *\"";
 const LONGEST_JITTER: Duration = Duration::from_hours(24);
 /// A run that is due each week may be a week late.
 const LONGEST_CATCH_UP: Duration = Duration::from_hours(7 * 24);
@@ -127,7 +128,14 @@ pub(super) fn without_effect(section: &mut Section<'_>, why: &str) -> Checked<()
 }
 
 fn when(field: &Field<'_>) -> Checked<RunTimes> {
-    match field.text()? {
+    // Columns of a crontab may stand apart by tabs, which no other text has.
+    let spaced = match &field.node.value {
+        YamlValue::Text(text) if text.contains('\t') && !text.contains(|c: char| c.is_control() && c != '\t') => {
+            text.replace('\t', " ")
+        }
+        _ => field.with_example(EXAMPLE).text()?.to_owned(),
+    };
+    match spaced.as_str() {
         "off" => Ok(RunTimes::Never),
         text => {
             let refused = |error: ScheduleError| field.problem(error.to_string(), Some(error.help().to_owned()));
@@ -149,6 +157,9 @@ fn zone(field: &Field<'_>) -> Checked<TimeZone> {
     text.parse().map_err(|error: ScheduleError| {
         // A short text is an abbreviation, such as `EST`. It is similar to several zones, so none is suggested.
         let near = (text.len() > 4).then(|| nearest(text, &TimeZone::names().collect::<Vec<_>>())).flatten();
+        // `Europe/Munich` is similar to `Europe/Zurich` by the first half alone.
+        let place = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let near = near.filter(|near| nearest(&place(text), &[&place(near)]).is_some());
         let help = near.map_or_else(|| error.help().to_owned(), |near| format!("did you mean `{near}`?"));
         field.problem(error.to_string(), Some(help))
     })

@@ -76,6 +76,7 @@ static MAX_VERSION: DefaultKey<TlsVersion> =
 pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
     let place = main.position_of("listen");
     let listen = main.or_derived(&LISTEN, ListenAddress::default(), |field| {
+        let field = field.with_example("127.0.0.1:9914");
         field.text()?.parse().map_err(|error: crate::web::ListenAddressError| {
             field.problem(error.to_string(), Some("for example `127.0.0.1:9914`".to_owned()))
         })

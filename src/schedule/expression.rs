@@ -13,6 +13,7 @@ use croner::parser::{CronParser, Seconds, Year};
 
 use super::ScheduleError;
 use super::field::{DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, YEAR};
+use super::zone::TimeZone;
 
 /// Years before this were over when the program was written. A fixed one: what is valid must not become invalid one
 /// night.
@@ -49,10 +50,17 @@ impl FromStr for Expression {
     type Err = ScheduleError;
 
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        if text.contains(['“', '”', '„', '‘', '’', '″']) {
+            return Err(ScheduleError::new(
+                "typographic quotes are part of the value",
+                "write plain quotes: `\"0 2 * * *\"`",
+            ));
+        }
         if !text.is_ascii() || text.len() > LONGEST {
             return Err(ScheduleError::new("expected at most 200 ASCII characters", EXAMPLE));
         }
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        refuse_zone(&words)?;
         let expanded = expand(&words)?;
         let fields: Vec<&str> = expanded.split(' ').collect();
         let fields = match fields[..] {
@@ -116,6 +124,43 @@ fn expand(words: &[&str]) -> Result<String, ScheduleError> {
     }
 }
 
+/// `CRON_TZ=Europe/Dublin` and `TZ=…` before the fields, as Go's cron libraries and Kubernetes know them.
+fn refuse_zone(words: &[&str]) -> Result<(), ScheduleError> {
+    let zone = |word: &&str| Some(word.strip_prefix("CRON_TZ=").or_else(|| word.strip_prefix("TZ="))?.to_owned());
+    let Some((name, rest)) = words.split_first().and_then(|(first, rest)| Some((zone(first)?, rest.join(" ")))) else {
+        return Ok(());
+    };
+    let zone = name.parse::<TimeZone>().map_or("Europe/Dublin", TimeZone::name);
+    let fields = if rest.parse::<Expression>().is_ok() { rest } else { "0 2 * * *".to_owned() };
+    let help = format!("write `schedule: \"{fields}\"`, and beside it `time_zone: {zone}`");
+    Err(ScheduleError::new("the time zone has a key of its own", help))
+}
+
+/// What other programs write for a schedule, as a cron expression.
+fn meant(words: &[&str]) -> Option<String> {
+    let time = |word: &str| {
+        let mut parts = word.split(':').map(|part| part.parse::<u8>().ok());
+        let (hour, minute) = (parts.next()??, parts.next()??);
+        (hour < 24 && minute < 60).then(|| format!("{minute} {hour} * * *"))
+    };
+    let day = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "*-*-*" | "daily" | "nightly" | "at");
+    match words {
+        [word] if time(word).is_some() => time(word),
+        // A calendar expression of systemd, such as `*-*-* 02:00:00`.
+        [first, word] if day(first) => time(word),
+        [word] if matches!(word.to_ascii_lowercase().as_str(), "nightly" | "day" | "24h" | "1d") => {
+            Some("0 2 * * *".to_owned())
+        }
+        [word] => {
+            let hours: u8 = word.strip_suffix('h')?.parse().ok()?;
+            (1..=12)
+                .contains(&hours)
+                .then(|| if hours == 1 { "0 * * * *".to_owned() } else { format!("0 */{hours} * * *") })
+        }
+        _ => None,
+    }
+}
+
 fn wrong_number(fields: &[&str]) -> ScheduleError {
     let expected = "expected 5 fields (minute, hour, day of month, month, day of week), 6 with the second before them, \
                     or 7 with the year after them";
@@ -124,6 +169,9 @@ fn wrong_number(fields: &[&str]) -> ScheduleError {
         [word] if NICKNAMES.iter().any(|(nickname, _)| nickname[1..].eq_ignore_ascii_case(word)) => {
             let help = format!("did you mean `'@{}'`, in quotes?", word.to_ascii_lowercase());
             ScheduleError::new(format!("{expected}, found a word"), help)
+        }
+        _ if let Some(meant) = meant(fields) => {
+            ScheduleError::new(format!("{expected}, found something else"), format!("did you mean `{meant}`?"))
         }
         _ => ScheduleError::new(format!("{expected}, found {}", fields.len()), EXAMPLE),
     }

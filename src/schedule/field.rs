@@ -72,13 +72,13 @@ impl CronField {
         if let Some((range, step)) = item.split_once('/') {
             let (from, to) = match (range, range.split_once('-')) {
                 ("*", _) => (self.first, self.highest()),
-                (_, Some((from, to))) => self.range(from, to)?,
+                (_, Some((from, to))) => self.range(from, to, number(step))?,
                 _ => return Err(self.refused("a step goes with `*` or a range", None)),
             };
             return Ok(format!("{from}-{to}/{}", self.step(step, to - from)?));
         }
         if let Some((from, to)) = item.split_once('-') {
-            let (from, to) = self.range(from, to)?;
+            let (from, to) = self.range(from, to, None)?;
             return Ok(format!("{from}-{to}"));
         }
         match self.extra(item)? {
@@ -92,17 +92,35 @@ impl CronField {
         if self.extras == Extras::Weekday { self.last - 1 } else { self.last }
     }
 
-    fn range(&self, from: &str, to: &str) -> Result<(u16, u16), ScheduleError> {
+    fn range(&self, from: &str, to: &str, step: Option<u16>) -> Result<(u16, u16), ScheduleError> {
         let from = self.value(from)?;
         // A week that ends with Sunday ends with its seventh day.
         let to = if self.extras == Extras::Weekday && to == "SUN" { self.last } else { self.value(to)? };
         if from > to {
-            let (first, highest) = (self.first, self.highest());
             let message = format!("the range {from}-{to} goes backwards");
-            let help = format!("write its two parts, `{from}-{highest},{first}-{to}`");
-            return Err(self.refused(&message, Some(help)));
+            return Err(self.refused(&message, Some(self.forwards(from, to, step))));
         }
         Ok((from, to))
+    }
+
+    /// How to write a range that goes on after the highest value with the first.
+    fn forwards(&self, from: u16, to: u16, step: Option<u16>) -> String {
+        let (first, highest) = (self.first, self.highest());
+        if from > highest {
+            // Only Sunday has two numbers.
+            let step =
+                step.filter(|step| (1..=to - first).contains(step)).map_or(String::new(), |step| format!("/{step}"));
+            return format!("write `{first}-{to}{step}`: at the beginning of a range, Sunday is {first}");
+        }
+        let part = |from: u16, to: u16| if from == to { from.to_string() } else { format!("{from}-{to}") };
+        match step.filter(|step| *step > 1) {
+            None => format!("write its two parts, `{},{}`", part(from, highest), part(first, to)),
+            Some(step) => {
+                let all = (from..=highest).chain(first..=to).step_by(step.into());
+                let values: Vec<_> = all.map(|value| value.to_string()).collect();
+                format!("write its values, `{}`", values.join(","))
+            }
+        }
     }
 
     /// A step that meets at least two values.
@@ -153,7 +171,11 @@ impl CronField {
             None if text.is_empty() => {
                 Err(self.refused(&format!("expected {first} to {last}{or_names}, found nothing"), None))
             }
-            None => Err(self.refused(&format!("expected {first} to {last}{or_names}, found something else"), None)),
+            None => {
+                let near = self.names.iter().find(|name| text.len() > 3 && text.starts_with(**name));
+                let help = near.map(|name| format!("did you mean `{name}`?"));
+                Err(self.refused(&format!("expected {first} to {last}{or_names}, found something else"), help))
+            }
         }
     }
 

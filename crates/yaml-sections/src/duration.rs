@@ -21,6 +21,26 @@ pub fn parse(text: &str) -> Option<Duration> {
     (!text.is_empty()).then(|| Duration::from_millis(total))
 }
 
+/// The duration that a text like `30 seconds`, `1 day` or `1.5h` probably means, as it is written here.
+pub(crate) fn meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+    let unit = unit.trim().to_ascii_lowercase();
+    let ms = match unit.as_str() {
+        "ms" | "msec" | "millis" | "milliseconds" => 1.0,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1e3,
+        "m" | "min" | "mins" | "minute" | "minutes" => 6e4,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3.6e6,
+        "d" | "day" | "days" => 8.64e7,
+        "w" | "week" | "weeks" => 6.048e8,
+        _ => return None,
+    };
+    let whole = number.parse::<f64>().ok().map(|number| number * ms).filter(|ms| *ms >= 1.0 && *ms < 1e12)?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the range above
+    let duration = Duration::from_millis(whole.round() as u64);
+    Some(written(duration))
+}
+
 /// The duration as people write it; `off` for zero.
 pub(crate) fn written(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -45,6 +65,26 @@ mod tests {
             assert_eq!(parse(text).map(written).as_deref(), Some(text));
         }
         assert_eq!(written(Duration::ZERO), "off");
+    }
+
+    #[test]
+    fn what_is_meant_is_a_duration() {
+        for (text, expected) in [
+            ("30 seconds", "30s"),
+            ("30sec", "30s"),
+            ("5 min", "5m"),
+            ("1 day", "24h"),
+            ("1d", "24h"),
+            ("1.5h", "1h30m"),
+            ("2 Hours", "2h"),
+            ("1w", "168h"),
+        ] {
+            assert_eq!(meant(text).as_deref(), Some(expected), "{text}");
+            assert!(parse(expected).is_some());
+        }
+        for text in ["", "soon", "30", "1 fortnight", "0s", ".h", "1e9h", "99999999999999d"] {
+            assert_eq!(meant(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Field<'a> {
     pub node: &'a YamlNode,
     /// Where problems with the value are reported.
     pub diagnostics: &'a Diagnostics,
+    /// A value that the key could have, for problems with the kind of the value.
+    pub(crate) example: Option<&'static str>,
 }
 
 impl fmt::Debug for Field<'_> {
@@ -38,16 +40,36 @@ impl fmt::Debug for Field<'_> {
 }
 
 impl<'a> Field<'a> {
-    /// Text that is not empty and has no control character.
+    /// The same field. Problems with the kind of its value show this value as an example.
+    #[must_use]
+    pub fn with_example(&self, example: &'static str) -> Self {
+        Self { position: self.position.clone(), example: Some(example), ..*self }
+    }
+
+    /// Text that is not empty, has no control character, and is not a placeholder such as `${NAME}` or `~/`, which is not
+    /// replaced.
     pub fn text(&self) -> Checked<&'a str> {
+        let text = self.verbatim_text()?;
+        match words::placeholder(text) {
+            Some((message, help)) => Err(self.problem(message, Some(help.to_owned()))),
+            None => Ok(text),
+        }
+    }
+
+    /// The same, but it may look like a placeholder: an argument of a program that knows what to do with it.
+    pub fn verbatim_text(&self) -> Checked<&'a str> {
         match &self.node.value {
             YamlValue::Text(text) if text.trim().is_empty() => self.expected("text", "an empty text", None),
             YamlValue::Text(text) if text.contains(char::is_control) => {
                 self.expected("text", "text with a line break or another control character", None)
             }
             YamlValue::Text(text) => Ok(text),
-            value @ (YamlValue::Bool(_) | YamlValue::Whole(_) | YamlValue::Fraction(_)) => {
+            value @ (YamlValue::Bool(_) | YamlValue::Whole(_) | YamlValue::Fraction(_)) if self.example.is_none() => {
                 self.expected("text", &value.kind(), Some("put it in quotes".to_owned()))
+            }
+            // YAML reads the placeholder `{{ x }}` as a mapping whose key is a mapping.
+            YamlValue::Map(entries) if matches!(entries[..], [(YamlNode { value: YamlValue::Map(_), .. }, _)]) => {
+                Err(self.problem("a placeholder `{{ … }}` was not replaced", Some("write the value itself".to_owned())))
             }
             value => self.expected("text", &value.kind(), None),
         }
@@ -74,7 +96,14 @@ impl<'a> Field<'a> {
         match &self.node.value {
             YamlValue::Bool(value) => Ok(*value),
             other => {
-                let help = matches!(other, YamlValue::Text(_)).then(|| "exactly so, without quotes".to_owned());
+                let help = match other {
+                    YamlValue::Text(text) => Some(match text.to_ascii_lowercase().as_str() {
+                        "yes" | "on" | "true" | "y" | "1" => "write `true`, without quotes".to_owned(),
+                        "no" | "off" | "false" | "n" | "0" => "write `false`, without quotes".to_owned(),
+                        _ => "exactly so, without quotes".to_owned(),
+                    }),
+                    _ => None,
+                };
                 self.expected("true or false", &other.kind(), help)
             }
         }
@@ -132,7 +161,10 @@ impl<'a> Field<'a> {
             }
             YamlValue::Text(text) => match duration::parse(text) {
                 None => {
-                    let help = "whole numbers with h, m, s or ms, larger units first".to_owned();
+                    let help = duration::meant(text).map_or_else(
+                        || "whole numbers with h, m, s or ms, larger units first".to_owned(),
+                        |meant| format!("did you mean `{meant}`?"),
+                    );
                     self.expected(example, "other text", Some(help))
                 }
                 Some(duration) if duration.is_zero() => self.expected(example, "no time at all", None),
@@ -188,6 +220,9 @@ impl<'a> Field<'a> {
     pub fn list(&self) -> Checked<Vec<Field<'a>>> {
         match &self.node.value {
             YamlValue::List(nodes) => Ok(nodes.iter().map(|node| self.child(node)).collect()),
+            YamlValue::Map(_) if self.example.is_none() => {
+                self.expected("a list", "a mapping", Some("begin each entry with `- `".to_owned()))
+            }
             other => self.expected("a list", &other.kind(), None),
         }
     }
@@ -205,7 +240,9 @@ impl<'a> Field<'a> {
 
     /// The value as a mapping.
     pub fn section(&self) -> Checked<Section<'a>> {
-        Section::of(self.node, self.position.clone(), &format!("a mapping for `{}`", self.key), self.diagnostics)
+        let what = format!("a mapping for `{}`", self.key);
+        let help = self.example.map(example);
+        Section::of(self.node, self.position.clone(), &what, help, self.diagnostics)
     }
 
     /// The entries of a mapping whose keys the user chooses, such as sinks: the position of the name, the name, the value.
@@ -224,11 +261,16 @@ impl<'a> Field<'a> {
     }
 
     fn expected<T>(&self, expected: &str, found: &str, help: Option<String>) -> Checked<T> {
+        let help = help.or_else(|| self.example.map(example));
         Err(self.problem(format!("expected {expected}, found {found}"), help))
     }
 
     fn child(&self, node: &'a YamlNode) -> Field<'a> {
         let position = Position { file: Arc::clone(&self.position.file), line: node.line, column: node.column };
-        Field { key: self.key, position, node, diagnostics: self.diagnostics }
+        Field { key: self.key, position, node, diagnostics: self.diagnostics, example: None }
     }
+}
+
+fn example(value: &'static str) -> String {
+    format!("for example `{value}`")
 }

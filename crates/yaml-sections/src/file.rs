@@ -11,6 +11,7 @@ use crate::diagnostics::{Checked, Diagnostics};
 use crate::node::{YamlNode, YamlValue};
 use crate::problem::{ConfigProblem, Position};
 use crate::section::Section;
+use crate::syntax;
 
 /// One YAML file that was read.
 #[derive(Debug)]
@@ -32,9 +33,9 @@ impl YamlFile {
             Ok(root) => Ok(Self { file, root }),
             Err(error) => {
                 let location = error.location().unwrap_or(Location::UNKNOWN);
-                let position = Position { file, line: location.line(), column: location.column() };
-                let help = help(text, &position).map(str::to_owned);
-                Err(position.problem(format!("cannot read this YAML: {}", reason(&error)), help))
+                let explained = syntax::explain(text, location.line(), location.column(), &reason(&error));
+                let position = Position { file, line: explained.line, column: explained.column };
+                Err(position.problem(format!("cannot read this YAML: {}", explained.message), explained.help))
             }
         }
     }
@@ -48,7 +49,7 @@ impl YamlFile {
         let nothing = matches!(self.root.value, YamlValue::Null);
         let (line, column) = if nothing { (1, 1) } else { (self.root.line, self.root.column) };
         let position = Position { file: Arc::clone(&self.file), line, column };
-        Section::of(&self.root, position, what, diagnostics)
+        Section::of(&self.root, position, what, None, diagnostics)
     }
 }
 
@@ -67,14 +68,6 @@ fn options() -> Options {
     }
 }
 
-/// The help for a cron expression without quotes whose first character has a meaning in YAML.
-fn help(text: &str, position: &Position) -> Option<&'static str> {
-    let line = text.lines().nth(usize::try_from(position.line.checked_sub(1)?).ok()?)?;
-    let rest: String = line.chars().skip(usize::try_from(position.column.checked_sub(1)?).ok()?).take(2).collect();
-    let is_cron = rest.starts_with('@') || rest == "*/" || rest == "* ";
-    is_cron.then_some("put a value that begins with `*` or `@` in quotes")
-}
-
 /// The reason without the position, which the problem has, and without text of the file, which may be secret.
 fn reason(error: &Error) -> String {
     match error {
@@ -83,7 +76,7 @@ fn reason(error: &Error) -> String {
         Error::InvalidScalar { .. } => "the value is not what its tag (`!!…`) says".to_owned(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => "an alias stands within what it repeats".to_owned(),
         Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
-            "a second document begins".to_owned()
+            syntax::SECOND_DOCUMENT.to_owned()
         }
         Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } | Error::Budget { .. } => {
             "it is too large or too deep, perhaps by its aliases".to_owned()

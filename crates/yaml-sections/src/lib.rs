@@ -72,6 +72,7 @@ mod node;
 mod paths;
 mod problem;
 mod section;
+mod syntax;
 mod words;
 
 pub use diagnostics::{Checked, Diagnostics, Reported};

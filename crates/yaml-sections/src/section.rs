@@ -20,6 +20,7 @@ pub struct Section<'a> {
     entries: Vec<(&'a str, Position, &'a YamlNode)>,
     known: Vec<KnownKey>,
     refused: Vec<&'static str>,
+    other_names: &'static [(&'static str, &'static str)],
 }
 
 impl fmt::Debug for Section<'_> {
@@ -34,18 +35,29 @@ impl<'a> Section<'a> {
         node: &'a YamlNode,
         position: Position,
         what: &str,
+        help: Option<String>,
         diagnostics: &'a Diagnostics,
     ) -> Checked<Self> {
-        let mut section = Self { position, diagnostics, entries: Vec::new(), known: Vec::new(), refused: Vec::new() };
+        let mut section = Self::with(position, diagnostics, Vec::new());
         match &node.value {
             YamlValue::Map(entries) => section.fill(entries),
             YamlValue::Null => {}
             other => {
                 let message = format!("expected {what}, found {}", other.kind());
-                return Err(diagnostics.add(section.position.problem(message, None)));
+                return Err(diagnostics.add(section.position.problem(message, help)));
             }
         }
         Ok(section)
+    }
+
+    fn with(position: Position, diagnostics: &'a Diagnostics, entries: Vec<(&'a str, Position, &'a YamlNode)>) -> Self {
+        Self { position, diagnostics, entries, known: Vec::new(), refused: Vec::new(), other_names: &[] }
+    }
+
+    /// Names that people expect for keys: `names` has pairs of the name that they expect and the real one. If such a name
+    /// is unknown here, the report asks whether the real one is meant.
+    pub fn suggest(&mut self, names: &'static [(&'static str, &'static str)]) {
+        self.other_names = names;
     }
 
     fn fill(&mut self, entries: &'a [(YamlNode, YamlNode)]) {
@@ -92,7 +104,7 @@ impl<'a> Section<'a> {
             taken.into_iter().filter_map(|(name, position, node)| Some((renamed(name)?, position, node))).collect();
         let (_, position, _) = entries.first()?;
         let (position, diagnostics) = (position.clone(), self.diagnostics);
-        Some(Self { position, diagnostics, entries, known: Vec::new(), refused: Vec::new() })
+        Some(Self::with(position, diagnostics, entries))
     }
 
     /// The position of this key, if it is present.
@@ -109,7 +121,7 @@ impl<'a> Section<'a> {
         }
         let (_, key_position, node) = self.entries.iter().find(|(name, ..)| *name == key)?;
         let position = Position { file: Arc::clone(&key_position.file), line: node.line, column: node.column };
-        let field = Field { key, position, node, diagnostics: self.diagnostics };
+        let field = Field { key, position, node, diagnostics: self.diagnostics, example: None };
         (!matches!(node.value, YamlValue::Null)).then_some(field)
     }
 
@@ -162,7 +174,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&Field<'a>) -> Checked<T>,
     ) -> Checked<T> {
         match self.take(key) {
-            Some(field) => read(&field),
+            Some(field) => read(&field.with_example(key.example())),
             None => Err(self.missing(key.name(), key.example())),
         }
     }
@@ -174,6 +186,10 @@ impl<'a> Section<'a> {
 
     /// Reports that a key is missing. `example` is a value that it could have.
     pub fn missing(&self, key: &str, example: &str) -> Reported {
+        if let Some(position) = self.position_of(key) {
+            let help = format!("indent what belongs to it, or write for example `{key}: {example}`");
+            return self.problem_at(&position, format!("`{key}` has no value"), help.as_str());
+        }
         self.problem(format!("`{key}` is missing"), format!("for example `{key}: {example}`"))
     }
 
@@ -225,7 +241,7 @@ impl<'a> Section<'a> {
     pub(crate) fn into_named(self, key: &'static str) -> Vec<(Position, &'a str, Field<'a>)> {
         let named = |(name, name_position, node): (&'a str, Position, &'a YamlNode)| {
             let position = Position { file: Arc::clone(&name_position.file), line: node.line, column: node.column };
-            (name_position, name, Field { key, position, node, diagnostics: self.diagnostics })
+            (name_position, name, Field { key, position, node, diagnostics: self.diagnostics, example: None })
         };
         self.entries.into_iter().map(named).collect()
     }
@@ -233,15 +249,27 @@ impl<'a> Section<'a> {
     /// Reports the keys that were not asked for.
     pub fn finish(self) {
         let known: Vec<_> = self.known.iter().map(KnownKey::name).collect();
-        for (name, position, node) in &self.entries {
+        for (at, (name, position, node)) in self.entries.iter().enumerate() {
             if known.contains(name) || self.refused.contains(name) {
                 continue;
             }
             // A key without a value may be a value whose key is missing, perhaps a secret. It is not repeated.
             let repeated = if matches!(node.value, YamlValue::Null) { "" } else { *name };
-            let help = words::nearest(name, &known)
-                .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            let owner = self.entries[..at].iter().rfind(|(name, ..)| known.contains(name));
+            let owner = owner.filter(|(.., node)| matches!(node.value, YamlValue::Null));
+            let help = match (self.meant(name, &known), owner) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, Some((owner, ..))) => format!("indent it, if it belongs to `{owner}`"),
+                (None, None) => format!("known here: {}", known.join(", ")),
+            };
             self.diagnostics.add(position.problem(words::named("unknown key", repeated), Some(help)));
         }
+    }
+
+    /// The known key that was probably meant.
+    fn meant(&self, name: &str, known: &[&'static str]) -> Option<&'static str> {
+        let plain = name.to_ascii_lowercase().replace('-', "_");
+        let other = self.other_names.iter().find(|(theirs, ours)| *theirs == plain && known.contains(ours));
+        other.map(|(_, ours)| *ours).or_else(|| words::nearest(name, known))
     }
 }

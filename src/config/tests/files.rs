@@ -49,9 +49,19 @@ m.yaml:1:55: `include`: not a pattern: recursive wildcards must form a single pa
 
 #[test]
 fn a_file_is_read_once_however_often_it_is_named() {
-    let main = format!("include: ['*.yaml', b.yaml, ./b.yaml, m.yaml]\n{SINK}{}", one("m"));
+    let main = format!("include: ['[a-l].yaml', b.yaml, ./b.yaml]\n{SINK}{}", one("m"));
     let config = load_files(&[("m.yaml", &main), ("b.yaml", &one("b"))]).unwrap();
     assert_eq!(names(&config), ["m", "b"]);
+}
+
+#[test]
+fn a_file_that_includes_itself_is_refused() {
+    for include in ["m.yaml", "./m.yaml", "../*/m.yaml", "'*.yaml'", "'[m-n].yaml'"] {
+        let main = format!("include: {include}\n{SINK}{}", one("m"));
+        let refused = load_files(&[("d/m.yaml", &main), ("d/n.yaml", &one("n"))]).expect_err(include);
+        let help = "leave it out; if it is a pattern, put the other files into a directory of their own";
+        assert_eq!(refused, format!("d/m.yaml:1:10: `include`: the file includes itself\n    {help}"));
+    }
 }
 
 #[test]
@@ -76,7 +86,8 @@ fn problems_of_all_files_come_together() {
         refused,
         "m.yaml:3:49: `sinks`: there is no sink `x`
     known: w
-r.d/1.yaml:1:13: cannot read this YAML: unclosed bracket '['
+r.d/1.yaml:1:13: cannot read this YAML: the bracket `[` that begins here has no end
+    add the `]` that ends it
 r.d/2.yaml:1:1: `sinks` belongs to the main file
     an included file has `registries` alone
 r.d/2.yaml:2:1: unknown key `registry`
@@ -84,14 +95,18 @@ r.d/2.yaml:2:1: unknown key `registry`
 r.d/2.yaml:4:12: `name`: there are two registries `a`
     the first is at m.yaml:3:21
 r.d/3.yaml:1:1: expected a mapping with `registries`, found a list
-r.d/5.yaml:1:13: `registries`: expected a list, found a mapping"
+r.d/5.yaml:1:13: `registries`: expected a list of registries
+    begin each registry with a dash: `- name: quay`, and below it `  url: https://quay.io`"
     );
 }
 
 #[test]
 fn no_registry_is_missed_where_a_file_could_not_be_read() {
     for (main, expected) in [
-        (MAIN.to_owned(), "r.d/1.yaml:1:1: cannot read this YAML: unclosed bracket '['"),
+        (
+            MAIN.to_owned(),
+            "r.d/1.yaml:1:1: cannot read this YAML: the bracket `[` that begins here has no end\n    add the `]` that ends it",
+        ),
         (format!("include: none.yaml\n{SINK}"), "m.yaml:1:10: `include`: cannot read none.yaml: there is no such file"),
         (format!("include: 3\n{SINK}"), "m.yaml:1:10: `include`: expected text, found a number\n    put it in quotes"),
     ] {

@@ -81,6 +81,12 @@ fn logins_that_cannot_work_are_refused() {
         (
             "{username: u, password_env: $P}",
             "5:39: `password_env`: expected the name of an environment variable\n    \
+             write the name alone: `password_env: P`"
+                .to_owned(),
+        ),
+        (
+            "{username: u, password_env: s3cr3t/W0rd}",
+            "5:39: `password_env`: expected the name of an environment variable\n    \
              letters, digits and `_`, without `$`; the secret itself does not stand here"
                 .to_owned(),
         ),

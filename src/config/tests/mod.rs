@@ -3,6 +3,7 @@
 
 mod files;
 mod logins;
+mod mistakes;
 mod mutations;
 mod problems;
 mod reference;

@@ -27,6 +27,7 @@ registries:
 ",
         &"
 m.yaml:1:8: `state`: expected a directory, found a url
+    for example `./state`: the state is on a local disk
 m.yaml:2:14: `concurrency`: expected a whole number from 1 to 1000, found 0
 m.yaml:4:21: `type`: expected one of KINDS, found another word
     did you mean `stdout`?
@@ -55,6 +56,7 @@ m.yaml:17:19: `insecure_tls`: has no effect on an http url
 m.yaml:18:14: `ca_file`: has no effect on an http url
     write the url with https, or leave this out
 m.yaml:19:5: expected a mapping for `registries`, found a list
+    for example `- {name: quay, url: https://quay.io}`
 "
         .replace("KINDS", &crate::sinks::kinds().map(|kind| kind.name).collect::<Vec<_>>().join(", ")),
     );
@@ -70,7 +72,9 @@ m.yaml:1:1: there is no registry
 ";
     assert_problems("", missing);
     assert_problems("# nothing\n", missing);
-    assert_problems("sinks: ~\nregistries: ~\n", missing);
+    let empty = "indent what belongs to it, or write for example";
+    let missing = missing.replace("`sinks` is missing\n    for example", &format!("`sinks` has no value\n    {empty}"));
+    assert_problems("sinks: ~\nregistries: ~\n", &missing);
     assert_problems("[]", "m.yaml:1:1: expected a mapping with `sinks` and `registries`, found a list");
     assert_problems(
         "sinks: {}\nregistries: []\n",
@@ -132,6 +136,7 @@ fn a_sink_says_what_is_wrong_with_its_target() {
 m.yaml:1:12: `url` is missing
     for example `url: ./inventory`
 m.yaml:1:50: `url`: unknown scheme \"s3\" in the target; known are: a plain path, file://
+    for example `./inventory-json`
 ",
     );
 }

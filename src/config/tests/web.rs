@@ -98,7 +98,10 @@ fn impossible_listeners_say_what_to_write_instead() {
     let makes = "`htpasswd -nBC 10 NAME` makes one, after the colon";
     let tls = |more: &str| format!("web: {{tls_server_config: {{cert_file: c, key_file: k, {more}}}}}");
     for (lines, expected) in [
-        ("listen: 9914".to_owned(), "1:9: `listen`: expected text, found a number\n    put it in quotes".to_owned()),
+        (
+            "listen: 9914".to_owned(),
+            "1:9: `listen`: expected text, found a number\n    for example `127.0.0.1:9914`".to_owned(),
+        ),
         (
             "listen: unix:/run/s".to_owned(),
             "1:9: `listen`: expected `host:port`, `[::1]:port`, or `:port` for every interface\n    for example \

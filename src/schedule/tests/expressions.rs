@@ -106,8 +106,19 @@ fn time_zones_have_iana_names() {
     let zone = |text: &str| text.parse::<TimeZone>().map_err(|error| error.to_string());
     assert_eq!(zone("Europe/Dublin").map(TimeZone::name), Ok("Europe/Dublin"));
     assert_eq!(schedule("@daily", "Africa/Casablanca").time_zone(), "Africa/Casablanca");
-    for text in ["Europe/Dubin", "CEST", "+01:00", "", "UTC ", "Etc/UTC/"] {
+    for text in ["Europe/Dubin", "", "UTC ", "Etc/UTC/", "europe-1/x"] {
         assert_eq!(zone(text), Err("not the name of a time zone".to_owned()), "{text}");
+    }
+    for text in ["CEST", "PST", "AEDT"] {
+        let expected = "an abbreviation that is not the name of a time zone";
+        assert_eq!(zone(text), Err(expected.to_owned()), "{text}");
+    }
+    for text in ["+01:00", "UTC+2", "GMT-0500", "-3"] {
+        assert_eq!(zone(text), Err("an offset is not the name of a time zone".to_owned()), "{text}");
+    }
+    // These have the same form and are names.
+    for text in ["EST", "CET", "UTC", "Etc/GMT-2", "EST5EDT", "GMT+0"] {
+        assert_eq!(zone(text).map(TimeZone::name), Ok(text));
     }
     for text in ["Local", "local"] {
         assert_eq!(zone(text), Err("which zone is local depends on the machine".to_owned()));
@@ -146,4 +157,56 @@ fn no_text_makes_reading_panic() {
         }
     }
     assert!(read > 1_000, "the test sees expressions: {read}");
+}
+
+#[test]
+fn what_a_refused_range_is_to_be_written_as_is_accepted() {
+    let fields = [("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("day of week", 0, 7)];
+    let mut refused = 0;
+    for (at, (name, first, last)) in fields.into_iter().enumerate() {
+        for (from, to) in (first..=last).flat_map(|from| (first..from).map(move |to| (from, to))) {
+            for step in ["", "/1", "/2", "/5", "/7"] {
+                let expression = |field: &str| {
+                    let mut all = ["0", "0", "*", "*", "*"].map(str::to_owned);
+                    field.clone_into(&mut all[at]);
+                    all.join(" ")
+                };
+                let range = format!("{from}-{to}{step}");
+                let error = expression(&range).parse::<Expression>().expect_err(&range);
+                let help =
+                    error.help().split('`').nth(1).unwrap_or_else(|| panic!("{range}: {}", error.help())).to_owned();
+                assert!(expression(&help).parse::<Expression>().is_ok(), "{name} {range}: `{help}`");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 5 * (60 * 59 + 24 * 23 + 31 * 30 + 12 * 11 + 8 * 7) / 2);
+}
+
+#[test]
+fn what_other_programs_write_leads_to_an_expression_that_is_accepted() {
+    for (text, meant) in [
+        ("02:30", "30 2 * * *"),
+        ("daily 2:30", "30 2 * * *"),
+        ("*-*-* 02:00:00", "0 2 * * *"),
+        ("6h", "0 */6 * * *"),
+        ("1h", "0 * * * *"),
+        ("24h", "0 2 * * *"),
+        ("nightly", "0 2 * * *"),
+        ("hourly", "@hourly"),
+    ] {
+        let error = text.parse::<Expression>().expect_err(text);
+        let help = error.help().split('`').nth(1).map(|help| help.trim_matches('\'').to_owned());
+        assert_eq!(help.as_deref(), Some(meant), "{text}");
+        assert!(meant.parse::<Expression>().is_ok(), "{meant}");
+    }
+    for (text, zone) in [
+        ("CRON_TZ=America/New_York 0 2 * * *", "America/New_York"),
+        ("TZ=Nowhere 0 2 * * *", "Europe/Dublin"),
+        ("TZ=UTC nonsense", "UTC"),
+        ("CRON_TZ=UTC", "UTC"),
+    ] {
+        let error = text.parse::<Expression>().expect_err(text);
+        assert_eq!(error.help(), format!("write `schedule: \"0 2 * * *\"`, and beside it `time_zone: {zone}`"));
+    }
 }
