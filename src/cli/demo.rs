@@ -14,7 +14,7 @@ use stocktake_sink::Table;
 use tracing::info;
 
 use super::exit::Exit;
-use super::output::{complain, refuse, say};
+use super::output::{complain, counted, refuse, say};
 use super::progress::Bars;
 use super::run::{all, no_plan, stop_on_signals};
 use super::summary;
@@ -43,7 +43,7 @@ pub(super) async fn demo(arguments: &DemoArguments, bars: &Bars) -> Exit {
     match prepare(arguments).await {
         Ok(demo) => demo.run(bars).await,
         Err(e) => {
-            complain(&format!("set up the demo: {e}"));
+            complain(&format!("cannot set up the demo: {e}"));
             Exit::Failed
         }
     }
@@ -68,9 +68,13 @@ async fn prepare(arguments: &DemoArguments) -> io::Result<PreparedDemo> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&password)?;
     file.write_all(PASSWORD.as_bytes())?;
 
-    fs::create_dir_all(&arguments.output)?;
     let config = arguments.output.join("stocktake.yaml");
-    fs::write(&config, configuration(registry.url().as_str(), &password))?;
+    let text = configuration(registry.url().as_str(), &password);
+    let written = fs::create_dir_all(&arguments.output).and_then(|()| fs::write(&config, text));
+    written.map_err(|error| {
+        let message = format!("{}: {error}\n    name another directory with `--output`", config.display());
+        io::Error::new(error.kind(), message)
+    })?;
     Ok(PreparedDemo { registry, config, _secrets: secrets })
 }
 
@@ -113,8 +117,8 @@ impl PreparedDemo {
             return Exit::Interrupted;
         }
         complain(&format!(
-            "\nThe registry issued {} tokens during the walk. Configuration: {}. The repositories, as Parquet:",
-            self.registry.tokens_issued(),
+            "\nThe registry issued {} during the walk. Configuration: {}. The repositories, as Parquet:",
+            counted(usize::try_from(self.registry.tokens_issued()).unwrap_or(usize::MAX), "token", "tokens"),
             self.config.display()
         ));
         for file in parquet_files(&reports) {

@@ -243,7 +243,7 @@ fn impossible_values_say_what_was_expected() {
             "a/b",
             11,
             "a registry name is 1 to 63 letters, digits, `.`, `_` or `-` and begins with a letter or a digit",
-            "",
+            "for example `a-b`",
         ),
     ] {
         let mut lines = vec!["    name: r", "    url: https://r.example"];

@@ -130,6 +130,9 @@ async fn standard_output_carries_data_alone() {
             "jsonl" => {
                 let rows: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
                 let (run, rows) = rows.split_last().unwrap();
+                assert_eq!((&run["table"], &run["registry"]), (&"runs".into(), &"quay".into()));
+                let of_quay = |row: &Value| row["table"] == "repositories" && row["registry"] == "quay";
+                assert!(rows.iter().all(of_quay));
                 assert_eq!((&run["verdict"], &run["rows_repositories"]), (&"complete".into(), &120.into()));
                 rows.iter().map(|row| row["repository"].as_str().unwrap().to_owned()).collect()
             }

@@ -22,7 +22,19 @@ async fn the_demo_ends_with_the_path_of_a_parquet_file_of_all_its_repositories()
     assert_eq!(place.tree(".").len(), before + place.tree("shown").len() + 1);
     let config = fs::read_to_string(place.path("shown/stocktake.yaml")).unwrap();
     assert!(config.contains("password_file: "));
-    ended.says("tokens during the walk");
+    // 340 repositories are four pages, which take less time than one token lives.
+    ended.says("The registry issued 1 token during the walk");
+}
+
+#[tokio::test]
+async fn a_demo_that_cannot_be_written_names_its_path() {
+    let place = Workplace::new();
+    fs::write(place.path("file"), "").unwrap();
+    for (output, path) in [("file", "file/stocktake.yaml"), ("file/below", "file/below/stocktake.yaml")] {
+        let ended = place.run(&["demo", "--output", output]).await.exits(1);
+        let ended = ended.says(&format!("cannot set up the demo: {path}: "));
+        ended.says("name another directory with `--output`");
+    }
 }
 
 #[tokio::test]
