@@ -23,7 +23,7 @@ pub enum PlanError {
         hint: String,
     },
     /// A sink cannot be built from its settings.
-    #[error("build sink {name}")]
+    #[error("cannot set up the sink `{name}`")]
     Sink {
         /// The configured name of the sink.
         name: String,

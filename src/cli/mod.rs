@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            complain(&format!("start the runtime: {e}"));
+            complain(&format!("cannot start the runtime: {e}"));
             return Exit::Failed.into();
         }
     };

@@ -60,7 +60,7 @@ pub(super) async fn run(
     match textfile::write(path, metrics, &plans, &reports) {
         Ok(()) => exit,
         Err(e) => {
-            complain(&format!("write the metrics to {}: {e}", path.display()));
+            complain(&format!("cannot write the metrics to {}: {e}", path.display()));
             if exit == Exit::Good { Exit::Failed } else { exit }
         }
     }

@@ -20,9 +20,9 @@ pub enum DaemonError {
     #[error(transparent)]
     Web(#[from] WebError),
     /// The ticks of the scheduler cannot be started.
-    #[error("start the clock of the schedule")]
+    #[error("cannot start the clock of the schedule")]
     Ticker(#[from] JobSchedulerError),
     /// Signals cannot be received.
-    #[error("listen to signals")]
+    #[error("cannot listen to signals")]
     Signals(#[from] io::Error),
 }

@@ -31,13 +31,13 @@ const DIRECTORY: &str = ".daemon";
 #[derive(Debug, thiserror::Error)]
 pub enum SlotStoreError {
     /// Another daemon is running.
-    #[error("another daemon has the state directory {}", path.display())]
+    #[error("another daemon uses the state directory {}", path.display())]
     Locked {
         /// The state directory.
         path: PathBuf,
     },
     /// The directory cannot be read or written.
-    #[error("use {}", path.display())]
+    #[error("cannot use {}", path.display())]
     Disk {
         /// The file or directory.
         path: PathBuf,

@@ -59,7 +59,7 @@ impl Cause {
 
     pub(super) fn of_scratch(error: &io::Error) -> Self {
         let cause = Self::plain("state", error, "make room in the directory for temporary files ($TMPDIR)");
-        Self { message: format!("make a temporary directory: {}", cause.message), ..cause }
+        Self { message: format!("cannot make a temporary directory: {}", cause.message), ..cause }
     }
 
     pub(super) fn of_state(error: &StateError) -> Self {

@@ -69,7 +69,7 @@ fn problems_of_options_are_all_reported_at_their_positions() {
     assert!(read.0.is_err() && read.1.is_err() && read.2.is_err());
     assert_eq!(
         problems,
-        "m.yaml:1:6: `url`: not a place\n\
+        "m.yaml:1:6: `url`: not a place\n    for example `./here`\n\
          m.yaml:2:7: `wait`: expected a duration such as `30s`, `1h30m` or `500ms`, found a number without a unit\n    \
          `5s`, if seconds are meant\n\
          m.yaml:3:7: `mode`: expected one of slow, fast, found another word\n    did you mean `fast`?"

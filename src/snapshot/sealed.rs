@@ -22,7 +22,7 @@ use super::segment;
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// A file or directory of the state.
-    #[error("seal the snapshot in {}", path.display())]
+    #[error("cannot seal the snapshot in {}", path.display())]
     Disk {
         /// The file or directory.
         path: PathBuf,
@@ -31,7 +31,7 @@ pub enum SealError {
         source: io::Error,
     },
     /// A sealed file is not what was written.
-    #[error("open the sealed file {}", path.display())]
+    #[error("cannot read the sealed file {}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum SealError {
         source: ArrowError,
     },
     /// The record does not fit its table.
-    #[error("make the row of table runs")]
+    #[error("cannot make the row of table runs")]
     Record(#[source] ArrowError),
 }
 

@@ -26,7 +26,7 @@ use super::{ManifestRow, RepositoryRow, TagRow};
 
 /// The spool could not be written or read: nearly always because of the disk of the state directory.
 #[derive(Debug, thiserror::Error)]
-#[error("spool rows in {}", directory.display())]
+#[error("cannot keep rows in {}", directory.display())]
 pub struct SpoolError {
     directory: PathBuf,
     #[source]

@@ -48,7 +48,7 @@ pub enum StateError {
         uid: u32,
     },
     /// A file or directory cannot be read or written.
-    #[error("use the state directory: {}", path.display())]
+    #[error("cannot use the state directory {}", path.display())]
     Disk {
         /// The file or directory.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// `state.json` is not a state file.
-    #[error("read {}: not a state file of stocktake; move it away to start without state", path.display())]
+    #[error("{} is not a state file of stocktake; move it away to start without state", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -9,7 +9,7 @@ use super::settings::ListenAddress;
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     /// The address cannot be bound.
-    #[error("listen on {listen}")]
+    #[error("cannot listen on {listen}")]
     Bind {
         /// Where.
         listen: ListenAddress,
@@ -24,10 +24,10 @@ pub enum WebError {
         listen: ListenAddress,
     },
     /// The system provides no random numbers.
-    #[error("get random numbers from the system")]
+    #[error("the system gives no random numbers")]
     NoRandomness,
     /// A file of certificates or of a key cannot be read.
-    #[error("read {}", path.display())]
+    #[error("cannot read {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum WebError {
         path: PathBuf,
     },
     /// The TLS library rejects the contents of the files.
-    #[error("use the certificate in {} and the key in {}", certificate.display(), key.display())]
+    #[error("cannot use the certificate in {} and the key in {}", certificate.display(), key.display())]
     Unusable {
         /// The certificate's file.
         certificate: PathBuf,
@@ -59,7 +59,7 @@ pub enum WebError {
         source: rustls::Error,
     },
     /// The TLS library rejects the certificate authorities for clients.
-    #[error("use the certificates in {} to verify clients", path.display())]
+    #[error("cannot use the certificates in {} to verify clients", path.display())]
     Authorities {
         /// The file.
         path: PathBuf,

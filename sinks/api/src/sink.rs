@@ -100,7 +100,7 @@ pub struct SinkError {
 }
 
 impl SinkError {
-    /// An error of this kind; `context` says what was being done, e.g. `create inventory/v1/_runs`.
+    /// An error of this kind; `context` says what could not be done, e.g. `cannot create inventory/v1/_runs`.
     pub fn new(kind: SinkErrorKind, context: impl Into<String>) -> Self {
         Self { kind, context: context.into(), source: None }
     }

@@ -15,7 +15,7 @@ pub type BatchIter<'a> = Box<dyn Iterator<Item = Result<RecordBatch, SnapshotErr
 
 /// The sealed rows could not be read. After this error, no part of the snapshot may be committed.
 #[derive(Debug, thiserror::Error)]
-#[error("read the sealed rows of table {table}")]
+#[error("cannot read the sealed rows of table {table}")]
 pub struct SnapshotError {
     table: Table,
     #[source]

@@ -42,7 +42,7 @@ impl LocalDirectory {
         // The directory of manifests is the lock file, so no other file is needed.
         let directory = self.path(&names::manifests(registry));
         let opened = durable::create_dirs(&directory).and_then(|()| File::open(&directory));
-        let directory = opened.map_err(|e| SinkError::io(format!("open {}", directory.display()), e))?;
+        let directory = opened.map_err(|e| SinkError::io(format!("cannot open {}", directory.display()), e))?;
         match directory.try_lock() {
             Err(TryLockError::WouldBlock) => Ok(None),
             // Some network file systems have no locks on directories. Without one, two processes that publish the same
@@ -72,7 +72,7 @@ impl LocalDirectory {
     /// Begins an object under a hidden name.
     pub(crate) fn stage(&self, key: &str) -> Result<Staged, SinkError> {
         let path = self.path(key);
-        Staged::create(&path).map_err(|e| SinkError::io(format!("create {}", path.display()), e))
+        Staged::create(&path).map_err(|e| SinkError::io(format!("cannot create {}", path.display()), e))
     }
 
     /// Makes a staged object visible.
@@ -85,20 +85,23 @@ impl LocalDirectory {
         let mut staged = self.stage(key)?;
         match staged.write_all(bytes).and_then(|()| staged.commit_new()) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            created => created.map(|()| true).map_err(|e| SinkError::io(format!("create {}", self.location(key)), e)),
+            created => {
+                created.map(|()| true).map_err(|e| SinkError::io(format!("cannot create {}", self.location(key)), e))
+            }
         }
     }
 
     /// Creates or replaces a small object.
     pub(crate) fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), SinkError> {
-        durable::write(&self.path(key), bytes).map_err(|e| SinkError::io(format!("write {}", self.location(key)), e))
+        durable::write(&self.path(key), bytes)
+            .map_err(|e| SinkError::io(format!("cannot write {}", self.location(key)), e))
     }
 
     /// The bytes of a small object, if there is one.
     pub(crate) fn read(&self, key: &str) -> Result<Option<Vec<u8>>, SinkError> {
         match fs::read(self.path(key)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            bytes => bytes.map(Some).map_err(|e| SinkError::io(format!("read {}", self.location(key)), e)),
+            bytes => bytes.map(Some).map_err(|e| SinkError::io(format!("cannot read {}", self.location(key)), e)),
         }
     }
 
@@ -108,7 +111,7 @@ impl LocalDirectory {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             found => found
                 .map(|m| Some(m.len()))
-                .map_err(|e| SinkError::io(format!("read the size of {}", self.location(key)), e)),
+                .map_err(|e| SinkError::io(format!("cannot read the size of {}", self.location(key)), e)),
         }
     }
 
@@ -121,7 +124,7 @@ impl LocalDirectory {
     pub(crate) fn settle(&self, key: &str) -> Result<(), SinkError> {
         let path = self.path(key);
         let directory = path.parent().unwrap_or(&self.root);
-        durable::sync_dir(directory).map_err(|e| SinkError::io(format!("sync {}", directory.display()), e))
+        durable::sync_dir(directory).map_err(|e| SinkError::io(format!("cannot sync {}", directory.display()), e))
     }
 
     /// Whether a file can be created and written in the target directory, or in the directory where that would be created.

@@ -88,7 +88,7 @@ impl ObjectSink {
         let Some(bytes) = self.directory.read(&key)? else { return Ok(None) };
         let location = self.directory.location(&key);
         let manifest: SnapshotManifest = serde_json::from_slice(&bytes)
-            .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("read {location}")).with_source(e))?;
+            .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("cannot read {location}")).with_source(e))?;
         let invalid = |message: String| Err(SinkError::new(SinkErrorKind::Invalid, message));
         if manifest.format != self.format.extension() {
             let (theirs, ours) = (&manifest.format, self.format.extension());
@@ -114,7 +114,10 @@ impl ObjectSink {
         let tables = snapshot.tables().map(|table| self.stage(snapshot, table, abandoned));
         let (objects, staged): (Vec<_>, Vec<_>) = tables.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         if abandoned.is_set() {
-            return Err(SinkError::new(SinkErrorKind::Unavailable, format!("publish {}: abandoned", snapshot.id())));
+            return Err(SinkError::new(
+                SinkErrorKind::Unavailable,
+                format!("the publication of {} was abandoned", snapshot.id()),
+            ));
         }
         let manifest = SnapshotManifest::new(snapshot.record(), self.format.extension(), objects);
         match self.reveal(&manifest, staged) {
@@ -150,7 +153,7 @@ impl ObjectSink {
         abandoned: &Abandoned,
     ) -> Result<(ManifestObject, Staged), SinkError> {
         let key = names::object(snapshot.id(), table, self.format.extension());
-        let context = format!("write {}", self.directory.location(&key));
+        let context = format!("cannot write {}", self.directory.location(&key));
         let mut rows = Counted::new(snapshot, table, abandoned);
         let mut tee = Tee::new(self.directory.stage(&key)?);
         let written = self.format.write(snapshot.id(), table, Box::new(&mut rows), &mut tee);
@@ -207,7 +210,7 @@ fn write_error(context: String, error: FormatError, target: Option<io::Error>, r
 
 fn json(value: &impl Serialize, location: &str) -> Result<Vec<u8>, SinkError> {
     let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("encode {location}")).with_source(e))?;
+        .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("cannot encode {location}")).with_source(e))?;
     bytes.push(b'\n');
     Ok(bytes)
 }

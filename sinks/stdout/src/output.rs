@@ -48,7 +48,7 @@ impl Output {
         // This waits while the reader of the output takes an earlier snapshot.
         let mut state = self.state();
         if abandoned.is_set() {
-            return Err(SinkError::new(SinkErrorKind::Unavailable, format!("print {id}: abandoned")));
+            return Err(SinkError::new(SinkErrorKind::Unavailable, format!("the printing of {id} was abandoned")));
         }
         if let Some(receipt) = state.printed.get(id) {
             return Ok(receipt.clone());
@@ -95,8 +95,8 @@ impl OutputState {
 fn failed(error: io::Error) -> SinkError {
     let known = error.kind();
     let message = match known {
-        io::ErrorKind::BrokenPipe => format!("write to {LOCATION}: its reader has gone"),
-        _ => format!("write to {LOCATION}"),
+        io::ErrorKind::BrokenPipe => format!("cannot write to {LOCATION}: its reader has gone"),
+        _ => format!("cannot write to {LOCATION}"),
     };
     let classed = SinkError::io(message.clone(), known.into());
     let kind = if classed.kind().is_transient() { SinkErrorKind::Invalid } else { classed.kind() };

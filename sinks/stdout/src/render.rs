@@ -40,7 +40,7 @@ pub(crate) fn render(snapshot: &Snapshot, format: StdoutFormat, abandoned: &Aban
         RenderError::Write(e) => temporary(e),
         RenderError::Rows(e) => e.into(),
         RenderError::Encode(e) => {
-            SinkError::new(SinkErrorKind::Snapshot, format!("render {}", snapshot.id())).with_source(e)
+            SinkError::new(SinkErrorKind::Snapshot, format!("cannot render {}", snapshot.id())).with_source(e)
         }
     })?;
     let text = text.into_inner().map_err(|e| temporary(e.into_error()))?;
@@ -50,5 +50,5 @@ pub(crate) fn render(snapshot: &Snapshot, format: StdoutFormat, abandoned: &Aban
 /// An error of the temporary file, with the directory that it is in.
 pub(crate) fn temporary(error: io::Error) -> SinkError {
     let directory = env::temp_dir();
-    SinkError::io(format!("write a temporary file in {} (set by TMPDIR)", directory.display()), error)
+    SinkError::io(format!("cannot write a temporary file in {} (set by TMPDIR)", directory.display()), error)
 }

@@ -225,7 +225,7 @@ async fn a_closed_pipe_is_an_error_that_is_not_retried() {
     let sink = StdoutSink::to(StdoutFormat::Csv, Box::new(Closing(100)));
     let error = sink.publish(&snapshot(Verdict::Complete, 2_000)).await.unwrap_err();
     assert_eq!(error.kind(), SinkErrorKind::Invalid);
-    assert_eq!(error.to_string(), "write to standard output: its reader has gone");
+    assert_eq!(error.to_string(), "cannot write to standard output: its reader has gone");
     let next = sink.publish(&snapshot(Verdict::Complete, 20)).await.unwrap_err();
     assert!(next.to_string().contains("broke off in an earlier snapshot"), "{next}");
 }

@@ -193,7 +193,7 @@ async fn a_port_in_use_is_reported() {
     let listener = with_limits(LIMITS).await;
     let listen = listener.address.to_string().parse().expect("an address");
     let error = Listener::bind(&WebSettings { listen, ..settings() }).await.expect_err("taken");
-    assert_eq!(error.to_string(), format!("listen on {}", listener.address));
+    assert_eq!(error.to_string(), format!("cannot listen on {}", listener.address));
     assert!(error.remedy().contains("another program has this port"), "{}", error.remedy());
 }
 

@@ -146,7 +146,7 @@ async fn a_state_disk_that_fills_up_in_mid_walk_is_a_failure_and_not_a_partial_w
     let site = Installation::on_small_disk(70_000, "state", 64);
     let _registry = site.serve(0).await;
     let ended = site.run();
-    assert_told(&ended, &["spool rows in ", "No space left on device", "look at the state directory's disk"]);
+    assert_told(&ended, &["cannot keep rows in ", "No space left on device", "look at the state directory's disk"]);
     assert_eq!(published(&mut site.strangers()), [BTreeSet::new(), BTreeSet::new()]);
     assert_eq!(site.state_entries(), ["lock", "state.json"]);
 }
