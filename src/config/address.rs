@@ -29,8 +29,15 @@ pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
             "write the user name in `auth: {username: …}` and the password in a file that `password_file` names",
         );
     }
-    let Ok(url) = Url::parse(text) else {
-        return problem("expected a url with a host, found something else", example);
+    let port = authority.rsplit(']').next().and_then(|rest| rest.split_once(':')).map(|(_, port)| port);
+    if port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err()) {
+        return problem("expected a port from 1 to 65535 after the host", example);
+    }
+    let plain_host = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    let url = Url::parse(text).ok().filter(|_| authority.chars().all(plain_host));
+    let Some(url) = url else {
+        let help = meant.as_deref().filter(|_| authority.trim().is_empty()).unwrap_or(example);
+        return problem("expected a url with a host, found something else", help);
     };
     // The parser may find user information that the check above did not find.
     if !url.username().is_empty() || url.password().is_some() {
@@ -42,7 +49,8 @@ pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
     if url.host_str() == Some("hub.docker.com") {
         return problem("this is the website of Docker Hub", "its registry is `https://registry-1.docker.io`");
     }
-    if url.path().trim_end_matches('/').ends_with("/v2") {
+    let path = url.path().trim_end_matches('/');
+    if path.ends_with("/v2") || path.ends_with("/v2/_catalog") {
         return problem("expected a url without /v2, which every request adds", "leave that part out");
     }
     if url.path().len() > 1 && HOSTS_WITHOUT_PATHS.contains(&url.host_str().unwrap_or_default()) {
@@ -54,11 +62,19 @@ pub(super) fn url(field: &Field<'_>) -> Checked<Url> {
 
 /// The question whether `quay.io` or `docker://quay.io` is `https://quay.io`. Only a name of a host with a dot is repeated.
 fn meant(text: &str) -> Option<String> {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest).trim();
+    // `http:/host`, `https//host` and `https:host`.
+    let rest = rest.strip_prefix("https").or_else(|| rest.strip_prefix("http")).map_or(rest, |after| {
+        let host = after.trim_start_matches([':', '/']);
+        if host.len() < after.len() { host } else { rest }
+    });
+    let rest = rest.trim_start_matches('/');
     let host = rest.split(['/', '?', '#']).next()?;
     let (name, port) = host.split_once(':').unwrap_or((host, "0"));
     let is_host = is_plain(name) && (name.contains('.') || name == "localhost") && port.parse::<u16>().is_ok();
-    is_host.then(|| format!("did you mean `https://{host}`?"))
+    let is_local = name == "localhost" || name.starts_with("127.");
+    let or_http = if is_local { format!(", or `http://{host}`") } else { String::new() };
+    is_host.then(|| format!("did you mean `https://{host}`{or_http}?"))
 }
 
 /// `host` or `host:port`, in the form of a parsed URL.

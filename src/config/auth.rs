@@ -147,7 +147,8 @@ pub(super) fn read(field: &Field<'_>) -> Checked<Auth> {
             }
         };
     }
-    let mut section = field.section()?;
+    let example = "{type: token, username: my-org+robot, password_file: PATH}";
+    let mut section = field.with_example(example).section()?;
     let auth = read_section(&mut section);
     section.finish();
     auth

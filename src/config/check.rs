@@ -15,7 +15,7 @@ use crate::web::WebSettings;
 use yaml_sections::Phrase::{Computed, Plain};
 use yaml_sections::{
     Checked, DefaultKey, DerivedKey, Diagnostics, Field, OptionalKey, Position, RequiredKey, Section, YamlFile,
-    YamlValue, path_from,
+    YamlValue, is_plain, path_from,
 };
 
 const DEFAULT_STATE: &str = "./state";
@@ -267,6 +267,15 @@ fn registry(
     places: &mut HashMap<RegistryName, Position>,
 ) -> Checked<RegistryConfig> {
     let mut section = entry.with_example("- {name: quay, url: https://quay.io}").section()?;
+    if let Some((name, position)) = section.only_mapping().filter(|(name, _)| !["name", "url", "auth"].contains(name)) {
+        let name = if is_plain(name) { name } else { "quay" };
+        let help = format!("write `- name: {name}`, and below it, in the same column as `name`, its other keys");
+        return Err(section.problem_at(
+            &position.clone(),
+            "the name of the registry is the value of a key",
+            help.as_str(),
+        ));
+    }
     let registry = registry_section(&mut section, main, places);
     section.finish();
     registry

@@ -7,6 +7,7 @@ mod check;
 mod discovery;
 mod files;
 mod hints;
+mod other_names;
 mod paths;
 mod phrases;
 mod registry;

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::phrases::{BOOL, DURATION, NAMES, NONE, PATH, TEXT, whole};
 use super::settings::RegistryConfig;
-use super::{address, auth, discovery, hints, schedule, walk};
+use super::{address, auth, discovery, hints, other_names, schedule, walk};
 use crate::registry::Auth;
 use crate::registry::ClientCertificate;
 use crate::registry::Pagination;
@@ -135,35 +135,6 @@ fn default_page_sizes() -> String {
     text
 }
 
-/// Names that forms of other programs have for our keys.
-const THEIR_NAMES: [(&str, &str); 7] = [
-    ("registry_type", "kind"),
-    ("auth_scope", "scope"),
-    ("auth_service", "service"),
-    ("max_repos", "max_repositories"),
-    ("monitored_repos", "monitored_repositories"),
-    ("rate_limit", "requests_per_second"),
-    ("type", "kind"),
-];
-/// Names that people expect for keys of a registry.
-const EXPECTED_NAMES: [(&str, &str); 16] = [
-    ("address", "url"),
-    ("host", "url"),
-    ("registry", "url"),
-    ("endpoint", "url"),
-    ("server", "url"),
-    ("cron", "schedule"),
-    ("interval", "schedule"),
-    ("tz", "time_zone"),
-    ("zone", "time_zone"),
-    ("login", "auth"),
-    ("credentials", "auth"),
-    ("filter", "include"),
-    ("insecure", "insecure_tls"),
-    ("insecure_skip_verify", "insecure_tls"),
-    ("ca_cert", "ca_file"),
-    ("cacert", "ca_file"),
-];
 /// Keys of `auth` that may stand beside `url`: the name beside `url`, and the name in `auth`.
 const LOGIN: [(&str, &str); 7] = [
     ("username", "username"),
@@ -174,20 +145,6 @@ const LOGIN: [(&str, &str); 7] = [
     ("token_env", "token_env"),
     ("credential", "credential"),
 ];
-/// Names that forms of other programs have for kinds. `None`: the answers tell the kind.
-const THEIR_KINDS: [(&str, Option<RegistryKind>); 10] = [
-    ("Quay.io", Some(RegistryKind::Quay)),
-    ("Docker Hub", Some(RegistryKind::DockerHub)),
-    ("Amazon ECR", Some(RegistryKind::Ecr)),
-    ("Azure ACR", Some(RegistryKind::Acr)),
-    ("Forgejo", Some(RegistryKind::Gitea)),
-    ("Generic Registry", None),
-    ("generic", None),
-    ("Google GCR", None),
-    ("gcr", None),
-    ("Auto-detect", None),
-];
-
 /// What the main file says for all registries.
 pub(super) struct ForAll<'a> {
     /// The names that a registry may deliver to.
@@ -202,7 +159,7 @@ pub(super) fn read(
     name: Checked<RegistryName>,
     main: &ForAll<'_>,
 ) -> Checked<RegistryConfig> {
-    section.rename(&THEIR_NAMES);
+    section.rename(&other_names::THEIR_NAMES);
     let literals = auth::refuse_literals(section);
     let url = section.required(&URL, address::url);
     let configured = section.optional(&KIND, kind_of).map(Option::flatten);
@@ -223,7 +180,8 @@ pub(super) fn read(
         let (message, help) = hints::no_catalog(kind);
         return Err(section.problem(message, help));
     }
-    section.suggest(&EXPECTED_NAMES);
+    section.suggest(&other_names::EXPECTED_NAMES);
+    other_names::refuse_elsewhere(section)?;
     literals?;
     let discovery = discovery.unwrap_or_default();
     Ok(RegistryConfig { name: name?, client, discovery, walk, schedule: schedule?, judge: judge?, sinks: sinks? })
@@ -283,7 +241,7 @@ fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<RegistrySe
 /// The kind. `None`: the answers of the registry tell it.
 fn kind_of(field: &Field<'_>) -> Checked<Option<RegistryKind>> {
     let text = field.text()?;
-    if let Some((words, kind)) = THEIR_KINDS.iter().find(|(words, _)| text.eq_ignore_ascii_case(words)) {
+    if let Some((words, kind)) = other_names::THEIR_KINDS.iter().find(|(words, _)| text.eq_ignore_ascii_case(words)) {
         let read = kind.map_or("auto", RegistryKind::as_str);
         field.note(format!("`{words}` is read as `{read}`"), None);
         return Ok(*kind);

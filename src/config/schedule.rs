@@ -156,10 +156,14 @@ fn zone(field: &Field<'_>) -> Checked<TimeZone> {
     let text = field.text()?;
     text.parse().map_err(|error: ScheduleError| {
         // A short text is an abbreviation, such as `EST`. It is similar to several zones, so none is suggested.
-        let near = (text.len() > 4).then(|| nearest(text, &TimeZone::names().collect::<Vec<_>>())).flatten();
+        let is_name = text.len() > 4 && !text.contains(|c: char| c.is_ascii_digit());
+        let near = is_name.then(|| nearest(text, &TimeZone::names().collect::<Vec<_>>())).flatten();
         // `Europe/Munich` is similar to `Europe/Zurich` by the first half alone.
         let place = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
         let near = near.filter(|near| nearest(&place(text), &[&place(near)]).is_some());
+        // A city alone, such as `Berlin` or `New York`.
+        let city = text.replace(' ', "_");
+        let near = TimeZone::names().find(|name| is_name && place(name).eq_ignore_ascii_case(&city)).or(near);
         let help = near.map_or_else(|| error.help().to_owned(), |near| format!("did you mean `{near}`?"));
         field.problem(error.to_string(), Some(help))
     })

@@ -94,5 +94,10 @@ pub(super) fn judge(section: &mut Section<'_>) -> Checked<JudgeSettings> {
 }
 
 fn pattern(field: &Field<'_>) -> Checked<Glob> {
+    // No repository has a blank in its name, so such a pattern would match nothing.
+    if field.text()?.contains(char::is_whitespace) {
+        let help = "write several patterns as a list: `[my-org/*, other/*]`".to_owned();
+        return Err(field.problem("expected a pattern, found a blank in it", Some(help)));
+    }
     field.parse(|text| NameFilter::pattern(text).map_err(|error| format!("not a pattern: {}", error.kind())))
 }

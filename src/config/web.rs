@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::web::{ClientCertificates, ListenAddress, PasswordHash, TlsSettings, TlsVersion, WebSettings};
 use yaml_sections::Phrase::{Computed, Plain};
-use yaml_sections::{Checked, DefaultKey, DerivedKey, Field, OptionalKey, RequiredKey, Section};
+use yaml_sections::{Checked, DefaultKey, DerivedKey, Field, OptionalKey, RequiredKey, Section, is_plain};
 
 use super::phrases::{BOOL, NONE, PATH};
 
@@ -77,8 +77,16 @@ pub(super) fn read(main: &mut Section<'_>) -> Checked<WebSettings> {
     let place = main.position_of("listen");
     let listen = main.or_derived(&LISTEN, ListenAddress::default(), |field| {
         let field = field.with_example("127.0.0.1:9914");
-        field.text()?.parse().map_err(|error: crate::web::ListenAddressError| {
-            field.problem(error.to_string(), Some("for example `127.0.0.1:9914`".to_owned()))
+        let text = field.text()?;
+        text.parse().map_err(|error: crate::web::ListenAddressError| {
+            let port = ListenAddress::default().to_string().rsplit(':').next().unwrap_or_default().to_owned();
+            let help = match text {
+                "*" | "all" | "any" => format!("did you mean `:{port}`?"),
+                _ if text.starts_with("*:") => format!("did you mean `{}`?", &text[1..]),
+                _ if is_plain(text) => format!("did you mean `{text}:{port}`?"),
+                _ => format!("for example `{}`", ListenAddress::default()),
+            };
+            field.problem(error.to_string(), Some(help))
         })
     });
     let web = main.optional(&WEB, web).map(Option::unwrap_or_default);

@@ -21,6 +21,7 @@ const OPEN_YEAR: u16 = 2026;
 
 const LONGEST: usize = 200;
 const EXAMPLE: &str = "for example `0 2 * * *`, each day at 02:00";
+const EVERY: &str = "for example `*/5 * * * *` for every five minutes, `0 */6 * * *` for every six hours";
 const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
@@ -61,6 +62,7 @@ impl FromStr for Expression {
         }
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
         refuse_zone(&words)?;
+        refuse_strangers(&words)?;
         let expanded = expand(&words)?;
         let fields: Vec<&str> = expanded.split(' ').collect();
         let fields = match fields[..] {
@@ -108,8 +110,7 @@ fn expand(words: &[&str]) -> Result<String, ScheduleError> {
         ));
     }
     if first.eq_ignore_ascii_case("@every") {
-        let help = "for example `*/5 * * * *` for every five minutes, `0 */6 * * *` for every six hours";
-        return Err(ScheduleError::new("`@every` is not known, since it would count from the start", help));
+        return Err(ScheduleError::new("`@every` is not known, since it would count from the start", EVERY));
     }
     let known = NICKNAMES.iter().find(|(nickname, _)| nickname.eq_ignore_ascii_case(first));
     match (known, words) {
@@ -118,6 +119,12 @@ fn expand(words: &[&str]) -> Result<String, ScheduleError> {
             Err(ScheduleError::new(format!("`{nickname}` stands alone, without further fields"), EXAMPLE))
         }
         (None, _) => {
+            if matches!(first.to_ascii_lowercase().as_str(), "@nightly" | "@night" | "@day") {
+                return Err(ScheduleError::new(
+                    "expected another word after `@`",
+                    "did you mean `@daily`, which is at 00:00?",
+                ));
+            }
             let names: Vec<_> = NICKNAMES.iter().map(|(nickname, _)| *nickname).collect();
             Err(ScheduleError::new("expected another word after `@`", format!("known: {}", names.join(", "))))
         }
@@ -136,18 +143,54 @@ fn refuse_zone(words: &[&str]) -> Result<(), ScheduleError> {
     Err(ScheduleError::new("the time zone has a key of its own", help))
 }
 
+/// A comment behind the fields, and the forms of AWS: `cron(0 2 * * ? *)` with the year last, and `rate(1 day)`.
+fn refuse_strangers(words: &[&str]) -> Result<(), ScheduleError> {
+    if let Some(at) = words.iter().position(|word| word.starts_with('#')) {
+        let fields = Some(words[..at].join(" ")).filter(|fields| fields.parse::<Expression>().is_ok());
+        let help = fields
+            .map_or_else(|| EXAMPLE.to_owned(), |fields| format!("write `\"{fields}\"`, and the comment behind it"));
+        return Err(ScheduleError::new("a comment is part of the value", help));
+    }
+    let text = words.join(" ");
+    let within = |name: &str| text.strip_prefix(name).and_then(|rest| rest.strip_suffix(')')).map(str::to_owned);
+    if let Some(fields) = within("cron(") {
+        let six: Vec<&str> = fields.split(' ').collect();
+        let five = six[..six.len().min(5)].join(" ");
+        let meant = if five.parse::<Expression>().is_ok() { five } else { "0 2 * * *".to_owned() };
+        return Err(ScheduleError::new("`cron(…)` is a form of AWS", format!("write the fields alone: `{meant}`")));
+    }
+    if within("rate(").is_some() {
+        return Err(ScheduleError::new("`rate(…)` is a form of AWS", EVERY));
+    }
+    Ok(())
+}
+
 /// What other programs write for a schedule, as a cron expression.
 fn meant(words: &[&str]) -> Option<String> {
     let time = |word: &str| {
+        let (word, afternoon) = match word.to_ascii_lowercase() {
+            word if word.ends_with("am") => (word[..word.len() - 2].to_owned(), Some(0)),
+            word if word.ends_with("pm") => (word[..word.len() - 2].to_owned(), Some(12)),
+            word => (word, None),
+        };
         let mut parts = word.split(':').map(|part| part.parse::<u8>().ok());
-        let (hour, minute) = (parts.next()??, parts.next()??);
+        let (hour, minute) = (parts.next()??, parts.next());
+        let minute = match (minute, afternoon) {
+            (Some(minute), _) => minute?,
+            (None, Some(_)) => 0,
+            (None, None) => return None,
+        };
+        let hour = afternoon.map_or(Some(hour), |add| (1..=12).contains(&hour).then(|| hour % 12 + add))?;
         (hour < 24 && minute < 60).then(|| format!("{minute} {hour} * * *"))
     };
-    let day = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "*-*-*" | "daily" | "nightly" | "at");
+    let day = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        matches!(word.as_str(), "*-*-*" | "daily" | "nightly" | "at" | "every" | "day" | "night" | "each")
+    };
     match words {
         [word] if time(word).is_some() => time(word),
         // A calendar expression of systemd, such as `*-*-* 02:00:00`.
-        [first, word] if day(first) => time(word),
+        [first @ .., word] if !first.is_empty() && first.iter().all(|word| day(word)) => time(word),
         [word] if matches!(word.to_ascii_lowercase().as_str(), "nightly" | "day" | "24h" | "1d") => {
             Some("0 2 * * *".to_owned())
         }

@@ -73,7 +73,13 @@ impl CronField {
             let (from, to) = match (range, range.split_once('-')) {
                 ("*", _) => (self.first, self.highest()),
                 (_, Some((from, to))) => self.range(from, to, number(step))?,
-                _ => return Err(self.refused("a step goes with `*` or a range", None)),
+                _ => {
+                    // `0/6` means the same to Quartz and to AWS.
+                    let from = number(range).filter(|from| (self.first..self.highest()).contains(from));
+                    let help = from.map(|from| format!("did you mean `{from}-{}/{}`?", self.highest(), step));
+                    let is_step = number(step).is_some();
+                    return Err(self.refused("a step goes with `*` or a range", help.filter(|_| is_step)));
+                }
             };
             return Ok(format!("{from}-{to}/{}", self.step(step, to - from)?));
         }
@@ -172,6 +178,17 @@ impl CronField {
                 Err(self.refused(&format!("expected {first} to {last}{or_names}, found nothing"), None))
             }
             None => {
+                if text == "H" {
+                    let help = format!(
+                        "only Jenkins knows `H`: write a number, {}; `jitter` spreads the starts",
+                        self.example
+                    );
+                    return Err(self.refused(&format!("expected {first} to {last}{or_names}, found `H`"), Some(help)));
+                }
+                if let Some((from, to)) = text.split_once("..").filter(|(from, to)| is_word(from) && is_word(to)) {
+                    let message = "a range is written with `-`";
+                    return Err(self.refused(message, Some(format!("did you mean `{from}-{to}`?"))));
+                }
                 let near = self.names.iter().find(|name| text.len() > 3 && text.starts_with(**name));
                 let help = near.map(|name| format!("did you mean `{name}`?"));
                 Err(self.refused(&format!("expected {first} to {last}{or_names}, found something else"), help))
@@ -182,6 +199,10 @@ impl CronField {
     fn refused(&self, message: &str, help: Option<String>) -> ScheduleError {
         ScheduleError::new(format!("{}: {message}", self.name), help.unwrap_or_else(|| self.example.to_owned()))
     }
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A whole number of at most four digits.

@@ -61,7 +61,8 @@ impl<'a> Field<'a> {
         match &self.node.value {
             YamlValue::Text(text) if text.trim().is_empty() => self.expected("text", "an empty text", None),
             YamlValue::Text(text) if text.contains(char::is_control) => {
-                self.expected("text", "text with a line break or another control character", None)
+                let help = (self.example.is_none() && text.contains('\n')).then(|| "write it on one line".to_owned());
+                self.expected("text", "text with a line break or another control character", help)
             }
             YamlValue::Text(text) => Ok(text),
             value @ (YamlValue::Bool(_) | YamlValue::Whole(_) | YamlValue::Fraction(_)) if self.example.is_none() => {
@@ -82,13 +83,17 @@ impl<'a> Field<'a> {
 
     /// The value of the word that the text is.
     pub fn one_of<T: Clone>(&self, words: &[(&'static str, T)]) -> Checked<T> {
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let expected = format!("one of {}", names.join(", "));
+        if !matches!(self.node.value, YamlValue::Text(_)) {
+            return self.expected(&expected, &self.node.value.kind(), None);
+        }
         let text = self.text()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Ok(value.clone());
         }
-        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         let help = words::nearest(text, &names).map(|near| format!("did you mean `{near}`?"));
-        self.expected(&format!("one of {}", names.join(", ")), "another word", help)
+        self.expected(&expected, "another word", help)
     }
 
     /// `true` or `false`.
@@ -123,6 +128,11 @@ impl<'a> Field<'a> {
             YamlValue::Text(text) if text.parse::<u64>().is_ok() => {
                 self.expected(&expected, "text", Some("write it without quotes and leading zeros".to_owned()))
             }
+            YamlValue::Text(text) => {
+                let digits = text.replace([',', '.', '_', ' ', '\''], "");
+                let number = digits.parse::<u64>().ok().filter(|number| range.contains(number));
+                self.expected(&expected, "text", number.map(|number| format!("write `{number}`")))
+            }
             YamlValue::Fraction(_) => self.expected(&expected, "one that is not whole, or far too large", None),
             other => self.expected(&expected, &other.kind(), None),
         }
@@ -138,10 +148,20 @@ impl<'a> Field<'a> {
     /// A number from 0 to 1.
     pub fn share(&self) -> Checked<f64> {
         let expected = "a number from 0 to 1";
+        let percent = |number: f64| {
+            (1.0..=100.0)
+                .contains(&number)
+                .then(|| format!("write `{}`, if {number} percent are meant", number / 100.0))
+        };
         match self.node.value {
             YamlValue::Whole(0) => Ok(0.0),
             YamlValue::Whole(1) => Ok(1.0),
-            YamlValue::Whole(number) => self.expected(expected, &number.to_string(), None),
+            #[allow(clippy::cast_precision_loss)] // a percentage is exact
+            YamlValue::Whole(number) => self.expected(expected, &number.to_string(), percent(number as f64)),
+            YamlValue::Text(ref text) => {
+                let number = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
+                self.expected(expected, "text", number.and_then(percent))
+            }
             YamlValue::Fraction(number) if (0.0..=1.0).contains(&number) => Ok(number),
             YamlValue::Fraction(number) => self.expected(expected, &number.to_string(), None),
             ref other => self.expected(expected, &other.kind(), None),
@@ -150,11 +170,10 @@ impl<'a> Field<'a> {
 
     /// A duration with its unit, longer than zero and at most 24 hours.
     pub fn duration(&self) -> Checked<Duration> {
-        self.duration_up_to(LONGEST_DURATION)
+        self.duration_up_to(LONGEST_DURATION, "a duration such as `30s`, `1h30m` or `500ms`")
     }
 
-    fn duration_up_to(&self, most: Duration) -> Checked<Duration> {
-        let example = "a duration such as `30s`, `1h30m` or `500ms`";
+    fn duration_up_to(&self, most: Duration, example: &str) -> Checked<Duration> {
         match &self.node.value {
             YamlValue::Whole(number) if (1..=86_400).contains(number) => {
                 self.expected(example, "a number without a unit", Some(format!("`{number}s`, if seconds are meant")))
@@ -190,12 +209,16 @@ impl<'a> Field<'a> {
             YamlValue::Text(text) if duration::parse(text).is_some_and(|duration| duration.is_zero()) => {
                 Ok(Duration::ZERO)
             }
-            _ => self.duration_up_to(most),
+            _ => self.duration_up_to(most, "a duration such as `30s` or `1h30m`, or `off`"),
         }
     }
 
     /// The path of a file that is read, such as a certificate. A relative path starts at [`crate::PathBases::inputs`].
     pub fn path(&self) -> Checked<PathBuf> {
+        if matches!(&self.node.value, YamlValue::Text(text) if text.contains("-----BEGIN ")) {
+            let help = "write this text into a file, and here the path of the file".to_owned();
+            return Err(self.problem("expected the path of a file, found its text", Some(help)));
+        }
         self.text().map(|text| path_from(&self.diagnostics.bases().inputs, Path::new(text)))
     }
 

@@ -71,7 +71,10 @@ impl<'a> Section<'a> {
             };
             if let Some(first) = seen.get(name.as_str()) {
                 let message = format!("{} stands here twice", words::named("the key", name));
-                self.diagnostics.add(position.problem(message, Some(format!("the first is at {first}"))));
+                // The first key again is most likely the next entry of a list.
+                let is_first = self.entries.first().is_some_and(|(first, ..)| first == name);
+                let dash = if is_first { "; if another entry of a list begins here, begin it with `- `" } else { "" };
+                self.diagnostics.add(position.problem(message, Some(format!("the first is at {first}{dash}"))));
             } else {
                 seen.insert(name, position.clone());
                 self.entries.push((name, position, value));
@@ -179,6 +182,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The entry, if there is only one and it is a mapping: its name and its position.
+    pub fn only_mapping(&self) -> Option<(&'a str, &Position)> {
+        match &self.entries[..] {
+            [(name, position, YamlNode { value: YamlValue::Map(_), .. })] => Some((name, position)),
+            _ => None,
+        }
+    }
+
     /// The directories at which relative paths start.
     pub fn bases(&self) -> &'a PathBases {
         self.diagnostics.bases()
@@ -189,6 +200,12 @@ impl<'a> Section<'a> {
         if let Some(position) = self.position_of(key) {
             let help = format!("indent what belongs to it, or write for example `{key}: {example}`");
             return self.problem_at(&position, format!("`{key}` has no value"), help.as_str());
+        }
+        // `{type:parquet}` is a key without a value.
+        let glued = |name: &str| name.strip_prefix(key).is_some_and(|rest| rest.starts_with([':', '=']));
+        if let Some((_, position, _)) = self.entries.iter().find(|(name, ..)| glued(name)) {
+            let message = format!("`{key}` is not followed by a colon and a space");
+            return self.problem_at(position, message, format!("for example `{key}: {example}`").as_str());
         }
         self.problem(format!("`{key}` is missing"), format!("for example `{key}: {example}`"))
     }

@@ -43,7 +43,7 @@ m.yaml:8:1: unknown key `registeries`
 m.yaml:10:5: `url` is missing
     for example `url: https://quay.io`
 m.yaml:11:5: the key `name` stands here twice
-    the first is at m.yaml:10:5
+    the first is at m.yaml:10:5; if another entry of a list begins here, begin it with `- `
 m.yaml:12:5: unknown key `pagesize`
     did you mean `page_size`?
 m.yaml:13:13: `sinks`: there is no sink `consle`

@@ -142,6 +142,7 @@ fn a_client_certificate_has_two_files_and_https() {
 
 /// Each value of a key under `registries:`, on line 5, with the column and text of its problem.
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn impossible_values_say_what_was_expected() {
     let example = "for example `https://quay.io`, or with a port `https://registry.example.org:5000`";
     for (key, value, column, message, help) in [
@@ -163,7 +164,8 @@ fn impossible_values_say_what_was_expected() {
             "write it without quotes and leading zeros",
         ),
         ("max_repositories", "-1", 23, "expected a whole number, 0 or more, found -1", ""),
-        ("shrink_limit", "2", 19, "expected a number from 0 to 1, found 2", ""),
+        ("shrink_limit", "2", 19, "expected a number from 0 to 1, found 2", "write `0.02`, if 2 percent are meant"),
+        ("shrink_limit", "200", 19, "expected a number from 0 to 1, found 200", ""),
         ("shrink_limit", ".nan", 19, "expected a number from 0 to 1, found NaN", ""),
         ("shrink_limit", "-0.1", 19, "expected a number from 0 to 1, found -0.1", ""),
         (
@@ -187,7 +189,14 @@ fn impossible_values_say_what_was_expected() {
         ("scope", "12", 12, "expected text, found a number", "put it in quotes"),
         ("scope", "[a, [b]]", 16, "expected text, found a list", ""),
         ("service", "''", 14, "expected text, found an empty text", ""),
-        ("service", r#""a\n""#, 14, "expected text, found text with a line break or another control character", ""),
+        (
+            "service",
+            r#""a\n""#,
+            14,
+            "expected text, found text with a line break or another control character",
+            "write it on one line",
+        ),
+        ("service", r#""a\e""#, 14, "expected text, found text with a line break or another control character", ""),
         (
             "include",
             "'a{'",

@@ -18,7 +18,10 @@ fn syntax_errors_have_their_place() {
             "1:4: cannot read this YAML: a value that begins with `*` needs quotes\n    put the whole value in quotes, or define the anchor if an alias is meant",
         ),
         ("a: &a [*a]\n", "1:8: cannot read this YAML: an alias stands within what it repeats"),
-        ("a: !x y\n", "1:7: cannot read this YAML: a tag (`!…`) has no meaning here"),
+        (
+            "a: !x y\n",
+            "1:7: cannot read this YAML: a tag (`!…`) has no meaning here\n    put a value that begins with `!` in quotes",
+        ),
         ("a: !!int y\n", "1:10: cannot read this YAML: the value is not what its tag (`!!…`) says"),
         (
             "a: 1\n---\nb: 2\n",

@@ -64,7 +64,8 @@ fn refusals_name_the_field_and_show_an_example() {
         ("0 0 2 29 2 ? 2027", "day of month: there is no such day in these months and years", LAST),
         ("0 22-2 * * *", "hour: the range 22-2 goes backwards", "write its two parts, `22-23,0-2`"),
         ("0 2 * * FRI-MON", "day of week: the range 5-1 goes backwards", "write its two parts, `5-6,0-1`"),
-        ("0/15 * * * *", "minute: a step goes with `*` or a range", "for example `0`, `0,30` or `*/15`"),
+        ("0/15 * * * *", "minute: a step goes with `*` or a range", "did you mean `0-59/15`?"),
+        ("x/15 * * * *", "minute: a step goes with `*` or a range", "for example `0`, `0,30` or `*/15`"),
         ("*/90 * * * *", "minute: expected a step from 1 to 59, found 90", "for example `0`, `0,30` or `*/15`"),
         ("*/0 * * * *", "minute: expected a step from 1 to 59, found 0", "for example `0`, `0,30` or `*/15`"),
         ("*/ * * * *", "minute: expected a whole number as the step", "for example `0`, `0,30` or `*/15`"),
@@ -75,7 +76,8 @@ fn refusals_name_the_field_and_show_an_example() {
         ("@reboot", "`@reboot` is no time", "write a schedule, and `run_on_start: always` beside it"),
         ("@every 5m", "`@every` is not known, since it would count from the start", EVERY),
         ("@daily 5", "`@daily` stands alone, without further fields", "for example `0 2 * * *`, each day at 02:00"),
-        ("@nightly", "expected another word after `@`", NICKNAMES),
+        ("@often", "expected another word after `@`", NICKNAMES),
+        ("@nightly", "expected another word after `@`", "did you mean `@daily`, which is at 00:00?"),
     ] {
         let refused = refusal(expression);
         assert_eq!((refused.to_string().as_str(), refused.help()), (message, help), "{expression}");
