@@ -18,7 +18,7 @@ pub(super) fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<Ju
     let record = sealed.snapshot.record().clone();
     let why = record.errors.first().filter(|_| record.verdict != Verdict::Complete);
     let cause = why.map(|error| Cause::of_judgement(record.verdict, error.message.clone(), None));
-    Some(JudgedRun { record, cause, monitored: 0, resumable: false })
+    Some(JudgedRun { cause, ..JudgedRun::of(record) })
 }
 
 /// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot,

@@ -12,7 +12,7 @@ fn running() -> RegistryStatus {
         served: Some(moment()),
         last_success_at: Some(after(-86_000)),
         failures: 2,
-        inventory: Some(Inventory { repositories: 1234, tags: 9999, manifests: 9000 }),
+        inventory: Some(Inventory { repositories: 1234, tags: 9999, manifests: 9000, slot: None }),
         sinks: [
             ("lake".to_owned(), SinkHistory { delivered_at: Some(after(42)), ..SinkHistory::default() }),
             ("copy".to_owned(), SinkHistory { error: Some("full".into()), ..SinkHistory::default() }),
