@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 
-use chrono::{DateTime, Utc};
 use stocktake_sink::RegistryName;
 use tracing::{info, warn};
 
@@ -23,13 +22,15 @@ pub(super) fn starts(loaded: &LoadedConfig) {
 
 /// Logs which run is next, and which registries nothing starts.
 pub(super) fn next(loaded: &LoadedConfig, queue: &RunQueue, status: &Status) {
-    match next_run(loaded, queue, status.now) {
+    match next_run(loaded, queue, status) {
         Some(next) => info!("{next}"),
         None if loaded.schedules.is_empty() => warn!(
             "no registry has a schedule: the daemon starts no run by itself; add `schedule`, or ask for a run \
              (SIGUSR1, or `POST /api/v1/registries/NAME/run` with `web: {{allow_runs: true}}`)"
         ),
-        None => warn!("no schedule has a further run"),
+        None => {
+            warn!("no scheduled run is to come: the schedules have no further run, or the credentials were refused")
+        }
     }
     if let Some(remark) = status.remark().filter(|_| !loaded.schedules.is_empty()) {
         warn!("{remark}");
@@ -59,12 +60,14 @@ fn start(loaded: &LoadedConfig) -> String {
 }
 
 /// `next run: quay at 2026-11-28 02:00:00 +00:00 (Europe/Dublin)`
-fn next_run(loaded: &LoadedConfig, queue: &RunQueue, now: DateTime<Utc>) -> Option<String> {
-    let starts = loaded.names.iter().filter_map(|name| Some((queue.next_start(name)?, name)));
+fn next_run(loaded: &LoadedConfig, queue: &RunQueue, status: &Status) -> Option<String> {
+    // Those that are suspended send nothing.
+    let awaited = status.registries.iter().filter(|registry| !registry.is_suspended()).map(|registry| &registry.name);
+    let starts = awaited.filter_map(|name| Some((queue.next_start(name)?, name)));
     let (at, name) = starts.min_by_key(|(at, _)| *at)?;
     let schedule = loaded.schedules.get(name)?;
     let local = schedule.local(at).format("%Y-%m-%d %H:%M:%S %:z");
-    let minutes = (at - now).num_minutes().max(0);
+    let minutes = (at - status.now).num_minutes().max(0);
     let wait = match minutes {
         0..60 => format!("{minutes} min"),
         60..2880 => format!("{} h {} min", minutes / 60, minutes % 60),

@@ -128,7 +128,9 @@ impl RunReport {
     pub fn log(&self) {
         let registry = &self.registry;
         let code = self.cause().map_or("", |cause| cause.code);
-        let reason = self.cause().map_or(String::new(), |cause| format!(": {}", cause.message));
+        let remedy =
+            |cause: &Cause| cause.remedy.as_ref().map_or(String::new(), |remedy| format!("; what to do: {remedy}"));
+        let reason = self.cause().map_or(String::new(), |cause| format!(": {}{}", cause.message, remedy(cause)));
         match &self.outcome {
             RunOutcome::Judged(judged) => {
                 let record = &judged.record;
