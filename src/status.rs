@@ -92,6 +92,10 @@ pub enum Activity {
         pages: u64,
         /// Names listed.
         listed: u64,
+        /// Whether no further name will be listed.
+        is_list_whole: bool,
+        /// Repositories to be read, those that are read among them; 0 in a walk that reads only names.
+        to_read: u64,
         /// Repositories read.
         read: u64,
     },

@@ -113,7 +113,7 @@ fn status(sinks: &[String]) -> Result<Status, BenchError> {
             url: "https://registry.example".into(),
             first_seen_at: now,
             schedule: None,
-            activity: Activity::Running { since: now, pages: 1, listed: 2, read: 3 },
+            activity: Activity::Running { since: now, pages: 1, listed: 2, is_list_whole: true, to_read: 3, read: 3 },
             history,
             trouble: None,
             token: TokenStatus::Held { expires_at: now, renew_at: now },

@@ -29,7 +29,7 @@ pub(super) fn next(loaded: &LoadedConfig, queue: &RunQueue, status: &Status) {
              (SIGUSR1, or `POST /api/v1/registries/NAME/run` with `web: {{allow_runs: true}}`)"
         ),
         None => {
-            warn!("no scheduled run is to come: the schedules have no further run, or the credentials were refused")
+            warn!("no scheduled run is to come: the schedules have no further run, or the credentials were refused");
         }
     }
     if let Some(remark) = status.remark().filter(|_| !loaded.schedules.is_empty()) {

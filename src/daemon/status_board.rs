@@ -265,7 +265,9 @@ impl RunInProgress {
     fn activity(&self) -> Activity {
         let seen = |of: fn(&WalkProgress) -> u64| self.watch.as_ref().map_or(0, |watch| of(&watch.progress));
         let (pages, listed, read) = (seen(WalkProgress::pages), seen(WalkProgress::listed), seen(WalkProgress::read));
-        Activity::Running { since: self.since, pages, listed, read }
+        let is_list_whole = self.watch.as_ref().is_some_and(|watch| watch.progress.is_list_whole());
+        let to_read = seen(WalkProgress::to_read);
+        Activity::Running { since: self.since, pages, listed, is_list_whole, to_read, read }
     }
 
     fn token(&self, now: DateTime<Utc>) -> TokenStatus {

@@ -21,7 +21,8 @@ fn running() -> RegistryStatus {
         .into(),
         refusals: None,
     };
-    let activity = Activity::Running { since: after(3600), pages: 1, listed: 100, read: 5 };
+    let activity =
+        Activity::Running { since: after(3600), pages: 1, listed: 100, is_list_whole: true, to_read: 10, read: 5 };
     let token = TokenStatus::Held { expires_at: after(3900), renew_at: after(3840) };
     RegistryStatus { activity, history, token, ..scheduled("quay") }
 }

@@ -154,11 +154,11 @@ fn activity(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
     match &registry.activity {
         Activity::Idle => html! { span.quiet { "idle" } },
         Activity::Queued => html! { span.busy { "waiting" } " " span.at { "for one of the others to end" } },
-        Activity::Running { since, pages, listed, read } => html! {
+        Activity::Running { since, pages, listed, is_list_whole, to_read, read } => html! {
             span.busy { "running for " (duration((now - *since).to_std().unwrap_or_default())) }
             " " span.at {
                 (counted(*pages, "page", "pages")) ", " (counted(*listed, "name", "names"))
-                @if *read > 0 { ", " (number(*read)) "\u{a0}read" }
+                @if *to_read > 0 { ", " (number(*read)) "/" (number(*to_read)) @if !is_list_whole { "+" } "\u{a0}read" }
             }
             (token(registry.token, now))
         },

@@ -115,7 +115,14 @@ pub(super) fn refused(name: &str, count: u32) -> RegistryStatus {
 }
 
 pub(super) fn running(name: &str) -> RegistryStatus {
-    let activity = Activity::Running { since: ago("4m"), pages: 12, listed: 11_800, read: 3_207 };
+    let activity = Activity::Running {
+        since: ago("4m"),
+        pages: 12,
+        listed: 11_800,
+        is_list_whole: false,
+        to_read: 11_700,
+        read: 3_207,
+    };
     let token =
         TokenStatus::Held { expires_at: now() + TimeDelta::seconds(300), renew_at: now() + TimeDelta::seconds(221) };
     RegistryStatus { activity, token, ..well(name) }

@@ -190,7 +190,7 @@ fn the_current_activity_is_shown() {
         &[
             "The registry is well",
             "1 run in progress; next one in 16 h 19 min.",
-            "running for 4 min 12 pages, 11,800 names, 3,207 read",
+            "running for 4 min 12 pages, 11,800 names, 3,207/11,700+ read",
             "token to be renewed in 3 min, expires in 5 min",
         ],
     );

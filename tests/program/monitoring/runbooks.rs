@@ -133,8 +133,7 @@ async fn every_command_of_the_runbooks_works() {
         }
     }
     // What the signals and the requests have asked for has taken place.
-    let started = host.daemon.metric("stocktake_runs_total{registry=\"quay\",trigger=\"manual\"}").await;
-    assert!(started >= Some(1.0), "{started:?}");
+    host.daemon.until("stocktake_runs_total{registry=\"quay\",trigger=\"manual\"}", |runs| runs >= Some(1.0)).await;
     host.daemon.stop().await.exits(0);
 }
 
