@@ -21,6 +21,7 @@ use super::{summary, terminal};
 use crate::config;
 use crate::plans::plans;
 use crate::run::RunReport;
+use crate::words::counted;
 use fake_registry::{CatalogOrder, FakeRegistry, PASSWORD, RepositoryNames, Script, USERNAME};
 
 #[derive(Debug, Args)]
@@ -113,8 +114,8 @@ impl PreparedDemo {
             return Exit::Interrupted;
         }
         tell(&format!(
-            "\nThe registry issued {} tokens during the walk. Configuration: {}. The repositories, as Parquet:",
-            self.registry.tokens_issued(),
+            "\nThe registry issued {} during the walk. Configuration: {}. The repositories, as Parquet:",
+            counted(self.registry.tokens_issued(), "token", "tokens"),
             self.config.display()
         ));
         for file in parquet_files(&reports) {

@@ -33,6 +33,8 @@ pub(super) struct AttentionItem {
     pub(super) code: Option<String>,
     /// The repositories that could not be read.
     pub(super) unread: Option<UnreadRepositories>,
+    /// Whether the command shows all of them.
+    pub(super) shows_all: bool,
     /// What to do.
     pub(super) remedy: Option<String>,
     /// What happens until then.
@@ -51,6 +53,7 @@ impl AttentionItem {
             said: None,
             code: None,
             unread: None,
+            shows_all: false,
             remedy: None,
             meanwhile: None,
             command: None,
@@ -194,6 +197,7 @@ fn last_run(registry: &RegistryStatus) -> Option<AttentionItem> {
         alert,
         meanwhile: unpublished(&registry.history, last),
         unread: Some(last.unread.clone()).filter(|unread| unread.count() > 0),
+        shows_all: last.show_all.is_some(),
         command: last.show_all.clone(),
         ..AttentionItem::new(AttentionLevel::Warning, title)
     };

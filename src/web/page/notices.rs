@@ -68,7 +68,7 @@ fn of_item(item: &AttentionItem) -> Markup {
                 }
                 None => {}
             }
-            @if let Some(unread) = &item.unread { (of_unread(unread)) }
+            @if let Some(unread) = &item.unread { (of_unread(unread, item.shows_all)) }
             @if let Some(remedy) = &item.remedy {
                 p.todo { b { "What to do: " } (remedy) }
             }
@@ -87,11 +87,16 @@ fn of_item(item: &AttentionItem) -> Markup {
 }
 
 /// The first repositories that could not be read, and why.
-fn of_unread(unread: &UnreadRepositories) -> Markup {
+fn of_unread(unread: &UnreadRepositories, command_shows_all: bool) -> Markup {
     html! {
         ul.unread {
             @for repository in &unread.first { li { (repository.told()) } }
-            @if unread.more() > 0 { li { "and " (number(unread.more())) " more; the command below shows all of them" } }
+            @if unread.more() > 0 {
+                li {
+                    "and " (number(unread.more())) " more"
+                    @if command_shows_all { "; the command below shows all of them" }
+                }
+            }
         }
     }
 }

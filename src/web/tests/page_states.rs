@@ -86,6 +86,10 @@ fn gaps_lead_to_the_repositories_and_to_all_of_them() {
         assert!(told.contains(expected), "{expected:?} is not in:\n{told}");
     }
     assert!(!told.contains("acme/&lt;b&gt;10"), "ten are enough: {told}");
+    // Nothing was published, so there is nothing to look into.
+    registry.history.last.as_mut().expect("a run").show_all = None;
+    let told = words(&status(vec![registry]));
+    assert!(told.contains("and 37 more What to do") && !told.contains("the command below"), "{told}");
 }
 
 #[test]

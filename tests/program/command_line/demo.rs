@@ -22,7 +22,7 @@ async fn the_demo_ends_with_the_path_of_a_parquet_file_of_all_its_repositories()
     assert_eq!(place.tree(".").len(), before + place.tree("shown").len() + 1);
     let config = fs::read_to_string(place.path("shown/stocktake.yaml")).unwrap();
     assert!(config.contains("password_file: "));
-    ended.says("tokens during the walk");
+    ended.says(" during the walk");
 }
 
 #[tokio::test]
