@@ -19,6 +19,7 @@ pub mod status;
 mod tests;
 pub mod walk;
 pub mod web;
+pub mod words;
 
 // The rooms import the client by this name, so that the test of layers sees it like a room.
 pub use registry_client as registry;

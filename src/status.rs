@@ -6,6 +6,10 @@ use chrono::{DateTime, Utc};
 use stocktake_sink::RegistryName;
 
 use crate::state::{History, Reason};
+use crate::words::first_of;
+
+/// So many registries are named in a remark.
+const NAMED: usize = 10;
 
 /// The status of the daemon and its registries.
 #[derive(Clone, Debug)]
@@ -88,6 +92,10 @@ pub enum Activity {
         pages: u64,
         /// Names listed.
         listed: u64,
+        /// Whether no further name will be listed.
+        is_list_whole: bool,
+        /// Repositories to be read, those that are read among them; 0 in a walk that reads only names.
+        to_read: u64,
         /// Repositories read.
         read: u64,
     },
@@ -109,7 +117,33 @@ pub enum TokenStatus {
     Expired,
 }
 
+impl Status {
+    /// The registries that nothing starts, and what to do about them; `None` if there are none.
+    pub fn remark(&self) -> Option<String> {
+        let idle: Vec<_> = self.registries.iter().filter(|registry| registry.is_left_alone()).collect();
+        let more = idle.len().saturating_sub(NAMED) as u64;
+        let names = first_of(idle.iter().take(NAMED).map(|registry| &registry.name), more);
+        let (have, them) = if idle.len() == 1 { ("has", "it") } else { ("have", "them") };
+        (!idle.is_empty()).then(|| {
+            format!(
+                "{names} {have} no schedule and never ran: the daemon never runs {them} by itself; add `schedule`, or \
+                 ask for a run"
+            )
+        })
+    }
+}
+
 impl RegistryStatus {
+    /// Whether nothing starts it: it has no schedule, and nobody has ever asked for a run.
+    pub fn is_left_alone(&self) -> bool {
+        self.schedule.is_none() && self.is_new() && self.activity == Activity::Idle && self.trouble.is_none()
+    }
+
+    /// Whether no run of it has ended yet.
+    pub fn is_new(&self) -> bool {
+        self.history.last.is_none()
+    }
+
     /// Whether the credentials were refused when they were last sent.
     pub fn are_credentials_rejected(&self) -> bool {
         self.history.refusals.is_some()

@@ -11,6 +11,12 @@ command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v docker-registry >/dev/null || packages+=(docker-registry)
 command -v openssl >/dev/null || packages+=(openssl)
 command -v mount >/dev/null || packages+=(mount)
+# What the runbooks and the summary tell people to type.
+command -v curl >/dev/null || packages+=(curl)
+command -v jq >/dev/null || packages+=(jq)
+command -v zstdcat >/dev/null || packages+=(zstd)
+command -v ps >/dev/null || packages+=(procps)
+command -v ss >/dev/null || packages+=(iproute2)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 if [ ${#packages[@]} -gt 0 ]; then
   echo "installing ${packages[*]}"

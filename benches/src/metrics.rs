@@ -106,14 +106,14 @@ fn count(meters: &[Arc<dyn Observer>], stop: &AtomicBool) {
 fn status(sinks: &[String]) -> Result<Status, BenchError> {
     let now = DateTime::from_timestamp_millis(1_795_399_200_123).ok_or("no time")?;
     let registry = |number: usize| -> Result<RegistryStatus, BenchError> {
-        let inventory = Inventory { repositories: 12_345, tags: 123_456, manifests: 98_765 };
+        let inventory = Inventory { repositories: 12_345, tags: 123_456, manifests: 98_765, slot: None };
         let history = History { last_success_at: Some(now), inventory: Some(inventory), ..History::default() };
         Ok(RegistryStatus {
             name: format!("registry-{number:03}").parse()?,
             url: "https://registry.example".into(),
             first_seen_at: now,
             schedule: None,
-            activity: Activity::Running { since: now, pages: 1, listed: 2, read: 3 },
+            activity: Activity::Running { since: now, pages: 1, listed: 2, is_list_whole: true, to_read: 3, read: 3 },
             history,
             trouble: None,
             token: TokenStatus::Held { expires_at: now, renew_at: now },

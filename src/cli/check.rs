@@ -12,6 +12,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::output::say;
 use super::run::no_plan;
+use super::terminal;
 use crate::check::{self, CheckReport, Severity};
 use crate::config::Config;
 use crate::plans::plans;
@@ -56,9 +57,9 @@ pub(super) async fn check(config: &Config, arguments: &CheckArguments) -> Exit {
             for (what, path) in paths(config) {
                 say(&format!("{what}: {path}"));
             }
-            let look = text::Look::of_stdout();
+            let (look, width) = (text::Look::of_stdout(), terminal::width_of(std::io::stdout()));
             for report in &reports {
-                say(&text::of(report, arguments.trace, look));
+                say(&text::of(report, arguments.trace, look, width));
             }
         }
     }

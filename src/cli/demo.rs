@@ -14,13 +14,14 @@ use stocktake_sink::Table;
 use tracing::info;
 
 use super::exit::Exit;
-use super::output::{complain, counted, refuse, say};
+use super::output::{complain, refuse, say, tell};
 use super::progress::Bars;
-use super::run::{all, no_plan, stop_on_signals};
-use super::summary;
+use super::run::{RunManner, all, no_plan, stop_on_signals};
+use super::{summary, terminal};
 use crate::config;
 use crate::plans::plans;
 use crate::run::RunReport;
+use crate::words::counted;
 use fake_registry::{CatalogOrder, FakeRegistry, PASSWORD, RepositoryNames, Script, USERNAME};
 
 #[derive(Debug, Args)]
@@ -111,14 +112,14 @@ impl PreparedDemo {
             Err(e) => return no_plan(&e),
         };
         let stop = stop_on_signals();
-        let reports = all(&plans, 1, false, bars, &stop).await;
-        complain(&summary::of(&reports));
+        let reports = all(&plans, 1, RunManner::default(), bars, &stop).await;
+        tell(&summary::of(&reports, terminal::width_of_stderr()));
         if Exit::of(&reports) == Exit::Interrupted {
             return Exit::Interrupted;
         }
-        complain(&format!(
+        tell(&format!(
             "\nThe registry issued {} during the walk. Configuration: {}. The repositories, as Parquet:",
-            counted(usize::try_from(self.registry.tokens_issued()).unwrap_or(usize::MAX), "token", "tokens"),
+            counted(self.registry.tokens_issued(), "token", "tokens"),
             self.config.display()
         ));
         for file in parquet_files(&reports) {

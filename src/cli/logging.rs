@@ -2,13 +2,15 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing::warn;
+use tracing::{Metadata, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::journal::{JournalPriority, for_stderr};
 use super::progress::Bars;
+use super::terminal;
 use crate::metrics::Metrics;
 
 /// The form of log lines.
@@ -46,10 +48,10 @@ pub(super) fn install(format: LogFormat, bars: &Bars, metrics: &Metrics) {
         Some(Some(Err(e))) => (EnvFilter::new(with_crates(DEFAULT_FILTER)), Some(e.to_string())),
         Some(None) => (EnvFilter::new(with_crates(DEFAULT_FILTER)), Some("not UTF-8".to_owned())),
     };
-    let writer = AboveBars(bars.clone());
+    let writer = AboveBars { bars: bars.clone(), priority: JournalPriority::Info };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let all = tracing_subscriber::registry().with(filter).with(metrics.log_layer());
-    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colours = io::stderr().is_terminal() && terminal::takes_colours(terminal::variable);
     match format {
         LogFormat::Text => all.with(lines.with_ansi(colours).with_target(false)).init(),
         LogFormat::Json => all.with(lines.json().flatten_event(true)).init(),
@@ -59,13 +61,18 @@ pub(super) fn install(format: LogFormat, bars: &Bars, metrics: &Metrics) {
     }
 }
 
-/// Hides the progress bars while it writes log lines.
+/// Hides the progress bars while it writes an event, which has one line or several.
 #[derive(Clone, Debug)]
-struct AboveBars(Bars);
+struct AboveBars {
+    bars: Bars,
+    priority: JournalPriority,
+}
 
 impl io::Write for AboveBars {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.hidden_during(|| io::stderr().write(line))
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = for_stderr(self.priority, &text);
+        self.bars.hidden_during(|| io::stderr().write_all(text.as_bytes())).map(|()| event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -78,6 +85,10 @@ impl<'a> MakeWriter<'a> for AboveBars {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Self {
+        Self { priority: (*event.level()).into(), ..self.clone() }
     }
 }
 

@@ -5,12 +5,15 @@ mod daemon;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
+mod journal;
 mod logging;
 mod output;
+mod pace;
 mod progress;
 mod run;
 mod schedule;
 mod summary;
+mod terminal;
 mod textfile;
 mod validate;
 
@@ -67,6 +70,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     descriptors::raise();
+    journal::take_panics();
     let bars = progress::Bars::new();
     let metrics = Metrics::new();
     logging::install(arguments.log_format, &bars, &metrics);

@@ -1,4 +1,5 @@
-//! Progress of each registry on one line: pages, repositories, rate, token. Only on a terminal.
+//! Progress of each registry on one line: pages, repositories, rate, time left, token. Only on a terminal; on one that
+//! takes nothing but plain lines, a line now and then.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -6,21 +7,52 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::output::tell;
+use super::pace::WalkPace;
+use super::terminal;
 use crate::registry::TokenState;
 use crate::run::Watch;
+
+/// How often a terminal that keeps every line gets one.
+const PLAIN_EVERY: Duration = Duration::from_secs(15);
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BarStyle {
+    /// Not at all.
+    Hidden,
+    /// By a new line now and then.
+    Lines,
+    /// By lines that change in place.
+    InPlace {
+        /// Whether names may be bold.
+        has_colours: bool,
+    },
+}
+
+impl BarStyle {
+    fn of(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Self {
+        match (is_terminal, terminal::is_dumb(&variable)) {
+            (false, _) => Self::Hidden,
+            (true, true) => Self::Lines,
+            (true, false) => Self::InPlace { has_colours: terminal::takes_colours(variable) },
+        }
+    }
+}
 
 /// All progress bars.
 #[derive(Clone, Debug)]
 pub(super) struct Bars {
     all: MultiProgress,
-    visible: bool,
+    style: BarStyle,
 }
 
 impl Bars {
     pub(super) fn new() -> Self {
-        let visible = io::stderr().is_terminal();
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { all: MultiProgress::with_draw_target(target), visible }
+        let style = BarStyle::of(io::stderr().is_terminal(), terminal::variable);
+        let is_in_place = matches!(style, BarStyle::InPlace { .. });
+        let target = if is_in_place { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { all: MultiProgress::with_draw_target(target), style }
     }
 
     /// Hides all bars while `act` runs.
@@ -30,11 +62,14 @@ impl Bars {
 
     /// Shows the progress of a registry until `work` is done.
     pub(super) async fn during<R>(&self, registry: &str, watch: Watch, work: impl Future<Output = R>) -> R {
-        if !self.visible {
-            return work.await;
-        }
-        let bar = self.all.add(ProgressBar::new_spinner().with_style(style()).with_prefix(registry.to_owned()));
+        let style = match self.style {
+            BarStyle::Hidden => return work.await,
+            BarStyle::Lines => ProgressStyle::default_spinner(),
+            BarStyle::InPlace { has_colours } => template(has_colours),
+        };
+        let bar = self.all.add(ProgressBar::new_spinner().with_style(style).with_prefix(registry.to_owned()));
         let begun = Instant::now();
+        let (mut pace, mut next_line) = (WalkPace::default(), PLAIN_EVERY);
         let mut ticks = interval(Duration::from_millis(100));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         tokio::pin!(work);
@@ -45,33 +80,53 @@ impl Bars {
                     return done;
                 }
                 _ = ticks.tick() => {
-                    bar.set_message(line(&watch, begun.elapsed()));
+                    let since = begun.elapsed();
+                    pace.note(since, watch.progress.as_ref().into());
+                    bar.set_message(line(&pace, &watch));
                     bar.tick();
+                    if self.style == BarStyle::Lines && since >= next_line {
+                        tell(&format!("{registry}: {}", line(&pace, &watch)));
+                        next_line = since + PLAIN_EVERY;
+                    }
                 }
             }
         }
     }
 }
 
-fn style() -> ProgressStyle {
+fn template(has_colours: bool) -> ProgressStyle {
     // `wide_msg` is cut to the width of the terminal. A longer line would make the terminal scroll.
-    ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+    let template = if has_colours { "{spinner} {prefix:.bold} {wide_msg}" } else { "{spinner} {prefix} {wide_msg}" };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-fn line(watch: &Watch, since: Duration) -> String {
-    let listed = watch.progress.listed();
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // for the eye
-    let rate = (listed as f64 / since.as_secs_f64().max(0.001)) as u64;
+fn line(pace: &WalkPace, watch: &Watch) -> String {
     let token = match watch.client.as_ref().map(crate::registry::Client::token) {
         None | Some(TokenState::None) => "no token".to_owned(),
         Some(TokenState::Valid { expires_in, .. }) => format!("token {} s", expires_in.as_secs()),
         Some(TokenState::Expired) => "token expired".to_owned(),
         Some(TokenState::Rejected) => "credentials rejected".to_owned(),
     };
-    let read = match (watch.progress.read(), watch.progress.tags()) {
-        (0, _) => String::new(),
-        (read, tags) => format!(" · {read} read · {tags} tags"),
-    };
-    format!("{} pages · {listed} repositories{read} · {rate}/s · {token}", watch.progress.pages())
+    format!("{} · {token}", pace.line())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_shown_as_the_terminal_can() {
+        for (is_terminal, variables, expected) in [
+            (false, &[("TERM", "xterm")][..], BarStyle::Hidden),
+            (false, &[("TERM", "dumb")], BarStyle::Hidden),
+            (true, &[("TERM", "dumb")], BarStyle::Lines),
+            (true, &[], BarStyle::Lines),
+            (true, &[("TERM", "xterm")], BarStyle::InPlace { has_colours: true }),
+            (true, &[("TERM", "xterm"), ("NO_COLOR", "1")], BarStyle::InPlace { has_colours: false }),
+        ] {
+            let variable =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            assert_eq!(BarStyle::of(is_terminal, variable), expected, "{variables:?}");
+        }
+    }
 }

@@ -9,9 +9,9 @@ use tracing::info;
 
 use super::exit::Exit;
 use super::logging::LogFormat;
-use super::output::complain;
+use super::output::{complain, tell};
 use super::progress::Bars;
-use super::{summary, textfile};
+use super::{summary, terminal, textfile};
 use crate::config::Config;
 use crate::descriptors;
 use crate::metrics::Metrics;
@@ -28,6 +28,10 @@ pub(super) struct RunArguments {
     /// Walk and count, but write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Publish for once even though the registry has lost more than `shrink_limit` allows, or everything; name the
+    /// registries
+    #[arg(long, requires = "registries")]
+    accept_shrink: bool,
     /// Write metrics of these runs to this file, for the textfile collector of Prometheus' node exporter
     #[arg(long, value_name = "FILE.prom", conflicts_with = "dry_run", value_parser = textfile::name)]
     textfile: Option<PathBuf>,
@@ -50,10 +54,11 @@ pub(super) async fn run(
     textfile::count_in(&mut plans, metrics);
     let stop = stop_on_signals();
     let concurrency = descriptors::at_once(config.concurrency, &plans, false);
-    let reports = all(&plans, concurrency.get(), arguments.dry_run, bars, &stop).await;
+    let manner = RunManner { dry_run: arguments.dry_run, accepts_loss: arguments.accept_shrink };
+    let reports = all(&plans, concurrency.get(), manner, bars, &stop).await;
     // In the JSON log, events have all of this.
     if format == LogFormat::Text {
-        complain(&summary::of(&reports));
+        tell(&summary::of(&reports, terminal::width_of_stderr()));
     }
     let exit = Exit::of(&reports);
     let Some(path) = &arguments.textfile else { return exit };
@@ -66,18 +71,27 @@ pub(super) async fn run(
     }
 }
 
+/// How runs by hand are made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RunManner {
+    /// Write nothing.
+    pub(super) dry_run: bool,
+    /// Publish although the registry has lost something.
+    pub(super) accepts_loss: bool,
+}
+
 /// Runs every plan, at most `concurrency` at the same time. Reports are in the order of the plans.
 pub(super) async fn all(
     plans: &[Plan],
     concurrency: usize,
-    dry_run: bool,
+    manner: RunManner,
     bars: &Bars,
     stop: &CancellationToken,
 ) -> Vec<RunReport> {
     let one = |(at, plan)| async move {
-        let run = Run::new(plan);
+        let run = Run::new(plan).accepting_loss(manner.accepts_loss);
         let (name, watch) = (plan.name.as_str(), run.watch());
-        let report = if dry_run {
+        let report = if manner.dry_run {
             bars.during(name, watch, Box::pin(run.rehearse(stop))).await
         } else {
             bars.during(name, watch, Box::pin(run.publish(stop))).await

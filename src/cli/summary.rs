@@ -1,13 +1,13 @@
 //! The summary of runs on the terminal.
 
-use std::fmt::Write;
+mod details;
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::run::{JudgedRun, RunOutcome, RunReport};
 
-/// A table with a line per registry, then errors, remedies and locations.
-pub(super) fn of(reports: &[RunReport]) -> String {
+/// A table with a line per registry, then errors, remedies and locations, wrapped for a terminal of this width.
+pub(super) fn of(reports: &[RunReport], width: Option<usize>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let columns: Vec<&SummaryColumn> = COLUMNS.iter().filter(|column| column.is_wanted(reports)).collect();
@@ -21,8 +21,9 @@ pub(super) fn of(reports: &[RunReport]) -> String {
         table.add_row(columns.iter().map(|column| column.cell(report)));
     }
     let mut text = table.to_string();
-    for report in reports {
-        details(report, &mut text);
+    for line in reports.iter().flat_map(|report| details::of(report, width)) {
+        text.push('\n');
+        text.push_str(&line);
     }
     text
 }
@@ -120,48 +121,10 @@ fn sinks(report: &RunReport) -> String {
     if report.dry_run {
         return "dry run".to_owned();
     }
+    if !report.has_published() {
+        // Sinks have got the record of the run, and no inventory.
+        return "-".to_owned();
+    }
     let good = report.sinks.iter().filter(|outcome| outcome.result.is_ok()).count();
     format!("{good}/{}", report.sinks.len())
-}
-
-fn details(report: &RunReport, text: &mut String) {
-    let registry = &report.registry;
-    if let Some(cause) = report.cause() {
-        let _ = write!(text, "\n\n{registry}: {} [{}]", cause.message, cause.code);
-        if let Some(remedy) = &cause.remedy {
-            let _ = write!(text, "\n  what to do: {remedy}");
-        }
-    }
-    if let RunOutcome::Judged(judged) = &report.outcome {
-        let told = report.cause().map(|cause| cause.message.as_str());
-        for error in judged.record.errors.iter().filter(|e| Some(e.message.as_str()) != told) {
-            let _ = write!(text, "\n{registry}: {} [{}]", error.message, error.code);
-        }
-        if !judged.record.verdict.is_publishable() {
-            let _ = write!(text, "\n{registry}: no inventory was published; the last good one is untouched");
-        }
-        if judged.resumable {
-            let _ = write!(text, "\n{registry}: run it again soon, and it continues where this walk was interrupted");
-        }
-    }
-    for outcome in &report.sinks {
-        match &outcome.result {
-            Err(_) => {
-                let _ = write!(text, "\n{registry} → {}: not delivered: {outcome}", outcome.sink);
-            }
-            Ok(receipt) if receipt.objects.is_empty() => {
-                let _ = write!(text, "\n{registry} → {}: {}", outcome.sink, receipt.location);
-            }
-            Ok(receipt) => {
-                for object in &receipt.objects {
-                    let (rows, bytes) = (object.rows, object.bytes);
-                    let _ = write!(
-                        text,
-                        "\n{registry} → {}: {} ({rows} rows, {bytes} bytes)",
-                        outcome.sink, object.location
-                    );
-                }
-            }
-        }
-    }
 }

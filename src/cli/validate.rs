@@ -3,10 +3,14 @@
 use std::io;
 
 use super::exit::Exit;
-use super::output::{complain, counted, refuse, say};
+use super::output::{complain, refuse, say, tell};
 use crate::config::{self, Config};
 use crate::registry::chain;
 use crate::web;
+use crate::words::{counted, first_of};
+
+/// So many registries are named in a note.
+const NAMED: usize = 10;
 
 /// Checks all of them and prints the problems.
 pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
@@ -15,7 +19,10 @@ pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
         Err(problems) => return refuse(&problems),
     };
     for note in &config.notes {
-        complain(&note.to_string());
+        tell(&note.to_string());
+    }
+    if let Some(note) = unscheduled(&config) {
+        tell(&format!("{}: note: {note}", config.file.display()));
     }
     let mut wrong = 0;
     for (what, error, remedy) in unusable(&config) {
@@ -31,6 +38,26 @@ pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
     let sinks = counted(config.sinks.len(), "sink", "sinks");
     say(&format!("{}: {registries}, {sinks}, no problem", config.file.display()));
     Exit::Good
+}
+
+/// The registries that the daemon never runs by itself.
+fn unscheduled(config: &Config) -> Option<String> {
+    let idle: Vec<_> = config.registries.iter().filter(|r| r.schedule.is_none()).map(|r| r.name.as_str()).collect();
+    match idle.len() {
+        0 => None,
+        count if count == config.registries.len() => Some(
+            "no registry has a `schedule`: the daemon never runs one by itself; add `schedule`, or start `stocktake run` \
+             by a timer"
+                .to_owned(),
+        ),
+        count => {
+            let names = first_of(idle.iter().take(NAMED), count.saturating_sub(NAMED) as u64);
+            let (have, them) = if count == 1 { ("has", "it") } else { ("have", "them") };
+            Some(format!(
+                "{names} {have} no `schedule`: the daemon never runs {them} by itself; add `schedule`, or ask for a run"
+            ))
+        }
+    }
 }
 
 /// The settings whose files cannot be used, with the error and the remedy.

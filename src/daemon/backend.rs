@@ -17,6 +17,7 @@ const MOST_WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) struct RunRequest {
     pub(super) registry: String,
+    pub(super) accepts_loss: bool,
     pub(super) reply: oneshot::Sender<Result<RunAccepted, RunRefused>>,
 }
 
@@ -54,9 +55,13 @@ impl WebBackend for DaemonBackend {
         self.board.is_ready()
     }
 
-    async fn run(&self, registry: &str) -> Result<RunAccepted, RunRefused> {
+    fn remark(&self) -> Option<String> {
+        self.board.status().remark()
+    }
+
+    async fn run(&self, registry: &str, accepts_loss: bool) -> Result<RunAccepted, RunRefused> {
         let (reply, replied) = oneshot::channel();
-        let request = RunRequest { registry: registry.to_owned(), reply };
+        let request = RunRequest { registry: registry.to_owned(), accepts_loss, reply };
         // The channel is closed once the loop has ended.
         self.requests.send(request).await.map_err(|_| RunRefused::Stopping)?;
         replied.await.unwrap_or(Err(RunRefused::Stopping))

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::announce;
 use super::backend::DaemonBackend;
 use super::daemon_loop::DaemonLoop;
 use super::error::DaemonError;
@@ -34,6 +35,7 @@ impl DaemonLoop {
     pub(super) async fn prepare(file: Option<PathBuf>, metrics: Metrics) -> Result<Self, DaemonError> {
         let mut loaded = load(file.clone()).await.map_err(DaemonError::Configuration)?;
         let store = SlotStore::open(&loaded.state)?;
+        announce::starts(&loaded);
         loaded.add_to(&metrics);
         let board = Arc::new(StatusBoard::new(loaded.file.display().to_string(), loaded.at));
         let (backend, requests) = DaemonBackend::new(Arc::clone(&board), metrics.clone());
@@ -83,10 +85,9 @@ impl DaemonLoop {
         };
         match applied {
             Ok(()) => {
-                let count = self.loaded.plans.len();
-                info!(file = %self.loaded.file.display(), "the configuration is reloaded: {count} registries");
                 // The next runs are known after a tick. The status must not be shown before.
                 self.tick(clock::now());
+                announce::next(&self.loaded, &self.queue, &self.board.status());
             }
             Err(e) => {
                 warn!("the configuration is not reloaded; the former one stays in use: {e}");
@@ -105,8 +106,8 @@ impl DaemonLoop {
         // Nothing after this point can fail.
         loaded.add_to(&self.metrics);
         let before = std::mem::replace(&mut self.loaded, Arc::new(loaded));
+        announce::reloaded(&before, &self.loaded);
         for gone in before.names.iter().filter(|name| !self.loaded.plans.contains_key(*name)) {
-            info!(registry = %gone, "{gone} is not configured any more");
             self.metrics.forget(gone);
         }
         if let Some(store) = store {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::announce;
 use super::backend::{DaemonBackend, RunRequest};
 use super::loaded::LoadedConfig;
 use super::run_queue::{QueuedRun, RunQueue};
@@ -26,6 +27,7 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::run::{Plan, Run, RunReport, RunSeverity};
 use crate::web::{RunAccepted, RunRefused};
+use crate::words::counted;
 
 /// The time that runs have to stop. With everything after it, a stop takes less than ten seconds.
 const RUNS_STOP: Duration = Duration::from_secs(7);
@@ -59,6 +61,7 @@ impl DaemonLoop {
     /// Runs until a signal asks for a stop.
     pub(super) async fn run(&mut self, mut ticker: Ticker, mut signals: Signals) {
         self.tick(clock::now());
+        announce::next(&self.loaded, &self.queue, &self.board.status());
         self.service_manager.ready();
         loop {
             tokio::select! {
@@ -122,8 +125,8 @@ impl DaemonLoop {
         };
         let (stop, board) = (self.stop.clone(), Arc::clone(&self.board));
         board.begins(&queued.registry);
-        let slot = queued.slot;
-        let task = self.runs.spawn(async move { Box::pin(run(&plan, slot, wait, &board, &stop)).await });
+        let asked = queued.clone();
+        let task = self.runs.spawn(async move { Box::pin(run(&plan, &asked, wait, &board, &stop)).await });
         self.started.insert(task.id(), queued);
     }
 
@@ -135,7 +138,7 @@ impl DaemonLoop {
                 (e.id(), None)
             }
         };
-        let Some(QueuedRun { registry, slot }) = self.started.remove(&id) else { return };
+        let Some(QueuedRun { registry, slot, .. }) = self.started.remove(&id) else { return };
         // A run that was told to stop takes its slot again after a restart.
         let is_over = report.as_ref().is_none_or(|report| report.severity() != RunSeverity::Interrupted);
         self.queue.ended(&registry, slot.filter(|_| is_over));
@@ -152,7 +155,7 @@ impl DaemonLoop {
 
     fn run_all(&mut self) {
         let queued: Vec<_> = self.loaded.plans.keys().filter(|name| self.queue.queue_now(name)).collect();
-        info!("a signal requested runs of {} registries", queued.len());
+        info!("a signal requested runs of {}", counted(queued.len(), "registry", "registries"));
     }
 
     fn reply_to(&mut self, request: RunRequest) {
@@ -160,7 +163,7 @@ impl DaemonLoop {
         let is_free = self.started.len() < self.loaded.concurrency.get();
         let reply = match known {
             None => Err(RunRefused::NoSuchRegistry),
-            Some(name) if self.queue.queue_now(name) => {
+            Some(name) if self.queue.queue_requested(name, request.accepts_loss) => {
                 Ok(if is_free { RunAccepted::Started } else { RunAccepted::Queued })
             }
             Some(_) => Ok(RunAccepted::AlreadyRunning),
@@ -190,7 +193,8 @@ impl DaemonLoop {
                 () = &mut listener_stops, if !self.listener.is_stopping() => self.listener.stop(),
                 () = &mut deadline => {
                     let count = self.started.len();
-                    warn!("{count} runs do not stop in time and are aborted; the next run continues or removes their work");
+                    let runs = counted(count, "run does", "runs do");
+                    warn!("{runs} not stop in time; the next run continues the aborted work, or removes it");
                     break;
                 }
             }
@@ -205,14 +209,15 @@ impl DaemonLoop {
 /// One run, whose progress the status board shows.
 async fn run(
     plan: &Plan,
-    slot: Option<DateTime<Utc>>,
+    asked: &QueuedRun,
     wait: Duration,
     board: &StatusBoard,
     stop: &CancellationToken,
 ) -> RunReport {
     // After a stop the run still has to make its report.
     let _ = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
-    let run = slot.map_or_else(|| Run::new(plan), |slot| Run::scheduled(plan, slot));
+    let run = asked.slot.map_or_else(|| Run::new(plan), |slot| Run::scheduled(plan, slot));
+    let run = run.accepting_loss(asked.accepts_loss);
     board.watch(&plan.name, run.watch());
     Box::pin(run.publish(stop)).await
 }

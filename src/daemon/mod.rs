@@ -1,10 +1,11 @@
 //! The daemon. Every second it starts the runs that are due, and it answers signals and the listener.
 //!
-//! `daemon_loop` makes all decisions in one task; runs are tasks that report to it. `configure` applies a configuration to the
+//! `announce` logs what the daemon does next. `daemon_loop` makes all decisions in one task; runs are tasks that report to it. `configure` applies a configuration to the
 //! loop. `run_queue` decides which runs are due, and `slot_store` keeps what must survive a restart. `status_board` is what the
 //! listener shows, and `backend` is how the listener reaches the loop. `ticker`, `service_manager` and `signals` are the
 //! connections to the operating system.
 
+mod announce;
 mod backend;
 mod configure;
 mod daemon_loop;

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::metrics::SkipReason;
 use crate::schedule::{Schedule, ScheduleDecision, Slot, SlotHistory};
+use crate::words::counted;
 
 /// A run that waits in the queue or is in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) struct QueuedRun {
     pub(super) registry: RegistryName,
     /// The slot of the schedule; none for a run that was requested.
     pub(super) slot: Option<DateTime<Utc>>,
+    /// Whether a person accepts that the registry has lost something.
+    pub(super) accepts_loss: bool,
 }
 
 /// Slots for which no run is started.
@@ -151,7 +154,8 @@ impl RunQueue {
                 // Impossible for slots that begin now.
                 ScheduleDecision::Forget { .. } => continue,
                 ScheduleDecision::Missed { last, count } => {
-                    warn!(registry = %name, count, "{name}: {count} slots were missed, the last at {last}, and are not caught up");
+                    let missed = counted(count, "slot was missed and is", "slots were missed and are");
+                    warn!(registry = %name, count, "{name}: {missed} not caught up; the last was at {last}");
                     skip(SkipReason::Missed, count);
                     entry.past.end(last);
                 }
@@ -168,7 +172,11 @@ impl RunQueue {
                         if late {
                             info!(registry = %name, "{name}: the slot of {slot} is caught up");
                         }
-                        self.queue.push_back(QueuedRun { registry: name.clone(), slot: Some(slot) });
+                        self.queue.push_back(QueuedRun {
+                            registry: name.clone(),
+                            slot: Some(slot),
+                            accepts_loss: false,
+                        });
                     }
                 }
             }
@@ -180,10 +188,15 @@ impl RunQueue {
 
     /// Queues a requested run, unless a run of the registry is queued or in progress.
     pub(super) fn queue_now(&mut self, registry: &RegistryName) -> bool {
+        self.queue_requested(registry, false)
+    }
+
+    /// The same for a run whose losses a person may have accepted.
+    pub(super) fn queue_requested(&mut self, registry: &RegistryName, accepts_loss: bool) -> bool {
         if !self.entries.contains_key(registry) || self.is_queued(registry) || self.running.contains(registry) {
             return false;
         }
-        self.queue.push_back(QueuedRun { registry: registry.clone(), slot: None });
+        self.queue.push_back(QueuedRun { registry: registry.clone(), slot: None, accepts_loss });
         true
     }
 

@@ -30,7 +30,7 @@ fn tick(queue: &mut RunQueue, second: i64) -> TickOutcome {
 }
 
 fn run(registry: &str, slot: Option<i64>) -> QueuedRun {
-    QueuedRun { registry: name(registry), slot: slot.map(at) }
+    QueuedRun { registry: name(registry), slot: slot.map(at), accepts_loss: false }
 }
 
 fn skipped(registry: &str, reason: SkipReason, count: u64) -> SkippedSlots {

@@ -14,8 +14,9 @@ use crate::clock;
 use crate::registry::TokenState;
 use crate::run::{RunOutcome, RunReport, WalkProgress, Watch};
 use crate::schedule::Schedule;
-use crate::state::{History, Reason};
+use crate::state::{History, Reason, Refusals};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, Status, TokenStatus};
+use crate::words::counted;
 
 /// The loop ticks every second. After this time without a tick it is considered stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
@@ -180,14 +181,11 @@ impl StatusBoard {
     pub(super) fn summary(&self) -> String {
         let state = self.state();
         let attention = state.registries.iter().filter(|entry| entry.needs_attention()).count();
-        let next =
-            state.registries.iter().filter_map(|entry| Some((entry.schedule.as_ref()?.next?, &entry.name))).min();
+        let runs = state.registries.iter().filter(|entry| !entry.is_suspended());
+        let next = runs.filter_map(|entry| Some((entry.schedule.as_ref()?.next?, &entry.name))).min();
         let next = next.map_or_else(String::new, |(at, name)| format!(", next {name} at {}", at.format("%F %TZ")));
         let stopping = if state.is_stopping { "stopping, " } else { "" };
-        let registries = match state.registries.len() {
-            1 => "1 registry".to_owned(),
-            count => format!("{count} registries"),
-        };
+        let registries = counted(state.registries.len(), "registry", "registries");
         let verb = if attention == 1 { "needs" } else { "need" };
         format!("{stopping}{registries}, {} running, {attention} {verb} attention{next}", state.running.len())
     }
@@ -216,8 +214,15 @@ impl StatusBoard {
 }
 
 impl BoardEntry {
+    fn is_suspended(&self) -> bool {
+        self.history.refusals.as_ref().is_some_and(Refusals::is_suspended)
+    }
+
     fn needs_attention(&self) -> bool {
-        self.trouble.is_some()
+        // Nothing starts it.
+        let is_left_alone = self.schedule.is_none() && self.history.last.is_none();
+        is_left_alone
+            || self.trouble.is_some()
             || self.history.refusals.is_some()
             || self.history.last.as_ref().is_some_and(|last| last.reason.is_some())
             || self.sinks.iter().filter_map(|name| self.history.sinks.get(name)).any(|sink| sink.error.is_some())
@@ -260,7 +265,9 @@ impl RunInProgress {
     fn activity(&self) -> Activity {
         let seen = |of: fn(&WalkProgress) -> u64| self.watch.as_ref().map_or(0, |watch| of(&watch.progress));
         let (pages, listed, read) = (seen(WalkProgress::pages), seen(WalkProgress::listed), seen(WalkProgress::read));
-        Activity::Running { since: self.since, pages, listed, read }
+        let is_list_whole = self.watch.as_ref().is_some_and(|watch| watch.progress.is_list_whole());
+        let to_read = seen(WalkProgress::to_read);
+        Activity::Running { since: self.since, pages, listed, is_list_whole, to_read, read }
     }
 
     fn token(&self, now: DateTime<Utc>) -> TokenStatus {

@@ -55,7 +55,7 @@ fn scheduled(registry: &str) -> RegistryStatus {
         next: Some(after(86_400)),
         interval: Some(Duration::from_hours(24)),
     };
-    let inventory = Inventory { repositories: 10, tags: 20, manifests: 15 };
+    let inventory = Inventory { repositories: 10, tags: 20, manifests: 15, slot: None };
     let history = History { inventory: Some(inventory), ..History::default() };
     RegistryStatus { schedule: Some(schedule), history, ..fresh(registry) }
 }
@@ -106,6 +106,8 @@ fn last_run(registry: &str) -> LastRun {
         reason: None,
         repositories: 1234,
         requests: 99,
+        unread: crate::snapshot::UnreadRepositories::default(),
+        show_all: None,
     }
 }
 

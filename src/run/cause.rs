@@ -68,7 +68,8 @@ impl Cause {
             StateError::DynamicUser { .. } => Self::plain(
                 "state_of_daemon",
                 error,
-                "ask the daemon for the run: `systemctl kill --signal=USR1 --kill-whom=main stocktake-daemon`",
+                "ask the daemon for the run: `systemctl kill --signal=USR1 --kill-whom=main stocktake-daemon`; or for one \
+                 that accepts a loss: `POST /api/v1/registries/NAME/run?accept_shrink=true`",
             ),
             StateError::Damaged { .. } | StateError::Disk { .. } => Self::of_disk(error),
         }

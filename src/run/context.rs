@@ -16,6 +16,8 @@ pub(super) struct RunContext<'a> {
     pub(super) plan: &'a Plan,
     /// The slot of the schedule that the run stands for; `None` if a person asked for the run.
     pub(super) slot: Option<DateTime<Utc>>,
+    /// Whether a person knows that the registry has lost something, and accepts it for this run.
+    pub(super) accepts_loss: bool,
     /// The registry's client, or why its settings do not make one.
     pub(super) client: Result<Client, RegistryError>,
     pub(super) started_at: DateTime<Utc>,
@@ -26,7 +28,7 @@ pub(super) struct RunContext<'a> {
 impl<'a> RunContext<'a> {
     pub(super) fn new(plan: &'a Plan, slot: Option<DateTime<Utc>>) -> Self {
         let client = Client::observed(plan.registry.clone(), Arc::clone(&plan.meter));
-        Self { plan, slot, client, started_at: clock::now(), begun: Instant::now() }
+        Self { plan, slot, accepts_loss: false, client, started_at: clock::now(), begun: Instant::now() }
     }
 
     /// The time now; never before `started_at`, even if the wall clock is set back.

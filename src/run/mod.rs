@@ -1,6 +1,7 @@
 //! One run of one registry, from slot to report. Never returns `Err`: a failure is part of the report, which the caller
 //! shows and counts.
 
+mod account;
 mod blocking;
 mod cause;
 mod context;
@@ -20,6 +21,7 @@ use stocktake_sink::{Receipt, Sink, SnapshotId};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use account::{kept, show_all};
 pub use cause::Cause;
 pub use deliver::{DeliveryError, SinkOutcome};
 pub use plan::Plan;
@@ -66,6 +68,13 @@ impl<'a> Run<'a> {
     /// Prepares a scheduled run. It sends nothing while the credentials are known to be rejected.
     pub fn scheduled(plan: &'a Plan, slot: DateTime<Utc>) -> Self {
         Self { context: RunContext::new(plan, Some(slot)), progress: Arc::default() }
+    }
+
+    /// The same run, for which a person accepts that the registry has lost something.
+    #[must_use]
+    pub fn accepting_loss(mut self, accepts: bool) -> Self {
+        self.context.accepts_loss = accepts;
+        self
     }
 
     /// What an observer can read during the run.
@@ -167,7 +176,7 @@ impl<'a> Run<'a> {
 
     /// Stores how the run ended.
     async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
-        let mut history = outcome::remembered(state.history(), self.context.slot, &judged, &sinks, self.context.now());
+        let mut history = outcome::remembered(&state, self.context.slot, &judged, &sinks, self.context.now());
         if let Ok(client) = &self.context.client {
             history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.context.now()).await;
         }

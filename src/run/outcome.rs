@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use stocktake_sink::Verdict;
 
-use super::{Cause, DeliveryError, JudgedRun, SinkOutcome};
+use super::{Cause, DeliveryError, JudgedRun, SinkOutcome, show_all};
 use crate::registry::Client;
 use crate::registry::LoginStatus;
 use crate::registry::RegistryError;
-use crate::state::{History, Inventory, LastRun, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
+use crate::state::{History, Inventory, LastRun, MOST_REFUSALS_AN_HOUR, Reason, Refusals, RegistryState, SinkHistory};
 
 impl From<&Cause> for Reason {
     fn from(cause: &Cause) -> Self {
@@ -17,7 +17,7 @@ impl From<&Cause> for Reason {
 
 /// What there was, and what a run adds to it, which was that of this slot of the schedule.
 pub(super) fn remembered(
-    before: &History,
+    before: &RegistryState,
     slot: Option<DateTime<Utc>>,
     judged: &JudgedRun,
     sinks: &[SinkOutcome],
@@ -26,7 +26,7 @@ pub(super) fn remembered(
     let record = &judged.record;
     let is_published = record.verdict.is_publishable();
     let is_success = record.verdict == Verdict::Complete && sinks.iter().all(|outcome| outcome.result.is_ok());
-    let mut history = before.clone();
+    let mut history = before.history().clone();
     history.last = Some(LastRun {
         run_id: record.id.run_id(),
         slot: record.id.scheduled_at,
@@ -38,6 +38,8 @@ pub(super) fn remembered(
         reason: judged.cause.as_ref().map(Reason::from),
         repositories: record.rows_repositories,
         requests: record.requests,
+        unread: judged.unread.clone(),
+        show_all: show_all(sinks).filter(|_| is_published && judged.unread.count() > 0),
     });
     // Told to stop while sinks were served: the slot is taken again, and they get what is sealed without another walk.
     let is_cut_off = sinks.iter().any(|outcome| matches!(outcome.result, Err(DeliveryError::Interrupted)));
@@ -54,9 +56,13 @@ pub(super) fn remembered(
             repositories: record.rows_repositories,
             tags: record.rows_tags,
             manifests: record.rows_manifests,
+            slot: Some(record.id.scheduled_at),
         });
+        note_sinks(&mut history, sinks, finished_at);
+    } else {
+        let is_owed = |sink: &str| before.previous().is_some() && !before.is_delivered(sink);
+        note_records(&mut history, sinks, is_owed);
     }
-    note_sinks(&mut history, sinks, finished_at);
     history
 }
 
@@ -69,6 +75,18 @@ pub(super) fn note_sinks(history: &mut History, sinks: &[SinkOutcome], at: DateT
                 let (delivered_at, location) = (Some(at), Some(receipt.location.clone()));
                 *sink = SinkHistory { delivered_at, location, error: None };
             }
+            Err(_) => sink.error = Some(outcome.to_string()),
+        }
+    }
+}
+
+/// What sinks said of the record of a run that published nothing. The inventory that they have is an earlier one.
+fn note_records(history: &mut History, sinks: &[SinkOutcome], is_owed: impl Fn(&str) -> bool) {
+    for outcome in sinks {
+        let sink = history.sinks.entry(outcome.sink.clone()).or_default();
+        match &outcome.result {
+            Ok(_) if is_owed(&outcome.sink) => {}
+            Ok(_) => sink.error = None,
             Err(_) => sink.error = Some(outcome.to_string()),
         }
     }

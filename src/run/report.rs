@@ -5,9 +5,11 @@ use stocktake_sink::{RegistryName, RunRecord, Trigger, Verdict};
 use tracing::{error, info, warn};
 
 use super::slowed::SLOWED;
-use super::verdict::Judged;
+use super::verdict::{Judged, SHRINK_ACCEPTED};
 use super::{Cause, DeliveryError, SinkOutcome};
+use crate::snapshot::UnreadRepositories;
 use crate::state::History;
+use crate::words::counted;
 
 /// The report of one run.
 #[derive(Debug)]
@@ -61,12 +63,24 @@ pub struct JudgedRun {
     pub monitored: u64,
     /// Whether another run can resume the walk.
     pub resumable: bool,
+    /// The repositories that could not be read.
+    pub unread: UnreadRepositories,
+    /// The slot of the last published snapshot before this run.
+    pub last_good: Option<DateTime<Utc>>,
+}
+
+impl JudgedRun {
+    /// A run with this record, of which nothing else is known.
+    pub fn of(record: RunRecord) -> Self {
+        let unread = UnreadRepositories::default();
+        Self { record, cause: None, monitored: 0, resumable: false, unread, last_good: None }
+    }
 }
 
 impl From<Judged> for JudgedRun {
     fn from(judged: Judged) -> Self {
-        let Judged { record, cause, monitored, resumable, .. } = judged;
-        Self { record, cause, monitored, resumable }
+        let Judged { record, cause, monitored, resumable, unread, last_good, .. } = judged;
+        Self { record, cause, monitored, resumable, unread, last_good }
     }
 }
 
@@ -114,22 +128,30 @@ impl RunReport {
     pub fn log(&self) {
         let registry = &self.registry;
         let code = self.cause().map_or("", |cause| cause.code);
-        let reason = self.cause().map_or(String::new(), |cause| format!(": {}", cause.message));
+        let remedy =
+            |cause: &Cause| cause.remedy.as_ref().map_or(String::new(), |remedy| format!("; what to do: {remedy}"));
+        let reason = self.cause().map_or(String::new(), |cause| format!(": {}{}", cause.message, remedy(cause)));
         match &self.outcome {
             RunOutcome::Judged(judged) => {
                 let record = &judged.record;
                 let (run_id, verdict, repositories) = (record.id.run_id(), record.verdict, record.rows_repositories);
                 let (pages, requests, token_requests) = (record.pages, record.requests, record.token_requests);
-                for slowed in record.errors.iter().filter(|error| error.code == SLOWED) {
-                    info!(%registry, %run_id, code = SLOWED, "{registry}: {}", slowed.message);
+                for note in record.errors.iter().filter(|error| error.code == SLOWED || error.code == SHRINK_ACCEPTED) {
+                    info!(%registry, %run_id, code = note.code, "{registry}: {}", note.message);
                 }
                 let (retries, duration_ms) = (record.retries, self.duration().num_milliseconds());
-                if verdict == Verdict::Complete {
-                    info!(%registry, %run_id, %verdict, repositories, pages, requests, retries, token_requests, duration_ms,
-                        "{run_id} is complete: {repositories} repositories");
-                } else {
-                    error!(%registry, %run_id, %verdict, code, repositories, pages, requests, retries, token_requests,
-                        duration_ms, "{run_id} is {verdict}{reason}");
+                let account = self.account(judged);
+                match verdict {
+                    Verdict::Complete => {
+                        let counted = counted(repositories, "repository", "repositories");
+                        info!(%registry, %run_id, %verdict, repositories, pages, requests, retries, token_requests,
+                            duration_ms, "{run_id} is complete: {counted}");
+                    }
+                    // As the alert: the inventory is published.
+                    Verdict::Gaps => warn!(%registry, %run_id, %verdict, code, repositories, pages, requests, retries,
+                        token_requests, duration_ms, "{account}"),
+                    _ => error!(%registry, %run_id, %verdict, code, repositories, pages, requests, retries,
+                        token_requests, duration_ms, "{account}"),
                 }
             }
             RunOutcome::Suspended(_) => error!(%registry, code, "{registry}: nothing was sent{reason}"),

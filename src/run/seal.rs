@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use stocktake_sink::{Snapshot, SnapshotId, Verdict};
+use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Verdict};
 use tracing::warn;
 
 use super::verdict::Judged;
 use super::{Cause, JudgedRun};
-use crate::registry::chain;
+use crate::registry::{Fault, chain};
+use crate::snapshot::{UnreadRepositories, UnreadRepository};
 use crate::state::RegistryState;
 
 /// The snapshot that a run of this ID had sealed before it was killed. It was delivered at the start of this run.
@@ -18,7 +19,21 @@ pub(super) fn sealed_before(state: &RegistryState, id: &SnapshotId) -> Option<Ju
     let record = sealed.snapshot.record().clone();
     let why = record.errors.first().filter(|_| record.verdict != Verdict::Complete);
     let cause = why.map(|error| Cause::of_judgement(record.verdict, error.message.clone(), None));
-    Some(JudgedRun { record, cause, monitored: 0, resumable: false })
+    let unread = unread(&record);
+    Some(JudgedRun { cause, unread, ..JudgedRun::of(record) })
+}
+
+/// The repositories that the killed run could not read, as far as its row names them.
+fn unread(record: &RunRecord) -> UnreadRepositories {
+    let is_gap = |code: &str| Fault::ALL.iter().any(|fault| *fault != Fault::Gone && fault.as_str() == code);
+    let mut unread = UnreadRepositories::default();
+    for error in record.errors.iter().filter(|error| record.verdict == Verdict::Gaps && is_gap(&error.code)) {
+        let Some(repository) = error.repository.clone() else { continue };
+        let (code, message) = (error.code.clone(), error.message.clone());
+        let remedy = "the run was interrupted after this was seen; the next run says what to do".to_owned();
+        unread.add(&error.code, UnreadRepository { repository, code, message }, remedy);
+    }
+    unread
 }
 
 /// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot,

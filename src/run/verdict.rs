@@ -1,6 +1,7 @@
 //! Turns an ended walk into a verdict and the record of the run. Writes nothing.
 
-use stocktake_sink::{RunError, RunRecord, SnapshotId, Table, Verdict};
+use chrono::{DateTime, Utc};
+use stocktake_sink::{RegistryName, RunError, RunRecord, SnapshotId, Table, Verdict};
 use tracing::warn;
 
 use super::Cause;
@@ -11,14 +12,17 @@ use crate::registry::api::ApiLogin;
 use crate::registry::chain;
 use crate::registry::{Auth, Client, Fault, Step};
 use crate::snapshot::{
-    Caller, Extent, Judgement, Refused, SpoolError, Unsealed, WalkCompletion, WalkSummary, judge as judge_evidence,
-    newly_gone,
+    Caller, Extent, Judgement, Refused, SpoolError, UnreadRepositories, Unsealed, WalkCompletion, WalkSummary,
+    judge as judge_evidence, judge_accepting_loss, newly_gone,
 };
 use crate::state::PreviousSnapshot;
 use crate::walk::{Depth, WalkCounts, WalkEnd, WalkError, WalkOutcome};
 
 /// So many more repositories that are gone than last time are not worth looking up.
 const FEW_MORE: u64 = 3;
+
+/// The code of the note that a person has accepted a loss.
+pub(super) const SHRINK_ACCEPTED: &str = "shrink_accepted";
 
 /// A walk, or why there was none.
 #[derive(Debug)]
@@ -48,6 +52,10 @@ pub(super) struct Judged {
     pub(super) monitored: u64,
     /// Whether another run may go on where this walk was cut off.
     pub(super) resumable: bool,
+    /// The repositories that could not be read.
+    pub(super) unread: UnreadRepositories,
+    /// The slot of the last published snapshot.
+    pub(super) last_good: Option<DateTime<Utc>>,
 }
 
 /// The walk was told to stop.
@@ -82,10 +90,11 @@ pub(super) async fn judge(
         WalkAttempt::NoSpool(e) => EndedWalk::nothing(Some(Cause::of_disk(&e))),
     };
     let extent = seen.extent(run.plan.walk.depth);
+    let last_good = previous.as_ref().map(|previous| previous.scheduled_at);
     let evidence = seen.evidence(extent, caller(run), previous.as_ref().map(|previous| previous.extent));
     let evidence = WalkSummary { newly_gone: seen.newly_gone(&extent, previous).await, ..evidence };
-    let judgement = judge_evidence(&evidence, &run.plan.judge);
-    let reason = seen.reason(&judgement);
+    let (judgement, accepted) = judgement(run, &evidence);
+    let reason = seen.reason(&judgement, &run.plan.name);
     let slowed = run.client.as_ref().ok().and_then(slowed);
     let stats = run.client.as_ref().map(Client::stats).unwrap_or_default();
     let (rows_repositories, rows_tags) = (seen.rows(Table::Repositories), seen.rows(Table::Tags));
@@ -104,13 +113,25 @@ pub(super) async fn judge(
         rows_repositories,
         rows_tags,
         rows_manifests,
-        errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).chain(slowed).collect(),
+        errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).chain(slowed).chain(accepted).collect(),
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),
         requests_saved: seen.counts.saved,
     };
     let (monitored, resumable) = (seen.counts.monitored, seen.resumable);
-    Ok(Judged { record, cause, extent, unsealed: seen.unsealed, monitored, resumable })
+    let unread = seen.counts.unread;
+    Ok(Judged { record, cause, extent, unsealed: seen.unsealed, monitored, resumable, unread, last_good })
+}
+
+/// The judgement, and the note that a person has accepted what would have been suspicious.
+fn judgement(run: &RunContext<'_>, evidence: &WalkSummary) -> (Judgement, Option<RunError>) {
+    let judgement = judge_evidence(evidence, &run.plan.judge);
+    if !(judgement.is_loss && run.accepts_loss) {
+        return (judgement, None);
+    }
+    let reason = judgement.reason.unwrap_or_default();
+    let message = format!("a person has accepted for this run (`--accept-shrink`): {reason}");
+    (judge_accepting_loss(evidence, &run.plan.judge), Some(RunError::of_run(SHRINK_ACCEPTED, message)))
 }
 
 /// What a walk saw, in the judge's terms.
@@ -216,9 +237,15 @@ impl EndedWalk {
     }
 
     /// The judge's reason. Where the verdict is that nothing could be read, the commonest failure stands for all.
-    fn reason(&self, judgement: &Judgement) -> Option<Cause> {
-        let Judgement { verdict, reason, remedy } = judgement.clone();
+    fn reason(&self, judgement: &Judgement, registry: &RegistryName) -> Option<Cause> {
+        let Judgement { verdict, reason, remedy, is_loss } = judgement.clone();
         let reason = reason?;
+        if is_loss {
+            let accept =
+                format!("if the loss is intended, accept it for one run: `stocktake run {registry} --accept-shrink`");
+            let remedy = remedy.map_or_else(|| accept.clone(), |remedy| format!("{remedy}; {accept}"));
+            return Some(Cause::of_judgement(verdict, reason, Some(remedy)));
+        }
         let commonest = self.counts.unlisted.iter().max_by_key(|(_, unlisted)| unlisted.count);
         if let Some((_, first)) = commonest.filter(|_| matches!(verdict, Verdict::Denied | Verdict::Failed)) {
             let message = format!("{reason}; for example {}", first.message);

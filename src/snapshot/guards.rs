@@ -5,10 +5,9 @@
 //! no tags) are bounded by `shrink_limit`, because the snapshot would call itself complete without them. Repositories
 //! that could not be read make gaps, which are reported, unless nearly everything is lost.
 
-use stocktake_sink::Verdict;
-
 use super::judgement::{JudgeSettings, Judgement, kinds};
 use super::walk_summary::WalkSummary;
+use crate::words::counted;
 
 /// Below this many in the last snapshot, [`FEW`] may go.
 const SMALL: u64 = 20;
@@ -28,8 +27,7 @@ pub(super) const LOST_PERMISSIONS_OR_EMPTY: &str = "most likely the account lost
 /// What to do about repositories that have nothing any more.
 pub(super) const LOST_TAGS_OR_EMPTY: &str =
     "look at one of the repositories by another way; if they really have no tags any more, set `allow_empty: true`";
-const LOST_OR_DELETED: &str = "most likely the account lost its permissions: `stocktake check` shows what it may see; if that many really were \
-     deleted, raise the limit for one run (`shrink_limit: 1` accepts any shrinkage)";
+const LOST_OR_DELETED: &str = "most likely the account lost its permissions: `stocktake check` shows what it may see";
 
 /// The first of the guards that has something to say.
 pub(super) fn suspicion(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judgement> {
@@ -64,7 +62,7 @@ impl Compared<'_> {
 }
 
 fn suspicious(reason: String) -> Judgement {
-    Judgement::new(Verdict::Suspicious, reason, LOST_OR_DELETED)
+    Judgement::loss(reason, LOST_OR_DELETED)
 }
 
 /// `tags: 40 last time, 1 now`.
@@ -77,11 +75,11 @@ fn names(Compared { seen, settings }: Compared<'_>) -> Option<Judgement> {
     if now == 0 {
         return (before > 0 && !settings.allow_empty).then(|| {
             let reason = format!(
-                "the inventory is empty ({} names listed before include and exclude); {}",
-                seen.listed,
+                "the inventory is empty (the registry listed {} before include and exclude); {}",
+                counted(seen.listed, "name", "names"),
                 compared("repositories", before, now)
             );
-            Judgement::new(Verdict::Suspicious, reason, LOST_PERMISSIONS_OR_EMPTY)
+            Judgement::loss(reason, LOST_PERMISSIONS_OR_EMPTY)
         });
     }
     is_too_much(lost(before, now), before, settings.shrink_limit, few(before)).then(|| {
@@ -133,8 +131,8 @@ fn digests(this: Compared<'_>) -> Option<Judgement> {
     let nulls = |tags: Option<u64>, digests: u64| tags.unwrap_or_default().saturating_sub(digests);
     let newly_null = lost(nulls(now.tags, have), nulls(before.tags, had)).min(lost(had, have));
     (this.all_lost(had, have) || is_too_much(newly_null, had, this.limit(NEARLY_ALL), FEW)).then(|| {
-        let tags = now.tags.unwrap_or_default();
-        suspicious(format!("tags lost their digests; {}, of {tags} tags", compared("tags with a digest", had, have)))
+        let tags = counted(now.tags.unwrap_or_default(), "tag", "tags");
+        suspicious(format!("tags lost their digests; {}, of {tags}", compared("tags with a digest", had, have)))
     })
 }
 

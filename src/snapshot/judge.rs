@@ -9,19 +9,30 @@ use stocktake_sink::Verdict;
 use super::guards;
 use super::judgement::{JudgeSettings, Judgement, kinds};
 use super::walk_summary::{Caller, WalkCompletion, WalkSummary};
+use crate::words::counted;
 
 /// Judges a walk.
 pub fn judge(seen: &WalkSummary, settings: &JudgeSettings) -> Judgement {
+    judged(seen, settings, false)
+}
+
+/// Judges a walk of which a person knows that the registry has lost something. An inventory that was empty before as well,
+/// or of which nothing could be read, is no loss: it is judged as ever.
+pub fn judge_accepting_loss(seen: &WalkSummary, settings: &JudgeSettings) -> Judgement {
+    judged(seen, settings, true)
+}
+
+fn judged(seen: &WalkSummary, settings: &JudgeSettings, accepts_loss: bool) -> Judgement {
     let verdict = match seen.ending {
         WalkCompletion::Denied => Verdict::Denied,
         WalkCompletion::Unsupported => Verdict::Unsupported,
         WalkCompletion::Failed => Verdict::Failed,
         WalkCompletion::CutShort => Verdict::Partial,
         WalkCompletion::Whole => {
-            return nothing_listed(seen, settings)
-                .or_else(|| nothing_readable(seen, settings))
-                .or_else(|| guards::suspicion(seen, settings))
-                .unwrap_or_else(|| with_gaps(seen, settings));
+            let guards = [nothing_listed, nothing_readable, guards::suspicion];
+            let mut refused = guards.into_iter().filter_map(|guard| guard(seen, settings));
+            let refused = refused.find(|judgement| !(accepts_loss && judgement.is_loss));
+            return refused.unwrap_or_else(|| with_gaps(seen, settings));
         }
     };
     // The error that ended the walk is the reason. The caller has that error and reports it.
@@ -42,10 +53,15 @@ fn nothing_listed(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judgem
         });
         return (before > 0).then(|| {
             let reason = format!("not one repository is listed any more; listed: {before} last time, 0 now");
-            Judgement::new(Verdict::Suspicious, reason, guards::LOST_PERMISSIONS_OR_EMPTY)
+            Judgement::loss(reason, guards::LOST_PERMISSIONS_OR_EMPTY)
         });
     }
+    let before = previous.map(|before| before.repositories);
     match seen.caller {
+        // The last inventory was empty as well, and somebody has accepted it.
+        Caller::Account if before == Some(0) && previous.is_some_and(|before| before.listed == Some(0)) => None,
+        // `guards` has the words for this.
+        Caller::Account if before > Some(0) => None,
         Caller::Account => Some(Judgement::new(
             Verdict::Suspicious,
             "credentials are configured and not one repository is visible",
@@ -71,7 +87,8 @@ fn nothing_readable(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judg
         return None;
     }
     let all = rows + invalid;
-    let reason = |kinds: &str| format!("not one of {all} repositories could be read: {kinds}");
+    let all = counted(all, "repository", "repositories");
+    let reason = |kinds: &str| format!("not one of {all} could be read: {kinds}");
     if refused.count() > 0 || only_invalid {
         let kinds = kinds(&[
             (refused.denied, "denied"),
@@ -100,8 +117,11 @@ fn nothing_readable(seen: &WalkSummary, settings: &JudgeSettings) -> Option<Judg
     let kinds = kinds(&[(gone, "gone"), (*null, "answered `tags: null`")]);
     let live = before.map_or(0, |before| before.repositories.saturating_sub(before.gone));
     if live > 0 && *null == 0 {
-        let reason = format!("all {rows} repositories are gone, of which {live} were there last time");
-        return Some(Judgement::new(Verdict::Suspicious, reason, guards::LOST_TAGS_OR_EMPTY));
+        let reason = match rows {
+            1 => "the one repository is gone, which was there last time".to_owned(),
+            _ => format!("all {rows} repositories are gone; there last time: {live}"),
+        };
+        return Some(Judgement::loss(reason, guards::LOST_TAGS_OR_EMPTY));
     }
     Some(Judgement::new(Verdict::Failed, reason(&kinds), guards::LOST_TAGS_OR_EMPTY))
 }
@@ -124,9 +144,9 @@ fn with_gaps(seen: &WalkSummary, settings: &JudgeSettings) -> Judgement {
         });
     }
     if seen.unreadable > 0 {
-        reasons.push(format!("{} of {all} repositories could not be read", seen.unreadable));
-        remedies
-            .push("table `runs` and the log say which and why; grant Read on them, or take them out with `exclude`");
+        let all = counted(all, "repository", "repositories");
+        reasons.push(format!("{} of {all} could not be read", seen.unreadable));
+        remedies.push("take those that nobody needs out with `exclude`");
     }
     if seen.shortfalls > 0 {
         reasons.push("the list of repositories may not be whole".to_owned());
@@ -138,6 +158,9 @@ fn with_gaps(seen: &WalkSummary, settings: &JudgeSettings) -> Judgement {
     Judgement::new(Verdict::Gaps, reasons.join("; "), remedies.join("; "))
 }
 
+#[cfg(test)]
+#[path = "accepted_loss_tests.rs"]
+mod accepted_loss_tests;
 #[cfg(test)]
 #[path = "judge_tests.rs"]
 mod tests;

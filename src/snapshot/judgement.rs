@@ -26,15 +26,22 @@ pub struct Judgement {
     pub reason: Option<String>,
     /// What to do.
     pub remedy: Option<String>,
+    /// Whether the reason is a loss against the last snapshot, which a person may know of and accept.
+    pub is_loss: bool,
 }
 
 impl Judgement {
     pub(super) fn new(verdict: Verdict, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { verdict, reason: Some(reason.into()), remedy: Some(remedy.into()) }
+        Self { verdict, reason: Some(reason.into()), remedy: Some(remedy.into()), is_loss: false }
+    }
+
+    /// A loss against the last snapshot.
+    pub(super) fn loss(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { is_loss: true, ..Self::new(Verdict::Suspicious, reason, remedy) }
     }
 
     pub(super) fn bare(verdict: Verdict) -> Self {
-        Self { verdict, reason: None, remedy: None }
+        Self { verdict, reason: None, remedy: None, is_loss: false }
     }
 }
 

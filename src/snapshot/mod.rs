@@ -23,9 +23,10 @@ mod sealed;
 mod segment;
 mod segments;
 mod spool;
+mod unread;
 mod walk_summary;
 
-pub use judge::judge;
+pub use judge::{judge, judge_accepting_loss};
 pub use judgement::{JudgeSettings, Judgement};
 pub use lookup::{KnownRepository, SnapshotLookup};
 pub use newly_gone::newly_gone;
@@ -34,4 +35,5 @@ pub use rows::{KnownTag, LayerRow, ManifestRow, RepositoryRow, RepositoryState, 
 pub use sealed::{SealError, Sealed, Unsealed};
 pub use segments::{MOST_FILES, WIDE_MERGE_FILES};
 pub use spool::{Spool, SpoolError};
+pub use unread::{UnreadCause, UnreadRepositories, UnreadRepository};
 pub use walk_summary::{Caller, Extent, Refused, WalkCompletion, WalkSummary};

@@ -7,6 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Trigger, Verdict};
 
+use crate::snapshot::UnreadRepositories;
+
 /// After this many rejections in a row, scheduled runs do not send the credentials again: some services lock an account
 /// at the fifth.
 pub const MOST_REFUSALS: u32 = 3;
@@ -58,6 +60,12 @@ pub struct LastRun {
     pub repositories: u64,
     /// Requests sent.
     pub requests: u64,
+    /// The repositories that could not be read.
+    #[serde(default)]
+    pub unread: UnreadRepositories,
+    /// The command that shows all of them.
+    #[serde(default)]
+    pub show_all: Option<String>,
 }
 
 /// Why a run is not complete, for machines and people.
@@ -80,13 +88,16 @@ pub struct Inventory {
     pub tags: u64,
     /// Rows of `manifests`.
     pub manifests: u64,
+    /// The time that it stands for; `None` if an earlier version wrote this.
+    #[serde(default)]
+    pub slot: Option<DateTime<Utc>>,
 }
 
 /// One sink of one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SinkHistory {
-    /// When it last took a snapshot.
+    /// When it last took a snapshot. The record of a run that published nothing is none.
     pub delivered_at: Option<DateTime<Utc>>,
     /// Where that is.
     pub location: Option<String>,
@@ -122,6 +133,29 @@ impl Refusals {
     /// Whether this secret alone was refused too often.
     pub fn is_of_one_secret(&self) -> bool {
         self.count >= MOST_REFUSALS
+    }
+
+    /// What happens next: whether scheduled runs send the credentials again.
+    pub fn next(&self) -> String {
+        if self.is_of_one_secret() {
+            return "scheduled runs send nothing until the secret changes or a run by hand is accepted".to_owned();
+        }
+        if let Some(until) = self.suspended_until() {
+            let count = self.times.len();
+            return format!(
+                "{count} secrets were refused within an hour, so scheduled runs send nothing before {}",
+                until.format("%Y-%m-%d %H:%M:%SZ")
+            );
+        }
+        let left = MOST_REFUSALS.saturating_sub(self.count);
+        let times = if left == 1 { "1 more refusal".to_owned() } else { format!("{left} more refusals") };
+        format!("the next scheduled run sends them again; after {times} in a row, none does until the secret changes")
+    }
+
+    /// Until when scheduled runs send no secret at all, because several were refused in short order.
+    pub fn suspended_until(&self) -> Option<DateTime<Utc>> {
+        let is_waiting = !self.is_of_one_secret() && self.is_suspended();
+        self.times.first().filter(|_| is_waiting).map(|oldest| *oldest + TimeDelta::hours(1))
     }
 
     /// Whether at this time too many refusals, of whatever secrets, are less than an hour away. Those that lie ahead

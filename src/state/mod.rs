@@ -103,6 +103,8 @@ struct LastSnapshot {
 /// The facts of the newest snapshot that the next one is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousSnapshot {
+    /// The time it stands for.
+    pub scheduled_at: DateTime<Utc>,
     /// Its counts.
     pub extent: Extent,
     /// The directory of its tables, which may have been lost.
@@ -113,7 +115,8 @@ impl LastSnapshot {
     fn previous(&self, directory: &Path) -> PreviousSnapshot {
         let known = Extent { repositories: self.rows_repositories, tags: self.rows_tags, ..Extent::default() };
         let extent = self.extent.unwrap_or(known);
-        PreviousSnapshot { extent, directory: directory.join(sealed_name(&self.id)) }
+        let (scheduled_at, directory) = (self.id.scheduled_at, directory.join(sealed_name(&self.id)));
+        PreviousSnapshot { scheduled_at, extent, directory }
     }
 }
 

@@ -116,6 +116,8 @@ impl<'a> Driver<'a> {
         progress.listed.store(recorder.counts.listed, Ordering::Relaxed);
         let WalkCounts { read, unreadable, gone, .. } = recorder.counts;
         progress.read.store(read + unreadable + gone, Ordering::Relaxed);
+        progress.to_read.store(read + unreadable + gone, Ordering::Relaxed);
+        progress.is_list_whole.store(false, Ordering::Relaxed);
         let unproven = matches!(pages, ListPosition::Until(_));
         let mut driver = Self {
             reader,
@@ -135,6 +137,7 @@ impl<'a> Driver<'a> {
     }
 
     fn wait(&mut self, repositories: &[Arc<str>]) {
+        self.progress.to_read.fetch_add(repositories.len() as u64, Ordering::Relaxed);
         self.waiting.extend(RepositoryRef::together(repositories.iter().cloned()));
     }
 
@@ -158,6 +161,8 @@ impl<'a> Driver<'a> {
                 let monitored = self.monitored.contains(&place.repository);
                 reading.push(reader.read(place, monitored));
             }
+            let is_list_whole = pages.is_none() && arrived.is_none() && self.recorder.is_some();
+            self.progress.is_list_whole.fetch_or(is_list_whole, Ordering::Relaxed);
             let nothing_comes = pages.is_none() && reading.is_empty() && self.waiting.is_empty();
             if self.recorder.is_some() {
                 let enough = self.done.len() >= BATCH || (nothing_comes && !self.done.is_empty());

@@ -17,7 +17,7 @@ mod unfinished;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use stocktake_sink::{RunError, Table};
 
@@ -63,6 +63,8 @@ pub enum WalkStart {
 pub struct WalkProgress {
     pages: AtomicU64,
     listed: AtomicU64,
+    is_list_whole: AtomicBool,
+    to_read: AtomicU64,
     read: AtomicU64,
     tags: AtomicU64,
 }
@@ -76,6 +78,16 @@ impl WalkProgress {
     /// Names listed so far, before include and exclude.
     pub fn listed(&self) -> u64 {
         self.listed.load(Ordering::Relaxed)
+    }
+
+    /// Whether no further name will be listed.
+    pub fn is_list_whole(&self) -> bool {
+        self.is_list_whole.load(Ordering::Relaxed)
+    }
+
+    /// Repositories that are to be read, those that are read already among them. The number grows while names are listed.
+    pub fn to_read(&self) -> u64 {
+        self.to_read.load(Ordering::Relaxed)
     }
 
     /// Repositories read so far.

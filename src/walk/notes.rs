@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use stocktake_sink::RunError;
 
+use crate::words::counted;
+
 /// How many errors are kept; all others are counted in one.
 const KEPT: usize = 100;
 
@@ -37,7 +39,8 @@ impl Notes {
     pub(super) fn into_errors(self) -> Vec<RunError> {
         let Self { mut entries, more } = self;
         if more > 0 {
-            let message = format!("{more} further errors; the log at level debug has them all");
+            let more_errors = counted(more, "further error", "further errors");
+            let message = format!("{more_errors}; the log at level debug has them all");
             entries.push(RunError { count: more, ..RunError::of_run("further", message) });
         }
         entries

@@ -17,7 +17,9 @@ use super::taken_names::TakenNames;
 use super::{Depth, WalkError, WalkSettings};
 use crate::registry::chain;
 use crate::registry::{Fault, Page, RegistryError};
-use crate::snapshot::{RepositoryRow, RepositoryState, Spool, SpoolError, TagRow};
+use crate::snapshot::{
+    RepositoryRow, RepositoryState, Spool, SpoolError, TagRow, UnreadRepositories, UnreadRepository,
+};
 
 /// How many invalid names are kept to be shown.
 const INVALID_EXAMPLES: usize = 10;
@@ -61,6 +63,8 @@ pub struct WalkCounts {
     pub read: u64,
     /// Repositories that were refused or read in part.
     pub unreadable: u64,
+    /// The first of those by name, and why.
+    pub unread: UnreadRepositories,
     /// Repositories that were listed and did not exist when they were read.
     pub gone: u64,
     /// Of the unreadable ones, those of which not even the tags could be listed, by the kind of failure.
@@ -283,7 +287,10 @@ impl WalkRecorder {
         match state {
             RepositoryState::Complete => self.counts.read += 1,
             RepositoryState::Gone => self.counts.gone += 1,
-            RepositoryState::Denied | RepositoryState::Error => self.counts.unreadable += 1,
+            RepositoryState::Denied | RepositoryState::Error => {
+                self.counts.unreadable += 1;
+                reading.error().into_iter().for_each(|error| self.counts.could_not_read(&reading.repository, error));
+            }
         }
         let RepositoryReading { repository, monitored, observed_at, found } = reading;
         // A list of tags is whole or not there at all.
@@ -340,6 +347,15 @@ impl WalkRecorder {
 }
 
 impl WalkCounts {
+    /// Notes a repository that could not be read, or only in part.
+    fn could_not_read(&mut self, repository: &str, error: &RegistryError) {
+        let code = error.fault().as_str();
+        let cause = error.known_cause().map_or_else(|| code.to_owned(), |known| format!("{code} {}", known.id()));
+        let unread =
+            UnreadRepository { repository: repository.to_owned(), code: code.to_owned(), message: chain(error) };
+        self.unread.add(&cause, unread, error.remedy());
+    }
+
     /// Counts a repository whose tags could not be listed. That it is gone is an answer.
     fn could_not_list(&mut self, error: &RegistryError) {
         if error.fault() == Fault::Gone {

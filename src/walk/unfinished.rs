@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::recorder::WalkCounts;
 use crate::registry::Cursor;
 use crate::snapshot::{Spool, SpoolError, is_unused};
+use crate::words::counted;
 
 /// What a checkpoint stores beside the rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,11 +107,11 @@ impl Unfinished {
         let WalkCheckpoint { begun_at, ended_at, counts, pending, .. } = &self.cut;
         let clock = |time: &DateTime<Utc>| time.format("%H:%M:%S UTC").to_string();
         format!(
-            "the walk of {}, interrupted at {} after {} pages and {} names, {} of them still to be read",
+            "the walk of {}, interrupted at {} after {} and {}, {} of them still to be read",
             clock(begun_at),
             clock(ended_at),
-            counts.pages,
-            counts.listed,
+            counted(counts.pages, "page", "pages"),
+            counted(counts.listed, "name", "names"),
             pending.len()
         )
     }

@@ -17,8 +17,10 @@ pub trait WebBackend: Send + Sync + Debug {
     fn is_healthy(&self) -> Result<(), String>;
     /// Whether there is a configuration and the daemon is not stopping; if not, one line that says why.
     fn is_ready(&self) -> Result<(), String>;
-    /// Requests a run of this registry now.
-    async fn run(&self, registry: &str) -> Result<RunAccepted, RunRefused>;
+    /// What a person should know though the daemon is ready, in one line. Called on a thread that may block.
+    fn remark(&self) -> Option<String>;
+    /// Requests a run of this registry now. `accepts_loss`: a person knows that the registry has lost something.
+    async fn run(&self, registry: &str, accepts_loss: bool) -> Result<RunAccepted, RunRefused>;
 }
 
 /// The outcome of a request for a run.

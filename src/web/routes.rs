@@ -150,8 +150,9 @@ async fn not_found() -> Response {
     response::line(StatusCode::NOT_FOUND, "not found; there are /, /metrics, /healthz, /readyz and /runbooks/")
 }
 
-async fn status_page(State(state): State<Arc<HandlerState>>, headers: HeaderMap) -> Response {
-    state.large(&headers, page::of).await
+async fn status_page(State(state): State<Arc<HandlerState>>, uri: Uri, headers: HeaderMap) -> Response {
+    let opened = page::OpenedParts::of(uri.query());
+    state.large(&headers, move |backend, text| page::of(backend, opened, text)).await
 }
 
 async fn metrics(State(state): State<Arc<HandlerState>>, headers: HeaderMap) -> Response {
@@ -163,11 +164,15 @@ async fn metrics(State(state): State<Arc<HandlerState>>, headers: HeaderMap) -> 
 }
 
 async fn health(State(state): State<Arc<HandlerState>>) -> Response {
-    state.yes_or_no(|backend| backend.is_healthy())
+    state.yes_or_no(|backend| backend.is_healthy().map(|()| "ok".to_owned()))
 }
 
 async fn readiness(State(state): State<Arc<HandlerState>>) -> Response {
-    state.yes_or_no(|backend| backend.is_ready())
+    let is_ready = |backend: &dyn WebBackend| {
+        backend.is_ready()?;
+        Ok(backend.remark().map_or_else(|| "ok".to_owned(), |remark| format!("ok\n{remark}")))
+    };
+    state.yes_or_no(is_ready)
 }
 
 /// The name in the path is compared as it stands: percent-encoding is not decoded.
@@ -176,12 +181,19 @@ async fn run(State(state): State<Arc<HandlerState>>, uri: Uri, headers: HeaderMa
     if is_from_another_site(&headers) {
         return response::json(StatusCode::FORBIDDEN, &json!({"error": "asked for by another site's page"}));
     }
+    let Some(accepts_loss) = accepts_loss(uri.query()) else {
+        return response::json(
+            StatusCode::BAD_REQUEST,
+            &json!({"error": "write `accept_shrink=true`, or leave it out"}),
+        );
+    };
     let registry = name.to_owned();
-    let asked = tokio::spawn(async move { (state.backend.run(&registry).await, registry) });
+    let asked = tokio::spawn(async move { (state.backend.run(&registry, accepts_loss).await, registry) });
     match asked.await {
         Ok((Ok(accepted), registry)) => {
             let run = accepted.as_str();
-            info!(%registry, run, "a run of {registry} was requested over HTTP: {run}");
+            let accepting = if accepts_loss { " (accept_shrink)" } else { "" };
+            info!(%registry, run, "a run of {registry} was requested over HTTP{accepting}: {run}");
             response::json(StatusCode::ACCEPTED, &json!({"registry": registry, "run": run}))
         }
         Ok((Err(error), _)) => {
@@ -195,6 +207,17 @@ async fn run(State(state): State<Arc<HandlerState>>, uri: Uri, headers: HeaderMa
             let error = json!({"error": "internal error; the log has more"});
             response::json(StatusCode::INTERNAL_SERVER_ERROR, &error)
         }
+    }
+}
+
+/// Whether a person accepts that the registry has lost something; `None` if that cannot be read. Other parameters have no
+/// meaning.
+fn accepts_loss(query: Option<&str>) -> Option<bool> {
+    let mut pairs = query.unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    match pairs.find(|(name, _)| *name == "accept_shrink") {
+        None | Some((_, "false")) => Some(false),
+        Some((_, "true")) => Some(true),
+        Some(_) => None,
     }
 }
 
@@ -224,9 +247,9 @@ impl HandlerState {
         response.await.unwrap_or_else(|_| internal_error())
     }
 
-    fn yes_or_no(&self, ask: impl FnOnce(&dyn WebBackend) -> Result<(), String>) -> Response {
+    fn yes_or_no(&self, ask: impl FnOnce(&dyn WebBackend) -> Result<String, String>) -> Response {
         match catch_unwind(AssertUnwindSafe(|| ask(self.backend.as_ref()))) {
-            Ok(Ok(())) => response::line(StatusCode::OK, "ok"),
+            Ok(Ok(text)) => response::line(StatusCode::OK, &text),
             Ok(Err(why)) => response::line(StatusCode::SERVICE_UNAVAILABLE, &why),
             Err(_) => internal_error(),
         }

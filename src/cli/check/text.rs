@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 
 use crate::check::{CheckReport, Diagnosis, Fact, StepOutcome, StepReport};
+use crate::cli::terminal::{self, wrapped};
 use crate::registry::examine::Exchange;
+use crate::words::counted;
 
 /// Whether the output may have colours and signs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,15 +18,18 @@ pub(super) struct Look {
 impl Look {
     /// Signs and colours are used on terminals: signs if the locale is UTF-8, colours unless `NO_COLOR` is set.
     pub(super) fn of_stdout() -> Self {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self::new(std::io::stdout().is_terminal(), variable)
+        Self::new(std::io::stdout().is_terminal(), terminal::variable)
     }
 
-    fn new(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Self {
+    fn new(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(&variable).unwrap_or_default();
         let utf8 = ["utf-8", "utf8"].iter().any(|name| locale.to_ascii_lowercase().contains(name));
-        let dumb = variable("TERM").is_none_or(|term| term == "dumb");
-        Self { colours: terminal && !dumb && variable("NO_COLOR").is_none(), signs: terminal && utf8 }
+        Self { colours: is_terminal && terminal::takes_colours(&variable), signs: is_terminal && utf8 }
+    }
+
+    /// The columns that a word takes.
+    fn columns(self) -> usize {
+        if self.signs { 1 } else { 7 }
     }
 
     fn word(self, outcome: StepOutcome) -> String {
@@ -39,8 +44,8 @@ impl Look {
     }
 }
 
-/// The whole report; without a newline at its end.
-pub(super) fn of(report: &CheckReport, trace: bool, look: Look) -> String {
+/// The whole report, wrapped for a terminal of this width; without a newline at its end.
+pub(super) fn of(report: &CheckReport, trace: bool, look: Look, columns: Option<usize>) -> String {
     let mut text = format!("{}  {}", report.registry, report.url);
     let width = report.steps.iter().map(|step| name(step).len()).max().unwrap_or_default();
     for step in &report.steps {
@@ -51,12 +56,15 @@ pub(super) fn of(report: &CheckReport, trace: bool, look: Look) -> String {
         } else {
             String::new()
         };
-        let line = format!("  {}  {:<width$}  {took}{}", look.word(step.outcome), name(step), line(step));
+        // Colours take no columns.
+        let start = format!("  {}  {:<width$}  {took}", " ".repeat(look.columns()), name(step));
+        let line = wrapped(&start, &line(step), columns);
+        let line = line.replacen(&" ".repeat(2 + look.columns()), &format!("  {}", look.word(step.outcome)), 1);
         text.push('\n');
         text.push_str(line.trim_end());
     }
     for found in report.diagnoses() {
-        diagnosis(found, &mut text);
+        diagnosis(found, columns, &mut text);
     }
     if trace {
         for one in &report.exchanges {
@@ -84,14 +92,15 @@ fn pair(fact: &Fact) -> String {
     format!("{} {}", fact.what, fact.seen)
 }
 
-fn diagnosis(found: &Diagnosis, text: &mut String) {
+fn diagnosis(found: &Diagnosis, columns: Option<usize>, text: &mut String) {
     // Writing to a string cannot fail.
     let _ = write!(text, "\n\n  {} at {}", found.rule, found.step.as_str());
     for (what, words) in [("symptom", &found.symptom), ("cause", &found.cause), ("remedy", &found.remedy)] {
-        let _ = write!(text, "\n    {what:<8}  {words}");
+        let _ = write!(text, "\n{}", wrapped(&format!("    {what:<8}  "), words, columns));
     }
     for (at, fact) in found.evidence.iter().enumerate() {
-        let _ = write!(text, "\n    {:<8}  {}: {}", if at == 0 { "evidence" } else { "" }, fact.what, fact.seen);
+        let start = format!("    {:<8}  ", if at == 0 { "evidence" } else { "" });
+        let _ = write!(text, "\n{}", wrapped(&start, &format!("{}: {}", fact.what, fact.seen), columns));
     }
 }
 
@@ -110,7 +119,8 @@ fn exchange(one: &Exchange, text: &mut String) {
         }
         Ok(reply) => reply,
     };
-    let _ = write!(text, "\n    {} after {took} ms, {} bytes", reply.status, reply.bytes);
+    let bytes = counted(reply.bytes, "byte", "bytes");
+    let _ = write!(text, "\n    {} after {took} ms, {bytes}", reply.status);
     for (name, value) in &reply.headers {
         let _ = write!(text, "\n    < {name}: {value}");
     }

@@ -39,7 +39,7 @@ fn report(outcome: RunOutcome, sinks: Vec<SinkOutcome>) -> RunReport {
 
 fn judged(verdict: Verdict, cause: Option<Cause>) -> RunOutcome {
     let record = record("quay", verdict);
-    RunOutcome::Judged(Box::new(JudgedRun { record, cause, monitored: 0, resumable: false }))
+    RunOutcome::Judged(Box::new(JudgedRun { cause, ..JudgedRun::of(record) }))
 }
 
 fn delivered(sink: &str, attempts: u32, result: Result<Receipt, DeliveryError>) -> SinkOutcome {

@@ -12,7 +12,7 @@ fn running() -> RegistryStatus {
         served: Some(moment()),
         last_success_at: Some(after(-86_000)),
         failures: 2,
-        inventory: Some(Inventory { repositories: 1234, tags: 9999, manifests: 9000 }),
+        inventory: Some(Inventory { repositories: 1234, tags: 9999, manifests: 9000, slot: None }),
         sinks: [
             ("lake".to_owned(), SinkHistory { delivered_at: Some(after(42)), ..SinkHistory::default() }),
             ("copy".to_owned(), SinkHistory { error: Some("full".into()), ..SinkHistory::default() }),
@@ -21,7 +21,8 @@ fn running() -> RegistryStatus {
         .into(),
         refusals: None,
     };
-    let activity = Activity::Running { since: after(3600), pages: 1, listed: 100, read: 5 };
+    let activity =
+        Activity::Running { since: after(3600), pages: 1, listed: 100, is_list_whole: true, to_read: 10, read: 5 };
     let token = TokenStatus::Held { expires_at: after(3900), renew_at: after(3840) };
     RegistryStatus { activity, history, token, ..scheduled("quay") }
 }

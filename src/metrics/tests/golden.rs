@@ -17,7 +17,7 @@ fn registry(registry: &str) -> RegistryStatus {
         last: Some(last_run(registry)),
         last_success_at: Some(after(-86_000)),
         failures: 2,
-        inventory: Some(Inventory { repositories: 1234, tags: 99_999, manifests: 1_000_000 }),
+        inventory: Some(Inventory { repositories: 1234, tags: 99_999, manifests: 1_000_000, slot: None }),
         sinks: [(SINKS[0].to_owned(), delivered), (SINKS[1].to_owned(), failed)].into(),
         ..History::default()
     };
@@ -40,7 +40,7 @@ fn report(registry: &str) -> RunReport {
         registry: name(registry),
         started_at: moment(),
         finished_at: after(42),
-        outcome: RunOutcome::Judged(Box::new(JudgedRun { record, cause: None, monitored: 0, resumable: false })),
+        outcome: RunOutcome::Judged(Box::new(JudgedRun::of(record))),
         sinks: SINKS.map(|sink| delivered(sink, 2, 700_500)).into(),
         redelivered: vec![delivered(SINKS[0], 1, 250)],
         trigger: Trigger::Schedule,

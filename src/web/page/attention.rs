@@ -8,7 +8,8 @@ use stocktake_sink::Verdict;
 
 use super::alert_thresholds::THRESHOLDS;
 use super::words::{counted, duration, relative};
-use crate::state::{LastRun, MOST_REFUSALS, Reason};
+use crate::snapshot::UnreadRepositories;
+use crate::state::{History, Inventory, LastRun, Reason};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, Status, TokenStatus};
 
 /// The severity of an item.
@@ -30,6 +31,10 @@ pub(super) struct AttentionItem {
     pub(super) said: Option<String>,
     /// The code of the reason.
     pub(super) code: Option<String>,
+    /// The repositories that could not be read.
+    pub(super) unread: Option<UnreadRepositories>,
+    /// Whether the command shows all of them.
+    pub(super) shows_all: bool,
     /// What to do.
     pub(super) remedy: Option<String>,
     /// What happens until then.
@@ -41,7 +46,18 @@ pub(super) struct AttentionItem {
 impl AttentionItem {
     fn new(level: AttentionLevel, title: impl Into<String>) -> Self {
         let title = title.into();
-        Self { level, title, alert: None, said: None, code: None, remedy: None, meanwhile: None, command: None }
+        Self {
+            level,
+            title,
+            alert: None,
+            said: None,
+            code: None,
+            unread: None,
+            shows_all: false,
+            remedy: None,
+            meanwhile: None,
+            command: None,
+        }
     }
 
     fn because(self, reason: &Reason) -> Self {
@@ -94,6 +110,7 @@ pub(super) fn of_registry(registry: &RegistryStatus, status: &Status) -> Vec<Att
             ..AttentionItem::new(AttentionLevel::Warning, "The last run came to nothing").because(reason)
         }),
         token(registry, now),
+        unscheduled(registry, status),
     ]
     .into_iter()
     .flatten()
@@ -114,6 +131,28 @@ pub(super) fn of_registry(registry: &RegistryStatus, status: &Status) -> Vec<Att
     items
 }
 
+/// Nothing starts the registry, now or ever again.
+fn unscheduled(registry: &RegistryStatus, status: &Status) -> Option<AttentionItem> {
+    let run = format!("stocktake run {}{}", registry.name, with_file(&status.configuration));
+    if registry.is_left_alone() {
+        return Some(AttentionItem {
+            said: Some("The daemon never runs it by itself.".to_owned()),
+            remedy: Some("add `schedule` to this registry, or ask for a run".to_owned()),
+            command: Some(run),
+            ..AttentionItem::new(AttentionLevel::Warning, "It has no schedule and has never run")
+        });
+    }
+    // Until the first tick, the next run is not known.
+    let is_known = status.ticked_at > status.configuration.loaded_at && registry.activity == Activity::Idle;
+    let is_over = is_known && registry.schedule.as_ref().is_some_and(|schedule| schedule.next.is_none());
+    is_over.then(|| AttentionItem {
+        said: Some("The daemon does not run it again.".to_owned()),
+        remedy: Some("correct `schedule`, or remove it if this is intended".to_owned()),
+        command: Some(format!("stocktake schedule {}{}", registry.name, with_file(&status.configuration))),
+        ..AttentionItem::new(AttentionLevel::Warning, "Its schedule has no further run")
+    })
+}
+
 fn credentials(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<AttentionItem> {
     let refusals = registry.history.refusals.as_ref()?;
     let last = relative(now, refusals.at);
@@ -121,22 +160,17 @@ fn credentials(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<Attentio
         alert: Some("StocktakeCredentialsRejected"),
         ..AttentionItem::new(AttentionLevel::Critical, "").because(&refusals.reason)
     };
-    Some(if refusals.is_suspended() {
-        let meanwhile = "They begin again when the secret changes, or when a run by hand is accepted.";
-        AttentionItem {
-            title: format!("Credentials refused {} times, last {last}; retries are suspended", refusals.count),
-            meanwhile: Some(meanwhile.to_owned()),
-            ..item
-        }
+    let count = counted(refusals.count.into(), "time", "times");
+    let title = if refusals.is_suspended() {
+        format!("Credentials refused {count}, last {last}; scheduled runs are suspended")
     } else {
-        let left = u64::from(MOST_REFUSALS.saturating_sub(refusals.count));
-        let left = counted(left, "more refusal", "more refusals");
-        AttentionItem {
-            title: format!("Credentials refused {last}"),
-            meanwhile: Some(format!("The schedule goes on. After {left} it waits until the secret changes.")),
-            ..item
-        }
-    })
+        format!("Credentials refused {last}")
+    };
+    let meanwhile = match registry.schedule {
+        Some(_) => sentence(&refusals.next()),
+        None => "They are sent again when somebody asks for a run.".to_owned(),
+    };
+    Some(AttentionItem { title, meanwhile: Some(meanwhile), ..item })
 }
 
 fn last_run(registry: &RegistryStatus) -> Option<AttentionItem> {
@@ -161,7 +195,10 @@ fn last_run(registry: &RegistryStatus) -> Option<AttentionItem> {
     };
     let item = AttentionItem {
         alert,
-        meanwhile: unpublished(last, failures),
+        meanwhile: unpublished(&registry.history, last),
+        unread: Some(last.unread.clone()).filter(|unread| unread.count() > 0),
+        shows_all: last.show_all.is_some(),
+        command: last.show_all.clone(),
         ..AttentionItem::new(AttentionLevel::Warning, title)
     };
     Some(match &last.reason {
@@ -178,11 +215,25 @@ fn failing(registry: &RegistryStatus) -> Option<&'static str> {
     fires.then_some("StocktakeRunFailing")
 }
 
-fn unpublished(last: &LastRun, failures: u32) -> Option<String> {
-    (!last.verdict.is_publishable()).then(|| match failures {
-        0 | 1 => "No inventory was published; the last good one is untouched.".to_owned(),
-        _ => format!("{failures} runs in a row published nothing; the last good inventory is untouched."),
+fn unpublished(history: &History, last: &LastRun) -> Option<String> {
+    let kept = match history.inventory {
+        None => "there is none yet".to_owned(),
+        Some(Inventory { slot: None, .. }) => "the last good one is untouched".to_owned(),
+        Some(Inventory { slot: Some(slot), .. }) => {
+            format!("the last good one, of {}, is untouched", slot.format("%Y-%m-%d"))
+        }
+    };
+    (!last.verdict.is_publishable()).then(|| match history.failures {
+        0 | 1 => format!("No inventory was published; {kept}."),
+        failures => format!("{failures} runs in a row published no inventory; {kept}."),
     })
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
 }
 
 fn token(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<AttentionItem> {

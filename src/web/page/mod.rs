@@ -1,5 +1,6 @@
 //! The status page: one document without scripts. First what needs attention, with what to do about it; then every registry. The
-//! template escapes all text.
+//! template escapes all text. What a person opens stands in the address, so that it is still open when the browser loads the
+//! page again.
 
 mod alert_thresholds;
 mod attention;
@@ -37,13 +38,31 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
+/// The parts of the page that a person has opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OpenedParts {
+    /// The list of the registries by their names.
+    names: bool,
+}
+
+impl OpenedParts {
+    /// The parts that the query of the address names: `open=names`.
+    pub(super) fn of(query: Option<&str>) -> Self {
+        Self { names: query.unwrap_or_default().split('&').any(|pair| pair == "open=names") }
+    }
+}
+
 /// Appends the page to `text`. Returns its content type and its security policy.
-pub(super) fn of(backend: &dyn WebBackend, text: &mut String) -> (HeaderValue, Option<HeaderValue>) {
-    text.push_str(&render(&backend.status()));
+pub(super) fn of(
+    backend: &dyn WebBackend,
+    opened: OpenedParts,
+    text: &mut String,
+) -> (HeaderValue, Option<HeaderValue>) {
+    text.push_str(&render(&backend.status(), opened));
     (response::HTML, Some(POLICY.clone()))
 }
 
-pub(super) fn render(status: &Status) -> String {
+pub(super) fn render(status: &Status, opened: OpenedParts) -> String {
     let of_daemon = attention::of_daemon(status);
     let with_items = |registry| PageEntry { registry, items: attention::of_registry(registry, status) };
     let mut entries: Vec<_> = status.registries.iter().map(with_items).collect();
@@ -51,7 +70,9 @@ pub(super) fn render(status: &Status) -> String {
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.level()));
     let unwell = entries.iter().take_while(|entry| entry.level().is_some()).count();
     let worst = of_daemon.iter().map(|item| item.level).chain(entries.first().and_then(PageEntry::level)).max();
-    let headline = headline(status, !of_daemon.is_empty(), unwell);
+    let waiting = entries[unwell..].iter().filter(|entry| entry.registry.is_new()).count();
+    let headline = headline(status, !of_daemon.is_empty(), unwell, waiting);
+    let has_any_result = waiting < status.registries.len();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -68,7 +89,7 @@ pub(super) fn render(status: &Status) -> String {
                 header {
                     p.name { "stocktake" }
                     h1 {
-                        @if !status.registries.is_empty() {
+                        @if has_any_result || worst.is_some() {
                             span.sign.(colour(worst)) aria-hidden="true" { (sign(worst)) }
                         }
                         (headline)
@@ -77,7 +98,7 @@ pub(super) fn render(status: &Status) -> String {
                 }
                 main {
                     (notices::of(&of_daemon, &entries[..unwell], status))
-                    (table::of(&entries, status))
+                    (table::of(&entries, opened, status))
                 }
                 (footer())
             }
@@ -86,11 +107,19 @@ pub(super) fn render(status: &Status) -> String {
     page.into_string()
 }
 
-fn headline(status: &Status, is_daemon_unwell: bool, unwell: usize) -> String {
+/// `waiting` are those that are well as far as anybody knows: their first run is still to come, or in progress.
+fn headline(status: &Status, is_daemon_unwell: bool, unwell: usize, waiting: usize) -> String {
     let all = status.registries.len();
     let registries = match (unwell, all) {
         (_, 0) => "There are no registries".to_owned(),
+        (0, 1) if waiting == 1 => "The registry has not completed a run yet".to_owned(),
         (0, 1) => "The registry is well".to_owned(),
+        (0, _) if waiting == all => format!("None of {all} registries has completed a run yet"),
+        (0, _) if waiting > 0 => {
+            let are = if all - waiting == 1 { "is" } else { "are" };
+            let have = if waiting == 1 { "has" } else { "have" };
+            format!("{} of {all} registries {are} well, {waiting} {have} not completed a run yet", all - waiting)
+        }
         (0, _) => format!("All {all} registries are well"),
         (1, 1) => "The registry needs attention".to_owned(),
         (1, _) => format!("1 of {all} registries needs attention"),
@@ -129,6 +158,7 @@ fn below_headline(status: &Status) -> Markup {
     let queued = status.registries.iter().filter(|registry| registry.activity == Activity::Queued).count();
     let due = |registry: &RegistryStatus| registry.schedule.as_ref().and_then(|schedule| schedule.next);
     let next = status.registries.iter().filter(|registry| !registry.is_suspended()).filter_map(due).min();
+    let is_by_hand = !status.registries.is_empty() && status.registries.iter().all(|one| one.schedule.is_none());
     html! {
         p {
             @if status.is_stopping {
@@ -137,6 +167,7 @@ fn below_headline(status: &Status) -> Markup {
             @if running > 0 { (counted(running as u64, "run", "runs")) " in progress" } @else { "No run in progress" }
             @if queued > 0 { ", " (queued) " waiting" }
             @if let Some(next) = next.filter(|_| !status.is_stopping) { "; next one " (when(status.now, next)) }
+            @if is_by_hand { "; no registry has a schedule, so that runs begin only when somebody asks for them" }
             ". As of " (when_exactly(status)) "."
         }
         p {

@@ -4,6 +4,8 @@ use maud::{Markup, html};
 
 use super::attention::{AttentionItem, AttentionLevel};
 use super::entry::{PageEntry, anchor, colour, due, sign};
+use super::words::number;
+use crate::snapshot::UnreadRepositories;
 use crate::status::Status;
 
 /// This many registries have a notice; the others have one line each.
@@ -66,14 +68,33 @@ fn of_item(item: &AttentionItem) -> Markup {
                 }
                 None => {}
             }
+            @if let Some(unread) = &item.unread { (of_unread(unread, item.shows_all)) }
             @if let Some(remedy) = &item.remedy {
                 p.todo { b { "What to do: " } (remedy) }
+            }
+            @if let Some(unread) = &item.unread {
+                @for remedy in unread.remedies() { p.todo { b { "What to do: " } (remedy) } }
             }
             @if let Some(meanwhile) = &item.meanwhile { p.quiet { (meanwhile) } }
             @if item.command.is_some() || item.alert.is_some() {
                 div.foot {
                     @if let Some(command) = &item.command { pre.command tabindex="0" { (command) } }
                     @if let Some(alert) = item.alert { p.alert { "Alert " a href={ "/runbooks/" (alert) } { code { (alert) } } } }
+                }
+            }
+        }
+    }
+}
+
+/// The first repositories that could not be read, and why.
+fn of_unread(unread: &UnreadRepositories, command_shows_all: bool) -> Markup {
+    html! {
+        ul.unread {
+            @for repository in &unread.first { li { (repository.told()) } }
+            @if unread.more() > 0 {
+                li {
+                    "and " (number(unread.more())) " more"
+                    @if command_shows_all { "; the command below shows all of them" }
                 }
             }
         }

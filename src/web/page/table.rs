@@ -5,21 +5,22 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use stocktake_sink::{Trigger, Verdict};
 
+use super::OpenedParts;
 use super::attention::AttentionLevel;
 use super::entry::{MANY, PageEntry, anchor};
 use super::notices;
-use super::words::{both, counted, duration, number, when};
-use crate::state::{History, LastRun};
+use super::words::{absolute, both, counted, duration, number, when};
+use crate::state::{History, LastRun, Refusals};
 use crate::status::{Activity, RegistryStatus, Status, TokenStatus};
 
-pub(super) fn of(entries: &[PageEntry<'_>], status: &Status) -> Markup {
+pub(super) fn of(entries: &[PageEntry<'_>], opened: OpenedParts, status: &Status) -> Markup {
     html! {
         section aria-labelledby="registries" {
             h2 #registries { "Registries" @if entries.len() > 1 { " " span.quiet { (number(entries.len() as u64)) } } }
             @if entries.is_empty() {
                 p.quiet { "The configuration has none." }
             } @else {
-                @if entries.len() > MANY { (names(entries)) }
+                @if entries.len() > MANY { (names(entries, opened)) }
                 table role="table" {
                     caption {
                         "Those that need attention first, then in the order of the configuration. Times are UTC."
@@ -40,13 +41,17 @@ pub(super) fn of(entries: &[PageEntry<'_>], status: &Status) -> Markup {
     }
 }
 
-/// The registries in the order of their names.
-fn names(entries: &[PageEntry<'_>]) -> Markup {
+/// The registries in the order of their names, behind a link that opens and closes the list. A `details` element would close
+/// whenever the browser loads the page again.
+fn names(entries: &[PageEntry<'_>], opened: OpenedParts) -> Markup {
+    if !opened.names {
+        return html! { p.jump #names { a href="/?open=names#names" { "Jump to a registry by its name" } } };
+    }
     let mut by_name: Vec<_> = entries.iter().collect();
     by_name.sort_by(|one, other| one.registry.name.as_str().cmp(other.registry.name.as_str()));
     html! {
-        details {
-            summary { "Jump to a registry by its name" }
+        div.jump #names {
+            p { a href="/" { "Close the list of names" } }
             nav aria-label="Registries by name" {
                 ul.names { @for entry in by_name { li { (notices::link(entry)) } } }
             }
@@ -121,10 +126,20 @@ fn inventory(history: &History) -> Markup {
 }
 
 fn next(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
-    let Some(schedule) = &registry.schedule else { return html! { span.quiet { "only by hand" } } };
+    let Some(schedule) = &registry.schedule else {
+        return html! {
+            @if registry.is_left_alone() { span.warn { "never: it has no schedule" } } @else { span.quiet { "only by hand" } }
+        };
+    };
     html! {
         @if registry.is_suspended() {
-            span.bad { "suspended" } " " span.at { "until the secret changes" }
+            @let until = registry.history.refusals.as_ref().and_then(Refusals::suspended_until);
+            span.bad { "suspended" } " " span.at {
+                @match until {
+                    Some(until) => { "until " (absolute(until)) },
+                    None => { "until the secret changes" },
+                }
+            }
         } @else {
             @match schedule.next {
                 Some(next) => (both(now, next)),
@@ -139,11 +154,11 @@ fn activity(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
     match &registry.activity {
         Activity::Idle => html! { span.quiet { "idle" } },
         Activity::Queued => html! { span.busy { "waiting" } " " span.at { "for one of the others to end" } },
-        Activity::Running { since, pages, listed, read } => html! {
+        Activity::Running { since, pages, listed, is_list_whole, to_read, read } => html! {
             span.busy { "running for " (duration((now - *since).to_std().unwrap_or_default())) }
             " " span.at {
                 (counted(*pages, "page", "pages")) ", " (counted(*listed, "name", "names"))
-                @if *read > 0 { ", " (number(*read)) "\u{a0}read" }
+                @if *to_read > 0 { ", " (number(*read)) "/" (number(*to_read)) @if !is_list_whole { "+" } "\u{a0}read" }
             }
             (token(registry.token, now))
         },
@@ -160,7 +175,9 @@ fn token(token: TokenStatus, now: DateTime<Utc>) -> Markup {
     }
 }
 
+/// A sign stands beside a sink only if the last run gave it an inventory.
 fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
+    let has_published = registry.history.last.as_ref().is_some_and(|last| last.verdict.is_publishable());
     html! {
         @for name in &registry.sinks {
             @let sink = registry.history.sinks.get(name);
@@ -168,6 +185,7 @@ fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
             div title=[sink.and_then(|sink| sink.location.as_deref())] {
                 @match (sink.and_then(|sink| sink.error.as_ref()), delivered) {
                     (Some(_), _) => { span.warn { span aria-hidden="true" { "▲" } " " (name) } " " span.quiet { "lags" } }
+                    (None, Some(_)) if !has_published => { (name) ": " span.quiet { "last inventory" } },
                     (None, Some(_)) => { span.good aria-hidden="true" { "✓" } " " (name) }
                     (None, None) => { span.quiet { (name) ", nothing yet" } }
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::{Trigger, Verdict};
 
+use crate::snapshot::UnreadRepositories;
 use crate::state::{History, Inventory, LastRun, Reason, Refusals, SinkHistory};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, ScheduleStatus, Status, TokenStatus};
 
@@ -53,11 +54,13 @@ pub(super) fn well(name: &str) -> RegistryStatus {
         reason: None,
         repositories: 11_824,
         requests: 36_020,
+        unread: UnreadRepositories::default(),
+        show_all: None,
     };
     let history = History {
         served: Some(run.slot),
         last_success_at: Some(run.finished_at),
-        inventory: Some(Inventory { repositories: 11_824, tags: 184_201, manifests: 96_118 }),
+        inventory: Some(Inventory { repositories: 11_824, tags: 184_201, manifests: 96_118, slot: Some(ago("461m")) }),
         sinks: [("warehouse".to_owned(), sink(name)), ("feed".to_owned(), sink(name))].into(),
         last: Some(run),
         ..History::default()
@@ -112,7 +115,14 @@ pub(super) fn refused(name: &str, count: u32) -> RegistryStatus {
 }
 
 pub(super) fn running(name: &str) -> RegistryStatus {
-    let activity = Activity::Running { since: ago("4m"), pages: 12, listed: 11_800, read: 3_207 };
+    let activity = Activity::Running {
+        since: ago("4m"),
+        pages: 12,
+        listed: 11_800,
+        is_list_whole: false,
+        to_read: 11_700,
+        read: 3_207,
+    };
     let token =
         TokenStatus::Held { expires_at: now() + TimeDelta::seconds(300), renew_at: now() + TimeDelta::seconds(221) };
     RegistryStatus { activity, token, ..well(name) }

@@ -4,6 +4,7 @@ mod answers;
 mod fixtures;
 mod hygiene;
 mod page;
+mod page_states;
 mod routes;
 mod secured;
 
@@ -36,12 +37,14 @@ struct FixedBackend {
     metrics: String,
     health: Result<(), String>,
     readiness: Result<(), String>,
+    remark: Option<String>,
     panics: bool,
 }
 
 impl Default for FixedBackend {
     fn default() -> Self {
-        Self { metrics: "# TYPE a gauge\na 1\n".to_owned(), health: Ok(()), readiness: Ok(()), panics: false }
+        let metrics = "# TYPE a gauge\na 1\n".to_owned();
+        Self { metrics, health: Ok(()), readiness: Ok(()), remark: None, panics: false }
     }
 }
 
@@ -66,9 +69,14 @@ impl WebBackend for FixedBackend {
         self.readiness.clone()
     }
 
-    async fn run(&self, registry: &str) -> Result<RunAccepted, RunRefused> {
+    fn remark(&self) -> Option<String> {
+        self.remark.clone()
+    }
+
+    async fn run(&self, registry: &str, accepts_loss: bool) -> Result<RunAccepted, RunRefused> {
         assert!(!self.panics, "as the test wants");
         match registry {
+            "shrunken" if accepts_loss => Ok(RunAccepted::Started),
             "quay" => Ok(RunAccepted::Started),
             "harbor" => Ok(RunAccepted::Queued),
             "busy" => Ok(RunAccepted::AlreadyRunning),

@@ -6,10 +6,14 @@ use stocktake_sink::Verdict;
 use super::fixtures::{self, ago, ended, new, now, reason, refused, running, status, well};
 use crate::state::Reason;
 use crate::status::{RegistryStatus, Status};
-use crate::web::page::render;
+use crate::web::page::{OpenedParts, render as render_opened};
+
+fn render(status: &Status) -> String {
+    render_opened(status, OpenedParts::default())
+}
 
 /// The words of a page: no tags, no style, one blank between words.
-fn words(status: &Status) -> String {
+pub(super) fn words(status: &Status) -> String {
     let page = render(status);
     let body = page.split("<body>").nth(1).expect("a body");
     let mut text = String::new();
@@ -25,7 +29,7 @@ fn words(status: &Status) -> String {
 }
 
 #[track_caller]
-fn assert_says(registry: RegistryStatus, expected: &[&str]) {
+pub(super) fn assert_says(registry: RegistryStatus, expected: &[&str]) {
     let words = words(&status(vec![registry]));
     for expected in expected {
         assert!(words.contains(expected), "{expected:?} is not in:\n{words}");
@@ -38,7 +42,12 @@ fn the_first_line_says_how_many_need_attention() {
     for (registries, expected) in [
         (vec![], "There are no registries"),
         (vec![well("a")], "The registry is well"),
-        (vec![well("a"), new("b")], "All 2 registries are well"),
+        (vec![well("a"), well("b")], "All 2 registries are well"),
+        (vec![new("a")], "The registry has not completed a run yet"),
+        (vec![new("a"), new("b")], "None of 2 registries has completed a run yet"),
+        (vec![well("a"), new("b")], "1 of 2 registries is well, 1 has not completed a run yet"),
+        (vec![well("a"), new("b"), well("c"), new("d")], "2 of 4 registries are well, 2 have not completed a run yet"),
+        (vec![RegistryStatus { schedule: None, ..new("a") }], "The registry needs attention"),
         (vec![unreachable()], "The registry needs attention"),
         (vec![well("a"), unreachable()], "1 of 2 registries needs attention"),
         (vec![refused("a", 3), well("b"), unreachable()], "2 of 3 registries need attention"),
@@ -57,10 +66,10 @@ fn rejected_credentials_show_the_message_the_remedy_and_what_happens_next() {
     assert_says(
         refused("quay", 3),
         &[
-            "Credentials refused 3 times, last 7 h 32 min ago; retries are suspended",
+            "Credentials refused 3 times, last 7 h 32 min ago; scheduled runs are suspended",
             "Could not find robot with specified username [credentials_rejected]",
             "What to do: look at the robot account: was it deleted or disabled?",
-            "They begin again when the secret changes, or when a run by hand is accepted.",
+            "Scheduled runs send nothing until the secret changes or a run by hand is accepted.",
             "stocktake check quay Alert StocktakeCredentialsRejected",
             "✕ denied 7 h 32 min ago 2026-11-23 02:09Z",
             "suspended until the secret changes",
@@ -71,11 +80,11 @@ fn rejected_credentials_show_the_message_the_remedy_and_what_happens_next() {
         &[
             "quay · next run in 16 h 19 min",
             "Credentials refused 7 h 32 min ago",
-            "The schedule goes on. After 2 more refusals it waits until the secret changes.",
+            "The next scheduled run sends them again; after 2 more refusals in a row, none does until the secret changes.",
         ],
     );
     let words = words(&status(vec![refused("quay", 2)]));
-    assert!(words.contains("After 1 more refusal it waits"), "{words}");
+    assert!(words.contains("after 1 more refusal in a row, none does"), "{words}");
     assert_eq!(words.matches("What to do").count(), 1, "told once: {words}");
     assert!(!words.contains("StocktakeRunFailing"), "as in the alert's rule: {words}");
 }
@@ -105,8 +114,14 @@ fn each_verdict_has_its_text_and_its_alert() {
     }
     assert_says(
         ended("quay", Verdict::Failed, why(), 4),
-        &["4 runs in a row published nothing; the last good inventory is untouched."],
+        &["4 runs in a row published no inventory; the last good one, of 2026-11-23, is untouched."],
     );
+    let mut first = ended("quay", Verdict::Failed, why(), 1);
+    first.history.inventory = None;
+    assert_says(first, &["No inventory was published; there is none yet."]);
+    let mut earlier = ended("quay", Verdict::Failed, why(), 1);
+    earlier.history.inventory.as_mut().expect("an inventory").slot = None;
+    assert_says(earlier, &["No inventory was published; the last good one is untouched."]);
     // Every quarter of an hour, one failure is not yet an alert.
     let mut often = ended("quay", Verdict::Failed, why(), 1);
     often.schedule.as_mut().expect("a schedule").interval = Some(std::time::Duration::from_mins(15));
@@ -147,7 +162,7 @@ fn an_overdue_registry_is_shown_by_the_rule_of_the_alert() {
     let met = |days: i64| {
         words(&status(vec![RegistryStatus { first_seen_at: now() - TimeDelta::days(days), ..new("quay") }]))
     };
-    assert!(met(2).contains("The registry is well"));
+    assert!(met(2).contains("The registry has not completed a run yet"));
     assert!(met(3).contains("No complete inventory so far, for 3 d"));
     let mut rejected = refused("quay", 3);
     rejected.history.last_success_at = Some(ago("9d"));
@@ -175,7 +190,7 @@ fn the_current_activity_is_shown() {
         &[
             "The registry is well",
             "1 run in progress; next one in 16 h 19 min.",
-            "running for 4 min 12 pages, 11,800 names, 3,207 read",
+            "running for 4 min 12 pages, 11,800 names, 3,207/11,700+ read",
             "token to be renewed in 3 min, expires in 5 min",
         ],
     );
@@ -241,7 +256,9 @@ fn text_from_outside_is_escaped() {
 #[test]
 fn hundreds_of_registries_are_reachable_by_links() {
     let status = fixtures::many();
-    let page = render(&status);
+    let closed = render(&status);
+    assert!(closed.contains("href=\"/?open=names#names\""), "one link to all");
+    let page = render_opened(&status, OpenedParts::of(Some("open=names")));
     for registry in &status.registries {
         let anchor = format!("registry-{}", registry.name);
         assert_eq!(page.matches(&format!("id=\"{anchor}\"")).count(), 1, "{anchor}");

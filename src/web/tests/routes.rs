@@ -36,6 +36,12 @@ async fn health_and_readiness_give_the_reason() {
         let answer = listener.get(path).await;
         assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"), "{path}");
     }
+    let remark = Some("quay has no schedule and never ran".to_owned());
+    let listener = TestListener::new(FixedBackend { remark, ..FixedBackend::default() }).await;
+    let answer = listener.get("/readyz").await;
+    let expected = (200, "ok\nquay has no schedule and never ran\n");
+    assert_eq!((answer.status, answer.text().as_str()), expected, "ready, and yet something to know");
+    assert_eq!(listener.get("/healthz").await.text(), "ok\n");
     let (health, readiness) = (Err("the loop last turned 40 s ago".to_owned()), Err("stopping".to_owned()));
     let listener = TestListener::new(FixedBackend { health, readiness, ..FixedBackend::default() }).await;
     for (path, why) in [("/healthz", "the loop last turned 40 s ago\n"), ("/readyz", "stopping\n")] {
@@ -112,6 +118,17 @@ async fn a_run_is_requested_where_that_is_allowed() {
         let told: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!((answer.status, told), (202, serde_json::json!({"registry": registry, "run": run})));
         assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+    for (query, status) in [
+        ("?accept_shrink=true", 202),
+        ("?x=1&accept_shrink=true", 202),
+        ("", 404),
+        ("?accept_shrink=false", 404),
+        ("?accept_shrink=yes", 400),
+        ("?accept_shrink", 400),
+    ] {
+        let path = format!("/api/v1/registries/shrunken/run{query}");
+        assert_eq!(listener.ask("POST", &path, "").await.status, status, "{query}");
     }
     let answer = listener.ask("POST", "/api/v1/registries/nobody/run", "").await;
     assert_eq!((answer.status, answer.text().as_str()), (404, "{\"error\":\"no registry has this name\"}\n"));

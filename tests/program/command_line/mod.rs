@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod demo;
+mod journal;
 mod paths;
 mod schedule;
 mod schedule_zones;

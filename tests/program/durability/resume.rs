@@ -125,7 +125,7 @@ async fn a_network_that_goes_while_names_are_listed_is_partial_twice_and_the_thi
     let (good, expected) = (stage.place.tree("inventory"), content(&stage.place));
     for answered in [5, 6] {
         let (ended, requests) = network_gone(&stage, FakeEndpoint::Catalog, answered).await;
-        ended.exits(3).says("partial").says("no inventory was published; the last good one is untouched");
+        ended.exits(3).says("partial").says("no inventory was published; the last good one, of 20");
         let pages = targets(&requests, FakeEndpoint::Catalog).iter().filter(|request| request.status.is_some()).count();
         assert_eq!(pages, answered);
         let now = stage.place.tree("inventory");

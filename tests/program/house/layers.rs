@@ -8,21 +8,22 @@ use std::process::Command;
 
 /// What each room of `src/` may import of the others. `cli` and `main` stand above all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("words", &[]),
     ("clock", &[]),
     ("discovery", &["registry"]),
-    ("snapshot", &[]),
-    ("walk", &["clock", "discovery", "registry", "snapshot"]),
+    ("snapshot", &["words"]),
+    ("walk", &["clock", "discovery", "registry", "snapshot", "words"]),
     ("state", &["snapshot"]),
-    ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk"]),
+    ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk", "words"]),
     ("check", &["clock", "discovery", "registry", "run"]),
     ("sinks", &[]),
     ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web"]),
     ("plans", &["config", "registry", "run"]),
     ("descriptors", &["run", "snapshot", "web"]),
     ("schedule", &[]),
-    ("status", &["state"]),
+    ("status", &["state", "words"]),
     ("metrics", &["registry", "run", "state", "status"]),
-    ("web", &["state", "status"]),
+    ("web", &["snapshot", "state", "status"]),
     (
         "daemon",
         &[
@@ -37,6 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "state",
             "status",
             "web",
+            "words",
         ],
     ),
 ];

@@ -1,8 +1,10 @@
 //! What registries send, real ones and hostile ones, and what is published of it.
 
+mod accepted_loss;
 mod contents;
 mod discoveries;
 mod docker_registry;
+mod gaps;
 mod hostile_contents;
 mod hostile_names;
 mod limits;

@@ -49,7 +49,7 @@ async fn unpublishable(place: &Workplace, script: Script, lines: &str, code: i32
     assert_eq!(row.verdict, verdict);
     assert!(!row.error_codes.is_empty(), "the row says why: {row:?}");
     assert_eq!(place.tree("tmp").len(), 0);
-    (ended.says("no inventory was published; the last good one is untouched"), row)
+    (ended.says("no inventory was published; the last good one, of 20").says(", is untouched"), row)
 }
 
 #[tokio::test]
@@ -115,7 +115,13 @@ async fn a_wrong_password_is_4_and_asked_once() {
     assert_eq!(registry.count(FakeEndpoint::Token), 1, "no account is locked by our insisting");
 
     let (ended, row) = unpublishable(&place, Script::quay_like(["a"]), LOGIN, 4, "denied").await;
-    ended.says("[credentials_rejected]").says("what to do: ");
+    let ended = ended.says("[credentials_rejected]").says("what to do: ");
+    // One truth about what happens next.
+    let next = "what happens next: the next scheduled run sends them again; after 1 more refusal in a row, none does";
+    let ended = ended.says(next);
+    assert!(!ended.stderr.contains("not tried again"), "{}", ended.stderr);
+    let table = ended.stderr.lines().find(|line| line.trim_start().starts_with("quay ")).unwrap();
+    assert!(table.trim_end().ends_with(" -"), "no fraction beside the sinks of a denied run: {table}");
     assert_eq!((row.error_codes[0].as_str(), row.retries), ("credentials_rejected", 0));
 }
 

@@ -179,8 +179,7 @@ impl KnownCause {
             Self::BasicOnApi => "this registry wants tokens: set `auth: token` (the default)".into(),
             Self::RobotName => "this is not the name of a robot account: did you mean `org+robot`?".into(),
             Self::CredentialsRefused => {
-                "rotate the secret, and check that the account is neither deleted nor disabled; it is not tried again"
-                    .into()
+                "rotate the secret, and check that the account is neither deleted nor disabled".into()
             }
             Self::TokenRefused => "make a new token: this one has expired or lacks permission".into(),
             Self::ScopeUnreadable { .. } => {
