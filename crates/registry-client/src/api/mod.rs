@@ -24,7 +24,7 @@ use crate::clock;
 use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
 use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
-use crate::http::origin::{destination, same_origin};
+use crate::http::origin::{destination, place, same_origin};
 use crate::http::turn::Tries;
 use crate::login::auth::PasswordLogin;
 use crate::login::header::{basic, header};
@@ -314,7 +314,7 @@ impl Api {
                 StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { reply, cause },
                 StatusCode::FORBIDDEN => Problem::Denied { reply, cause },
                 status if status.is_redirection() => self.authorized.transport.reported(redirect(&url, &answer)),
-                _ => Problem::of_status(reply),
+                _ => Problem::TokenService { url: place(&url, &answer.sent), reply },
             }));
         }
         let token = serde_json::from_slice::<Value>(&answer.body).ok();
@@ -331,8 +331,8 @@ fn credentials(username: &str, secret: &Secret) -> String {
 
 /// A redirect of an API is an error: requests to the API go to its own origin only.
 fn redirect(url: &Url, answer: &HttpAnswer) -> Problem {
-    let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-    Problem::Redirect { to: destination(url, &answer.sent.redact(to.unwrap_or_default().into_owned())) }
+    let location = answer.headers.get(LOCATION).map(|to| to.as_bytes()).unwrap_or_default();
+    Problem::Redirect { to: destination(url, location, &answer.sent) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use url::Url;
 
+use crate::http::sent_secrets::SentSecrets;
 use crate::http::site::{is_known_pair, same_site};
+use crate::http::written_url::resolve;
 use crate::problem::origin::UntrustedRealm;
 
 /// Whether two URLs have the same scheme, host and port.
@@ -10,10 +12,16 @@ pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
-/// The origin that a redirect leads to. No more than the origin is shown: a server may put a secret that it was sent
-/// into the rest.
-pub(crate) fn destination(url: &Url, location: &str) -> String {
-    url.join(location).map_or_else(|_| "nowhere".into(), |to| to.origin().ascii_serialization())
+/// Where a redirect leads, for messages: origin and path. Its query is not shown, because it may be a key to what it
+/// leads to.
+pub(crate) fn destination(url: &Url, location: &[u8], sent: &SentSecrets) -> String {
+    let target = resolve(url, location).ok().filter(|_| !location.is_empty());
+    target.map_or_else(|| "nowhere".into(), |to| place(&to, sent))
+}
+
+/// Scheme, host, port and path of a URL, for messages.
+pub(crate) fn place(url: &Url, sent: &SentSecrets) -> String {
+    sent.shown(format!("{}{}", url.origin().ascii_serialization(), url.path()))
 }
 
 /// Checks that credentials of `registry` may be sent to `realm`: the registry's own host name on any port, the same
@@ -23,7 +31,8 @@ pub(crate) fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -
     match realm.scheme() {
         "https" => {}
         "http" if registry.scheme() == "http" => {}
-        _ => return Err(UntrustedRealm::Plaintext),
+        "http" => return Err(UntrustedRealm::Plaintext),
+        _ => return Err(UntrustedRealm::Odd),
     }
     let (Some(to), Some(from)) = (realm.host(), registry.host()) else { return Err(UntrustedRealm::Odd) };
     if !realm.username().is_empty() || realm.password().is_some() {
@@ -169,7 +178,7 @@ mod tests {
     #[test]
     fn a_realm_is_https_unless_the_registry_is_http() {
         assert_eq!(trust("http://quay.io/auth", "https://quay.io", &[]), Err(UntrustedRealm::Plaintext));
-        assert_eq!(trust("file:///etc/passwd", "http://quay.io", &[]), Err(UntrustedRealm::Plaintext));
+        assert_eq!(trust("file:///etc/passwd", "http://quay.io", &[]), Err(UntrustedRealm::Odd));
         assert_eq!(trust("http://auth.lan/t", "https://r.lan", &["auth.lan"]), Err(UntrustedRealm::Plaintext));
         assert_eq!(trust("http://quay.io/auth", "http://quay.io", &[]), Ok(()));
     }

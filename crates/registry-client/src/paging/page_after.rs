@@ -83,7 +83,7 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSou
             _ => return Some(ProbeAnswer::Nothing),
         }
         let Ok(listed) = read(self.entries, &answer.body) else { return Some(ProbeAnswer::Nothing) };
-        let next = following(&answer.headers, url, self.repairs).ok()?;
+        let next = following(answer, url, self.repairs).ok()?;
         let next = next.filter(|next| listed.entries() > 0 || !repeats_request(next, url));
         Some(ProbeAnswer::Page(listed, next))
     }
