@@ -120,6 +120,9 @@ impl CatalogWalk<'_> {
             Some((cursor, None)) => {
                 let (url, answer) = resumed_page(&mut self.session, client, &cursor.0).await?;
                 self.end_detector = self.end_detector.resumed(&url);
+                if self.is_certain_end(&url, &answer).await? {
+                    return self.in_one(url, answer, None, true).await.map(|_| ());
+                }
                 (url, answer)
             }
             None => first_page(&mut self.session, client).await?,
