@@ -4,10 +4,6 @@ use serde_json::Value;
 use serde_json::value::Serializer;
 use url::{ParseError, Url};
 
-/// The position of the text, and of the beginning of the query in it, in the internal form of a [`Url`].
-const TEXT: usize = 0;
-const QUERY_START: usize = 8;
-
 /// Resolves a reference that a server wrote, without its fragment. The path is normalised as Go's `net/url` does it.
 /// The query stays byte for byte, but for what a request line cannot have: those bytes are percent-encoded.
 ///
@@ -44,9 +40,10 @@ pub(crate) fn with_query(mut url: Url, query: &str) -> Url {
 
 fn written(url: &Url, query: &str) -> Option<Url> {
     let mut parts = url.serialize_internal(Serializer).ok()?;
-    let start = usize::try_from(parts.get(QUERY_START)?.as_u64()?).ok()?;
-    let text = format!("{}?{query}", url.as_str().get(..start)?);
-    *parts.get_mut(TEXT)? = Value::String(text);
+    // The text comes first; the positions of the query and of the fragment in it come last.
+    let [text, .., query_start, _] = parts.as_array_mut()?.as_mut_slice() else { return None };
+    let before = url.as_str().get(..usize::try_from(query_start.as_u64()?).ok()?)?;
+    *text = Value::String(format!("{before}?{query}"));
     Url::deserialize_internal(parts).ok()
 }
 

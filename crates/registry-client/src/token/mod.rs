@@ -7,4 +7,5 @@ pub(crate) mod grants;
 pub(crate) mod group;
 pub(crate) mod login_refusal;
 pub(crate) mod realm;
+pub(crate) mod request;
 pub(crate) mod scope;
