@@ -63,7 +63,7 @@ impl RepositoryReader {
                 }
                 None => self.unlinked(place, step, &mut end_detector, (&url, &page)).await?,
             };
-            if let NextTagPage::Link(next) | NextTagPage::Page(next, _) = &following {
+            if let Some(next) = following.url() {
                 let loop_guard = loop_guard.get_or_insert_with(|| LoopGuard::new(MOST));
                 loop_guard.enter(&url, number).and_then(|()| loop_guard.leads_on(next)).map_err(at_step)?;
                 loop_guard.read(&page).map_err(at_step)?;
@@ -84,7 +84,7 @@ impl RepositoryReader {
                         .answer;
                     (next, answer)
                 }
-                NextTagPage::Page(next, answer) => (next, answer),
+                NextTagPage::Page(page) => *page,
             };
         }
         Ok(listing.tags())
@@ -129,7 +129,7 @@ impl RepositoryReader {
             }
             // A list of tags must be complete.
             PageAfter::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
-            PageAfter::Page(page) => Ok(NextTagPage::Page(page.0, page.1)),
+            PageAfter::Page(page) => Ok(NextTagPage::Page(page)),
         }
     }
 
@@ -189,7 +189,17 @@ enum NextTagPage {
     /// A page that has not been fetched.
     Link(Url),
     /// A page that has been fetched.
-    Page(Url, HttpAnswer),
+    Page(Box<(Url, HttpAnswer)>),
+}
+
+impl NextTagPage {
+    fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Nothing => None,
+            Self::Link(url) => Some(url),
+            Self::Page(page) => Some(&page.0),
+        }
+    }
 }
 
 /// The pages of one repository.

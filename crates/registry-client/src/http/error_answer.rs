@@ -72,7 +72,8 @@ fn json_message(json: &Value) -> String {
     let first = &json["errors"][0];
     let parts: Vec<&str> = [&first["code"], &first["message"], &json["error"], &json["error_description"]]
         .into_iter()
-        .chain([&json["message"], &json["details"], &json["detail"]])
+        // Google's storage has an object of this name.
+        .chain([&json["error"]["message"], &json["message"], &json["details"], &json["detail"]])
         .filter_map(Value::as_str)
         .collect();
     parts.join(": ")
@@ -116,6 +117,7 @@ mod tests {
         assert_eq!(text(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#), "DENIED: no");
         assert_eq!(text(r#"{"error": "Invalid bearer token format"}"#), "Invalid bearer token format");
         assert_eq!(text(r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+        assert_eq!(text(r#"{"error":{"code":403,"message":"no access"}}"#), "no access");
         assert_eq!(text("<!DOCTYPE html><p>x"), "an HTML page");
         assert_eq!(text("<?xml version=\"1.0\"?><a/>"), "an XML document");
         assert_eq!(text("<Error><Code>A</Code><Message>b\u{1b}[0m</Message></Error>"), "A: b\\u{1b}[0m");

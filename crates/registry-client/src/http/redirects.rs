@@ -1,7 +1,7 @@
 //! The redirects of one request: which are followed, and to where. Sends nothing.
 
 use reqwest::StatusCode;
-use reqwest::header::LOCATION;
+use reqwest::header::{HeaderValue, LOCATION};
 use url::Url;
 
 use crate::http::call::{HttpAnswer, RequestKind};
@@ -69,7 +69,7 @@ impl RedirectRoute {
     /// # Errors
     /// If it may not be followed, leads back, or is one too many.
     pub(crate) fn follow(&mut self, answer: &HttpAnswer) -> Result<(), Problem> {
-        let location = answer.headers.get(LOCATION).map(|to| to.as_bytes()).unwrap_or_default();
+        let location = answer.headers.get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
         let may_follow = |to: &Url| {
             let is_secure = to.scheme() == "https" || (to.scheme() == "http" && self.url.scheme() == "http");
             let is_plain = to.username().is_empty() && to.password().is_none();
@@ -77,7 +77,7 @@ impl RedirectRoute {
         };
         let target = resolve(&self.url, location).ok().filter(|to| !location.is_empty() && may_follow(to));
         let Some(target) = target else {
-            return Err(Problem::Redirect { to: destination(&self.url, location, &answer.sent) });
+            return Err(not_followed(&self.url, answer));
         };
         self.is_elsewhere |= !same_origin(&target, &self.url);
         self.before.push(std::mem::replace(&mut self.url, target));
@@ -86,6 +86,14 @@ impl RedirectRoute {
         }
         Ok(())
     }
+}
+
+/// The problem of an answer that redirects to where its request may not go.
+pub(crate) fn not_followed(url: &Url, answer: &HttpAnswer) -> Problem {
+    let location = answer.headers.get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let to = destination(url, location, &answer.sent);
+    let downgrades = url.scheme() == "https" && to.starts_with("http:");
+    Problem::Redirect { to, downgrades }
 }
 
 pub(crate) fn is_redirect(status: StatusCode) -> bool {

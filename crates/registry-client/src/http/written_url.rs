@@ -1,5 +1,7 @@
 //! URLs that a server names: their query stays as the server wrote it. A signature may be computed over those bytes.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use serde_json::value::Serializer;
 use url::{ParseError, Url};
@@ -7,7 +9,7 @@ use url::{ParseError, Url};
 /// Resolves a reference that a server wrote, without its fragment. The path is normalised as Go's `net/url` does it.
 /// The query stays byte for byte, but for what a request line cannot have: those bytes are percent-encoded.
 ///
-/// The `url` crate alone also encodes `'`, as the URL standard of browsers says. CloudFront signs those bytes.
+/// The `url` crate alone also encodes `'`, as the URL standard of browsers says. `CloudFront` signs those bytes.
 ///
 /// # Errors
 /// If the reference is not a URL.
@@ -50,14 +52,18 @@ fn written(url: &Url, query: &str) -> Option<Url> {
 /// The text with each byte that is not ASCII percent-encoded: a header may have any byte.
 fn ascii(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
-    bytes.iter().for_each(|byte| push(&mut text, *byte, byte.is_ascii()));
+    for byte in bytes {
+        push(&mut text, *byte, byte.is_ascii());
+    }
     text
 }
 
 /// The query with each byte percent-encoded that a request line cannot have.
 fn sendable(query: &str) -> String {
     let mut text = String::with_capacity(query.len());
-    query.bytes().for_each(|byte| push(&mut text, byte, byte.is_ascii_graphic() && !b"\"#<>".contains(&byte)));
+    for byte in query.bytes() {
+        push(&mut text, byte, byte.is_ascii_graphic() && !b"\"#<>".contains(&byte));
+    }
     text
 }
 
@@ -65,7 +71,7 @@ fn push(text: &mut String, byte: u8, as_it_is: bool) {
     if as_it_is {
         text.push(char::from(byte));
     } else {
-        text.push_str(&format!("%{byte:02X}"));
+        write!(text, "%{byte:02X}").expect("writing to a string cannot fail");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Errors in XML: S3 and what imitates it (Ceph, MinIO, Google, Alibaba), Azure. Reads their code and message, and
+//! Errors in XML: S3 and what imitates it (Ceph, `MinIO`, Google, Alibaba), Azure. Reads their code and message, and
 //! nothing else of the document. Knows no status.
 
 /// Longest code of an error.

@@ -39,13 +39,12 @@ fn after_redirect(next: &Url, requested: &Url, answered: &Url, repairs: bool) ->
     let is_of_either = same_origin(next, answered) || same_origin(next, requested);
     let is_same_list = repairs || next.path() == answered.path() || next.path() == requested.path();
     if is_of_either && is_same_list && answered.query() == requested.query() {
-        return Ok(match next.query() {
-            Some(query) => with_query(requested.clone(), query),
-            None => {
-                let mut first = requested.clone();
-                first.set_query(None);
-                first
-            }
+        return Ok(if let Some(query) = next.query() {
+            with_query(requested.clone(), query)
+        } else {
+            let mut first = requested.clone();
+            first.set_query(None);
+            first
         });
     }
     if is_of_either { Ok(next.clone()) } else { Err(LinkError::OtherOrigin) }

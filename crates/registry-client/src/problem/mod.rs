@@ -106,7 +106,12 @@ pub(crate) enum Problem {
         source: UntrustedRealm,
     },
     #[error("redirected to {to}")]
-    Redirect { to: String },
+    Redirect {
+        /// Origin and path.
+        to: String,
+        /// Whether it leads from https to http.
+        downgrades: bool,
+    },
     #[error("redirected to {url}, which is a page for people")]
     PageForPeople { url: String },
     #[error(transparent)]

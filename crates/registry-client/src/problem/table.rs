@@ -113,28 +113,15 @@ impl Problem {
                     to.listed()
                 );
             }
-            Self::Elsewhere { host, reply } if reply.status.is_client_error() => {
-                return format!(
-                    "no credentials are sent to another host: if {host} is the registry itself, configure it as `url`; \
-                     otherwise let it return what the registry redirects to without a login"
-                );
-            }
-            Self::Elsewhere { host, .. } => {
-                return format!("look at {host}, to which the registry redirects, and at the way from here to it");
-            }
-            Self::Redirect { to } if *step == Step::Ping => {
-                let url = to.strip_suffix('/').unwrap_or(to);
-                let url = url.strip_suffix("/v2").unwrap_or(url);
-                return format!(
-                    "if the new address is right, configure `url: {url}`; otherwise a proxy rewrites it, or this is an attack"
-                );
-            }
             Self::Storage { host, .. } => {
                 return format!(
                     "look at the registry's storage settings, at its clock, and at the way from here to {host}"
                 );
             }
             _ => {}
+        }
+        if let Some(remedy) = self.remedy_of_redirect(step) {
+            return remedy;
         }
         if let Some(cause) = self.known_cause(step) {
             return cause.remedy();
@@ -168,17 +155,9 @@ impl Problem {
             Self::Unsupported(_) | Self::Listing(_) if matches!(step, Step::Api(_)) => {
                 "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
             }
-            Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } if matches!(step, Step::Api(_)) => {
+            Self::Link(LinkError::OtherOrigin) if matches!(step, Step::Api(_)) => {
                 "if the new address is right, configure it as `api_url` of `discovery`; otherwise this may be an attack"
             }
-            Self::Redirect { .. } => {
-                "redirects are followed to plain URLs, and never from https to http: let the proxy in front of the registry \
-                 set `X-Forwarded-Proto: https`, or correct the registry's external URL; otherwise this may be an attack"
-            }
-            Self::PageForPeople { .. } => {
-                "a proxy in front of the registry asks for a login of its own: let it pass requests to `/v2/` on to the registry"
-            }
-            Self::Redirects => "the registry redirects in a circle: look at the proxy in front of it",
             Self::Link(LinkError::OtherOrigin) => {
                 "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or this is an attack"
             }
@@ -224,6 +203,41 @@ impl Problem {
             _ => "check `url`: the server there does not follow the registry protocol",
         };
         words.into()
+    }
+}
+
+impl Problem {
+    /// The remedy of a redirect that is not followed, or leads to an error.
+    fn remedy_of_redirect(&self, step: &Step) -> Option<String> {
+        Some(match self {
+            Self::Elsewhere { host, reply } if matches!(reply.status.as_u16(), 401 | 403) => format!(
+                "no credentials are sent to another host: if {host} is the registry itself, configure it as `url`; otherwise \
+                 let it return what the registry redirects to without a login"
+            ),
+            Self::Elsewhere { host, .. } => {
+                format!("look at {host}, to which the registry redirects, and at the way from here to it")
+            }
+            Self::Redirect { .. } if matches!(step, Step::Api(_)) => {
+                "if the new address is right, configure it as `api_url` of `discovery`; otherwise this may be an attack".into()
+            }
+            Self::Redirect { to, downgrades: false } if *step == Step::Ping && to.starts_with("http") => {
+                let url = to.strip_suffix('/').unwrap_or(to);
+                let url = url.strip_suffix("/v2").unwrap_or(url);
+                format!(
+                    "if the new address is right, configure `url: {url}`; otherwise a proxy rewrites it, or this is an attack"
+                )
+            }
+            Self::Redirect { .. } => {
+                "redirects are followed to plain URLs, and never from https to http: let the proxy in front of the registry \
+                 set `X-Forwarded-Proto: https`, or correct the registry's external URL; otherwise this may be an attack"
+                    .into()
+            }
+            Self::PageForPeople { .. } => "a proxy in front of the registry asks for a login of its own: let it pass requests \
+                 to `/v2/` on to the registry"
+                .into(),
+            Self::Redirects => "the registry redirects in a circle: look at the proxy in front of it".into(),
+            _ => return None,
+        })
     }
 }
 

@@ -26,7 +26,7 @@ async fn anonymous(script: Script) -> Rig {
 }
 
 fn sizes(rig: &Rig, endpoint: FakeEndpoint) -> Vec<Option<String>> {
-    rig.server.requests_to(endpoint).iter().map(|seen| seen.query("n").map(|n| n.to_string())).collect()
+    rig.server.requests_to(endpoint).iter().map(|seen| seen.query("n")).collect()
 }
 
 const STATUSES: [u16; 9] = [400, 406, 409, 413, 414, 416, 422, 431, 499];

@@ -2,6 +2,7 @@
 //! another host.
 
 use super::*;
+use fake_registry::tls::{own, serve_response};
 use fake_registry::{Authorization, FakeContents, FakeEndpoint, Misbehaviour, SeenRequest, TagPaging};
 
 /// Another host with the content, under another path, in pages of ten tags.
@@ -221,4 +222,23 @@ async fn a_token_request_follows_redirects_within_its_origin_and_no_others() {
     assert!(error.to_string().ends_with("/old redirects to https://sso.example.test/token/"), "{error}");
     assert!(error.remedy().contains("`realm` in the registry's settings"), "{}", error.remedy());
     assert_eq!(rig.meter.refused(), [SafetyRule::Redirect]);
+}
+
+#[tokio::test]
+async fn no_redirect_leads_from_https_to_http() {
+    let file = secret_file(&own().certificate);
+    let plain = back().await;
+    for to in [plain.url().join("/eu/v2/").expect("a URL").as_str(), "http://127.0.0.1:1/v2/"] {
+        let response = format!("HTTP/1.1 307 Moved\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        for auth in [Auth::None, Auth::Token(Some(login(&file)))] {
+            let mut settings = settings(serve_response(response.clone()), auth);
+            settings.ca_file = Some(file.path().to_owned());
+            let client = Client::build(settings, QUICK, ListBounds::default(), Arc::new(())).expect("a client");
+            let error = walk(&client).await.error.expect("an error");
+            assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Ping), "{error}");
+            assert!(error.to_string().ends_with(&format!("redirected to {to}")), "{error}");
+            assert!(error.remedy().contains("X-Forwarded-Proto: https"), "{}", error.remedy());
+        }
+    }
+    assert!(plain.requests().is_empty());
 }

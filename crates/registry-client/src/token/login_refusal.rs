@@ -5,7 +5,7 @@ use crate::problem::cause::KnownCause;
 use crate::problem::login_cause::LoginCause;
 
 /// User names of Quay whose password is a token, with how its texts and pages call that token
-/// (auth/credential_consts.py).
+/// (`auth/credential_consts.py`).
 const TOKEN_NAMES: [(&str, &str); 3] = [
     ("$oauthtoken", "OAuth token of an application"),
     ("$app", "application token of a user"),

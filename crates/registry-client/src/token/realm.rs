@@ -191,7 +191,8 @@ impl Realm {
             // Credentials stay on the origin. A form is sent to the URL that the registry names and to no other.
             let followed = if form.is_some() { Err(Problem::Redirects) } else { route.follow(&answer) };
             followed.map_err(|_| {
-                let location = answer.headers.get(LOCATION).map(|to| to.as_bytes()).unwrap_or_default();
+                let location =
+                    answer.headers.get(LOCATION).map(reqwest::header::HeaderValue::as_bytes).unwrap_or_default();
                 let to = destination(route.url(), location, &answer.sent);
                 Problem::TokenRedirect { url: self.place(url), to }
             })?;
