@@ -19,9 +19,27 @@ pub(crate) fn destination(url: &Url, location: &[u8], sent: &SentSecrets) -> Str
     target.map_or_else(|| "nowhere".into(), |to| place(&to, sent))
 }
 
-/// Scheme, host, port and path of a URL, for messages.
+/// Scheme, host, port and path of a URL, for messages. A path with a secret that was sent, in whatever encoding, is left
+/// out.
 pub(crate) fn place(url: &Url, sent: &SentSecrets) -> String {
-    sent.shown(format!("{}{}", url.origin().ascii_serialization(), url.path()))
+    let origin = url.origin().ascii_serialization();
+    let path = decoded(url.path());
+    if sent.redact(path.clone()) != path {
+        return sent.shown(format!("{origin}/[secret]"));
+    }
+    sent.shown(format!("{origin}{}", url.path()))
+}
+
+/// A path with its percent-encoded bytes decoded.
+fn decoded(path: &str) -> String {
+    let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let byte = after.get(..2).filter(|_| *first == b'%').and_then(hex);
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Checks that credentials of `registry` may be sent to `realm`: the registry's own host name on any port, the same
@@ -61,6 +79,21 @@ pub(crate) fn is_listed<'h>(url: &Url, mut hosts: impl Iterator<Item = &'h str>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login::header::basic;
+    use crate::login::secret::Secret;
+
+    #[test]
+    fn a_path_with_a_secret_is_not_shown_in_any_encoding() {
+        let sent = SentSecrets::default();
+        sent.note(Some(&basic("u", &Secret::new("hunter2/Ü+%")).expect("a header")), None);
+        let base = Url::parse("https://r.example/v2/").expect("a URL");
+        for path in ["/hunter2/Ü+%", "/a/hunter2%2F%C3%9C%2B%25", "/hunter2/%c3%9c+%25/b", "/%68unter2/Ü+%"] {
+            let shown = destination(&base, format!("https://login.example{path}?x=y").as_bytes(), &sent);
+            assert_eq!(shown, "https://login.example/[secret]", "{path}");
+        }
+        assert_eq!(destination(&base, b"/a%20b?hunter2", &sent), "https://r.example/a%20b");
+        assert_eq!(destination(&base, b"", &sent), "nowhere");
+    }
 
     fn trust(realm: &str, registry: &str, listed: &[&str]) -> Result<(), UntrustedRealm> {
         let listed: Vec<String> = listed.iter().map(|&host| host.to_owned()).collect();
