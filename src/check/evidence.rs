@@ -176,7 +176,9 @@ fn to_blame(known_cause: Option<&KnownCause>) -> Option<CheckStep> {
         | KnownCause::NoIdentity
         | KnownCause::LoginWanted
         | KnownCause::TokenLifetime
-        | KnownCause::RealmElsewhere { .. } => Some(CheckStep::Login),
+        | KnownCause::RealmElsewhere { .. }
+        | KnownCause::TokenService(_)
+        | KnownCause::Login(_) => Some(CheckStep::Login),
         KnownCause::ScopeUnreadable { .. } | KnownCause::MissingPermission { .. } | KnownCause::CatalogScope { .. } => {
             Some(CheckStep::Scope)
         }

@@ -31,7 +31,7 @@ macro_rules! recognised {
 }
 
 /// All rules.
-pub const RULES: [DiagnosisRule; 28] = [
+pub const RULES: [DiagnosisRule; 40] = [
     DiagnosisRule { id: "robot_name", look: robot_name },
     recognised!("unknown_host"),
     recognised!("unreachable"),
@@ -41,7 +41,19 @@ pub const RULES: [DiagnosisRule; 28] = [
     recognised!("no_tls"),
     recognised!("no_registry"),
     recognised!("realm_elsewhere"),
+    recognised!("realm_plaintext"),
+    recognised!("token_service"),
+    recognised!("token_service_fails"),
+    recognised!("token_service_moved"),
     recognised!("basic_on_api"),
+    recognised!("token_as_password"),
+    recognised!("robot_unknown"),
+    recognised!("user_password"),
+    recognised!("encrypted_password"),
+    recognised!("secret_expired"),
+    recognised!("account_disabled"),
+    recognised!("login_locked"),
+    recognised!("token_form"),
     recognised!("credentials_refused"),
     recognised!("token_refused"),
     recognised!("login_wanted"),

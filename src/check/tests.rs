@@ -4,6 +4,7 @@
 mod faults;
 mod grants;
 mod healthy;
+mod logins;
 mod steps;
 
 use std::path::PathBuf;

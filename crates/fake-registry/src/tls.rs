@@ -78,17 +78,27 @@ pub fn serve() -> url::Url {
 
 /// Starts a server with this key pair.
 pub fn serve_as(pair: &KeyPair) -> url::Url {
-    serve_with(pair, None)
+    serve_with(pair, None, page())
+}
+
+/// Starts a server with the key pair of the process, which answers every request with this response.
+pub fn serve_response(response: String) -> url::Url {
+    serve_with(own(), None, response)
+}
+
+fn page() -> String {
+    let page = r#"{"repositories":["a"]}"#;
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len())
 }
 
 /// Starts a server that requires this client certificate.
 pub fn serve_those(known: Option<&KeyPair>) -> url::Url {
-    serve_with(own(), known)
+    serve_with(own(), known, page())
 }
 
 /// Starts a server that answers every request with the same page. Its threads end with the process. If `known` is given, clients
 /// must present its certificate.
-fn serve_with(own: &KeyPair, known: Option<&KeyPair>) -> url::Url {
+fn serve_with(own: &KeyPair, known: Option<&KeyPair>, answer: String) -> url::Url {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
     let chain = vec![CertificateDer::from_pem_slice(own.certificate.as_bytes()).expect("PEM")];
@@ -111,10 +121,9 @@ fn serve_with(own: &KeyPair, known: Option<&KeyPair>) -> url::Url {
         for stream in listener.incoming().flatten() {
             let mut stream = stream;
             let mut connection = ServerConnection::new(config.clone()).expect("a connection");
+            let answer = answer.clone();
             std::thread::spawn(move || {
                 let mut tls = Stream::new(&mut connection, &mut stream);
-                let page = r#"{"repositories":["a"]}"#;
-                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.len());
                 while tls.read(&mut [0; 4096]).is_ok_and(|read| read > 0) && tls.write_all(answer.as_bytes()).is_ok() {}
                 // Closing a socket with unread data resets the connection, and the client would not receive the TLS alert.
                 let _ = stream.shutdown(Shutdown::Write);

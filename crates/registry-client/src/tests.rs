@@ -13,11 +13,14 @@ mod limits;
 mod logins;
 mod metering;
 mod not_found;
+mod page_sizes;
 mod paging;
 mod public_names;
+mod redirects;
 mod repository_tokens;
 mod secrecy;
 mod splitting;
+mod token_service;
 mod tokens;
 mod trust;
 

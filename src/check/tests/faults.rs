@@ -14,11 +14,12 @@ use fake_registry::{Authorization, FakeEndpoint, Grants, Misbehaviour, SeenReque
 
 #[test]
 fn every_rule_has_a_fault_in_this_matrix() {
-    let matrix = concat!(include_str!("faults.rs"), include_str!("grants.rs"));
+    let matrix = concat!(include_str!("faults.rs"), include_str!("grants.rs"), include_str!("logins.rs"));
     for rule in RULES {
         assert!(
             matrix.contains(&format!("fires(\"{}\",", rule.id))
-                || matrix.contains(&format!("        \"{}\",\n", rule.id)),
+                || matrix.contains(&format!("        \"{}\",\n", rule.id))
+                || matrix.contains(&format!(", \"{}\", \"", rule.id)),
             "{}",
             rule.id
         );
@@ -67,7 +68,7 @@ async fn a_robots_name_with_a_slash_sends_nothing() {
 #[tokio::test]
 async fn a_robots_name_without_a_plus_is_told_of_once_quay_refuses_it() {
     let script = Script::quay_like(["a"]).with_token(|token| token.realm = Some("/v2/auth".into()));
-    let refused = Misbehaviour::status(401).body(r#"{"error": "Invalid username or password."}"#);
+    let refused = Misbehaviour::status(401).body(r#"{"error": "Invalid robot username"}"#);
     let script = script.with_faults(move |seen, _| (seen.path() == "/v2/auth").then(|| refused.clone()));
     fires("robot_name", CheckStep::Login, Severity::Authentication, CheckRig::of(script).await.named("inventory"))
         .await;

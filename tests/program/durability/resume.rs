@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use fake_registry::{FakeContents, FakeEndpoint, Misbehaviour, RepositoryNames, Script, SeenRequest};
+use fake_registry::{FakeContents, FakeEndpoint, LinkStyle, Misbehaviour, RepositoryNames, Script, SeenRequest};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -14,7 +14,7 @@ use crate::support::inventory::{last_run, manifests, repositories};
 use crate::support::program::{Finished, LOGIN, Workplace, one_registry};
 use crate::support::push::Pusher;
 use crate::support::site::Installation;
-use crate::support::stage::{NAMES, Stage, WIDTH, asked_again, content, names, script, targets};
+use crate::support::stage::{NAMES, PAGE, Stage, WIDTH, asked_again, content, names, script, targets};
 
 #[tokio::test]
 async fn a_walk_told_to_stop_is_gone_on_with_at_every_depth_and_ends_as_if_nothing_had_been() {
@@ -153,6 +153,28 @@ async fn a_network_that_goes_while_repositories_are_read_is_partial_and_the_next
     ended.exits(0).says("resumes the walk of ").says("of them still to be read");
     assert_eq!(asked_again(&first, &second, FakeEndpoint::Tags), Vec::<&str>::new());
     assert_eq!(content(&stage.place), expected);
+}
+
+#[tokio::test]
+async fn a_network_that_goes_at_the_question_after_the_last_page_costs_no_repository_a_second_reading() {
+    let by_link_to_an_empty_page = Script { empty_last_page: true, ..script() };
+    let by_cursor = Script { link: LinkStyle::Opaque, ..script() };
+    for (what, script) in [("by name", script()), ("by link", by_link_to_an_empty_page), ("by cursor", by_cursor)] {
+        let kind = if what == "by cursor" { "    kind: quay\n" } else { "" };
+        let stage = Stage::new(script, &format!("    depth: tags\n    split: off\n{kind}")).await;
+        let expected = stage.undisturbed().await;
+        let (ended, first) = network_gone(&stage, FakeEndpoint::Catalog, NAMES / PAGE).await;
+        ended.exits(3).says("partial");
+        let read = targets(&first, FakeEndpoint::Tags).len();
+        assert!(read > NAMES / 2, "{what}: {read}");
+        let (ended, second) = stage.run().await;
+        ended.exits(0).says("resumes the walk of ").says("complete");
+        assert_eq!(asked_again(&first, &second, FakeEndpoint::Tags), Vec::<&str>::new(), "{what}");
+        let pages = targets(&second, FakeEndpoint::Catalog).len();
+        assert!(pages <= 3, "{what}: {pages}");
+        assert_eq!(content(&stage.place), expected, "{what}");
+        stage.assert_nothing_left();
+    }
 }
 
 /// What a server gives that can do nothing with a cursor.

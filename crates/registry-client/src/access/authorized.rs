@@ -10,6 +10,7 @@ use crate::access::kind_of_ping::kind_of_ping;
 use crate::access::ping_answer::Ping;
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::transport::Transport;
+use crate::http::written_url::resolve;
 use crate::login::credentials::{Credentials, LoginKind};
 use crate::settings::kind::RegistryKind;
 use crate::settings::{Pagination, RegistrySettings};
@@ -102,7 +103,7 @@ impl Authorized {
 
     /// The URL of the token service that a challenge names, and the service to name there.
     pub(crate) fn realm(&self, bearer: &Challenge, asked: &Url) -> Option<(Url, Option<String>)> {
-        let realm = asked.join(bearer.param("realm")?).ok()?;
+        let realm = resolve(asked, bearer.param("realm")?.as_bytes()).ok()?;
         let service = self.settings.service.clone();
         Some((realm, service.or_else(|| bearer.param("service").map(str::to_owned))))
     }

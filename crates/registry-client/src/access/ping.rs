@@ -10,7 +10,7 @@ use crate::access::authorized::Authorized;
 use crate::access::ping_answer::{Ping, PingAnswer};
 use crate::access::send::{AccessRequest, challenges, in_token};
 use crate::http::call::RequestKind;
-use crate::http::error_answer::error_answer;
+use crate::http::error_answer::{error_answer, unexpected};
 use crate::login::credentials::LoginKind;
 use crate::problem::Problem;
 use crate::problem::error::{RegistryError, Step};
@@ -47,8 +47,9 @@ impl Authorized {
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                 return Err(RegistryError::new(Step::Ping, Problem::Unsupported(error_answer(&sent.answer))));
             }
-            _ => return Err(RegistryError::new(Step::Ping, Problem::of_status(error_answer(&sent.answer)))),
+            _ => return Err(RegistryError::new(Step::Ping, unexpected(&sent.answer))),
         }
-        Ok(PingAnswer { url, offered, access, refused: !sent.answer.status.is_success() })
+        let refused = !sent.answer.status.is_success();
+        Ok(PingAnswer { url: sent.answer.elsewhere.unwrap_or(url), offered, access, refused })
     }
 }

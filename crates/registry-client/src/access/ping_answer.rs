@@ -12,6 +12,7 @@ use crate::token::challenge::Challenge;
 /// The result of the ping.
 #[derive(Debug)]
 pub(crate) struct PingAnswer {
+    /// The URL that answered.
     pub(crate) url: Url,
     /// The logins that the registry offers; used for paths whose answers offer none of their own.
     pub(crate) offered: Vec<Challenge>,

@@ -10,7 +10,9 @@ use crate::http::error_answer::error_answer;
 use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
 use crate::problem::error::{RegistryError, Step};
-use crate::token::grants::why_denied;
+use crate::problem::login_cause::LoginCause;
+use crate::token::grants::{is_of_another_form, why_denied};
+use crate::token::login_refusal::why_refused;
 
 impl Authorized {
     /// The error of a refused request. Credentials that were refused are not sent again.
@@ -28,7 +30,12 @@ impl Authorized {
             Access::Token(wanted) => wanted.service.as_deref(),
             _ => None,
         };
-        match (why_denied(&reply, &offered, token.map(|token| (token, service)), &answer.sent), access) {
+        let cause = why_denied(&reply, &offered, token.map(|token| (token, service)), &answer.sent);
+        // Quay says `Invalid bearer token format` of Basic credentials, and of a token that is not one of its own.
+        let cause = cause.filter(|cause| *cause != KnownCause::BasicOnApi || *access == Access::Basic);
+        let of_token =
+            if is_of_another_form(&reply.text) { LoginCause::TokenForm.into() } else { KnownCause::TokenRefused };
+        match (cause, access) {
             (cause @ Some(KnownCause::BasicOnApi | KnownCause::HarborRole), _) => Problem::Denied { reply, cause },
             (_, Access::Anonymous) if !self.login_kind().has_login() => {
                 Problem::Denied { reply, cause: Some(KnownCause::LoginWanted) }
@@ -42,10 +49,13 @@ impl Authorized {
                 Problem::Denied { reply, cause }
             }
             (_, Access::Fixed) if step.is_of_one_repository() && self.is_proven() => {
-                Problem::Denied { reply, cause: Some(KnownCause::TokenRefused) }
+                Problem::Denied { reply, cause: Some(of_token) }
             }
-            (_, Access::Basic) => Problem::Rejected { reply, cause: None },
-            (_, Access::Fixed) => Problem::Rejected { reply, cause: Some(KnownCause::TokenRefused) },
+            (_, Access::Basic) => {
+                let cause = why_refused(&reply.text, None, false);
+                Problem::Rejected { reply, cause }
+            }
+            (_, Access::Fixed) => Problem::Rejected { reply, cause: Some(of_token) },
             (cause, _) => Problem::Denied { reply, cause },
         }
     }

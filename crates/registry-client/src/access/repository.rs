@@ -13,7 +13,7 @@ use url::Url;
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
 use crate::access::ping_answer::PingAnswer;
-use crate::access::send::{AccessRequest, AuthorizedAnswer, Renewal, challenges, is_refusal};
+use crate::access::send::{AccessRequest, AuthorizedAnswer, Renewal, challenges};
 use crate::concurrency::prove_first::ProveFirst;
 use crate::http::call::HttpAnswer;
 use crate::login::credentials::LoginKind;
@@ -119,7 +119,7 @@ impl Repositories {
             // A token that names the repository and grants nothing for it would not be better if it were new.
             let renewal = if grant == Grant::Refused { Renewal::Never } else { Renewal::Since(begun) };
             let sent = self.authorized.send_with(ask, &access, renewal).await?;
-            if sent.other_origin.is_some() || !(is_refusal(sent.answer.status) || is_too_long(&sent.answer)) {
+            if !(sent.is_refused() || is_too_long(&sent.answer)) {
                 groups.worked();
                 return Ok(sent);
             }
@@ -145,7 +145,7 @@ impl Repositories {
         let (mut tried, mut learned) = (Vec::new(), None);
         loop {
             let sent = self.authorized.send(ask, &access).await.map_err(|error| of_repository(ask.step, error))?;
-            if sent.other_origin.is_some() || !is_refusal(sent.answer.status) {
+            if !sent.is_refused() {
                 // The rule is kept only after a success: a proxy may pass on what the registry behind a single
                 // repository wants.
                 if let Some(rule) = learned {
@@ -264,25 +264,26 @@ fn may_be_about_one(problem: &Problem) -> bool {
         Problem::Scope { .. }
             | Problem::Denied { .. }
             | Problem::TooManyScopes
-            | Problem::Unexpected(_)
-            | Problem::ServerError(_)
-            | Problem::NoToken(_)
+            | Problem::TokenService { .. }
+            | Problem::NoToken { .. }
     )
 }
 
 /// Whether a proxy refused the token's header as too long: 431, or 400 from nginx in HTML.
 fn is_too_long(answer: &HttpAnswer) -> bool {
-    answer.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-        || (answer.status == StatusCode::BAD_REQUEST && serde_json::from_slice::<IgnoredAny>(&answer.body).is_err())
+    answer.elsewhere.is_none()
+        && (answer.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            || (answer.status == StatusCode::BAD_REQUEST
+                && serde_json::from_slice::<IgnoredAny>(&answer.body).is_err()))
 }
 
 /// If a token endpoint gives no token for one repository, only that repository is denied.
 fn of_repository(step: &Step, error: RegistryError) -> RegistryError {
-    match error.problem() {
-        Problem::Scope { reply, .. } | Problem::Denied { reply, .. } => {
-            let reply = ErrorAnswer { status: reply.status, text: reply.text.clone() };
-            RegistryError::new(step.clone(), Problem::Denied { reply, cause: None })
-        }
-        _ => error,
-    }
+    let (reply, cause) = match error.problem() {
+        Problem::Scope { reply, .. } => (reply, None),
+        Problem::Denied { reply, cause } => (reply, cause.clone()),
+        _ => return error,
+    };
+    let reply = ErrorAnswer { status: reply.status, text: reply.text.clone() };
+    RegistryError::new(step.clone(), Problem::Denied { reply, cause })
 }

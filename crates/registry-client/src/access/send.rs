@@ -2,7 +2,7 @@
 //! request once with a new token if the old one had expired. The caller chooses the access.
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 use url::Url;
 
@@ -12,7 +12,8 @@ use crate::concurrency::prove_first::FirstTurn;
 use crate::http::call::{HttpAnswer, HttpCall, RequestKind};
 use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
-use crate::http::origin::{destination, same_origin};
+use crate::http::origin::place;
+use crate::http::redirects::{RedirectRange, RedirectRoute, is_redirect};
 use crate::http::turn::{Admission, Tries};
 use crate::login::header::header;
 use crate::problem::Problem;
@@ -20,8 +21,6 @@ use crate::problem::error::{RegistryError, Step};
 use crate::token::bearer::Token;
 use crate::token::challenge::Challenge;
 
-/// Redirects followed on one request.
-const REDIRECTS: u32 = 3;
 /// Most tokens fetched for one attempt when each of them expires before the request can begin.
 const LOOKS: u32 = 4;
 /// Most refusals of one request because its token had expired, each time with a new token.
@@ -50,10 +49,15 @@ pub(crate) struct AuthorizedAnswer {
     pub(crate) answer: HttpAnswer,
     /// The token that the request was sent with.
     pub(crate) token: Option<Token>,
-    /// The host that answered, if a redirect led to another origin.
-    pub(crate) other_origin: Option<String>,
     /// Held until the caller has used the answer, if this answer is the first that shows whether the login is right.
     _alone: Option<FirstTurn>,
+}
+
+impl AuthorizedAnswer {
+    /// Whether the registry itself refused the request. A refusal of another host says nothing about our access.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.answer.elsewhere.is_none() && is_refusal(self.answer.status)
+    }
 }
 
 impl Authorized {
@@ -78,7 +82,7 @@ impl Authorized {
         let at_step = |problem| RegistryError::new(ask.step.clone(), problem);
         let begun = Instant::now();
         let alone = self.alone_until_proven(access).await?;
-        let mut route = RedirectRoute { url: ask.url.clone(), redirects: 0, other_origin: false };
+        let mut route = RedirectRoute::new(ask.url, &self.settings.url, self.redirect_range(ask));
         let (mut tries, mut expired_tokens) = (Tries::none(), 0);
         let (came, mut renewed) = match renewal {
             Renewal::Since(came) => (came, false),
@@ -86,23 +90,22 @@ impl Authorized {
         };
         loop {
             let endpoint = ask.step.endpoint();
-            let admission = self.transport.admit(&route.url, endpoint, &tries).await;
+            let admission = self.transport.admit(route.url(), endpoint, &tries).await;
             let admitted = Instant::now();
             // The token is looked up for each attempt, after the attempt was admitted: a token may expire during the
             // wait.
             let (authorization, token) =
-                if route.other_origin { (None, None) } else { self.authorization(access, &admission, ask).await? };
+                if route.is_elsewhere() { (None, None) } else { self.authorization(access, &admission, ask).await? };
             let authorization = authorization.as_ref();
-            let named_by = if route.other_origin { NamedBy::Redirect } else { NamedBy::Configured };
-            let call = HttpCall { url: &route.url, authorization, form: None, wants: ask.wants, endpoint, named_by };
+            let named_by = route.named_by(NamedBy::Configured);
+            let call = HttpCall { url: route.url(), authorization, form: None, wants: ask.wants, endpoint, named_by };
             let outcome = self.transport.attempt(&call, &admission, &mut tries).await;
             drop(admission);
             let Some(answer) = self.transport.settle(&call, &mut tries, outcome).await.map_err(at_step)? else {
                 continue;
             };
             if is_redirect(answer.status) {
-                let followed = self.follow(&mut route, &answer, ask.wants);
-                followed.map_err(|problem| at_step(self.transport.reported(problem)))?;
+                route.follow(&answer).map_err(|problem| at_step(self.transport.reported(problem)))?;
                 continue;
             }
             match (access, &token) {
@@ -132,15 +135,24 @@ impl Authorized {
                     if carried || token.is_some() {
                         self.proof.prove();
                     }
-                    let host = || self.transport.sent.shown(route.url.host_str().unwrap_or_default());
-                    return Ok(AuthorizedAnswer {
-                        answer,
-                        token,
-                        other_origin: route.other_origin.then(host),
-                        _alone: alone,
-                    });
+                    let elsewhere = route.is_elsewhere().then(|| route.url().clone());
+                    if let Some(url) = elsewhere.as_ref().filter(|_| is_page_for_people(&answer, ask.wants)) {
+                        let problem = Problem::PageForPeople { url: place(url, &answer.sent) };
+                        return Err(at_step(self.transport.reported(problem)));
+                    }
+                    return Ok(AuthorizedAnswer { answer: HttpAnswer { elsewhere, ..answer }, token, _alone: alone });
                 }
             }
+        }
+    }
+
+    /// How far the redirects of a request may lead. With a login, the ping must come from the registry itself: its
+    /// challenge says where credentials are sent.
+    fn redirect_range(&self, ask: &AccessRequest<'_>) -> RedirectRange {
+        if *ask.step == Step::Ping && self.login_kind().has_login() {
+            RedirectRange::Origin
+        } else {
+            RedirectRange::of(ask.wants)
         }
     }
 
@@ -200,39 +212,12 @@ impl Authorized {
         let Some(refused) = refused else { return Ok(false) };
         self.credentials.is_renewed(refused, begun, status).await.map_err(in_token)
     }
-
-    /// Follows a redirect. Redirects within the origin are always followed. A redirect to another host, such as S3 or a
-    /// CDN, is followed for blobs only, and without `Authorization`: credentials never cross an origin, also not on a
-    /// redirect back.
-    fn follow(&self, route: &mut RedirectRoute, answer: &HttpAnswer, wants: RequestKind) -> Result<(), Problem> {
-        route.redirects += 1;
-        if route.redirects > REDIRECTS {
-            return Err(Problem::Redirects);
-        }
-        let location = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-        let location = location.as_deref().unwrap_or_default();
-        let secure = |to: &Url| match to.scheme() {
-            "https" => true,
-            "http" => self.settings.url.scheme() == "http",
-            _ => false,
-        };
-        let plain = |to: &Url| to.username().is_empty() && to.password().is_none();
-        let target = route.url.join(location).ok().filter(|to| !location.is_empty() && plain(to));
-        let target = target.filter(|to| same_origin(to, &route.url) || (wants == RequestKind::Blob && secure(to)));
-        let refused = || Problem::Redirect { to: destination(&route.url, &answer.sent.redact(location.to_owned())) };
-        let target = target.ok_or_else(refused)?;
-        route.other_origin |= !same_origin(&target, &route.url);
-        route.url = target;
-        Ok(())
-    }
 }
 
-/// The current URL of a request that follows redirects.
-struct RedirectRoute {
-    url: Url,
-    redirects: u32,
-    /// Whether a redirect has led to another origin.
-    other_origin: bool,
+/// Whether an answer is an HTML page in place of a list or a manifest, such as that of a single sign-on.
+fn is_page_for_people(answer: &HttpAnswer, wants: RequestKind) -> bool {
+    let is_wanted = matches!(wants, RequestKind::Listing | RequestKind::Manifest);
+    is_wanted && answer.status.is_success() && answer.body.trim_ascii_start().starts_with(b"<")
 }
 
 /// An error of the login.
@@ -248,8 +233,4 @@ pub(crate) fn challenges(answer: &HttpAnswer) -> Vec<Challenge> {
 /// scope.
 pub(crate) fn is_refusal(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-}
-
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

@@ -8,7 +8,7 @@ use url::Url;
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;
 use crate::access::ping_answer::PingAnswer;
-use crate::access::send::{AccessRequest, AuthorizedAnswer, challenges, in_token, is_refusal};
+use crate::access::send::{AccessRequest, AuthorizedAnswer, challenges, in_token};
 use crate::http::call::{HttpAnswer, RequestKind};
 use crate::login::credentials::LoginKind;
 use crate::problem::error::{RegistryError, Step};
@@ -64,6 +64,7 @@ impl<'a> Session<'a> {
                 Ok(sent) => sent,
                 // If the token endpoint answers 400, the next scope is tried: Quay answers so to the catalog scope.
                 Err(error) if matches!(error.problem(), Problem::Scope { .. }) => {
+                    self.sequence.refused();
                     if self.next_access(&[], url)? {
                         continue;
                     }
@@ -72,7 +73,7 @@ impl<'a> Session<'a> {
                 Err(error) => return Err(error),
             };
             let anonymous = self.access == Access::Anonymous;
-            if is_refusal(sent.answer.status) {
+            if sent.is_refused() {
                 let offered = challenges(&sent.answer);
                 if self.is_same_again(&offered) || !self.next_access(&offered, url)? {
                     return Err(self.client.refusal(step, &sent, &self.access));
@@ -92,7 +93,7 @@ impl<'a> Session<'a> {
     /// Fetches a further page with the access of the first. A refusal here is final.
     pub(crate) async fn next(&self, url: &Url, step: &Step) -> Result<HttpAnswer, RegistryError> {
         let sent = self.send(url, step).await?;
-        if is_refusal(sent.answer.status) {
+        if sent.is_refused() {
             return Err(self.client.refusal(step, &sent, &self.access));
         }
         Ok(sent.answer)

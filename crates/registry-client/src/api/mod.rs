@@ -13,7 +13,7 @@ pub use questions::{Absence, Proof};
 use std::sync::Arc;
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LOCATION};
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -24,7 +24,8 @@ use crate::clock;
 use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
 use crate::http::error_answer::error_answer;
 use crate::http::host_policy::NamedBy;
-use crate::http::origin::{destination, same_origin};
+use crate::http::origin::{place, same_origin};
+use crate::http::redirects::not_followed;
 use crate::http::turn::Tries;
 use crate::login::auth::PasswordLogin;
 use crate::login::header::{basic, header};
@@ -267,7 +268,8 @@ impl ApiSession<'_> {
             StatusCode::UNAUTHORIZED if self.api.login != ApiLogin::Anonymous => Problem::Rejected { reply, cause },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::Denied { reply, cause },
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Problem::Unsupported(reply),
-            status if status.is_redirection() => self.api.authorized.transport.reported(redirect(url, answer)),
+            // Requests to an API go to its own origin only.
+            status if status.is_redirection() => self.api.authorized.transport.reported(not_followed(url, answer)),
             _ => Problem::of_status(reply),
         };
         RegistryError::new(step.clone(), problem)
@@ -313,8 +315,8 @@ impl Api {
             return Err(at_step(match answer.status {
                 StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Problem::Rejected { reply, cause },
                 StatusCode::FORBIDDEN => Problem::Denied { reply, cause },
-                status if status.is_redirection() => self.authorized.transport.reported(redirect(&url, &answer)),
-                _ => Problem::of_status(reply),
+                status if status.is_redirection() => self.authorized.transport.reported(not_followed(&url, &answer)),
+                _ => Problem::TokenService { url: place(&url, &answer.sent), reply },
             }));
         }
         let token = serde_json::from_slice::<Value>(&answer.body).ok();
@@ -327,12 +329,6 @@ impl Api {
 /// The body that Docker Hub expects for a token.
 fn credentials(username: &str, secret: &Secret) -> String {
     json!({"identifier": username, "secret": secret.expose()}).to_string()
-}
-
-/// A redirect of an API is an error: requests to the API go to its own origin only.
-fn redirect(url: &Url, answer: &HttpAnswer) -> Problem {
-    let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-    Problem::Redirect { to: destination(url, &answer.sent.redact(to.unwrap_or_default().into_owned())) }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod end_notes;
 pub(crate) mod ranges;
+pub(crate) mod resumed_end;
 pub(crate) mod split;
 pub(crate) mod state;
 pub(crate) mod unlinked;

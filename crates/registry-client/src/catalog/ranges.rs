@@ -179,7 +179,7 @@ impl<'w, 'a> Ranges<'w, 'a> {
         check(answer, number).map_err(at_step)?;
         let url = with_key(&self.link, &ask.after);
         let transport = &self.walk.client.transport;
-        let next = following(&answer.headers, &url, self.walk.client.repairs_links())
+        let next = following(answer, &url, self.walk.client.repairs_links())
             .map_err(|error| at_step(transport.reported(Problem::Link(error))))?;
         let listed = read_page(&answer.body).map_err(|error| at_step(error.into()))?;
         let entries = listed.entries();

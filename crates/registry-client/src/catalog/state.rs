@@ -10,7 +10,7 @@ use crate::access::session::Session;
 use crate::catalog::end_notes::EndNotes;
 use crate::clock;
 use crate::http::call::HttpAnswer;
-use crate::http::error_answer::{error_answer, has_code};
+use crate::http::error_answer::{error_answer, has_code, unexpected};
 use crate::model::page::{Cursor, Page};
 use crate::paging::end_detector::EndDetector;
 use crate::paging::loop_guard::LoopGuard;
@@ -64,12 +64,12 @@ pub(crate) fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     if answer.status == StatusCode::OK {
         return Ok(());
     }
-    let reply = error_answer(answer);
     let first = number == 1;
     let no_catalog = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         || has_code(&answer.body, &["UNSUPPORTED"]);
     // After the first page, the catalog is known to exist: then the link is wrong.
-    Err(if first && no_catalog { Problem::Unsupported(reply) } else { Problem::of_status(reply) })
+    let is_own = answer.elsewhere.is_none();
+    Err(if first && no_catalog && is_own { Problem::Unsupported(error_answer(answer)) } else { unexpected(answer) })
 }
 
 pub(crate) async fn take_permit(permits: &Semaphore) {

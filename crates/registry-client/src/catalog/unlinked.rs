@@ -43,11 +43,14 @@ impl CatalogWalk<'_> {
                 received.deliver(listed, Some(&next), end_notes, self.sender).await;
                 Ok(Some((next, answer)))
             }
-            Err((next, error)) => {
+            Err((Some(next), error)) => {
                 // The page that was received is correct, so it is sent before the error.
                 received.deliver(listed, Some(&next), EndNotes::default(), self.sender).await;
                 Err(error)
             }
+            // No URL leads on from the page. If it were sent, the walk could be continued only from its beginning. So a
+            // walk that is continued fetches this page once more.
+            Err((None, error)) => Err(error),
         }
     }
 }

@@ -24,14 +24,15 @@ use crate::catalog::split::probe::SplitProbe;
 use crate::catalog::split::saved::SavedPlan;
 use crate::catalog::state::{CatalogWalk, Fetched, ReceivedPage, check, take_permit};
 use crate::http::call::HttpAnswer;
-use crate::http::error_answer::has_code;
 use crate::http::origin::same_origin;
+use crate::http::written_url::written_url;
 use crate::model::page::Cursor;
 use crate::paging::end_detector::{EndDetector, repeats_request};
 use crate::paging::key::{with_key, with_size};
 use crate::paging::link::following;
 use crate::paging::loop_guard::{ListBounds, LoopGuard};
-use crate::paging::page::{MODEST, read_page};
+use crate::paging::page::read_page;
+use crate::paging::size_limit::{may_be_about_size, smaller_size};
 use crate::problem::Problem;
 use crate::problem::error::{RegistryError, Step};
 use crate::problem::link::LinkError;
@@ -119,6 +120,9 @@ impl CatalogWalk<'_> {
             Some((cursor, None)) => {
                 let (url, answer) = resumed_page(&mut self.session, client, &cursor.0).await?;
                 self.end_detector = self.end_detector.resumed(&url);
+                if self.is_certain_end(&url, &answer).await? {
+                    return self.in_one(url, answer, None, true).await.map(|_| ());
+                }
                 (url, answer)
             }
             None => first_page(&mut self.session, client).await?,
@@ -187,7 +191,7 @@ impl CatalogWalk<'_> {
             let at_step = |problem| RegistryError::new(Step::Page(number), problem);
             check(&answer, number).map_err(at_step)?;
             let reported = |error| at_step(self.client.transport.reported(Problem::Link(error)));
-            let next = following(&answer.headers, &url, self.client.repairs_links()).map_err(reported)?;
+            let next = following(&answer, &url, self.client.repairs_links()).map_err(reported)?;
             let next = next.filter(|next| !ends_with(&answer, next, &url));
             self.loop_guard.enter(&url, number).map_err(at_step)?;
             if let Some(next) = &next {
@@ -267,25 +271,27 @@ async fn probe(session: &Session<'_>, link: &Url, split_probe: &SplitProbe, page
     knows && pays
 }
 
-/// The first page: requested in the configured size, then with 100 names, then without a size. docker-registry answers
-/// 400 to a size over its maximum. `n=0` is never sent: it means an empty page to some servers and a page of one name
-/// to others.
+/// The first page: requested in the configured size, then in a smaller one, then without a size. If it is refused in
+/// every size, the first answer is returned.
 async fn first_page(session: &mut Session<'_>, client: &Authorized) -> Result<(Url, HttpAnswer), RegistryError> {
-    let asked = client.settings.page_size.get();
-    let mut sizes = [Some(asked), (asked > MODEST).then_some(MODEST)].into_iter().flatten();
+    let mut size = Some(client.settings.page_size.get());
+    let mut refused = None;
     loop {
-        let size = sizes.next();
         let mut url = client.api("/v2/_catalog");
         if let Some(size) = size {
             url.query_pairs_mut().append_pair("n", &size.to_string());
         }
         let answer = session.first(&url, &Step::Page(1)).await?;
-        let too_large = answer.status == StatusCode::BAD_REQUEST
-            && has_code(&answer.body, &["PAGINATION_NUMBER_INVALID", "UNSUPPORTED"]);
-        if !too_large || size.is_none() {
+        if !may_be_about_size(&answer) {
             return Ok((url, answer));
         }
-        debug!(size, "the registry refuses this page size");
+        debug!(size, status = answer.status.as_u16(), "a page of this size is refused");
+        let smaller = size.map(|size| smaller_size(size, &answer));
+        let first = refused.unwrap_or((url, answer));
+        match smaller {
+            Some(smaller) => (size, refused) = (smaller, Some(first)),
+            None => return Ok(first),
+        }
     }
 }
 
@@ -296,7 +302,7 @@ async fn resumed_page(
     client: &Authorized,
     cursor: &str,
 ) -> Result<(Url, HttpAnswer), RegistryError> {
-    let url = Url::parse(cursor).ok().filter(|url| same_origin(url, &client.settings.url));
+    let url = written_url(cursor).filter(|url| same_origin(url, &client.settings.url));
     let url = url.ok_or_else(|| RegistryError::new(Step::Page(1), Problem::Link(LinkError::OtherOrigin)))?;
     let answer = session.first(&url, &Step::Page(1)).await?;
     Ok((url, answer))

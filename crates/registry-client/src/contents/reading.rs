@@ -9,7 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use crate::access::authorized::Authorized;
 use crate::access::repository::Repositories;
-use crate::access::send::{AccessRequest, AuthorizedAnswer};
+use crate::access::send::AccessRequest;
 use crate::contents::digest::{sha256, verify};
 use crate::contents::head_use::HeadUse;
 use crate::contents::headers::{stated_digest, text};
@@ -18,7 +18,7 @@ use crate::contents::reader::RepositoryReader;
 use crate::contents::{image_config, manifest_body, signed};
 use crate::grammar::{is_digest, is_repository_name, is_tag, shown};
 use crate::http::call::{HttpAnswer, RequestKind};
-use crate::http::error_answer::error_answer;
+use crate::http::error_answer::{error_answer, unexpected};
 use crate::http::not_found::NotFound;
 use crate::model::manifest::{Descriptor, ImageConfig, Manifest, Resolved};
 use crate::model::media_type::{announced, shape};
@@ -78,7 +78,7 @@ impl RepositoryReader {
             .answer;
         let size = i64::try_from(answer.body.len()).ok();
         let proven = || {
-            found(&answer, false)?;
+            found(&answer)?;
             let asked = Some(reference).filter(|reference| is_digest(reference)).map(str::to_owned);
             let stated = stated_digest(&answer)?;
             let bytes = proven(&answer.body, &[asked.as_deref(), stated.as_deref()])?;
@@ -108,12 +108,12 @@ impl RepositoryReader {
         step: &Step,
     ) -> Result<ImageConfig, RegistryError> {
         let url = self.repositories.authorized().api(&format!("/v2/{}/blobs/{}", place.repository, config.digest));
-        let AuthorizedAnswer { answer, other_origin, .. } =
-            self.repositories.ask(place, &AccessRequest { url: &url, wants: RequestKind::Blob, step }).await?;
+        let sent = self.repositories.ask(place, &AccessRequest { url: &url, wants: RequestKind::Blob, step }).await?;
+        let answer = sent.answer;
         let read = || {
-            found(&answer, other_origin.is_some()).map_err(|problem| match (problem, other_origin) {
-                (problem @ (Problem::Gone(_) | Problem::RateLimited(_)), _) | (problem, None) => problem,
-                (_, Some(host)) => Problem::Storage { host, reply: error_answer(&answer) },
+            found(&answer).map_err(|problem| match problem {
+                Problem::Elsewhere { host, reply } => Problem::Storage { host, reply },
+                problem => problem,
             })?;
             verify(&answer.body, &config.digest)?;
             Ok(image_config::read(&answer.body))
@@ -140,10 +140,11 @@ fn reference(place: &RepositoryRef, reference: &str) -> Arc<str> {
 }
 
 /// Between the listing and the request, tags expire and manifests are deleted: `MANIFEST_UNKNOWN`, `TAG_EXPIRED`.
-fn found(answer: &HttpAnswer, other_origin: bool) -> Result<(), Problem> {
-    if let Some(not_found) = NotFound::read(answer.status, &answer.body, other_origin) {
+fn found(answer: &HttpAnswer) -> Result<(), Problem> {
+    if let Some(not_found) = NotFound::read(answer.status, &answer.body, answer.elsewhere.is_some()) {
         let reply = error_answer(answer);
         return Err(match not_found {
+            NotFound::NotTheRegistry if answer.elsewhere.is_some() => unexpected(answer),
             NotFound::Gone if is_not_accepted(&reply.text) => {
                 Problem::UnsupportedContent(UnsupportedContent::NotAccepted(reply.to_string()))
             }
@@ -153,7 +154,7 @@ fn found(answer: &HttpAnswer, other_origin: bool) -> Result<(), Problem> {
     match answer.status {
         StatusCode::OK => Ok(()),
         StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(error_answer(answer))),
-        _ => Err(Problem::of_status(error_answer(answer))),
+        _ => Err(unexpected(answer)),
     }
 }
 

@@ -10,7 +10,7 @@ use url::Url;
 use crate::access::send::AccessRequest;
 use crate::contents::reader::RepositoryReader;
 use crate::http::call::{HttpAnswer, RequestKind};
-use crate::http::error_answer::{error_answer, has_code};
+use crate::http::error_answer::{error_answer, unexpected};
 use crate::http::not_found::NotFound;
 use crate::model::names::Names;
 use crate::model::place::RepositoryRef;
@@ -20,6 +20,7 @@ use crate::paging::link::following;
 use crate::paging::loop_guard::{ListBounds, LoopGuard};
 use crate::paging::page::{INVALID_KEPT, ListKind, ListedNames, read};
 use crate::paging::page_after::{ListSource, PageAfter};
+use crate::paging::size_limit::{may_be_about_size, smaller_size};
 use crate::problem::Problem;
 use crate::problem::error::{RegistryError, Step};
 use crate::problem::fault::Fault;
@@ -52,7 +53,7 @@ impl RepositoryReader {
         for number in 1.. {
             check(&answer, number).map_err(at_step)?;
             let reported = |error| at_step(self.repositories.authorized().transport.reported(Problem::Link(error)));
-            let next = following(&answer.headers, &url, self.repairs_tag_links()).map_err(reported)?;
+            let next = following(&answer, &url, self.repairs_tag_links()).map_err(reported)?;
             let page = read(ListKind::Tags, &answer.body).map_err(|error| at_step(error.into()))?;
             let next = next.filter(|next| page.entries() > 0 || !repeats_request(next, &url));
             let following = match next {
@@ -62,7 +63,7 @@ impl RepositoryReader {
                 }
                 None => self.unlinked(place, step, &mut end_detector, (&url, &page)).await?,
             };
-            if let NextTagPage::Link(next) | NextTagPage::Page(next, _) = &following {
+            if let Some(next) = following.url() {
                 let loop_guard = loop_guard.get_or_insert_with(|| LoopGuard::new(MOST));
                 loop_guard.enter(&url, number).and_then(|()| loop_guard.leads_on(next)).map_err(at_step)?;
                 loop_guard.read(&page).map_err(at_step)?;
@@ -83,7 +84,7 @@ impl RepositoryReader {
                         .answer;
                     (next, answer)
                 }
-                NextTagPage::Page(next, answer) => (next, answer),
+                NextTagPage::Page(page) => *page,
             };
         }
         Ok(listing.tags())
@@ -128,28 +129,37 @@ impl RepositoryReader {
             }
             // A list of tags must be complete.
             PageAfter::Nothing(Certainty::Unknown) => Err(RegistryError::new(step.clone(), Problem::NoWayOn)),
-            PageAfter::Page(page) => Ok(NextTagPage::Page(page.0, page.1)),
+            PageAfter::Page(page) => Ok(NextTagPage::Page(page)),
         }
     }
 
+    /// The first page. If it is refused, it is requested in a smaller size, then without a size. What was accepted is
+    /// remembered for all repositories.
     async fn first_page(&self, place: &RepositoryRef, step: &Step) -> Result<(Url, HttpAnswer), RegistryError> {
+        let mut size = self.tag_pages.get();
+        let mut refused = None;
         loop {
-            let size = self.tag_pages.get();
             let mut url = self.repositories.authorized().api(&format!("/v2/{}/tags/list", place.repository));
             if let Some(size) = size {
                 url.query_pairs_mut().append_pair("n", &size.to_string());
             }
-            let answer = self
-                .repositories
-                .ask(place, &AccessRequest { url: &url, wants: RequestKind::Listing, step })
-                .await?
-                .answer;
-            let too_large = answer.status == StatusCode::BAD_REQUEST
-                && has_code(&answer.body, &["PAGINATION_NUMBER_INVALID", "UNSUPPORTED"]);
-            match size {
-                Some(size) if too_large => {
-                    debug!(size, "the registry refuses this page size");
-                    self.tag_pages.refused(size);
+            let ask = AccessRequest { url: &url, wants: RequestKind::Listing, step };
+            let answer = self.repositories.ask(place, &ask).await?.answer;
+            let (is_refused, tried) = (may_be_about_size(&answer), size);
+            size = tried.and_then(|size| smaller_size(size, &answer));
+            match refused {
+                None if is_refused && tried.is_some() && self.tag_pages.is_worth_less() => {
+                    debug!(size = tried, status = answer.status.as_u16(), "a page of this size is refused");
+                    refused = Some((url, answer));
+                }
+                Some(first) if is_refused && tried.is_some() => refused = Some(first),
+                Some(first) if is_refused => {
+                    self.tag_pages.lowered_in_vain();
+                    return Ok(first);
+                }
+                Some(_) if answer.status.is_success() => {
+                    self.tag_pages.lowered(tried);
+                    return Ok((url, answer));
                 }
                 _ => return Ok((url, answer)),
             }
@@ -161,14 +171,15 @@ fn check(answer: &HttpAnswer, number: u64) -> Result<(), Problem> {
     // docker-registry answers 404 for a repository without tags, though it lists it. After the first page, a 404 means
     // that the link is wrong.
     if number == 1
-        && let Some(not_found) = NotFound::read(answer.status, &answer.body, false)
+        && let Some(not_found) = NotFound::read(answer.status, &answer.body, answer.elsewhere.is_some())
+        && (not_found == NotFound::Gone || answer.elsewhere.is_none())
     {
         return Err(not_found.problem(error_answer(answer)));
     }
     match answer.status {
         StatusCode::OK => Ok(()),
         StatusCode::METHOD_NOT_ALLOWED => Err(Problem::Unsupported(error_answer(answer))),
-        _ => Err(Problem::of_status(error_answer(answer))),
+        _ => Err(unexpected(answer)),
     }
 }
 
@@ -178,7 +189,17 @@ enum NextTagPage {
     /// A page that has not been fetched.
     Link(Url),
     /// A page that has been fetched.
-    Page(Url, HttpAnswer),
+    Page(Box<(Url, HttpAnswer)>),
+}
+
+impl NextTagPage {
+    fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Nothing => None,
+            Self::Link(url) => Some(url),
+            Self::Page(page) => Some(&page.0),
+        }
+    }
 }
 
 /// The pages of one repository.

@@ -66,8 +66,7 @@ fn authorization(value: &HeaderValue) -> String {
 pub(crate) fn received(headers: &HeaderMap, url: &Url, memory: &SentSecrets) -> Vec<(String, String)> {
     let known = headers.iter().filter(|(name, _)| RECEIVED.contains(&name.as_str()));
     let mut shown: Vec<_> = known.map(|(name, value)| (name.to_string(), memory.shown(text(value)))).collect();
-    // Of a redirect, only the origin of the target: a server may put a secret that it was sent into the rest.
-    let location = headers.get(LOCATION).map(|to| destination(url, &memory.redact(text(to))));
+    let location = headers.get(LOCATION).map(|to| destination(url, to.as_bytes(), memory));
     shown.extend(location.map(|to| ("location".to_owned(), to)));
     shown
 }
@@ -93,11 +92,6 @@ pub(crate) fn link(headers: &HeaderMap, memory: &SentSecrets) -> Option<LinkForm
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let params = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| memory.shown(name)).collect();
     Some(LinkForm { absolute: target.contains("://"), params })
-}
-
-/// Scheme, host, port and path of a URL.
-pub(crate) fn place(url: &Url, memory: &SentSecrets) -> String {
-    memory.shown(format!("{}{}", url.origin().ascii_serialization(), url.path()))
 }
 
 /// Parameters of a query or fields of a form.
@@ -138,7 +132,7 @@ mod tests {
         headers.insert(LOCATION, HeaderValue::from_static("https://cdn.example/a?signature=hunter2"));
         let url = Url::parse("https://r.example/v2/").expect("a URL");
         let shown = received(&headers, &url, &memory);
-        assert_eq!(format!("{shown:?}"), r#"[("server", "nginx"), ("location", "https://cdn.example")]"#);
+        assert_eq!(format!("{shown:?}"), r#"[("server", "nginx"), ("location", "https://cdn.example/a")]"#);
         let shown = pairs("password=hunter2&scope=a%3Ab%3Ac&next_page=x", &memory);
         assert_eq!(format!("{shown:?}"), r#"[("password", "[cut]"), ("scope", "a:b:c"), ("next_page", "[cut]")]"#);
     }

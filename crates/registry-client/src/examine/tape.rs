@@ -14,7 +14,9 @@ use crate::http::call::{HttpAnswer, HttpFailure, PostBody, request};
 use crate::http::clock_skew::seconds_ahead;
 use crate::http::error_answer::error_answer;
 use crate::http::observer::{Observer, RawExchange};
+use crate::http::origin::place;
 use crate::http::sent_secrets::SentSecrets;
+use crate::http::written_url::resolve;
 use crate::problem::chain::chain;
 use crate::token::bearer::{Claims, lifetime};
 use crate::token::challenge::Challenge;
@@ -86,7 +88,7 @@ impl Observer for ExchangeRecorder {
             recorded.exchanges.push(Exchange {
                 about,
                 method: request.method().to_string(),
-                url: shown::place(url, memory),
+                url: place(url, memory),
                 query: shown::pairs(url.query().unwrap_or_default(), memory),
                 headers: shown::sent(request.headers(), memory),
                 form: form.map_or_else(Vec::new, |form| shown::pairs(form, memory)),
@@ -102,7 +104,7 @@ fn realms(headers: &HeaderMap, base: &Url) -> Vec<Url> {
     let values = headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes);
     let challenges = Challenge::parse_all(values);
     let bearer = challenges.iter().filter(|challenge| challenge.is("bearer"));
-    bearer.filter_map(|challenge| base.join(challenge.param("realm")?).ok()).collect()
+    bearer.filter_map(|challenge| resolve(base, challenge.param("realm")?.as_bytes()).ok()).collect()
 }
 
 fn reply(

@@ -92,6 +92,8 @@ pub(crate) struct HttpAnswer {
     /// Set if the client gave up after 429: for how long all answers had been refusals, and the pause that the server
     /// asked for.
     pub(crate) without_success: Option<(Duration, Option<Duration>)>,
+    /// The URL that answered, if redirects led to another origin. Set by the caller that follows them.
+    pub(crate) elsewhere: Option<Url>,
 }
 
 impl HttpAnswer {

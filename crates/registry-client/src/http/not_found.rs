@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::http::call::{HttpAnswer, HttpCall, RequestKind};
 use crate::http::endpoint::Endpoint;
+use crate::http::host_policy::NamedBy;
 use crate::http::retry::{Attempt, AttemptOutcome, RetryDecision};
+use crate::http::xml_error::XmlError;
 use crate::problem::{ErrorAnswer, Problem};
 
 /// Error codes of registries for something that does not exist.
@@ -51,8 +53,7 @@ pub(crate) enum NotFound {
 }
 
 impl NotFound {
-    /// Reads an answer about a repository. If another host answered after a redirect, the body is what [`storage_code`]
-    /// returned.
+    /// Reads an answer about a repository. If another host answered after a redirect, it may be a storage service.
     pub(crate) fn read(status: StatusCode, body: &[u8], other_origin: bool) -> Option<Self> {
         if !is_not_found(status) {
             return None;
@@ -62,7 +63,7 @@ impl NotFound {
         let says_so = |error: &Value| {
             error["code"].as_str().is_some_and(|code| CODES.contains(&code) || code.starts_with(OF_TAGS))
         };
-        let is_gone = errors.iter().any(says_so) || (other_origin && !storage_code(body).is_empty());
+        let is_gone = errors.iter().any(says_so) || (other_origin && is_missing_object(body));
         Some(if is_gone { Self::Gone } else { Self::NotTheRegistry })
     }
 
@@ -86,8 +87,9 @@ impl ForeignNotFoundCounter {
     /// Most attempts for a request with this answer. None if the answer is used at once. A HEAD has no body, so its
     /// answer is used at once and a GET decides.
     pub(crate) fn most_attempts(&self, call: &HttpCall<'_>, answer: &HttpAnswer) -> Option<u32> {
-        let most =
-            most_attempts(call.endpoint, answer.status, &answer.body).filter(|_| call.wants != RequestKind::Head)?;
+        let is_elsewhere = call.named_by == NamedBy::Redirect;
+        let most = most_attempts(call.endpoint, answer.status, &answer.body, is_elsewhere)
+            .filter(|_| call.wants != RequestKind::Head)?;
         Some(if self.without_success.load(Ordering::Relaxed) < IN_VAIN { most } else { most.min(TWICE) })
     }
 
@@ -107,11 +109,13 @@ impl ForeignNotFoundCounter {
 }
 
 /// Most attempts at an endpoint with this answer. None if the answer is used at once.
-fn most_attempts(endpoint: Endpoint, status: StatusCode, body: &[u8]) -> Option<u32> {
+fn most_attempts(endpoint: Endpoint, status: StatusCode, body: &[u8], is_elsewhere: bool) -> Option<u32> {
     let is_foreign = match endpoint {
-        Endpoint::Tags | Endpoint::Manifest => NotFound::read(status, body, false) == Some(NotFound::NotTheRegistry),
-        // The storage gives the same answer each time.
-        Endpoint::Blob => NotFound::read(status, body, true) == Some(NotFound::NotTheRegistry),
+        // A storage service gives the same answer each time.
+        Endpoint::Tags | Endpoint::Manifest | Endpoint::Blob => {
+            let or_storage = is_elsewhere || endpoint == Endpoint::Blob;
+            NotFound::read(status, body, or_storage) == Some(NotFound::NotTheRegistry)
+        }
         // APIs report a missing project in JSON of their own.
         Endpoint::Ping | Endpoint::Token | Endpoint::Catalog | Endpoint::Api => {
             return (is_not_found(status) && !is_object(body)).then_some(FEW);
@@ -124,11 +128,10 @@ fn is_not_found(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
 }
 
-/// The code of a storage service that an object does not exist, or nothing. No other text of another host is used.
-pub(crate) fn storage_code(body: &[u8]) -> &'static str {
+/// Whether a storage service says that an object does not exist.
+fn is_missing_object(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
-    let tells = |code: &&str| *code == text || text.contains(&format!("<Code>{code}</Code>"));
-    OF_STORAGE.into_iter().find(tells).unwrap_or_default()
+    XmlError::read(&text).is_some_and(|error| OF_STORAGE.contains(&error.code))
 }
 
 fn is_object(body: &[u8]) -> bool {
@@ -172,7 +175,7 @@ mod tests {
             let body = format!(r#"{{"errors":[{{"code":"X"}},{{"code":"{code}","message":"m","detail":null}}]}}"#);
             assert_eq!(read(&body), Some(NotFound::Gone), "{code}");
             for endpoint in [Endpoint::Tags, Endpoint::Manifest, Endpoint::Blob] {
-                assert_eq!(most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes()), None, "{code}");
+                assert_eq!(most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes(), false), None, "{code}");
             }
         }
         for body in STRAYS {
@@ -184,7 +187,7 @@ mod tests {
             );
             assert_eq!(NotFound::read(StatusCode::OK, body.as_bytes(), false), None, "{body}");
             for endpoint in [Endpoint::Tags, Endpoint::Manifest, Endpoint::Blob] {
-                let most = most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes());
+                let most = most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes(), false);
                 assert_eq!(most, Some(u32::MAX), "{body}");
             }
         }
@@ -196,7 +199,6 @@ mod tests {
             let body = format!(r#"<?xml version="1.0"?><Error><Code>{code}</Code><Message>x</Message></Error>"#);
             let read = |other_origin| NotFound::read(StatusCode::NOT_FOUND, body.as_bytes(), other_origin);
             assert_eq!((read(true), read(false)), (Some(NotFound::Gone), Some(NotFound::NotTheRegistry)), "{code}");
-            assert_eq!((storage_code(body.as_bytes()), storage_code(code.as_bytes())), (code, code));
         }
         for body in STRAYS {
             assert_eq!(
@@ -210,13 +212,13 @@ mod tests {
     #[test]
     fn elsewhere_json_counts_and_anything_else_is_asked_for_a_few_times() {
         for endpoint in [Endpoint::Ping, Endpoint::Token, Endpoint::Catalog, Endpoint::Api] {
-            let most = |body: &str| most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes());
+            let most = |body: &str| most_attempts(endpoint, StatusCode::NOT_FOUND, body.as_bytes(), false);
             assert_eq!(most("404 page not found"), Some(3));
             assert_eq!(most("<html>"), Some(3));
             assert_eq!(most(""), Some(3));
             assert_eq!(most(r#"{"message":"404 Group Not Found"}"#), None);
             assert_eq!(most(r#"{"errors":[{"code":"UNSUPPORTED"}]}"#), None);
-            assert_eq!(most_attempts(endpoint, StatusCode::OK, b""), None);
+            assert_eq!(most_attempts(endpoint, StatusCode::OK, b"", false), None);
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use url::Url;
 
+use crate::http::sent_secrets::SentSecrets;
 use crate::http::site::{is_known_pair, same_site};
+use crate::http::written_url::resolve;
 use crate::problem::origin::UntrustedRealm;
 
 /// Whether two URLs have the same scheme, host and port.
@@ -10,10 +12,34 @@ pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
-/// The origin that a redirect leads to. No more than the origin is shown: a server may put a secret that it was sent
-/// into the rest.
-pub(crate) fn destination(url: &Url, location: &str) -> String {
-    url.join(location).map_or_else(|_| "nowhere".into(), |to| to.origin().ascii_serialization())
+/// Where a redirect leads, for messages: origin and path. Its query is not shown, because it may be a key to what it
+/// leads to.
+pub(crate) fn destination(url: &Url, location: &[u8], sent: &SentSecrets) -> String {
+    let target = resolve(url, location).ok().filter(|_| !location.is_empty());
+    target.map_or_else(|| "nowhere".into(), |to| place(&to, sent))
+}
+
+/// Scheme, host, port and path of a URL, for messages. A path with a secret that was sent, in whatever encoding, is left
+/// out.
+pub(crate) fn place(url: &Url, sent: &SentSecrets) -> String {
+    let origin = url.origin().ascii_serialization();
+    let path = decoded(url.path());
+    if sent.redact(path.clone()) != path {
+        return sent.shown(format!("{origin}/[secret]"));
+    }
+    sent.shown(format!("{origin}{}", url.path()))
+}
+
+/// A path with its percent-encoded bytes decoded.
+fn decoded(path: &str) -> String {
+    let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let byte = after.get(..2).filter(|_| *first == b'%').and_then(hex);
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Checks that credentials of `registry` may be sent to `realm`: the registry's own host name on any port, the same
@@ -23,7 +49,8 @@ pub(crate) fn trust_realm(realm: &Url, registry: &Url, realm_hosts: &[String]) -
     match realm.scheme() {
         "https" => {}
         "http" if registry.scheme() == "http" => {}
-        _ => return Err(UntrustedRealm::Plaintext),
+        "http" => return Err(UntrustedRealm::Plaintext),
+        _ => return Err(UntrustedRealm::Odd),
     }
     let (Some(to), Some(from)) = (realm.host(), registry.host()) else { return Err(UntrustedRealm::Odd) };
     if !realm.username().is_empty() || realm.password().is_some() {
@@ -52,6 +79,21 @@ pub(crate) fn is_listed<'h>(url: &Url, mut hosts: impl Iterator<Item = &'h str>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login::header::basic;
+    use crate::login::secret::Secret;
+
+    #[test]
+    fn a_path_with_a_secret_is_not_shown_in_any_encoding() {
+        let sent = SentSecrets::default();
+        sent.note(Some(&basic("u", &Secret::new("hunter2/Ü+%")).expect("a header")), None);
+        let base = Url::parse("https://r.example/v2/").expect("a URL");
+        for path in ["/hunter2/Ü+%", "/a/hunter2%2F%C3%9C%2B%25", "/hunter2/%c3%9c+%25/b", "/%68unter2/Ü+%"] {
+            let shown = destination(&base, format!("https://login.example{path}?x=y").as_bytes(), &sent);
+            assert_eq!(shown, "https://login.example/[secret]", "{path}");
+        }
+        assert_eq!(destination(&base, b"/a%20b?hunter2", &sent), "https://r.example/a%20b");
+        assert_eq!(destination(&base, b"", &sent), "nowhere");
+    }
 
     fn trust(realm: &str, registry: &str, listed: &[&str]) -> Result<(), UntrustedRealm> {
         let listed: Vec<String> = listed.iter().map(|&host| host.to_owned()).collect();
@@ -169,7 +211,7 @@ mod tests {
     #[test]
     fn a_realm_is_https_unless_the_registry_is_http() {
         assert_eq!(trust("http://quay.io/auth", "https://quay.io", &[]), Err(UntrustedRealm::Plaintext));
-        assert_eq!(trust("file:///etc/passwd", "http://quay.io", &[]), Err(UntrustedRealm::Plaintext));
+        assert_eq!(trust("file:///etc/passwd", "http://quay.io", &[]), Err(UntrustedRealm::Odd));
         assert_eq!(trust("http://auth.lan/t", "https://r.lan", &["auth.lan"]), Err(UntrustedRealm::Plaintext));
         assert_eq!(trust("http://quay.io/auth", "http://quay.io", &[]), Ok(()));
     }

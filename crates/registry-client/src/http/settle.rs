@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
@@ -13,6 +14,12 @@ use crate::http::retry::{Attempt, AttemptOutcome, LimitedAttempt, RetryDecision,
 use crate::http::transport::Transport;
 use crate::http::turn::Tries;
 use crate::problem::Problem;
+
+/// Whether a request is for a token with several scopes. If the token service fails with 500, the scopes may be the
+/// reason, and each is requested alone.
+fn has_several_scopes(call: &HttpCall<'_>) -> bool {
+    call.wants == RequestKind::Token && call.url.query_pairs().filter(|(name, _)| name == "scope").count() > 1
+}
 
 impl Transport {
     /// Handles the outcome of the latest attempt. `None` says to send the request again; the pause has passed.
@@ -36,7 +43,9 @@ impl Transport {
         };
         let limited = self.limited(call, tries, seen, asked);
         let number = tries.charged + 1;
-        let repeatable = call.form.is_none() && call.wants != RequestKind::Head;
+        let repeatable = call.form.is_none()
+            && call.wants != RequestKind::Head
+            && !(matches!(seen, AttemptOutcome::Status(StatusCode::INTERNAL_SERVER_ERROR)) && has_several_scopes(call));
         let attempt = Attempt { number, seen, asked, repeatable, random: fastrand::f64(), limited };
         let decision = self.retry.decide(&attempt);
         self.foreign_not_found.note(&attempt, decision);

@@ -14,10 +14,11 @@ use crate::clock;
 use crate::http::body::{BodyReader, Cap};
 use crate::http::call::{HttpAnswer, HttpCall, HttpFailure, PostBody, RequestKind, request};
 use crate::http::connect::{ConnectionLimit, asking};
+use crate::http::error_answer::code_alone;
 use crate::http::gate::Gate;
 use crate::http::host_policy::{HostPolicy, NamedBy};
 use crate::http::in_flight::InFlightRequest;
-use crate::http::not_found::{ForeignNotFoundCounter, storage_code};
+use crate::http::not_found::ForeignNotFoundCounter;
 use crate::http::observer::{Observer, RawExchange, SafetyRule};
 use crate::http::pace::Pace;
 use crate::http::retry::RetryPolicy;
@@ -36,6 +37,10 @@ use crate::settings::RegistrySettings;
 
 /// Time limit of connecting; part of the time limit of the request.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// Most headers of one answer: ten times as many as the HTTP library reads by default. Their bytes are bounded by the
+/// library, to 408 KiB.
+const MOST_HEADERS: usize = 1000;
 
 /// The transport to one registry and its token endpoint.
 pub(crate) struct Transport {
@@ -78,6 +83,7 @@ impl Transport {
                 .retry(reqwest::retry::never())
                 .referer(false)
                 .http1_only()
+                .http1_max_headers(MOST_HEADERS)
                 .tcp_nodelay(true)
                 .connect_timeout(CONNECT.min(settings.timeout))
                 .connector_layer(connection_limit.clone())
@@ -137,7 +143,9 @@ impl Transport {
     pub(crate) fn reported(&self, problem: Problem) -> Problem {
         let rule = match &problem {
             Problem::Realm { .. } => Some(SafetyRule::RealmHost),
-            Problem::Redirect { .. } => Some(SafetyRule::Redirect),
+            Problem::Redirect { .. } | Problem::TokenRedirect { .. } | Problem::PageForPeople { .. } => {
+                Some(SafetyRule::Redirect)
+            }
             Problem::Link(LinkError::OtherOrigin) => Some(SafetyRule::Link),
             Problem::Forbidden(_) => Some(SafetyRule::Address),
             _ => None,
@@ -178,6 +186,7 @@ impl Transport {
                 body: Vec::new(),
                 sent: self.sent.clone(),
                 without_success: None,
+                elsewhere: None,
             });
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -191,13 +200,21 @@ impl Transport {
         };
         let body = match body.await {
             // The error text of another host is not shown: that host may be one that only this machine can reach.
-            Ok(body) if call.named_by == NamedBy::Redirect && !status.is_success() => storage_code(&body).into(),
+            Ok(body) if call.named_by == NamedBy::Redirect && !status.is_success() => code_alone(&body),
             Ok(body) => body,
             Err(failure) if status.is_success() => return Err(failure),
             // The status of an error is enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), without_success: None })
+        Ok(HttpAnswer {
+            status,
+            version,
+            headers,
+            body,
+            sent: self.sent.clone(),
+            without_success: None,
+            elsewhere: None,
+        })
     }
 }
 

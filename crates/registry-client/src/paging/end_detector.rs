@@ -39,6 +39,13 @@ pub(crate) struct EndQuestion {
     how: QuestionKind,
 }
 
+impl EndQuestion {
+    /// Whether it asks for what follows the page, and not for the page again.
+    pub(crate) fn is_about_the_rest(&self) -> bool {
+        self.how == QuestionKind::After
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum QuestionKind {
     /// Asks what follows the last name.

@@ -3,6 +3,8 @@
 use url::Url;
 use url::form_urlencoded::{byte_serialize, parse};
 
+use crate::http::written_url::with_query;
+
 /// The name after which the page of the link begins. None unless the link has exactly one.
 pub(crate) fn key_of(link: &Url) -> Option<String> {
     let mut keys = link.query_pairs().filter(|(name, _)| name == "last");
@@ -41,14 +43,13 @@ fn replaced(link: &Url, parameter: &str, value: &str) -> Url {
         if is_it { format!("{parameter}={value}") } else { piece.to_owned() }
     });
     let query = pieces.collect::<Vec<_>>().join("&");
-    let mut link = link.clone();
-    link.set_query(Some(&query));
-    link
+    with_query(link.clone(), &query)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::written_url::resolve;
 
     fn url(query: &str) -> Url {
         Url::parse(&format!("https://r.example/v2/_catalog?{query}")).expect("a URL")
@@ -71,6 +72,7 @@ mod tests {
     #[test]
     fn nothing_else_of_a_link_changes() {
         assert_eq!(with_key(&url("x=%2f+&last=a&n=10"), "c/d"), url("x=%2f+&last=c%2Fd&n=10"));
+        assert_eq!(with_key(&resolve(&url(""), b"?x='&last=a").expect("a URL"), "c").query(), Some("x='&last=c"));
         assert_eq!(with_size(&url("x=%2f+&last=a&n=10"), 1), url("x=%2f+&last=a&n=1"));
         assert_eq!(asking_after(&url("last=a&n=10"), "c/d"), url("last=c%2Fd&n=10"));
         assert_eq!(asking_after(&url("n=10"), "c/d"), url("n=10&last=c%2Fd"));

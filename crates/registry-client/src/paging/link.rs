@@ -1,17 +1,24 @@
 //! The next page: reads `Link` by RFC 8288, in the forms that registries really write, and resolves it within the
 //! registry's own origin. It sends nothing and remembers nothing; repeated pages are noticed by `loop_guard`.
 
-use reqwest::header::{HeaderMap, HeaderValue, LINK};
+use reqwest::header::{HeaderValue, LINK};
 use url::Url;
 
+use crate::http::call::HttpAnswer;
 use crate::http::origin::same_origin;
+use crate::http::written_url::{resolve, with_query};
 use crate::problem::link::LinkError;
 
-/// The URL of the next page in these headers. If `repairs` is set, its path is replaced by the path of the page itself.
-pub(crate) fn following(headers: &HeaderMap, requested: &Url, repairs: bool) -> Result<Option<Url>, LinkError> {
-    let links = headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-    let next = next_page(links, requested)?;
-    Ok(next.map(|next| if repairs { repaired(next, requested) } else { next }))
+/// The URL of the next page that this answer names. If `repairs` is set, its path is replaced by the path of the page
+/// itself.
+pub(crate) fn following(answer: &HttpAnswer, requested: &Url, repairs: bool) -> Result<Option<Url>, LinkError> {
+    let links = answer.headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
+    let Some(answered) = &answer.elsewhere else {
+        let next = next_page(links, requested)?;
+        return Ok(next.map(|next| if repairs { repaired(next, requested) } else { next }));
+    };
+    let Some(target) = target(links)? else { return Ok(None) };
+    after_redirect(&resolved(&target, answered)?, requested, answered, repairs).map(Some)
 }
 
 /// The URL of the next page; `None` on the last page. The query stays byte for byte: if a cursor is decoded and encoded
@@ -20,6 +27,31 @@ pub(crate) fn next_page<'a>(
     headers: impl IntoIterator<Item = &'a [u8]>,
     requested: &Url,
 ) -> Result<Option<Url>, LinkError> {
+    let Some(target) = target(headers)? else { return Ok(None) };
+    let next = resolved(&target, requested)?;
+    if same_origin(&next, requested) { Ok(Some(next)) } else { Err(LinkError::OtherOrigin) }
+}
+
+/// The next page of a list whose page came from another host, to which the registry had redirected: at the registry
+/// again, which then decides anew where it is and what it needs, if its redirects keep queries. Otherwise (registry.k8s.io
+/// drops them) at the host that answered, without credentials. No other host is asked.
+fn after_redirect(next: &Url, requested: &Url, answered: &Url, repairs: bool) -> Result<Url, LinkError> {
+    let is_of_either = same_origin(next, answered) || same_origin(next, requested);
+    let is_same_list = repairs || next.path() == answered.path() || next.path() == requested.path();
+    if is_of_either && is_same_list && answered.query() == requested.query() {
+        return Ok(if let Some(query) = next.query() {
+            with_query(requested.clone(), query)
+        } else {
+            let mut first = requested.clone();
+            first.set_query(None);
+            first
+        });
+    }
+    if is_of_either { Ok(next.clone()) } else { Err(LinkError::OtherOrigin) }
+}
+
+/// The target of the link to the next page.
+fn target<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<String>, LinkError> {
     let mut present = false;
     let mut readable = false;
     for header in headers {
@@ -33,7 +65,7 @@ pub(crate) fn next_page<'a>(
             rest = after;
             readable |= link.rel.is_some();
             if link.is_next() {
-                return resolve(link.target, requested).map(Some);
+                return Ok(Some(link.target.to_owned()));
             }
         }
     }
@@ -42,21 +74,23 @@ pub(crate) fn next_page<'a>(
 }
 
 /// The URL of the next page on the path of the page that announced it, its query byte for byte.
-fn repaired(mut next: Url, requested: &Url) -> Url {
-    if next.path() != requested.path() {
-        next.set_path(requested.path());
+fn repaired(next: Url, requested: &Url) -> Url {
+    if next.path() == requested.path() {
+        return next;
     }
-    next
+    let query = next.query().map(str::to_owned);
+    let mut next = next;
+    next.set_path(requested.path());
+    match query {
+        Some(query) => with_query(next, &query),
+        None => next,
+    }
 }
 
-fn resolve(target: &str, requested: &Url) -> Result<Url, LinkError> {
-    let mut next = requested.join(target.trim()).map_err(|_| LinkError::NotAUrl)?;
-    next.set_fragment(None);
+fn resolved(target: &str, base: &Url) -> Result<Url, LinkError> {
+    let next = resolve(base, target.as_bytes()).map_err(|_| LinkError::NotAUrl)?;
     let has_user = !next.username().is_empty() || next.password().is_some();
-    if !same_origin(&next, requested) || has_user {
-        return Err(LinkError::OtherOrigin);
-    }
-    Ok(next)
+    if has_user { Err(LinkError::OtherOrigin) } else { Ok(next) }
 }
 
 struct Link<'a> {
@@ -137,6 +171,7 @@ mod tests {
             "last=a/b&n=1",
             "last=%e4+b%20c&&x",
             "n=5&last=a%252Fb",
+            "cursor='a'&n=1",
         ] {
             let target = next(&[&format!("</v2/_catalog?{query}>; rel=\"next\"")]);
             assert_eq!(target, Ok(Some(format!("https://r.example:8443/v2/_catalog?{query}"))));
@@ -148,6 +183,35 @@ mod tests {
         );
         let absolute = "<https://r.example:8443/v2/_catalog?last=x>; rel=\"next\"";
         assert_eq!(next(&[absolute]), Ok(Some("https://r.example:8443/v2/_catalog?last=x".into())));
+    }
+
+    #[test]
+    fn after_a_redirect_the_next_page_is_asked_for_at_the_registry_or_at_the_host_that_answered() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        let next = |target: &str, requested: &str, answered: &str, repairs| {
+            let (requested, answered) = (url(requested), url(answered));
+            let next = resolved(target, &answered).expect("a URL");
+            after_redirect(&next, &requested, &answered, repairs).map(String::from)
+        };
+        let (asked, there) = ("https://r.example/v2/a/tags/list?n=2", "https://eu.example/v2/x/a/tags/list?n=2");
+        let at_home = Ok("https://r.example/v2/a/tags/list?n=2&last='b'".to_owned());
+        for target in [
+            "/v2/x/a/tags/list?n=2&last='b'",
+            "/v2/a/tags/list?n=2&last='b'",
+            "?n=2&last='b'",
+            "https://eu.example/v2/x/a/tags/list?n=2&last='b'",
+            "https://r.example/v2/a/tags/list?n=2&last='b'",
+        ] {
+            assert_eq!(next(target, asked, there, false), at_home, "{target}");
+        }
+        assert_eq!(next("/other?n=2&last='b'", asked, there, true), at_home);
+        // This registry's redirect has dropped the query.
+        let dropped = "https://eu.example/v2/x/a/tags/list";
+        let there = Ok("https://eu.example/v2/x/a/tags/list?last=b".to_owned());
+        assert_eq!(next("/v2/x/a/tags/list?last=b", asked, dropped, false), there);
+        for target in ["https://evil.example/v2/x/a/tags/list?last=b", "http://eu.example/v2/x/a/tags/list?last=b"] {
+            assert_eq!(next(target, asked, dropped, true), Err(LinkError::OtherOrigin), "{target}");
+        }
     }
 
     #[test]

@@ -6,3 +6,4 @@ pub(crate) mod link;
 pub(crate) mod loop_guard;
 pub(crate) mod page;
 pub(crate) mod page_after;
+pub(crate) mod size_limit;

@@ -30,22 +30,23 @@ pub(crate) struct ListSource<F> {
 }
 
 impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSource<F> {
-    /// Finds out what follows a page. If there is no answer, the error comes with the URL of the first question.
+    /// Finds out what follows a page. If there is no answer, the error comes with the URL from which a walk can continue
+    /// after the page; none if it has to fetch the page again.
     pub(crate) async fn beyond(
         &self,
         end_detector: &mut EndDetector,
         page: (&Url, &ListedNames),
-    ) -> Result<PageAfter, (Url, RegistryError)> {
+    ) -> Result<PageAfter, (Option<Url>, RegistryError)> {
         let Some(mut question) = end_detector.ask(page.0, page.1) else {
             return Ok(PageAfter::Nothing(Certainty::Sure));
         };
-        // The URL from which a walk that ends here can continue: of all questions, only this one asks for what follows
-        // the page.
         let first = question.url.clone();
         let mut tries = 0;
         loop {
             tries += 1;
-            let (answer, probe_answer) = self.ask(&question.url).await.map_err(|error| (first.clone(), error))?;
+            // Of all questions, only the first may ask for what follows the page. The others ask for the page again.
+            let goes_on = (tries == 1 && question.is_about_the_rest()).then(|| first.clone());
+            let (answer, probe_answer) = self.ask(&question.url).await.map_err(|error| (goes_on, error))?;
             debug!(status = answer.status.as_u16(), tries, "a full page has no link: asked whether it is the last");
             // A server may fail to answer a question that it does not support, but not the second one, which is a
             // request that it has answered before.
@@ -57,7 +58,7 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSou
                 EndVerdict::Here => return Ok(PageAfter::Page(Box::new((question.url, answer)))),
                 EndVerdict::Ask(other) => question = other,
                 EndVerdict::At(link) => {
-                    let (answer, probe_answer) = self.ask(&link).await.map_err(|error| (link.clone(), error))?;
+                    let (answer, probe_answer) = self.ask(&link).await.map_err(|error| (Some(link.clone()), error))?;
                     let ends = matches!(probe_answer, Some(ProbeAnswer::Page(listed, None)) if !has_more_than(page.1, &listed));
                     return Ok(if ends {
                         PageAfter::Nothing(Certainty::Sure)
@@ -83,7 +84,7 @@ impl<'f, F: Fn(Url) -> BoxFuture<'f, Result<HttpAnswer, RegistryError>>> ListSou
             _ => return Some(ProbeAnswer::Nothing),
         }
         let Ok(listed) = read(self.entries, &answer.body) else { return Some(ProbeAnswer::Nothing) };
-        let next = following(&answer.headers, url, self.repairs).ok()?;
+        let next = following(answer, url, self.repairs).ok()?;
         let next = next.filter(|next| listed.entries() > 0 || !repeats_request(next, url));
         Some(ProbeAnswer::Page(listed, next))
     }

@@ -1,6 +1,9 @@
 //! Known causes of failures, recognised by their symptoms, each with one text for the operator: the errors of a run and
 //! `check` use the same texts. Recognising a cause changes nothing about what is done.
 
+use crate::problem::login_cause::LoginCause;
+use crate::problem::token_service_cause::TokenServiceCause;
+
 /// A known cause. Texts in it have no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KnownCause {
@@ -59,6 +62,10 @@ pub enum KnownCause {
         /// Its host, and its port unless it is the default of the scheme.
         host: String,
     },
+    /// The token service that the registry names gives no token, or may not be asked.
+    TokenService(TokenServiceCause),
+    /// A login was refused for this reason.
+    Login(LoginCause),
     /// There is no catalog.
     NoCatalog,
     /// There is no registry under this URL.
@@ -110,6 +117,8 @@ impl KnownCause {
             Self::TokenLifetime => "token_lifetime",
             Self::Clock { .. } => "clock",
             Self::RealmElsewhere { .. } => "realm_elsewhere",
+            Self::TokenService(cause) => cause.id(),
+            Self::Login(cause) => cause.id(),
             Self::NoCatalog => "no_catalog",
             Self::NoRegistry => "no_registry",
             Self::UnknownIssuer => "unknown_issuer",
@@ -155,6 +164,8 @@ impl KnownCause {
                 format!("the server's clock is {} s {way} ours", ahead_s.unsigned_abs())
             }
             Self::RealmElsewhere { host } => format!("a proxy, or an attack, sends the client to {host} for a token"),
+            Self::TokenService(cause) => cause.cause(),
+            Self::Login(cause) => cause.cause(),
             Self::NoCatalog => "the registry has no catalog".into(),
             Self::NoRegistry => "there is no registry API under this address".into(),
             Self::UnknownIssuer => "a private certificate authority issued the certificate".into(),
@@ -226,6 +237,8 @@ impl KnownCause {
                      write `realm_hosts: [{host}]`"
                 )
             }
+            Self::TokenService(cause) => cause.remedy(),
+            Self::Login(cause) => cause.remedy(),
             Self::NoCatalog => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
             Self::NoRegistry => "check `url`: there is no registry API under it (`/v2/` is added to it)".into(),
             Self::UnknownIssuer => "a private certificate authority: give its certificate as `ca_file`".into(),
@@ -252,5 +265,17 @@ impl KnownCause {
                 "check the host name, the port, the proxy and the firewall; then whether the registry is up".into()
             }
         }
+    }
+}
+
+impl From<LoginCause> for KnownCause {
+    fn from(cause: LoginCause) -> Self {
+        Self::Login(cause)
+    }
+}
+
+impl From<TokenServiceCause> for KnownCause {
+    fn from(cause: TokenServiceCause) -> Self {
+        Self::TokenService(cause)
     }
 }

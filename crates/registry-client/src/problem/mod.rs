@@ -9,10 +9,12 @@ pub(crate) mod content;
 pub(crate) mod error;
 pub(crate) mod fault;
 pub(crate) mod link;
+pub(crate) mod login_cause;
 pub(crate) mod origin;
 pub(crate) mod secret;
 pub(crate) mod table;
 pub(crate) mod token;
+pub(crate) mod token_service_cause;
 
 use std::fmt;
 use std::time::Duration;
@@ -78,20 +80,40 @@ pub(crate) enum Problem {
     Listing(String),
     #[error("the next page cannot be followed")]
     Link(#[source] LinkError),
-    #[error("no token in the answer")]
-    NoToken(#[source] NoToken),
+    #[error("the answer of the token service {url} has no token")]
+    NoToken {
+        url: String,
+        #[source]
+        source: NoToken,
+    },
+    #[error("the token service {url} answers {reply}")]
+    TokenService { url: String, reply: ErrorAnswer },
+    #[error("the token service {url} redirects to {to}")]
+    TokenRedirect { url: String, to: String },
     #[error("tokens expire before the registry accepts them, {lifetime:?} after they were received: {reply}")]
     ShortLived { reply: ErrorAnswer, lifetime: Duration },
     #[error("the challenge names no realm")]
     NoRealm,
-    #[error("the credentials may not be sent to the realm {host}")]
+    #[error("no token may be requested from {url}")]
     Realm {
+        /// Origin and path.
+        url: String,
+        /// Host and port, as `realm_hosts` has them.
         host: String,
+        /// Whether it is the registry's own host.
+        is_own: bool,
         #[source]
         source: UntrustedRealm,
     },
     #[error("redirected to {to}")]
-    Redirect { to: String },
+    Redirect {
+        /// Origin and path.
+        to: String,
+        /// Whether it leads from https to http.
+        downgrades: bool,
+    },
+    #[error("redirected to {url}, which is a page for people")]
+    PageForPeople { url: String },
     #[error(transparent)]
     Forbidden(ForbiddenHost),
     #[error("redirected too often")]
@@ -124,6 +146,8 @@ pub(crate) enum Problem {
     UnsupportedContent(#[source] UnsupportedContent),
     #[error("the storage behind the registry, {host}, answers {reply}")]
     Storage { host: String, reply: ErrorAnswer },
+    #[error("{host}, to which the registry redirects, answers {reply}")]
+    Elsewhere { host: String, reply: ErrorAnswer },
 }
 
 impl Problem {

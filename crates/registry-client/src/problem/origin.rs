@@ -4,12 +4,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UntrustedRealm {
     /// Neither https nor, where the registry itself is plain http, http.
-    #[error("the realm is not https")]
+    #[error("it is not https")]
     Plaintext,
-    /// The realm's URL carries a user name or has no host.
-    #[error("the realm is not a plain URL")]
+    /// The realm's URL carries a user name, has no host or is not of HTTP.
+    #[error("it is not a plain URL")]
     Odd,
     /// Another site (CVE-2020-15157, CVE-2026-33540, CVE-2026-48978).
-    #[error("the realm is on another site")]
+    #[error("it is on another site, to which the credentials are not sent")]
     OtherSite,
 }

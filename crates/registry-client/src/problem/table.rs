@@ -10,6 +10,8 @@ use crate::problem::content::{ContentFlaw, UnsupportedContent};
 use crate::problem::error::Step;
 use crate::problem::fault::Fault;
 use crate::problem::link::LinkError;
+use crate::problem::origin::UntrustedRealm;
+use crate::problem::token_service_cause::TokenServiceCause;
 
 impl Problem {
     /// The kind.
@@ -30,15 +32,24 @@ impl Problem {
             | Self::NoRoots
             | Self::TlsSetup(_)
             | Self::HttpSetup(_) => Fault::Tls,
-            Self::Link(LinkError::OtherOrigin) | Self::Realm { .. } | Self::Redirect { .. } | Self::Forbidden(_) => {
-                Fault::Untrusted
-            }
+            Self::Link(LinkError::OtherOrigin)
+            | Self::Realm { .. }
+            | Self::Redirect { .. }
+            | Self::TokenRedirect { .. }
+            | Self::PageForPeople { .. }
+            | Self::Forbidden(_) => Fault::Untrusted,
+            Self::Elsewhere { reply, .. } | Self::TokenService { reply, .. } => match reply.status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::Denied,
+                StatusCode::TOO_MANY_REQUESTS => Fault::RateLimited,
+                status if status.is_server_error() => Fault::ServerError,
+                _ => Fault::Protocol,
+            },
             Self::Unexpected(_)
             | Self::Body(_)
             | Self::Json(_)
             | Self::Listing(_)
             | Self::Link(_)
-            | Self::NoToken(_)
+            | Self::NoToken { .. }
             | Self::ShortLived { .. }
             | Self::NoRealm
             | Self::BadName(_)
@@ -68,7 +79,24 @@ impl Problem {
             Self::RateLimited(_) => Some(KnownCause::RateLimited),
             Self::Broken(error) if error.is_connect() => Some(KnownCause::Unreachable),
             Self::Tls(error) => Some(tls_cause(error).map_or(KnownCause::NoTls, cause_of_tls)),
-            Self::Realm { host, .. } => Some(KnownCause::RealmElsewhere { host: host.clone() }),
+            Self::Realm { source: UntrustedRealm::OtherSite, host, .. } => {
+                Some(KnownCause::RealmElsewhere { host: host.clone() })
+            }
+            Self::Realm { source: UntrustedRealm::Plaintext, url, is_own, .. } => {
+                Some(TokenServiceCause::Plaintext { url: url.clone(), is_own: *is_own }.into())
+            }
+            Self::TokenService { reply, .. } if reply.status == StatusCode::TOO_MANY_REQUESTS => {
+                Some(KnownCause::RateLimited)
+            }
+            Self::TokenService { url, reply } if reply.status.is_server_error() => {
+                Some(TokenServiceCause::Fails { url: url.clone() }.into())
+            }
+            Self::TokenService { url, .. } | Self::NoToken { url, .. } | Self::Realm { url, .. } => {
+                Some(TokenServiceCause::Wrong { url: url.clone() }.into())
+            }
+            Self::TokenRedirect { url, to } => {
+                Some(TokenServiceCause::Moved { url: url.clone(), to: to.clone() }.into())
+            }
             _ => None,
         }
     }
@@ -91,6 +119,9 @@ impl Problem {
                 );
             }
             _ => {}
+        }
+        if let Some(remedy) = self.remedy_of_redirect(step) {
+            return remedy;
         }
         if let Some(cause) = self.known_cause(step) {
             return cause.remedy();
@@ -124,13 +155,15 @@ impl Problem {
             Self::Unsupported(_) | Self::Listing(_) if matches!(step, Step::Api(_)) => {
                 "check the names under `discovery`, and its `api_url`: the API is not there, or does not show them to this login"
             }
-            Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } if matches!(step, Step::Api(_)) => {
+            Self::Link(LinkError::OtherOrigin) if matches!(step, Step::Api(_)) => {
                 "if the new address is right, configure it as `api_url` of `discovery`; otherwise this may be an attack"
             }
-            Self::Link(LinkError::OtherOrigin) | Self::Redirect { .. } => {
+            Self::Link(LinkError::OtherOrigin) => {
                 "if the new address is right, configure it as `url`; otherwise a proxy rewrites it, or this is an attack"
             }
-            Self::Unexpected(reply) if reply.status == StatusCode::NOT_FOUND => {
+            Self::Unexpected(reply)
+                if reply.status == StatusCode::NOT_FOUND && matches!(step, Step::Page(_) | Step::Tags(_)) =>
+            {
                 "the link to the next page is wrong: a proxy in front of the registry changes or drops its path prefix; \
                  correct the proxy, or set `pagination: repair`"
             }
@@ -170,6 +203,41 @@ impl Problem {
             _ => "check `url`: the server there does not follow the registry protocol",
         };
         words.into()
+    }
+}
+
+impl Problem {
+    /// The remedy of a redirect that is not followed, or leads to an error.
+    fn remedy_of_redirect(&self, step: &Step) -> Option<String> {
+        Some(match self {
+            Self::Elsewhere { host, reply } if matches!(reply.status.as_u16(), 401 | 403) => format!(
+                "no credentials are sent to another host: if {host} is the registry itself, configure it as `url`; otherwise \
+                 let it return what the registry redirects to without a login"
+            ),
+            Self::Elsewhere { host, .. } => {
+                format!("look at {host}, to which the registry redirects, and at the way from here to it")
+            }
+            Self::Redirect { .. } if matches!(step, Step::Api(_)) => {
+                "if the new address is right, configure it as `api_url` of `discovery`; otherwise this may be an attack".into()
+            }
+            Self::Redirect { to, downgrades: false } if *step == Step::Ping && to.starts_with("http") => {
+                let url = to.strip_suffix('/').unwrap_or(to);
+                let url = url.strip_suffix("/v2").unwrap_or(url);
+                format!(
+                    "if the new address is right, configure `url: {url}`; otherwise a proxy rewrites it, or this is an attack"
+                )
+            }
+            Self::Redirect { .. } => {
+                "redirects are followed to plain URLs, and never from https to http: let the proxy in front of the registry \
+                 set `X-Forwarded-Proto: https`, or correct the registry's external URL; otherwise this may be an attack"
+                    .into()
+            }
+            Self::PageForPeople { .. } => "a proxy in front of the registry asks for a login of its own: let it pass requests \
+                 to `/v2/` on to the registry"
+                .into(),
+            Self::Redirects => "the registry redirects in a circle: look at the proxy in front of it".into(),
+            _ => return None,
+        })
     }
 }
 

@@ -186,6 +186,53 @@ async fn no_answer_to_the_question_is_an_error_after_a_page_to_go_on_from() {
 }
 
 #[tokio::test]
+async fn an_empty_page_after_a_cursor_is_the_end_where_the_registry_finds_its_place_by_names() {
+    let rest = async |script: Script, cursor: &str| {
+        let rig = rig(script, 10, None).await;
+        let cursor = Cursor(rig.server.url().join(cursor).expect("a URL").into());
+        let rest = collected(rig.client.catalog(Some(&cursor))).await;
+        assert!(rest.error.is_none() && rest.names().is_empty() && rest.pages.len() == 1, "{:?}", rest.error);
+        (rest.pages[0].proven_new, rig.server.count(FakeEndpoint::Catalog))
+    };
+    let last = "/v2/_catalog?n=10&last=team%2Fapp-000019";
+    let script = || Script::open(numbered(20).as_slice());
+    assert_eq!(rest(script(), last).await, (true, 2));
+    assert_eq!(rest(Script { empty_last_page: true, ..script() }, last).await, (true, 2));
+    // The name has been deleted since.
+    assert_eq!(rest(Script::open(numbered(19).as_slice()), last).await, (false, 2));
+    // The server answers every key with an empty page.
+    let empty = script().with_faults(|seen, _| seen.query("last").map(|_| listed(&[], None)));
+    assert_eq!(rest(empty, last).await, (false, 2));
+    // The server begins again if it does not know a key.
+    let again = script().with_faults(|seen, _| {
+        let link = Some("/v2/_catalog?n=10&last=team%2Fapp-000009");
+        Some(if seen.query("last")? == "team/app-000019" { listed(&[], None) } else { listed(&numbered(10), link) })
+    });
+    assert!(!rest(again, last).await.0);
+    // A cursor that is not a name proves nothing.
+    let unknown = script().with_faults(|seen, _| seen.query("next_page").map(|_| listed(&[], None)));
+    assert_eq!(rest(unknown, "/v2/_catalog?n=10&next_page=x").await, (false, 1));
+}
+
+#[tokio::test]
+async fn without_an_answer_to_the_question_for_a_page_again_the_page_is_kept_back() {
+    let server = Script::open([]).with_faults(|seen, nth| {
+        let names = numbered(40);
+        let start = seen.query("next_page").and_then(|at| at.parse().ok()).unwrap_or(0);
+        let link = format!("/v2/_catalog?n=10&next_page={}", start + 10);
+        (seen.endpoint == FakeEndpoint::Catalog).then(|| match nth {
+            1..=4 => listed(&names[start..start + 10], (start < 30).then_some(link.as_str())),
+            _ => Misbehaviour::Drop,
+        })
+    });
+    let rig = rig(server, 10, Some(RegistryKind::Quay)).await;
+    let walked = rig.walk().await;
+    assert!(walked.error.expect("an error").fault().is_trouble());
+    let cursor = walked.pages[2].cursor.clone().expect("a cursor");
+    assert_eq!((walked.pages.len(), cursor.0.ends_with("next_page=30")), (3, true));
+}
+
+#[tokio::test]
 async fn an_empty_page_whose_link_leads_nowhere_ends_the_list() {
     for link in ["/v2/_catalog?n=10&last=", "/v2/_catalog?last=b&n=10", "/v2/_catalog", "/v2/_catalog?n=10&next_page="]
     {

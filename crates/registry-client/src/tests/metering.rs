@@ -268,7 +268,8 @@ async fn what_leads_elsewhere_is_told_by_its_rule() {
     assert_eq!((rig.meter.refused(), rig.meter.tokens()), (vec![SafetyRule::RealmHost], vec![Err(Fault::Untrusted)]));
 
     let away = Misbehaviour::status(307).header("location", &elsewhere);
-    let rig = anonymous(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, away.clone()))).await;
+    let odd = Misbehaviour::status(307).header("location", "ftp://127.0.0.1/");
+    let rig = anonymous(Script::open(["a"]).with_faults(at(FakeEndpoint::Catalog, odd))).await;
     assert_eq!(rig.error().await.fault(), Fault::Untrusted);
     assert_eq!((rig.meter.refused(), rig.meter.pages()), (vec![SafetyRule::Redirect], vec![Err(Fault::Untrusted)]));
 

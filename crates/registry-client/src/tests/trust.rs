@@ -25,22 +25,39 @@ async fn raw(answer: Vec<u8>) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_realm_on_another_site_gets_nothing() {
+async fn a_realm_on_another_site_gets_no_credentials() {
     let thief = FakeRegistry::start(Script::distribution_like(["a"])).await.expect("a port");
     let elsewhere = format!("http://localhost:{}/token", thief.url().port().expect("a port"));
-    for login in [true, false] {
-        let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some(elsewhere.clone()));
-        let rig = Rig::with(script, |settings| {
-            if !login {
-                settings.auth = Auth::Token(None);
-            }
-        })
-        .await;
-        let error = rig.error().await;
-        assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Token));
-        assert!(error.remedy().contains("realm_hosts"), "{}", error.remedy());
-    }
+    let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some(elsewhere.clone()));
+    let error = Rig::new(script).await.error().await;
+    assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Token));
+    assert!(error.remedy().contains("realm_hosts"), "{}", error.remedy());
     assert!(thief.requests().is_empty());
+}
+
+/// `rg.fr-par.scw.cloud` names a realm on `api.scaleway.com`.
+#[tokio::test]
+async fn an_anonymous_caller_asks_a_realm_on_another_site_for_a_token() {
+    let token = Script::open(["a"]).with_faults(|_, _| Some(Misbehaviour::status(200).body(r#"{"token":"t"}"#)));
+    let service = FakeRegistry::start(token).await.expect("a port");
+    let elsewhere = format!("http://localhost:{}/token", service.url().port().expect("a port"));
+    let script = |realm: String| {
+        let script = Script::distribution_like(["a"]).with_token(|token| token.realm = Some(realm));
+        script.with_faults(|seen, _| {
+            let has_token = seen.header("authorization") == Some("Bearer t");
+            has_token.then(|| Misbehaviour::status(200).body(r#"{"repositories":["a"]}"#))
+        })
+    };
+    let anonymous = |settings: &mut RegistrySettings| settings.auth = Auth::Token(None);
+    assert_eq!(Rig::with(script(elsewhere), anonymous).await.names().await, ["a"]);
+    let seen = service.requests();
+    assert_eq!((seen.len(), seen[0].authorization), (1, Authorization::None));
+    // Within the rules for addresses.
+    for realm in ["http://169.254.169.254/token", "http://10.0.0.1/token"] {
+        let error = Rig::with(script(realm.into()), anonymous).await.error().await;
+        assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Token), "{realm}");
+        assert!(error.remedy().contains("allow_hosts"), "{}", error.remedy());
+    }
 }
 
 #[tokio::test]
@@ -58,32 +75,16 @@ async fn realm_hosts_may_name_it_and_another_port_is_the_same_host() {
 }
 
 #[tokio::test]
-async fn a_redirect_carries_nothing_to_another_origin() {
-    let thief = FakeRegistry::start(Script::open(["stolen"])).await.expect("a port");
-    let location = thief.url().join("/v2/_catalog").expect("a URL").to_string();
-    let script = Script::distribution_like(["a"]).with_faults(move |seen, _| {
-        (seen.authorization == Authorization::Bearer).then(|| Misbehaviour::status(307).header("location", &location))
-    });
-    let error = Rig::new(script).await.error().await;
-    assert_eq!((error.fault(), error.step()), (Fault::Untrusted, Step::Page(1)));
-    assert!(thief.requests().is_empty());
-}
-
-#[tokio::test]
-async fn redirects_within_the_origin_are_followed_a_few_times() {
-    let script = Script::open(["a"]).with_faults(|seen, nth| {
-        let target = format!("/v2/_catalog?moved={nth}");
-        (seen.endpoint == FakeEndpoint::Catalog && nth < 3)
-            .then(|| Misbehaviour::status(302).header("location", &target))
-    });
-    let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
-    assert_eq!(rig.names().await, ["a"]);
-    let script = Script::open(["a"]).with_faults(|seen, _| {
-        (seen.endpoint == FakeEndpoint::Catalog).then(|| Misbehaviour::status(302).header("location", "/v2/_catalog"))
-    });
-    let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
-    assert_eq!(rig.error().await.fault(), Fault::Protocol);
-    assert_eq!(rig.server.count(FakeEndpoint::Catalog), 4);
+async fn more_headers_than_the_http_library_reads_by_default_are_read_and_they_are_bounded() {
+    for (count, is_read) in [(150, true), (900, true), (1100, false)] {
+        let script = Script::open(["a"]).with_faults(move |seen, _| {
+            let many = |answer: Misbehaviour, number: usize| answer.header(&format!("x-header-{number}"), "v");
+            let answer = Misbehaviour::status(200).body(r#"{"repositories":["a"]}"#);
+            (seen.endpoint == FakeEndpoint::Catalog).then(|| (0..count).fold(answer, many))
+        });
+        let rig = Rig::with(script, |settings| settings.auth = Auth::None).await;
+        assert_eq!(rig.walk().await.error.is_none(), is_read, "{count}");
+    }
 }
 
 #[tokio::test]

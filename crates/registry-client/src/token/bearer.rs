@@ -59,7 +59,9 @@ impl Token {
 pub(crate) fn read_answer(body: &[u8], received: Instant, unix_now: i64) -> Result<Token, NoToken> {
     // `issued_at` is ignored on purpose: Pulp writes microseconds, Docker Hub nanoseconds, Quay nothing, and a wrong
     // clock must not change the lifetime.
-    let answer: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoToken::NotJson)?;
+    let is_html = || body.trim_ascii_start().starts_with(b"<");
+    let answer: serde_json::Map<String, Value> =
+        serde_json::from_slice(body).map_err(|_| if is_html() { NoToken::Html } else { NoToken::NotJson })?;
     let text = |field| answer.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let text = text("token").or_else(|| text("access_token")).ok_or(NoToken::Missing)?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -224,7 +226,8 @@ mod tests {
         for body in ["{}", r#"{"token":""}"#, r#"{"token":7}"#] {
             assert_eq!(read(body), Err(NoToken::Missing), "{body}");
         }
-        for body in ["", "[]", "<html>", "null", r#"{"token":"a""#] {
+        assert_eq!(read(" <!doctype html><p>"), Err(NoToken::Html));
+        for body in ["", "[]", "null", r#"{"token":"a""#] {
             assert_eq!(read(body), Err(NoToken::NotJson), "{body}");
         }
         assert_eq!(read(r#"{"token":"a\nb"}"#), Err(NoToken::BadCharacters));

@@ -15,7 +15,7 @@ pub(crate) fn why_denied(
     sent: &SentSecrets,
 ) -> Option<KnownCause> {
     let text = reply.text.to_ascii_lowercase();
-    if text.contains("invalid bearer token format") {
+    if is_of_another_form(&text) {
         return Some(KnownCause::BasicOnApi);
     }
     if text.contains("list catalog") {
@@ -52,6 +52,11 @@ pub(crate) fn why_denied(
         });
     }
     claims.as_ref().is_some_and(Claims::grants_nothing).then_some(KnownCause::MissingPermission { scope: None })
+}
+
+/// Whether the registry says that what it was sent is not a token as it issues them.
+pub(crate) fn is_of_another_form(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("invalid bearer token format")
 }
 
 /// Whether a token does not grant this scope, or does not list its grants.

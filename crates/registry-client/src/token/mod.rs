@@ -5,5 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod challenge;
 pub(crate) mod grants;
 pub(crate) mod group;
+pub(crate) mod login_refusal;
 pub(crate) mod realm;
+pub(crate) mod request;
 pub(crate) mod scope;

@@ -11,7 +11,7 @@ use reqwest::header::{HeaderValue, LOCATION};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::debug;
-use url::{Url, form_urlencoded};
+use url::Url;
 
 use crate::clock;
 use crate::concurrency::prove_first::ProveFirst;
@@ -19,21 +19,25 @@ use crate::http::call::{HttpAnswer, HttpCall, PostBody, RequestKind};
 use crate::http::endpoint::Endpoint;
 use crate::http::error_answer::{error_answer, has_code};
 use crate::http::host_policy::NamedBy;
-use crate::http::origin::{destination, trust_realm};
+use crate::http::origin::{destination, place, trust_realm};
+use crate::http::redirects::{RedirectRange, RedirectRoute, is_redirect};
 use crate::http::transport::Transport;
 use crate::http::turn::Admission;
 use crate::login::credential::Credential;
 use crate::login::credentials::Credentials;
 use crate::login::header::basic;
 use crate::login::secret::Secret;
-use crate::problem::Problem;
 use crate::problem::cause::KnownCause;
 use crate::problem::error::{RegistryError, Step};
+use crate::problem::login_cause::LoginCause;
+use crate::problem::origin::UntrustedRealm;
+use crate::problem::{ErrorAnswer, Problem};
 use crate::token::bearer::{Token, read_answer, refresh_token};
 use crate::token::cache::{TokenRequest, TokenSource};
+use crate::token::login_refusal::why_refused;
+use crate::token::request::{password_form, refresh_form, token_url};
+use crate::token::scope::ScopeSet;
 
-/// Quay refuses request lines over 4 KiB; this leaves room for what is before and after the query.
-const LONGEST_URL: usize = 4000;
 /// After so many answers 403 with `DENIED`, a login counts as refused.
 const DOUBTS: u32 = 3;
 
@@ -87,10 +91,17 @@ impl Realm {
 
     /// Requests a token with the current credentials; once more if they are refused and there are others by now.
     async fn ask(&self, wanted: &TokenRequest, admission: &Admission) -> Result<Token, Problem> {
-        trust_realm(&wanted.realm, &self.registry, &self.further_hosts)
-            .map_err(|source| Problem::Realm { host: self.host(&wanted.realm), source })?;
+        let trusted = trust_realm(&wanted.realm, &self.registry, &self.further_hosts);
+        let untrusted = |source| self.untrusted(&wanted.realm, source);
+        if let Err(source @ (UntrustedRealm::Plaintext | UntrustedRealm::Odd)) = trusted {
+            return Err(untrusted(source));
+        }
         let begun = Instant::now();
         let credential = self.credentials.login().await?;
+        // An anonymous caller has nothing to lose there. `http::host_policy` still says which addresses may be asked.
+        if let (Err(source), Some(_)) = (trusted, &credential) {
+            return Err(untrusted(source));
+        }
         let outcome = self.ask_as(wanted, credential.as_ref(), admission).await;
         match (&outcome, &credential) {
             (Err(Problem::Rejected { .. }), Some(refused)) => {
@@ -122,7 +133,8 @@ impl Realm {
         if !answer.status.is_success() {
             return Err(self.refusal(&answer, wanted, credential));
         }
-        let token = read_answer(&answer.body, Instant::now(), clock::now().timestamp()).map_err(Problem::NoToken)?;
+        let token = read_answer(&answer.body, Instant::now(), clock::now().timestamp())
+            .map_err(|source| Problem::NoToken { url: self.place(&wanted.realm), source })?;
         if let Some(sent @ Credential::Identity(_)) = credential
             && let Some(next) = refresh_token(&answer.body)
         {
@@ -168,26 +180,37 @@ impl Realm {
         admission: &Admission,
     ) -> Result<HttpAnswer, Problem> {
         let (form, endpoint) = (form.map(PostBody::Form), Endpoint::Token);
-        let call = HttpCall { url, authorization, form, wants: RequestKind::Token, endpoint, named_by: NamedBy::Realm };
-        self.transport.ask(&call, admission).await
+        let mut route = RedirectRoute::new(url, url, RedirectRange::of(RequestKind::Token));
+        loop {
+            let (wants, named_by) = (RequestKind::Token, NamedBy::Realm);
+            let call = HttpCall { url: route.url(), authorization, form, wants, endpoint, named_by };
+            let answer = self.transport.ask(&call, admission).await?;
+            if !is_redirect(answer.status) {
+                return Ok(answer);
+            }
+            // Credentials stay on the origin. A form is sent to the URL that the registry names and to no other.
+            let followed = if form.is_some() { Err(Problem::Redirects) } else { route.follow(&answer) };
+            followed.map_err(|_| {
+                let location =
+                    answer.headers.get(LOCATION).map(reqwest::header::HeaderValue::as_bytes).unwrap_or_default();
+                let to = destination(route.url(), location, &answer.sent);
+                Problem::TokenRedirect { url: self.place(url), to }
+            })?;
+        }
     }
 
     fn refusal(&self, answer: &HttpAnswer, wanted: &TokenRequest, credential: Option<&Credential>) -> Problem {
         let reply = error_answer(answer);
         match answer.status {
             // The 401 of the OAuth2 grants (RFC 6749, 5.2): another scope would be refused in the same way.
-            StatusCode::BAD_REQUEST if is_oauth_rejection(&reply.text) => {
-                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
-            }
-            StatusCode::BAD_REQUEST => {
+            StatusCode::BAD_REQUEST if is_oauth_rejection(&reply.text) => self.rejection(reply, wanted, credential),
+            status if is_about_scopes(status, &wanted.scopes) => {
                 Problem::Scope { reply, tried: format!("`{}`", answer.sent.shown(wanted.scopes.to_string())) }
             }
-            StatusCode::UNAUTHORIZED if credential.is_some() => {
-                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
-            }
+            StatusCode::UNAUTHORIZED if credential.is_some() => self.rejection(reply, wanted, credential),
             StatusCode::UNAUTHORIZED => Problem::Denied { reply, cause: Some(KnownCause::LoginWanted) },
             StatusCode::FORBIDDEN if sends(credential) && self.is_login_refused(answer, wanted) => {
-                Problem::Rejected { reply, cause: self.rejection_hint(&wanted.realm, credential) }
+                self.rejection(reply, wanted, credential)
             }
             StatusCode::FORBIDDEN => Problem::Denied { reply, cause: None },
             // A token service that has given tokens before refuses these scopes, and not every request.
@@ -195,16 +218,11 @@ impl Realm {
                 if self.is_proven()
                     || (answer.status == StatusCode::METHOD_NOT_ALLOWED && has_errors(&answer.body)) =>
             {
-                Problem::Denied { reply, cause: None }
+                let cause = self.refusal_cause(&reply, wanted, credential);
+                let cause = cause.filter(|cause| *cause == LoginCause::AccountDisabled.into());
+                Problem::Denied { reply, cause }
             }
-            // Redirects are not followed: they would send the credentials to any host that the realm names.
-            status if status.is_redirection() => {
-                let to = answer.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-                Problem::Redirect {
-                    to: destination(&wanted.realm, &answer.sent.redact(to.unwrap_or_default().into_owned())),
-                }
-            }
-            _ => Problem::of_status(reply),
+            _ => Problem::TokenService { url: self.place(&wanted.realm), reply },
         }
     }
 
@@ -220,17 +238,31 @@ impl Realm {
         !of_scopes || self.scope_refusals.fetch_add(1, Ordering::Relaxed) + 1 >= DOUBTS
     }
 
-    /// The host and port of a realm, for messages.
-    fn host(&self, realm: &Url) -> String {
+    fn untrusted(&self, realm: &Url, source: UntrustedRealm) -> Problem {
         let host = self.transport.sent.shown(realm.host_str().unwrap_or("without a host"));
-        realm.port().map_or(host.clone(), |port| format!("{host}:{port}"))
+        let host = realm.port().map_or(host.clone(), |port| format!("{host}:{port}"));
+        Problem::Realm { url: self.place(realm), host, is_own: realm.host() == self.registry.host(), source }
     }
 
-    /// Quay's robot accounts are named `org+robot`; a name without `+` is the most common cause of its 401.
-    fn rejection_hint(&self, realm: &Url, credential: Option<&Credential>) -> Option<KnownCause> {
-        let quay = realm.path() == "/v2/auth" || self.registry.host_str() == Some("quay.io");
+    /// Origin and path of a realm, for messages.
+    fn place(&self, realm: &Url) -> String {
+        place(realm, &self.transport.sent)
+    }
+
+    fn rejection(&self, reply: ErrorAnswer, wanted: &TokenRequest, credential: Option<&Credential>) -> Problem {
+        let cause = self.refusal_cause(&reply, wanted, credential);
+        Problem::Rejected { reply, cause }
+    }
+
+    fn refusal_cause(
+        &self,
+        reply: &ErrorAnswer,
+        wanted: &TokenRequest,
+        credential: Option<&Credential>,
+    ) -> Option<KnownCause> {
+        let is_quay = wanted.realm.path() == "/v2/auth" || self.registry.host_str() == Some("quay.io");
         match credential? {
-            Credential::Login { username, .. } => (quay && !username.contains('+')).then_some(KnownCause::RobotName),
+            Credential::Login { username, .. } => why_refused(&reply.text, Some(username), is_quay),
             Credential::Identity(_) | Credential::Bearer(_) => Some(KnownCause::TokenRefused),
         }
     }
@@ -263,38 +295,15 @@ impl TokenSource for Realm {
     }
 }
 
-/// The URL of the realm with its own query, and with `service` and one `scope` parameter for each scope: Quay reads
-/// several scopes in this form only.
-fn token_url(wanted: &TokenRequest) -> Result<Url, Problem> {
-    let mut url = wanted.realm.clone();
-    if wanted.service.is_some() || !wanted.scopes.is_empty() {
-        let mut query = url.query_pairs_mut();
-        query.extend_pairs(wanted.service.iter().map(|service| ("service", service)));
-        query.extend_pairs(wanted.scopes.iter().map(|scope| ("scope", scope)));
+/// Whether a refusal may be about these scopes, so that another request may be accepted. Some services read one scope
+/// only and fail with 422 or 500 if the parameter is repeated.
+fn is_about_scopes(status: StatusCode, scopes: &ScopeSet) -> bool {
+    match status.as_u16() {
+        400 => true,
+        413 | 414 | 422 | 431 => !scopes.is_empty(),
+        500 | 501 => scopes.iter().count() > 1,
+        _ => false,
     }
-    if url.as_str().len() > LONGEST_URL { Err(Problem::TooManyScopes) } else { Ok(url) }
-}
-
-/// The `OAuth2` password grant of the distribution specification. The request has Basic as well: some endpoints that
-/// want a POST read the credentials only there.
-fn password_form(wanted: &TokenRequest, username: &str, password: &Secret) -> String {
-    grant(wanted, &[("grant_type", "password"), ("username", username), ("password", password.expose())])
-}
-
-/// The `OAuth2` grant of an identity token, which identifies the account by itself.
-fn refresh_form(wanted: &TokenRequest, token: &Secret) -> String {
-    grant(wanted, &[("grant_type", "refresh_token"), ("refresh_token", token.expose())])
-}
-
-/// The form of a grant: scopes separated by spaces, and the client ID, which the specification requires.
-fn grant(wanted: &TokenRequest, pairs: &[(&str, &str)]) -> String {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs(pairs).append_pair("client_id", "stocktake");
-    form.extend_pairs(wanted.service.iter().map(|service| ("service", service)));
-    if !wanted.scopes.is_empty() {
-        form.append_pair("scope", &wanted.scopes.to_string());
-    }
-    form.finish()
 }
 
 fn is_oauth_rejection(text: &str) -> bool {
@@ -315,49 +324,4 @@ fn is_not_for_method(status: StatusCode) -> bool {
 /// request.
 fn has_errors(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|json| json["errors"].get(0).is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
-    use super::*;
-    use crate::token::scope::ScopeSet;
-
-    fn wanted(realm: &str, service: Option<&str>, scopes: &str) -> TokenRequest {
-        let realm = Url::parse(realm).expect("a URL");
-        TokenRequest { realm, service: service.map(str::to_owned), scopes: ScopeSet::parse([scopes]) }
-    }
-
-    #[test]
-    fn the_realms_own_query_is_kept_and_missing_parts_are_left_out() {
-        let url =
-            |realm, service, scopes| String::from(token_url(&wanted(realm, service, scopes)).expect("short enough"));
-        assert_eq!(url("https://a/t", None, ""), "https://a/t");
-        assert_eq!(url("https://a/t?x=%2F&y", None, ""), "https://a/t?x=%2F&y");
-        assert_eq!(
-            url("https://a/t?x=%2F", Some("r:5000"), "registry:catalog:*"),
-            "https://a/t?x=%2F&service=r%3A5000&scope=registry%3Acatalog%3A*"
-        );
-    }
-
-    #[test]
-    fn several_scopes_are_a_repeated_parameter() {
-        let url = token_url(&wanted("https://a/t", None, "repository:a:pull repository:b:pull")).expect("short enough");
-        assert_eq!(url.query(), Some("scope=repository%3Aa%3Apull&scope=repository%3Ab%3Apull"));
-    }
-
-    #[test]
-    fn credentials_survive_in_header_and_form() {
-        let password = Secret::new("p:a/ss%2B+wörd");
-        let basic = basic("acme+inventory", &password).expect("a header");
-        assert!(basic.is_sensitive());
-        let text = basic.to_str().expect("ASCII").strip_prefix("Basic ").expect("Basic");
-        assert_eq!(STANDARD.decode(text).expect("base64"), "acme+inventory:p:a/ss%2B+wörd".as_bytes());
-        let form = password_form(&wanted("https://a/t", None, ""), "acme+inventory", &password);
-        let pairs: Vec<_> = form_urlencoded::parse(form.as_bytes()).collect();
-        assert!(pairs.iter().any(|(key, value)| key == "username" && value == "acme+inventory"));
-        assert!(pairs.iter().any(|(key, value)| key == "password" && value == "p:a/ss%2B+wörd"));
-    }
 }

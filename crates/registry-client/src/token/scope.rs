@@ -84,6 +84,8 @@ impl std::fmt::Display for ScopeSet {
 pub(crate) struct ScopeSequence {
     configured: Option<ScopeSet>,
     challenged: Vec<ScopeSet>,
+    /// The scopes of a refused set, each alone.
+    single: Vec<ScopeSet>,
     tried: Vec<ScopeSet>,
     /// A scope that is never requested.
     refused: Option<&'static str>,
@@ -96,6 +98,7 @@ impl ScopeSequence {
         Self {
             configured: Some(configured).filter(|set| !set.is_empty()),
             challenged: Vec::new(),
+            single: Vec::new(),
             tried: Vec::new(),
             refused: None,
         }
@@ -123,10 +126,21 @@ impl ScopeSequence {
         if self.tried.len() == STEPS {
             return None;
         }
-        let steps = self.configured.iter().chain(&self.challenged).cloned().chain([ScopeSet::default()]);
+        let steps =
+            self.single.iter().chain(&self.configured).chain(&self.challenged).cloned().chain([ScopeSet::default()]);
         let next = steps.into_iter().find(|set| !self.tried.contains(set))?;
         self.tried.push(next.clone());
         Some(next)
+    }
+
+    /// Notes that the token service refused the set of the last step. If it has several scopes, each is tried alone: some
+    /// services read one only.
+    pub(crate) fn refused(&mut self) {
+        if let Some(ScopeSet(several)) = self.tried.last().filter(|set| set.0.len() > 1) {
+            let (catalog, others): (Vec<_>, Vec<_>) =
+                several.iter().cloned().partition(|scope| scope == ScopeSet::CATALOG);
+            self.single.extend(catalog.into_iter().chain(others).map(|scope| ScopeSet(vec![scope])));
+        }
     }
 
     /// The sets that were tried, for messages. A server chose a part of them, so `show` makes them safe to print.
@@ -191,6 +205,20 @@ mod tests {
         assert_eq!(sequence.step(), Some(set("registry:catalog:*")));
         sequence.challenged(Some("registry:catalog:*"));
         assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        assert_eq!(sequence.step(), None);
+    }
+
+    #[test]
+    fn the_scopes_of_a_refused_set_are_tried_one_by_one() {
+        let mut sequence = ScopeSequence::new(&["repository:o/r:pull registry:catalog:*".into()]);
+        sequence.challenged(Some("registry:catalog:*"));
+        assert_eq!(sequence.step(), Some(set("repository:o/r:pull registry:catalog:*")));
+        sequence.refused();
+        assert_eq!(sequence.step(), Some(set("registry:catalog:*")));
+        sequence.refused();
+        assert_eq!(sequence.step(), Some(set("repository:o/r:pull")));
+        assert_eq!(sequence.step(), Some(ScopeSet::default()));
+        sequence.refused();
         assert_eq!(sequence.step(), None);
     }
 

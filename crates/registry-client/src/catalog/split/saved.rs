@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::catalog::split::plan::{Saved, SplitPlan};
+use crate::http::written_url::written_url;
 
 /// All ranges that have not been read to their ends, in the order of the list, and the URL of any page of it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,6 +31,6 @@ impl SavedPlan {
 
     /// The link, and the plan to continue with. None if the link is not a URL.
     pub(crate) fn plan<T>(self, most: usize) -> Option<(Url, SplitPlan<T>)> {
-        Some((Url::parse(&self.link).ok()?, SplitPlan::resumed(self.ranges, most)))
+        Some((written_url(&self.link)?, SplitPlan::resumed(self.ranges, most)))
     }
 }
