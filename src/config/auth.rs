@@ -25,7 +25,7 @@ use crate::registry::SecretSource;
 use yaml_sections::Phrase::{self, Computed, Plain};
 use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Section, Written, YamlValue};
 
-use super::phrases::{DURATION, NONE, PATH, TEXT};
+use super::phrases::{BOOL, DURATION, NONE, PATH, TEXT};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AuthType {
@@ -81,6 +81,12 @@ static CREDENTIAL: OptionalKey = OptionalKey::new(
     Plain("the name of a systemd credential"),
     NONE,
     "Credential of the systemd unit (`LoadCredential=`) that holds the secret.",
+);
+pub(super) static ALLOW_READABLE: DefaultKey<bool> = DefaultKey::new(
+    "allow_readable",
+    BOOL,
+    || false,
+    "Accept a secret file, named beside this key, that other users can read or own.",
 );
 
 const VARIABLE: Phrase = Plain("the name of an environment variable");
@@ -219,7 +225,8 @@ fn docker_config(section: &mut Section<'_>) -> Checked<DockerConfig> {
     let file = section.optional(&FILE, Field::path);
     let namespace = section.optional(&NAMESPACE, |field| field.text().map(str::to_owned));
     let timeout = section.or(&HELPER_TIMEOUT, Field::duration);
-    Ok(DockerConfig { file: file?, namespace: namespace?, timeout: timeout? })
+    let allow_readable = section.or(&ALLOW_READABLE, Field::bool);
+    Ok(DockerConfig { file: file?, namespace: namespace?, timeout: timeout?, allow_readable: allow_readable? })
 }
 
 pub(super) fn username(field: &Field<'_>) -> Checked<String> {
@@ -255,8 +262,18 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
         })
     };
     let (lifetime, timeout): (Checked<Option<Duration>>, _) = (duration(keys.lifetime), duration(&COMMAND_TIMEOUT));
-    let (lifetime, timeout) = (lifetime?, timeout?);
+    let file = keys.sources[0].name();
+    let is_file = fields.iter().any(|field| field.key == file);
+    let allow_readable = section.or(&ALLOW_READABLE, |field| match field.bool()? {
+        true if !is_file => {
+            let help = format!("add `{file}`, or leave this out");
+            Err(field.problem("has no effect without a file that holds a secret", Some(help)))
+        }
+        allowed => Ok(allowed),
+    });
+    let (lifetime, timeout, allow_readable) = (lifetime?, timeout?, allow_readable?);
     Ok(source?.map(|source| match source {
+        SecretSource::File(path) if allow_readable => SecretSource::ReadableFile(path),
         SecretSource::Command(mut command) => {
             command.lifetime = lifetime;
             command.timeout = timeout.unwrap_or(command.timeout);
@@ -264,6 +281,24 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
         }
         source => source,
     }))
+}
+
+/// The same login with `allow_readable` beside it, and whether that has an effect.
+pub(super) fn allowing_readable(mut auth: Auth) -> (Auth, bool) {
+    let source = match &mut auth {
+        Auth::Docker(config) => {
+            config.allow_readable = true;
+            return (auth, true);
+        }
+        Auth::Token(None) | Auth::None => return (auth, false),
+        Auth::Token(Some(login)) | Auth::Basic(login) => &mut login.password,
+        Auth::Bearer(source) | Auth::Identity(source) => source,
+    };
+    if let SecretSource::File(path) = source {
+        *source = SecretSource::ReadableFile(std::mem::take(path));
+    }
+    let has_effect = matches!(source, SecretSource::ReadableFile(_));
+    (auth, has_effect)
 }
 
 /// A program and its arguments. A line is not split at blanks, because the rules of a shell for that are complicated.
@@ -307,7 +342,7 @@ fn refuse_misplaced(section: &mut Section<'_>, kind: AuthType) -> Checked<()> {
     let token = ["token_file", "token_env", "token_command", "token_lifetime"];
     let (keys, help) = match kind {
         AuthType::None => {
-            let others = ["username", "credential", "command_timeout"];
+            let others = ["username", "credential", "command_timeout", "allow_readable"];
             ([&others[..], &password, &token].concat(), "leave it out, or choose another `type`")
         }
         AuthType::Docker => {

@@ -119,7 +119,7 @@ static CLIENT_KEY_FILE: OptionalKey = OptionalKey::new(
     "client_key_file",
     PATH,
     NONE,
-    "Private key of the client certificate, in PEM, not encrypted, readable by its owner only.",
+    "Private key of the client certificate, in PEM, not encrypted, protected from other users.",
 );
 static SINKS: DerivedKey =
     DerivedKey::new("sinks", NAMES, Plain("all sinks"), "Sinks to which the inventory of this registry is delivered.");
@@ -188,13 +188,13 @@ pub(super) fn read(
     let url = section.required(&URL, address::url);
     let configured = section.optional(&KIND, kind_of).map(Option::flatten);
     let kind = configured.as_ref().ok().copied().flatten().or_else(|| RegistryKind::of_url(url.as_ref().ok()?));
-    let auth = auth(section, kind, literals.is_err());
+    let (auth, allow_readable) = shared_auth(section, kind, literals.is_err());
     let discovery = section.optional(&DISCOVERY, |field| {
         discovery::read(field, &discovery::ListedRegistry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
     });
     let walk = walk::read(section, kind, url.as_ref().ok());
     let schedule = schedule::of(section, name.as_ref().ok(), main.schedule);
-    let client = client(section, FirstKeys { name: name.as_ref().ok(), url, configured, kind, auth });
+    let client = client(section, FirstKeys { name: name.as_ref().ok(), url, configured, kind, auth, allow_readable });
     let judge = walk::judge(section);
     let all = main.sinks.iter().map(|&name| name.to_owned()).collect();
     let sinks = section.or_derived(&SINKS, all, |field| chosen(field, main.sinks));
@@ -218,10 +218,11 @@ struct FirstKeys<'n> {
     /// The same, else as the host of `url` tells it.
     kind: Option<RegistryKind>,
     auth: Checked<Auth>,
+    allow_readable: Checked<bool>,
 }
 
 fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<RegistrySettings> {
-    let FirstKeys { name, url, configured, kind, auth } = known;
+    let FirstKeys { name, url, configured, kind, auth, allow_readable } = known;
     let scope = section.or_empty(&SCOPE, |field| hints::scopes(kind, field));
     let service = section.optional(&SERVICE, |field| {
         let service = text(field)?;
@@ -239,6 +240,8 @@ fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<RegistrySe
     let tls = tls(section, url.as_ref().ok());
     let timeout = section.or(&TIMEOUT, Field::duration);
     let (ca_file, insecure_tls, client_certificate) = tls?;
+    let allow_readable = allow_readable?;
+    let client_certificate = client_certificate.map(|own| ClientCertificate { allow_readable, ..own });
     Ok(RegistrySettings {
         name: name.map_or("", RegistryName::as_str).into(),
         url: url?,
@@ -271,6 +274,23 @@ fn kind_of(field: &Field<'_>) -> Checked<Option<RegistryKind>> {
     let words: Vec<_> =
         std::iter::once(("auto", None)).chain(RegistryKind::ALL.map(|(word, kind)| (word, Some(kind)))).collect();
     field.one_of(&words)
+}
+
+/// `auth` and `allow_readable`. The latter is about the files of the keys beside it: `client_key_file`, and a login's.
+fn shared_auth(section: &mut Section<'_>, kind: Option<RegistryKind>, refused: bool) -> (Checked<Auth>, Checked<bool>) {
+    let place = section.position_of("allow_readable");
+    let allowed = section.or(&auth::ALLOW_READABLE, Field::bool);
+    let has_key = section.position_of(CLIENT_KEY_FILE.name()).is_some();
+    let is_beside = LOGIN.iter().any(|(key, _)| section.position_of(key).is_some());
+    let auth = auth(section, kind, refused);
+    let (Some(place), Ok(true), Ok(known)) = (place, allowed, &auth) else { return (auth, allowed) };
+    let (with_setting, has_effect) = auth::allowing_readable(known.clone());
+    if !has_key && !(is_beside && has_effect) {
+        let help = "write it beside the key that names the file, such as `password_file` in `auth`";
+        let message = "`allow_readable`: no secret file is named beside it";
+        return (auth, Err(section.problem_at(&place, message, help)));
+    }
+    (if is_beside { Ok(with_setting) } else { auth }, allowed)
 }
 
 /// `auth`, or its keys beside `url`. `refused`: a secret beside `url` was refused, so a missing one is not reported.
@@ -326,7 +346,7 @@ fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<Tls> {
         |key: &'static OptionalKey| section.optional(key, |field| effective(field).and_then(|()| field.path()));
     let (certificate, key) = (own(&CLIENT_CERT_FILE), own(&CLIENT_KEY_FILE));
     let client_certificate = match (certificate?, key?) {
-        (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
+        (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key, allow_readable: false }),
         (None, None) => None,
         (certificate, _) => {
             let names = [CLIENT_CERT_FILE.name(), CLIENT_KEY_FILE.name()];

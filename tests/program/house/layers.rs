@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("status", &["state"]),
     ("metrics", &["registry", "run", "state", "status"]),
-    ("web", &["state", "status"]),
+    ("web", &["registry", "state", "status"]),
     (
         "daemon",
         &[

@@ -14,8 +14,9 @@ use crate::grammar::shown;
 use crate::login::command::{CommandRun, SecretCommand};
 use crate::login::credential::Credential;
 use crate::login::environment::Environment;
-use crate::login::secret::{Secret, read_file};
-use crate::problem::secret::SecretError;
+use crate::login::secret::Secret;
+use crate::login::secret_file::{ReadFile, SecretFileRules};
+use crate::problem::secret::{Exposed, SecretError, SecretFileUse};
 
 /// Longest file that is read; a user logs in to dozens of registries, not to thousands.
 const LONGEST: u64 = 1024 * 1024;
@@ -42,11 +43,13 @@ pub struct DockerConfig {
     pub namespace: Option<String>,
     /// How long a credential helper may run.
     pub timeout: Duration,
+    /// Whether other users may read and own the file.
+    pub allow_readable: bool,
 }
 
 impl Default for DockerConfig {
     fn default() -> Self {
-        Self { file: None, namespace: None, timeout: SecretCommand::TIMEOUT }
+        Self { file: None, namespace: None, timeout: SecretCommand::TIMEOUT, allow_readable: false }
     }
 }
 
@@ -79,7 +82,7 @@ impl DockerConfig {
             if self.file.is_none() && matches!(path.try_exists(), Ok(false)) {
                 continue;
             }
-            let file = ConfigFile::read(path)?;
+            let file = ConfigFile::read(path, self.allow_readable)?;
             if let Some(stored) = file.find(&server, self.timeout, environment).await? {
                 return Ok(stored);
             }
@@ -188,7 +191,8 @@ fn canonical(host: &str) -> String {
 /// A configuration file of docker or podman.
 struct ConfigFile<'a> {
     path: &'a Path,
-    is_open_to_others: bool,
+    /// Why the file may not hold a secret.
+    readable: Option<Exposed>,
     contents: ConfigContents,
 }
 
@@ -220,16 +224,18 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
 }
 
 impl<'a> ConfigFile<'a> {
-    fn read(path: &'a Path) -> Result<Self, SecretError> {
+    fn read(path: &'a Path, allow_readable: bool) -> Result<Self, SecretError> {
+        let rules = SecretFileRules { longest: LONGEST, used_as: SecretFileUse::DockerConfig, allow_readable };
         // A user who can write this file chooses the login and the helper that is run.
-        let read = read_file(path, LONGEST)?.unchangeable(path)?;
+        let read = ReadFile::unchangeable(path, rules)?;
+        let readable = read.readable().cloned();
         // The parser's own text may quote the file.
-        let contents = serde_json::from_str(&read.text).map_err(|error| SecretError::NotDockerConfig {
+        let contents = serde_json::from_str(&read.text()?).map_err(|error| SecretError::NotDockerConfig {
             path: path.to_owned(),
             line: error.line(),
             column: error.column(),
         })?;
-        Ok(Self { path, is_open_to_others: read.is_open_to_others, contents })
+        Ok(Self { path, readable, contents })
     }
 
     /// Asks the helper for this very registry, otherwise the store for all. If they have no credential, the file itself
@@ -285,10 +291,10 @@ impl<'a> ConfigFile<'a> {
         for (key, entry) in best(server, &self.contents.auths) {
             let bad = || SecretError::BadEntry { path: self.path.to_owned(), key: shown(key) };
             if let Some(credential) = entry.as_ref().map(|entry| entry.credential(bad)).transpose()?.flatten() {
-                if self.is_open_to_others {
-                    return Err(SecretError::OpenToOthers { path: self.path.to_owned() });
-                }
-                return Ok(Some(credential));
+                return match &self.readable {
+                    Some(exposed) => Err(SecretError::OpenToOthers(exposed.clone())),
+                    None => Ok(Some(credential)),
+                };
             }
         }
         Ok(None)

@@ -10,4 +10,6 @@ pub(crate) mod docker_config;
 pub(crate) mod environment;
 pub(crate) mod header;
 pub(crate) mod pem;
+pub(crate) mod protection;
 pub(crate) mod secret;
+pub(crate) mod secret_file;

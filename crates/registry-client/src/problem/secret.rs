@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+pub(crate) use crate::problem::exposed::{Exposed, SecretFileUse};
+
 /// A secret could not be read. Never carries the secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
@@ -24,25 +26,16 @@ pub(crate) enum SecretError {
         path: PathBuf,
     },
     /// Group or others may read the file.
-    #[error("the secret file {path} can be read by its group or by others: run `chmod 600 {path}`")]
-    OpenToOthers {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Group or others may write or run the file.
-    #[error(
-        "the secret file {path} can be changed or run by its group or by others (mode {mode:04o}): run `chmod 600 {path}`"
-    )]
-    Changeable {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    #[error("the secret file {} can be read by its group or by others (mode {:04o})", .0.path.display(), .0.mode)]
+    OpenToOthers(Exposed),
+    /// Group or others may write the file.
+    #[error("the secret file {} can be changed by its group or by others (mode {:04o})", .0.path.display(), .0.mode)]
+    Changeable(Exposed),
+    /// A user other than root and this one owns the file.
+    #[error("the secret file {} belongs to another user ({}), who can change it", .0.path.display(), .0.owner)]
+    Foreign(Exposed),
     /// All users may put another file in the place of this one.
-    #[error(
-        "all users can exchange the secret file {path}, since they can write to {directory}: run `chmod o-w {directory}`"
-    )]
+    #[error("all users can exchange the secret file {path}, since they can write to {directory}")]
     OpenDirectory {
         /// The file.
         path: PathBuf,
@@ -157,6 +150,14 @@ impl SecretError {
                 "run the program by hand, as the user and with the environment that stocktake has".into()
             }
             Self::IdentityAlone => "store a user name and a password instead".into(),
+            Self::OpenToOthers(exposed) => exposed.remedy_if_readable(),
+            Self::Changeable(exposed) => exposed.remedy_if_writable(),
+            Self::Foreign(exposed) => exposed.remedy_if_foreign(),
+            Self::OpenDirectory { directory, .. } => format!("`chmod o-w {}`", directory.display()),
+            Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "let the user of stocktake read the file: `chown`, or `fsGroup` in the `securityContext` of a pod"
+                    .into()
+            }
             _ => "check where the password is kept, and that this user may read it".into(),
         }
     }

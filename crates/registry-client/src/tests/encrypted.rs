@@ -49,7 +49,11 @@ impl Shown {
     }
 
     fn settings(&self) -> ClientCertificate {
-        ClientCertificate { certificate: self.certificate.path().into(), key: self.key.path().into() }
+        ClientCertificate {
+            certificate: self.certificate.path().into(),
+            key: self.key.path().into(),
+            allow_readable: false,
+        }
     }
 }
 

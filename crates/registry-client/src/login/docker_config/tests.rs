@@ -28,7 +28,10 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().expect("a directory"), programs: Programs::new() }
+        let directory = tempfile::tempdir().expect("a directory");
+        // A directory that is closed to others would protect every file in it.
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
+        Self { directory, programs: Programs::new() }
     }
 
     fn path(&self, below: &str) -> PathBuf {
@@ -50,7 +53,8 @@ impl Place {
         let file = self.path("config.json");
         write(&file, text, mode);
         let namespace = namespace.map(str::to_owned);
-        let config = DockerConfig { file: Some(file), namespace, timeout: Duration::from_secs(30) };
+        let config =
+            DockerConfig { file: Some(file), namespace, timeout: Duration::from_secs(30), allow_readable: false };
         config.find(&registry.parse().expect("a URL"), &self.programs.environment()).await
     }
 
