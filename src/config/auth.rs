@@ -56,8 +56,12 @@ static TYPE: DefaultKey<AuthType> =
     DefaultKey::one_of("type", &AUTH_TYPES, || AuthType::Token, "How the login is sent; see the tables of the types.");
 pub(super) static USERNAME: OptionalKey =
     OptionalKey::new("username", Plain("text without `:`"), Plain("no login"), "User name of the login.");
-static FILE: OptionalKey =
-    OptionalKey::new("file", PATH, Plain("the file of docker, then that of podman"), "The file with stored logins.");
+static FILE: OptionalKey = OptionalKey::new(
+    "file",
+    PATH,
+    Plain("the first file of podman or docker with a login for it"),
+    "The file with stored logins.",
+);
 static NAMESPACE: OptionalKey = OptionalKey::new(
     "namespace",
     TEXT,

@@ -128,3 +128,18 @@ async fn other_secrets_are_refused_with_the_ways_out_that_work() {
         assert_eq!(ended.code, Some(0), "{auth}: {}", ended.stderr);
     }
 }
+
+#[tokio::test]
+async fn what_podman_login_has_stored_for_root_is_found() {
+    if !is_root() {
+        return;
+    }
+    let pod = Pod::new().await;
+    // A `/run` of its own, an empty file of docker, and podman's file.
+    let commands = "mount -t tmpfs none /run; mkdir -p /run/containers/0 home/.docker; : > home/.docker/config.json; \
+                    cp -p config.json /run/containers/0/auth.json; export HOME=$PWD/home";
+    let ended = pod.run("docker_config", commands, AS_ROOT).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let ended = pod.run("docker_config", &commands.replace("cp -p", ": "), AS_ROOT).await;
+    ended.says("/run/containers/0/auth.json (there is no such file)").says("home/.docker/config.json (it is empty)");
+}

@@ -82,14 +82,11 @@ pub(crate) enum SecretError {
     NotStored {
         /// The registry's host and port, or more.
         server: String,
-        /// The files that were read, or were not there.
-        looked_at: Vec<PathBuf>,
+        /// The files, and why each has nothing.
+        looked_at: Vec<(PathBuf, String)>,
         /// Entries for parts of this registry only.
         others: Vec<String>,
     },
-    /// The files of docker and podman are not known: the environment has no home directory.
-    #[error("docker's and podman's files cannot be found: $HOME, $DOCKER_CONFIG and $REGISTRY_AUTH_FILE are not set")]
-    NoHome,
     /// The file is not a configuration of docker or podman. Only the position is shown: the text has secrets.
     #[error("{path} is not a docker configuration: see line {line}, column {column}")]
     NotDockerConfig {
@@ -136,10 +133,9 @@ impl SecretError {
             }
             Self::NotStored { server, .. } => {
                 format!(
-                    "as the user that stocktake runs as: `docker login {server}`; or name the file in `auth: {{file: PATH}}`"
+                    "as the user that stocktake runs as: `docker login {server}` or `podman login {server}`; or name the file: `auth: {{type: docker_config, file: PATH}}`"
                 )
             }
-            Self::NoHome => "name the file in `auth: {file: PATH}`".into(),
             Self::NotDockerConfig { .. } | Self::BadEntry { .. } | Self::BadHelper { .. } => {
                 "correct the file, or log out and log in again".into()
             }
@@ -215,6 +211,7 @@ fn beside(others: &[String]) -> String {
     if others.is_empty() { String::new() } else { format!(" as a whole, only for {}", others.join(", ")) }
 }
 
-fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+fn list(looked_at: &[(PathBuf, String)]) -> String {
+    let files = looked_at.iter().map(|(path, found)| format!("{} ({found})", path.display()));
+    files.collect::<Vec<_>>().join(", ")
 }
