@@ -5,6 +5,7 @@ mod daemon;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
+mod init;
 mod logging;
 mod output;
 mod progress;
@@ -65,6 +66,9 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if let Some(code) = init::as_first_process() {
+        return code;
+    }
     let arguments = Arguments::parse();
     descriptors::raise();
     let bars = progress::Bars::new();

@@ -4,3 +4,4 @@ mod alive;
 mod exports;
 pub(crate) mod files;
 mod rules;
+mod textfiles;
