@@ -25,7 +25,8 @@ use crate::registry::SecretSource;
 use yaml_sections::Phrase::{self, Computed, Plain};
 use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Section, Written, YamlValue};
 
-use super::phrases::{BOOL, DURATION, NONE, PATH, TEXT};
+use super::phrases::{DURATION, NONE, PATH, TEXT};
+use super::readable::ALLOW_READABLE;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AuthType {
@@ -85,12 +86,6 @@ static CREDENTIAL: OptionalKey = OptionalKey::new(
     Plain("the name of a systemd credential"),
     NONE,
     "Credential of the systemd unit (`LoadCredential=`) that holds the secret.",
-);
-pub(super) static ALLOW_READABLE: DefaultKey<bool> = DefaultKey::new(
-    "allow_readable",
-    BOOL,
-    || false,
-    "Accept a secret file, named beside this key, that other users can read or own.",
 );
 
 const VARIABLE: Phrase = Plain("the name of an environment variable");
@@ -287,24 +282,6 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
     }))
 }
 
-/// The same login with `allow_readable` beside it, and whether that has an effect.
-pub(super) fn allowing_readable(mut auth: Auth) -> (Auth, bool) {
-    let source = match &mut auth {
-        Auth::Docker(config) => {
-            config.allow_readable = true;
-            return (auth, true);
-        }
-        Auth::Token(None) | Auth::None => return (auth, false),
-        Auth::Token(Some(login)) | Auth::Basic(login) => &mut login.password,
-        Auth::Bearer(source) | Auth::Identity(source) => source,
-    };
-    if let SecretSource::File(path) = source {
-        *source = SecretSource::ReadableFile(std::mem::take(path));
-    }
-    let has_effect = matches!(source, SecretSource::ReadableFile(_));
-    (auth, has_effect)
-}
-
 /// A program and its arguments. A line is not split at blanks, because the rules of a shell for that are complicated.
 fn command(field: &Field<'_>) -> Checked<SecretSource> {
     let words = field.each(|word| word.text().map(str::to_owned))?;
@@ -314,7 +291,9 @@ fn command(field: &Field<'_>) -> Checked<SecretSource> {
             Err(field.problem("expected a list, found a line with blanks", Some(help.to_owned())))
         }
         Some((program, arguments)) => {
-            Ok(SecretSource::Command(SecretCommand::new(field.program(program), arguments.to_vec())))
+            let program = field.program(program);
+            field.mention(&program);
+            Ok(SecretSource::Command(SecretCommand::new(program, arguments.to_vec())))
         }
         None => Err(field.problem("expected a program, found an empty list", Some(help.to_owned()))),
     }
@@ -330,13 +309,19 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
         "credential" if text.contains('/') || text == "." || text == ".." => {
             Err(field.problem("expected the name of a systemd credential, found a path", None))
         }
-        "credential" => Ok(SecretSource::Credential(text.to_owned())),
+        "credential" => {
+            field.mention(text);
+            Ok(SecretSource::Credential(text.to_owned()))
+        }
         "password_file" | "token_file" => Ok(SecretSource::File(field.path()?)),
         _ if text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) => {
             let help = "letters, digits and `_`, without `$`; the secret itself does not stand here";
             Err(field.problem("expected the name of an environment variable", Some(help.to_owned())))
         }
-        _ => Ok(SecretSource::Env(text.to_owned())),
+        _ => {
+            field.mention(text);
+            Ok(SecretSource::Env(text.to_owned()))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use stocktake_sink::RegistryName;
 use url::Url;
 
 use super::phrases::{BOOL, DURATION, NAMES, NONE, PATH, TEXT, whole};
+use super::readable::Readable;
 use super::settings::RegistryConfig;
 use super::{address, auth, discovery, hints, schedule, walk};
 use crate::registry::Auth;
@@ -188,7 +189,12 @@ pub(super) fn read(
     let url = section.required(&URL, address::url);
     let configured = section.optional(&KIND, kind_of).map(Option::flatten);
     let kind = configured.as_ref().ok().copied().flatten().or_else(|| RegistryKind::of_url(url.as_ref().ok()?));
-    let (auth, allow_readable) = shared_auth(section, kind, literals.is_err());
+    let (readable, place) = (Readable::read(section, &LOGIN), section.position_of("auth"));
+    let auth = auth(section, kind, literals.is_err());
+    let (auth, allow_readable) = readable.settle(section, auth);
+    if let (Some(place), Ok(url), Ok(Auth::Docker(_))) = (place, &url, &auth) {
+        section.mention("auth", url.as_str(), &place);
+    }
     let discovery = section.optional(&DISCOVERY, |field| {
         discovery::read(field, &discovery::ListedRegistry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
     });
@@ -274,23 +280,6 @@ fn kind_of(field: &Field<'_>) -> Checked<Option<RegistryKind>> {
     let words: Vec<_> =
         std::iter::once(("auto", None)).chain(RegistryKind::ALL.map(|(word, kind)| (word, Some(kind)))).collect();
     field.one_of(&words)
-}
-
-/// `auth` and `allow_readable`. The latter is about the files of the keys beside it: `client_key_file`, and a login's.
-fn shared_auth(section: &mut Section<'_>, kind: Option<RegistryKind>, refused: bool) -> (Checked<Auth>, Checked<bool>) {
-    let place = section.position_of("allow_readable");
-    let allowed = section.or(&auth::ALLOW_READABLE, Field::bool);
-    let has_key = section.position_of(CLIENT_KEY_FILE.name()).is_some();
-    let is_beside = LOGIN.iter().any(|(key, _)| section.position_of(key).is_some());
-    let auth = auth(section, kind, refused);
-    let (Some(place), Ok(true), Ok(known)) = (place, allowed, &auth) else { return (auth, allowed) };
-    let (with_setting, has_effect) = auth::allowing_readable(known.clone());
-    if !has_key && !(is_beside && has_effect) {
-        let help = "write it beside the key that names the file, such as `password_file` in `auth`";
-        let message = "`allow_readable`: no secret file is named beside it";
-        return (auth, Err(section.problem_at(&place, message, help)));
-    }
-    (if is_beside { Ok(with_setting) } else { auth }, allowed)
 }
 
 /// `auth`, or its keys beside `url`. `refused`: a secret beside `url` was refused, so a missing one is not reported.

@@ -9,8 +9,8 @@ use crate::web::{ClientCertificates, ListenAddress, PasswordHash, TlsSettings, T
 use yaml_sections::Phrase::{Computed, Plain};
 use yaml_sections::{Checked, DefaultKey, DerivedKey, Field, OptionalKey, RequiredKey, Section};
 
-use super::auth;
 use super::phrases::{BOOL, NONE, PATH};
+use super::readable::ALLOW_READABLE;
 
 /// A cheaper hash is guessed quickly by an attacker who has stolen the file.
 const LEAST_COST: u32 = 10;
@@ -207,7 +207,7 @@ pub(super) fn tls_section(section: &mut Section<'_>) -> Checked<TlsSettings> {
     let refused = refuse_unsupported(section);
     let cert_file = section.required(&CERT_FILE, Field::path);
     let key_file = section.required(&KEY_FILE, Field::path);
-    let allow_readable = section.or(&auth::ALLOW_READABLE, Field::bool);
+    let allow_readable = section.or(&ALLOW_READABLE, Field::bool);
     let clients = clients(section);
     let min_version = section.or(&MIN_VERSION, version);
     let place = section.position_of("max_version");

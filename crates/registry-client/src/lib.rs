@@ -115,6 +115,7 @@ pub use login::auth::{Auth, PasswordLogin};
 pub use login::client_certificate::ClientCertificate;
 pub use login::command::SecretCommand;
 pub use login::docker_config::DockerConfig;
+pub use login::local::LocalProblem;
 pub use login::secret::SecretSource;
 pub use login::secret_file::{SecretFileError, read_listener_key};
 pub use model::manifest::{Child, ContentKind, Descriptor, ImageConfig, Manifest, Platform, Resolved};

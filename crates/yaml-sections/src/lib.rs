@@ -74,7 +74,7 @@ mod problem;
 mod section;
 mod words;
 
-pub use diagnostics::{Checked, Diagnostics, Reported};
+pub use diagnostics::{Checked, Diagnostics, Mention, Reported};
 pub use duration::parse as parse_duration;
 pub use field::{Field, LONGEST_DURATION};
 pub use file::YamlFile;

@@ -215,7 +215,10 @@ async fn unusable_files_are_named_with_the_reason() {
     let required = |ca_file: &Path| ClientCertificates::Required { ca_file: ca_file.to_owned() };
     for (settings, said) in [
         (tls(none, &key, ClientCertificates::NotAsked), "read /nonexistent/x.pem"),
-        (tls(&certificate, none, ClientCertificates::NotAsked), "read the secret file /nonexistent/x.pem"),
+        (
+            tls(&certificate, none, ClientCertificates::NotAsked),
+            "cannot read /nonexistent/x.pem: there is no such file",
+        ),
         (tls(&key, &key, ClientCertificates::NotAsked), "there are no certificates in PEM in"),
         (tls(empty.path(), &key, ClientCertificates::NotAsked), "there are no certificates in PEM in"),
         (tls(&certificate, &certificate, ClientCertificates::NotAsked), "there is no unencrypted private key"),

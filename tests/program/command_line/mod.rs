@@ -7,3 +7,4 @@ mod paths;
 mod schedule;
 mod schedule_zones;
 mod terminal;
+mod validate;

@@ -39,7 +39,8 @@ impl ClientCertificate {
         })
     }
 
-    fn key(&self) -> Result<PrivateKeyDer<'static>, ClientCertificateError> {
+    /// The key, which others cannot read.
+    pub(crate) fn key(&self) -> Result<PrivateKeyDer<'static>, ClientCertificateError> {
         let used_as = SecretFileUse::ClientKey;
         let rules = SecretFileRules { longest: pem::LONGEST, used_as, allow_readable: self.allow_readable };
         let file = ReadFile::unchangeable(&self.key, rules)?.guarded()?;

@@ -62,24 +62,15 @@ impl DockerConfig {
         environment: Environment<'_>,
     ) -> Result<StoredCredential, SecretError> {
         let server = ConfiguredServer::of(registry, self.namespace.as_deref());
-        let files = match &self.file {
-            Some(file) => vec![file.clone()],
-            None => usual_files(environment),
-        };
         let (mut looked_at, mut others) = (Vec::new(), Vec::new());
-        for path in files {
+        for path in self.files(environment) {
             let lack = match self.open(&path)? {
                 Ok(file) => {
-                    let keys = file.contents.auths.keys().filter(|key| server.is_within(key));
-                    others.extend(keys.map(|key| shown(key)));
+                    others.extend(file.other_parts(&server));
                     match file.find(&server, self.timeout, environment).await {
                         Ok(Ok(stored)) => return Ok(stored),
                         Ok(Err(lack)) => lack,
-                        // `docker login` on a desktop names a helper that a server does not have.
-                        Err(SecretError::Command(CommandError::NotFound { program })) if self.file.is_none() => {
-                            Lack::NoHelper(program)
-                        }
-                        Err(error) => return Err(error),
+                        Err(error) => self.passed_over(error)?,
                     }
                 }
                 Err(lack) => lack,
@@ -89,14 +80,49 @@ impl DockerConfig {
         Err(SecretError::NotStored { server: server.to_string(), looked_at, others })
     }
 
+    /// Whether credentials are stored for a registry, as far as that shows without running a helper.
+    pub(crate) fn look(&self, registry: &Url, environment: Environment<'_>) -> Result<(), SecretError> {
+        let server = ConfiguredServer::of(registry, self.namespace.as_deref());
+        let (mut looked_at, mut others) = (Vec::new(), Vec::new());
+        for path in self.files(environment) {
+            let lack = match self.open(&path)? {
+                Ok(file) => {
+                    others.extend(file.other_parts(&server));
+                    match file.look(&server, environment) {
+                        Ok(None) => return Ok(()),
+                        Ok(Some(lack)) => lack,
+                        Err(error) => self.passed_over(error)?,
+                    }
+                }
+                Err(lack) => lack,
+            };
+            looked_at.push((path, lack.to_string()));
+        }
+        Err(SecretError::NotStored { server: server.to_string(), looked_at, others })
+    }
+
+    fn files(&self, environment: Environment<'_>) -> Vec<PathBuf> {
+        self.file.clone().map_or_else(|| usual_files(environment), |file| vec![file])
+    }
+
+    /// `docker login` on a desktop names a helper that a server does not have. That does not end the search.
+    fn passed_over(&self, error: SecretError) -> Result<Lack, SecretError> {
+        match error {
+            SecretError::Command(CommandError::NotFound { program }) if self.file.is_none() => {
+                Ok(Lack::NoHelper(program))
+            }
+            error => Err(error),
+        }
+    }
+
     /// Reads a file, or says why it has nothing. A configured file must exist and be readable; most of the usual ones do
     /// not exist, and the home directory may be that of another user.
     fn open<'p>(&self, path: &'p Path) -> Result<Result<ConfigFile<'p>, Lack>, SecretError> {
         match ConfigFile::read(path, self.allow_readable) {
-            Err(SecretError::File { source, .. }) if self.file.is_none() => match source.kind() {
+            Err(SecretError::File { error, .. }) if self.file.is_none() => match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Err(Lack::NoFile)),
                 ErrorKind::PermissionDenied => Ok(Err(Lack::Unreadable)),
-                _ => Err(SecretError::File { path: path.to_owned(), source }),
+                _ => Err(SecretError::File { path: path.to_owned(), error }),
             },
             read => Ok(read?.ok_or(Lack::Empty)),
         }
@@ -123,6 +149,30 @@ impl<'a> ConfigFile<'a> {
             SecretError::NotDockerConfig { path: path.to_owned(), line: error.line(), column: error.column() }
         })?;
         Ok(contents.map(|contents| Self { path, readable, contents }))
+    }
+
+    /// The entries for other parts of this registry.
+    fn other_parts(&self, server: &ConfiguredServer) -> Vec<String> {
+        self.contents.auths.keys().filter(|key| server.is_within(key)).map(|key| shown(key)).collect()
+    }
+
+    /// Why there is nothing for this registry. A helper that is there may have something.
+    fn look(&self, server: &ConfiguredServer, environment: Environment<'_>) -> Result<Option<Lack>, SecretError> {
+        if let Some((helper, _)) = self.helper(server) {
+            let program = self.program(helper)?;
+            let run = CommandRun { program: &program, arguments: vec!["get"], input: "", timeout: Duration::ZERO };
+            return Ok(run.look(environment).map(|()| None)?);
+        }
+        Ok(self.entry(server)?.err())
+    }
+
+    /// The program of a helper.
+    fn program(&self, helper: &str) -> Result<String, SecretError> {
+        // It becomes part of the name of a program.
+        if !helper.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            return Err(SecretError::BadHelper { path: self.path.to_owned(), name: shown(helper) });
+        }
+        Ok(program_of(helper))
     }
 
     /// Asks the helper for this very registry, otherwise the store for all. If they have no credential, the file itself
@@ -158,11 +208,7 @@ impl<'a> ConfigFile<'a> {
         deadline: Duration,
         environment: Environment<'_>,
     ) -> Result<Option<Credential>, SecretError> {
-        // It becomes part of the name of a program.
-        if !helper.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-            return Err(SecretError::BadHelper { path: self.path.to_owned(), name: shown(helper) });
-        }
-        let program = program_of(helper);
+        let program = self.program(helper)?;
         let run = CommandRun { program: &program, arguments: vec!["get"], input: server, timeout: deadline };
         let ended = run.run(environment).await?;
         if !ended.is_success() {

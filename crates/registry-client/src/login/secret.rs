@@ -50,13 +50,38 @@ pub enum SecretSource {
 impl SecretSource {
     /// Reads the secret; one trailing newline is removed.
     pub(crate) async fn read(&self, environment: Environment<'_>) -> Result<Secret, SecretError> {
-        let not_text = || SecretError::NotText { from: self.to_string() };
         let text = match self {
+            Self::Command(command) => {
+                let ended = CommandRun::of(command).run(environment).await?.successful()?;
+                String::from_utf8(ended).map_err(|_| SecretError::NotText { from: self.to_string() })?
+            }
+            source => source.stored(environment)?,
+        };
+        self.secret(&text)
+    }
+
+    /// The secret of this text; one trailing newline is removed.
+    fn secret(&self, text: &str) -> Result<Secret, SecretError> {
+        let secret = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        if secret.is_empty() { Err(SecretError::Empty { from: self.to_string() }) } else { Ok(Secret::new(secret)) }
+    }
+
+    /// Whether the secret can be read, as far as that shows without running a program.
+    pub(crate) fn look(&self, environment: Environment<'_>) -> Result<(), SecretError> {
+        match self {
+            Self::Command(command) => Ok(CommandRun::of(command).look(environment)?),
+            source => self.secret(&source.stored(environment)?).map(drop),
+        }
+    }
+
+    /// The text of a source other than a command.
+    fn stored(&self, environment: Environment<'_>) -> Result<String, SecretError> {
+        Ok(match self {
             Self::File(path) => read_secret_file(path, false)?,
             Self::ReadableFile(path) => read_secret_file(path, true)?,
             Self::Env(name) => {
                 let value = environment(name).ok_or_else(|| SecretError::Unset { name: name.clone() })?;
-                value.into_string().map_err(|_| not_text())?
+                value.into_string().map_err(|_| SecretError::NotText { from: self.to_string() })?
             }
             Self::Credential(name) => {
                 // A name with a `/` would leave the directory that systemd protects.
@@ -69,13 +94,8 @@ impl SecretSource {
                 let path = Path::new(&directory).join(name);
                 text(read_bytes(&path, LONGEST)?, &path)?
             }
-            Self::Command(command) => {
-                let ended = CommandRun::of(command).run(environment).await?.successful()?;
-                String::from_utf8(ended).map_err(|_| not_text())?
-            }
-        };
-        let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-        if secret.is_empty() { Err(SecretError::Empty { from: self.to_string() }) } else { Ok(Secret::new(secret)) }
+            Self::Command(_) => String::new(),
+        })
     }
 }
 

@@ -86,8 +86,8 @@ pub(crate) fn text(bytes: Vec<u8>, path: &Path) -> Result<String, SecretError> {
     String::from_utf8(text).map_err(|_| SecretError::NotText { from: path.display().to_string() })
 }
 
-fn failed(path: &Path, source: std::io::Error) -> SecretError {
-    SecretError::File { path: path.to_owned(), source }
+fn failed(path: &Path, error: std::io::Error) -> SecretError {
+    SecretError::File { path: path.to_owned(), error }
 }
 
 fn open(path: &Path) -> Result<File, SecretError> {

@@ -11,13 +11,12 @@ pub(crate) use crate::problem::exposed::{Exposed, SecretFileUse};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     /// The file cannot be read.
-    #[error("read the secret file {path}")]
+    #[error("cannot read {path}: {}", in_words(.error))]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: std::io::Error,
+        error: io::Error,
     },
     /// A directory, a pipe or a device.
     #[error("{path} is not a regular file: a secret is read from a regular file only")]
@@ -150,10 +149,19 @@ impl SecretError {
             Self::Changeable(exposed) => exposed.remedy_if_writable(),
             Self::Foreign(exposed) => exposed.remedy_if_foreign(),
             Self::OpenDirectory { directory, .. } => format!("`chmod o-w {}`", directory.display()),
-            Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                "put the secret there, or name the file where it is".into()
+            }
+            Self::File { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
                 "let the user of stocktake read the file: `chown`, or `fsGroup` in the `securityContext` of a pod"
                     .into()
             }
+            Self::Unset { name } if name == "CREDENTIALS_DIRECTORY" => {
+                "systemd sets it for a unit with `LoadCredential=`; elsewhere set it to the directory of the file"
+                    .into()
+            }
+            Self::Unset { name } => format!("set {name} in the environment of stocktake (`Environment=`, `env:`)"),
+            Self::Empty { .. } => "put the secret there".into(),
             _ => "check where the password is kept, and that this user may read it".into(),
         }
     }
@@ -201,6 +209,15 @@ pub(crate) enum CommandError {
         /// Its error output, as far as it may be shown.
         complaint: String,
     },
+}
+
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is not a directory".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 fn quoted(complaint: &str) -> String {
