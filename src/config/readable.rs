@@ -37,7 +37,7 @@ impl Readable {
     pub(super) fn settle(self, section: &Section<'_>, auth: Checked<Auth>) -> (Checked<Auth>, Checked<bool>) {
         let (Some(place), Ok(true), Ok(known)) = (self.place, self.allowed, &auth) else { return (auth, self.allowed) };
         let (with_setting, has_effect) = allowing(known.clone());
-        if !self.has_client_key && !(self.has_login && has_effect) {
+        if !(self.has_client_key || self.has_login && has_effect) {
             let help = "write it beside the key that names the file, such as `password_file` in `auth`";
             let message = "`allow_readable`: no secret file is named beside it";
             return (auth, Err(section.problem_at(&place, message, help)));

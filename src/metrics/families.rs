@@ -7,7 +7,7 @@ use super::label_values::{
 };
 
 /// `/// HELP text`, constant, kind, name, labels with the list of their values, and whether a run without a daemon has the
-/// metric. node_exporter puts the files of all such runs together and drops a series that it has already, so there a metric
+/// metric. `node_exporter` puts the files of all such runs together and drops a series that it has already, so there a metric
 /// needs the label `registry`.
 macro_rules! families {
     ($($(#[doc = $help:literal])+

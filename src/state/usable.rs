@@ -15,8 +15,8 @@ use super::{StateError, directory, read_pointer, refuse_of_dynamic_user};
 /// # Errors
 /// The directory that is none, or that this user cannot write.
 pub fn look<'n>(root: &Path, registries: impl Iterator<Item = &'n RegistryName>) -> Result<(), StateError> {
-    let directories = std::iter::once(root.to_owned()).chain(registries.map(|name| directory(root, name)));
-    directories.map(|path| writable(&path)).collect()
+    let mut directories = std::iter::once(root.to_owned()).chain(registries.map(|name| directory(root, name)));
+    directories.try_for_each(|path| writable(&path))
 }
 
 fn writable(path: &Path) -> Result<(), StateError> {

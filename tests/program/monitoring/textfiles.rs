@@ -8,7 +8,7 @@ use crate::daemon::scheduled_runs::configuration;
 use crate::support::program::Workplace;
 use crate::support::prometheus::complaints;
 
-/// The files of a node as node_exporter puts them together: each family with its help once, and each series once.
+/// The files of a node as `node_exporter` puts them together: each family with its help once, and each series once.
 fn gathered(files: &[String]) -> String {
     let mut families: Vec<(String, Vec<&str>)> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -27,7 +27,8 @@ fn gathered(files: &[String]) -> String {
             }
         }
     }
-    families.into_iter().map(|(header, series)| format!("{header}{}\n", series.join("\n"))).collect()
+    let texts = families.into_iter().flat_map(|(header, series)| [header, series.join("\n"), "\n".to_owned()]);
+    texts.collect()
 }
 
 #[tokio::test]

@@ -14,10 +14,11 @@ const VOLUME: &str = "mkdir secret/..2026 && ln -s ..2026 secret/..data && cp pa
 const POD: &str = "--reuid 100650 --regid 0 --groups 2000";
 const AS_ROOT: &str = "--reuid 0 --regid 0 --clear-groups";
 
+#[allow(clippy::print_stderr)] // says what was not checked
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        println!("NOT CHECKED: only root can mount files with other owners");
+        eprintln!("NOT CHECKED: only root can mount files with other owners");
     }
     root
 }
@@ -107,7 +108,12 @@ async fn other_secrets_are_refused_with_the_ways_out_that_work() {
     for (auth, commands, user, said) in [
         (PASSWORD_FILE, &readable, POD, vec!["can be read", "(mode 0444)", sources, "`allow_readable: true`"]),
         (DOCKER_CONFIG, &readable, POD, vec!["can be read", "`allow_readable: true` beside `type: docker_config`"]),
-        (PASSWORD_FILE, &foreign, AS_ROOT, vec!["belongs to another user (1000)", "`chown`", "mount it read-only"]),
+        (
+            PASSWORD_FILE,
+            &foreign,
+            AS_ROOT,
+            vec!["belongs to another user (1000)", "`chown root ", "mount the file read-only"],
+        ),
         (DOCKER_CONFIG, &foreign, AS_ROOT, vec!["belongs to another user (1000)", "`allow_readable: true`"]),
         (PASSWORD_FILE, &ro_and_writable, POD, vec!["can be changed", "(mode 0664)", "such as 0440"]),
         (PASSWORD_FILE, &format!("{VOLUME}; chmod 400 secret/..2026/*"), POD, vec!["`fsGroup`"]),

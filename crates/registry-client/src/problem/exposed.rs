@@ -33,16 +33,16 @@ pub(crate) struct Exposed {
 impl Exposed {
     /// What to do about a file that others can read.
     pub(crate) fn remedy_if_readable(&self) -> String {
-        self.either(format!("`chmod 600 {}`", self.path.display()), &self.with_setting())
+        self.either(&self.chmod(), &self.with_setting())
     }
 
     /// What to do about a file that another user owns.
     pub(crate) fn remedy_if_foreign(&self) -> String {
-        let path = self.path.display();
-        let owned =
-            format!("give the file to root or to the user of stocktake (`chown`): {path}; or mount it read-only");
-        let setting = self.with_setting();
-        format!("{owned}; or {setting}")
+        let (path, owner, setting) = (self.path.display(), self.owner, self.with_setting());
+        format!(
+            "`chown root {path}`; if stocktake runs as user {owner}, run this command as that user; where that is \
+             impossible, mount the file read-only, or {setting}"
+        )
     }
 
     /// What to do about a file that others can write. No setting allows that.
@@ -52,11 +52,15 @@ impl Exposed {
             SecretFileUse::Login => format!("{mounted}; or {OTHER_SOURCES}"),
             _ => mounted.to_owned(),
         };
-        self.either(format!("`chmod 600 {}`", self.path.display()), &other)
+        self.either(&self.chmod(), &other)
+    }
+
+    fn chmod(&self) -> String {
+        format!("`chmod 600 {}`", self.path.display())
     }
 
     /// The correction if this user can make it, and what helps where nobody can.
-    fn either(&self, correction: String, elsewhere: &str) -> String {
+    fn either(&self, correction: &str, elsewhere: &str) -> String {
         if self.can_be_corrected {
             format!("{correction}; where that is impossible, {elsewhere}")
         } else {

@@ -94,8 +94,8 @@ async fn a_file_without_credentials_hides_no_file_after_it() {
         std::fs::rename(files.place.path("aside"), &files.order[2].1).expect("moved back");
         assert!(error.contains(&format!("{} ({lack})", first.display())), "{text}: {error}");
     }
-    let asked = format!(r#"{{"auths":{{"quay.io":{{}}}},"credsStore":"none"}}"#);
-    let error = files.place.look(&asked, "https://quay.io", None).await.expect_err("none").to_string();
+    let asked = r#"{"auths":{"quay.io":{}},"credsStore":"none"}"#;
+    let error = files.place.look(asked, "https://quay.io", None).await.expect_err("none").to_string();
     assert!(error.contains("(`docker-credential-none` has no login for it)"), "{error}");
 }
 
@@ -103,9 +103,9 @@ async fn a_file_without_credentials_hides_no_file_after_it() {
 fn without_a_runtime_directory_podman_keeps_logins_below_run_containers() {
     let user = rustix::process::getuid().as_raw();
     let of_user = PathBuf::from(format!("/run/containers/{user}/auth.json"));
-    assert_eq!(usual_files(&|_: &str| None), [of_user.clone()]);
+    assert_eq!(usual_files(&|_: &str| None), std::slice::from_ref(&of_user));
     let empty = |name: &str| (name == "XDG_RUNTIME_DIR").then(OsString::new);
-    assert_eq!(usual_files(&empty), [of_user.clone()]);
+    assert_eq!(usual_files(&empty), std::slice::from_ref(&of_user));
     let at_home = |name: &str| (name == "HOME").then(|| OsString::from("/home/u"));
     let expected = [
         of_user,
