@@ -11,7 +11,8 @@ use yaml_sections::Position;
 
 use crate::config::{Config, ConfigNote, ConfigProblem, Mention, RegistryConfig};
 use crate::registry::api::ApiLogin;
-use crate::registry::{Auth, LocalProblem, SecretSource, chain};
+use crate::registry::examine::LocalProblem;
+use crate::registry::{Auth, SecretSource, chain};
 use crate::state::{self, StateError};
 use crate::web::{self, ClientCertificates, WebError};
 

@@ -18,7 +18,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use tracing::{info, warn};
 
-use crate::registry::read_listener_key;
+use crate::registry::SecretSource;
 
 use super::error::WebError;
 use super::settings::{ClientCertificates, TlsSettings, TlsVersion, WebSettings};
@@ -107,7 +107,7 @@ impl TlsFiles {
             }
         };
         let certificate = read(&settings.cert_file)?;
-        let key = read_listener_key(&settings.key_file, LONGEST, settings.allow_readable)?;
+        let key = SecretSource::listener_key(&settings.key_file, LONGEST, settings.allow_readable)?;
         Ok(Self { certificate, key, authorities })
     }
 

@@ -128,25 +128,3 @@ fn is_read_only(directory: &Path) -> bool {
     let system = rustix::fs::statvfs(directory);
     system.is_ok_and(|system| system.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
-
-/// Why the file of a key cannot be read, for programs that use this crate.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct SecretFileError(SecretError);
-
-impl SecretFileError {
-    /// What the operator can do about it, in one line.
-    pub fn remedy(&self) -> String {
-        self.0.remedy()
-    }
-}
-
-/// Reads the key of a listener, which is a secret as a password is. With `allow_readable`, other users may read and
-/// own the file.
-///
-/// # Errors
-/// If the file cannot be read, is longer than `longest` bytes, or is not protected from other users.
-pub fn read_listener_key(path: &Path, longest: u64, allow_readable: bool) -> Result<Vec<u8>, SecretFileError> {
-    let rules = SecretFileRules { longest, used_as: SecretFileUse::ListenerKey, allow_readable };
-    ReadFile::unchangeable(path, rules).and_then(ReadFile::guarded).map(|file| file.bytes).map_err(SecretFileError)
-}
