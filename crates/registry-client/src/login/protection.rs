@@ -57,7 +57,7 @@ pub(crate) struct FileFacts {
 /// Who else can change a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhoChanges {
-    /// Its mode allows it to group or others.
+    /// Its mode allows it, or running it, to group or others.
     GroupOrOthers,
     /// It belongs to another user.
     Owner,
@@ -66,7 +66,9 @@ pub(crate) enum WhoChanges {
 impl FileFacts {
     /// Who else can change the file, if anybody.
     pub(crate) fn changeable(&self, own: &OwnIds) -> Option<WhoChanges> {
-        if self.mode & 0o022 != 0 {
+        // Nothing mounts a secret that may be run but not read; such a mode is a mistake.
+        let only_run = self.mode & 0o011 & !(self.mode >> 2);
+        if self.mode & 0o022 != 0 || only_run != 0 {
             return Some(WhoChanges::GroupOrOthers);
         }
         // A file-based secret of Compose keeps the owner that it has on the host, and is mounted read-only. In a user
@@ -75,10 +77,10 @@ impl FileFacts {
         is_foreign.then_some(WhoChanges::Owner)
     }
 
-    /// Whether others can read the file. To run it takes the same rights.
+    /// Whether others can read the file.
     pub(crate) fn is_readable(&self, own: &OwnIds) -> bool {
-        let for_others = self.mode & 0o005 != 0;
-        let for_group = self.mode & 0o050 != 0 && (self.has_acl || !own.groups.contains(&self.group));
+        let for_others = self.mode & 0o004 != 0;
+        let for_group = self.mode & 0o040 != 0 && (self.has_acl || !own.groups.contains(&self.group));
         let MountFacts { is_read_only, is_in_memory, is_the_file } = self.mount;
         let is_sheltered = is_read_only || is_in_memory || is_the_file || self.is_below_closed_directory;
         (for_others || for_group) && !is_sheltered
@@ -128,13 +130,18 @@ const ACL: &str = "system.posix_acl_access";
 
 #[cfg(target_os = "linux")]
 fn file_has_acl(file: &File) -> bool {
-    // Asked with an empty buffer, the system answers with the length of the list.
-    rustix::fs::fgetxattr(file, ACL, &mut [0_u8; 0][..]).is_ok_and(|length| length > 0)
+    is_list(rustix::fs::fgetxattr(file, ACL, &mut [0_u8; 4][..]))
 }
 
 #[cfg(target_os = "linux")]
 fn directory_has_acl(directory: &Path) -> bool {
-    rustix::fs::getxattr(directory, ACL, &mut [0_u8; 0][..]).is_ok_and(|length| length > 0)
+    is_list(rustix::fs::getxattr(directory, ACL, &mut [0_u8; 4][..]))
+}
+
+/// A list is longer than the few bytes that are asked for. Any other error means that there is none.
+#[cfg(target_os = "linux")]
+fn is_list(read: rustix::io::Result<usize>) -> bool {
+    matches!(read, Err(rustix::io::Errno::RANGE)) || read.is_ok_and(|length| length > 0)
 }
 
 #[cfg(target_os = "linux")]

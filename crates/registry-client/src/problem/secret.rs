@@ -27,8 +27,8 @@ pub(crate) enum SecretError {
     /// Group or others may read the file.
     #[error("the secret file {} can be read by its group or by others (mode {:04o})", .0.path.display(), .0.mode)]
     OpenToOthers(Exposed),
-    /// Group or others may write the file.
-    #[error("the secret file {} can be changed by its group or by others (mode {:04o})", .0.path.display(), .0.mode)]
+    /// Group or others may write or run the file.
+    #[error("the secret file {} can be changed or run by its group or by others (mode {:04o})", .0.path.display(), .0.mode)]
     Changeable(Exposed),
     /// A user other than root and this one owns the file.
     #[error("the secret file {} belongs to another user ({}), who can change it", .0.path.display(), .0.owner)]

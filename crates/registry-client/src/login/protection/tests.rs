@@ -34,7 +34,6 @@ fn only_we_or_our_groups_may_read_a_file_on_a_common_disk() {
         (0, 0, 0o444, false),
         (OWN, OWN, 0o644, false),
         (OWN, OWN, 0o604, false),
-        (OWN, OTHER, 0o611, false),
         (0, 3000, 0o445, false),
     ] {
         let file = facts(owner, group, mode);
@@ -61,7 +60,7 @@ fn a_place_of_its_own_shelters_a_file_that_others_can_read() {
 #[test]
 fn a_file_that_another_user_can_change_is_refused_wherever_it_lies() {
     let sheltered = MountFacts { is_in_memory: true, is_the_file: true, is_read_only: true };
-    for mode in [0o620, 0o602, 0o666, 0o460] {
+    for mode in [0o620, 0o602, 0o666, 0o460, 0o611, 0o610, 0o601] {
         for owner in [0, OWN] {
             let file = FileFacts { mount: sheltered, is_below_closed_directory: true, ..facts(owner, OWN, mode) };
             assert_eq!(file.changeable(&own()), Some(WhoChanges::GroupOrOthers), "{file:?}");
@@ -145,4 +144,29 @@ fn the_disk_of_temporary_files_is_no_shelter() {
     // The kernel's own files are no secrets, and lie on a mount of their own.
     let file = tempfile::NamedTempFile::new_in("/dev/shm").expect("a file");
     assert!(!mount(file.as_file(), &file.as_file().metadata().expect("known")).is_in_memory);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_list_of_further_users_is_seen() {
+    // acl(5) as the kernel keeps it: the owner, a further user, the group, the mask, others; each a tag, rights, an ID.
+    let entries =
+        [(0x01, 6, u32::MAX), (0x02, 4, OTHER), (0x04, 0, u32::MAX), (0x10, 4, u32::MAX), (0x20, 0, u32::MAX)];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        list.extend([u16::to_le_bytes(tag), u16::to_le_bytes(rights)].concat());
+        list.extend(id.to_le_bytes());
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    mode(file.path(), 0o600);
+    assert!(!known(file.path()).has_acl);
+    match rustix::fs::setxattr(file.path(), ACL, &list, rustix::fs::XattrFlags::empty()) {
+        Ok(()) => {
+            let facts = known(file.path());
+            assert_eq!((facts.has_acl, facts.mode), (true, 0o640), "the mask shows as the group's rights");
+            assert!(facts.is_readable(&OwnIds::of_process()));
+        }
+        // Not every file system has lists.
+        Err(error) => assert_eq!(error, rustix::io::Errno::OPNOTSUPP),
+    }
 }
