@@ -24,10 +24,13 @@ async fn with_agent(lines: &str, then: &str) -> (FakeRegistry, Workplace) {
     let registry = FakeRegistry::start(Script::distribution_like(["a"])).await.unwrap();
     let auth = "    auth: {username: acme+inventory, password_command: ./print, command_timeout: 1m}\n";
     let place = Workplace::with(&one_registry(&registry.url(), &format!("{auth}{lines}")));
-    let pipes = [place.path("end"), place.path("go")];
+    let pipes = [place.path("end"), place.path("go"), place.path("detached")];
     assert!(std::process::Command::new("mkfifo").args(&pipes).status().unwrap().success());
-    let agent = format!("(setsid sh -c 'read _ < {}' agent </dev/null >/dev/null 2>&1 &)", pipes[0].display());
-    place.script("print", &format!("{agent}\n{then}\ncat password"));
+    // Before it has left the process group, it would be ended with the program.
+    let agent = "echo > \"$1/detached\"; read _ < \"$1/end\"";
+    let directory = place.path(".").display().to_string();
+    let start = format!("(setsid sh -c '{agent}' agent {directory} </dev/null >/dev/null 2>&1 &)");
+    place.script("print", &format!("{start}\nread _ < {directory}/detached\n{then}\ncat password"));
     (registry, place)
 }
 
