@@ -9,6 +9,7 @@ pub mod descriptors;
 pub mod discovery;
 pub mod metrics;
 pub mod plans;
+pub mod preflight;
 pub mod run;
 pub mod schedule;
 pub mod sinks;

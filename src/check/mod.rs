@@ -1,4 +1,4 @@
-//! `check`: does the steps of a run one by one, from the name resolution of the host to a dry write in each sink. For each
+//! `check`: does the steps of a run one by one, from the name resolution of the host to a dry write in each sink and in the state. For each
 //! step that fails it reports the symptom, the cause and the remedy. It publishes nothing and leaves no files behind.
 //!
 //! `registry::examine` does the steps with the client's own code and returns plain data. `evidence` collects that data,
@@ -20,7 +20,7 @@
 //!    "name", "url",
 //!    "ok":      no step failed
 //!    "steps": [{
-//!       "step":      configuration | dns | tcp | tls | ping | login | scope | page | tags | sink
+//!       "step":      configuration | dns | tcp | tls | ping | login | scope | page | tags | sink | state
 //!       "sink":      the sink's name, null for other steps
 //!       "outcome":   ok | note | failed | skipped
 //!       "evidence":  [{"what", "seen"}]; if the step was skipped, "what" is "why"
@@ -39,8 +39,9 @@
 //! }]}
 //! ```
 //!
-//! Fields are added, never renamed. `rule` is the `id` of one of the [`RULES`], `sink`, or the code of a registry error.
+//! Fields are added, never renamed. `rule` is the `id` of one of the [`RULES`], `sink`, `state`, or the code of a registry error.
 
+mod dry_writes;
 mod evidence;
 mod facts;
 mod perform;

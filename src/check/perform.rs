@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::evidence::{Evidence, StepFailure};
 use super::report::{CheckStep, Fact, Severity, StepOutcome, StepReport};
-use super::{facts, rules};
+use super::{dry_writes, facts, rules};
 use crate::discovery;
 use crate::registry::chain;
 use crate::registry::examine::Examination;
@@ -15,9 +15,6 @@ use crate::registry::examine::ExchangePurpose;
 use crate::registry::examine::NoConnection;
 use crate::registry::{Auth, Fault, KnownCause, Page, RegistryError};
 use crate::run::Plan;
-
-/// The timeout of a dry write in a sink.
-const SINK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The maximum number of monitored repositories whose tags are requested, because a person waits for the result.
 const MOST_MONITORED: usize = 20;
@@ -41,7 +38,7 @@ impl<'a> CheckRun<'a> {
         let mut run = Self { plan, evidence, steps: Vec::new(), monitored_read: 0 };
         let stopped = run.registry().await.is_err();
         run.skip_rest(stopped);
-        run.sinks().await;
+        run.steps.extend(dry_writes::all(plan).await);
         run
     }
 
@@ -298,31 +295,6 @@ impl<'a> CheckRun<'a> {
                 self.refused(begun.elapsed(), failure)
             }
             Some(failure) => self.fail(begun.elapsed(), seen, StepFailure { step: CheckStep::Tags, ..failure }),
-        }
-    }
-
-    async fn sinks(&mut self) {
-        for (name, sink) in &self.plan.sinks {
-            let begun = Instant::now();
-            let probed = timeout(SINK_TIMEOUT, sink.probe()).await;
-            let (outcome, severity, evidence, failed) = match probed {
-                Ok(Ok(())) => (
-                    StepOutcome::Ok,
-                    Severity::Good,
-                    vec![Fact::new("dry write", "succeeded; its files were removed")],
-                    None,
-                ),
-                Ok(Err(error)) => {
-                    (StepOutcome::Failed, Severity::Failed, Vec::new(), Some((chain(&error), error.kind().remedy())))
-                }
-                Err(_) => {
-                    let symptom = format!("no response within {} s", SINK_TIMEOUT.as_secs());
-                    (StepOutcome::Failed, Severity::Failed, Vec::new(), Some((symptom, "check the target of the sink")))
-                }
-            };
-            let diagnoses = failed.map(|(symptom, remedy)| rules::of_sink(symptom, remedy)).into_iter().collect();
-            let (step, subject, took) = (CheckStep::Sink, Some(name.clone()), begun.elapsed());
-            self.steps.push(StepReport { step, subject, outcome, evidence, took, diagnoses, severity });
         }
     }
 

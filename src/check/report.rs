@@ -30,6 +30,8 @@ pub enum CheckStep {
     Tags,
     /// Does a dry write in one sink.
     Sink,
+    /// Does a dry write in the directory of the state.
+    State,
 }
 
 impl CheckStep {
@@ -59,6 +61,7 @@ impl CheckStep {
             Self::Page => "page",
             Self::Tags => "tags",
             Self::Sink => "sink",
+            Self::State => "state",
         }
     }
 }

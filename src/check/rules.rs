@@ -306,6 +306,13 @@ fn conversation(evidence: &Evidence, step: CheckStep) -> Vec<Fact> {
     facts
 }
 
+/// The diagnosis of a state in which the dry write failed.
+pub(super) fn of_state(symptom: String) -> Diagnosis {
+    let cause = "the dry write in the directory of the state failed".to_owned();
+    let remedy = "let the user of stocktake write there, or set `state` to another directory".to_owned();
+    Diagnosis { rule: "state", step: CheckStep::State, symptom, cause, remedy, evidence: Vec::new() }
+}
+
 /// The diagnosis of a sink whose dry write failed.
 pub(super) fn of_sink(symptom: String, remedy: &str) -> Diagnosis {
     let cause = "the dry write in the sink failed".to_owned();

@@ -5,6 +5,7 @@ mod daemon;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
+mod init;
 mod journal;
 mod logging;
 mod output;
@@ -57,8 +58,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Show when the registries run next
     Schedule(schedule::ScheduleArguments),
-    /// Check the whole configuration without the network
-    Validate,
+    /// Check the whole configuration, and what it names on this machine, without the network
+    Validate(validate::ValidateArguments),
     /// Take the inventory of a built-in registry on loopback that requires tokens
     #[cfg(feature = "demo")]
     Demo(demo::DemoArguments),
@@ -68,6 +69,9 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if let Some(code) = init::as_first_process() {
+        return code;
+    }
     let arguments = Arguments::parse();
     descriptors::raise();
     journal::take_panics();
@@ -96,7 +100,7 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics
             say(&format!("stocktake {}", env!("CARGO_PKG_VERSION")));
             Exit::Good
         }
-        Command::Validate => validate::validate(file),
+        Command::Validate(arguments) => validate::validate(file, &arguments),
         Command::Run(wanted) => match config::load(file) {
             Ok(config) => run::run(&config, &wanted, metrics, arguments.log_format, bars).await,
             Err(problems) => refuse(&problems),

@@ -1,37 +1,43 @@
-//! `stocktake validate`: checks the configuration, and the certificates and keys that it names. Uses no network.
+//! `stocktake validate`: checks the configuration, and what it names on this machine. Uses no network.
 
-use std::io;
+use std::path::Path;
+
+use clap::Args;
 
 use super::exit::Exit;
 use super::output::{complain, refuse, say, tell};
 use crate::config::{self, Config};
-use crate::registry::chain;
-use crate::web;
+use crate::preflight::Preflight;
 use crate::words::{counted, first_of};
 
 /// So many registries are named in a note.
 const NAMED: usize = 10;
 
-/// Checks all of them and prints the problems.
-pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
+#[derive(Debug, Args)]
+pub(super) struct ValidateArguments {
+    /// Check the text of the configuration alone, and nothing that it names on this machine (secrets, variables,
+    /// programs, certificates, the state): for another machine than this one
+    #[arg(long)]
+    syntax_only: bool,
+}
+
+/// Checks all of it and prints the problems.
+pub(super) fn validate(file: Option<&Path>, arguments: &ValidateArguments) -> Exit {
     let config = match config::load(file) {
         Ok(config) => config,
         Err(problems) => return refuse(&problems),
     };
-    for note in &config.notes {
+    let found = if arguments.syntax_only { Preflight::default() } else { Preflight::of(&config) };
+    for note in config.notes.iter().chain(&found.notes) {
         tell(&note.to_string());
     }
     if let Some(note) = unscheduled(&config) {
         tell(&format!("{}: note: {note}", config.file.display()));
     }
-    let mut wrong = 0;
-    for (what, error, remedy) in unusable(&config) {
-        let is_note = is_not_here(error.as_ref());
-        let note = if is_note { "note: " } else { "" };
-        complain(&format!("{}: {note}{what}: {}\n    {remedy}", config.file.display(), chain(error.as_ref())));
-        wrong += usize::from(!is_note);
-    }
-    if wrong > 0 {
+    if !found.problems.is_empty() {
+        for problem in &found.problems {
+            complain(&problem.to_string());
+        }
         return Exit::Configuration;
     }
     let registries = counted(config.registries.len(), "registry", "registries");
@@ -58,34 +64,4 @@ fn unscheduled(config: &Config) -> Option<String> {
             ))
         }
     }
-}
-
-/// The settings whose files cannot be used, with the error and the remedy.
-fn unusable(config: &Config) -> Vec<(String, Box<dyn std::error::Error>, String)> {
-    let mut unusable: Vec<(_, Box<dyn std::error::Error>, _)> = Vec::new();
-    for registry in &config.registries {
-        if let Err(error) = registry.client.check_certificates() {
-            let remedy = error.remedy();
-            unusable.push((format!("registry `{}`", registry.name), error.into(), remedy));
-        }
-    }
-    if let Err(error) = web::certificates(&config.web) {
-        let remedy = error.remedy();
-        unusable.push(("`tls_server_config`".to_owned(), error.into(), remedy));
-    }
-    unusable
-}
-
-/// Whether the file is missing or not readable by this user. That is only a note: a configuration may be checked on another
-/// machine, or by another user, than the one that it is for.
-fn is_not_here(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -26,6 +26,7 @@ use yaml_sections::Phrase::{self, Computed, Plain};
 use yaml_sections::{Checked, DefaultKey, Field, OptionalKey, Section, Written, YamlValue, is_plain, nearest};
 
 use super::phrases::{DURATION, NONE, PATH, TEXT};
+use super::readable::ALLOW_READABLE;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AuthType {
@@ -56,8 +57,12 @@ static TYPE: DefaultKey<AuthType> =
     DefaultKey::one_of("type", &AUTH_TYPES, || AuthType::Token, "How the login is sent; see the tables of the types.");
 pub(super) static USERNAME: OptionalKey =
     OptionalKey::new("username", Plain("text without `:`"), Plain("no login"), "User name of the login.");
-static FILE: OptionalKey =
-    OptionalKey::new("file", PATH, Plain("the file of docker, then that of podman"), "The file with stored logins.");
+static FILE: OptionalKey = OptionalKey::new(
+    "file",
+    PATH,
+    Plain("the first file of podman or docker with a login for it"),
+    "The file with stored logins.",
+);
 static NAMESPACE: OptionalKey = OptionalKey::new(
     "namespace",
     TEXT,
@@ -225,7 +230,8 @@ fn docker_config(section: &mut Section<'_>) -> Checked<DockerConfig> {
     let file = section.optional(&FILE, Field::path);
     let namespace = section.optional(&NAMESPACE, |field| field.text().map(str::to_owned));
     let timeout = section.or(&HELPER_TIMEOUT, Field::duration);
-    Ok(DockerConfig { file: file?, namespace: namespace?, timeout: timeout? })
+    let allow_readable = section.or(&ALLOW_READABLE, Field::bool);
+    Ok(DockerConfig { file: file?, namespace: namespace?, timeout: timeout?, allow_readable: allow_readable? })
 }
 
 pub(super) fn username(field: &Field<'_>) -> Checked<String> {
@@ -261,8 +267,18 @@ pub(super) fn secret(section: &mut Section<'_>, keys: &SecretKeys) -> Checked<Op
         })
     };
     let (lifetime, timeout): (Checked<Option<Duration>>, _) = (duration(keys.lifetime), duration(&COMMAND_TIMEOUT));
-    let (lifetime, timeout) = (lifetime?, timeout?);
+    let file = keys.sources[0].name();
+    let is_file = fields.iter().any(|field| field.key == file);
+    let allow_readable = section.or(&ALLOW_READABLE, |field| match field.bool()? {
+        true if !is_file => {
+            let help = format!("add `{file}`, or leave this out");
+            Err(field.problem("has no effect without a file that holds a secret", Some(help)))
+        }
+        allowed => Ok(allowed),
+    });
+    let (lifetime, timeout, allow_readable) = (lifetime?, timeout?, allow_readable?);
     Ok(source?.map(|source| match source {
+        SecretSource::File(path) if allow_readable => SecretSource::ReadableFile(path),
         SecretSource::Command(mut command) => {
             command.lifetime = lifetime;
             command.timeout = timeout.unwrap_or(command.timeout);
@@ -286,7 +302,9 @@ fn command(field: &Field<'_>) -> Checked<SecretSource> {
             Err(field.problem("expected a list, found a line with blanks", Some(help.to_owned())))
         }
         Some((program, arguments)) => {
-            Ok(SecretSource::Command(SecretCommand::new(field.program(program), arguments.to_vec())))
+            let program = field.program(program);
+            field.mention(&program);
+            Ok(SecretSource::Command(SecretCommand::new(program, arguments.to_vec())))
         }
         None => Err(field.problem("expected a program, found an empty list", Some(help.to_owned()))),
     }
@@ -306,7 +324,10 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
         "credential" if text.contains('/') || text == "." || text == ".." => {
             Err(field.problem("expected the name of a systemd credential, found a path", None))
         }
-        "credential" => Ok(SecretSource::Credential(text.to_owned())),
+        "credential" => {
+            field.mention(text);
+            Ok(SecretSource::Credential(text.to_owned()))
+        }
         "password_file" | "token_file" => Ok(SecretSource::File(field.path()?)),
         _ if text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) => {
             let name = text.trim_start_matches('$').trim_matches(['{', '}']);
@@ -318,7 +339,10 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
             };
             Err(field.problem("expected the name of an environment variable", Some(help)))
         }
-        _ => Ok(SecretSource::Env(text.to_owned())),
+        _ => {
+            field.mention(text);
+            Ok(SecretSource::Env(text.to_owned()))
+        }
     }
 }
 
@@ -328,7 +352,7 @@ fn refuse_misplaced(section: &mut Section<'_>, kind: AuthType) -> Checked<()> {
     let token = ["token_file", "token_env", "token_command", "token_lifetime"];
     let (keys, help) = match kind {
         AuthType::None => {
-            let others = ["username", "credential", "command_timeout"];
+            let others = ["username", "credential", "command_timeout", "allow_readable"];
             ([&others[..], &password, &token].concat(), "leave it out, or choose another `type`")
         }
         AuthType::Docker => {

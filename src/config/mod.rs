@@ -10,6 +10,7 @@ mod hints;
 mod other_names;
 mod paths;
 mod phrases;
+mod readable;
 mod registry;
 mod schedule;
 mod settings;
@@ -24,7 +25,7 @@ use files::ConfigFiles;
 pub use settings::{Config, RegistryConfig};
 use yaml_sections::Phrase::Plain;
 use yaml_sections::{Checked, Diagnostics, OptionalKey};
-pub use yaml_sections::{ConfigNote, ConfigProblem, ConfigProblems};
+pub use yaml_sections::{ConfigNote, ConfigProblem, ConfigProblems, Mention};
 
 static INCLUDE: OptionalKey = OptionalKey::new(
     "include",
@@ -42,8 +43,9 @@ pub fn load(explicit: Option<&Path>) -> Result<Config, ConfigProblems> {
     let bases = paths::bases(&file, std::env::var_os("STATE_DIRECTORY").as_deref());
     let diagnostics = Diagnostics::with_paths_from(bases);
     let checked = read(&file, &diagnostics);
+    let mentions = diagnostics.mentions();
     let (config, notes) = diagnostics.settle(&file, checked)?;
-    Ok(Config { notes, ..config })
+    Ok(Config { notes, mentions, ..config })
 }
 
 fn read(file: &Path, diagnostics: &Diagnostics) -> Checked<Config> {
@@ -54,6 +56,6 @@ fn read(file: &Path, diagnostics: &Diagnostics) -> Checked<Config> {
     let included = section.take(&INCLUDE).map_or_else(Vec::new, |field| files.included(&field, directory));
     let check::CheckedFiles { state, concurrency, sinks, registries, web } =
         check::check(section, &included, diagnostics)?;
-    let (notes, sha256) = (Vec::new(), files.sha256());
-    Ok(Config { state, concurrency, sinks, registries, web, notes, sha256, file: file.to_owned() })
+    let (notes, mentions, sha256) = (Vec::new(), Vec::new(), files.sha256());
+    Ok(Config { state, concurrency, sinks, registries, web, notes, sha256, file: file.to_owned(), mentions })
 }

@@ -8,6 +8,7 @@ use stocktake_sink::RegistryName;
 use url::Url;
 
 use super::phrases::{BOOL, DURATION, NAMES, NONE, PATH, TEXT, whole};
+use super::readable::Readable;
 use super::settings::RegistryConfig;
 use super::{address, auth, discovery, hints, other_names, schedule, walk};
 use crate::registry::Auth;
@@ -119,7 +120,7 @@ static CLIENT_KEY_FILE: OptionalKey = OptionalKey::new(
     "client_key_file",
     PATH,
     NONE,
-    "Private key of the client certificate, in PEM, not encrypted, readable by its owner only.",
+    "Private key of the client certificate, in PEM, not encrypted, protected from other users.",
 );
 static SINKS: DerivedKey =
     DerivedKey::new("sinks", NAMES, Plain("all sinks"), "Sinks to which the inventory of this registry is delivered.");
@@ -164,13 +165,18 @@ pub(super) fn read(
     let url = section.required(&URL, address::url);
     let configured = section.optional(&KIND, kind_of).map(Option::flatten);
     let kind = configured.as_ref().ok().copied().flatten().or_else(|| RegistryKind::of_url(url.as_ref().ok()?));
+    let (readable, place) = (Readable::read(section, &LOGIN), section.position_of("auth"));
     let auth = auth(section, kind, literals.is_err());
+    let (auth, allow_readable) = readable.settle(section, auth);
+    if let (Some(place), Ok(url), Ok(Auth::Docker(_))) = (place, &url, &auth) {
+        section.mention("auth", url.as_str(), &place);
+    }
     let discovery = section.optional(&DISCOVERY, |field| {
         discovery::read(field, &discovery::ListedRegistry { url: url.as_ref().ok(), auth: auth.as_ref().ok() })
     });
     let walk = walk::read(section, kind, url.as_ref().ok());
     let schedule = schedule::of(section, name.as_ref().ok(), main.schedule);
-    let client = client(section, FirstKeys { name: name.as_ref().ok(), url, configured, kind, auth });
+    let client = client(section, FirstKeys { name: name.as_ref().ok(), url, configured, kind, auth, allow_readable });
     let judge = walk::judge(section);
     let all = main.sinks.iter().map(|&name| name.to_owned()).collect();
     let sinks = section.or_derived(&SINKS, all, |field| chosen(field, main.sinks));
@@ -196,10 +202,11 @@ struct FirstKeys<'n> {
     /// The same, else as the host of `url` tells it.
     kind: Option<RegistryKind>,
     auth: Checked<Auth>,
+    allow_readable: Checked<bool>,
 }
 
 fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<RegistrySettings> {
-    let FirstKeys { name, url, configured, kind, auth } = known;
+    let FirstKeys { name, url, configured, kind, auth, allow_readable } = known;
     let scope = section.or_empty(&SCOPE, |field| hints::scopes(kind, field));
     let service = section.optional(&SERVICE, |field| {
         let service = text(field)?;
@@ -217,6 +224,8 @@ fn client(section: &mut Section<'_>, known: FirstKeys<'_>) -> Checked<RegistrySe
     let tls = tls(section, url.as_ref().ok());
     let timeout = section.or(&TIMEOUT, Field::duration);
     let (ca_file, insecure_tls, client_certificate) = tls?;
+    let allow_readable = allow_readable?;
+    let client_certificate = client_certificate.map(|own| ClientCertificate { allow_readable, ..own });
     Ok(RegistrySettings {
         name: name.map_or("", RegistryName::as_str).into(),
         url: url?,
@@ -304,7 +313,7 @@ fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<Tls> {
         |key: &'static OptionalKey| section.optional(key, |field| effective(field).and_then(|()| field.path()));
     let (certificate, key) = (own(&CLIENT_CERT_FILE), own(&CLIENT_KEY_FILE));
     let client_certificate = match (certificate?, key?) {
-        (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
+        (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key, allow_readable: false }),
         (None, None) => None,
         (certificate, _) => {
             let names = [CLIENT_CERT_FILE.name(), CLIENT_KEY_FILE.name()];

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use stocktake_sink::{ConfiguredSink, RegistryName};
-use yaml_sections::ConfigNote;
+use yaml_sections::{ConfigNote, Mention};
 
 use crate::discovery::DiscoverySettings;
 use crate::registry::RegistrySettings;
@@ -33,6 +33,8 @@ pub struct Config {
     pub sha256: String,
     /// The main file.
     pub file: PathBuf,
+    /// Where the files name something outside them: files, variables, programs.
+    pub mentions: Vec<Mention>,
 }
 
 /// One registry.

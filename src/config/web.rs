@@ -10,6 +10,7 @@ use yaml_sections::Phrase::{Computed, Plain};
 use yaml_sections::{Checked, DefaultKey, DerivedKey, Field, OptionalKey, RequiredKey, Section, is_plain};
 
 use super::phrases::{BOOL, NONE, PATH};
+use super::readable::ALLOW_READABLE;
 
 /// A cheaper hash is guessed quickly by an attacker who has stolen the file.
 const LEAST_COST: u32 = 10;
@@ -57,7 +58,7 @@ static KEY_FILE: RequiredKey = RequiredKey::new(
     "key_file",
     PATH,
     "/etc/stocktake/tls-key.pem",
-    "Private key in PEM. Read again for each connection.",
+    "Private key in PEM, protected from other users. Read again for each connection.",
 );
 static CLIENT_AUTH_TYPE: DefaultKey<ClientAuth> = DefaultKey::one_of(
     "client_auth_type",
@@ -215,6 +216,7 @@ pub(super) fn tls_section(section: &mut Section<'_>) -> Checked<TlsSettings> {
     let refused = refuse_unsupported(section);
     let cert_file = section.required(&CERT_FILE, Field::path);
     let key_file = section.required(&KEY_FILE, Field::path);
+    let allow_readable = section.or(&ALLOW_READABLE, Field::bool);
     let clients = clients(section);
     let min_version = section.or(&MIN_VERSION, version);
     let place = section.position_of("max_version");
@@ -224,7 +226,8 @@ pub(super) fn tls_section(section: &mut Section<'_>) -> Checked<TlsSettings> {
     if let Some(place) = place.filter(|_| max_version < min_version) {
         return Err(section.problem_at(&place, "`max_version`: older than `min_version`", None));
     }
-    Ok(TlsSettings { cert_file: cert_file?, key_file: key_file?, clients: clients?, min_version, max_version })
+    let (cert_file, key_file, allow_readable) = (cert_file?, key_file?, allow_readable?);
+    Ok(TlsSettings { cert_file, key_file, allow_readable, clients: clients?, min_version, max_version })
 }
 
 fn refuse_unsupported(section: &mut Section<'_>) -> Checked<()> {

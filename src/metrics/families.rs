@@ -7,7 +7,8 @@ use super::label_values::{
 };
 
 /// `/// HELP text`, constant, kind, name, labels with the list of their values, and whether a run without a daemon has the
-/// metric.
+/// metric. `node_exporter` puts the files of all such runs together and drops a series that it has already, so there a metric
+/// needs the label `registry`.
 macro_rules! families {
     ($($(#[doc = $help:literal])+
        $id:ident: $kind:ident $name:ident [$($label:ident $(in $values:ident)?),*] of $scope:ident;)*) => {
@@ -33,7 +34,7 @@ macro_rules! families {
 
 families! {
     /// Constant 1, labelled with the version and source revision of the running binary.
-    BUILD_INFO: gauge stocktake_build_info[version, revision] of all;
+    BUILD_INFO: gauge stocktake_build_info[version, revision] of daemon;
 
     /// Whether the last configuration load succeeded.
     CONFIG_LAST_RELOAD_SUCCESSFUL: gauge stocktake_config_last_reload_successful[] of daemon;
@@ -45,7 +46,7 @@ families! {
     SCHEDULER_LAST_TICK_TIMESTAMP: gauge stocktake_scheduler_last_tick_timestamp_seconds[] of daemon;
 
     /// Log messages written.
-    LOG_MESSAGES: counter stocktake_log_messages_total[level in LEVELS] of all;
+    LOG_MESSAGES: counter stocktake_log_messages_total[level in LEVELS] of daemon;
 
     /// Panics caught in background tasks.
     TASK_PANICS: counter stocktake_task_panics_total[] of daemon;
@@ -172,7 +173,7 @@ families! {
     SINK_LAST_COMMIT_TIMESTAMP: gauge stocktake_sink_last_commit_timestamp_seconds[registry, sink] of all;
 
     /// Time taken to publish a snapshot to a sink, pauses included.
-    SINK_COMMIT_DURATION: histogram stocktake_sink_commit_duration_seconds[sink] of all;
+    SINK_COMMIT_DURATION: histogram stocktake_sink_commit_duration_seconds[sink] of daemon;
 
     /// Rows published to the sink.
     SINK_ROWS_WRITTEN: counter stocktake_sink_rows_written_total[registry, sink] of all;

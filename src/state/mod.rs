@@ -6,6 +6,7 @@
 
 mod history;
 mod lock;
+mod usable;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -23,6 +24,7 @@ use tracing::warn;
 
 pub use history::{History, Inventory, LastRun, MOST_REFUSALS, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
 pub use lock::lock_file;
+pub use usable::{look, probe};
 
 use crate::snapshot::{Extent, SealError, Sealed, discard};
 

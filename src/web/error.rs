@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::settings::ListenAddress;
+use crate::registry::examine::LocalProblem;
 
 /// Why the listener cannot listen, or cannot take other settings. Never carries a key.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum WebError {
         #[source]
         source: io::Error,
     },
+    /// The file of the key cannot be read, or other users can read or change it.
+    #[error(transparent)]
+    Key(#[from] LocalProblem),
     /// A file has no certificates, or has something else.
     #[error("there are no certificates in PEM in {}", path.display())]
     NoCertificates {
@@ -81,6 +85,7 @@ impl WebError {
             }
             Self::NoRandomness => "look at the log of the system".to_owned(),
             Self::Elsewhere { .. } => "start another listener for that address".to_owned(),
+            Self::Key(error) => error.remedy.clone(),
             Self::File { .. } => "check that the files of `tls_server_config` exist and that this user may read them".to_owned(),
             Self::NoCertificates { .. } => {
                 "put PEM certificates into `cert_file` and `client_ca_file`; in `cert_file`, the certificate of the listener comes first"

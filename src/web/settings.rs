@@ -113,8 +113,10 @@ impl fmt::Display for ListenAddress {
 pub struct TlsSettings {
     /// PEM: the certificate, then the intermediate certificates.
     pub cert_file: PathBuf,
-    /// PEM, not encrypted. The file mode is not checked: Kubernetes mounts secrets readable for every user of the container.
+    /// PEM, not encrypted. It is refused if other users can read or change it.
     pub key_file: PathBuf,
+    /// Whether other users may read and own the file of the key.
+    pub allow_readable: bool,
     /// Whether clients present certificates.
     pub clients: ClientCertificates,
     /// The oldest accepted version.

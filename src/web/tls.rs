@@ -18,6 +18,8 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use tracing::{info, warn};
 
+use crate::registry::SecretSource;
+
 use super::error::WebError;
 use super::settings::{ClientCertificates, TlsSettings, TlsVersion, WebSettings};
 
@@ -104,7 +106,9 @@ impl TlsFiles {
                 Some(read(ca_file)?)
             }
         };
-        Ok(Self { certificate: read(&settings.cert_file)?, key: read(&settings.key_file)?, authorities })
+        let certificate = read(&settings.cert_file)?;
+        let key = SecretSource::listener_key(&settings.key_file, LONGEST, settings.allow_readable)?;
+        Ok(Self { certificate, key, authorities })
     }
 
     fn config(&self, settings: &TlsSettings) -> Result<ServerConfig, WebError> {

@@ -1,10 +1,11 @@
 //! Collects the problems and notes of a configuration while it is read.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::paths::PathBases;
-use crate::problem::{ConfigNote, ConfigProblem, ConfigProblems};
+use crate::problem::{ConfigNote, ConfigProblem, ConfigProblems, Position};
 
 /// A value, or the proof that a problem with it was reported.
 pub type Checked<T> = Result<T, Reported>;
@@ -19,6 +20,19 @@ pub struct Diagnostics {
     bases: PathBases,
     problems: RefCell<Vec<ConfigProblem>>,
     notes: RefCell<Vec<ConfigProblem>>,
+    mentions: RefCell<Vec<Mention>>,
+}
+
+/// Where a configuration names something outside it, such as a file. A later look at that thing reports what is wrong
+/// with it here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// The key, as messages show it.
+    pub key: &'static str,
+    /// The path, or the name of the variable or program.
+    pub thing: OsString,
+    /// The position of the value.
+    pub position: Position,
 }
 
 impl Diagnostics {
@@ -41,6 +55,16 @@ impl Diagnostics {
     /// Adds a note. It has the parts of a problem, but nothing has to be corrected.
     pub fn note(&self, note: ConfigProblem) {
         self.notes.borrow_mut().push(note);
+    }
+
+    /// Adds a mention of something outside the configuration.
+    pub fn mention(&self, key: &'static str, thing: impl Into<OsString>, position: &Position) {
+        self.mentions.borrow_mut().push(Mention { key, thing: thing.into(), position: position.clone() });
+    }
+
+    /// What was mentioned so far, in the order in which it was read.
+    pub fn mentions(&self) -> Vec<Mention> {
+        self.mentions.borrow().clone()
     }
 
     /// `checked` with the notes if no problem was found, else all problems. Those of the file `main` come first.

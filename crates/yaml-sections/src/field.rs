@@ -1,5 +1,6 @@
 //! One value, converted to the type that its key needs. Strict: the text `"16"` is not a number.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
@@ -219,12 +220,21 @@ impl<'a> Field<'a> {
             let help = "write this text into a file, and here the path of the file".to_owned();
             return Err(self.problem("expected the path of a file, found its text", Some(help)));
         }
-        self.text().map(|text| path_from(&self.diagnostics.bases().inputs, Path::new(text)))
+        let path = path_from(&self.diagnostics.bases().inputs, Path::new(self.text()?));
+        self.mention(&path);
+        Ok(path)
+    }
+
+    /// Remembers that this value names something outside the configuration: [`crate::Diagnostics::mentions`].
+    pub fn mention(&self, thing: impl Into<OsString>) {
+        self.diagnostics.mention(self.key, thing, &self.position);
     }
 
     /// The path of a file or directory that is written. A relative path starts at [`crate::PathBases::data`].
     pub fn data_path(&self) -> Checked<PathBuf> {
-        self.text().map(|text| self.at_data(Path::new(text)))
+        let path = self.at_data(Path::new(self.text()?));
+        self.mention(&path);
+        Ok(path)
     }
 
     /// A path that was taken from the text, starting at [`crate::PathBases::data`] if it is relative.

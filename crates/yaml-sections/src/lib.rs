@@ -75,7 +75,7 @@ mod section;
 mod syntax;
 mod words;
 
-pub use diagnostics::{Checked, Diagnostics, Reported};
+pub use diagnostics::{Checked, Diagnostics, Mention, Reported};
 pub use duration::parse as parse_duration;
 pub use field::{Field, LONGEST_DURATION};
 pub use file::YamlFile;

@@ -44,7 +44,8 @@ impl fmt::Display for ConfigProblem {
 pub struct ConfigNote(ConfigProblem);
 
 impl ConfigNote {
-    pub(crate) fn new(note: ConfigProblem) -> Self {
+    /// A note with the parts of a problem.
+    pub fn new(note: ConfigProblem) -> Self {
         Self(note)
     }
 }

@@ -2,6 +2,7 @@
 //! not read are reported at the end.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 
@@ -247,6 +248,11 @@ impl<'a> Section<'a> {
     /// Adds a note about one position in it.
     pub fn note_at(&self, position: &Position, message: impl Into<String>, help: Option<String>) {
         self.diagnostics.note(position.problem(message, help));
+    }
+
+    /// Remembers that the value of a key names something outside the configuration: [`Diagnostics::mentions`].
+    pub fn mention(&self, key: &'static str, thing: impl Into<OsString>, position: &Position) {
+        self.diagnostics.mention(key, thing, position);
     }
 
     /// Adds a note about the whole mapping.

@@ -112,6 +112,7 @@ fn logins_are_read() {
                 file: Some("/f".into()),
                 namespace: Some("my-org".to_owned()),
                 timeout: Duration::from_secs(3),
+                allow_readable: false,
             }),
         ),
         (
@@ -119,6 +120,15 @@ fn logins_are_read() {
             Auth::Basic(login(SecretSource::Command(aws))),
         ),
         ("{type: bearer, token_command: p}", Auth::Bearer(SecretSource::Command(SecretCommand::new("p", Vec::new())))),
+        (
+            "{username: u, password_file: /p, allow_readable: true}",
+            Auth::Token(Some(login(SecretSource::ReadableFile("/p".into())))),
+        ),
+        ("{type: bearer, token_file: /t, allow_readable: false}", Auth::Bearer(SecretSource::File("/t".into()))),
+        (
+            "{type: docker_config, allow_readable: true}",
+            Auth::Docker(DockerConfig { allow_readable: true, ..DockerConfig::default() }),
+        ),
     ] {
         let read = load_registry(&format!("    auth: {auth}\n")).map(|registry| registry.client.auth);
         assert_eq!(read, Ok(expected), "{auth}");
@@ -126,9 +136,33 @@ fn logins_are_read() {
 }
 
 #[test]
+fn allow_readable_is_about_the_files_named_beside_it() {
+    let key = "    client_cert_file: /c\n    client_key_file: /k\n    allow_readable: true\n";
+    let own = ClientCertificate { certificate: "/c".into(), key: "/k".into(), allow_readable: true };
+    let login = |source| Auth::Token(Some(PasswordLogin { username: "u".to_owned(), password: source }));
+    for (lines, auth) in [
+        ("    auth: {username: u, password_file: /p}\n", login(SecretSource::File("/p".into()))),
+        ("    username: u\n    password_file: /p\n", login(SecretSource::ReadableFile("/p".into()))),
+    ] {
+        let client = load_registry(&format!("{key}{lines}")).expect("a configuration").client;
+        assert_eq!((client.client_certificate, client.auth), (Some(own.clone()), auth), "{lines}");
+    }
+    for lines in [
+        "    allow_readable: true\n",
+        "    auth: {username: u, password_file: /p}\n    allow_readable: true\n",
+        "    username: u\n    password_env: P\n    allow_readable: true\n",
+        "    auth: {username: u, password_env: P, allow_readable: true}\n",
+        "    auth: {type: none, allow_readable: true}\n",
+    ] {
+        let problems = load_registry(lines).expect_err(lines);
+        assert!(format!("{problems:?}").contains("allow_readable"), "{lines}: {problems:?}");
+    }
+}
+
+#[test]
 fn a_client_certificate_has_two_files_and_https() {
     let both = load_registry("    client_cert_file: /c.pem\n    client_key_file: /k.pem\n").map(|r| r.client);
-    let expected = ClientCertificate { certificate: "/c.pem".into(), key: "/k.pem".into() };
+    let expected = ClientCertificate { certificate: "/c.pem".into(), key: "/k.pem".into(), allow_readable: false };
     assert_eq!(both.map(|client| client.client_certificate), Ok(Some(expected)));
     for (given, missing) in [("client_cert_file", "client_key_file"), ("client_key_file", "client_cert_file")] {
         let refused = load_registry(&format!("    {given}: f\n")).expect_err("a problem");

@@ -144,7 +144,7 @@ fn discoveries_that_cannot_work_say_what_is_missing() {
         (
             "{type: gitea, owners: a, groups: b}",
             "unknown key `groups`\n    known here: type, owners, api_url, token_file, token_env, token_command, credential, token_lifetime, \
-                 command_timeout",
+                 command_timeout, allow_readable",
         ),
         ("{repositories: []}", "`repositories`: expected at least one repository, found an empty list"),
         (

@@ -33,6 +33,7 @@ web:
   tls_server_config:
     cert_file: /c.pem
     key_file: /k.pem
+    allow_readable: true
     client_auth_type: RequireAndVerifyClientCert
     client_ca_file: /ca.pem
     min_version: TLS13
@@ -45,6 +46,7 @@ web:
     let tls = TlsSettings {
         cert_file: "/c.pem".into(),
         key_file: "/k.pem".into(),
+        allow_readable: true,
         clients: ClientCertificates::Required { ca_file: "/ca.pem".into() },
         min_version: TlsVersion::Tls13,
         max_version: TlsVersion::Tls13,

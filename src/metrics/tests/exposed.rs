@@ -155,17 +155,23 @@ fn every_family_has_series_and_without_a_daemon_some_are_left_out() {
     assert_eq!(
         left_out,
         [
+            "stocktake_build_info",
             "stocktake_config_last_reload_successful",
             "stocktake_config_last_reload_success_timestamp_seconds",
             "stocktake_scheduler_last_tick_timestamp_seconds",
+            "stocktake_log_messages_total",
             "stocktake_task_panics_total",
             "stocktake_schedule_interval_seconds",
             "stocktake_schedule_next_run_timestamp_seconds",
             "stocktake_schedule_skipped_total",
             "stocktake_registry_first_seen_timestamp_seconds",
             "stocktake_run_in_progress",
+            "stocktake_sink_commit_duration_seconds",
         ]
     );
+    for series in runs.series.keys() {
+        assert!(series.contains("registry=\"quay\""), "two files of one node would collide: {series}");
+    }
     for family in &runs.families {
         assert!(runs.series.keys().any(|series| series.starts_with(family.as_str())), "{family}");
     }

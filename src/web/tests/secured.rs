@@ -78,6 +78,9 @@ impl KeyPairFiles {
         let (made, pair) = (KeyPair::new(name), Self(tempfile::tempdir().expect("a directory")));
         std::fs::write(pair.certificate(), made.certificate).expect("written");
         std::fs::write(pair.key(), made.key).expect("written");
+        for file in [pair.certificate(), pair.key()] {
+            std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
+        }
         pair
     }
 
@@ -96,7 +99,7 @@ impl KeyPairFiles {
     fn settings(&self, clients: ClientCertificates) -> WebSettings {
         let (cert_file, key_file) = (self.certificate(), self.key());
         let (min_version, max_version) = (TlsVersion::Tls12, TlsVersion::Tls13);
-        let tls = TlsSettings { cert_file, key_file, clients, min_version, max_version };
+        let tls = TlsSettings { cert_file, key_file, allow_readable: false, clients, min_version, max_version };
         WebSettings { tls: Some(tls), ..settings() }
     }
 
@@ -211,18 +214,38 @@ async fn unusable_files_are_named_with_the_reason() {
     let (certificate, key) = (pair.certificate(), pair.key());
     let required = |ca_file: &Path| ClientCertificates::Required { ca_file: ca_file.to_owned() };
     for (settings, said) in [
-        (tls(none, &key, ClientCertificates::NotAsked), "cannot read /nonexistent/x.pem"),
-        (tls(&certificate, none, ClientCertificates::NotAsked), "cannot read /nonexistent/x.pem"),
+        (tls(none, &key, ClientCertificates::NotAsked), "read /nonexistent/x.pem"),
+        (
+            tls(&certificate, none, ClientCertificates::NotAsked),
+            "cannot read /nonexistent/x.pem: there is no such file",
+        ),
         (tls(&key, &key, ClientCertificates::NotAsked), "there are no certificates in PEM in"),
         (tls(empty.path(), &key, ClientCertificates::NotAsked), "there are no certificates in PEM in"),
         (tls(&certificate, &certificate, ClientCertificates::NotAsked), "there is no unencrypted private key"),
-        (tls(&certificate, &other.key(), ClientCertificates::NotAsked), "cannot use the certificate in"),
-        (tls(&certificate, &key, required(none)), "cannot read /nonexistent/x.pem"),
+        (tls(&certificate, &other.key(), ClientCertificates::NotAsked), "use the certificate in"),
+        (tls(&certificate, &key, required(none)), "read /nonexistent/x.pem"),
         (tls(&certificate, &key, required(empty.path())), "there are no certificates in PEM in"),
-        (tls(&certificate, &key, required(Path::new("/dev/null"))), "cannot read /dev/null"),
+        (tls(&certificate, &key, required(Path::new("/dev/null"))), "read /dev/null"),
     ] {
         let error = Listener::bind(&settings).await.expect_err(said);
         assert!(error.to_string().starts_with(said) && !error.remedy().is_empty(), "{error}");
+    }
+    let open = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::copy(&key, open.path()).expect("copied");
+    let mode = |mode| std::fs::set_permissions(open.path(), std::os::unix::fs::PermissionsExt::from_mode(mode));
+    let mut settings = tls(&certificate, open.path(), ClientCertificates::NotAsked);
+    for (bits, allow_readable, accepted) in
+        [(0o600, false, true), (0o640, false, true), (0o644, false, false), (0o644, true, true), (0o646, true, false)]
+    {
+        mode(bits).expect("a mode");
+        settings.tls.as_mut().expect("TLS").allow_readable = allow_readable;
+        match crate::web::certificates(&settings) {
+            Ok(()) => assert!(accepted, "{bits:o}"),
+            Err(error) => {
+                assert!(!accepted && error.to_string().starts_with("the secret file"), "{bits:o}: {error}");
+                assert_eq!(error.remedy().contains("`allow_readable: true` beside `key_file`"), !allow_readable);
+            }
+        }
     }
 }
 

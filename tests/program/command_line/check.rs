@@ -37,9 +37,9 @@ async fn real(mode: Mode, lines: &str, password: Option<&str>, code: i32, rule: 
     let (outcomes, rules) = told(&ended);
     assert_eq!(rules, rule.into_iter().collect::<Vec<_>>(), "{}", ended.stdout);
     let names: Vec<_> = outcomes.iter().map(|(step, _)| step.as_str()).collect();
-    let all = ["configuration", "dns", "tcp", "tls", "ping", "login", "scope", "page", "tags", "sink"];
+    let all = ["configuration", "dns", "tcp", "tls", "ping", "login", "scope", "page", "tags", "sink", "state"];
     assert_eq!(names, all);
-    assert_eq!(outcomes[9].1, "ok", "the sink does not mind");
+    assert_eq!((outcomes[9].1.as_str(), outcomes[10].1.as_str()), ("ok", "ok"), "sink and state do not mind");
     assert_eq!(ended.stderr, "", "no log line is worth it");
     assert!(!place.path("state").exists() && place.tree("inventory").values().all(Vec::is_empty), "nothing is left");
     ended

@@ -8,3 +8,4 @@ mod paths;
 mod schedule;
 mod schedule_zones;
 mod terminal;
+mod validate;

@@ -15,15 +15,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("walk", &["clock", "discovery", "registry", "snapshot", "words"]),
     ("state", &["snapshot"]),
     ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk", "words"]),
-    ("check", &["clock", "discovery", "registry", "run"]),
+    ("check", &["clock", "discovery", "registry", "run", "state"]),
     ("sinks", &[]),
     ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web"]),
     ("plans", &["config", "registry", "run"]),
+    ("preflight", &["config", "registry", "state", "web"]),
     ("descriptors", &["run", "snapshot", "web"]),
     ("schedule", &[]),
     ("status", &["state", "words"]),
     ("metrics", &["registry", "run", "state", "status"]),
-    ("web", &["snapshot", "state", "status"]),
+    ("web", &["registry", "snapshot", "state", "status"]),
     (
         "daemon",
         &[

@@ -16,7 +16,7 @@ async fn every_yaml_of_the_documentation_is_valid() {
         let blocks: Vec<_> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
         assert!(!blocks.is_empty(), "{name} shows a configuration");
         for block in blocks {
-            Workplace::with(block).run(&["validate"]).await.exits(0);
+            Workplace::with(block).run(&["validate", "--syntax-only"]).await.exits(0);
         }
     }
 }

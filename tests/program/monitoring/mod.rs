@@ -5,3 +5,4 @@ mod exports;
 pub(crate) mod files;
 mod rules;
 mod runbooks;
+mod textfiles;

@@ -130,7 +130,7 @@ async fn a_password_that_cannot_be_read_is_4() {
     let place = after_a_good_night(30).await;
     fs::remove_file(place.path("password")).unwrap();
     let (ended, row) = unpublishable(&place, Script::quay_like(["a"]), LOGIN, 4, "failed").await;
-    ended.says("password: No such file");
+    ended.says("password: there is no such file");
     assert_eq!(row.error_codes[0], "secret_unreadable");
 }
 

@@ -31,6 +31,11 @@ impl Daemon {
 
     /// The same, with these environment variables.
     pub(crate) async fn start_with(place: &Workplace, environment: &[(&str, &str)]) -> Self {
+        Self::start_within(place, &[], environment).await
+    }
+
+    /// The same, started by this command.
+    pub(crate) async fn start_within(place: &Workplace, by: &[&str], environment: &[(&str, &str)]) -> Self {
         let path = place.path("manager");
         let _ = std::fs::remove_file(&path);
         let manager = UnixDatagram::bind(&path).unwrap();
@@ -45,7 +50,7 @@ impl Daemon {
         });
         let socket = path.to_str().unwrap();
         let environment: Vec<_> = environment.iter().copied().chain([("NOTIFY_SOCKET", socket)]).collect();
-        let mut running = place.start_with(&environment, &["daemon"]);
+        let mut running = place.start_within(by, &environment, &["daemon"]);
         let said = running.says_times("listening on http", 1).await;
         let base = said.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
         let mut daemon = Self { running, base, heard };

@@ -15,6 +15,7 @@ pub(crate) mod tape;
 
 pub use crate::grammar::shown;
 pub use crate::http::observer::RawExchange;
+pub use crate::login::local::LocalProblem;
 pub use crate::token::bearer::LifetimeSource;
 pub use certificate::Certificate;
 pub use connection::{Handshake, NoConnection};

@@ -10,6 +10,7 @@ pub(crate) mod error_answer;
 pub(crate) mod gate;
 pub(crate) mod host_policy;
 pub(crate) mod in_flight;
+pub(crate) mod local;
 pub(crate) mod not_found;
 pub(crate) mod observer;
 pub(crate) mod origin;

@@ -107,6 +107,16 @@ impl<'a> CommandRun<'a> {
         )
     }
 
+    /// Whether the program is there and may be run. It is not run.
+    pub(crate) fn look(&self, environment: Environment<'_>) -> Result<(), CommandError> {
+        let program = || self.program.to_owned();
+        let path = find(self.program, environment("PATH").as_deref())
+            .ok_or_else(|| CommandError::NotFound { program: program() })?;
+        let started = std::fs::metadata(&path)
+            .and_then(|_| if is_executable(&path) { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) });
+        started.map_err(|source| CommandError::Start { program: program(), source })
+    }
+
     fn command(&self, path: &Path) -> Command {
         let mut command = Command::new(path);
         command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -262,7 +262,9 @@ impl Credentials {
 fn keep(source: &SecretSource) -> Keep {
     match source {
         SecretSource::Command(command) => Keep::For(command.lifetime),
-        SecretSource::File(_) | SecretSource::Env(_) | SecretSource::Credential(_) => Keep::No,
+        SecretSource::File(_) | SecretSource::ReadableFile(_) | SecretSource::Env(_) | SecretSource::Credential(_) => {
+            Keep::No
+        }
     }
 }
 

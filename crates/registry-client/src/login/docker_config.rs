@@ -1,38 +1,31 @@
 //! The credentials that docker and podman have stored: which files, which entry, which helper program. By docker's
 //! `config.json` and containers-auth.json(5). This module runs helpers, and does not decide how a secret is used.
 
+mod contents;
+mod places;
+mod server;
+
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine, alphabet};
-use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::grammar::shown;
 use crate::login::command::{CommandRun, SecretCommand};
 use crate::login::credential::Credential;
+use crate::login::docker_config::contents::{ConfigContents, HelperAnswer};
+use crate::login::docker_config::places::{Lack, is_legacy, usual_files};
+use crate::login::docker_config::server::ConfiguredServer;
 use crate::login::environment::Environment;
-use crate::login::secret::{Secret, read_file};
-use crate::problem::secret::SecretError;
+use crate::login::secret_file::{ReadFile, SecretFileRules};
+use crate::problem::secret::{CommandError, Exposed, SecretError, SecretFileUse};
 
 /// Longest file that is read; a user logs in to dozens of registries, not to thousands.
 const LONGEST: u64 = 1024 * 1024;
-/// The key of Docker Hub in docker's file, and the server name that its helpers are asked for.
-const HUB: &str = "https://index.docker.io/v1/";
-/// All names of Docker Hub; docker and podman treat them as one.
-const HUB_HOSTS: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 /// What docker-credential-helpers print if they do not have a credential.
 const NOT_FOUND: &str = "credentials not found in native keychain";
-/// The user name with which a helper says that its secret is an identity token.
-const IDENTITY: &str = "<token>";
-/// Padding is optional: some tools leave it out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
 /// Where docker or podman keep credentials, and which of them to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerConfig {
@@ -42,11 +35,13 @@ pub struct DockerConfig {
     pub namespace: Option<String>,
     /// How long a credential helper may run.
     pub timeout: Duration,
+    /// Whether other users may read and own the file.
+    pub allow_readable: bool,
 }
 
 impl Default for DockerConfig {
     fn default() -> Self {
-        Self { file: None, namespace: None, timeout: SecretCommand::TIMEOUT }
+        Self { file: None, namespace: None, timeout: SecretCommand::TIMEOUT, allow_readable: false }
     }
 }
 
@@ -59,177 +54,125 @@ pub(crate) struct StoredCredential {
 }
 
 impl DockerConfig {
-    /// Reads the credentials stored for a registry.
+    /// Reads the credentials stored for a registry. A file that has none for it hides no file after it; what was found
+    /// in each is in the error.
     pub(crate) async fn find(
         &self,
         registry: &Url,
         environment: Environment<'_>,
     ) -> Result<StoredCredential, SecretError> {
         let server = ConfiguredServer::of(registry, self.namespace.as_deref());
-        let files = match &self.file {
-            Some(file) => vec![file.clone()],
-            None => usual_files(environment),
-        };
-        if files.is_empty() {
-            return Err(SecretError::NoHome);
+        let (mut looked_at, mut others) = (Vec::new(), Vec::new());
+        for path in self.files(environment) {
+            let lack = match self.open(&path)? {
+                Ok(file) => {
+                    others.extend(file.other_parts(&server));
+                    match file.find(&server, self.timeout, environment).await {
+                        Ok(Ok(stored)) => return Ok(stored),
+                        Ok(Err(lack)) => lack,
+                        Err(error) => self.passed_over(error)?,
+                    }
+                }
+                Err(lack) => lack,
+            };
+            looked_at.push((path, lack.to_string()));
         }
-        let mut others = Vec::new();
-        for path in &files {
-            // Most of the usual files do not exist; a configured file must.
-            if self.file.is_none() && matches!(path.try_exists(), Ok(false)) {
-                continue;
+        Err(SecretError::NotStored { server: server.to_string(), looked_at, others })
+    }
+
+    /// Whether credentials are stored for a registry, as far as that shows without running a helper.
+    pub(crate) fn look(&self, registry: &Url, environment: Environment<'_>) -> Result<(), SecretError> {
+        let server = ConfiguredServer::of(registry, self.namespace.as_deref());
+        let (mut looked_at, mut others) = (Vec::new(), Vec::new());
+        for path in self.files(environment) {
+            let lack = match self.open(&path)? {
+                Ok(file) => {
+                    others.extend(file.other_parts(&server));
+                    match file.look(&server, environment) {
+                        Ok(None) => return Ok(()),
+                        Ok(Some(lack)) => lack,
+                        Err(error) => self.passed_over(error)?,
+                    }
+                }
+                Err(lack) => lack,
+            };
+            looked_at.push((path, lack.to_string()));
+        }
+        Err(SecretError::NotStored { server: server.to_string(), looked_at, others })
+    }
+
+    fn files(&self, environment: Environment<'_>) -> Vec<PathBuf> {
+        self.file.clone().map_or_else(|| usual_files(environment), |file| vec![file])
+    }
+
+    /// `docker login` on a desktop names a helper that a server does not have. That does not end the search.
+    fn passed_over(&self, error: SecretError) -> Result<Lack, SecretError> {
+        match error {
+            SecretError::Command(CommandError::NotFound { program }) if self.file.is_none() => {
+                Ok(Lack::NoHelper(program))
             }
-            let file = ConfigFile::read(path)?;
-            if let Some(stored) = file.find(&server, self.timeout, environment).await? {
-                return Ok(stored);
-            }
-            others.extend(file.contents.auths.keys().filter(|key| server.is_within(key)).map(|key| shown(key)));
-        }
-        Err(SecretError::NotStored { server: server.to_string(), looked_at: files, others })
-    }
-}
-
-/// Docker's file, then podman's files, each in its tool's own order. If `$DOCKER_CONFIG` is set, it replaces
-/// `~/.docker`.
-fn usual_files(environment: Environment<'_>) -> Vec<PathBuf> {
-    let path = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = |below: &str| path("HOME").map(|home| home.join(below));
-    let files = [
-        path("DOCKER_CONFIG").or_else(|| home(".docker")).map(|directory| directory.join("config.json")),
-        path("REGISTRY_AUTH_FILE"),
-        path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
-        path("XDG_CONFIG_HOME").or_else(|| home(".config")).map(|directory| directory.join("containers/auth.json")),
-    ];
-    files.into_iter().flatten().collect()
-}
-
-/// The registry whose credentials are searched.
-struct ConfiguredServer {
-    /// Host, and port unless it is the default of the scheme.
-    host: String,
-    /// Host and port, also if it is the default of the scheme: some tools write it.
-    with_port: String,
-    namespace: Option<String>,
-}
-
-impl std::fmt::Display for ConfiguredServer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let namespace = self.namespace.iter().map(|namespace| format!("/{namespace}"));
-        write!(f, "{}{}", self.host, namespace.collect::<String>())
-    }
-}
-
-impl ConfiguredServer {
-    fn of(registry: &Url, namespace: Option<&str>) -> Self {
-        let name = canonical(registry.host_str().unwrap_or_default());
-        let port = registry.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let own_port = registry.port_or_known_default().unwrap_or_default();
-        let namespace = namespace.map(|namespace| namespace.trim_matches('/').to_owned());
-        Self { host: format!("{name}{port}"), with_port: format!("{name}:{own_port}"), namespace }
-    }
-
-    /// How well the key of an entry fits; none if it does not. The longest namespace is best, then a bare host, then
-    /// the forms of older versions of docker.
-    fn fit(&self, key: &str) -> Option<usize> {
-        let key = ConfigKey::read(key);
-        if key.host != self.host && key.host != self.with_port {
-            return None;
-        }
-        match (key.namespace, &self.namespace) {
-            (None, _) => Some(usize::from(key.is_bare)),
-            (Some(of), Some(own)) => {
-                let rest = own.strip_prefix(of)?;
-                (rest.is_empty() || rest.starts_with('/')).then_some(1 + of.len())
-            }
-            (Some(_), None) => None,
+            error => Err(error),
         }
     }
 
-    /// Whether a key is for another part of this registry.
-    fn is_within(&self, key: &str) -> bool {
-        let read = ConfigKey::read(key);
-        read.namespace.is_some() && self.fit(key).is_none() && (read.host == self.host || read.host == self.with_port)
-    }
-
-    /// The server name that a `credsStore` is asked for, as `docker login` stored it.
-    fn for_store(&self) -> &str {
-        if self.host == HUB_HOSTS[0] { HUB } else { &self.host }
-    }
-}
-
-/// A key of `auths` or `credHelpers`.
-struct ConfigKey<'a> {
-    host: String,
-    namespace: Option<&'a str>,
-    /// A host and nothing else.
-    is_bare: bool,
-}
-
-impl<'a> ConfigKey<'a> {
-    fn read(key: &'a str) -> Self {
-        let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
-        let (host, path) = bare.unwrap_or(key).split_once('/').unwrap_or((bare.unwrap_or(key), ""));
-        let path = path.trim_matches('/');
-        // Docker ignores the path after a scheme, and has always written the version of the API there.
-        let is_namespace = bare.is_none() && !["", "v1", "v2"].contains(&path);
-        Self {
-            host: canonical(host),
-            namespace: is_namespace.then_some(path),
-            is_bare: bare.is_none() && path.is_empty(),
+    /// Reads a file, or says why it has nothing. A configured file must exist and be readable; most of the usual ones do
+    /// not exist, and the home directory may be that of another user.
+    fn open<'p>(&self, path: &'p Path) -> Result<Result<ConfigFile<'p>, Lack>, SecretError> {
+        match ConfigFile::read(path, self.allow_readable) {
+            Err(SecretError::File { error, .. }) if self.file.is_none() => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Err(Lack::NoFile)),
+                ErrorKind::PermissionDenied => Ok(Err(Lack::Unreadable)),
+                _ => Err(SecretError::File { path: path.to_owned(), error }),
+            },
+            read => Ok(read?.ok_or(Lack::Empty)),
         }
     }
-}
-
-fn canonical(host: &str) -> String {
-    let host = host.to_ascii_lowercase();
-    if HUB_HOSTS.contains(&&*host) { HUB_HOSTS[0].to_owned() } else { host }
 }
 
 /// A configuration file of docker or podman.
 struct ConfigFile<'a> {
     path: &'a Path,
-    is_open_to_others: bool,
+    /// Why the file may not hold a secret.
+    readable: Option<Exposed>,
     contents: ConfigContents,
 }
 
-/// The part of the file that is about credentials.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ConfigContents {
-    #[serde(default, deserialize_with = "or_default")]
-    auths: BTreeMap<String, Option<ConfigEntry>>,
-    #[serde(default, deserialize_with = "or_default")]
-    cred_helpers: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_default")]
-    creds_store: String,
-}
-
-/// One entry of `auths`.
-#[derive(Deserialize)]
-struct ConfigEntry {
-    auth: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
-    registrytoken: Option<String>,
-}
-
-/// `null` counts as missing, as in Go.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
-    Option::deserialize(from).map(Option::unwrap_or_default)
-}
-
 impl<'a> ConfigFile<'a> {
-    fn read(path: &'a Path) -> Result<Self, SecretError> {
+    /// None: the file is empty.
+    fn read(path: &'a Path, allow_readable: bool) -> Result<Option<Self>, SecretError> {
+        let rules = SecretFileRules { longest: LONGEST, used_as: SecretFileUse::DockerConfig, allow_readable };
         // A user who can write this file chooses the login and the helper that is run.
-        let read = read_file(path, LONGEST)?.unchangeable(path)?;
+        let read = ReadFile::unchangeable(path, rules)?;
+        let readable = read.readable().cloned();
         // The parser's own text may quote the file.
-        let contents = serde_json::from_str(&read.text).map_err(|error| SecretError::NotDockerConfig {
-            path: path.to_owned(),
-            line: error.line(),
-            column: error.column(),
+        let contents = ConfigContents::read(&read.bytes, is_legacy(path)).map_err(|error| {
+            SecretError::NotDockerConfig { path: path.to_owned(), line: error.line(), column: error.column() }
         })?;
-        Ok(Self { path, is_open_to_others: read.is_open_to_others, contents })
+        Ok(contents.map(|contents| Self { path, readable, contents }))
+    }
+
+    /// The entries for other parts of this registry.
+    fn other_parts(&self, server: &ConfiguredServer) -> Vec<String> {
+        self.contents.auths.keys().filter(|key| server.is_within(key)).map(|key| shown(key)).collect()
+    }
+
+    /// Why there is nothing for this registry. A helper that is there may have something.
+    fn look(&self, server: &ConfiguredServer, environment: Environment<'_>) -> Result<Option<Lack>, SecretError> {
+        if let Some((helper, _)) = self.helper(server) {
+            let program = self.program(helper)?;
+            let run = CommandRun { program: &program, arguments: vec!["get"], input: "", timeout: Duration::ZERO };
+            return Ok(run.look(environment).map(|()| None)?);
+        }
+        Ok(self.entry(server)?.err())
+    }
+
+    /// The program of a helper.
+    fn program(&self, helper: &str) -> Result<String, SecretError> {
+        // It becomes part of the name of a program.
+        if !helper.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            return Err(SecretError::BadHelper { path: self.path.to_owned(), name: shown(helper) });
+        }
+        Ok(program_of(helper))
     }
 
     /// Asks the helper for this very registry, otherwise the store for all. If they have no credential, the file itself
@@ -239,13 +182,15 @@ impl<'a> ConfigFile<'a> {
         server: &ConfiguredServer,
         deadline: Duration,
         environment: Environment<'_>,
-    ) -> Result<Option<StoredCredential>, SecretError> {
-        if let Some((helper, asked)) = self.helper(server)
+    ) -> Result<Result<StoredCredential, Lack>, SecretError> {
+        let helper = self.helper(server);
+        if let Some((helper, asked)) = helper
             && let Some(credential) = self.ask(helper, asked, deadline, environment).await?
         {
-            return Ok(Some(StoredCredential { credential, by_helper: true }));
+            return Ok(Ok(StoredCredential { credential, by_helper: true }));
         }
-        Ok(self.entry(server)?.map(|credential| StoredCredential { credential, by_helper: false }))
+        let entry = self.entry(server)?.map(|credential| StoredCredential { credential, by_helper: false });
+        Ok(entry.map_err(|lack| helper.map_or(lack, |(helper, _)| Lack::HelperHasNone(program_of(helper)))))
     }
 
     /// Which helper to ask, and for which server name. An empty name disables the store for one registry, as in docker.
@@ -263,11 +208,7 @@ impl<'a> ConfigFile<'a> {
         deadline: Duration,
         environment: Environment<'_>,
     ) -> Result<Option<Credential>, SecretError> {
-        // It becomes part of the name of a program.
-        if !helper.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-            return Err(SecretError::BadHelper { path: self.path.to_owned(), name: shown(helper) });
-        }
-        let program = format!("docker-credential-{helper}");
+        let program = self.program(helper)?;
         let run = CommandRun { program: &program, arguments: vec!["get"], input: server, timeout: deadline };
         let ended = run.run(environment).await?;
         if !ended.is_success() {
@@ -281,18 +222,24 @@ impl<'a> ConfigFile<'a> {
 
     /// The first entry that has a secret, the best match first. A file that others can read is refused only if it has a
     /// secret: files that only name a helper are often readable for all.
-    fn entry(&self, server: &ConfiguredServer) -> Result<Option<Credential>, SecretError> {
+    fn entry(&self, server: &ConfiguredServer) -> Result<Result<Credential, Lack>, SecretError> {
+        let mut lack = Lack::NoEntry;
         for (key, entry) in best(server, &self.contents.auths) {
-            let bad = || SecretError::BadEntry { path: self.path.to_owned(), key: shown(key) };
-            if let Some(credential) = entry.as_ref().map(|entry| entry.credential(bad)).transpose()?.flatten() {
-                if self.is_open_to_others {
-                    return Err(SecretError::OpenToOthers { path: self.path.to_owned() });
-                }
-                return Ok(Some(credential));
+            let bad = |_| SecretError::BadEntry { path: self.path.to_owned(), key: shown(key) };
+            match (entry.credential().map_err(bad)?, &self.readable) {
+                (None, _) if lack == Lack::NoEntry => lack = Lack::NoLogin(shown(key)),
+                (None, _) => {}
+                (Some(_), Some(exposed)) => return Err(SecretError::OpenToOthers(exposed.clone())),
+                (Some(credential), None) => return Ok(Ok(credential)),
             }
         }
-        Ok(None)
+        Ok(Err(lack))
     }
+}
+
+/// The program of a helper, by the protocol of docker-credential-helpers.
+fn program_of(helper: &str) -> String {
+    format!("docker-credential-{helper}")
 }
 
 /// The entries that fit the server, the best first.
@@ -301,52 +248,6 @@ fn best<'c, T>(server: &ConfiguredServer, entries: &'c BTreeMap<String, T>) -> V
         entries.iter().filter_map(|(key, value)| Some((server.fit(key)?, key.as_str(), value))).collect();
     fitting.sort_by_key(|(fit, ..)| std::cmp::Reverse(*fit));
     fitting.into_iter().map(|(_, key, value)| (key, value)).collect()
-}
-
-impl ConfigEntry {
-    /// The strongest credential of the entry: a token for the registry itself, an identity token, a password. `auth`
-    /// comes before `username` and `password`, as in docker.
-    fn credential(&self, bad: impl Fn() -> SecretError) -> Result<Option<Credential>, SecretError> {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        if let Some(token) = given(&self.registrytoken) {
-            return Ok(Some(Credential::Bearer(Secret::new(token))));
-        }
-        if let Some(token) = given(&self.identitytoken) {
-            return Ok(Some(Credential::Identity(Secret::new(token))));
-        }
-        let (username, password) = match given(&self.auth) {
-            Some(auth) => decoded(&auth).ok_or_else(bad)?,
-            None => (given(&self.username).unwrap_or_default(), given(&self.password).unwrap_or_default()),
-        };
-        // `auths: {"quay.io": {}}` only says that a helper has it.
-        Ok((!username.is_empty() && !password.is_empty()).then(|| Credential::login(username, Secret::new(password))))
-    }
-}
-
-/// User name and password of an `auth`. A password may have colons; docker has padded it with NUL.
-fn decoded(auth: &str) -> Option<(String, String)> {
-    let text = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
-    let (username, password) = text.split_once(':')?;
-    (!username.is_empty()).then(|| (username.to_owned(), password.trim_matches('\0').to_owned()))
-}
-
-/// The output of a helper.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct HelperAnswer {
-    username: String,
-    secret: String,
-}
-
-impl HelperAnswer {
-    fn credential(self) -> Option<Credential> {
-        let secret = Secret::new(self.secret);
-        match (self.username.as_str(), secret.expose()) {
-            (_, "") => None,
-            (IDENTITY, _) => Some(Credential::Identity(secret)),
-            _ => Some(Credential::login(self.username, secret)),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,5 +9,8 @@ pub(crate) mod credentials;
 pub(crate) mod docker_config;
 pub(crate) mod environment;
 pub(crate) mod header;
+pub(crate) mod local;
 pub(crate) mod pem;
+pub(crate) mod protection;
 pub(crate) mod secret;
+pub(crate) mod secret_file;

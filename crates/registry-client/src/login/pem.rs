@@ -6,7 +6,7 @@ use std::path::Path;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::login::secret::read_bytes;
+use crate::login::secret_file::read_bytes;
 use crate::problem::certificate::{CertificatesError, NoPem};
 
 /// Longest file of certificates or of a key, in bytes; the 150 certificates of a system take a quarter of a mebibyte.
@@ -36,7 +36,7 @@ fn has_lost_its_line_breaks(text: &[u8]) -> bool {
 
 /// The certificates of a file, at least one.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificatesError> {
-    let bytes = read_bytes(path, LONGEST)?.bytes;
+    let bytes = read_bytes(path, LONGEST)?;
     let read = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
     let read = read.map_err(|error| NoPem::of(&error, &bytes));
     match read {

@@ -87,6 +87,9 @@ impl ClientCertificateError {
     /// What the operator can do about it, in one line.
     pub(crate) fn remedy(&self) -> String {
         match self {
+            Self::File(error @ (SecretError::OpenToOthers(_) | SecretError::Changeable(_) | SecretError::Foreign(_))) => {
+                error.remedy()
+            }
             Self::File(_) | Self::Certificates(CertificatesError::File(_)) => {
                 "check `client_cert_file` and `client_key_file`, and that this user may read them".into()
             }

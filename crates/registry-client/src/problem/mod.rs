@@ -7,6 +7,7 @@ pub(crate) mod certificate;
 pub(crate) mod chain;
 pub(crate) mod content;
 pub(crate) mod error;
+pub(crate) mod exposed;
 pub(crate) mod fault;
 pub(crate) mod link;
 pub(crate) mod login_cause;

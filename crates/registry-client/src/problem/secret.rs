@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+pub(crate) use crate::problem::exposed::{Exposed, SecretFileUse};
+
 /// A secret could not be read. Never carries the secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     /// The file cannot be read.
-    #[error("read the secret file {path}")]
+    #[error("cannot read {path}: {}", in_words(.error))]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: std::io::Error,
+        error: io::Error,
     },
     /// A directory, a pipe or a device.
     #[error("{path} is not a regular file: a secret is read from a regular file only")]
@@ -24,25 +25,16 @@ pub(crate) enum SecretError {
         path: PathBuf,
     },
     /// Group or others may read the file.
-    #[error("the secret file {path} can be read by its group or by others: run `chmod 600 {path}`")]
-    OpenToOthers {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("the secret file {} can be read by its group or by others (mode {:04o})", .0.path.display(), .0.mode)]
+    OpenToOthers(Exposed),
     /// Group or others may write or run the file.
-    #[error(
-        "the secret file {path} can be changed or run by its group or by others (mode {mode:04o}): run `chmod 600 {path}`"
-    )]
-    Changeable {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    #[error("the secret file {} can be changed or run by its group or by others (mode {:04o})", .0.path.display(), .0.mode)]
+    Changeable(Exposed),
+    /// A user other than root and this one owns the file.
+    #[error("the secret file {} belongs to another user ({}), who can change it", .0.path.display(), .0.owner)]
+    Foreign(Exposed),
     /// All users may put another file in the place of this one.
-    #[error(
-        "all users can exchange the secret file {path}, since they can write to {directory}: run `chmod o-w {directory}`"
-    )]
+    #[error("all users can exchange the secret file {path}, since they can write to {directory}")]
     OpenDirectory {
         /// The file.
         path: PathBuf,
@@ -89,14 +81,11 @@ pub(crate) enum SecretError {
     NotStored {
         /// The registry's host and port, or more.
         server: String,
-        /// The files that were read, or were not there.
-        looked_at: Vec<PathBuf>,
+        /// The files, and why each has nothing.
+        looked_at: Vec<(PathBuf, String)>,
         /// Entries for parts of this registry only.
         others: Vec<String>,
     },
-    /// The files of docker and podman are not known: the environment has no home directory.
-    #[error("docker's and podman's files cannot be found: $HOME, $DOCKER_CONFIG and $REGISTRY_AUTH_FILE are not set")]
-    NoHome,
     /// The file is not a configuration of docker or podman. Only the position is shown: the text has secrets.
     #[error("{path} is not a docker configuration: see line {line}, column {column}")]
     NotDockerConfig {
@@ -143,10 +132,9 @@ impl SecretError {
             }
             Self::NotStored { server, .. } => {
                 format!(
-                    "as the user that stocktake runs as: `docker login {server}`; or name the file in `auth: {{file: PATH}}`"
+                    "as the user that stocktake runs as: `docker login {server}` or `podman login {server}`; or name the file: `auth: {{type: docker_config, file: PATH}}`"
                 )
             }
-            Self::NoHome => "name the file in `auth: {file: PATH}`".into(),
             Self::NotDockerConfig { .. } | Self::BadEntry { .. } | Self::BadHelper { .. } => {
                 "correct the file, or log out and log in again".into()
             }
@@ -157,6 +145,23 @@ impl SecretError {
                 "run the program by hand, as the user and with the environment that stocktake has".into()
             }
             Self::IdentityAlone => "store a user name and a password instead".into(),
+            Self::OpenToOthers(exposed) => exposed.remedy_if_readable(),
+            Self::Changeable(exposed) => exposed.remedy_if_writable(),
+            Self::Foreign(exposed) => exposed.remedy_if_foreign(),
+            Self::OpenDirectory { directory, .. } => format!("`chmod o-w {}`", directory.display()),
+            Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                "put the secret there, or name the file where it is".into()
+            }
+            Self::File { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                "let the user of stocktake read the file: `chown`, or `fsGroup` in the `securityContext` of a pod"
+                    .into()
+            }
+            Self::Unset { name } if name == "CREDENTIALS_DIRECTORY" => {
+                "systemd sets it for a unit with `LoadCredential=`; elsewhere set it to the directory of the file"
+                    .into()
+            }
+            Self::Unset { name } => format!("set {name} in the environment of stocktake (`Environment=`, `env:`)"),
+            Self::Empty { .. } => "put the secret there".into(),
             _ => "check where the password is kept, and that this user may read it".into(),
         }
     }
@@ -206,6 +211,15 @@ pub(crate) enum CommandError {
     },
 }
 
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is not a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 fn quoted(complaint: &str) -> String {
     if complaint.is_empty() { String::new() } else { format!(": `{complaint}`") }
 }
@@ -214,6 +228,7 @@ fn beside(others: &[String]) -> String {
     if others.is_empty() { String::new() } else { format!(" as a whole, only for {}", others.join(", ")) }
 }
 
-fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+fn list(looked_at: &[(PathBuf, String)]) -> String {
+    let files = looked_at.iter().map(|(path, found)| format!("{} ({found})", path.display()));
+    files.collect::<Vec<_>>().join(", ")
 }

@@ -49,7 +49,11 @@ impl Shown {
     }
 
     fn settings(&self) -> ClientCertificate {
-        ClientCertificate { certificate: self.certificate.path().into(), key: self.key.path().into() }
+        ClientCertificate {
+            certificate: self.certificate.path().into(),
+            key: self.key.path().into(),
+            allow_readable: false,
+        }
     }
 }
 
@@ -100,7 +104,7 @@ fn a_client_certificate_that_cannot_be_used_says_which_file_and_why() {
     std::fs::set_permissions(shown.key.path(), open).expect("a mode");
     assert_refused(shown.settings(), "KEY can be read by its group or by others", "client_key_file", &shown);
     let missing = ClientCertificate { certificate: "/nonexistent/cert".into(), ..shown.settings() };
-    assert_refused(missing, "read the secret file /nonexistent/cert", "client_cert_file", &shown);
+    assert_refused(missing, "cannot read /nonexistent/cert: there is no such file", "client_cert_file", &shown);
 }
 
 #[track_caller]

@@ -1,12 +1,14 @@
 //! Files as docker, podman and the tools of cloud providers write them, and helper programs that behave like real ones.
 
-use std::ffi::OsString;
+mod usual_files;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::login::command::tests::Programs;
+use crate::login::secret::Secret;
 
 /// `u:p:w`, as docker writes it.
 const AUTH: &str = "dTpwOnc=";
@@ -28,7 +30,10 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().expect("a directory"), programs: Programs::new() }
+        let directory = tempfile::tempdir().expect("a directory");
+        // A directory that is closed to others would protect every file in it.
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
+        Self { directory, programs: Programs::new() }
     }
 
     fn path(&self, below: &str) -> PathBuf {
@@ -50,7 +55,8 @@ impl Place {
         let file = self.path("config.json");
         write(&file, text, mode);
         let namespace = namespace.map(str::to_owned);
-        let config = DockerConfig { file: Some(file), namespace, timeout: Duration::from_secs(30) };
+        let config =
+            DockerConfig { file: Some(file), namespace, timeout: Duration::from_secs(30), allow_readable: false };
         config.find(&registry.parse().expect("a URL"), &self.programs.environment()).await
     }
 
@@ -246,44 +252,56 @@ async fn what_a_helper_answers_is_told_apart() {
 }
 
 #[tokio::test]
-async fn the_usual_files_are_looked_at_in_order_and_named_when_they_have_nothing() {
+async fn what_go_reads_is_read() {
     let place = Place::new();
-    let (home, run) = (place.path("home"), place.path("run"));
-    let order = [
-        ("DOCKER_CONFIG", place.path("docker"), place.path("docker/config.json")),
-        ("REGISTRY_AUTH_FILE", place.path("auth.json"), place.path("auth.json")),
-        ("XDG_RUNTIME_DIR", run.clone(), run.join("containers/auth.json")),
-        ("XDG_CONFIG_HOME", place.path("config"), place.path("config/containers/auth.json")),
-    ];
-    let variables: Vec<_> = order.iter().map(|(name, value, _)| (*name, value.clone())).collect();
-    let environment = move |name: &str| -> Option<OsString> {
-        let value = variables.iter().find(|(known, _)| *known == name)?;
-        Some(value.1.clone().into())
-    };
-    let at_home = move |name: &str| (name == "HOME").then(|| home.clone().into_os_string());
-    assert_eq!(
-        usual_files(&at_home),
-        [place.path("home/.docker/config.json"), place.path("home/.config/containers/auth.json")]
-    );
-
-    let (config, registry) = (DockerConfig::default(), "https://quay.io".parse().expect("a URL"));
-    let error = config.find(&registry, &environment).await.expect_err("nothing there");
-    for (.., file) in &order {
-        assert!(error.to_string().contains(&file.display().to_string()), "{error}");
+    let login = || Some(login("u", "p:w"));
+    for (text, expected) in [
+        // Names in any case, and what comes last.
+        (format!(r#"{{"Auths":{{"quay.io":{{"AUTH":"{AUTH}"}}}}}}"#), login()),
+        (format!(r#"{{"auths":{{"quay.io":{{"auth":"b3RoZXI6cA==","Auth":"{AUTH}"}}}}}}"#), login()),
+        (format!(r#"{{"auths":{{"quay.io":{{"auth":"b3RoZXI6cA=="}},"quay.io":{{"auth":"{AUTH}"}}}}}}"#), login()),
+        (format!(r#"{{"auths":{{"quay.io":{{"auth":"{AUTH}"}}}},"AUTHS":{{"other.example":{{}}}}}}"#), login()),
+        (format!(r#"{{"auths":{{"quay.io":{{"auth":"{AUTH}","auth":null}}}},"auths":null}}"#), login()),
+        // Line breaks within base64, bits behind its last byte, padding or none.
+        (r#"{"auths":{"quay.io":{"auth":"dTpw\nOnc=\r\n"}}}"#.to_owned(), login()),
+        (r#"{"auths":{"quay.io":{"auth":"dTpwOnd"}}}"#.to_owned(), login()),
+        (r#"{"auths":{"quay.io":{"auth":"dTpwOnd="}}}"#.to_owned(), login()),
+        // Windows' line ends, a byte order mark, blanks and more behind the object.
+        (format!("\u{feff}{{\r\n\"auths\": {{\"quay.io\": {{\"auth\": \"{AUTH}\"}}}}\r\n}}\r\n\n"), login()),
+        (format!(r#"{{"auths":{{"quay.io":{{"auth":"{AUTH}"}}}}}} {{"auths":"#), login()),
+        // Half of a surrogate pair, where it is not used and where it is.
+        (
+            format!(
+                r#"{{"detachKeys":"\ud83d","auths":{{"\udce9":{{}},"quay.io":{{"auth":"{AUTH}","email":"\ud83d"}}}}}}"#
+            ),
+            login(),
+        ),
+        // Without a login.
+        (r#"{"auths":{"quay.io":{"auth":"Og=="}}}"#.to_owned(), None),
+        (r#"{"auths":{"quay.io":{"auth":""}}}"#.to_owned(), None),
+        (r#"{"auths":{"quay.io":{"auth":"\n"}}}"#.to_owned(), None),
+        ("null".to_owned(), None),
+        (String::new(), None),
+        (" \r\n".to_owned(), None),
+    ] {
+        assert_eq!(place.found(&text, "https://quay.io").await, expected, "{text:?}");
     }
-    assert!(error.remedy().contains("docker login quay.io"), "{}", error.remedy());
-    let error = config.find(&registry, &|_: &str| None).await.expect_err("nowhere to look");
-    assert!(matches!(error, SecretError::NoHome), "{error}");
+    let latin1 =
+        [br#"{"HttpHeaders":{"a":""#.as_slice(), b"\xe9", br#""},"auths":{"quay.io":{"auth":"dTpwOnc="}}}"#].concat();
+    let file = place.path("latin1.json");
+    write(&file, "", 0o600);
+    std::fs::write(&file, latin1).expect("written");
+    let config = DockerConfig { file: Some(file), ..DockerConfig::default() };
+    let registry = "https://quay.io".parse().expect("a URL");
+    assert_eq!(Some(config.find(&registry, &|_: &str| None).await.expect("stored").credential), login());
+}
 
-    // From the last file to the first: a file with an entry comes before later files; a file without one is skipped.
-    for (name, _, file) in order.iter().rev() {
-        write(file, &format!(r#"{{"auths":{{"quay.io":{{"username":"{name}","password":"p"}}}}}}"#), 0o600);
-        let stored = config.find(&registry, &environment).await.expect("stored");
-        assert_eq!(stored.credential, login(name, "p"));
-    }
-    write(&order[0].2, r#"{"auths":{"other.example":{}}}"#, 0o600);
-    let stored = config.find(&registry, &environment).await.expect("stored");
-    assert_eq!(stored.credential, login("REGISTRY_AUTH_FILE", "p"));
-    write(&order[0].2, "{", 0o600);
-    assert!(config.find(&registry, &environment).await.is_err(), "a broken file is not passed over");
+#[tokio::test]
+async fn the_file_of_old_docker_has_the_entries_alone() {
+    let place = Place::new();
+    let file = place.path(".dockercfg");
+    write(&file, &format!(r#"{{"https://quay.io/v1/":{{"auth":"{AUTH}","email":"a@b"}}}}"#), 0o600);
+    let config = DockerConfig { file: Some(file), ..DockerConfig::default() };
+    let registry = "https://quay.io".parse().expect("a URL");
+    assert_eq!(config.find(&registry, &|_: &str| None).await.expect("stored").credential, login("u", "p:w"));
 }
