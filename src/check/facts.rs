@@ -42,6 +42,18 @@ pub(super) fn settings(plan: &Plan) -> Vec<Fact> {
     facts
 }
 
+/// Through which proxy requests go, or why through none.
+pub(super) fn proxy(route: Result<String, String>) -> Fact {
+    Fact::new("proxy", route.unwrap_or_else(|why| format!("none: {why}")))
+}
+
+/// The same for the token service.
+pub(super) fn proxy_of(realm: &url::Url, route: Result<String, String>) -> Fact {
+    let host = shown(realm.host_str().unwrap_or_default());
+    let Fact { seen, .. } = proxy(route);
+    Fact::new("proxy to the token service", format!("{host}: {seen}"))
+}
+
 /// On Quay, a name without `+` belongs to a person, or is the name of a robot account with a mistake. Names such as
 /// `$oauthtoken` are neither.
 fn not_a_robot(settings: &RegistrySettings) -> Option<Fact> {
@@ -56,6 +68,7 @@ pub(super) fn handshake(seen: &Handshake) -> Vec<Fact> {
     if let Some(certificate) = &seen.certificate {
         facts.push(Fact::new("subject", &certificate.subject));
         facts.push(Fact::new("issuer", &certificate.issuer));
+        facts.extend((!certificate.names.is_empty()).then(|| Fact::new("names", certificate.names.join(", "))));
         facts.push(Fact::new(
             "valid",
             format!("{} to {}", certificate.not_before.date_naive(), certificate.not_after.date_naive()),

@@ -4,7 +4,9 @@
 mod faults;
 mod grants;
 mod healthy;
+mod matrix;
 mod steps;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -37,7 +37,9 @@ pub(super) fn validate(file: Option<&std::path::Path>) -> Exit {
 fn unusable(config: &Config) -> Vec<(String, Box<dyn std::error::Error>, String)> {
     let mut unusable: Vec<(_, Box<dyn std::error::Error>, _)> = Vec::new();
     for registry in &config.registries {
-        if let Err(error) = registry.client.check_certificates() {
+        for error in
+            [registry.client.check_certificates(), registry.client.check_proxy()].into_iter().filter_map(Result::err)
+        {
             let remedy = error.remedy();
             unusable.push((format!("registry `{}`", registry.name), error.into(), remedy));
         }

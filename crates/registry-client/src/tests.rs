@@ -18,6 +18,7 @@ mod public_names;
 mod repository_tokens;
 mod secrecy;
 mod splitting;
+mod tls_servers;
 mod tokens;
 mod trust;
 

@@ -4,6 +4,7 @@ mod check;
 mod commands;
 mod demo;
 mod paths;
+mod proxies;
 mod schedule;
 mod schedule_zones;
 mod terminal;

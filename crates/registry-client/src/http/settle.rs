@@ -62,7 +62,9 @@ impl Transport {
                         limited.filter(|_| decision == RetryDecision::GiveUp).map(|it| (it.without_success, asked));
                     Ok(Some(HttpAnswer { without_success, ..answer }))
                 }
-                Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(problem),
+                Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => {
+                    Err(problem.tried(number, tries.begun.elapsed()))
+                }
             },
         }
     }
