@@ -1,4 +1,4 @@
-//! One request and its answer: connection, TLS, bounds, pace, retries, and which hosts may be asked.
+//! One request and its answer: connection, proxy, TLS, bounds, pace, retries, and which hosts may be asked.
 
 pub(crate) mod address_guard;
 pub(crate) mod admission;

@@ -186,10 +186,8 @@ impl Transport {
             // The status of an error is enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        if let Some(problem) = not_of_the_registry(http, call.url, status, &headers, &body, &self.sent) {
-            return Err(failure(problem));
-        }
-        Ok(HttpAnswer { status, version, headers, body, sent: self.sent.clone(), without_success: None })
+        let answer = HttpAnswer { status, version, headers, body, sent: self.sent.clone(), without_success: None };
+        not_of_the_registry(http, call, &answer).map_or(Ok(answer), |problem| Err(failure(problem)))
     }
 
     /// How a URL is reached, in words: through which proxy, or why not through one.
