@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::http::address_guard::{AddressGuard, system_lookup};
 use crate::http::handshake::{FirstBytes, HandshakeFailure, HandshakeWatch, handshake};
-use crate::http::proxy::{Proxy, ProxyEnvironment, ProxyProtocol, Route};
+use crate::http::proxy::{DirectReason, Proxy, ProxyEnvironment, ProxyProtocol, Route};
 use crate::http::tunnel::{self, NoTunnel};
 use crate::problem::address::ForbiddenHost;
 use crate::problem::network::{NetworkEvent, NetworkProblem, Peer};
@@ -33,10 +33,11 @@ use crate::problem::tls::{TlsFlaw, TlsProblem};
 
 /// Time limit of connecting; part of the time limit of the request.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
-/// When an idle connection is probed, how often and how many times; and how long sent bytes may remain unconfirmed. A
-/// firewall may forget a connection without a word.
+/// When an idle connection is probed, how often and how many times. A firewall may forget a connection without a word.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 3;
+/// How long sent bytes may remain unconfirmed. Only Linux has this option.
+#[cfg(target_os = "linux")]
 const UNCONFIRMED: Duration = Duration::from_secs(30);
 
 /// Why there is no connection.
@@ -90,6 +91,7 @@ impl Connector {
         tcp.set_keepalive(Some(KEEPALIVE));
         tcp.set_keepalive_interval(Some(KEEPALIVE));
         tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
+        #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(UNCONFIRMED));
         Self { tcp, tls, proxies, limit, wants_certificate: Arc::default() }
     }
@@ -99,7 +101,7 @@ impl Connector {
         let url = Url::parse(&to.to_string());
         let route = match (&self.proxies, &url) {
             (Some(proxies), Ok(url)) => proxies.route(url).map_err(ConnectFailure::Setting)?,
-            _ => Route::Direct(String::new()),
+            _ => Route::Direct(DirectReason::NoProxies),
         };
         let target = place(&to);
         let is_tls = to.scheme_str() == Some("https");

@@ -86,7 +86,7 @@ impl HostPolicy {
     pub(crate) fn route_in_words(&self, url: &Url) -> Result<String, String> {
         match self.proxies.route(url) {
             Ok(Route::Proxy(proxy)) => Ok(proxy.name.to_string()),
-            Ok(Route::Direct(why)) => Err(why),
+            Ok(Route::Direct(why)) => Err(why.to_string()),
             Err(unusable) => Err(unusable.to_string()),
         }
     }

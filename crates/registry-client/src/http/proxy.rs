@@ -5,12 +5,15 @@
 
 mod no_proxy;
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use url::{Host, Url};
 
+use crate::grammar::shown;
 use crate::http::proxy::no_proxy::NoProxy;
 use crate::problem::proxy::{ProxyFlaw, ProxyName, UnusableProxy};
 
@@ -54,8 +57,34 @@ pub(crate) struct Proxy {
 pub(crate) enum Route<'a> {
     /// Through this proxy.
     Proxy(&'a Proxy),
-    /// Not through a proxy, and why, in words.
-    Direct(String),
+    /// Not through a proxy.
+    Direct(DirectReason<'a>),
+}
+
+/// Why a request does not go through a proxy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DirectReason<'a> {
+    /// No proxy is used by this client.
+    NoProxies,
+    /// The variable of the URL's scheme is not set.
+    NotSet(&'static str),
+    ThisMachine,
+    /// A rule of a variable, as it is written.
+    Listed {
+        variable: &'static str,
+        rule: &'a str,
+    },
+}
+
+impl fmt::Display for DirectReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProxies => f.write_str("no proxy is used"),
+            Self::NotSet(variable) => write!(f, "${variable} is not set"),
+            Self::ThisMachine => f.write_str("a host of this machine is never reached through a proxy"),
+            Self::Listed { variable, rule } => write!(f, "${variable} has `{}`", shown(rule)),
+        }
+    }
 }
 
 impl ProxyEnvironment {
@@ -97,12 +126,12 @@ impl ProxyEnvironment {
             "https" => (&self.https, "HTTPS_PROXY"),
             _ => (&self.http, "HTTP_PROXY"),
         };
-        let Some(proxy) = proxy else { return Ok(Route::Direct(format!("${names} is not set"))) };
+        let Some(proxy) = proxy else { return Ok(Route::Direct(DirectReason::NotSet(names))) };
         if is_loopback(url) {
-            return Ok(Route::Direct("a host of this machine is never reached through a proxy".to_owned()));
+            return Ok(Route::Direct(DirectReason::ThisMachine));
         }
         if let Some(rule) = self.no_proxy.rule_for(url) {
-            return Ok(Route::Direct(format!("${} has `{}`", self.exempt_by, crate::grammar::shown(rule))));
+            return Ok(Route::Direct(DirectReason::Listed { variable: self.exempt_by, rule }));
         }
         proxy.as_ref().map(Route::Proxy).map_err(Clone::clone)
     }
@@ -132,7 +161,7 @@ impl Proxy {
             "http" => (ProxyProtocol::Http, 80),
             "https" => (ProxyProtocol::Https, 443),
             "socks5" | "socks5h" => (ProxyProtocol::Socks5, 1080),
-            other => return Err(unusable(ProxyFlaw::Scheme(crate::grammar::shown(other)))),
+            other => return Err(unusable(ProxyFlaw::Scheme(shown(other)))),
         };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| unusable(ProxyFlaw::NotAUrl))?;
         let address = format!("{host}:{}", url.port().unwrap_or(default_port));
@@ -165,8 +194,8 @@ impl Proxy {
     }
 }
 
-impl std::fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the password.
         f.debug_struct("Proxy").field("name", &self.name).field("protocol", &self.protocol).finish_non_exhaustive()
     }
