@@ -37,6 +37,10 @@ impl Preflight {
             }
         }
         found.add(listener_problem(config), &mut positions);
+        // Variables of the environment have no position. All registries see the same proxies.
+        let unusable = config.registries.iter().filter_map(|registry| registry.client.check_proxy().err());
+        let whole = Position::whole(&config.file);
+        found.problems.extend(unusable.map(|error| whole.problem(chain(&error), Some(error.remedy()))));
         found.problems.sort_by_cached_key(|problem| (problem.file != config.file, problem.file.clone(), problem.line));
         found.problems.dedup();
         found

@@ -42,6 +42,18 @@ pub(super) fn settings(plan: &Plan) -> Vec<Fact> {
     facts
 }
 
+/// Through which proxy requests go, or why through none.
+pub(super) fn proxy(route: Result<String, String>) -> Fact {
+    Fact::new("proxy", route.unwrap_or_else(|why| format!("none: {why}")))
+}
+
+/// The same for the token service.
+pub(super) fn proxy_of(realm: &url::Url, route: Result<String, String>) -> Fact {
+    let host = shown(realm.host_str().unwrap_or_default());
+    let Fact { seen, .. } = proxy(route);
+    Fact::new("proxy to the token service", format!("{host}: {seen}"))
+}
+
 /// On Quay, a name without `+` belongs to a person, or is the name of a robot account with a mistake. Names such as
 /// `$oauthtoken` are neither.
 fn not_a_robot(settings: &RegistrySettings) -> Option<Fact> {
@@ -51,11 +63,20 @@ fn not_a_robot(settings: &RegistrySettings) -> Option<Fact> {
     odd.then(|| Fact::new(WARNING, KnownCause::RobotName.remedy()))
 }
 
+/// The first names of a certificate; those of a content network have hundreds.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let first = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
 pub(super) fn handshake(seen: &Handshake) -> Vec<Fact> {
     let mut facts: Vec<_> = seen.version.map(|version| Fact::new("protocol", version)).into_iter().collect();
     if let Some(certificate) = &seen.certificate {
         facts.push(Fact::new("subject", &certificate.subject));
         facts.push(Fact::new("issuer", &certificate.issuer));
+        facts.extend((!certificate.names.is_empty()).then(|| Fact::new("names", some_of(&certificate.names))));
         facts.push(Fact::new(
             "valid",
             format!("{} to {}", certificate.not_before.date_naive(), certificate.not_after.date_naive()),

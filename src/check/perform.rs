@@ -44,7 +44,7 @@ impl<'a> CheckRun<'a> {
 
     async fn registry(&mut self) -> Result<(), Stopped> {
         let begun = Instant::now();
-        let seen = facts::settings(self.plan);
+        let mut seen = facts::settings(self.plan);
         if !rules::diagnose(&self.evidence).is_empty() {
             self.note_step(
                 CheckStep::Configuration,
@@ -59,6 +59,7 @@ impl<'a> CheckRun<'a> {
             Ok(examination) => examination,
             Err(error) => return self.fail(begun.elapsed(), seen, StepFailure::of(&error)),
         };
+        seen.push(facts::proxy(examination.proxy(&self.plan.registry.url)));
         let outcome =
             if seen.iter().any(|fact| fact.what == facts::WARNING) { StepOutcome::Note } else { StepOutcome::Ok };
         self.note_step(CheckStep::Configuration, outcome, begun.elapsed(), seen, Severity::Good);
@@ -70,8 +71,8 @@ impl<'a> CheckRun<'a> {
 
     /// DNS, TCP and TLS. With a proxy, these steps are skipped, because they may be impossible from this machine.
     async fn connection(&mut self, examination: &Examination) -> Result<(), Stopped> {
-        if let Some(variable) = examination.proxy() {
-            let why = format!("${variable} is set: a proxy may do this step");
+        if let Ok(proxy) = examination.proxy(&self.plan.registry.url) {
+            let why = format!("{proxy}, does this step");
             for step in [CheckStep::Dns, CheckStep::Tcp, CheckStep::Tls] {
                 self.skip(step, &why);
             }
@@ -121,7 +122,9 @@ impl<'a> CheckRun<'a> {
         let begun = Instant::now();
         let answered = examination.ping().await;
         self.evidence.exchanges = examination.exchanges();
-        let seen = facts::ping(&self.evidence);
+        let mut seen = facts::ping(&self.evidence);
+        // The token service may be on another host, which is reached in another way.
+        seen.extend(examination.realms().iter().map(|realm| facts::proxy_of(realm, examination.proxy(realm))));
         if let Err(error) = answered {
             let failure = StepFailure { step: CheckStep::Ping, ..StepFailure::of(&error) };
             return self.fail(begun.elapsed(), seen, failure);

@@ -31,13 +31,31 @@ macro_rules! recognised {
 }
 
 /// All rules.
-pub const RULES: [DiagnosisRule; 40] = [
+pub const RULES: [DiagnosisRule; 58] = [
     DiagnosisRule { id: "robot_name", look: robot_name },
     recognised!("unknown_host"),
     recognised!("unreachable"),
+    recognised!("proxy_setting"),
+    recognised!("proxy_unreachable"),
+    recognised!("proxy_login"),
+    recognised!("proxy_refused"),
+    recognised!("proxy_or_registry"),
     recognised!("unknown_issuer"),
+    recognised!("missing_issuer"),
+    recognised!("issuer_changed"),
+    recognised!("self_signed"),
     recognised!("certificate_expired"),
+    recognised!("certificate_not_yet_valid"),
+    recognised!("certificate_name"),
+    recognised!("certificate_weak"),
     recognised!("certificate_unfit"),
+    recognised!("client_certificate"),
+    recognised!("tls_version"),
+    recognised!("tls_ciphers"),
+    recognised!("tls_name"),
+    recognised!("tls_alert"),
+    recognised!("plain_http"),
+    recognised!("tls_wanted"),
     recognised!("no_tls"),
     recognised!("no_registry"),
     recognised!("realm_elsewhere"),

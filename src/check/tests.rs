@@ -5,7 +5,9 @@ mod faults;
 mod grants;
 mod healthy;
 mod logins;
+mod matrix;
 mod steps;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -51,6 +51,9 @@ pub(super) async fn run(
         Ok(plans) => plans,
         Err(e) => return no_plan(&e),
     };
+    if let Some(exit) = unusable_proxies(&plans) {
+        return exit;
+    }
     textfile::count_in(&mut plans, metrics);
     let stop = stop_on_signals();
     let concurrency = descriptors::at_once(config.concurrency, &plans, false);
@@ -78,6 +81,15 @@ pub(super) struct RunManner {
     pub(super) dry_run: bool,
     /// Publish although the registry has lost something.
     pub(super) accepts_loss: bool,
+}
+
+/// Names the variables of the environment that name no usable proxy: such a proxy is part of the configuration.
+fn unusable_proxies(plans: &[Plan]) -> Option<Exit> {
+    let wrong: Vec<_> = plans.iter().filter_map(|plan| Some((plan, plan.registry.check_proxy().err()?))).collect();
+    for (plan, error) in &wrong {
+        complain(&format!("{}: {}\n  what to do: {}", plan.name.as_str(), chain(error), error.remedy()));
+    }
+    (!wrong.is_empty()).then_some(Exit::Configuration)
 }
 
 /// Runs every plan, at most `concurrency` at the same time. Reports are in the order of the plans.

@@ -31,14 +31,14 @@ pub(super) fn validate(file: Option<&Path>, arguments: &ValidateArguments) -> Ex
     for note in config.notes.iter().chain(&found.notes) {
         tell(&note.to_string());
     }
-    if let Some(note) = unscheduled(&config) {
-        tell(&format!("{}: note: {note}", config.file.display()));
-    }
     if !found.problems.is_empty() {
         for problem in &found.problems {
             complain(&problem.to_string());
         }
         return Exit::Configuration;
+    }
+    if let Some(note) = unscheduled(&config) {
+        tell(&format!("{}: note: {note}", config.file.display()));
     }
     let registries = counted(config.registries.len(), "registry", "registries");
     let sinks = counted(config.sinks.len(), "sink", "sinks");

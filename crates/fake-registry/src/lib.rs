@@ -12,6 +12,8 @@ mod jwt;
 mod listing;
 mod misbehaviour;
 mod names;
+#[cfg(feature = "tls")]
+pub mod openssl;
 mod repositories;
 mod repository;
 mod repository_request;

@@ -56,12 +56,22 @@ impl KeyPair {
     /// The same certificate with a validity of two days in 2020. Its signature is wrong, but clients verify that after the validity.
     #[must_use]
     pub fn expired(&self) -> Self {
+        self.of_year(*b"20")
+    }
+
+    /// The same certificate, valid for two days in 2049.
+    #[must_use]
+    pub fn not_yet_valid(&self) -> Self {
+        self.of_year(*b"49")
+    }
+
+    fn of_year(&self, year: [u8; 2]) -> Self {
         let mut der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM").to_vec();
         // The years of both times: tag and length of a UTCTime, two digits.
         let times: Vec<_> = (0..der.len() - 15).filter(|&at| der[at..].starts_with(&[0x17, 13])).collect();
         assert_eq!(times.len(), 2, "a beginning and an end");
         for at in times {
-            der[at + 2..at + 4].copy_from_slice(b"20");
+            der[at + 2..at + 4].copy_from_slice(&year);
         }
         let base64 = STANDARD.encode(der);
         let lines: Vec<_> =

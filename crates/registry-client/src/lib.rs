@@ -74,7 +74,7 @@
 //! | `problem` | all that can go wrong, with its kind, its known cause and its remedy |
 //! | `login` | secrets and where they are read from, docker's and podman's files, client certificates |
 //! | `settings` | [`RegistrySettings`], and what each kind of registry sets by default |
-//! | `http` | one request and its answer: connection, TLS, bounds, pace, retries, and which hosts may be asked |
+//! | `http` | one request and its answer: connection, proxy, TLS, bounds, pace, retries, and which hosts may be asked |
 //! | `paging` | one page of names, the link to the next, and whether a list has ended |
 //! | `token` | challenges, scopes, the token service, the cache of tokens |
 //! | `access` | a request with the login that it needs |

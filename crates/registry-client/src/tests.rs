@@ -20,6 +20,7 @@ mod redirects;
 mod repository_tokens;
 mod secrecy;
 mod splitting;
+mod tls_servers;
 mod token_service;
 mod tokens;
 mod trust;

@@ -214,7 +214,7 @@ async fn unusable_files_are_named_with_the_reason() {
     let (certificate, key) = (pair.certificate(), pair.key());
     let required = |ca_file: &Path| ClientCertificates::Required { ca_file: ca_file.to_owned() };
     for (settings, said) in [
-        (tls(none, &key, ClientCertificates::NotAsked), "read /nonexistent/x.pem"),
+        (tls(none, &key, ClientCertificates::NotAsked), "cannot read /nonexistent/x.pem"),
         (
             tls(&certificate, none, ClientCertificates::NotAsked),
             "cannot read /nonexistent/x.pem: there is no such file",
@@ -223,9 +223,9 @@ async fn unusable_files_are_named_with_the_reason() {
         (tls(empty.path(), &key, ClientCertificates::NotAsked), "there are no certificates in PEM in"),
         (tls(&certificate, &certificate, ClientCertificates::NotAsked), "there is no unencrypted private key"),
         (tls(&certificate, &other.key(), ClientCertificates::NotAsked), "use the certificate in"),
-        (tls(&certificate, &key, required(none)), "read /nonexistent/x.pem"),
+        (tls(&certificate, &key, required(none)), "cannot read /nonexistent/x.pem"),
         (tls(&certificate, &key, required(empty.path())), "there are no certificates in PEM in"),
-        (tls(&certificate, &key, required(Path::new("/dev/null"))), "read /dev/null"),
+        (tls(&certificate, &key, required(Path::new("/dev/null"))), "cannot read /dev/null"),
     ] {
         let error = Listener::bind(&settings).await.expect_err(said);
         assert!(error.to_string().starts_with(said) && !error.remedy().is_empty(), "{error}");

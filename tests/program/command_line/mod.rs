@@ -5,6 +5,7 @@ mod commands;
 mod demo;
 mod journal;
 mod paths;
+mod proxies;
 mod schedule;
 mod schedule_zones;
 mod terminal;

@@ -77,7 +77,7 @@ fn commands(page: &str) -> BTreeSet<String> {
     let mut text = String::new();
     for (nth, part) in page.split("```").enumerate() {
         match part.strip_prefix("sh\n") {
-            Some(block) => commands.extend(block.lines().map(without_comment)),
+            Some(block) => commands.extend(block.replace(" \\\n  ", " ").lines().map(without_comment)),
             None if nth % 2 == 0 => text.push_str(part),
             None => {}
         }

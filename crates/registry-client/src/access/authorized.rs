@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use reqwest::header::HeaderMap;
+use hyper::header::HeaderMap;
 use tracing::info;
 use url::Url;
 

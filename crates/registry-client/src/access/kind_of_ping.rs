@@ -1,6 +1,6 @@
 //! Recognises the software of a registry by its answer to a ping.
 
-use reqwest::header::{HeaderMap, HeaderValue, SERVER};
+use hyper::header::{HeaderMap, HeaderValue, SERVER};
 use serde_json::Value;
 use url::Url;
 
@@ -101,7 +101,7 @@ fn refuses_as_distribution(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderName;
+    use hyper::header::HeaderName;
 
     use super::*;
 

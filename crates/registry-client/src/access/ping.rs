@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;

@@ -1,7 +1,7 @@
 //! Turns a refusal into an error: either the credentials are wrong, or the account has no permission, as far as the
 //! answer says.
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 
 use crate::access::authorization::Access;
 use crate::access::authorized::Authorized;

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
+use hyper::StatusCode;
 use parking_lot::Mutex;
-use reqwest::StatusCode;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::Url;

@@ -1,8 +1,8 @@
 //! Sends one request until there is an answer: retries as the retry policy says, follows redirects, and repeats the
 //! request once with a new token if the old one had expired. The caller chooses the access.
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use tokio::time::Instant;
 use url::Url;
 

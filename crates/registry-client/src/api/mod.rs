@@ -12,8 +12,8 @@ pub use questions::{Absence, Proof};
 
 use std::sync::Arc;
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 use url::Url;
 

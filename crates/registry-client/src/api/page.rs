@@ -1,7 +1,7 @@
 //! One answer of an API, and what its headers say about the next page and about the whole list. Pure.
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{DATE, HeaderMap, HeaderValue, LINK};
+use hyper::header::{DATE, HeaderMap, HeaderValue, LINK};
 use url::Url;
 
 use crate::paging::link::next_page;

@@ -1,7 +1,7 @@
 //! Questions to an API that are answered by a status: whether its login is accepted, and whether an owner of
 //! repositories exists. This module does not know which questions an API can answer; its callers do.
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use serde::de::IgnoredAny;
 use url::Url;
 

@@ -1,7 +1,7 @@
 //! A walk that continues from a cursor and gets an empty page: the list may have ended there, or the server does not
 //! know the cursor. Some servers answer an unknown cursor with an empty page.
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tracing::debug;
 use url::Url;
 

@@ -1,6 +1,6 @@
 //! The state of one walk of a catalog, and its pages as they arrive.
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::debug;
 use url::Url;

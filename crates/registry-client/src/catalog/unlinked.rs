@@ -2,7 +2,7 @@
 //! finds out which.
 
 use futures::future::FutureExt;
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use url::Url;
 
 use crate::catalog::end_notes::EndNotes;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::join;
 use futures::stream::{BoxStream, StreamExt, unfold};
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! Headers of the answers about manifests.
 
-use reqwest::header::HeaderMap;
+use hyper::header::HeaderMap;
 
 use crate::grammar::is_digest;
 use crate::http::call::HttpAnswer;

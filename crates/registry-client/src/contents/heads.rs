@@ -1,8 +1,8 @@
 //! The digest of a tag, without the manifest. HEAD is only the cheap way: if anything is wrong with its answer, a GET
 //! decides. Proxies filter HEAD, some registries do not support it, and some answer it wrongly.
 
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use tracing::debug;
 
 use crate::access::send::AccessRequest;

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use reqwest::StatusCode;
-use reqwest::header::CONTENT_TYPE;
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
 
 use crate::access::authorized::Authorized;
 use crate::access::repository::Repositories;

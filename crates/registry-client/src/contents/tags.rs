@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures::future::FutureExt;
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tracing::debug;
 use url::Url;
 

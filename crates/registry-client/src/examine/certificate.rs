@@ -1,22 +1,18 @@
-//! Reads a few fields of a certificate. It verifies nothing: verification has succeeded or failed
-//! before.
+//! The fields of a certificate that `check` shows.
 
 use chrono::{DateTime, Utc};
-use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::der::Decode as _;
-use x509_cert::der::oid::db::rfc4519::{CN, O};
-use x509_cert::name::Name;
-use x509_cert::time::Time;
 
-use crate::grammar::shown;
+use crate::http::x509::CertificateFields;
 
-/// The subject, the issuer and the validity of a certificate.
+/// The subject, the issuer, the names and the validity of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The subject's common name, else its organisation; empty if it has neither.
     pub subject: String,
     /// The issuer's common name, else its organisation; empty if it has neither.
     pub issuer: String,
+    /// The DNS names and IP addresses that it is for (`subjectAltName`).
+    pub names: Vec<String>,
     /// When its validity begins.
     pub not_before: DateTime<Utc>,
     /// When its validity ends.
@@ -26,30 +22,9 @@ pub struct Certificate {
 impl Certificate {
     /// Reads a certificate in DER; none where it is not one.
     pub(crate) fn read(der: &[u8]) -> Option<Self> {
-        // Not held to the profile of RFC 5280: the certificate may be the very one that breaks it.
-        let certificate = CertificateInner::<Raw>::from_der(der).ok()?;
-        let certificate = certificate.tbs_certificate();
-        let validity = certificate.validity();
-        Some(Self {
-            subject: name(certificate.subject()),
-            issuer: name(certificate.issuer()),
-            not_before: time(validity.not_before)?,
-            not_after: time(validity.not_after)?,
-        })
+        let CertificateFields { subject, issuer, names, not_before, not_after, .. } = CertificateFields::read(der)?;
+        Some(Self { subject, issuer, names, not_before, not_after })
     }
-}
-
-/// The common name, else the organisation, else nothing.
-fn name(name: &Name) -> String {
-    let text = |wanted| {
-        let attribute = name.iter().find(|attribute| attribute.oid == wanted)?;
-        Some(shown(&String::from_utf8_lossy(attribute.value.value())))
-    };
-    text(CN).or_else(|| text(O)).unwrap_or_default()
-}
-
-fn time(time: Time) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(i64::try_from(time.to_unix_duration().as_secs()).ok()?, 0)
 }
 
 #[cfg(test)]
@@ -69,6 +44,7 @@ mod tests {
     fn names_and_times_are_read() {
         let certificate = read(own());
         assert_eq!((certificate.subject.as_str(), certificate.issuer.as_str()), (NAME, NAME));
+        assert_eq!(certificate.names, ["127.0.0.1"]);
         assert_eq!((certificate.not_after - certificate.not_before).num_days(), 2);
         assert!(read(&own().expired()).not_after.to_rfc3339().starts_with("2020-"));
     }

@@ -25,6 +25,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use url::Url;
+
 pub(crate) use tape::ExchangeRecorder;
 
 use crate::client::Client;
@@ -73,10 +75,18 @@ impl Examination {
         &self.client
     }
 
-    /// The environment variable that sends this registry's requests through a proxy, if one is set. Never its value,
-    /// which may have a password. `NO_PROXY` is not considered.
-    pub fn proxy(&self) -> Option<&'static str> {
-        connection::proxy(&self.client.authorized().settings.url)
+    /// Through which proxy the environment sends a request for this URL, without the proxy's password; or why it goes
+    /// directly.
+    ///
+    /// # Errors
+    /// The reason, in words, why no proxy is used. It is not a failure.
+    pub fn proxy(&self, url: &Url) -> Result<String, String> {
+        self.client.authorized().transport.route_in_words(url)
+    }
+
+    /// The token services that challenges have named so far, each host once.
+    pub fn realms(&self) -> Vec<Url> {
+        self.recorder.realms()
     }
 
     /// The addresses of the registry's host.

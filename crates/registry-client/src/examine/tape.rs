@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use hyper::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use parking_lot::Mutex;
-use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -50,6 +50,13 @@ impl ExchangeRecorder {
         self.recorded.lock().exchanges.clone()
     }
 
+    /// The realms that challenges have named, one of each host.
+    pub(crate) fn realms(&self) -> Vec<Url> {
+        let mut realms = self.recorded.lock().realms.clone();
+        realms.dedup_by(|one, other| one.origin() == other.origin());
+        realms
+    }
+
     fn about(&self, url: &Url, realms: &[Url]) -> ExchangePurpose {
         let same = |a: &Url| a.origin() == url.origin() && a.path() == url.path();
         if same(&self.ping) {
@@ -73,7 +80,7 @@ impl Observer for ExchangeRecorder {
     fn exchanged(&self, exchange: &RawExchange<'_>) {
         let RawExchange { call, outcome, took, sent: memory } = *exchange;
         let (request, form) = (request(call), call.form.and_then(PostBody::form));
-        let url = request.url();
+        let url = call.url;
         let received_at = clock::now();
         let mut recorded = self.recorded.lock();
         let about = self.about(url, &recorded.realms);

@@ -1,4 +1,4 @@
-//! Reads bodies within bounds: reqwest has no bound of its own, and sixteen kilobytes of gzip can become sixteen
+//! Reads bodies within bounds: hyper has no bound of its own, and sixteen kilobytes of gzip can become sixteen
 //! megabytes. Reads chunks as they arrive, and stops at the bound. Does not look at the content.
 
 use std::io::{self, Write};

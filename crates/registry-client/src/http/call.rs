@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Request, StatusCode, Version};
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Method, Request};
+use hyper::{StatusCode, Version};
 use url::Url;
 
 use crate::http::body::Cap;
@@ -116,13 +118,14 @@ pub(crate) enum HttpFailure {
     Unusable(Problem),
 }
 
-pub(crate) fn request(call: &HttpCall<'_>) -> Request {
-    let method = match (call.form, call.wants) {
+/// The request without its URL.
+pub(crate) fn request(call: &HttpCall<'_>) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::new());
+    *request.method_mut() = match (call.form, call.wants) {
         (Some(_), _) => Method::POST,
         (None, RequestKind::Head) => Method::HEAD,
         (None, _) => Method::GET,
     };
-    let mut request = Request::new(method, call.url.clone());
     let headers = request.headers_mut();
     headers.insert(ACCEPT, call.wants.accept());
     // A HEAD must show the length of the manifest itself, not of a compressed form.
@@ -137,7 +140,7 @@ pub(crate) fn request(call: &HttpCall<'_>) -> Request {
             PostBody::Json(json) => ("application/json", json),
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        *request.body_mut() = Some(body.to_owned().into());
+        *request.body_mut() = Bytes::from(body.to_owned());
     }
     request
 }

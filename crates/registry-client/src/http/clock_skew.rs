@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{AGE, DATE, HeaderMap};
+use hyper::header::{AGE, DATE, HeaderMap};
 
 fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     let date = headers.get(DATE).filter(|_| !headers.contains_key(AGE))?.to_str().ok()?;
@@ -32,7 +32,7 @@ pub(crate) fn seconds_ahead(headers: &HeaderMap, took: Duration, unix_now: i64) 
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use hyper::header::HeaderValue;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::http::call::HttpAnswer;
@@ -90,8 +90,8 @@ pub(crate) fn has_code(body: &[u8], codes: &[&str]) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use reqwest::header::{HeaderMap, HeaderValue};
-    use reqwest::{StatusCode, Version};
+    use hyper::header::{HeaderMap, HeaderValue};
+    use hyper::{StatusCode, Version};
 
     use super::*;
     use crate::http::sent_secrets::SentSecrets;

@@ -1,7 +1,7 @@
 //! One request in flight. The observer is informed of its end in any case, also if the task that sent it is cancelled.
 
 use chrono::{DateTime, Utc};
-use reqwest::header::HeaderMap;
+use hyper::header::HeaderMap;
 use tokio::time::Instant;
 
 use crate::http::call::{HttpAnswer, HttpFailure};
@@ -9,6 +9,7 @@ use crate::http::clock_skew::clock_skew;
 use crate::http::endpoint::Endpoint;
 use crate::http::observer::{EndedRequest, Loss, Observer};
 use crate::problem::Problem;
+use crate::problem::network::NetworkEvent;
 
 /// A request in flight.
 pub(crate) struct InFlightRequest<'m> {
@@ -59,9 +60,9 @@ impl Drop for InFlightRequest<'_> {
 
 fn loss(problem: &Problem) -> Loss {
     match problem {
-        Problem::Timeout(_) => Loss::Timeout,
-        Problem::Tls(_) => Loss::Connect,
-        Problem::Broken(error) if error.is_connect() => Loss::Connect,
+        Problem::Network(problem) if matches!(problem.event, NetworkEvent::Silent(_)) => Loss::Timeout,
+        Problem::Network(problem) if problem.is_connect() => Loss::Connect,
+        Problem::Tls(_) | Problem::Proxy(_) | Problem::ProxySetting(_) => Loss::Connect,
         _ => Loss::Broken,
     }
 }

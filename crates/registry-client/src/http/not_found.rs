@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::http::call::{HttpAnswer, HttpCall, RequestKind};

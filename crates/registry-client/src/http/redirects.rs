@@ -1,7 +1,7 @@
 //! The redirects of one request: which are followed, and to where. Sends nothing.
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LOCATION};
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, LOCATION};
 use url::Url;
 
 use crate::http::call::{HttpAnswer, RequestKind};

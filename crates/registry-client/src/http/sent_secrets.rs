@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::header::HeaderValue;
 use parking_lot::Mutex;
-use reqwest::header::HeaderValue;
 use url::form_urlencoded;
 
 use crate::grammar::shown;
@@ -18,7 +18,11 @@ const REMEMBERED: usize = 8;
 /// The secrets of a client's latest requests. A server may repeat what another request or another server was sent: the
 /// password of a token request, the token of a request for a page.
 #[derive(Default)]
-pub(crate) struct SentSecrets(Mutex<VecDeque<SentRequest>>);
+pub(crate) struct SentSecrets {
+    latest: Mutex<VecDeque<SentRequest>>,
+    /// The logins of proxies, which every request may carry.
+    lasting: Mutex<Vec<SecretForms>>,
+}
 
 struct SentRequest {
     authorization: Option<HeaderValue>,
@@ -27,12 +31,17 @@ struct SentRequest {
 }
 
 impl SentSecrets {
+    /// Remembers the login of a proxy for as long as the client is there.
+    pub(crate) fn note_lasting(&self, authorization: &HeaderValue) {
+        self.lasting.lock().push(SecretForms::of(Some(authorization), None));
+    }
+
     /// Remembers a request with this `Authorization` and this form.
     pub(crate) fn note(&self, authorization: Option<&HeaderValue>, form: Option<&str>) {
         if authorization.is_none() && form.is_none() {
             return;
         }
-        let mut requests = self.0.lock();
+        let mut requests = self.latest.lock();
         let known = requests.iter().position(|one| {
             one.authorization.as_ref() == authorization && one.form.as_ref().map(Secret::expose) == form
         });
@@ -49,7 +58,8 @@ impl SentSecrets {
 
     /// The text without the secrets.
     pub(crate) fn redact(&self, text: String) -> String {
-        let requests = self.0.lock();
+        let text = self.lasting.lock().iter().fold(text, |text, login| login.redact(text));
+        let requests = self.latest.lock();
         requests.iter().fold(text, |text, one| one.sent.redact(text))
     }
 
@@ -139,7 +149,7 @@ mod tests {
             memory.note(Some(&header("Bearer", &format!("token{number}!")).expect("a header")), None);
         }
         assert_eq!(memory.shown("hunter2 token99! token0!\n"), "[secret] [secret] token0!\\u{a}");
-        assert!(memory.0.lock().len() <= REMEMBERED);
+        assert!(memory.latest.lock().len() <= REMEMBERED);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
@@ -71,7 +71,9 @@ impl Transport {
                         limited.filter(|_| decision == RetryDecision::GiveUp).map(|it| (it.without_success, asked));
                     Ok(Some(HttpAnswer { without_success, ..answer }))
                 }
-                Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => Err(problem),
+                Err(HttpFailure::Broken(problem) | HttpFailure::Unusable(problem)) => {
+                    Err(problem.tried(number, tries.begun.elapsed()))
+                }
             },
         }
     }

@@ -2,16 +2,19 @@
 //! configuration says so; and which client certificate to send. The crypto provider is set here, so that nothing
 //! depends on a process-wide default.
 
-use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use crate::http::handshake::{HandshakeWatch, WatchedResolver};
+use crate::http::proxy::ProxyEnvironment;
+use crate::http::trust::{ServerTrust, verify_tls12, verify_tls13};
 use crate::login::pem;
 use crate::problem::Problem;
+use crate::problem::certificate::CertificatesError;
 use crate::problem::error::{RegistryError, Step};
 use crate::settings::RegistrySettings;
 
@@ -26,16 +29,19 @@ pub(crate) fn client_config(settings: &RegistrySettings) -> Result<ClientConfig,
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(Problem::TlsSetup)?;
-    let builder = if settings.insecure_tls {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAll { provider, watcher: None }))
+    let verifier: Arc<dyn ServerCertVerifier> = if settings.insecure_tls {
+        Arc::new(AcceptAll { provider })
     } else {
-        builder.with_root_certificates(roots(settings)?)
+        let own = settings.ca_file.as_deref().map(pem::certificates).transpose().map_err(Problem::CaFile)?;
+        Arc::new(ServerTrust::new(roots(settings, own.as_deref())?, own, &provider))
     };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match &settings.client_certificate {
         None => builder.with_no_client_auth(),
         Some(own) => own.present(builder).map_err(Problem::ClientCertificate)?,
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.client_auth_cert_resolver = Arc::new(WatchedResolver(config.client_auth_cert_resolver.clone()));
     Ok(config)
 }
 
@@ -50,14 +56,25 @@ impl RegistrySettings {
             Err(problem) => Err(RegistryError::new(Step::Setup, problem)),
         }
     }
+
+    /// Checks that the variable of the environment that names a proxy for this registry can be used, if there is one.
+    ///
+    /// # Errors
+    /// As [`crate::Client::new`].
+    pub fn check_proxy(&self) -> Result<(), RegistryError> {
+        let proxies = ProxyEnvironment::of_process();
+        let route = proxies.route(&self.url).map(|_| ());
+        route.map_err(|unusable| RegistryError::new(Step::Setup, Problem::ProxySetting(unusable)))
+    }
 }
 
-/// The certificate authorities that a registry's settings trust.
-pub(crate) fn roots(settings: &RegistrySettings) -> Result<RootCertStore, Problem> {
+/// The certificate authorities that a registry's settings trust, with those of `ca_file`.
+fn roots(settings: &RegistrySettings, own: Option<&[CertificateDer<'static>]>) -> Result<RootCertStore, Problem> {
     let mut roots = RootCertStore::empty();
-    let own = settings.ca_file.as_deref().map(pem::certificates).transpose().map_err(Problem::CaFile)?;
-    for certificate in own.into_iter().flatten() {
-        roots.add(certificate).map_err(Problem::TlsSetup)?;
+    for (at, certificate) in own.into_iter().flatten().enumerate() {
+        let path = settings.ca_file.clone().unwrap_or_default();
+        let unreadable = |_| Problem::CaFile(CertificatesError::NotACertificate { path, number: at + 1 });
+        roots.add(certificate.clone()).map_err(unreadable)?;
     }
     // If one of a hundred certificates cannot be read, the others are still used.
     roots.add_parsable_certificates(SYSTEM.iter().cloned());
@@ -67,38 +84,22 @@ pub(crate) fn roots(settings: &RegistrySettings) -> Result<RootCertStore, Proble
     Ok(roots)
 }
 
-/// Is shown each certificate that [`AcceptAll`] accepts.
-pub(crate) trait CertificateWatcher: Debug + Send + Sync {
-    /// A certificate with its chain, as a verifier gets them.
-    fn shown(
-        &self,
-        certificate: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    );
-}
-
-/// Accepts any certificate: for `insecure_tls`, and for `check`, which shows a certificate even if it is not trusted.
+/// Accepts any certificate, for `insecure_tls`.
 #[derive(Debug)]
-pub(crate) struct AcceptAll {
-    pub(crate) provider: Arc<CryptoProvider>,
-    pub(crate) watcher: Option<Arc<dyn CertificateWatcher>>,
+struct AcceptAll {
+    provider: Arc<CryptoProvider>,
 }
 
 impl ServerCertVerifier for AcceptAll {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if let Some(watcher) = &self.watcher {
-            watcher.shown(certificate, chain, name, ocsp, now);
-        }
+        HandshakeWatch::show(certificate);
         Ok(ServerCertVerified::assertion())
     }
 
@@ -108,7 +109,7 @@ impl ServerCertVerifier for AcceptAll {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        verify_tls12(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -117,7 +118,7 @@ impl ServerCertVerifier for AcceptAll {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        verify_tls13(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn a_plain_http_registry_may_have_an_https_realm_and_trusts_the_system_for_it() {
         let of = |url: &str| settings(url.parse().expect("a URL"), Auth::None);
-        let http = roots(&of("http://r.example")).expect("an absence is no error").len();
-        assert_eq!(http, roots(&of("https://r.example")).map_or(0, |roots| roots.len()));
+        let http = roots(&of("http://r.example"), None).expect("an absence is no error").len();
+        assert_eq!(http, roots(&of("https://r.example"), None).map_or(0, |roots| roots.len()));
     }
 }

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_ENCODING, HeaderValue};
-use reqwest::redirect;
+use hyper::header::{CONTENT_ENCODING, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use crate::clock;
 use crate::http::body::{BodyReader, Cap};
 use crate::http::call::{HttpAnswer, HttpCall, HttpFailure, PostBody, RequestKind, request};
-use crate::http::connect::{ConnectionLimit, asking};
+use crate::http::connect::ConnectionLimit;
+use crate::http::connector::CONNECT;
 use crate::http::error_answer::code_alone;
+use crate::http::foreign_answer::not_of_the_registry;
 use crate::http::gate::Gate;
 use crate::http::host_policy::{HostPolicy, NamedBy};
 use crate::http::in_flight::InFlightRequest;
 use crate::http::not_found::ForeignNotFoundCounter;
 use crate::http::observer::{Observer, RawExchange, SafetyRule};
 use crate::http::pace::Pace;
+use crate::http::proxy::ProxyEnvironment;
 use crate::http::retry::RetryPolicy;
 use crate::http::sent_secrets::SentSecrets;
 use crate::http::slowed::{RateLimitSeen, SlowedAccount};
@@ -28,19 +31,12 @@ use crate::http::stats::Counters;
 use crate::http::throttle::Throttles;
 use crate::http::tls::client_config;
 use crate::http::turn::{Admission, Tries};
+use crate::http::wire::{WireClient, WireSettings, place_of};
 use crate::problem::Problem;
-use crate::problem::address::ForbiddenHost;
 use crate::problem::body::BodyError;
 use crate::problem::link::LinkError;
-use crate::problem::table::tls_cause;
+use crate::problem::network::{NetworkEvent, NetworkProblem, Peer};
 use crate::settings::RegistrySettings;
-
-/// Time limit of connecting; part of the time limit of the request.
-const CONNECT: Duration = Duration::from_secs(10);
-
-/// Most headers of one answer: ten times as many as the HTTP library reads by default. Their bytes are bounded by the
-/// library, to 408 KiB.
-const MOST_HEADERS: usize = 1000;
 
 /// The transport to one registry and its token endpoint.
 pub(crate) struct Transport {
@@ -74,24 +70,15 @@ impl Transport {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Problem> {
         let connection_limit = ConnectionLimit::new(settings.concurrency.get());
-        let tls = client_config(settings)?;
-        let builder = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .user_agent(concat!("stocktake/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .http1_only()
-                .http1_max_headers(MOST_HEADERS)
-                .tcp_nodelay(true)
-                .connect_timeout(CONNECT.min(settings.timeout))
-                .connector_layer(connection_limit.clone())
-                .pool_max_idle_per_host(settings.concurrency.get())
+        let wire = WireSettings {
+            tls: Arc::new(client_config(settings)?),
+            limit: connection_limit.clone(),
+            most_idle: settings.concurrency.get(),
+            connect: CONNECT.min(settings.timeout),
         };
         let sent = Arc::<SentSecrets>::default();
         Ok(Self {
-            host_policy: HostPolicy::new(settings, sent.clone(), builder).map_err(Problem::HttpSetup)?,
+            host_policy: HostPolicy::new(settings, sent.clone(), ProxyEnvironment::of_process(), &wire)?,
             registry: settings.name.clone(),
             permits: Arc::new(Semaphore::new(settings.concurrency.get().min(Semaphore::MAX_PERMITS))),
             connection_limit,
@@ -115,7 +102,7 @@ impl Transport {
         admission: &Admission,
         tries: &mut Tries,
     ) -> Result<HttpAnswer, HttpFailure> {
-        let refused = |to| HttpFailure::Unusable(self.reported(Problem::Forbidden(to)));
+        let refused = |problem| HttpFailure::Unusable(self.reported(problem));
         let http = self.host_policy.client(call.url, call.named_by).map_err(refused)?;
         self.take_turn(admission, call.url, call.endpoint).await;
         self.counters.sent(call.wants);
@@ -124,7 +111,7 @@ impl Transport {
         tries.sent = begun;
         let mut flight = InFlightRequest::begin(&*self.observer, call.endpoint);
         let outcome = timeout(self.timeout, self.exchange(http, call, &mut flight)).await;
-        let outcome = outcome.unwrap_or(Err(HttpFailure::Broken(Problem::Timeout(self.timeout))));
+        let outcome = outcome.unwrap_or_else(|_| Err(silent(call.url, self.timeout)));
         flight.end(&outcome);
         self.observer.exchanged(&RawExchange { call, outcome: &outcome, took: begun.elapsed(), sent: &self.sent });
         if outcome.as_ref().map_or(true, HttpAnswer::is_the_last) {
@@ -163,20 +150,17 @@ impl Transport {
 
     async fn exchange(
         &self,
-        http: &reqwest::Client,
+        http: &WireClient,
         call: &HttpCall<'_>,
         flight: &mut InFlightRequest<'_>,
     ) -> Result<HttpAnswer, HttpFailure> {
-        let mut response =
-            asking(http.execute(request(call))).await.map_err(|error| match ForbiddenHost::cause(&error) {
-                Some(refused) => HttpFailure::Unusable(self.reported(Problem::Forbidden(refused))),
-                None => broken(error),
-            })?;
-        self.host_policy.answered(call.url, response.remote_addr());
-        flight.answered(response.headers(), clock::now());
-        let (status, version) = (response.status(), response.version());
+        let sent = http.send(call.url, request(call)).await;
+        let mut response = sent.map_err(|problem| failure(self.reported(problem)))?;
+        self.host_policy.answered(call.url, response.from);
+        flight.answered(&response.headers, clock::now());
+        let (status, version) = (response.status, response.version);
         let cap = if status.is_success() { call.wants.cap() } else { Cap::SMALL };
-        let headers = std::mem::take(response.headers_mut());
+        let headers = std::mem::take(&mut response.headers);
         if call.wants == RequestKind::Head {
             // `Content-Length` is that of the body that a GET would return.
             return Ok(HttpAnswer {
@@ -191,8 +175,8 @@ impl Transport {
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
         let body = async {
-            let mut body = BodyReader::new(encoding, response.content_length(), cap).map_err(unusable)?;
-            while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            let mut body = BodyReader::new(encoding, response.length(), cap).map_err(unusable)?;
+            while let Some(chunk) = response.chunk(call.url).await.map_err(failure)? {
                 flight.received(chunk.len());
                 body.push(&chunk).map_err(unusable)?;
             }
@@ -206,7 +190,7 @@ impl Transport {
             // The status of an error is enough; its body is only shown.
             Err(_) => Vec::new(),
         };
-        Ok(HttpAnswer {
+        let answer = HttpAnswer {
             status,
             version,
             headers,
@@ -214,20 +198,28 @@ impl Transport {
             sent: self.sent.clone(),
             without_success: None,
             elsewhere: None,
-        })
+        };
+        not_of_the_registry(http, call, &answer).map_or(Ok(answer), |problem| Err(failure(problem)))
+    }
+
+    /// How a URL is reached, in words: through which proxy, or why not through one.
+    pub(crate) fn route_in_words(&self, url: &Url) -> Result<String, String> {
+        self.host_policy.route_in_words(url)
     }
 }
 
-fn broken(error: reqwest::Error) -> HttpFailure {
-    // The step names what was requested. A URL could bring a cursor into the logs.
-    let error = error.without_url();
-    if tls_cause(&error).is_some() {
-        HttpFailure::Unusable(Problem::Tls(error))
-    } else if error.is_builder() {
-        HttpFailure::Unusable(Problem::Broken(error))
-    } else {
-        HttpFailure::Broken(Problem::Broken(error))
+/// Whether another attempt may help.
+fn failure(problem: Problem) -> HttpFailure {
+    match problem {
+        Problem::Network(_) => HttpFailure::Broken(problem),
+        Problem::Proxy(ref refusal) if refusal.may_pass() => HttpFailure::Broken(problem),
+        problem => HttpFailure::Unusable(problem),
     }
+}
+
+fn silent(url: &Url, within: Duration) -> HttpFailure {
+    let event = NetworkEvent::Silent(within);
+    HttpFailure::Broken(Problem::Network(NetworkProblem::boxed(Peer::Server(place_of(url)), event)))
 }
 
 fn unusable(error: BodyError) -> HttpFailure {

@@ -47,6 +47,8 @@ impl Admission {
 pub(crate) struct Tries {
     /// Attempts that count towards the bound of the retry policy.
     pub(crate) charged: u32,
+    /// The time of the first attempt.
+    pub(crate) begun: Instant,
     /// The time of the latest attempt.
     pub(crate) sent: Instant,
     /// Since when, and how often, the request has been refused with 429.
@@ -56,6 +58,7 @@ pub(crate) struct Tries {
 impl Tries {
     /// Before the first attempt.
     pub(crate) fn none() -> Self {
-        Self { charged: 0, sent: Instant::now(), turned_away: None }
+        let now = Instant::now();
+        Self { charged: 0, begun: now, sent: now, turned_away: None }
     }
 }

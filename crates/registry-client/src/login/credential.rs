@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 use ring::pbkdf2;
 
 use crate::login::header::{basic, header};

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;

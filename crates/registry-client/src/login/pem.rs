@@ -36,10 +36,16 @@ fn has_lost_its_line_breaks(text: &[u8]) -> bool {
 
 /// The certificates of a file, at least one.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificatesError> {
-    let bytes = read_bytes(path, LONGEST)?;
+    let mut bytes = read_bytes(path, LONGEST)?;
+    // Editors of Windows write a byte order mark.
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     let read = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
     let read = read.map_err(|error| NoPem::of(&error, &bytes));
     match read {
+        // A SEQUENCE with a length of two bytes, as each certificate is.
+        _ if bytes.starts_with(&[0x30, 0x82]) => Err(CertificatesError::Der { path: path.to_owned() }),
         Ok(read) if read.is_empty() => Err(CertificatesError::None { path: path.to_owned() }),
         read => read.map_err(|source| CertificatesError::NotPem { path: path.to_owned(), source }),
     }

@@ -1,7 +1,7 @@
 //! The next page: reads `Link` by RFC 8288, in the forms that registries really write, and resolves it within the
 //! registry's own origin. It sends nothing and remembers nothing; repeated pages are noticed by `loop_guard`.
 
-use reqwest::header::{HeaderValue, LINK};
+use hyper::header::{HeaderValue, LINK};
 use url::Url;
 
 use crate::http::call::HttpAnswer;

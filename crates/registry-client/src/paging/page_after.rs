@@ -2,7 +2,7 @@
 //! supplies the function that sends a request, and decides what to do with the result.
 
 use futures::future::BoxFuture;
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tracing::debug;
 use url::Url;
 

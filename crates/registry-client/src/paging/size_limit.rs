@@ -5,7 +5,7 @@
 //! a refused page is requested again with fewer names, and then without a size; if that is refused as well, the size
 //! was not the reason.
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 
 use crate::http::call::HttpAnswer;
 use crate::paging::page::MODEST;

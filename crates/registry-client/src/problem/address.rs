@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::address::AddressKind;
 
 /// The address of a host that a server named is not allowed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the registry refers to {host}{}, {kind}; nothing was sent there", in_brackets(.address.as_ref()))]
 pub(crate) struct ForbiddenHost {
     /// The host, without secrets.
@@ -19,18 +19,6 @@ impl ForbiddenHost {
     /// The host as `allow_hosts` writes it: YAML reads a bracket as a list, and some addresses as numbers.
     pub(crate) fn listed(&self) -> String {
         if self.address.is_some() { self.host.clone() } else { format!("\"{}\"", self.host) }
-    }
-
-    /// Finds this error among the sources of another one.
-    pub(crate) fn cause(error: &reqwest::Error) -> Option<Self> {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(error) = cause {
-            if let Some(Self { host, address, kind }) = error.downcast_ref() {
-                return Some(Self { host: host.clone(), address: *address, kind: *kind });
-            }
-            cause = error.source();
-        }
-        None
     }
 }
 

@@ -15,6 +15,6 @@ pub(crate) enum BodyError {
     #[error("the body has the encoding `{0}`, which was not requested")]
     Encoding(String),
     /// Damaged or cut short.
-    #[error("the body is not complete gzip")]
-    Gzip(#[source] io::Error),
+    #[error("the body is damaged or was cut off: it is not complete gzip")]
+    Gzip(io::Error),
 }

@@ -2,6 +2,8 @@
 //! `check` use the same texts. Recognising a cause changes nothing about what is done.
 
 use crate::problem::login_cause::LoginCause;
+use crate::problem::proxy_cause::ProxyCause;
+use crate::problem::tls_cause::TlsCause;
 use crate::problem::token_service_cause::TokenServiceCause;
 
 /// A known cause. Texts in it have no secrets.
@@ -70,16 +72,10 @@ pub enum KnownCause {
     NoCatalog,
     /// There is no registry under this URL.
     NoRegistry,
-    /// The certificate's issuer is not known here.
-    UnknownIssuer,
-    /// The certificate is not valid now.
-    CertificateExpired,
-    /// The certificate is for another host or another use.
-    CertificateUnfit,
-    /// The server does not speak TLS, or no version that this client speaks.
-    NoTls,
-    /// The server asks for a client certificate, or for another one.
-    ClientCertificate,
+    /// There is no trusted TLS connection.
+    Tls(TlsCause),
+    /// A proxy does not pass requests on.
+    Proxy(ProxyCause),
     /// The API that lists the repositories refuses its login.
     ApiLogin {
         /// What the login needs, as in `a token with …`.
@@ -121,11 +117,8 @@ impl KnownCause {
             Self::Login(cause) => cause.id(),
             Self::NoCatalog => "no_catalog",
             Self::NoRegistry => "no_registry",
-            Self::UnknownIssuer => "unknown_issuer",
-            Self::CertificateExpired => "certificate_expired",
-            Self::CertificateUnfit => "certificate_unfit",
-            Self::NoTls => "no_tls",
-            Self::ClientCertificate => "client_certificate",
+            Self::Tls(cause) => cause.id(),
+            Self::Proxy(cause) => cause.id(),
             Self::ApiLogin { .. } => "api_login",
             Self::LoginUnproven => "login_unproven",
             Self::OwnerMissing => "owner_missing",
@@ -168,11 +161,8 @@ impl KnownCause {
             Self::Login(cause) => cause.cause(),
             Self::NoCatalog => "the registry has no catalog".into(),
             Self::NoRegistry => "there is no registry API under this address".into(),
-            Self::UnknownIssuer => "a private certificate authority issued the certificate".into(),
-            Self::CertificateExpired => "the certificate is not valid at this time".into(),
-            Self::CertificateUnfit => "the certificate does not fit this host".into(),
-            Self::NoTls => "the server there may not speak TLS".into(),
-            Self::ClientCertificate => "the server asks for a client certificate that it trusts".into(),
+            Self::Tls(cause) => cause.cause(),
+            Self::Proxy(cause) => cause.cause(),
             Self::ApiLogin { .. } => "the API that `discovery` lists with refuses its login".into(),
             Self::LoginUnproven => {
                 "the request that shows whether the login of `discovery` is valid has no useful answer".into()
@@ -241,17 +231,8 @@ impl KnownCause {
             Self::Login(cause) => cause.remedy(),
             Self::NoCatalog => "the registry has no catalog: list its repositories another way, see `discovery`".into(),
             Self::NoRegistry => "check `url`: there is no registry API under it (`/v2/` is added to it)".into(),
-            Self::UnknownIssuer => "a private certificate authority: give its certificate as `ca_file`".into(),
-            Self::CertificateExpired => "renew the registry's certificate, and check this machine's clock".into(),
-            Self::CertificateUnfit => "the certificate does not fit this host: check `url`".into(),
-            Self::NoTls => {
-                "the server there may not speak TLS: check `url`, its port, and whether it should be `http`".into()
-            }
-            Self::ClientCertificate => {
-                "the server asks for a client certificate that it trusts: set `client_cert_file` and \
-                 `client_key_file`, or renew them"
-                    .into()
-            }
+            Self::Tls(cause) => cause.remedy(),
+            Self::Proxy(cause) => cause.remedy(),
             Self::ApiLogin { needs } => {
                 format!("the API that `discovery` lists with wants {needs}: check the secret that it names")
             }

@@ -28,13 +28,27 @@ pub(crate) enum CertificatesError {
     #[error(transparent)]
     File(#[from] SecretError),
     /// The file is not PEM.
-    #[error("read the certificates in {path}")]
+    #[error("the certificates in {path} cannot be read")]
     NotPem {
         /// The file.
         path: PathBuf,
         /// Why.
         #[source]
         source: NoPem,
+    },
+    /// A section named as a certificate is not one.
+    #[error("certificate {number} in {path} is not a certificate")]
+    NotACertificate {
+        /// The file.
+        path: PathBuf,
+        /// Which one, from 1.
+        number: usize,
+    },
+    /// The file is a certificate in DER.
+    #[error("{path} is in DER, not in PEM: `openssl x509 -inform der -in FILE` prints it in PEM")]
+    Der {
+        /// The file.
+        path: PathBuf,
     },
     /// The file has no certificates.
     #[error("there are no certificates in {path}")]
@@ -95,18 +109,18 @@ impl ClientCertificateError {
             }
             Self::NoKey { source: NoPem::LineBreaks, .. }
             | Self::Certificates(CertificatesError::NotPem { source: NoPem::LineBreaks, .. }) => {
-                "write the file anew with its line breaks: an environment variable or YAML's `>` has turned them into blanks"
+                "write the file again with its line breaks: an environment variable or YAML's `>` has turned them into blanks"
                     .into()
             }
             Self::Certificates(_) => {
-                "`client_cert_file` is to hold PEM certificates, the client's own first".into()
+                "`client_cert_file` must have PEM certificates, the client's own first".into()
             }
             Self::NoKey { .. } => {
-                "`client_key_file` is to hold a PEM key: `openssl pkey -in KEY -out PLAIN` takes its password off"
+                "`client_key_file` must have a PEM key without a password: `openssl pkey -in KEY -out PLAIN` removes it"
                     .into()
             }
             Self::Mismatch { .. } | Self::Unusable { .. } => {
-                "`client_cert_file` is to begin with the certificate that was issued for `client_key_file`".into()
+                "`client_cert_file` must begin with the certificate that was issued for `client_key_file`".into()
             }
         }
     }

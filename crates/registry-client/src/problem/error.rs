@@ -113,15 +113,19 @@ impl RegistryError {
     pub fn of_fault(fault: Fault, step: Step) -> Self {
         use std::time::Duration;
 
-        use reqwest::StatusCode;
+        use hyper::StatusCode;
 
         use crate::problem::ErrorAnswer;
+        use crate::problem::network::{NetworkEvent, NetworkProblem, Peer};
 
         let reply = |status| ErrorAnswer { status, text: "scripted".into() };
         let problem = match fault {
             Fault::CredentialsRejected => Problem::Rejected { reply: reply(StatusCode::UNAUTHORIZED), cause: None },
             Fault::Denied => Problem::Denied { reply: reply(StatusCode::FORBIDDEN), cause: None },
-            Fault::Unreachable => Problem::Timeout(Duration::from_secs(1)),
+            Fault::Unreachable => Problem::Network(NetworkProblem::boxed(
+                Peer::Server("registry.example:443".into()),
+                NetworkEvent::Silent(Duration::from_secs(1)),
+            )),
             Fault::ServerError => Problem::ServerError(reply(StatusCode::BAD_GATEWAY)),
             Fault::Protocol => Problem::NoRealm,
             Fault::Gone => Problem::Gone(reply(StatusCode::NOT_FOUND)),

@@ -11,16 +11,23 @@ pub(crate) mod exposed;
 pub(crate) mod fault;
 pub(crate) mod link;
 pub(crate) mod login_cause;
+pub(crate) mod network;
 pub(crate) mod origin;
+pub(crate) mod proxy;
+pub(crate) mod proxy_cause;
 pub(crate) mod secret;
 pub(crate) mod table;
+pub(crate) mod tls;
+pub(crate) mod tls_cause;
 pub(crate) mod token;
 pub(crate) mod token_service_cause;
+pub(crate) mod tries;
 
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
+use serde_json::error::Category;
 
 use crate::problem::address::ForbiddenHost;
 use crate::problem::body::BodyError;
@@ -28,8 +35,11 @@ use crate::problem::cause::KnownCause;
 use crate::problem::certificate::{CertificatesError, ClientCertificateError};
 use crate::problem::content::{ContentFlaw, UnsupportedContent};
 use crate::problem::link::LinkError;
+use crate::problem::network::NetworkProblem;
 use crate::problem::origin::UntrustedRealm;
+use crate::problem::proxy::{ProxyRefusal, UnusableProxy};
 use crate::problem::secret::SecretError;
+use crate::problem::tls::TlsProblem;
 use crate::problem::token::NoToken;
 
 /// The problem, as the step met it.
@@ -57,26 +67,28 @@ pub(crate) enum Problem {
     ServerError(ErrorAnswer),
     #[error("unexpected answer: {0}")]
     Unexpected(ErrorAnswer),
-    #[error("no complete answer")]
-    Broken(#[source] reqwest::Error),
-    #[error("no complete answer within {0:?}")]
-    Timeout(Duration),
-    #[error("no trusted TLS connection")]
-    Tls(#[source] reqwest::Error),
+    #[error("{0}")]
+    Network(Box<NetworkProblem>),
+    #[error("{0}")]
+    Tls(Box<TlsProblem>),
+    #[error("{0}")]
+    Proxy(Box<ProxyRefusal>),
+    #[error(transparent)]
+    ProxySetting(UnusableProxy),
+    #[error("the address at {0} is too long, or has a character that no request can carry")]
+    BadUrl(String),
     #[error("the certificates of `ca_file` cannot be used")]
     CaFile(#[source] CertificatesError),
     #[error("the client certificate cannot be used")]
     ClientCertificate(#[source] ClientCertificateError),
-    #[error("no certificate authorities are known")]
+    #[error("this machine has no certificates of authorities, and `ca_file` is not set")]
     NoRoots,
-    #[error("set up TLS")]
+    #[error("TLS cannot be set up")]
     TlsSetup(#[source] rustls::Error),
-    #[error("set up HTTP")]
-    HttpSetup(#[source] reqwest::Error),
     #[error("the answer cannot be read")]
     Body(#[source] BodyError),
-    #[error("the answer is not a list of names")]
-    Json(#[source] serde_json::Error),
+    #[error("the answer is not a list of names: {}", no_list(.0))]
+    Json(serde_json::Error),
     #[error("the answer is not in the format of this API: {0}")]
     Listing(String),
     #[error("the next page cannot be followed")]
@@ -151,7 +163,32 @@ pub(crate) enum Problem {
     Elsewhere { host: String, reply: ErrorAnswer },
 }
 
+/// Why a text is no list of names. Serde's own text may repeat a part of it.
+fn no_list(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Eof | Category::Io => "its JSON ends too early",
+        Category::Syntax => "it is not JSON",
+        Category::Data => "its JSON has another structure",
+    };
+    format!("{what}, line {}, column {}", error.line(), error.column())
+}
+
 impl Problem {
+    /// The problem after so many tries in this time.
+    pub(crate) fn tried(self, tries: u32, over: Duration) -> Self {
+        match self {
+            Self::Network(mut problem) if tries > 1 => {
+                problem.tries = Some((tries, over));
+                Self::Network(problem)
+            }
+            Self::Proxy(mut refusal) if tries > 1 => {
+                refusal.tries = Some((tries, over));
+                Self::Proxy(refusal)
+            }
+            problem => problem,
+        }
+    }
+
     /// The problem that an unexpected status means at any step.
     pub(crate) fn of_status(reply: ErrorAnswer) -> Self {
         match reply.status {

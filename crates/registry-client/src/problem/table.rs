@@ -1,15 +1,16 @@
 //! The table: for each problem its kind, its known cause and its remedy.
 
-use reqwest::StatusCode;
-use rustls::{AlertDescription, CertificateError};
+use hyper::StatusCode;
 
 use crate::problem::Problem;
 use crate::problem::body::BodyError;
 use crate::problem::cause::KnownCause;
+use crate::problem::certificate::CertificatesError;
 use crate::problem::content::{ContentFlaw, UnsupportedContent};
 use crate::problem::error::Step;
 use crate::problem::fault::Fault;
 use crate::problem::link::LinkError;
+use crate::problem::network::NetworkEvent;
 use crate::problem::origin::UntrustedRealm;
 use crate::problem::token_service_cause::TokenServiceCause;
 
@@ -23,15 +24,12 @@ impl Problem {
             Self::Unsupported(_) | Self::Absent(_) | Self::UnsupportedContent(_) => Fault::Unsupported,
             Self::RateLimited(_) => Fault::RateLimited,
             Self::ServerError(_) | Self::NotTheRegistry(_) => Fault::ServerError,
-            Self::Broken(_) | Self::Timeout(_) | Self::Storage { .. } => Fault::Unreachable,
+            Self::Network(_) | Self::Proxy(_) | Self::ProxySetting(_) | Self::Storage { .. } => Fault::Unreachable,
             Self::Gone(_) => Fault::Gone,
             Self::Corrupt(_) => Fault::Corrupt,
-            Self::Tls(_)
-            | Self::CaFile(_)
-            | Self::ClientCertificate(_)
-            | Self::NoRoots
-            | Self::TlsSetup(_)
-            | Self::HttpSetup(_) => Fault::Tls,
+            Self::Tls(_) | Self::CaFile(_) | Self::ClientCertificate(_) | Self::NoRoots | Self::TlsSetup(_) => {
+                Fault::Tls
+            }
             Self::Link(LinkError::OtherOrigin)
             | Self::Realm { .. }
             | Self::Redirect { .. }
@@ -53,6 +51,7 @@ impl Problem {
             | Self::ShortLived { .. }
             | Self::NoRealm
             | Self::BadName(_)
+            | Self::BadUrl(_)
             | Self::NoWayOn
             | Self::Redirects => Fault::Protocol,
             Self::SeenUrl
@@ -77,8 +76,10 @@ impl Problem {
             Self::Unsupported(_) if matches!(step, Step::Page(_)) => Some(KnownCause::NoCatalog),
             Self::ShortLived { .. } => Some(KnownCause::TokenLifetime),
             Self::RateLimited(_) => Some(KnownCause::RateLimited),
-            Self::Broken(error) if error.is_connect() => Some(KnownCause::Unreachable),
-            Self::Tls(error) => Some(tls_cause(error).map_or(KnownCause::NoTls, cause_of_tls)),
+            Self::Network(problem) => problem.cause(),
+            Self::Tls(problem) => Some(KnownCause::Tls(problem.flaw.cause())),
+            Self::Proxy(refusal) => Some(KnownCause::Proxy(refusal.cause())),
+            Self::ProxySetting(problem) => Some(KnownCause::Proxy(problem.cause())),
             Self::Realm { source: UntrustedRealm::OtherSite, host, .. } => {
                 Some(KnownCause::RealmElsewhere { host: host.clone() })
             }
@@ -137,11 +138,14 @@ impl Problem {
             Self::BadSecret => "check where the password is kept, and that this user may read it",
             Self::TooManyScopes => "write fewer scopes, or none at all",
             Self::ServerError(_) => "look at the registry's own logs, and run again later",
-            Self::Broken(_) => "run again; if it fails again, look at the proxy in front of the registry",
-            Self::Timeout(_) => "raise `timeout`, or lower `page_size`",
+            Self::Network(problem) if matches!(problem.event, NetworkEvent::Silent(_)) => {
+                "raise `timeout`, or lower `page_size`"
+            }
+            Self::Network(_) => "run again; if it fails again, look at the proxy in front of the registry",
+            Self::CaFile(CertificatesError::File(_)) => "check the path of `ca_file`, and that this user may read it",
             Self::CaFile(_) => "`ca_file` must have PEM certificates with their line breaks",
             Self::NoRoots => "install the system's CA certificates, or set `ca_file`",
-            Self::TlsSetup(_) | Self::HttpSetup(_) => "check `ca_file` and the proxy variables",
+            Self::TlsSetup(_) => "check `ca_file`",
             Self::Body(BodyError::TooLarge(_)) if matches!(step, Step::Manifest(_) | Step::Config(_)) => {
                 "it is larger than registries usually accept: push a smaller one, or exclude the repository"
             }
@@ -239,50 +243,4 @@ impl Problem {
             _ => return None,
         })
     }
-}
-
-/// The cause of a failed handshake.
-pub(crate) fn cause_of_tls(error: &rustls::Error) -> KnownCause {
-    match error {
-        // A bad signature is the result if an authority has a new key under its old name.
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            KnownCause::UnknownIssuer
-        }
-        rustls::Error::InvalidCertificate(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. },
-        ) => KnownCause::CertificateExpired,
-        rustls::Error::InvalidCertificate(_) => KnownCause::CertificateUnfit,
-        // Servers that ask for a client certificate, or for another one, send these alerts.
-        rustls::Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied,
-        ) => KnownCause::ClientCertificate,
-        _ => KnownCause::NoTls,
-    }
-}
-
-/// The TLS error among the sources of a request's error.
-pub(crate) fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut cause: Option<&'a (dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // An `io::Error` returns its inner error by `get_ref` only; its `source` skips it.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        cause = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }

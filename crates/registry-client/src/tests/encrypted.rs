@@ -88,9 +88,9 @@ fn a_client_certificate_that_cannot_be_used_says_which_file_and_why() {
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\naHVudGVyMg==\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let torn = "-----BEGIN CERTIFICATE-----\nhunter2";
     for (certificate, key, said, remedy) in [
-        (key, key, "there are no certificates in CERT", "`client_cert_file` is to hold PEM"),
-        ("", key, "there are no certificates in CERT", "`client_cert_file` is to hold PEM"),
-        (torn, key, "read the certificates in CERT", "`client_cert_file` is to hold PEM"),
+        (key, key, "there are no certificates in CERT", "`client_cert_file` must have PEM"),
+        ("", key, "there are no certificates in CERT", "`client_cert_file` must have PEM"),
+        (torn, key, "the certificates in CERT cannot be read", "`client_cert_file` must have PEM"),
         (certificate, "", "there is no unencrypted private key in PEM in KEY", "`openssl pkey"),
         (certificate, encrypted, "there is no unencrypted private key in PEM in KEY", "`openssl pkey"),
         (certificate, certificate, "there is no unencrypted private key in PEM in KEY", "`openssl pkey"),

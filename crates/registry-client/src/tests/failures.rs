@@ -136,17 +136,23 @@ async fn passing_failures_are_retried_and_the_walk_is_whole() {
 #[tokio::test]
 async fn lasting_failures_end_in_an_error_after_bounded_attempts() {
     let drip = Misbehaviour::Drip { bytes: 1, every: Duration::from_millis(20) };
-    for (goes, fault) in [
-        (Misbehaviour::status(500), Fault::ServerError),
-        (Misbehaviour::Drop, Fault::Unreachable),
-        (Misbehaviour::Truncate, Fault::Unreachable),
-        (Misbehaviour::Hang, Fault::Unreachable),
-        (drip, Fault::Unreachable),
+    for (goes, fault, words) in [
+        (Misbehaviour::status(500), Fault::ServerError, "the server keeps failing: 500"),
+        (
+            Misbehaviour::Drop,
+            Fault::Unreachable,
+            "127.0.0.1:PORT closed the connection before it answered (4 tries in ",
+        ),
+        (Misbehaviour::Truncate, Fault::Unreachable, "the answer of 127.0.0.1:PORT was cut off after "),
+        (Misbehaviour::Hang, Fault::Unreachable, "no complete answer from 127.0.0.1:PORT within 250 ms (4 tries in "),
+        (drip, Fault::Unreachable, "no complete answer from 127.0.0.1:PORT within 250 ms (4 tries in "),
     ] {
         let name = format!("{goes:?}");
         let rig = anonymous(failing(goes, 1000)).await;
         let error = rig.error().await;
         assert_eq!((error.fault(), error.step()), (fault, Step::Page(3)), "{name}: {error}");
+        let told = chain(&error).replace(&format!(":{}", rig.server.url().port().expect("a port")), ":PORT");
+        assert!(told.starts_with(&format!("catalog page 3: {words}")), "{name}: {told}");
         assert_eq!(rig.server.count(FakeEndpoint::Catalog), 2 + 4, "{name}");
     }
 }
@@ -155,11 +161,16 @@ async fn lasting_failures_end_in_an_error_after_bounded_attempts() {
 async fn a_host_that_does_not_answer_is_unreachable() {
     let server = FakeRegistry::start(Script::default()).await.expect("a port");
     let gone = settings(server.url(), Auth::None);
+    let port = server.url().port().expect("a port");
     drop(server);
     let client = Client::build(gone, QUICK, ListBounds::default(), Arc::new(())).expect("a client");
     let error = walk(&client).await.error.expect("an error");
     assert_eq!((error.fault(), error.step()), (Fault::Unreachable, Step::Ping));
     assert!(error.remedy().contains("host name"), "{}", error.remedy());
+    let told = chain(&error);
+    let (words, time) = told.split_once(" (4 tries in ").expect("the number of tries");
+    assert_eq!(words, format!("ping: cannot reach 127.0.0.1:{port}: connection refused"));
+    assert!(time.ends_with(" ms)"), "{told}");
 }
 
 #[tokio::test]

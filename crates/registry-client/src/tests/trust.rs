@@ -194,7 +194,8 @@ async fn https_to_a_server_that_speaks_none_is_a_tls_error() {
     );
     let error = walk(&client.expect("a client")).await.error.expect("an error");
     assert_eq!((error.fault(), error.step()), (Fault::Tls, Step::Ping), "{error:?}");
-    assert!(error.remedy().contains("may not speak TLS"), "{}", error.remedy());
+    assert_eq!(error.known_cause().map(|cause| cause.id()), Some("plain_http"), "{error}");
+    assert!(error.to_string().ends_with("it answers in plain HTTP"), "{error}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LOCATION};
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, LOCATION};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::debug;
@@ -192,7 +192,7 @@ impl Realm {
             let followed = if form.is_some() { Err(Problem::Redirects) } else { route.follow(&answer) };
             followed.map_err(|_| {
                 let location =
-                    answer.headers.get(LOCATION).map(reqwest::header::HeaderValue::as_bytes).unwrap_or_default();
+                    answer.headers.get(LOCATION).map(hyper::header::HeaderValue::as_bytes).unwrap_or_default();
                 let to = destination(route.url(), location, &answer.sent);
                 Problem::TokenRedirect { url: self.place(url), to }
             })?;

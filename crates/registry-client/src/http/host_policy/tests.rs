@@ -1,10 +1,15 @@
 //! Which hosts a server may send the client to, by name and by address; through the HTTP client where the address
 //! counts.
 
+use std::io;
+use std::net::SocketAddr;
+
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::http::connect::ConnectionLimit;
 use crate::http::tls::client_config;
 use crate::login::auth::Auth;
 use crate::tests::settings as of;
@@ -32,16 +37,21 @@ fn guard(registry: &str, allowed: &[AllowedHost]) -> AddressGuard {
     AddressGuard::new(&settings(registry, allowed), Arc::default(), zone)
 }
 
-fn builder() -> ClientBuilder {
+fn wire() -> WireSettings {
     let tls = client_config(&settings("http://r.example", &[])).expect("a TLS configuration");
-    reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy()
+    let (limit, connect) = (ConnectionLimit::new(4), std::time::Duration::from_secs(5));
+    WireSettings { tls: Arc::new(tls), limit, most_idle: 4, connect }
 }
 
 fn policy(settings: &RegistrySettings) -> HostPolicy {
-    let policy = HostPolicy::new(settings, Arc::default(), builder).expect("clients");
+    let policy = HostPolicy::new(settings, Arc::default(), ProxyEnvironment::default(), &wire()).expect("clients");
     let guard = AddressGuard::new(settings, Arc::default(), zone);
-    let guarded = builder().dns_resolver(guard.clone()).build().expect("a client");
-    HostPolicy { guard, guarded, proxies: None, ..policy }
+    let guarded = wire().client(None, Some(guard.clone()));
+    HostPolicy { guarded, guard, ..policy }
+}
+
+async fn send(client: &WireClient, url: &Url) -> Result<(), Problem> {
+    client.send(url, hyper::Request::new(hyper::body::Bytes::new())).await.map(|_| ())
 }
 
 fn host(name: &str) -> AllowedHost {
@@ -53,7 +63,8 @@ fn network(text: &str) -> AllowedHost {
 }
 
 async fn found(guard: &AddressGuard, name: &str) -> Result<Vec<String>, String> {
-    let found = guard.addresses(name).await.map_err(|error| error.to_string())?;
+    let found = (guard.lookup())(name).await.map_err(|error| error.to_string())?;
+    let found = guard.allowed(name, found).map_err(|error| error.to_string())?;
     Ok(found.iter().map(|address| address.ip().to_string()).collect())
 }
 
@@ -124,8 +135,8 @@ async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
         format!("http://here.example:{}/", listener.local_addr().expect("bound").port()).parse().expect("a URL");
     let policy = policy(&settings("https://r.example", &[]));
     for named_by in [NamedBy::Realm, NamedBy::Redirect] {
-        let sent = policy.client(&url, named_by).expect("a name").get(url.clone()).send().await;
-        let error = ForbiddenHost::cause(&sent.expect_err("refused")).expect("by us");
+        let sent = send(policy.client(&url, named_by).expect("a name"), &url).await;
+        let Err(Problem::Forbidden(error)) = sent else { panic!("{sent:?}") };
         assert_eq!(error.host, "here.example");
     }
     assert!(listener.accept().now_or_never().is_none(), "nobody has come");
@@ -133,7 +144,7 @@ async fn what_a_name_leads_to_is_refused_where_it_is_connected_to() {
     // The same name, once the registry is on this machine.
     policy.guard.note_own_address("127.0.0.1".parse().expect("an address"));
     let client = policy.client(&url, NamedBy::Redirect).expect("a name").clone();
-    let sent = tokio::spawn(client.get(url).send());
+    let sent = tokio::spawn(async move { send(&client, &url).await });
     listener.accept().await.expect("somebody has come");
     sent.abort();
 }
@@ -180,15 +191,21 @@ async fn a_name_may_lead_to_an_allowed_network() {
 #[test]
 fn a_proxy_looks_names_up_and_addresses_are_judged_all_the_same() {
     let proxied = |registry: &str| {
-        let proxies = Matcher::builder().all("http://proxy.example:3128").no("direct.example").build();
-        HostPolicy { proxies: Some(proxies), ..policy(&settings(registry, &[])) }
+        let proxies = ProxyEnvironment::read(|name| match name {
+            "ALL_PROXY" => Some("http://proxy.example:3128".to_owned()),
+            "NO_PROXY" => Some("direct.example".to_owned()),
+            _ => None,
+        });
+        HostPolicy { proxies: Arc::new(proxies), ..policy(&settings(registry, &[])) }
     };
     let remote = proxied("https://r.example");
     let client = |url: &str| remote.client(&url.parse().expect("a URL"), NamedBy::Redirect);
     assert!(client("https://inside.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.own)));
     assert!(client("https://direct.example/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.guarded)));
-    for url in ["https://10.0.0.1/", "http://localhost/", "http://x.localhost./", "http://169.254.169.254/"] {
-        client(url).expect_err("refused");
+    // No proxy is asked for this machine, and the guard refuses its address.
+    assert!(client("http://localhost/").is_ok_and(|client| std::ptr::eq(client, &raw const remote.guarded)));
+    for url in ["https://10.0.0.1/", "http://x.localhost./", "http://169.254.169.254/"] {
+        assert!(matches!(client(url), Err(Problem::Forbidden(_))), "{url}");
     }
 }
 

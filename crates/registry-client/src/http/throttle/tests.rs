@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicU32;
 
 use futures::future::join_all;
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
