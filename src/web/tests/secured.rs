@@ -222,7 +222,7 @@ async fn unusable_files_are_named_with_the_reason() {
         (tls(&key, &key, ClientCertificates::NotAsked), "there are no certificates in PEM in"),
         (tls(empty.path(), &key, ClientCertificates::NotAsked), "there are no certificates in PEM in"),
         (tls(&certificate, &certificate, ClientCertificates::NotAsked), "there is no unencrypted private key"),
-        (tls(&certificate, &other.key(), ClientCertificates::NotAsked), "use the certificate in"),
+        (tls(&certificate, &other.key(), ClientCertificates::NotAsked), "cannot use the certificate in"),
         (tls(&certificate, &key, required(none)), "cannot read /nonexistent/x.pem"),
         (tls(&certificate, &key, required(empty.path())), "there are no certificates in PEM in"),
         (tls(&certificate, &key, required(Path::new("/dev/null"))), "cannot read /dev/null"),

@@ -238,7 +238,7 @@ async fn what_keeps_it_from_starting_is_told_with_an_exit_code_of_its_own() {
     place.run(&["daemon"]).await.exits(78).says("colour");
     place.configure(&yaml);
     let daemon = Daemon::start(&place).await;
-    place.run(&["daemon"]).await.exits(1).says("another daemon has the state directory");
+    place.run(&["daemon"]).await.exits(1).says("another daemon uses the state directory");
     let elsewhere = Workplace::with(&yaml.replace("127.0.0.1:0", daemon.base.strip_prefix("http://").unwrap()));
     elsewhere.run(&["daemon"]).await.exits(1).says("listen");
     daemon.stop().await.exits(0);

@@ -105,7 +105,7 @@ async fn a_state_directory_may_get_another_name_and_none_may_have_two_daemons() 
         place.configure(&format!("state: {state}\n{yaml}"));
         daemon.running.signal("HUP").await;
         daemon.running.says_times("the configuration is reloaded", times).await;
-        place.run(&["daemon"]).await.exits(1).says("another daemon has the state directory");
+        place.run(&["daemon"]).await.exits(1).says("another daemon uses the state directory");
     }
     daemon.stop().await.exits(0);
 }

@@ -259,7 +259,7 @@ async fn a_state_that_cannot_be_used_is_1_before_anything_is_asked_or_published(
     fs::create_dir_all(place.path("state/quay")).unwrap();
     fs::write(place.path("state/quay/state.json"), "{").unwrap();
     for arguments in [&["run"][..], &["run", "--dry-run"]] {
-        place.run(arguments).await.exits(1).says("state.json: not a state file of stocktake; move it away");
+        place.run(arguments).await.exits(1).says("state.json is not a state file of stocktake; move it away");
     }
     assert!(registry.requests().is_empty());
     assert!(!place.path("inventory").exists());

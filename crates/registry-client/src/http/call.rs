@@ -118,6 +118,16 @@ pub(crate) enum HttpFailure {
     Unusable(Problem),
 }
 
+impl HttpFailure {
+    /// The same with the names of hosts as `shown` writes them.
+    pub(crate) fn with_hosts(self, shown: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Broken(problem) => Self::Broken(problem.with_hosts(shown)),
+            Self::Unusable(problem) => Self::Unusable(problem.with_hosts(shown)),
+        }
+    }
+}
+
 /// The request without its URL.
 pub(crate) fn request(call: &HttpCall<'_>) -> Request<Bytes> {
     let mut request = Request::new(Bytes::new());

@@ -112,6 +112,7 @@ impl Transport {
         let mut flight = InFlightRequest::begin(&*self.observer, call.endpoint);
         let outcome = timeout(self.timeout, self.exchange(http, call, &mut flight)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(silent(call.url, self.timeout)));
+        let outcome = outcome.map_err(|failure| failure.with_hosts(|host| self.sent.shown(host)));
         flight.end(&outcome);
         self.observer.exchanged(&RawExchange { call, outcome: &outcome, took: begun.elapsed(), sent: &self.sent });
         if outcome.as_ref().map_or(true, HttpAnswer::is_the_last) {

@@ -35,11 +35,11 @@ use crate::problem::cause::KnownCause;
 use crate::problem::certificate::{CertificatesError, ClientCertificateError};
 use crate::problem::content::{ContentFlaw, UnsupportedContent};
 use crate::problem::link::LinkError;
-use crate::problem::network::NetworkProblem;
+use crate::problem::network::{NetworkProblem, Peer};
 use crate::problem::origin::UntrustedRealm;
 use crate::problem::proxy::{ProxyRefusal, UnusableProxy};
 use crate::problem::secret::SecretError;
-use crate::problem::tls::TlsProblem;
+use crate::problem::tls::{TlsFlaw, TlsProblem};
 use crate::problem::token::NoToken;
 
 /// The problem, as the step met it.
@@ -174,6 +174,29 @@ fn no_list(error: &serde_json::Error) -> String {
 }
 
 impl Problem {
+    /// The same with the names of hosts as `shown` writes them. A server chooses the host that it redirects to, and may
+    /// put a secret that it was sent into the name.
+    pub(crate) fn with_hosts(mut self, shown: impl Fn(&str) -> String) -> Self {
+        let of_peer = |peer: &mut Peer| {
+            if let Peer::Server(address) = peer {
+                *address = shown(address);
+            }
+        };
+        match &mut self {
+            Self::Network(problem) => of_peer(&mut problem.peer),
+            Self::Tls(problem) => {
+                of_peer(&mut problem.peer);
+                if let TlsFlaw::WrongName { host, .. } = &mut problem.flaw {
+                    *host = shown(host);
+                }
+            }
+            Self::Proxy(refusal) => refusal.target = shown(&refusal.target),
+            Self::BadUrl(place) => *place = shown(place),
+            _ => {}
+        }
+        self
+    }
+
     /// The problem after so many tries in this time.
     pub(crate) fn tried(self, tries: u32, over: Duration) -> Self {
         match self {

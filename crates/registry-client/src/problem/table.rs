@@ -104,24 +104,7 @@ impl Problem {
 
     /// What the operator can do, in one line.
     pub(crate) fn remedy(&self, step: &Step) -> String {
-        match self {
-            Self::Secret(error) => return error.remedy(),
-            Self::ClientCertificate(error) => return error.remedy(),
-            Self::Forbidden(to) => {
-                return format!(
-                    "if that host is yours, write `allow_hosts: [{}]`; otherwise the registry, or a proxy before it, reaches \
-                     into this network: ask its operator",
-                    to.listed()
-                );
-            }
-            Self::Storage { host, .. } => {
-                return format!(
-                    "look at the registry's storage settings, at its clock, and at the way from here to {host}"
-                );
-            }
-            _ => {}
-        }
-        if let Some(remedy) = self.remedy_of_redirect(step) {
+        if let Some(remedy) = self.remedy_with_names(step) {
             return remedy;
         }
         if let Some(cause) = self.known_cause(step) {
@@ -211,6 +194,23 @@ impl Problem {
 }
 
 impl Problem {
+    /// A remedy that names a file, a host or a URL.
+    fn remedy_with_names(&self, step: &Step) -> Option<String> {
+        Some(match self {
+            Self::Secret(error) => error.remedy(),
+            Self::ClientCertificate(error) => error.remedy(),
+            Self::Forbidden(to) => format!(
+                "if that host is yours, write `allow_hosts: [{}]`; otherwise the registry, or a proxy before it, reaches \
+                 into this network: ask its operator",
+                to.listed()
+            ),
+            Self::Storage { host, .. } => {
+                format!("look at the registry's storage settings, at its clock, and at the way from here to {host}")
+            }
+            _ => return self.remedy_of_redirect(step),
+        })
+    }
+
     /// The remedy of a redirect that is not followed, or leads to an error.
     fn remedy_of_redirect(&self, step: &Step) -> Option<String> {
         Some(match self {
