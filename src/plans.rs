@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stocktake_sink::{Sink, SinkError};
 
 use crate::config::{Config, RegistryConfig};
-use crate::run::Plan;
+use crate::run::{Plan, SinkWithDeadline};
 use yaml_sections::nearest;
 
 /// Why no plan can be made.
@@ -42,7 +42,7 @@ pub fn plans(config: &Config, wanted: &[String]) -> Result<Vec<Plan>, PlanError>
     let mut sinks: BTreeMap<&str, Arc<dyn Sink>> = BTreeMap::new();
     for (name, settings) in &config.sinks {
         let sink = settings.build().map_err(|source| PlanError::Sink { name: name.clone(), source })?;
-        sinks.insert(name, sink);
+        sinks.insert(name, Arc::new(SinkWithDeadline::new(sink, settings.deadline())));
     }
     Ok(chosen.into_iter().map(|registry| plan(config, registry, &sinks)).collect())
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use stocktake_sink::{AbsentOption, ConfiguredSink, OptionRefused, SinkKind, SinkOption, SinkOptions};
-use yaml_sections::Phrase::Computed;
+use yaml_sections::Phrase::{Computed, Plain};
 use yaml_sections::{
-    AbsentKey, Checked, Field, KeyDescription, Reported, RequiredKey, Section, alternatives, parse_duration, path_from,
+    AbsentKey, Checked, DefaultKey, Field, KeyDescription, Reported, RequiredKey, Section, alternatives,
+    parse_duration, path_from,
 };
 
 /// Makes the list of kinds. A line has the cargo feature, which is also the `type:` of the kind, and the crate.
@@ -32,6 +33,13 @@ static TYPE: RequiredKey = RequiredKey::new(
     "The kind of the sink; see the tables of the kinds.",
 );
 
+static DEADLINE: DefaultKey<Duration> = DefaultKey::new(
+    "deadline",
+    Plain("a duration, at most 24h"),
+    || ConfiguredSink::DEADLINE,
+    "Longest time that one delivery may take. The next run delivers what was not delivered in time.",
+);
+
 /// Reads the settings of one sink. Its `type` says of which kind it is.
 pub(crate) fn read(section: &mut Section<'_>) -> Checked<ConfiguredSink> {
     let kind = section.required(&TYPE, |field| {
@@ -44,10 +52,11 @@ pub(crate) fn read(section: &mut Section<'_>) -> Checked<ConfiguredSink> {
         field.one_of(&KINDS.iter().map(|kind| (kind.name, kind)).collect::<Vec<_>>())
     });
     let kind = kind.inspect_err(|_| section.skip_rest())?;
+    let deadline = section.or(&DEADLINE, Field::duration);
     let mut options = SectionOptions { section, reported: None };
     let configured = (kind.configure)(&mut options);
     match (configured, options.reported) {
-        (Ok(sink), None) => Ok(sink),
+        (Ok(sink), None) => Ok(sink.with_deadline(deadline?)),
         (_, Some(reported)) => Err(reported),
         (Err(refused), None) => Err(section.problem(refused.to_string(), "please report this bug of the sink")),
     }

@@ -129,7 +129,8 @@ pub(super) const OUTCOMES: [&str; 3] = ["success", "partial", "failed"];
 pub(super) const PHASES: [&str; 2] = ["walk", "publish"];
 
 /// Values of `reason` for attempts to publish that failed.
-pub(super) const SINK_REASONS: [&str; 6] = ["unavailable", "full", "forbidden", "invalid", "snapshot", "interrupted"];
+pub(super) const SINK_REASONS: [&str; 7] =
+    ["unavailable", "full", "forbidden", "invalid", "snapshot", "interrupted", "overdue"];
 
 /// The position in [`SINK_REASONS`] of the failure after which stocktake tries again.
 pub(super) const RETRIED: usize = 0;
@@ -149,6 +150,7 @@ fn sink_position(kind: SinkErrorKind) -> usize {
         SinkErrorKind::Forbidden => 2,
         SinkErrorKind::Invalid => 3,
         SinkErrorKind::Snapshot => 4,
+        SinkErrorKind::Overdue => 6,
     }
 }
 
@@ -252,6 +254,7 @@ mod tests {
             (SinkErrorKind::Forbidden, "forbidden"),
             (SinkErrorKind::Invalid, "invalid"),
             (SinkErrorKind::Snapshot, "snapshot"),
+            (SinkErrorKind::Overdue, "overdue"),
         ];
         for (kind, word) in kinds {
             assert_eq!(SINK_REASONS[sink_position(kind)], word);

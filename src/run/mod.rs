@@ -10,6 +10,7 @@ mod outcome;
 mod plan;
 mod report;
 mod seal;
+mod sink_deadline;
 mod slowed;
 mod verdict;
 
@@ -26,6 +27,7 @@ pub use cause::Cause;
 pub use deliver::{DeliveryError, SinkOutcome};
 pub use plan::Plan;
 pub use report::{JudgedRun, RunOutcome, RunReport, RunSeverity};
+pub use sink_deadline::SinkWithDeadline;
 
 use crate::discovery;
 use crate::registry::Client;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{OptionRefused, Sink, SinkError, SinkOptions};
 
@@ -23,13 +24,29 @@ type Build = dyn Fn() -> Result<Arc<dyn Sink>, SinkError> + Send + Sync;
 #[derive(Clone)]
 pub struct ConfiguredSink {
     directory: Option<PathBuf>,
+    deadline: Duration,
     build: Arc<Build>,
 }
 
 impl ConfiguredSink {
     /// `build` makes the sink. It holds the settings, so they are never displayed.
     pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
-        Self { directory: None, build: Arc::new(move || Ok(Arc::new(build()?))) }
+        Self { directory: None, deadline: Self::DEADLINE, build: Arc::new(move || Ok(Arc::new(build()?))) }
+    }
+
+    /// The longest time that one call of [`Sink::publish`] may take, unless the configuration says otherwise. A night's
+    /// snapshot of ten million tags takes a minute; a target that hangs must not hold the registry until the next night.
+    pub const DEADLINE: Duration = Duration::from_mins(30);
+
+    /// The same with another deadline. The program keeps it, not the sink.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The longest time that one call of [`Sink::publish`] may take.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// The same for a sink that needs this directory for itself. Two sinks with one directory are a problem of the
@@ -52,6 +69,10 @@ impl ConfiguredSink {
 
 impl fmt::Debug for ConfiguredSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfiguredSink").field("directory", &self.directory).finish_non_exhaustive()
+        let Self { directory, deadline, .. } = self;
+        f.debug_struct("ConfiguredSink")
+            .field("directory", directory)
+            .field("deadline", deadline)
+            .finish_non_exhaustive()
     }
 }

@@ -116,6 +116,35 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     staged.commit()
 }
 
+/// Makes `target` another name of the file `from`, atomically and durably. An existing file is replaced. On a file system
+/// without hard links, `target` becomes a copy.
+///
+/// # Errors
+/// Those of the operating system. Then `target` is as before.
+pub fn link(from: &Path, target: &Path) -> io::Result<()> {
+    let directory = parent(target);
+    create_dirs(directory)?;
+    let hidden = directory.join(staging_name(target.file_name().ok_or(io::ErrorKind::InvalidFilename)?));
+    match fs::hard_link(from, &hidden) {
+        // FAT, SMB and some FUSE have no hard links; ext4 has at most 65,000 of one file.
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported | io::ErrorKind::TooManyLinks
+            ) =>
+        {
+            let mut staged = Staged::create(target)?;
+            io::copy(&mut File::open(from)?, &mut staged)?;
+            return staged.commit();
+        }
+        linked => linked?,
+    }
+    let renamed = rename(&hidden, target);
+    // If both are names of the same file, a rename succeeds and removes none of them.
+    let _ = fs::remove_file(&hidden);
+    renamed
+}
+
 /// A file that a sweep could not remove, and why. It does no harm, so it is a warning.
 #[derive(Debug)]
 pub struct Left {

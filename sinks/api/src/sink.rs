@@ -69,6 +69,8 @@ pub enum SinkErrorKind {
     Invalid,
     /// The sealed rows could not be read.
     Snapshot,
+    /// It took longer than the deadline of the sink allows. The program itself makes this error.
+    Overdue,
 }
 
 impl SinkErrorKind {
@@ -84,6 +86,7 @@ impl SinkErrorKind {
             Self::Full => "make room at the target; the earlier snapshot is untouched",
             Self::Forbidden => "give this user the right to write there",
             Self::Invalid => "correct the settings of the sink, or the files at its target",
+            Self::Overdue => "find out why the target is slow, or raise `deadline` of the sink",
             Self::Snapshot => "check the disk of the state directory; the next run walks the registry again",
         }
     }

@@ -71,6 +71,11 @@ impl<D: AsRef<Path> + Send + Sync> Directory<D> {
             let latest: LatestPointer =
                 serde_json::from_slice(&self.bytes(&names::latest(registry))).expect("a pointer");
             assert_eq!(latest.manifest, names::manifest(&id), "the pointer of {registry}");
+            let of_newest = manifests.iter().filter(|manifest| manifest.id() == id);
+            for (object, format) in of_newest.flat_map(|m| m.objects.iter().map(|object| (object, &m.format))) {
+                let latest = names::latest_object(object.table, registry, format);
+                assert_eq!(hex::encode(Sha256::digest(self.bytes(&latest))), object.sha256, "{latest}");
+            }
         }
     }
 }
@@ -108,6 +113,7 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
             .into_iter()
             .flat_map(|id| Table::ALL.map(|table| beside(names::object(id, table, "half"))))
             .collect();
+        planted.extend(Table::ALL.map(|table| beside(names::latest_object(table, &id.registry, "half"))));
         planted.extend([beside(names::manifest(id)), beside(names::latest(&id.registry))]);
         planted.push(beside(format!("{}/probe", names::version_root())));
         for path in planted {
@@ -127,6 +133,11 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
         let mut known: BTreeSet<_> = manifests.iter().map(|m| names::manifest(&m.id())).collect();
         known.extend(manifests.iter().flat_map(|m| m.objects.iter().map(|o| o.key.clone())));
         known.extend(manifests.iter().map(|m| names::latest(&m.registry)));
+        let publishable = manifests.iter().filter(|m| m.verdict.is_publishable());
+        known.extend(publishable.flat_map(|m| {
+            let latest = |o: &crate::ManifestObject| names::latest_object(o.table, &m.registry, &m.format);
+            m.objects.iter().map(latest)
+        }));
         self.files().difference(&known).cloned().collect()
     }
 }

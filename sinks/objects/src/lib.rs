@@ -7,6 +7,7 @@
 //! <root>/v1/<table>/registry=R/snapshot_date=D/<run_id>.<extension>      generation 1
 //! <root>/v1/<table>/registry=R/snapshot_date=D/<run_id>.g2.<extension>   generation 2, and so on
 //! <root>/v1/_runs/registry=R/<run_id>.g<generation>.json                 the manifest: the commit point
+//! <root>/v1/latest/<table>/registry=R/latest.<extension>                 the newest published object of each table
 //! <root>/v1/_latest/registry=R.json                                      the newest published run, advisory
 //! ```
 //!

@@ -63,6 +63,11 @@ impl LocalDirectory {
             }
         }
         left.extend(durable::sweep(&self.path(&names::manifests(registry))));
+        for table in Table::ALL {
+            // The extension does not matter: all of them are swept.
+            let latest = self.path(&names::latest_object(table, registry, ""));
+            left.extend(durable::sweep(latest.parent().unwrap_or(&self.root)));
+        }
         // Registries share these two directories.
         left.extend(durable::sweep_target(&self.path(&names::latest(registry))));
         left.extend(durable::sweep_target(&self.probe_file()));
@@ -77,7 +82,7 @@ impl LocalDirectory {
 
     /// Makes a staged object visible.
     pub(crate) fn commit(&self, key: &str, staged: Staged) -> Result<(), SinkError> {
-        staged.commit().map_err(|e| SinkError::io(format!("commit {}", self.location(key)), e))
+        staged.commit().map_err(|e| SinkError::io(format!("cannot commit {}", self.location(key)), e))
     }
 
     /// Creates an object that must not exist; false if it does.
@@ -94,6 +99,12 @@ impl LocalDirectory {
     /// Creates or replaces a small object.
     pub(crate) fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), SinkError> {
         durable::write(&self.path(key), bytes)
+            .map_err(|e| SinkError::io(format!("cannot write {}", self.location(key)), e))
+    }
+
+    /// Makes `key` another name of the object `from`, instead of what it named before.
+    pub(crate) fn link(&self, from: &str, key: &str) -> Result<(), SinkError> {
+        durable::link(&self.path(from), &self.path(key))
             .map_err(|e| SinkError::io(format!("cannot write {}", self.location(key)), e))
     }
 

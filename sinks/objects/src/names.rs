@@ -38,6 +38,11 @@ pub(crate) fn latest(registry: &RegistryName) -> String {
     format!("{}/_latest/registry={registry}.json", version_root())
 }
 
+/// The newest published object of a table, under a name that stays the same every night.
+pub(crate) fn latest_object(table: Table, registry: &RegistryName, extension: &str) -> String {
+    format!("{}/latest/{table}/registry={registry}/latest.{extension}", version_root())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +58,7 @@ mod tests {
         assert_eq!(name(&second), format!("{partition}/quay-20261123T030000Z.g2.parquet"));
         assert_eq!(manifest(&first), "v1/_runs/registry=quay/quay-20261123T030000Z.g1.json");
         assert_eq!(latest(&first.registry), "v1/_latest/registry=quay.json");
+        let object = latest_object(Table::Repositories, &first.registry, "parquet");
+        assert_eq!(object, "v1/latest/repositories/registry=quay/latest.parquet");
     }
 }

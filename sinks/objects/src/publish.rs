@@ -1,4 +1,4 @@
-//! The order of steps that makes all of a snapshot visible at once: stage all, commit all, manifest, pointer.
+//! The order of steps that makes all of a snapshot visible at once: stage all, commit all, manifest, `latest/`, pointer.
 //!
 //! Steps that touch the target run on a blocking thread. The thread gives up between batches if the call was dropped.
 
@@ -170,7 +170,10 @@ impl ObjectSink {
         Err(write_error(context, error, target, rows_failed))
     }
 
-    /// Moves the registry's pointer to this run, unless it names a newer one.
+    /// Moves `latest/` and the registry's pointer to this run, unless the pointer names a newer one.
+    ///
+    /// The pointer moves last: a process that is killed before that moves `latest/` again, because the pointer still names an
+    /// older run. A table that this run does not have keeps its newest object.
     fn advance_latest(&self, manifest: &SnapshotManifest) -> Result<(), SinkError> {
         if !manifest.verdict.is_publishable() {
             return Ok(());
@@ -181,6 +184,10 @@ impl ObjectSink {
         let current = self.directory.read(&key)?.and_then(|bytes| serde_json::from_slice::<LatestPointer>(&bytes).ok());
         if current.is_some_and(|current| !latest.replaces(&current, clock::now())) {
             return Ok(());
+        }
+        for object in &manifest.objects {
+            let latest = names::latest_object(object.table, &manifest.registry, self.format.extension());
+            self.directory.link(&object.key, &latest)?;
         }
         self.directory.replace(&key, &json(&latest, &self.directory.location(&key))?)
     }

@@ -34,7 +34,7 @@ m.yaml:4:21: `type`: expected one of KINDS, found another word
 m.yaml:5:35: `format`: expected one of table, jsonl, csv, found another word
     did you mean `table`?
 m.yaml:5:42: unknown key `colour`
-    known here: type, format
+    known here: type, deadline, format
 m.yaml:6:3: expected 1 to 63 letters, digits, `.`, `_` or `-` as the name of a sink, a letter or a digit first
 m.yaml:7:10: `type` is missing
     for example `type: parquet`

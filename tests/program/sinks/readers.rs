@@ -226,6 +226,12 @@ async fn manifests_name_every_object_with_its_size_rows_and_digest() {
         // Nothing lies there that no manifest names.
         let mut files: Vec<_> = place.tree(root).into_keys().filter(|name| !name.ends_with('/')).collect();
         files.retain(|name| !name.starts_with("v1/_"));
+        let latest: Vec<_> = files.extract_if(.., |name| name.starts_with("v1/latest/")).collect();
+        let expected = ["repositories", "runs"].map(|table| format!("v1/latest/{table}/registry=quay/latest.{format}"));
+        assert_eq!(latest, expected);
+        for (latest, (.., key)) in latest.iter().zip(&named) {
+            assert_eq!(fs::read(place.path(root).join(latest)).unwrap(), fs::read(place.path(root).join(key)).unwrap());
+        }
         assert_eq!(files, named.iter().map(|(_, _, key)| *key).collect::<Vec<_>>());
     }
 }

@@ -92,6 +92,14 @@ impl Stranger {
             let named = json(&path)["manifest"].as_str().expect("a manifest").to_owned();
             assert!(self.rounds.contains_key(&self.root.join(&named)), "{} names {named}", path.display());
         }
+        // The newest inventory under its constant name is whole, and of a round that is published.
+        for path in self.visible("latest/repositories") {
+            let rows = self.format.column(&path, "repository");
+            let number = rows.first().and_then(|first| first.strip_prefix("round-")?.get(..4)?.parse().ok());
+            let round = number.unwrap_or_else(|| panic!("{} is of no round", path.display()));
+            assert!(rows == names(round, self.count), "{} is not exactly round {round}", path.display());
+            assert!(self.rounds.values().any(|published| *published == round), "round {round} is not published");
+        }
         // A reader that goes by file names instead of manifests must not fail either.
         for (table, column) in [("repositories", "repository"), ("runs", "run_id")] {
             for path in self.visible(table).filter(|path| !self.read.contains_key(path)) {
@@ -110,6 +118,9 @@ impl Stranger {
         let named = json(&self.root.join("v1/_latest/registry=quay.json"))["manifest"].clone();
         let manifest = self.root.join(named.as_str().expect("a manifest"));
         assert_eq!(self.rounds.get(&manifest), Some(&round), "{}", manifest.display());
+        let latest: Vec<_> = self.visible("latest/repositories").collect();
+        let [latest] = &latest[..] else { panic!("{latest:?}") };
+        assert!(self.format.column(latest, "repository") == names(round, self.count), "{}", latest.display());
     }
 
     /// Checks one snapshot to the last byte; returns its round, if it is one that may be published.
@@ -148,9 +159,10 @@ impl Stranger {
         round
     }
 
-    /// Files that no manifest names, hidden ones included, apart from the pointer.
+    /// Files that no manifest names, hidden ones included, apart from the pointer and `latest/`.
     pub(crate) fn unnamed(&self) -> Vec<PathBuf> {
         let mut named = BTreeSet::from([self.root.join("v1/_latest/registry=quay.json")]);
+        named.extend(["repositories", "runs"].iter().flat_map(|table| self.visible(&format!("latest/{table}"))));
         for path in self.visible("_runs") {
             let manifest = json(&path);
             let objects = manifest["objects"].as_array().expect("objects");

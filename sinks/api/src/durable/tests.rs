@@ -129,3 +129,23 @@ fn parents_are_made() {
     let in_a_file = write(&scratch.path("x/y/z/file"), b"").unwrap_err();
     assert_eq!(in_a_file.kind(), io::ErrorKind::NotADirectory);
 }
+
+#[test]
+fn a_link_replaces_what_its_name_meant_and_leaves_no_hidden_name() {
+    let scratch = Scratch::new("link");
+    let path = |name: &str| scratch.path(name);
+    let target = path("below/latest");
+    for (name, bytes) in [("one", "1"), ("two", "2"), ("two", "2"), ("one", "1")] {
+        fs::write(path(name), bytes).unwrap();
+        link(&path(name), &target).unwrap();
+        // A second time, both are names of one file already.
+        link(&path(name), &target).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), bytes);
+        let names: Vec<_> = fs::read_dir(path("below")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["latest"]);
+    }
+    fs::remove_file(path("one")).unwrap();
+    assert_eq!(fs::read_to_string(&target).unwrap(), "1", "the bytes stay while a name is left");
+    assert!(link(&path("none"), &target).is_err());
+    assert_eq!(fs::read_to_string(&target).unwrap(), "1");
+}
