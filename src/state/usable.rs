@@ -40,7 +40,7 @@ fn nearest(path: &Path) -> &Path {
 /// Writes, syncs and removes a file where the state of a registry is, or where it would be made. Leaves nothing behind.
 ///
 /// # Errors
-/// As [`RegistryState::lock`], except that another run does not matter.
+/// As `RegistryState::lock`, except that another run does not matter.
 pub fn probe(root: &Path, registry: &RegistryName) -> Result<(), StateError> {
     refuse_of_dynamic_user(root, rustix::process::geteuid().is_root())?;
     let path = directory(root, registry);
