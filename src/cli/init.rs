@@ -27,7 +27,9 @@ pub(super) fn as_first_process() -> Option<ExitCode> {
     match runtime.and_then(|runtime| runtime.block_on(run_child())) {
         Ok(code) => Some(code),
         Err(e) => {
-            complain(&format!("cannot start a child of process 1: {e}; processes that lose their parent are not waited for"));
+            complain(&format!(
+                "cannot start a child of process 1: {e}; processes that lose their parent are not waited for"
+            ));
             None
         }
     }
