@@ -61,44 +61,32 @@ impl DockerConfig {
         registry: &Url,
         environment: Environment<'_>,
     ) -> Result<StoredCredential, SecretError> {
-        let server = ConfiguredServer::of(registry, self.namespace.as_deref());
-        let (mut looked_at, mut others) = (Vec::new(), Vec::new());
+        let mut search = StoredLoginSearch::new(self, registry);
         for path in self.files(environment) {
-            let lack = match self.open(&path)? {
-                Ok(file) => {
-                    others.extend(file.other_parts(&server));
-                    match file.find(&server, self.timeout, environment).await {
-                        Ok(Ok(stored)) => return Ok(stored),
-                        Ok(Err(lack)) => lack,
-                        Err(error) => self.passed_over(error)?,
-                    }
-                }
-                Err(lack) => lack,
+            let Some(file) = search.open(&path)? else { continue };
+            let lack = match file.find(&search.server, self.timeout, environment).await {
+                Ok(Ok(stored)) => return Ok(stored),
+                Ok(Err(lack)) => lack,
+                Err(error) => self.passed_over(error)?,
             };
-            looked_at.push((path, lack.to_string()));
+            search.note(&path, &lack);
         }
-        Err(SecretError::NotStored { server: server.to_string(), looked_at, others })
+        Err(search.not_stored())
     }
 
     /// Whether credentials are stored for a registry, as far as that shows without running a helper.
     pub(crate) fn look(&self, registry: &Url, environment: Environment<'_>) -> Result<(), SecretError> {
-        let server = ConfiguredServer::of(registry, self.namespace.as_deref());
-        let (mut looked_at, mut others) = (Vec::new(), Vec::new());
+        let mut search = StoredLoginSearch::new(self, registry);
         for path in self.files(environment) {
-            let lack = match self.open(&path)? {
-                Ok(file) => {
-                    others.extend(file.other_parts(&server));
-                    match file.look(&server, environment) {
-                        Ok(None) => return Ok(()),
-                        Ok(Some(lack)) => lack,
-                        Err(error) => self.passed_over(error)?,
-                    }
-                }
-                Err(lack) => lack,
+            let Some(file) = search.open(&path)? else { continue };
+            let lack = match file.look(&search.server, environment) {
+                Ok(None) => return Ok(()),
+                Ok(Some(lack)) => lack,
+                Err(error) => self.passed_over(error)?,
             };
-            looked_at.push((path, lack.to_string()));
+            search.note(&path, &lack);
         }
-        Err(SecretError::NotStored { server: server.to_string(), looked_at, others })
+        Err(search.not_stored())
     }
 
     fn files(&self, environment: Environment<'_>) -> Vec<PathBuf> {
@@ -126,6 +114,44 @@ impl DockerConfig {
             },
             read => Ok(read?.ok_or(Lack::Empty)),
         }
+    }
+}
+
+/// What was found in the files that do not have the credentials.
+struct StoredLoginSearch<'c> {
+    config: &'c DockerConfig,
+    server: ConfiguredServer,
+    looked_at: Vec<(PathBuf, String)>,
+    others: Vec<String>,
+}
+
+impl<'c> StoredLoginSearch<'c> {
+    fn new(config: &'c DockerConfig, registry: &Url) -> Self {
+        let server = ConfiguredServer::of(registry, config.namespace.as_deref());
+        Self { config, server, looked_at: Vec::new(), others: Vec::new() }
+    }
+
+    /// The file. None if it has nothing; why is noted.
+    fn open<'p>(&mut self, path: &'p Path) -> Result<Option<ConfigFile<'p>>, SecretError> {
+        match self.config.open(path)? {
+            Ok(file) => {
+                self.others.extend(file.other_parts(&self.server));
+                Ok(Some(file))
+            }
+            Err(lack) => {
+                self.note(path, &lack);
+                Ok(None)
+            }
+        }
+    }
+
+    fn note(&mut self, path: &Path, lack: &Lack) {
+        self.looked_at.push((path.to_owned(), lack.to_string()));
+    }
+
+    fn not_stored(self) -> SecretError {
+        let Self { server, looked_at, others, .. } = self;
+        SecretError::NotStored { server: server.to_string(), looked_at, others }
     }
 }
 
