@@ -160,10 +160,7 @@ impl Connector {
         if proxy.protocol != ProxyProtocol::Https {
             return Ok(Box::new(stream));
         }
-        let watch = Arc::<HandshakeWatch>::default();
-        let host = proxy.to.host().unwrap_or_default();
-        let shaken = timeout_at(until, handshake(stream, &self.tls, host, &watch)).await;
-        self.shaken(shaken, peer, &watch).map(|stream| Box::new(stream) as Box<dyn Stream>)
+        Ok(self.shake(stream, &proxy.to, peer, until).await?.0)
     }
 
     async fn tcp(&self, to: &Uri, peer: &Peer, until: Instant) -> Result<TcpStream, ConnectFailure> {
@@ -183,24 +180,26 @@ impl Connector {
         until: Instant,
         from: Option<SocketAddr>,
     ) -> Result<ServerConnection, ConnectFailure> {
-        let watch = Arc::<HandshakeWatch>::default();
-        let shaken = timeout_at(until, handshake(stream, &self.tls, to.host().unwrap_or_default(), &watch)).await;
-        let stream = self.shaken(shaken, peer, &watch)?;
-        Ok(ServerConnection::of(Box::new(stream), from, false, watch))
+        let (stream, watch) = self.shake(stream, to, peer, until).await?;
+        Ok(ServerConnection::of(stream, from, false, watch))
     }
 
-    fn shaken<S>(
+    /// Makes the handshake of TLS with the host of a URI. Returns the stream, and what the handshake showed.
+    async fn shake<S: Stream + 'static>(
         &self,
-        shaken: Result<Result<S, HandshakeFailure>, tokio::time::error::Elapsed>,
+        stream: S,
+        to: &Uri,
         peer: Peer,
-        watch: &HandshakeWatch,
-    ) -> Result<S, ConnectFailure> {
+        until: Instant,
+    ) -> Result<(Box<dyn Stream>, Arc<HandshakeWatch>), ConnectFailure> {
+        let watch = Arc::<HandshakeWatch>::default();
+        let shaken = timeout_at(until, handshake(stream, &self.tls, to.host().unwrap_or_default(), &watch)).await;
         if watch.has_asked() && !self.tls.client_auth_cert_resolver.has_certs() {
             self.wants_certificate.store(true, Ordering::Relaxed);
         }
         let late = || NetworkEvent::NoHandshake(format!("no answer within {} s", self.limit.as_secs()));
         match shaken.unwrap_or_else(|_| Err(HandshakeFailure::Network(late()))) {
-            Ok(stream) => Ok(stream),
+            Ok(stream) => Ok((Box::new(stream), watch)),
             Err(HandshakeFailure::Tls(flaw)) => Err(ConnectFailure::Tls(Box::new(TlsProblem { peer, flaw }))),
             Err(HandshakeFailure::Network(event)) => Err(ConnectFailure::Network(NetworkProblem::boxed(peer, event))),
         }

@@ -4,14 +4,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 
-use crate::http::handshake::{HandshakeWatch, WatchedResolver};
+use crate::http::handshake::WatchedResolver;
 use crate::http::proxy::ProxyEnvironment;
-use crate::http::trust::{ServerTrust, verify_tls12, verify_tls13};
+use crate::http::trust::ServerTrust;
 use crate::login::pem;
 use crate::problem::Problem;
 use crate::problem::certificate::CertificatesError;
@@ -29,13 +27,13 @@ pub(crate) fn client_config(settings: &RegistrySettings) -> Result<ClientConfig,
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(Problem::TlsSetup)?;
-    let verifier: Arc<dyn ServerCertVerifier> = if settings.insecure_tls {
-        Arc::new(AcceptAll { provider })
+    let trust = if settings.insecure_tls {
+        ServerTrust::of_any(&provider)
     } else {
         let own = settings.ca_file.as_deref().map(pem::certificates).transpose().map_err(Problem::CaFile)?;
-        Arc::new(ServerTrust::new(roots(settings, own.as_deref())?, own, &provider))
+        ServerTrust::new(roots(settings, own.as_deref())?, own, &provider)
     };
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
     let mut config = match &settings.client_certificate {
         None => builder.with_no_client_auth(),
         Some(own) => own.present(builder).map_err(Problem::ClientCertificate)?,
@@ -82,48 +80,6 @@ fn roots(settings: &RegistrySettings, own: Option<&[CertificateDer<'static>]>) -
         return Err(Problem::NoRoots);
     }
     Ok(roots)
-}
-
-/// Accepts any certificate, for `insecure_tls`.
-#[derive(Debug)]
-struct AcceptAll {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for AcceptAll {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        HandshakeWatch::show(certificate);
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -24,23 +24,38 @@ use crate::problem::tls::TlsFlaw;
 /// Which servers are trusted.
 #[derive(Debug)]
 pub(crate) struct ServerTrust {
-    /// None if there is no authority at all.
-    authorities: Option<Arc<WebPkiServerVerifier>>,
-    /// The certificates of `ca_file`; none if it is not set.
-    own: Option<Vec<CertificateDer<'static>>>,
+    /// None: any certificate is trusted, for `insecure_tls`.
+    anchors: Option<TrustAnchors>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ServerTrust {
+    /// Trusts these authorities and the certificates of `ca_file`.
     pub(crate) fn new(
         roots: RootCertStore,
         own: Option<Vec<CertificateDer<'static>>>,
         provider: &Arc<CryptoProvider>,
     ) -> Self {
         let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().ok();
-        Self { authorities, own, algorithms: provider.signature_verification_algorithms }
+        Self { anchors: Some(TrustAnchors { authorities, own }), ..Self::of_any(provider) }
     }
 
+    /// Trusts any certificate. The signature of the handshake is still verified.
+    pub(crate) fn of_any(provider: &Arc<CryptoProvider>) -> Self {
+        Self { anchors: None, algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+/// What decides whether a certificate is trusted.
+#[derive(Debug)]
+struct TrustAnchors {
+    /// None if there is no authority at all.
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    /// The certificates of `ca_file`; none if it is not set.
+    own: Option<Vec<CertificateDer<'static>>>,
+}
+
+impl TrustAnchors {
     fn is_own(&self, certificate: &CertificateDer<'_>) -> bool {
         self.own.iter().flatten().any(|own| own.as_ref() == certificate.as_ref())
     }
@@ -145,10 +160,8 @@ impl ServerTrust {
             TlsFlaw::Weak(format!("the RSA key of its issuer `{issuer}` has only {bits} bits"))
         })
     }
-}
 
-impl ServerCertVerifier for ServerTrust {
-    fn verify_server_cert(
+    fn verify(
         &self,
         certificate: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
@@ -156,7 +169,6 @@ impl ServerCertVerifier for ServerTrust {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        HandshakeWatch::show(certificate);
         let fields = CertificateFields::read(certificate);
         let fields = fields.ok_or_else(|| {
             HandshakeWatch::note(TlsFlaw::Unfit("cannot be read".to_owned()));
@@ -175,6 +187,23 @@ impl ServerCertVerifier for ServerTrust {
             .as_ref()
             .map_or(Err(unknown), |authorities| authorities.verify_server_cert(certificate, chain, server, ocsp, now));
         verified.inspect_err(|error| HandshakeWatch::note(self.flaw(error, &fields, chain, server, now)))
+    }
+}
+
+impl ServerCertVerifier for ServerTrust {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        server: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        HandshakeWatch::show(certificate);
+        match &self.anchors {
+            Some(anchors) => anchors.verify(certificate, chain, server, ocsp, now),
+            None => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -201,7 +230,7 @@ impl ServerCertVerifier for ServerTrust {
 }
 
 /// Verifies the signature of a handshake in TLS 1.2 by the certificate, whatever version that has.
-pub(crate) fn verify_tls12(
+fn verify_tls12(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
@@ -215,7 +244,7 @@ pub(crate) fn verify_tls12(
 }
 
 /// Verifies the signature of a handshake in TLS 1.3 by the certificate, whatever version that has.
-pub(crate) fn verify_tls13(
+fn verify_tls13(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
