@@ -1,41 +1,14 @@
 //! What a person can accept, and what not.
 
 use super::super::walk_summary::{Caller, Extent, Refused};
+use super::tests::{after, full};
 use super::*;
 
 const STRICT: JudgeSettings = JudgeSettings { allow_empty: false, shrink_limit: 0.2 };
 
-/// So many repositories with two tags and manifests each.
-fn full(repositories: u64) -> Extent {
-    let each = Some(2 * repositories);
-    Extent {
-        repositories,
-        listed: Some(repositories),
-        gone: 0,
-        tagged: Some(repositories),
-        tags: each,
-        digests: each,
-        manifests: each,
-        missing: Some(0),
-    }
-}
-
 /// A whole walk that found this, after a night with a hundred repositories.
 fn night(found: Extent) -> WalkSummary {
-    WalkSummary {
-        ending: WalkCompletion::Whole,
-        listed: found.listed.unwrap_or_default(),
-        found,
-        invalid: 0,
-        unreadable: 0,
-        refused: Refused::default(),
-        readable: found.repositories - found.gone,
-        null: 0,
-        shortfalls: 0,
-        newly_gone: 0,
-        caller: Caller::Account,
-        previous: Some(full(100)),
-    }
+    after(full(100), tests::night(found))
 }
 
 #[test]

@@ -16,7 +16,7 @@ const EMPTY: JudgeSettings = JudgeSettings { allow_empty: true, shrink_limit: 0.
 const TRUSTING: JudgeSettings = JudgeSettings { allow_empty: true, shrink_limit: 1.0 };
 
 /// So many repositories, each with two images of one tag each, all of them read.
-fn full(repositories: u64) -> Extent {
+pub(super) fn full(repositories: u64) -> Extent {
     let each = Some(2 * repositories);
     Extent {
         repositories,
@@ -35,7 +35,7 @@ fn names(repositories: u64) -> Extent {
     Extent { repositories, listed: Some(repositories), ..Extent::default() }
 }
 
-fn night(found: Extent) -> WalkSummary {
+pub(super) fn night(found: Extent) -> WalkSummary {
     WalkSummary {
         ending: WalkCompletion::Whole,
         listed: found.listed.unwrap_or_default(),
@@ -52,7 +52,7 @@ fn night(found: Extent) -> WalkSummary {
     }
 }
 
-fn after(previous: Extent, tonight: WalkSummary) -> WalkSummary {
+pub(super) fn after(previous: Extent, tonight: WalkSummary) -> WalkSummary {
     WalkSummary { previous: Some(previous), ..tonight }
 }
 
