@@ -50,18 +50,20 @@ impl FromStr for TimeZone {
             let help = "name it, for example `Europe/Dublin`; `timedatectl` shows the name of this machine's";
             return Err(ScheduleError::new("which zone is local depends on the machine", help));
         }
+        if let Ok(zone) = text.parse() {
+            return Ok(Self(zone));
+        }
         let is_offset = text.contains(['+', '-']) && text.contains(|c: char| c.is_ascii_digit()) && !text.contains('/');
-        if is_offset && text.parse::<Tz>().is_err() {
-            let help = "name the place, for example `Europe/Dublin`: then the clock is changed in spring and autumn";
-            return Err(ScheduleError::new("an offset is not the name of a time zone", help));
-        }
         let is_short = (3..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase());
-        if is_short && text.parse::<Tz>().is_err() {
-            let help = "name the place, for example `Europe/Dublin`: then the clock is changed in spring and autumn";
-            return Err(ScheduleError::new("an abbreviation that is not the name of a time zone", help));
-        }
-        let refused = || ScheduleError::new("not the name of a time zone", "for example `Europe/Dublin` or `UTC`");
-        text.parse().map(Self).map_err(|_| refused())
+        let place = "name the place, for example `Europe/Dublin`: then the clock is changed in spring and autumn";
+        let (message, help) = if is_offset {
+            ("an offset is not the name of a time zone", place)
+        } else if is_short {
+            ("an abbreviation that is not the name of a time zone", place)
+        } else {
+            ("not the name of a time zone", "for example `Europe/Dublin` or `UTC`")
+        };
+        Err(ScheduleError::new(message, help))
     }
 }
 
