@@ -38,7 +38,7 @@ async fn in_state(plan: &Plan) -> StepReport {
         // Only the daemon writes there; root has asked for the registry.
         Ok(Ok(Err(error @ StateError::DynamicUser { .. }))) => return skipped(begun, &error),
         Ok(Ok(Err(error))) => Some(rules::of_state(chain(&error))),
-        // The task panics never.
+        // The task never panics.
         Ok(Err(_)) | Err(_) => Some(rules::of_state(no_response())),
     };
     report(CheckStep::State, None, begun, failed)

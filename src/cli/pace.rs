@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(8);
 const EVERY: Duration = Duration::from_millis(500);
 /// Before this, there is no rate.
 const FIRST_RATE: Duration = Duration::from_secs(1);
-/// Before this, nobody knows how long the rest takes.
+/// Before this time, the rate is not steady enough to say how long the rest takes.
 const FIRST_ESTIMATE: Duration = Duration::from_secs(5);
 /// A rate is steady if it has changed by no more than this factor from the first half of the window to the second.
 const STEADY: f64 = 2.0;

@@ -1,5 +1,5 @@
 //! A deadline on each delivery. A target that hangs (a network file system, a database) would otherwise hold its registry,
-//! which is locked while its run lasts, until somebody ends the process.
+//! which is locked while its run lasts, until a person ends the process.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -99,7 +99,7 @@ impl Workshop {
         let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines().map_while(Result::ok);
         let port = lines.find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit_once(':')?.1.parse().ok());
         let port = port.unwrap_or_else(|| panic!("openssl s_server {arguments} does not start"));
-        // It writes about each connection; nobody must let it wait.
+        // It writes a text about each connection, and would wait if that were not read.
         std::thread::spawn(move || lines.for_each(drop));
         OpensslServer { server, port }
     }

@@ -68,7 +68,7 @@ where
     let page = received.split_off(end + 4);
     match head.status {
         200..=299 if page.is_empty() => Ok(stream),
-        // A server in TLS speaks second, so that these bytes are of nobody.
+        // In TLS the client speaks first, so the server has not sent these bytes.
         200..=299 => Err(NoTunnel::Refused(ProxyAnswer::NotHttp)),
         _ => {
             let page = head.rest_of_page(stream, page).await;

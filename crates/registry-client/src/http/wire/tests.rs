@@ -156,7 +156,7 @@ async fn socks(
     Ok(())
 }
 
-/// Certificates of `registry.example` and of a proxy at 127.0.0.1, and of nobody.
+/// Certificates of `registry.example`, of a proxy at 127.0.0.1, and of an unknown authority.
 fn workshop() -> Workshop {
     let workshop = Workshop::new();
     for (name, names) in
@@ -275,7 +275,7 @@ async fn through_a_tunnel_a_server_is_trusted_or_not_for_the_same_reasons() {
         assert!(matches!(problem, Problem::Tls(_)) && told.contains(words), "{told}");
         assert!(told.starts_with("no trusted TLS connection to registry.example:443: "), "{told}");
     }
-    // Bytes before the server's own are of nobody.
+    // The server has not sent bytes that come before the handshake.
     let proxy = FakeProxy::start(ProxyScript::Answer("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")).await;
     let problem = get(&client(Some(&workshop), proxy.environment("http", "")), "https://registry.example/").await;
     assert!(problem.expect_err("nobody").to_string().ends_with("does not answer as a proxy"));
