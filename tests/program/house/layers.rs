@@ -23,8 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("descriptors", &["run", "snapshot", "web"]),
     ("schedule", &[]),
     ("status", &["state", "words"]),
-    ("metrics", &["registry", "run", "state", "status"]),
-    ("web", &["registry", "snapshot", "state", "status"]),
+    ("metrics", &["registry", "run", "snapshot", "state", "status"]),
+    ("web", &["registry", "snapshot", "state", "status", "words"]),
     (
         "daemon",
         &[
