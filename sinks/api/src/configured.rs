@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{OptionRefused, Sink, SinkError, SinkOptions};
+use crate::{OptionRefused, PublishedFiles, Sink, SinkError, SinkOptions};
 
 /// A kind of sink. The program has a list of them; each crate of a sink has one as `KIND`.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,7 @@ pub struct SinkKind {
 }
 
 type Build = dyn Fn() -> Result<Arc<dyn Sink>, SinkError> + Send + Sync;
+type BuildFiles = dyn Fn() -> Result<Arc<dyn PublishedFiles>, SinkError> + Send + Sync;
 
 /// A sink whose settings were read and checked. It is not open yet.
 #[derive(Clone)]
@@ -26,12 +27,14 @@ pub struct ConfiguredSink {
     directory: Option<PathBuf>,
     deadline: Duration,
     build: Arc<Build>,
+    files: Option<Arc<BuildFiles>>,
 }
 
 impl ConfiguredSink {
     /// `build` makes the sink. It holds the settings, so they are never displayed.
     pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
-        Self { directory: None, deadline: Self::DEADLINE, build: Arc::new(move || Ok(Arc::new(build()?))) }
+        let build = move || Ok(Arc::new(build()?) as Arc<dyn Sink>);
+        Self { directory: None, deadline: Self::DEADLINE, build: Arc::new(build), files: None }
     }
 
     /// The longest time that one call of [`Sink::publish`] may take, unless the configuration says otherwise. A night's
@@ -59,6 +62,20 @@ impl ConfiguredSink {
     /// The directory that the sink needs for itself.
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
+    }
+
+    /// The same for a sink whose published objects can be read back; `build` makes the reader of its target.
+    #[must_use]
+    pub fn with_published<F: PublishedFiles + 'static>(
+        self,
+        build: impl Fn() -> Result<F, SinkError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { files: Some(Arc::new(move || Ok(Arc::new(build()?)))), ..self }
+    }
+
+    /// Makes the reader of what the sink has published; `None` for a sink that keeps no objects. Opens nothing yet.
+    pub fn published(&self) -> Option<Result<Arc<dyn PublishedFiles>, SinkError>> {
+        self.files.as_ref().map(|build| build())
     }
 
     /// Makes the sink. Opens nothing yet.

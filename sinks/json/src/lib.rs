@@ -4,6 +4,9 @@
 //! lines gets all columns. Times are RFC 3339 in UTC.
 #![deny(missing_docs)]
 
+mod read;
+
+use std::fs::File;
 use std::io::Write;
 
 use arrow_json::LineDelimitedWriter;
@@ -13,7 +16,7 @@ use stocktake_sink::{
     BatchIter, ConfiguredSink, Receipt, Sink, SinkError, SinkKind, SinkOption, Snapshot, SnapshotId, Table,
     offset_times,
 };
-use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectSink, Target};
+use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, Target};
 use zstd::stream::write::Encoder;
 
 /// Smaller and faster than level 3 for these rows: 11.9 against 13.2 MB for a million repositories.
@@ -28,9 +31,17 @@ pub const KIND: SinkKind = SinkKind {
     configure: |options| {
         let target = Target::read(options, &URL)?;
         let directory = target.directory().to_owned();
-        Ok(ConfiguredSink::new(move || Ok(JsonSink::new(&target))).with_directory(&directory))
+        let published = target.clone();
+        Ok(ConfiguredSink::new(move || Ok(JsonSink::new(&target)))
+            .with_directory(&directory)
+            .with_published(move || Ok(published_objects(&published))))
     },
 };
+
+/// What a sink of this kind has published to this target. Touches nothing yet.
+pub fn published_objects(target: &Target) -> PublishedObjects {
+    PublishedObjects::new(target, JsonLines)
+}
 
 /// Publishes snapshots as compressed JSON lines.
 #[derive(Clone, Debug)]
@@ -81,6 +92,14 @@ impl ObjectFormat for JsonLines {
         writer.finish()?;
         writer.into_inner().finish()?;
         Ok(())
+    }
+
+    fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError> {
+        read::rows(table, columns, file)
+    }
+
+    fn count(&self, _id: &SnapshotId, _table: Table, file: File) -> Result<u64, FormatError> {
+        read::count(file)
     }
 }
 

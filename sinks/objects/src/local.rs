@@ -4,6 +4,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use stocktake_sink::durable::{self, Left, Staged};
@@ -124,6 +125,52 @@ impl LocalDirectory {
                 .map(|m| Some(m.len()))
                 .map_err(|e| SinkError::io(format!("cannot read the size of {}", self.location(key)), e)),
         }
+    }
+
+    /// The object, open for reading, if there is one.
+    pub(crate) fn open(&self, key: &str) -> Result<Option<File>, SinkError> {
+        match File::open(self.path(key)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => file.map(Some).map_err(|e| SinkError::io(format!("cannot open {}", self.location(key)), e)),
+        }
+    }
+
+    /// The names in a directory, sorted, without hidden ones; none if there is no such directory.
+    pub(crate) fn names(&self, directory: &str) -> Result<Vec<String>, SinkError> {
+        let read = || {
+            let entries = match fs::read_dir(self.path(directory)) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                entries => entries?,
+            };
+            let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            names.filter(|name| !matches!(name, Ok(name) if name.starts_with('.'))).collect::<io::Result<Vec<_>>>()
+        };
+        let mut names =
+            read().map_err(|e| SinkError::io(format!("cannot read the directory {}", self.location(directory)), e))?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether both keys name one file, so that both have the same bytes.
+    pub(crate) fn is_same(&self, one: &str, other: &str) -> bool {
+        let identity = |key| fs::metadata(self.path(key)).map(|m| (m.dev(), m.ino()));
+        matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
+    }
+
+    /// Removes an object, durably; one that is gone already is no error. A directory of one day is removed if it is empty.
+    pub(crate) fn remove(&self, key: &str) -> Result<(), SinkError> {
+        let path = self.path(key);
+        let directory = path.parent().unwrap_or(&self.root);
+        let removed = match fs::remove_file(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| durable::sync_dir(directory)),
+        };
+        let is_of_a_day = directory.file_name().is_some_and(|name| name.to_string_lossy().contains("snapshot_date="));
+        if is_of_a_day {
+            // It fails if there is another run of that day.
+            let _ = fs::remove_dir(directory);
+        }
+        removed.map_err(|e| SinkError::io(format!("cannot remove {}", self.location(key)), e))
     }
 
     /// Removes an object that no manifest names. If that fails, the next attempt of the run overwrites the object.

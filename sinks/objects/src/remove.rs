@@ -1,0 +1,89 @@
+//! Removing published runs: a note of what is to go, the manifest, the objects, and last the note.
+//!
+//! The manifest goes before the objects, so that no manifest ever names an object that is gone. A process that is killed
+//! between the two leaves objects that no manifest names, as a publisher does that is at work. The note tells the two apart, and
+//! the next removal completes what the note says.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use stocktake_sink::{PublishedFiles, RegistryName, SinkError, SinkErrorKind, SnapshotId};
+
+use crate::local::{LocalDirectory, RegistryLock};
+use crate::{SnapshotManifest, names};
+
+/// How long a removal waits for a publish of the same registry.
+const LOCK_ATTEMPTS: usize = 500;
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Removes these runs, except those that readers take for the newest. Returns the removed ones.
+pub(crate) fn runs(
+    files: &dyn PublishedFiles,
+    directory: &LocalDirectory,
+    registry: &RegistryName,
+    wanted: &[SnapshotId],
+) -> Result<Vec<SnapshotId>, SinkError> {
+    let _lock = lock(directory, registry)?;
+    // Read with the lock: it may have moved since the caller chose.
+    let published = files.runs(registry)?;
+    complete(directory, registry)?;
+    let newest = published.newest();
+    let mut removed = Vec::new();
+    for id in wanted.iter().filter(|id| !newest.contains(id)) {
+        let key = names::manifest(id);
+        let Some(bytes) = directory.read(&key)? else { continue };
+        let manifest = parse(&bytes, &directory.location(&key))?;
+        directory.replace(&names::removal(id), &bytes)?;
+        directory.remove(&key)?;
+        remove_objects(directory, &manifest)?;
+        removed.push(id.clone());
+    }
+    Ok(removed)
+}
+
+fn lock(directory: &LocalDirectory, registry: &RegistryName) -> Result<RegistryLock, SinkError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        if let Some(lock) = directory.try_lock(registry)? {
+            return Ok(lock);
+        }
+        thread::sleep(LOCK_INTERVAL);
+    }
+    let location = directory.location(&names::manifests(registry));
+    let message = format!("another process holds the lock on {location}: it publishes this registry; try again later");
+    Err(SinkError::new(SinkErrorKind::Unavailable, message))
+}
+
+/// Completes removals that were begun. A run that was published again since then stays.
+fn complete(directory: &LocalDirectory, registry: &RegistryName) -> Result<(), SinkError> {
+    let notes = names::removals(registry);
+    for name in directory.names(&notes)? {
+        let key = format!("{notes}/{name}");
+        let Some(bytes) = directory.read(&key)? else { continue };
+        let manifest = parse(&bytes, &directory.location(&key))?;
+        if manifest.registry == *registry {
+            remove_objects(directory, &manifest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the objects of a removed manifest, and then the note.
+fn remove_objects(directory: &LocalDirectory, manifest: &SnapshotManifest) -> Result<(), SinkError> {
+    let id = manifest.id();
+    let key = names::manifest(&id);
+    let again = directory.read(&key)?.map(|bytes| parse(&bytes, &directory.location(&key))).transpose()?;
+    let again = again.iter().flat_map(|again| &again.objects);
+    let named_again: BTreeSet<_> = again.map(|object| object.key.as_str()).collect();
+    for object in manifest.objects.iter().filter(|object| !named_again.contains(object.key.as_str())) {
+        if names::is_object(&object.key, object.table, &id.registry) {
+            directory.remove(&object.key)?;
+        }
+    }
+    directory.remove(&names::removal(&id))
+}
+
+fn parse(bytes: &[u8], location: &str) -> Result<SnapshotManifest, SinkError> {
+    serde_json::from_slice(bytes)
+        .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("cannot read {location}")).with_source(e))
+}
