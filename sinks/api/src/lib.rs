@@ -20,6 +20,7 @@ mod record;
 mod sink;
 mod snapshot;
 mod table;
+pub mod text;
 mod verdict;
 mod zone;
 

@@ -33,8 +33,11 @@ pub trait PublishedFiles: fmt::Debug + Send + Sync {
     fn damage(&self, id: &SnapshotId, object: &PublishedObject) -> Result<Option<Damage>, SinkError>;
 
     /// Whether the newest object of a table, under the name that stays the same every night, has the bytes of one of these.
-    fn damage_of_latest(&self, registry: &RegistryName, any_of: &[&PublishedObject])
-    -> Result<Option<Damage>, SinkError>;
+    fn damage_of_latest(
+        &self,
+        registry: &RegistryName,
+        any_of: &[&PublishedObject],
+    ) -> Result<Option<Damage>, SinkError>;
 
     /// Removes runs of a registry with their objects, while nobody publishes this registry. What readers take for the newest
     /// is never removed, also if it is asked for.

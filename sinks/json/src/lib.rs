@@ -16,7 +16,9 @@ use stocktake_sink::{
     BatchIter, ConfiguredSink, Receipt, Sink, SinkError, SinkKind, SinkOption, Snapshot, SnapshotId, Table,
     offset_times,
 };
-use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, Target};
+use stocktake_sink_objects::{
+    FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, ReadableFormat, Target,
+};
 use zstd::stream::write::Encoder;
 
 /// Smaller and faster than level 3 for these rows: 11.9 against 13.2 MB for a million repositories.
@@ -93,7 +95,9 @@ impl ObjectFormat for JsonLines {
         writer.into_inner().finish()?;
         Ok(())
     }
+}
 
+impl ReadableFormat for JsonLines {
     fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError> {
         read::rows(table, columns, file)
     }

@@ -47,7 +47,7 @@ pub type FormatError = Box<dyn Error + Send + Sync>;
 /// The rows of one object, as [`ObjectFormat::read`] finds them.
 pub type ObjectRows = Box<dyn Iterator<Item = Result<RecordBatch, FormatError>> + Send>;
 
-/// How the rows of a table become the bytes of one object, and how they are read back.
+/// How the rows of a table become the bytes of one object.
 pub trait ObjectFormat: fmt::Debug + Send + Sync {
     /// The end of the object's name, without the dot; also the name of the format in manifests.
     fn extension(&self) -> &'static str;
@@ -63,7 +63,10 @@ pub trait ObjectFormat: fmt::Debug + Send + Sync {
         batches: BatchIter<'_>,
         out: &mut (dyn Write + Send),
     ) -> Result<(), FormatError>;
+}
 
+/// A format whose objects are read back.
+pub trait ReadableFormat: ObjectFormat {
     /// The rows of an object with these columns, in the order of [`Table::schema`]. Memory does not grow with the rows.
     ///
     /// # Errors

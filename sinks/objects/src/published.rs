@@ -7,11 +7,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use stocktake_sink::{
     Damage, PublishedFiles, PublishedObject, PublishedRows, PublishedRun, PublishedRuns, RegistryName, SinkError,
-    SinkErrorKind, SnapshotId, Table,
+    SinkErrorKind, SnapshotId,
 };
 
 use crate::local::LocalDirectory;
-use crate::{FormatError, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, names, remove};
+use crate::{FormatError, LatestPointer, ManifestObject, ReadableFormat, SnapshotManifest, Target, names, remove};
 
 /// So much of an object is in memory while it is hashed.
 const HASHED_AT_ONCE: usize = 1024 * 1024;
@@ -20,12 +20,12 @@ const HASHED_AT_ONCE: usize = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct PublishedObjects {
     directory: LocalDirectory,
-    format: Arc<dyn ObjectFormat>,
+    format: Arc<dyn ReadableFormat>,
 }
 
 impl PublishedObjects {
     /// The objects of `target`, which a sink of this format has written. Touches nothing yet.
-    pub fn new(target: &Target, format: impl ObjectFormat + 'static) -> Self {
+    pub fn new(target: &Target, format: impl ReadableFormat + 'static) -> Self {
         Self { directory: LocalDirectory::new(target.directory()), format: Arc::new(format) }
     }
 
@@ -178,7 +178,7 @@ impl PublishedFiles for PublishedObjects {
     }
 
     fn remove(&self, registry: &RegistryName, runs: &[SnapshotId]) -> Result<Vec<SnapshotId>, SinkError> {
-        remove::runs(self, &self.directory, registry, runs)
+        remove::runs(self, &self.directory, registry, runs, remove::LOCK_ATTEMPTS)
     }
 }
 

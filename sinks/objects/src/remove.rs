@@ -13,8 +13,8 @@ use stocktake_sink::{PublishedFiles, RegistryName, SinkError, SinkErrorKind, Sna
 use crate::local::{LocalDirectory, RegistryLock};
 use crate::{SnapshotManifest, names};
 
-/// How long a removal waits for a publish of the same registry.
-const LOCK_ATTEMPTS: usize = 500;
+/// How often a removal tries to get the lock while the same registry is published: for ten seconds.
+pub(crate) const LOCK_ATTEMPTS: u32 = 500;
 const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Removes these runs, except those that readers take for the newest. Returns the removed ones.
@@ -23,8 +23,9 @@ pub(crate) fn runs(
     directory: &LocalDirectory,
     registry: &RegistryName,
     wanted: &[SnapshotId],
+    lock_attempts: u32,
 ) -> Result<Vec<SnapshotId>, SinkError> {
-    let _lock = lock(directory, registry)?;
+    let _lock = lock(directory, registry, lock_attempts)?;
     // Read with the lock: it may have moved since the caller chose.
     let published = files.runs(registry)?;
     complete(directory, registry)?;
@@ -42,8 +43,8 @@ pub(crate) fn runs(
     Ok(removed)
 }
 
-fn lock(directory: &LocalDirectory, registry: &RegistryName) -> Result<RegistryLock, SinkError> {
-    for _ in 0..LOCK_ATTEMPTS {
+fn lock(directory: &LocalDirectory, registry: &RegistryName, attempts: u32) -> Result<RegistryLock, SinkError> {
+    for _ in 0..attempts {
         if let Some(lock) = directory.try_lock(registry)? {
             return Ok(lock);
         }

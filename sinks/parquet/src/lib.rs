@@ -18,7 +18,9 @@ use stocktake_sink::{
     BatchIter, ConfiguredSink, Receipt, SCHEMA_VERSION, Sink, SinkError, SinkKind, SinkOption, Snapshot, SnapshotId,
     Table,
 };
-use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, Target};
+use stocktake_sink_objects::{
+    FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, ReadableFormat, Target,
+};
 
 /// A reader skips whole groups of rows. A group is in memory while it is written, so it has not more rows than this.
 const ROW_GROUP_ROWS: usize = 131_072;
@@ -95,7 +97,9 @@ impl ObjectFormat for Parquet {
         writer.close()?;
         Ok(())
     }
+}
 
+impl ReadableFormat for Parquet {
     fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError> {
         read::rows(table, columns, file)
     }
