@@ -65,6 +65,12 @@ pub(crate) fn read(section: &mut Section<'_>, source: ReadSource) -> Checked<Con
     }
 }
 
+/// The target of a sink of whole objects, to look at what it published. None for other kinds.
+#[allow(dead_code)] // for commands on published snapshots
+pub(crate) fn target(sink: &ConfiguredSink) -> Option<&stocktake_sink_objects::Target> {
+    sink.target()
+}
+
 /// The kinds of this build, for tests.
 #[cfg(test)]
 #[allow(dead_code)] // without some kinds, the tests that use this are not built

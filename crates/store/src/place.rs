@@ -54,6 +54,15 @@ impl BucketKind {
         }
     }
 
+    /// Whether this build can open such buckets.
+    pub fn is_built(self) -> bool {
+        match self {
+            Self::S3 => cfg!(feature = "s3"),
+            Self::Google => cfg!(feature = "gcs"),
+            Self::Azure => cfg!(feature = "azure"),
+        }
+    }
+
     /// What the provider calls a bucket.
     pub fn noun(self) -> &'static str {
         match self {

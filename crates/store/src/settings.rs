@@ -205,6 +205,17 @@ impl BucketSettings {
         Ok(())
     }
 
+    /// Which server it is, as far as the settings tell: equal names of buckets may be those of different servers.
+    pub fn server(&self) -> String {
+        let tells = |key: &str| key.contains("endpoint") || key.ends_with("base_url") || key.ends_with("account_name");
+        let told = self
+            .values
+            .iter()
+            .filter(|(key, _)| tells(key) && !key.ends_with("_sts") && *key != "aws_metadata_endpoint");
+        let told = told.map(|(_, value)| value.trim_end_matches('/').to_ascii_lowercase());
+        std::iter::once(self.kind.scheme().to_owned()).chain(told).collect::<Vec<_>>().join(" ")
+    }
+
     /// The entries, in the order in which they were added.
     pub(crate) fn values(&self) -> &[(&'static str, String)] {
         &self.values

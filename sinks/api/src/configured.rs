@@ -1,5 +1,6 @@
 //! A kind of sink, and a sink as it is configured.
 
+use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,12 +19,27 @@ pub struct SinkKind {
     pub configure: fn(&mut dyn SinkOptions) -> Result<ConfiguredSink, OptionRefused>,
 }
 
+/// A place that a sink needs for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinkPlace {
+    /// A local directory.
+    Directory(PathBuf),
+    /// A prefix on a server.
+    Remote {
+        /// Which server, for comparison only.
+        server: String,
+        /// Bucket and prefix, as a URL.
+        url: String,
+    },
+}
+
 type Build = dyn Fn() -> Result<Arc<dyn Sink>, SinkError> + Send + Sync;
 
 /// A sink whose settings were read and checked. It is not open yet.
 #[derive(Clone)]
 pub struct ConfiguredSink {
-    directory: Option<PathBuf>,
+    place: Option<SinkPlace>,
+    target: Option<Arc<dyn Any + Send + Sync>>,
     deadline: Duration,
     secrets: Vec<Arc<dyn SecretPlace>>,
     build: Arc<Build>,
@@ -33,7 +49,7 @@ impl ConfiguredSink {
     /// `build` makes the sink. It holds the settings, so they are never displayed.
     pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
         let build: Arc<Build> = Arc::new(move || Ok(Arc::new(build()?)));
-        Self { directory: None, deadline: Self::DEADLINE, secrets: Vec::new(), build }
+        Self { place: None, target: None, deadline: Self::DEADLINE, secrets: Vec::new(), build }
     }
 
     /// The longest time that one call of [`Sink::publish`] may take, unless the configuration says otherwise. A night's
@@ -55,12 +71,37 @@ impl ConfiguredSink {
     /// configuration.
     #[must_use]
     pub fn with_directory(self, directory: &Path) -> Self {
-        Self { directory: Some(directory.to_owned()), ..self }
+        self.with_place(SinkPlace::Directory(directory.to_owned()))
     }
 
-    /// The directory that the sink needs for itself.
+    /// The same for a sink that needs this place for itself.
+    #[must_use]
+    pub fn with_place(self, place: SinkPlace) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// The place that the sink needs for itself.
+    pub fn place(&self) -> Option<&SinkPlace> {
+        self.place.as_ref()
+    }
+
+    /// The same with what the program needs to look at published snapshots: for sinks of whole objects, their target.
+    #[must_use]
+    pub fn with_target(self, target: impl Any + Send + Sync) -> Self {
+        Self { target: Some(Arc::new(target)), ..self }
+    }
+
+    /// What [`ConfiguredSink::with_target`] was given, if it is of this type.
+    pub fn target<T: Any>(&self) -> Option<&T> {
+        self.target.as_deref()?.downcast_ref()
+    }
+
+    /// The directory that the sink needs for itself, if it is a directory.
     pub fn directory(&self) -> Option<&Path> {
-        self.directory.as_deref()
+        match self.place.as_ref()? {
+            SinkPlace::Directory(path) => Some(path),
+            SinkPlace::Remote { .. } => None,
+        }
     }
 
     /// The same with the places of its secrets, so that the program can look whether they can be read. The program calls
@@ -83,9 +124,9 @@ impl ConfiguredSink {
 
 impl fmt::Debug for ConfiguredSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { directory, deadline, secrets, .. } = self;
+        let Self { place, deadline, secrets, .. } = self;
         f.debug_struct("ConfiguredSink")
-            .field("directory", directory)
+            .field("place", place)
             .field("deadline", deadline)
             .field("secrets", secrets)
             .finish_non_exhaustive()

@@ -34,8 +34,8 @@ pub const KIND: SinkKind = SinkKind {
     summary: "`parquet`: Parquet, one file per table and snapshot.",
     configure: |options| {
         let target = Target::read(options, &URL)?;
-        let directory = target.directory().to_owned();
-        Ok(ConfiguredSink::new(move || Ok(ParquetSink::new(&target))).with_directory(&directory))
+        let sink = target.clone();
+        Ok(target.claimed_by(ConfiguredSink::new(move || Ok(ParquetSink::new(&sink)))))
     },
 };
 

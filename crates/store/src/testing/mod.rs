@@ -2,7 +2,8 @@
 //! ends with the value that started it, or with the process.
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use stocktake_sink::SecretText;
@@ -99,6 +100,21 @@ impl BucketServer {
             BucketKind::Azure => AZURE_LOGIN,
             _ => "aws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n",
         }
+    }
+
+    /// The keys below this prefix of uploads that were neither completed nor given up. Azure has no such list: it forgets
+    /// blocks that are not committed after a week.
+    pub fn unfinished_uploads(&self, prefix: &str) -> Vec<String> {
+        if self.kind == BucketKind::Azure {
+            return Vec::new();
+        }
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server");
+        stream.write_all(b"GET /inv?uploads HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains("ListMultipartUploadsResult"), "{answer}");
+        let keys = answer.split("<Key>").skip(1).filter_map(|after| after.split("</Key>").next());
+        keys.filter(|key| key.starts_with(prefix)).map(str::to_owned).collect()
     }
 
     /// A store below this prefix.

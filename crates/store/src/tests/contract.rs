@@ -82,6 +82,7 @@ fn a_directory_keeps_the_contract() {
 fn s3_keeps_the_contract() {
     with(BucketServer::moto(), |server| {
         keeps_the_contract(&server.store("teams/inventory"));
+        assert_eq!(server.unfinished_uploads("teams"), [""; 0], "a dropped upload is given up");
         // A bucket may be whole.
         keys(&server.store("teams/inventory"), "").iter().for_each(|(key, _)| {
             server.store("teams/inventory").remove(key).unwrap();
