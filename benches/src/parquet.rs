@@ -154,7 +154,7 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError
         previous_run_id: None,
     };
     let tables = BTreeMap::from([(Table::Tags, Arc::new(Generated { rows }) as Arc<dyn Rows>)]);
-    let target = Target::parse(directory.to_str().ok_or("no path")?)?;
+    let target = Target::directory(directory);
     ParquetSink::new(&target).publish(&Snapshot::new(record, tables)?).await?;
     Ok(rows)
 }

@@ -17,6 +17,7 @@ mod kind;
 mod options;
 mod published;
 mod record;
+mod secret;
 mod sink;
 mod snapshot;
 mod table;
@@ -26,12 +27,13 @@ mod zone;
 
 #[cfg(feature = "blocking")]
 pub use blocking::{Abandoned, blocking};
-pub use configured::{ConfiguredSink, SinkKind};
+pub use configured::{ConfiguredSink, PublishedOpening, SinkKind, SinkPlace};
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
 pub use kind::ManifestKind;
-pub use options::{AbsentOption, OptionRefused, SinkOption, SinkOptions};
 pub use published::{Damage, PublishedFiles, PublishedObject, PublishedRows, PublishedRun, PublishedRuns};
+pub use options::{AbsentOption, OptionEntry, OptionRefused, SecretOption, SinkOption, SinkOptions};
 pub use record::{RunError, RunRecord, Trigger};
+pub use secret::{SecretPlace, SecretText, UnreadableSecret};
 pub use sink::{Receipt, Sink, SinkError, SinkErrorKind, WrittenObject};
 pub use snapshot::{BatchIter, MemoryRows, Rows, Snapshot, SnapshotError};
 pub use table::{SCHEMA_VERSION, Table};

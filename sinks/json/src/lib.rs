@@ -32,17 +32,18 @@ pub const KIND: SinkKind = SinkKind {
     summary: "`json`: compressed JSON lines, one file per table and snapshot.",
     configure: |options| {
         let target = Target::read(options, &URL)?;
-        let directory = target.directory().to_owned();
-        let published = target.clone();
-        Ok(ConfiguredSink::new(move || Ok(JsonSink::new(&target)))
-            .with_directory(&directory)
-            .with_published(move || Ok(published_objects(&published))))
+        let (sink, published) = (target.clone(), target.clone());
+        let sink = ConfiguredSink::new(move || Ok(JsonSink::new(&sink)));
+        Ok(target.claimed_by(sink).with_published(move || PublishedObjects::opening(&published, JsonLines)))
     },
 };
 
-/// What a sink of this kind has published to this target. Touches nothing yet.
-pub fn published_objects(target: &Target) -> PublishedObjects {
-    PublishedObjects::new(target, JsonLines)
+/// Opens what a sink of this kind has published to this target.
+///
+/// # Errors
+/// As of [`Target::open`].
+pub async fn published(target: &Target) -> Result<PublishedObjects, SinkError> {
+    PublishedObjects::open(target, JsonLines).await
 }
 
 /// Publishes snapshots as compressed JSON lines.
@@ -113,11 +114,13 @@ mod tests {
     use std::io::BufReader;
     use std::path::Path;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use arrow::array::RecordBatch;
     use arrow_json::ReaderBuilder;
     use stocktake_sink::{MemoryRows, Verdict, contract, offset_schema};
-    use stocktake_sink_objects::contract::Directory;
+    use stocktake_sink_objects::contract::{Bucket, Directory};
+    use stocktake_store::testing::BucketServer;
 
     use super::*;
 
@@ -125,6 +128,26 @@ mod tests {
     async fn keeps_the_contract() {
         contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(JsonSink::new(&target)), read))
             .await;
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_on_s3() {
+        keeps_the_contract_on(BucketServer::moto()).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs Azurite: tests/buckets.sh"]
+    async fn keeps_the_contract_on_azure() {
+        keeps_the_contract_on(BucketServer::azurite()).await;
+    }
+
+    async fn keeps_the_contract_on(server: BucketServer) {
+        let (server, made) = (Arc::new(server), AtomicUsize::new(0));
+        contract::run(|| {
+            let prefix = format!("check-{}", made.fetch_add(1, Ordering::Relaxed));
+            Bucket::new(&server, prefix, |target| Arc::new(JsonSink::new(&target)), read)
+        })
+        .await;
     }
 
     fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

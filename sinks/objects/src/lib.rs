@@ -12,17 +12,20 @@
 //! <root>/v1/_removed/registry=R/<run_id>.g<generation>.json              a removal that has begun
 //! ```
 //!
+//! In a bucket, the names of the first two have a seal before their ends, as in `<run_id>.0123abcd.parquet`.
+//!
 //! To read, take the manifests of a registry, for each run the one with the highest generation, and the objects that they
 //! name. A reader that takes all files below a table instead reads a forced run twice.
 #![deny(missing_docs)]
 
 #[cfg(feature = "contract")]
 pub mod contract;
-mod local;
+mod leftovers;
 mod manifest;
 mod names;
 mod publish;
 mod published;
+mod readable;
 mod remove;
 mod rows;
 mod target;
@@ -39,7 +42,7 @@ use stocktake_sink::{BatchIter, SnapshotId, Table};
 pub use manifest::{LatestPointer, ManifestObject, SnapshotManifest};
 pub use publish::ObjectSink;
 pub use published::PublishedObjects;
-pub use target::{Target, TargetError};
+pub use target::Target;
 
 /// Why an [`ObjectFormat`] could not write an object. [`ObjectSink`] finds out whether the rows or the target failed.
 pub type FormatError = Box<dyn Error + Send + Sync>;

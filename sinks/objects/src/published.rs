@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use stocktake_sink::{
-    Damage, PublishedFiles, PublishedObject, PublishedRows, PublishedRun, PublishedRuns, RegistryName, SinkError,
+    Damage, PublishedFiles, PublishedObject, PublishedOpening, PublishedRows, PublishedRun, PublishedRuns, RegistryName, SinkError,
     SinkErrorKind, SnapshotId,
 };
 
-use crate::local::LocalDirectory;
+use crate::readable::ReadableStore;
 use crate::{FormatError, LatestPointer, ManifestObject, ReadableFormat, SnapshotManifest, Target, names, remove};
 
 /// So much of an object is in memory while it is hashed.
@@ -19,21 +19,30 @@ const HASHED_AT_ONCE: usize = 1024 * 1024;
 /// What was published to one target in one format.
 #[derive(Clone, Debug)]
 pub struct PublishedObjects {
-    directory: LocalDirectory,
+    files: ReadableStore,
     format: Arc<dyn ReadableFormat>,
 }
 
 impl PublishedObjects {
-    /// The objects of `target`, which a sink of this format has written. Touches nothing yet.
-    pub fn new(target: &Target, format: impl ReadableFormat + 'static) -> Self {
-        Self { directory: LocalDirectory::new(target.directory()), format: Arc::new(format) }
+    /// Opens a target to which a sink of this format has written. Called in a runtime.
+    ///
+    /// # Errors
+    /// As of [`Target::open`].
+    pub async fn open(target: &Target, format: impl ReadableFormat + 'static) -> Result<Self, SinkError> {
+        Ok(Self { files: ReadableStore::open(target).await?, format: Arc::new(format) })
+    }
+
+    /// The same, for a [`ConfiguredSink`](stocktake_sink::ConfiguredSink).
+    pub fn opening(target: &Target, format: impl ReadableFormat + 'static) -> PublishedOpening {
+        let target = target.clone();
+        Box::pin(async move { Ok(Arc::new(Self::open(&target, format).await?) as Arc<dyn PublishedFiles>) })
     }
 
     /// The run of a manifest; damage if the manifest cannot be read, or is not of this registry.
     fn run(&self, registry: &RegistryName, key: &str) -> Result<Option<Result<PublishedRun, Damage>>, SinkError> {
         // It is gone if it was removed since the directory was read.
-        let Some(bytes) = self.directory.read(key)? else { return Ok(None) };
-        let damage = |what: String| Ok(Some(Err(Damage::new(self.directory.location(key), what))));
+        let Some(bytes) = self.files.store.read(key)? else { return Ok(None) };
+        let damage = |what: String| Ok(Some(Err(Damage::new(self.files.store.location(key), what))));
         let manifest: SnapshotManifest = match serde_json::from_slice(&bytes) {
             Ok(manifest) => manifest,
             Err(e) => return damage(format!("it is no manifest: {e}")),
@@ -50,7 +59,7 @@ impl PublishedObjects {
     fn described(&self, manifest: SnapshotManifest, key: &str) -> PublishedRun {
         let id = manifest.id();
         let object = |ManifestObject { table, key, rows, bytes, sha256 }| {
-            let location = self.directory.location(&key);
+            let location = self.files.store.location(&key);
             PublishedObject { table, key, location, rows, bytes, sha256 }
         };
         PublishedRun {
@@ -60,14 +69,14 @@ impl PublishedObjects {
             exporter_version: manifest.exporter_version,
             schema_version: manifest.schema_version,
             format: manifest.format,
-            location: self.directory.location(key),
+            location: self.files.store.location(key),
             objects: manifest.objects.into_iter().map(object).collect(),
         }
     }
 
     /// The run that the pointer names. A pointer that cannot be read names none: it is advisory.
     fn latest(&self, registry: &RegistryName) -> Result<Option<SnapshotId>, SinkError> {
-        let Some(bytes) = self.directory.read(&names::latest(registry))? else { return Ok(None) };
+        let Some(bytes) = self.files.store.read(&names::latest(registry))? else { return Ok(None) };
         let pointer: Option<LatestPointer> = serde_json::from_slice(&bytes).ok();
         Ok(pointer.map(|pointer| SnapshotId {
             registry: registry.clone(),
@@ -84,7 +93,7 @@ impl PublishedObjects {
             return Ok(Some(format!("it has {bytes} bytes, and {} were written", object.bytes)));
         }
         // Another name of a file that is examined under its own name.
-        if key != object.key && self.directory.is_same(key, &object.key) {
+        if key != object.key && self.files.is_same(key, &object.key) {
             return Ok(None);
         }
         let sha256 = sha256_of(file)?;
@@ -93,7 +102,7 @@ impl PublishedObjects {
     }
 
     fn unreadable(&self, key: &str) -> impl Fn(io::Error) -> SinkError {
-        let context = format!("cannot read {}", self.directory.location(key));
+        let context = format!("cannot read {}", self.files.store.location(key));
         move |e| SinkError::io(context.clone(), e)
     }
 }
@@ -113,20 +122,26 @@ fn sha256_of(file: &mut File) -> io::Result<String> {
 
 impl PublishedFiles for PublishedObjects {
     fn location(&self) -> String {
-        self.directory.location("")
+        self.files.store.location("")
     }
 
     fn registries(&self) -> Result<Vec<RegistryName>, SinkError> {
-        let names = self.directory.names(&names::all_manifests())?;
-        Ok(names.iter().filter_map(|name| name.strip_prefix("registry=")?.parse().ok()).collect())
+        let _requests = self.files.enter();
+        let directory = names::all_manifests();
+        let name = |key: &String| key.strip_prefix(&directory)?.strip_prefix("/registry=")?.split('/').next()?.parse().ok();
+        let mut names: Vec<RegistryName> = self.files.keys(&directory)?.iter().filter_map(name).collect();
+        // By their bytes: in keys, `quay-2/` comes before `quay/`.
+        names.sort();
+        names.dedup();
+        Ok(names)
     }
 
     fn runs(&self, registry: &RegistryName) -> Result<PublishedRuns, SinkError> {
-        let directory = names::manifests(registry);
+        let _requests = self.files.enter();
         // The pointer first: a run that is published meanwhile is then newer than the pointer, and not the other way round.
         let mut found = PublishedRuns { latest: self.latest(registry)?, ..PublishedRuns::default() };
-        for name in self.directory.names(&directory)?.iter().filter(|name| name.ends_with(".json")) {
-            match self.run(registry, &format!("{directory}/{name}"))? {
+        for key in self.files.keys(&names::manifests(registry))?.iter().filter(|key| key.ends_with(".json")) {
+            match self.run(registry, key)? {
                 Some(Ok(run)) => found.runs.push(run),
                 Some(Err(damage)) => found.unreadable.push(damage),
                 None => {}
@@ -137,8 +152,9 @@ impl PublishedFiles for PublishedObjects {
     }
 
     fn rows(&self, object: &PublishedObject, columns: &[&str]) -> Result<PublishedRows, SinkError> {
+        let _requests = self.files.enter();
         let context = format!("cannot read {}", object.location);
-        let file = self.directory.open(&object.key)?.ok_or_else(|| {
+        let file = self.files.open_object(&object.key)?.ok_or_else(|| {
             SinkError::new(SinkErrorKind::Invalid, format!("{} is gone; its manifest names it", object.location))
         })?;
         let failed = move |e: FormatError| SinkError::new(SinkErrorKind::Invalid, context.clone()).with_source(e);
@@ -147,7 +163,8 @@ impl PublishedFiles for PublishedObjects {
     }
 
     fn damage(&self, id: &SnapshotId, object: &PublishedObject) -> Result<Option<Damage>, SinkError> {
-        let mut file = self.directory.open(&object.key)?;
+        let _requests = self.files.enter();
+        let mut file = self.files.open_object(&object.key)?;
         let different = self.difference(&object.key, object, file.as_mut()).map_err(self.unreadable(&object.key))?;
         let (None, Some(file)) = (&different, file) else {
             return Ok(different.map(|what| Damage::new(&object.location, what)));
@@ -166,19 +183,21 @@ impl PublishedFiles for PublishedObjects {
         registry: &RegistryName,
         any_of: &[&PublishedObject],
     ) -> Result<Option<Damage>, SinkError> {
+        let _requests = self.files.enter();
         let mut last = None;
         for object in any_of {
             let key = names::latest_object(object.table, registry, self.format.extension());
-            let mut file = self.directory.open(&key)?;
+            let mut file = self.files.open_object(&key)?;
             let different = self.difference(&key, object, file.as_mut()).map_err(self.unreadable(&key))?;
             let Some(what) = different else { return Ok(None) };
-            last = Some(Damage::new(self.directory.location(&key), format!("{what} for {}", object.location)));
+            last = Some(Damage::new(self.files.store.location(&key), format!("{what} for {}", object.location)));
         }
         Ok(last)
     }
 
     fn remove(&self, registry: &RegistryName, runs: &[SnapshotId]) -> Result<Vec<SnapshotId>, SinkError> {
-        remove::runs(self, &self.directory, registry, runs, remove::LOCK_ATTEMPTS)
+        let _requests = self.files.enter();
+        remove::runs(self, &self.files, registry, runs, remove::LOCK_ATTEMPTS)
     }
 }
 

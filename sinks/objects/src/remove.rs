@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use stocktake_sink::{PublishedFiles, RegistryName, SinkError, SinkErrorKind, SnapshotId};
 
-use crate::local::{LocalDirectory, RegistryLock};
+use stocktake_store::Lock;
+
+use crate::readable::ReadableStore;
 use crate::{SnapshotManifest, names};
 
 /// How often a removal tries to get the lock while the same registry is published: for ten seconds.
@@ -20,68 +22,67 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 /// Removes these runs, except those that readers take for the newest. Returns the removed ones.
 pub(crate) fn runs(
     files: &dyn PublishedFiles,
-    directory: &LocalDirectory,
+    target: &ReadableStore,
     registry: &RegistryName,
     wanted: &[SnapshotId],
     lock_attempts: u32,
 ) -> Result<Vec<SnapshotId>, SinkError> {
-    let _lock = lock(directory, registry, lock_attempts)?;
+    let _lock = lock(target, registry, lock_attempts)?;
     // Read with the lock: it may have moved since the caller chose.
     let published = files.runs(registry)?;
-    complete(directory, registry)?;
+    complete(target, registry)?;
     let newest = published.newest();
     let mut removed = Vec::new();
     for id in wanted.iter().filter(|id| !newest.contains(id)) {
         let key = names::manifest(id);
-        let Some(bytes) = directory.read(&key)? else { continue };
-        let manifest = parse(&bytes, &directory.location(&key))?;
-        directory.replace(&names::removal(id), &bytes)?;
-        directory.remove(&key)?;
-        remove_objects(directory, &manifest)?;
+        let Some(bytes) = target.store.read(&key)? else { continue };
+        let manifest = parse(&bytes, &target.store.location(&key))?;
+        target.store.replace(&names::removal(id), &bytes)?;
+        target.remove(&key)?;
+        remove_objects(target, &manifest)?;
         removed.push(id.clone());
     }
     Ok(removed)
 }
 
-fn lock(directory: &LocalDirectory, registry: &RegistryName, attempts: u32) -> Result<RegistryLock, SinkError> {
+fn lock(target: &ReadableStore, registry: &RegistryName, attempts: u32) -> Result<Lock, SinkError> {
+    let directory = names::manifests(registry);
     for _ in 0..attempts {
-        if let Some(lock) = directory.try_lock(registry)? {
+        if let Some(lock) = target.store.try_lock(&directory)? {
             return Ok(lock);
         }
         thread::sleep(LOCK_INTERVAL);
     }
-    let location = directory.location(&names::manifests(registry));
+    let location = target.store.location(&directory);
     let message = format!("another process holds the lock on {location}: it publishes this registry; try again later");
     Err(SinkError::new(SinkErrorKind::Unavailable, message))
 }
 
 /// Completes removals that were begun. A run that was published again since then stays.
-fn complete(directory: &LocalDirectory, registry: &RegistryName) -> Result<(), SinkError> {
-    let notes = names::removals(registry);
-    for name in directory.names(&notes)? {
-        let key = format!("{notes}/{name}");
-        let Some(bytes) = directory.read(&key)? else { continue };
-        let manifest = parse(&bytes, &directory.location(&key))?;
+fn complete(target: &ReadableStore, registry: &RegistryName) -> Result<(), SinkError> {
+    for key in target.keys(&names::removals(registry))? {
+        let Some(bytes) = target.store.read(&key)? else { continue };
+        let manifest = parse(&bytes, &target.store.location(&key))?;
         if manifest.registry == *registry {
-            remove_objects(directory, &manifest)?;
+            remove_objects(target, &manifest)?;
         }
     }
     Ok(())
 }
 
 /// Removes the objects of a removed manifest, and then the note.
-fn remove_objects(directory: &LocalDirectory, manifest: &SnapshotManifest) -> Result<(), SinkError> {
+fn remove_objects(target: &ReadableStore, manifest: &SnapshotManifest) -> Result<(), SinkError> {
     let id = manifest.id();
     let key = names::manifest(&id);
-    let again = directory.read(&key)?.map(|bytes| parse(&bytes, &directory.location(&key))).transpose()?;
+    let again = target.store.read(&key)?.map(|bytes| parse(&bytes, &target.store.location(&key))).transpose()?;
     let again = again.iter().flat_map(|again| &again.objects);
     let named_again: BTreeSet<_> = again.map(|object| object.key.as_str()).collect();
     for object in manifest.objects.iter().filter(|object| !named_again.contains(object.key.as_str())) {
         if names::is_object(&object.key, object.table, &id.registry) {
-            directory.remove(&object.key)?;
+            target.remove(&object.key)?;
         }
     }
-    directory.remove(&names::removal(&id))
+    target.remove(&names::removal(&id))
 }
 
 fn parse(bytes: &[u8], location: &str) -> Result<SnapshotManifest, SinkError> {

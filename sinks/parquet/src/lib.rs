@@ -39,17 +39,18 @@ pub const KIND: SinkKind = SinkKind {
     summary: "`parquet`: Parquet, one file per table and snapshot.",
     configure: |options| {
         let target = Target::read(options, &URL)?;
-        let directory = target.directory().to_owned();
-        let published = target.clone();
-        Ok(ConfiguredSink::new(move || Ok(ParquetSink::new(&target)))
-            .with_directory(&directory)
-            .with_published(move || Ok(published_objects(&published))))
+        let (sink, published) = (target.clone(), target.clone());
+        let sink = ConfiguredSink::new(move || Ok(ParquetSink::new(&sink)));
+        Ok(target.claimed_by(sink).with_published(move || PublishedObjects::opening(&published, Parquet)))
     },
 };
 
-/// What a sink of this kind has published to this target. Touches nothing yet.
-pub fn published_objects(target: &Target) -> PublishedObjects {
-    PublishedObjects::new(target, Parquet)
+/// Opens what a sink of this kind has published to this target.
+///
+/// # Errors
+/// As of [`Target::open`].
+pub async fn published(target: &Target) -> Result<PublishedObjects, SinkError> {
+    PublishedObjects::open(target, Parquet).await
 }
 
 /// Publishes snapshots as Parquet files.

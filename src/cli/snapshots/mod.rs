@@ -64,7 +64,7 @@ struct RegistryFilter {
 type CommandEnd = Result<Exit, PublishedError>;
 
 pub(super) async fn snapshots(config: &Config, arguments: SnapshotsArguments) -> Exit {
-    let files = match files(config, arguments.sink.as_deref()) {
+    let files = match files(config, arguments.sink.as_deref()).await {
         Ok(files) => files,
         Err(exit) => return exit,
     };
@@ -99,32 +99,32 @@ fn refused(error: &PublishedError) -> Exit {
 }
 
 /// The files of the named sink. Without a name, of the only sink that has files.
-fn files(config: &Config, wanted: Option<&str>) -> Result<Arc<dyn PublishedFiles>, Exit> {
-    let with_files = || config.sinks.iter().filter_map(|(name, sink)| Some((name.as_str(), sink.published()?)));
-    let names: Vec<_> = with_files().map(|(name, _)| name).collect();
-    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let refuse = |message: String| {
+async fn files(config: &Config, wanted: Option<&str>) -> Result<Arc<dyn PublishedFiles>, Exit> {
+    let with_files = config.sinks.iter().filter(|(_, sink)| sink.has_published());
+    let names: Vec<_> = with_files.map(|(name, _)| name.as_str()).collect();
+    let chosen = chosen(config, &names, wanted).map_err(|message| {
         complain(&message);
         Exit::Usage
-    };
-    let chosen = match (wanted, &names[..]) {
-        (Some(wanted), _) if names.contains(&wanted) => wanted,
+    })?;
+    let sink = config.sinks.iter().find(|(name, _)| name.as_str() == chosen);
+    let opening = sink.and_then(|(_, sink)| sink.published()).expect("the sink was found");
+    opening.await.map_err(|error| {
+        complain(&format!("cannot set up the sink `{chosen}`: {}", chain(&error)));
+        Exit::Configuration
+    })
+}
+
+/// The sink that is meant, of those that keep files.
+fn chosen<'n>(config: &Config, names: &[&'n str], wanted: Option<&'n str>) -> Result<&'n str, String> {
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    match (wanted, names) {
+        (Some(wanted), _) if names.contains(&wanted) => Ok(wanted),
         (Some(wanted), _) if config.sinks.iter().any(|(name, _)| name == wanted) => {
-            return Err(refuse(format!("the sink `{wanted}` keeps no files to read back; sinks that do: {there}")));
+            Err(format!("the sink `{wanted}` keeps no files to read back; sinks that do: {there}"))
         }
-        (Some(wanted), _) => {
-            return Err(refuse(format!("no sink is named `{wanted}`; sinks that keep files: {there}")));
-        }
-        (None, [only]) => only,
-        (None, []) => return Err(refuse("no sink of the configuration keeps files to read back".to_owned())),
-        (None, _) => return Err(refuse(format!("several sinks keep files: {there}; choose one with `--sink NAME`"))),
-    };
-    let files = with_files().find(|(name, _)| *name == chosen).map(|(_, files)| files);
-    match files.expect("the sink was found") {
-        Ok(files) => Ok(files),
-        Err(error) => {
-            complain(&format!("cannot set up the sink `{chosen}`: {}", chain(&error)));
-            Err(Exit::Configuration)
-        }
+        (Some(wanted), _) => Err(format!("no sink is named `{wanted}`; sinks that keep files: {there}")),
+        (None, [only]) => Ok(only),
+        (None, []) => Err("no sink of the configuration keeps files to read back".to_owned()),
+        (None, _) => Err(format!("several sinks keep files: {there}; choose one with `--sink NAME`")),
     }
 }

@@ -54,12 +54,12 @@ impl Place {
     /// A target with these nights.
     async fn with(nights: &[Snapshot]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let target = Target::parse(directory.path().to_str().unwrap()).unwrap();
+        let target = Target::directory(directory.path());
         let sink = ObjectSink::new(&target, Counted);
         for night in nights {
             sink.publish(night).await.unwrap();
         }
-        Self { files: PublishedObjects::new(&target, Counted), directory }
+        Self { files: PublishedObjects::open(&target, Counted).await.unwrap(), directory }
     }
 
     fn runs(&self) -> PublishedRuns {
@@ -177,7 +177,7 @@ async fn a_removed_run_is_gone_whole_and_the_newest_stays_though_it_is_asked_for
     }
     assert_eq!(place.is_there(&before.runs[2]), [true; 3]);
     assert_eq!(place.runs().latest, Some(contract::id("quay", 2)));
-    assert_eq!(place.files.directory.names(&names::removals(&registry())).unwrap(), [] as [String; 0]);
+    assert_eq!(place.files.files.keys(&names::removals(&registry())).unwrap(), [] as [String; 0]);
     // Again: nothing is left to remove.
     assert_eq!(place.files.remove(&registry(), &wanted).unwrap(), []);
 }
@@ -204,7 +204,7 @@ async fn a_removal_that_was_killed_is_completed_and_one_whose_run_is_published_a
 async fn what_no_manifest_names_is_not_touched() {
     let place = Place::with(&[night(0), night(1)]).await;
     // A publisher is at work: an object without a manifest beside that of a removed run, and a hidden one.
-    let partition = place.path(&names::object(&contract::id("quay", 0), Table::Repositories, "txt"));
+    let partition = place.path(&names::object(&contract::id("quay", 0), Table::Repositories, None, "txt"));
     let partition = partition.parent().unwrap();
     let unfinished = [partition.join("quay-20261123T235959Z.txt"), partition.join(".stocktake-1-x.txt")];
     unfinished.iter().for_each(|path| fs::write(path, "rows").unwrap());
@@ -216,8 +216,8 @@ async fn what_no_manifest_names_is_not_touched() {
 #[tokio::test]
 async fn nothing_is_removed_while_somebody_publishes_the_registry() {
     let place = Place::with(&[night(0), night(1)]).await;
-    let lock = place.files.directory.try_lock(&registry()).unwrap().unwrap();
-    let remove = || remove::runs(&place.files, &place.files.directory, &registry(), &[contract::id("quay", 0)], 1);
+    let lock = place.files.files.store.try_lock(&names::manifests(&registry())).unwrap().unwrap();
+    let remove = || remove::runs(&place.files, &place.files.files, &registry(), &[contract::id("quay", 0)], 1);
     let refused = remove().unwrap_err();
     assert_eq!(refused.kind(), SinkErrorKind::Unavailable);
     assert!(refused.to_string().contains("it publishes this registry; try again later"), "{refused}");
