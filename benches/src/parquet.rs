@@ -10,7 +10,7 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::{BatchIter, Rows, RunRecord, Sink, Snapshot, SnapshotId, Table, Trigger, Verdict};
 use stocktake_sink_objects::Target;
 use stocktake_sink_parquet::ParquetSink;
@@ -132,7 +132,13 @@ pub(crate) fn generate(rows: u64) -> u64 {
 
 /// Publishes the rows in this directory.
 pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError> {
+    write_night(rows, directory, 0).await
+}
+
+/// The same as one of several nights.
+pub(crate) async fn write_night(rows: u64, directory: &Path, night: u32) -> Result<u64, BenchError> {
     let slot: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).ok_or("no time")?;
+    let slot = slot + TimeDelta::days(night.into());
     let record = RunRecord {
         id: SnapshotId::new("bench".parse()?, slot),
         started_at: slot,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use stocktake_sink::{
-    Damage, PublishedFiles, PublishedObject, PublishedOpening, PublishedRows, PublishedRun, PublishedRuns, RegistryName, SinkError,
-    SinkErrorKind, SnapshotId,
+    Damage, PublishedFiles, PublishedObject, PublishedOpening, PublishedRows, PublishedRun, PublishedRuns,
+    RegistryName, SinkError, SinkErrorKind, SnapshotId,
 };
 
 use crate::readable::ReadableStore;
@@ -128,7 +128,8 @@ impl PublishedFiles for PublishedObjects {
     fn registries(&self) -> Result<Vec<RegistryName>, SinkError> {
         let _requests = self.files.enter();
         let directory = names::all_manifests();
-        let name = |key: &String| key.strip_prefix(&directory)?.strip_prefix("/registry=")?.split('/').next()?.parse().ok();
+        let name =
+            |key: &String| key.strip_prefix(&directory)?.strip_prefix("/registry=")?.split('/').next()?.parse().ok();
         let mut names: Vec<RegistryName> = self.files.keys(&directory)?.iter().filter_map(name).collect();
         // By their bytes: in keys, `quay-2/` comes before `quay/`.
         names.sort();

@@ -96,7 +96,11 @@ async fn registry(number: usize) -> FakeRegistry {
 
 /// Takes all nights with these sinks, as lines of YAML.
 pub(crate) async fn taken(sinks: &str) -> Nights {
-    let place = Workplace::new();
+    taken_in(Workplace::new(), sinks).await
+}
+
+/// The same in this workplace.
+pub(crate) async fn taken_in(place: Workplace, sinks: &str) -> Nights {
     let clock = Clock::right(&place);
     for (number, days) in DAYS_AGO.into_iter().enumerate() {
         let registry = registry(number).await;
