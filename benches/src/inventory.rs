@@ -26,7 +26,8 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     tokio::task::spawn_blocking(move || nights(&root)).await??;
     println!("\ncurrent inventory of {REGISTRIES} registries x {NIGHTS} nights in DuckDB, {rounds} rounds, medians");
     println!("goals: latest/ <= 0.05 x the join over all files, aim 0.01 x\n");
-    let python = std::env::var_os("STOCKTAKE_TEST_PYTHON").ok_or("STOCKTAKE_TEST_PYTHON names no Python with DuckDB")?;
+    let python =
+        std::env::var_os("STOCKTAKE_TEST_PYTHON").ok_or("STOCKTAKE_TEST_PYTHON names no Python with DuckDB")?;
     let mut command = Command::new(python);
     command.args(["-c", include_str!("inventory.py")]).arg(kept.path()).arg(rounds.to_string());
     let output = command.stderr(Stdio::inherit()).kill_on_drop(true).output().await?;

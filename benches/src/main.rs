@@ -23,9 +23,8 @@ mod verify;
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 11] = [
-    "catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon", "inventory", "verify",
-];
+const PARTS: [&str; 11] =
+    ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon", "inventory", "verify"];
 const USAGE: &str =
     "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [daemon] [inventory]
        [verify] [ROUNDS]

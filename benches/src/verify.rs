@@ -29,7 +29,8 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
         let (mut ours, mut theirs, mut resident, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
         for _ in 0..rounds {
             let begun = Instant::now();
-            let told = said(cores, &[&std::env::current_exe()?.display().to_string(), "verify-of"], kept.path()).await?;
+            let told =
+                said(cores, &[&std::env::current_exe()?.display().to_string(), "verify-of"], kept.path()).await?;
             ours.push(begun.elapsed().as_secs_f64());
             let mut numbers = told.split_whitespace().map(str::parse::<f64>);
             bytes = numbers.next().ok_or("no bytes")??;

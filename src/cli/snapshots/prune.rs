@@ -1,12 +1,10 @@
 //! `stocktake snapshots prune`.
 
 use std::num::NonZero;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::Args;
 use stocktake_sink::{PublishedFiles, PublishedRun, SnapshotId};
-use yaml_sections::parse_duration;
 
 use super::super::exit::Exit;
 use super::super::output::tell;
@@ -21,9 +19,9 @@ pub(super) struct PruneArguments {
     /// Keep the newest so many published inventories of each registry, and every run since the oldest of them
     #[arg(long, value_name = "N", required_unless_present = "older_than", conflicts_with = "older_than")]
     keep: Option<NonZero<usize>>,
-    /// Remove runs whose scheduled time is longer ago than this, such as `90d`
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    older_than: Option<Duration>,
+    /// Remove runs whose scheduled time is longer ago than this: days, weeks or hours, as `90d`, `12w` or `36h`
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<TimeDelta>,
     /// Remove them; without this, only show what would go
     #[arg(long)]
     yes: bool,
@@ -31,18 +29,28 @@ pub(super) struct PruneArguments {
     filter: RegistryFilter,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a duration such as `90d`".to_owned())
+/// A whole number with a unit. The longest is longer than there are nights.
+fn age(text: &str) -> Result<TimeDelta, String> {
+    let parsed = || {
+        let (number, unit) = text.split_at(text.len().checked_sub(1)?);
+        let number: i64 = number.parse().ok().filter(|number| *number >= 0)?;
+        match unit {
+            "h" => TimeDelta::try_hours(number),
+            "d" => TimeDelta::try_days(number),
+            "w" => TimeDelta::try_weeks(number),
+            _ => None,
+        }
+    };
+    let is_text = text.is_char_boundary(text.len().saturating_sub(1));
+    is_text.then(parsed).flatten().ok_or_else(|| "expected an age such as `90d`, `12w` or `36h`".to_owned())
 }
 
 impl PruneArguments {
     fn retention(&self) -> Retention {
         match (self.keep, self.older_than) {
             (Some(keep), _) => Retention::Keep(keep.get()),
-            // Longer ago than there is time: nothing goes.
-            (None, age) => {
-                Retention::Younger(age.and_then(|age| TimeDelta::from_std(age).ok()).unwrap_or(TimeDelta::MAX))
-            }
+            // One of the two is required. By an age that nothing has, nothing goes.
+            (None, age) => Retention::Younger(age.unwrap_or(TimeDelta::MAX)),
         }
     }
 }
@@ -93,4 +101,21 @@ fn cells(run: &PublishedRun) -> [Cell; 5] {
         Cell::text(run.verdict.as_str()),
         Cell::Number(run.bytes()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_hours_days_or_weeks() {
+        assert_eq!(age("90d"), Ok(TimeDelta::days(90)));
+        assert_eq!(
+            (age("36h"), age("12w"), age("0d")),
+            (Ok(TimeDelta::hours(36)), Ok(TimeDelta::weeks(12)), Ok(TimeDelta::zero()))
+        );
+        for bad in ["", "90", "d", "-1d", "1.5d", "90 d", "90m", "9é", "9223372036854775807w"] {
+            assert!(age(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -1,7 +1,13 @@
 //! Five nights of a registry that changes, taken by the real program: what `docs/sql` and `stocktake snapshots` are tested on.
 
+use std::net::Ipv4Addr;
+
 use fake_registry::{FakeContents, FakeEndpoint, FakeRegistry, Holding, Misbehaviour, Script};
 use serde_json::Value;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
 use super::clock::Clock;
@@ -102,9 +108,11 @@ pub(crate) async fn taken(sinks: &str) -> Nights {
 /// The same in this workplace.
 pub(crate) async fn taken_in(place: Workplace, sinks: &str) -> Nights {
     let clock = Clock::right(&place);
+    let address = Address::open().await;
+    place.configure(&configuration(sinks, &address.url));
     for (number, days) in DAYS_AGO.into_iter().enumerate() {
         let registry = registry(number).await;
-        place.configure(&configuration(sinks, &registry.url()));
+        address.leads_to.send_replace(Some(registry.url()));
         clock.set(-days * 24 * 3600);
         let code = [0, 3, 0, 1, 0][number];
         place.run_with(&clock.environment(), &["run"]).await.exits(code);
@@ -119,6 +127,39 @@ pub(crate) async fn taken_in(place: Workplace, sinks: &str) -> Nights {
         format!("{}-{}-{}", &time[..4], &time[4..6], &time[6..8])
     };
     Nights { dates: run_ids.iter().map(date).collect(), place, run_ids }
+}
+
+/// One address for all nights: a registry with another URL is another registry.
+struct Address {
+    url: Url,
+    leads_to: watch::Sender<Option<Url>>,
+    serving: JoinHandle<()>,
+}
+
+impl Address {
+    async fn open() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let (leads_to, target) = watch::channel::<Option<Url>>(None);
+        let serving = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut here, _)) = listener.accept().await {
+                let port = target.borrow().as_ref().and_then(Url::port).unwrap();
+                connections.spawn(async move {
+                    let mut there = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+                    // Either end may close without a word.
+                    let _ = copy_bidirectional(&mut here, &mut there).await;
+                });
+            }
+        });
+        Self { url, leads_to, serving }
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 fn configuration(sinks: &str, url: &Url) -> String {
