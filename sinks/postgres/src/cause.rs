@@ -9,7 +9,7 @@ use stocktake_sink::{SinkError, SinkErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::Error;
 
-use crate::settings::PostgresSettings;
+use crate::settings::{PostgresSettings, SchemaName};
 
 /// Longest text of the server that is repeated.
 const LONGEST_MESSAGE: usize = 400;
@@ -111,7 +111,7 @@ fn of_server(error: &DbError, settings: &PostgresSettings) -> Finding {
 fn remedy(code: &SqlState, message: &str, settings: &PostgresSettings) -> (SinkErrorKind, String) {
     use SinkErrorKind::{Forbidden, Full, Invalid, Unavailable};
     let (user, database, schema) = (settings.address.user(), settings.address.database(), &settings.schema);
-    let of_code = match code.code() {
+    match code.code() {
         "28P01" => (Forbidden, "correct `password` of the sink".to_owned()),
         "28000" if message.contains("pg_hba.conf") => {
             let needs_tls = message.contains("no encryption") || message.contains("SSL off");
@@ -120,7 +120,7 @@ fn remedy(code: &SqlState, message: &str, settings: &PostgresSettings) -> (SinkE
             (Forbidden, line)
         }
         "28000" => (Forbidden, format!("let user \"{user}\" log in, or correct the user in `url`")),
-        "42501" => (Forbidden, settings.grants()),
+        "42501" => (Forbidden, grant(message, user, database, schema)),
         "25006" => (Unavailable, "name a server that can be written to in `url`".to_owned()),
         "3D000" => (Invalid, format!("run `create database \"{database}\"`, or correct the database in `url`")),
         "3F000" => (Invalid, format!("run `create schema {schema}`, or correct `schema`")),
@@ -149,8 +149,20 @@ fn remedy(code: &SqlState, message: &str, settings: &PostgresSettings) -> (SinkE
             "XX" => (Unavailable, "see the log of the server; its files may be damaged".to_owned()),
             _ => (Unavailable, "see the log of the server".to_owned()),
         },
-    };
-    of_code
+    }
+}
+
+/// What an administrator runs, by what the server says that the user has no right to.
+fn grant(message: &str, user: &str, database: &str, schema: &SchemaName) -> String {
+    if message.contains("permission denied for database") {
+        format!("run `create schema {schema} authorization \"{user}\"` in database \"{database}\"")
+    } else if message.contains("permission denied for schema") {
+        format!("run `grant usage, create on schema {schema} to \"{user}\"`")
+    } else if message.contains("must be owner") {
+        format!("make \"{user}\" the owner of the tables and views of schema {schema}")
+    } else {
+        format!("run `grant select, insert, update, delete on all tables in schema {schema} to \"{user}\"`")
+    }
 }
 
 fn of_network(error: &io::Error, settings: &PostgresSettings) -> Finding {

@@ -1,10 +1,12 @@
 //! One table into the server: rows are encoded on a thread of their own while earlier ones are sent.
 
+use std::mem;
+use std::pin::{Pin, pin};
+
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::SinkExt as _;
 use futures::future::join;
-use std::pin::pin;
 use stocktake_sink::{Abandoned, Snapshot, SinkError, SinkErrorKind, SnapshotError, Table, blocking};
 use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
@@ -48,8 +50,19 @@ pub(crate) async fn table(session: &mut Session, snapshot: &Snapshot, table: Tab
     Ok(CopiedTable { rows: encoded, bytes })
 }
 
-/// `COPY` of a table, begun. Fails if the user may not write to it.
-pub(crate) async fn begin(session: &mut Session, table: Table) -> Result<CopyInSink<Bytes>, SinkError> {
+/// Writes no rows: fails if the user may not write to the table.
+pub(crate) async fn nothing(session: &mut Session, table: Table) -> Result<(), SinkError> {
+    let mut sink = pin!(begin(session, table).await?);
+    let mut empty = Vec::new();
+    Encoder::begin(&mut empty);
+    Encoder::end(&mut empty);
+    send_part(session, sink.as_mut(), empty.into()).await?;
+    session.wait_long(sink.finish()).await?;
+    Ok(())
+}
+
+/// `COPY` of a table, begun.
+async fn begin(session: &mut Session, table: Table) -> Result<CopyInSink<Bytes>, SinkError> {
     let columns = columns::of_table(table).iter().map(|column| format!("\"{}\"", column.name)).collect::<Vec<_>>();
     let (name, columns) = (session.settings.schema.quoted(table), columns.join(", "));
     let statement = format!("copy {name} ({columns}) from stdin (format binary)");
@@ -85,7 +98,7 @@ async fn send(
 
 async fn send_part(
     session: &mut Session,
-    mut sink: std::pin::Pin<&mut CopyInSink<Bytes>>,
+    mut sink: Pin<&mut CopyInSink<Bytes>>,
     part: Bytes,
 ) -> Result<(), SinkError> {
     let sent = session.line.answer(session.settings.patience.answer, sink.send(part)).await;
@@ -110,7 +123,7 @@ fn encode(
     let sealed = snapshot.rows(table);
     let mut out = Vec::with_capacity(PART_BYTES);
     let mut rows = 0_u64;
-    encoder.begin(&mut out);
+    Encoder::begin(&mut out);
     for batch in snapshot.batches(table) {
         let batch = batch?;
         rows += batch.num_rows() as u64;
@@ -124,7 +137,7 @@ fn encode(
             if out.len() < PART_BYTES {
                 return Ok(());
             }
-            let part = std::mem::replace(out, Vec::with_capacity(PART_BYTES + PART_BYTES / 8));
+            let part = mem::replace(out, Vec::with_capacity(PART_BYTES + PART_BYTES / 8));
             parts.blocking_send(Part::Rows(part.into())).map_err(|_| EncodeError::GivenUp)
         })?;
     }
@@ -132,7 +145,7 @@ fn encode(
         let counted = format!("{rows} rows were read and {sealed} were sealed");
         return Err(SnapshotError::new(table, counted).into());
     }
-    encoder.end(&mut out);
+    Encoder::end(&mut out);
     parts.blocking_send(Part::End(out.into())).map_err(|_| given_up())?;
     Ok(rows)
 }

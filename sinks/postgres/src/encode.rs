@@ -40,11 +40,11 @@ impl Encoder {
         Self { prefix, json: EncoderOptions::default().with_explicit_nulls(true) }
     }
 
-    pub(crate) fn begin(&self, out: &mut Vec<u8>) {
+    pub(crate) fn begin(out: &mut Vec<u8>) {
         out.extend_from_slice(HEADER);
     }
 
-    pub(crate) fn end(&self, out: &mut Vec<u8>) {
+    pub(crate) fn end(out: &mut Vec<u8>) {
         out.extend_from_slice(&TRAILER);
     }
 

@@ -16,7 +16,6 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Connection, Error, Row, Socket};
 
 use crate::cause::{Finding, explain, silent};
-use crate::patience::Patience;
 use crate::settings::PostgresSettings;
 use crate::tls::{RustlsConnect, RustlsStream};
 
@@ -137,6 +136,12 @@ impl Session {
     pub(crate) async fn patiently(&mut self, statement: &str, parameters: Parameters<'_>) -> Result<u64, SinkError> {
         let Self { client, line, settings, process, .. } = self;
         let done = line.wait_long(settings, *process, client.execute_typed(statement, parameters)).await?;
+        done.map_err(|e| self.no_answer(NoAnswer::Refused(e)))
+    }
+
+    /// The same for work of another kind on this session.
+    pub(crate) async fn wait_long<T>(&mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, SinkError> {
+        let done = self.line.wait_long(&self.settings, self.process, work).await?;
         done.map_err(|e| self.no_answer(NoAnswer::Refused(e)))
     }
 
