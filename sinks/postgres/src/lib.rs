@@ -7,6 +7,8 @@
 mod address;
 mod cause;
 mod columns;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod copy;
 mod encode;
 mod patience;
