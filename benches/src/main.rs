@@ -13,6 +13,7 @@ mod measure;
 mod metrics;
 mod parquet;
 mod peers;
+mod postgres;
 mod rounds;
 mod server;
 mod split;
@@ -21,9 +22,11 @@ mod tags;
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 9] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon"];
+const PARTS: [&str; 10] =
+    ["catalog", "tags", "manifests", "memory", "wire", "parquet", "postgres", "split", "metrics", "daemon"];
 const USAGE: &str =
-    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [daemon] [ROUNDS]
+    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [postgres] [split]
+                       [metrics] [daemon] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -73,6 +76,7 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
             "memory" => limits::memory(rounds.min(3)).await?,
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
+            "postgres" => postgres::rows(few.min(3)).await?,
             "split" => split::rows(few).await?,
             "metrics" => metrics::rows().await?,
             _ => daemon::load().await?,
