@@ -21,7 +21,7 @@ pub enum AddressError {
     #[error("is no address of a Postgres server; write postgres://USER@HOST:PORT/DATABASE")]
     Unreadable,
     /// A password.
-    #[error("contains a password; take it out, and name where it is read from in `password`")]
+    #[error("contains a password; take it out, and write `password_file` or another source of it")]
     Password,
     /// A part is missing.
     #[error("names no {0}; write postgres://USER@HOST:PORT/DATABASE")]

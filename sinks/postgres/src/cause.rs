@@ -69,7 +69,7 @@ pub(crate) fn explain(error: &Error, settings: &PostgresSettings) -> Finding {
         "password missing" => Finding::new(
             SinkErrorKind::Forbidden,
             format!("the server asks for the password of user \"{}\", and none is configured", settings.address.user()),
-            "set `password` of the sink",
+            "set `password_file`, or another source of it",
         ),
         "" if error.is_closed() => Finding::new(
             SinkErrorKind::Unavailable,
@@ -112,7 +112,7 @@ fn remedy(code: &SqlState, message: &str, settings: &PostgresSettings) -> (SinkE
     use SinkErrorKind::{Forbidden, Full, Invalid, Unavailable};
     let (user, database, schema) = (settings.address.user(), settings.address.database(), &settings.schema);
     match code.code() {
-        "28P01" => (Forbidden, "correct `password` of the sink".to_owned()),
+        "28P01" => (Forbidden, "correct `password_file`, or where else the password is read from".to_owned()),
         "28000" if message.contains("pg_hba.conf") => {
             let needs_tls = message.contains("no encryption") || message.contains("SSL off");
             let tls = if needs_tls { ", or set `sslmode: verify-full`, if its line asks for TLS" } else { "" };

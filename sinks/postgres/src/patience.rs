@@ -34,7 +34,7 @@ impl Default for Patience {
 
 impl Patience {
     /// The same with all deadlines made this many times shorter, for tests.
-    #[cfg(any(test, feature = "contract"))]
+    #[cfg(feature = "contract")]
     pub(crate) fn divided_by(self, times: u32) -> Self {
         Self {
             address: self.address / times,

@@ -1,6 +1,7 @@
 //! The settings of the sink: read, checked, and described for the reference.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use stocktake_sink::{AbsentOption, OptionRefused, SecretOption, SecretPlace, SecretText, SinkError, SinkOption, SinkOptions};
@@ -127,6 +128,27 @@ impl PostgresSettings {
     pub fn new(address: ServerAddress, schema: SchemaName, keep: u32) -> Self {
         let tls = PostgresTls::of(usual(&address));
         Self { address, password: None, schema, keep: keep.into(), tls, patience: Patience::default() }
+    }
+
+    /// The same with a password.
+    #[must_use]
+    pub fn with_password(self, password: Arc<dyn SecretPlace>) -> Self {
+        Self { password: Some(password), ..self }
+    }
+
+    /// The same with this mode of TLS, and with files: the authorities, the client's certificate and its key.
+    #[must_use]
+    pub fn with_tls(self, mode: SslVerification, ca_file: Option<&Path>, client: Option<(&Path, &Path)>) -> Self {
+        let client = client.map(|(certificate, key)| ClientFiles { certificate: certificate.into(), key: key.into() });
+        let tls = PostgresTls { ca_file: ca_file.map(Path::to_owned), client, ..PostgresTls::of(mode) };
+        Self { tls, ..self }
+    }
+
+    /// The same with all deadlines this many times shorter, for tests of servers that hang.
+    #[cfg(feature = "contract")]
+    #[must_use]
+    pub fn hurried(self, times: u32) -> Self {
+        Self { patience: self.patience.divided_by(times), ..self }
     }
 
     /// Reads all keys.

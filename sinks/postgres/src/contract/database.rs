@@ -32,12 +32,17 @@ impl TestDatabase {
     }
 
     /// The settings of a sink that publishes into it, as the superuser.
+    pub fn settings(&self) -> PostgresSettings {
+        self.settings_that_keep(1000)
+    }
+
+    /// The same for so many inventories of each registry.
     ///
     /// # Panics
     /// If the directory of the socket has an odd name.
-    pub fn settings(&self) -> PostgresSettings {
+    pub fn settings_that_keep(&self, keep: u32) -> PostgresSettings {
         let address = ServerAddress::parse(&self.server.url("postgres", &self.name)).expect("an address");
-        PostgresSettings::new(address, SchemaName::parse("stocktake").expect("a name"), 1000)
+        PostgresSettings::new(address, SchemaName::parse("stocktake").expect("a name"), keep)
     }
 
     /// Runs statements as the superuser; gives what they print.

@@ -133,6 +133,15 @@ impl TestServer {
         &self.directory
     }
 
+    /// Makes a directory that the server may write to.
+    ///
+    /// # Panics
+    /// If that is impossible.
+    pub fn make_directory(&self, path: &Path) {
+        fs::create_dir(path).expect("a directory");
+        User::of_server().own(path);
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()

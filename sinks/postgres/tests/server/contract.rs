@@ -1,4 +1,4 @@
-//! The contract of sinks on a real server.
+//! The contract of sinks.
 
 use std::sync::Arc;
 
