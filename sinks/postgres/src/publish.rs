@@ -7,6 +7,7 @@
 //!   delete what an older generation of the run left
 //!   copy each table
 //!   delete the inventories beyond `keep`
+//!   analyze commits
 //! commit                                             the commit point
 //! ```
 //!
@@ -114,6 +115,9 @@ impl Publication<'_> {
         }
         self.note(&copied).await?;
         self.delete_beyond_keep().await?;
+        // The views join this table. Without statistics of it, a reader of one night reads all of them.
+        let analyze = format!("analyze {}", self.name(COMMITS));
+        self.session.run(&analyze).await?;
         self.session.patiently("commit", &[]).await?;
         Ok(self.receipt(&copied, Vec::new()))
     }

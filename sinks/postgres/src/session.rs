@@ -32,9 +32,10 @@ pub(crate) struct Session {
 
 /// The network side of a [`Session`].
 pub(crate) struct Line {
-    connection: Pin<Box<Connection<Socket, RustlsStream>>>,
-    /// Why the connection has ended, once it has.
-    ended: Option<Option<Error>>,
+    /// None once it has ended. Only then do those who wait for an answer, or for room to send, learn of the end.
+    connection: Option<Pin<Box<Connection<Socket, RustlsStream>>>>,
+    /// Why it has ended.
+    ended: Option<Error>,
 }
 
 /// Parameters of a statement with their types: so the server is asked for them in no round trip of its own.
@@ -111,7 +112,7 @@ impl Session {
             NoAnswer::Silent => silent("the server gave no answer", self.settings.patience.answer),
             NoAnswer::Refused(error) => {
                 // Where a connection has ended, the library tells those who wait only that it is closed.
-                let ended = self.line.ended.take().flatten().filter(|_| error.is_closed());
+                let ended = self.line.ended.take().filter(|_| error.is_closed());
                 explain(ended.as_ref().unwrap_or(&error), &self.settings)
             }
         };
@@ -190,7 +191,7 @@ async fn connect(settings: &PostgresSettings) -> Result<Result<(Client, Line), N
         .ssl_mode(if settings.tls.is_used() { SslMode::Require } else { SslMode::Disable });
     let tls = RustlsConnect::new(&settings.tls)?;
     Ok(match timeout(patience.connect, config.connect(tls)).await {
-        Ok(Ok((client, connection))) => Ok((client, Line { connection: Box::pin(connection), ended: None })),
+        Ok(Ok((client, connection))) => Ok((client, Line { connection: Some(Box::pin(connection)), ended: None })),
         Ok(Err(error)) => Err(NoAnswer::Refused(error)),
         Err(_) => Err(NoAnswer::Silent),
     })
@@ -235,10 +236,11 @@ impl Line {
     pub(crate) async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| {
-            if self.ended.is_none()
-                && let Poll::Ready(ended) = self.connection.as_mut().poll(context)
+            if let Some(connection) = &mut self.connection
+                && let Poll::Ready(ended) = connection.as_mut().poll(context)
             {
-                self.ended = Some(ended.err());
+                self.connection = None;
+                self.ended = ended.err();
             }
             work.as_mut().poll(context)
         })
@@ -267,9 +269,9 @@ impl Line {
     }
 
     /// Once the client is dropped, tells the server that nothing more comes.
-    async fn end(mut self, at_most: Duration) {
-        if self.ended.is_none() {
-            let _ = timeout(at_most, &mut self.connection).await;
+    async fn end(self, at_most: Duration) {
+        if let Some(connection) = self.connection {
+            let _ = timeout(at_most, connection).await;
         }
     }
 

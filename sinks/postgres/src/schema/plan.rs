@@ -56,9 +56,6 @@ fn of_table(
         let said = format!("{schema}.{name} is {}, and a table is expected", kind_of_relation(&relation.kind));
         return Err(Mismatch { said, remedy: format!("rename {schema}.{name}") });
     }
-    for found in &relation.columns {
-        check_foreign(schema, name, columns, found)?;
-    }
     let mut statements = Vec::new();
     for column in columns {
         match relation.columns.iter().find(|found| found.name == column.name) {
@@ -70,6 +67,9 @@ fn of_table(
             }
             None => statements.push(format!("alter table {quoted} add column {}", column.definition())),
         }
+    }
+    for found in &relation.columns {
+        check_foreign(schema, name, columns, found)?;
     }
     Ok(statements)
 }
