@@ -24,8 +24,7 @@ use std::process::ExitCode;
 /// The parts of the benchmark, in the order of a complete run.
 const PARTS: [&str; 10] =
     ["catalog", "tags", "manifests", "memory", "wire", "parquet", "postgres", "split", "metrics", "daemon"];
-const USAGE: &str =
-    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [postgres] [split]
+const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [postgres] [split]
                        [metrics] [daemon] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 

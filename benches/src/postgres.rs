@@ -13,8 +13,8 @@ use url::Url;
 use crate::BenchError;
 use crate::contenders::{ReadDepth, Task};
 use crate::measure::median;
-use crate::rounds::contend;
 use crate::parquet;
+use crate::rounds::contend;
 
 const ROWS: u64 = 5_000_000;
 

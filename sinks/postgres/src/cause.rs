@@ -6,8 +6,8 @@ use std::io;
 use std::time::Duration;
 
 use stocktake_sink::{SinkError, SinkErrorKind};
-use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::settings::{PostgresSettings, SchemaName};
 
@@ -138,14 +138,12 @@ fn remedy(code: &SqlState, message: &str, settings: &PostgresSettings) -> (SinkE
         "22P04" | "08P01" => (Invalid, "this is a bug in stocktake; please report it".to_owned()),
         other => match &other[..2.min(other.len())] {
             "08" | "53" | "57" | "58" | "25" | "40" | "55" => (Unavailable, "see the log of the server".to_owned()),
-            "23" | "27" | "09" | "P0" | "44" => (
-                Invalid,
-                format!("remove the constraint or trigger that somebody added to a table of schema {schema}"),
-            ),
-            "42" | "22" | "0A" => (
-                Invalid,
-                format!("see what was changed in schema {schema}, or set `schema` to a new one"),
-            ),
+            "23" | "27" | "09" | "P0" | "44" => {
+                (Invalid, format!("remove the constraint or trigger that somebody added to a table of schema {schema}"))
+            }
+            "42" | "22" | "0A" => {
+                (Invalid, format!("see what was changed in schema {schema}, or set `schema` to a new one"))
+            }
             "XX" => (Unavailable, "see the log of the server; its files may be damaged".to_owned()),
             _ => (Unavailable, "see the log of the server".to_owned()),
         },

@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::SinkExt as _;
 use futures::future::join;
-use stocktake_sink::{Abandoned, Snapshot, SinkError, SinkErrorKind, SnapshotError, Table, blocking};
+use stocktake_sink::{Abandoned, SinkError, SinkErrorKind, Snapshot, SnapshotError, Table, blocking};
 use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
@@ -96,11 +96,7 @@ async fn send(
     Err(ended)
 }
 
-async fn send_part(
-    session: &mut Session,
-    mut sink: Pin<&mut CopyInSink<Bytes>>,
-    part: Bytes,
-) -> Result<(), SinkError> {
+async fn send_part(session: &mut Session, mut sink: Pin<&mut CopyInSink<Bytes>>, part: Bytes) -> Result<(), SinkError> {
     let sent = session.line.answer(session.settings.patience.answer, sink.send(part)).await;
     sent.map_err(|e| session.no_answer(e))
 }
@@ -166,7 +162,9 @@ impl From<EncodeError> for SinkError {
     fn from(error: EncodeError) -> Self {
         match error {
             EncodeError::GivenUp => given_up(),
-            EncodeError::Arrow(error) => SinkError::new(SinkErrorKind::Snapshot, "cannot encode the rows").with_source(error),
+            EncodeError::Arrow(error) => {
+                SinkError::new(SinkErrorKind::Snapshot, "cannot encode the rows").with_source(error)
+            }
         }
     }
 }

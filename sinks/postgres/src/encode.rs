@@ -102,9 +102,7 @@ impl<'a> CopyColumn<'a> {
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 ColumnValues::Micros(array.as_primitive::<TimestampMicrosecondType>().values())
             }
-            DataType::List(_) => {
-                ColumnValues::Json { encoder: make_encoder(field, array, json)?, text: Vec::new() }
-            }
+            DataType::List(_) => ColumnValues::Json { encoder: make_encoder(field, array, json)?, text: Vec::new() },
             other => {
                 let message = format!("column {} is of type {other}, which has no place in Postgres", field.name());
                 return Err(ArrowError::NotYetImplemented(message));

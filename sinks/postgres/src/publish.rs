@@ -134,7 +134,8 @@ impl Publication<'_> {
         let at = self.id().scheduled_at.to_rfc3339();
         let (generation, published) = (self.id().generation, self.snapshot.record().verdict.is_publishable());
         let key: Parameters<'_> = &[text(&registry), text(&run_id), (&generation, Type::INT4)];
-        let older = format!("delete from {commits} where registry = $1::text and run_id = $2::text and generation < $3");
+        let older =
+            format!("delete from {commits} where registry = $1::text and run_id = $2::text and generation < $3");
         self.session.rows(&older, key).await?;
         let insert = format!(
             "insert into {commits} (registry, run_id, generation, snapshot_date, scheduled_at, published, tables) \
@@ -153,7 +154,8 @@ impl Publication<'_> {
         let (_, run_id) = self.key();
         let beyond = self.beyond_keep().await?;
         let keep = self.session.settings.keep;
-        let warning = || format!("{run_id} is older than the newest {keep} inventories (`keep`), so it was not written");
+        let warning =
+            || format!("{run_id} is older than the newest {keep} inventories (`keep`), so it was not written");
         Ok(beyond.contains(&run_id).then(warning))
     }
 
@@ -217,8 +219,11 @@ impl Publication<'_> {
 
     fn receipt(&self, copied: &CopiedTables, warnings: Vec<String>) -> Receipt {
         let settings = &self.session.settings;
-        let objects = copied.iter().map(|(&table, &CopiedTable { rows, bytes })| {
-            WrittenObject { table, location: settings.location(table), rows, bytes }
+        let objects = copied.iter().map(|(&table, &CopiedTable { rows, bytes })| WrittenObject {
+            table,
+            location: settings.location(table),
+            rows,
+            bytes,
         });
         let location = format!("{}, run {}", settings.place(), self.id().run_id());
         Receipt { location, objects: objects.collect(), warnings }

@@ -22,7 +22,8 @@ pub(crate) async fn is_ready(session: &mut Session) -> Result<bool, SinkError> {
 /// Makes what is missing, within the transaction of the session. Other processes wait meanwhile.
 pub(crate) async fn complete(session: &mut Session) -> Result<(), SinkError> {
     // The name of a schema has no quotes.
-    let lock = format!("select pg_advisory_xact_lock(hashtextextended('stocktake schema {}', 0))", session.settings.schema);
+    let lock =
+        format!("select pg_advisory_xact_lock(hashtextextended('stocktake schema {}', 0))", session.settings.schema);
     session.run(&lock).await?;
     // Again under the lock: another process may have made it.
     for statement in statements(session).await? {

@@ -150,11 +150,8 @@ impl Session {
     /// commit be lost.
     pub(crate) async fn begin(&mut self) -> Result<(), SinkError> {
         let lock = self.settings.patience.lock.as_millis();
-        let check = if self.version >= CHECKS_CONNECTION {
-            "set local client_connection_check_interval = '2s';"
-        } else {
-            ""
-        };
+        let check =
+            if self.version >= CHECKS_CONNECTION { "set local client_connection_check_interval = '2s';" } else { "" };
         self.run(&format!(
             "begin isolation level read committed read write; \
              set local search_path = pg_catalog; \

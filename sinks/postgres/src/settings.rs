@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use stocktake_sink::{AbsentOption, OptionRefused, SecretOption, SecretPlace, SecretText, SinkError, SinkOption, SinkOptions};
+use stocktake_sink::{
+    AbsentOption, OptionRefused, SecretOption, SecretPlace, SecretText, SinkError, SinkOption, SinkOptions,
+};
 
 use crate::address::ServerAddress;
 use crate::patience::Patience;
@@ -79,7 +81,9 @@ pub struct SchemaName(String);
 
 /// Why a text is no [`SchemaName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no name of a schema: write 1 to 63 lower-case letters, digits and `_`, not beginning with a digit or `pg_`")]
+#[error(
+    "is no name of a schema: write 1 to 63 lower-case letters, digits and `_`, not beginning with a digit or `pg_`"
+)]
 pub struct BadSchemaName;
 
 impl SchemaName {
@@ -222,9 +226,11 @@ fn read_tls(options: &mut dyn SinkOptions, address: Option<&ServerAddress>) -> R
 
 fn unknown(word: &str) -> String {
     match word {
-        "allow" | "prefer" => "encrypts only if the server wants to, which protects from nobody; write `verify-full`, or \
+        "allow" | "prefer" => {
+            "encrypts only if the server wants to, which protects from nobody; write `verify-full`, or \
                                `disable` if the network is trusted"
-            .to_owned(),
+                .to_owned()
+        }
         _ => format!("is none of {}", SslVerification::WORDS.map(|(word, _)| format!("`{word}`")).join(", ")),
     }
 }
@@ -238,7 +244,8 @@ mod tests {
         for good in ["stocktake", "_s", "team_7", &"a".repeat(63)] {
             assert_eq!(SchemaName::parse(good).expect(good).quoted("tags"), format!("\"{good}\".\"tags\""));
         }
-        for bad in ["", "Stocktake", "7", "pg_catalog", "information_schema", "a b", "a\"", "a;", "ä", &"a".repeat(64)] {
+        for bad in ["", "Stocktake", "7", "pg_catalog", "information_schema", "a b", "a\"", "a;", "ä", &"a".repeat(64)]
+        {
             assert_eq!(SchemaName::parse(bad), Err(BadSchemaName), "{bad}");
         }
     }

@@ -8,6 +8,7 @@ use fake_registry::{FakeRegistry, RepositoryNames, Script};
 use stocktake_sink_postgres::contract::{ProxyStop, TestProxy, TestServer};
 use tokio::time::{Instant, sleep};
 
+use crate::daemon::scheduled_runs::{EVERY_SECOND, NEVER};
 use crate::support::daemon::Daemon;
 use crate::support::program::{LOGIN, Workplace};
 use crate::support::site::RunningChild;
@@ -21,13 +22,16 @@ async fn registry() -> FakeRegistry {
 
 fn yaml(registry: &FakeRegistry, sink: &str) -> String {
     let url = registry.url();
-    format!("listen: 127.0.0.1:0\nsinks:\n  warehouse: {{type: postgres, {sink}}}\nregistries:\n  - name: quay\n    url: {url}\n{LOGIN}")
+    format!(
+        "listen: 127.0.0.1:0\nsinks:\n  warehouse: {{type: postgres, {sink}}}\nregistries:\n  - name: quay\n    url: {url}\n{LOGIN}"
+    )
 }
 
 /// A server that asks for a password over its socket, the name of a database, and the settings of a sink.
 fn with_password() -> (TestServer, String, String) {
     let server = TestServer::start_on("", |directory| {
-        std::fs::write(directory.join("data/pg_hba.conf"), "local all postgres trust\nlocal all all scram-sha-256\n").unwrap();
+        std::fs::write(directory.join("data/pg_hba.conf"), "local all postgres trust\nlocal all all scram-sha-256\n")
+            .unwrap();
     });
     let database = server.database();
     server.sql(
@@ -62,17 +66,18 @@ async fn check_a_dry_run_and_a_run_use_the_real_server() {
 async fn a_reload_of_the_daemon_takes_another_sink() {
     let (registry, (server, database, sink)) = (registry().await, with_password());
     let parquet = yaml(&registry, &sink).replace(&format!("type: postgres, {sink}"), "type: parquet, url: ./inventory");
-    let never = "    schedule: \"0 0 30 2 *\"\n";
-    let place = Workplace::with(&(parquet + never));
+    let place = Workplace::with(&(parquet + NEVER));
     place.secret("pgpass", "hunter2");
     let mut daemon = Daemon::start(&place).await;
-    place.configure(&(yaml(&registry, &sink) + "    schedule: \"* * * * * *\"\n"));
+    place.configure(&(yaml(&registry, &sink) + EVERY_SECOND));
     daemon.running.signal("HUP").await;
     daemon.hears("READY=1").await;
     daemon.running.says_times(&format!("is complete: {COUNT} repositories"), 1).await;
     daemon.stop().await;
-    let whole = format!("select count(*) > 0 and bool_and(rows = {COUNT}) from (select run_id, count(*) as rows from \
-                         stocktake.repositories group by 1) runs");
+    let whole = format!(
+        "select count(*) > 0 and bool_and(rows = {COUNT}) from (select run_id, count(*) as rows from \
+                         stocktake.repositories group by 1) runs"
+    );
     assert_eq!(server.sql(&database, &whole), "t");
 }
 
@@ -141,7 +146,8 @@ impl KilledSite {
         let whole = format!("|{COUNT}|1");
         let runs: BTreeSet<_> =
             rows.lines().map(|line| line.strip_suffix(&whole).unwrap_or_else(|| panic!("{line}")).to_owned()).collect();
-        let orphans = "select count(*) from stocktake.repositories where run_id not in (select run_id from stocktake.commits)";
+        let orphans =
+            "select count(*) from stocktake.repositories where run_id not in (select run_id from stocktake.commits)";
         assert_eq!(self.server.sql(&self.database, orphans), "0");
         runs
     }
@@ -151,7 +157,16 @@ impl KilledSite {
 async fn a_kill_at_each_step_of_publishing_loses_nothing_and_repeats_nothing() {
     let site = KilledSite::new().await;
     let mut runs = site.runs();
-    for step in ["begin", "insert into", "delete from \"stocktake\".\"tags\"", "copy", "(rows)", "(end of rows)", "update", "commit"] {
+    for step in [
+        "begin",
+        "insert into",
+        "delete from \"stocktake\".\"tags\"",
+        "copy",
+        "(rows)",
+        "(end of rows)",
+        "update",
+        "commit",
+    ] {
         for stop in [ProxyStop::Hold, ProxyStop::HoldAfter] {
             site.proxy.stop_at(move |_, text| text.starts_with(step).then_some(stop));
             let running = RunningChild::start(site.command());

@@ -65,9 +65,9 @@ impl TestDatabase {
             let name = field.name();
             match field.data_type() {
                 DataType::List(_) => format!("'{name}', \"{name}\"::json"),
-                DataType::Timestamp(..) => format!(
-                    "'{name}', to_char(\"{name}\" at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-                ),
+                DataType::Timestamp(..) => {
+                    format!("'{name}', to_char(\"{name}\" at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+                }
                 _ => format!("'{name}', \"{name}\""),
             }
         });
@@ -87,7 +87,8 @@ impl TestDatabase {
 /// Rows from lines of JSON.
 fn decode(table: Table, lines: &str) -> RecordBatch {
     let schema = offset_schema(&table.schema());
-    let mut decoder = arrow_json::ReaderBuilder::new(schema).with_batch_size(1 << 20).build_decoder().expect("a decoder");
+    let mut decoder =
+        arrow_json::ReaderBuilder::new(schema).with_batch_size(1 << 20).build_decoder().expect("a decoder");
     decoder.decode(lines.as_bytes()).expect("JSON of the schema");
     let batch = decoder.flush().expect("rows of the schema");
     batch.map_or_else(|| RecordBatch::new_empty(table.schema()), |batch| as_written(&batch))
@@ -111,7 +112,8 @@ impl Harness for TestDatabase {
             let fields: Vec<_> = line.split('|').collect();
             let [registry, run_id, generation, tables] = fields[..] else { panic!("four columns: {line}") };
             let tables = tables.split(',').map(|table| table.parse().expect("a table"));
-            let tables: BTreeMap<_, _> = tables.map(|table| (table, vec![self.rows(table, registry, run_id)])).collect();
+            let tables: BTreeMap<_, _> =
+                tables.map(|table| (table, vec![self.rows(table, registry, run_id)])).collect();
             Visible { id: format!("{run_id}.g{generation}"), tables }
         };
         commits.lines().map(read).collect()

@@ -243,11 +243,7 @@ impl AnswerGate {
     }
 }
 
-async fn answer(
-    mut server: OwnedReadHalf,
-    mut client: tcp::OwnedWriteHalf,
-    gate: Arc<AnswerGate>,
-) -> io::Result<()> {
+async fn answer(mut server: OwnedReadHalf, mut client: tcp::OwnedWriteHalf, gate: Arc<AnswerGate>) -> io::Result<()> {
     loop {
         let kind = server.read_u8().await?;
         let length = server.read_u32().await?;

@@ -90,8 +90,7 @@ impl TestServer {
         command.current_dir(&directory).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().expect("sh");
         let stdin = child.stdin.take().expect("it is piped");
-        let mut server =
-            Self { directory, port, running: Some((child, stdin)), databases: AtomicU32::new(0) };
+        let mut server = Self { directory, port, running: Some((child, stdin)), databases: AtomicU32::new(0) };
         match server.hear().as_str() {
             "ready" => Some(server),
             _ => None,

@@ -61,8 +61,12 @@ fn of_table(
         match relation.columns.iter().find(|found| found.name == column.name) {
             Some(found) => check_own(schema, name, column, found)?,
             None if column.is_required => {
-                let said = format!("{schema}.{name} has no column {}, and one of type {} is expected", column.name, column.kind);
-                let remedy = format!("restore the column, or drop {schema}.{name}, which is then made anew without rows");
+                let said = format!(
+                    "{schema}.{name} has no column {}, and one of type {} is expected",
+                    column.name, column.kind
+                );
+                let remedy =
+                    format!("restore the column, or drop {schema}.{name}, which is then made anew without rows");
                 return Err(Mismatch { said, remedy });
             }
             None => statements.push(format!("alter table {quoted} add column {}", column.definition())),

@@ -69,7 +69,8 @@ async fn rights_that_are_missing_are_named_until_all_are_there() {
     forbidden(&["permission denied for database", "create schema stocktake authorization \"loader\""]).await;
     // What the message says, done wrongly at first.
     database.sql("create schema stocktake");
-    forbidden(&["permission denied for schema stocktake", "grant usage, create on schema stocktake to \"loader\""]).await;
+    forbidden(&["permission denied for schema stocktake", "grant usage, create on schema stocktake to \"loader\""])
+        .await;
     database.sql("grant usage, create on schema stocktake to \"loader\"");
     sink.probe().await.unwrap();
     assert_eq!(database.leftovers().await, Vec::<String>::new());

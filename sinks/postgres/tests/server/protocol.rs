@@ -28,7 +28,8 @@ async fn a_connection_that_is_cut_at_any_step_leaves_all_or_nothing_and_the_next
     publish(&settings, &night(1, SEVERAL_PARTS)).await.unwrap();
     let steps = proxy.steps();
     // The steps by name, so that a protocol that loses one is noticed.
-    let named = ["begin", "select pg_advisory_xact_lock", "insert into", "delete from", "copy", "(rows)", "(end of rows)"];
+    let named =
+        ["begin", "select pg_advisory_xact_lock", "insert into", "delete from", "copy", "(rows)", "(end of rows)"];
     for name in named.iter().chain(&["update", "commit"]) {
         assert!(steps.iter().any(|step| step.starts_with(name)), "{name} in {steps:#?}");
     }

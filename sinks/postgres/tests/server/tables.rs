@@ -52,7 +52,10 @@ async fn a_table_that_somebody_else_has_changed_is_an_error_that_says_what_to_do
         (
             "alter table stocktake.tags alter column size_bytes type numeric",
             "alter table stocktake.tags alter column size_bytes type bigint",
-            &["stocktake.tags.size_bytes is of type numeric, and bigint is expected", "alter column \"size_bytes\" type"][..],
+            &[
+                "stocktake.tags.size_bytes is of type numeric, and bigint is expected",
+                "alter column \"size_bytes\" type",
+            ][..],
         ),
         (
             "alter table stocktake.tags rename column tag to label",
@@ -154,7 +157,9 @@ async fn the_views_show_the_newest_published_run_that_has_the_table() {
     // Tonight reads no tags, and tomorrow is refused.
     let shallow = snapshot_of(&id("quay", 1), Verdict::Gaps, tables(&id("quay", 1), 20, &TABLES[..1]));
     publish(&settings, &shallow).await.unwrap();
-    publish(&settings, &snapshot_of(&id("quay", 2), Verdict::Denied, tables(&id("quay", 2), 0, &TABLES))).await.unwrap();
+    publish(&settings, &snapshot_of(&id("quay", 2), Verdict::Denied, tables(&id("quay", 2), 0, &TABLES)))
+        .await
+        .unwrap();
     let shown = |table: &str| database.sql(&format!("select distinct run_id from stocktake.latest_{table} order by 1"));
     let harbor = id("harbor", 0).run_id();
     assert_eq!(shown("repositories"), format!("{harbor}\n{}", id("quay", 1).run_id()));
@@ -174,10 +179,25 @@ async fn the_current_inventory_is_read_by_the_index() {
 }
 
 #[tokio::test]
+async fn the_queries_of_the_documentation_answer() {
+    let (_server, database) = database();
+    let id = id("quay", 0);
+    let all = [Table::Repositories, Table::Tags, Table::Manifests];
+    publish(&database.settings(), &snapshot_of(&id, Verdict::Complete, tables(&id, 100, &all))).await.unwrap();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reading-the-data.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let queries = page.split("```postgresql\n").nth(1).unwrap().split("```").next().unwrap();
+    let answers: Vec<_> = queries.split("\n\n").map(|query| database.sql(query)).collect();
+    assert_eq!(answers[0], "quay|34|102");
+    assert_eq!(answers[1].lines().count(), 10, "{answers:?}");
+}
+
+#[tokio::test]
 async fn texts_with_nul_and_lists_are_stored_as_a_reader_expects() {
     let (_server, database) = database();
     let id = id("quay", 0);
-    let snapshot = snapshot_of(&id, Verdict::Gaps, tables(&id, 200, &[Table::Repositories, Table::Tags, Table::Manifests]));
+    let snapshot =
+        snapshot_of(&id, Verdict::Gaps, tables(&id, 200, &[Table::Repositories, Table::Tags, Table::Manifests]));
     publish(&database.settings(), &snapshot).await.unwrap();
     // Every list is JSON that a cast takes, and none is left over.
     let layers = "select count(*) from stocktake.manifests, jsonb_array_elements(layers::jsonb) layer \

@@ -14,17 +14,19 @@ use tempfile::TempDir;
 use crate::support::{assert_error, settings};
 
 /// Authorities and certificates.
-struct Workshop(TempDir);
+struct Certificates(TempDir);
 
-impl Workshop {
+impl Certificates {
     fn new() -> Self {
-        let workshop = Self(TempDir::new().unwrap());
+        let files = Self(TempDir::new().unwrap());
         for authority in ["ca", "other-ca"] {
-            workshop.openssl(&format!("req -x509 {KEY} -keyout {authority}.key -out {authority}.crt -subj /CN={authority}"));
+            files.openssl(&format!(
+                "req -x509 {KEY} -keyout {authority}.key -out {authority}.crt -subj /CN={authority}"
+            ));
         }
-        workshop.certify("server", "localhost", "subjectAltName=DNS:localhost");
-        workshop.certify("client", "certified", "extendedKeyUsage=clientAuth");
-        workshop
+        files.certify("server", "localhost", "subjectAltName=DNS:localhost");
+        files.certify("client", "certified", "extendedKeyUsage=clientAuth");
+        files
     }
 
     fn certify(&self, name: &str, subject: &str, extension: &str) {
@@ -49,7 +51,8 @@ impl Workshop {
     fn server(&self) -> (Arc<TestServer>, TestDatabase) {
         let server = Arc::new(TestServer::start_on("127.0.0.1", |directory| {
             let data = directory.join("data");
-            let rules = "local all all trust\nhostssl all certified 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 trust\n";
+            let rules =
+                "local all all trust\nhostssl all certified 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 trust\n";
             fs::write(data.join("pg_hba.conf"), rules).unwrap();
             fs::write(data.join("postgresql.auto.conf"), "ssl = on\nssl_ca_file = 'ca.crt'\n").unwrap();
             for name in ["server.key", "server.crt", "ca.crt"] {
@@ -57,7 +60,8 @@ impl Workshop {
             }
         }));
         let database = TestDatabase::of(&server);
-        database.sql(&format!("create role certified login; grant create on database {} to certified", database.name()));
+        database
+            .sql(&format!("create role certified login; grant create on database {} to certified", database.name()));
         (server, database)
     }
 }
@@ -80,9 +84,9 @@ async fn probe(settings: PostgresSettings) -> Result<(), SinkError> {
 #[tokio::test]
 async fn each_mode_verifies_what_it_says() {
     use SslVerification::{Disable, Require, VerifyCa, VerifyFull};
-    let workshop = Workshop::new();
-    let (server, database) = workshop.server();
-    let (ca, other) = (workshop.path("ca.crt"), workshop.path("other-ca.crt"));
+    let files = Certificates::new();
+    let (server, database) = files.server();
+    let (ca, other) = (files.path("ca.crt"), files.path("other-ca.crt"));
     let at = |host: &str| settings(&format!("postgres://postgres@{host}:{}/{}", server.port(), database.name()));
     let with = |host: &str, mode, ca: Option<&Path>| at(host).with_tls(mode, ca, None);
     for good in [
@@ -104,20 +108,20 @@ async fn each_mode_verifies_what_it_says() {
     let said = ["pg_hba.conf", "set `sslmode: verify-full`"];
     assert_error(probe(with("127.0.0.1", Disable, None)).await, SinkErrorKind::Forbidden, &said);
     // The files are read again at each connection.
-    fs::copy(&ca, workshop.path("rotated.crt")).unwrap();
-    let rotated = with("localhost", VerifyFull, Some(&workshop.path("rotated.crt")));
+    fs::copy(&ca, files.path("rotated.crt")).unwrap();
+    let rotated = with("localhost", VerifyFull, Some(&files.path("rotated.crt")));
     probe(rotated.clone()).await.unwrap();
-    fs::write(workshop.path("rotated.crt"), "no certificate").unwrap();
+    fs::write(files.path("rotated.crt"), "no certificate").unwrap();
     assert_error(probe(rotated.clone()).await, invalid, &["there is no certificate in", "rotated.crt"]);
-    fs::remove_file(workshop.path("rotated.crt")).unwrap();
+    fs::remove_file(files.path("rotated.crt")).unwrap();
     assert_error(probe(rotated).await, invalid, &["cannot read the certificates in", "rotated.crt"]);
 }
 
 #[tokio::test]
 async fn a_client_certificate_is_shown_and_its_key_is_protected() {
-    let workshop = Workshop::new();
-    let (server, database) = workshop.server();
-    let (ca, certificate, key) = (workshop.path("ca.crt"), workshop.path("client.crt"), workshop.path("client.key"));
+    let files = Certificates::new();
+    let (server, database) = files.server();
+    let (ca, certificate, key) = (files.path("ca.crt"), files.path("client.crt"), files.path("client.key"));
     let url = format!("postgres://certified@localhost:{}/{}", server.port(), database.name());
     let mode = SslVerification::VerifyFull;
     let with = settings(&url).with_tls(mode, Some(&ca), Some((&certificate, &key)));

@@ -52,7 +52,10 @@ fn an_empty_database_gets_the_schema_all_tables_indexes_and_views() {
     assert_eq!(made[0], "create schema \"stocktake\"");
     let count = |begin: &str| made.iter().filter(|statement| statement.starts_with(begin)).count();
     let tables = Table::ALL.len();
-    assert_eq!((count("create table"), count("create index"), count("create or replace view")), (tables + 1, tables, tables));
+    assert_eq!(
+        (count("create table"), count("create index"), count("create or replace view")),
+        (tables + 1, tables, tables)
+    );
     let tags = made.iter().find(|statement| statement.starts_with("create table \"stocktake\".\"tags\"")).unwrap();
     for part in [
         "(\"registry\" text collate \"C\" not null, \"snapshot_date\" date not null, \"run_id\" text",
