@@ -9,6 +9,7 @@ mod deliver;
 mod outcome;
 mod plan;
 mod report;
+mod scope;
 mod seal;
 mod sink_deadline;
 mod slowed;
@@ -138,7 +139,8 @@ impl<'a> Run<'a> {
             }
         };
         let slot = self.context.slot;
-        let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot)).await;
+        let scope = scope::scope(self.context.plan, judged.list);
+        let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot, scope)).await;
         let sinks = match &snapshot {
             Some(snapshot) => deliver::to_all(&self.context.plan.sinks, snapshot, stop).await,
             None => Vec::new(),

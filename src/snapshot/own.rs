@@ -10,12 +10,16 @@ use std::path::Path;
 use stocktake_sink::Table;
 use stocktake_sink::durable::{self, STAGING_PREFIX};
 
+use super::changes::CARRIED_FILES;
 use super::files;
 
 /// Whether a walk or a snapshot makes files of this name.
 fn is_ours(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    if name.starts_with(STAGING_PREFIX) || name == files::CHECKPOINT || name == files::SEAL {
+    if name.starts_with(STAGING_PREFIX) || [files::CHECKPOINT, files::SEAL].contains(&name) {
+        return true;
+    }
+    if CARRIED_FILES.contains(&name) {
         return true;
     }
     Table::ALL.into_iter().any(|table| files::is_file_of(table, name))
