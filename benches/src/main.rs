@@ -14,6 +14,7 @@ mod measure;
 mod metrics;
 mod parquet;
 mod peers;
+mod postgres;
 mod rounds;
 mod server;
 mod split;
@@ -23,11 +24,12 @@ mod verify;
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 11] =
-    ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon", "inventory", "verify"];
-const USAGE: &str =
-    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [daemon] [inventory]
-       [verify] [ROUNDS]
+const PARTS: [&str; 12] = [
+    "catalog", "tags", "manifests", "memory", "wire", "parquet", "postgres", "split", "metrics", "daemon", "inventory",
+    "verify",
+];
+const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [postgres] [split]
+                       [metrics] [daemon] [inventory] [verify] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -78,6 +80,7 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
             "memory" => limits::memory(rounds.min(3)).await?,
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
+            "postgres" => postgres::rows(few.min(3)).await?,
             "split" => split::rows(few).await?,
             "metrics" => metrics::rows().await?,
             "inventory" => inventory::rows(few).await?,
