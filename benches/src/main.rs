@@ -25,7 +25,17 @@ use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
 const PARTS: [&str; 12] = [
-    "catalog", "tags", "manifests", "memory", "wire", "parquet", "postgres", "split", "metrics", "daemon", "inventory",
+    "catalog",
+    "tags",
+    "manifests",
+    "memory",
+    "wire",
+    "parquet",
+    "postgres",
+    "split",
+    "metrics",
+    "daemon",
+    "inventory",
     "verify",
 ];
 const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [postgres] [split]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use stocktake_sink_postgres::contract::TestServer;
 use tokio::process::Command;
 
 use crate::support::nights::{Nights, digest_of, digest_of_index, taken};
@@ -158,4 +159,19 @@ async fn the_queries_for_files_answer_with_duckdb_and_polars() {
         answer_as_expected(page, answers(&nights, engine, page, &[]).await, &nights);
     }
     models_answer_as_expected(&nights, "duckdb", &[]).await;
+}
+
+#[tokio::test]
+async fn the_queries_for_postgres_answer_on_a_real_server() {
+    let server = TestServer::start();
+    let database = server.database();
+    let url = server.url("postgres", &database);
+    let nights = taken(&format!("{PARQUET}\n  tables: {{type: postgres, url: '{url}', keep: 60}}")).await;
+    let psql = ["-d", url.as_str()];
+    answer_as_expected(
+        "docs/sql/postgres.md",
+        answers(&nights, "postgres", "docs/sql/postgres.md", &psql).await,
+        &nights,
+    );
+    models_answer_as_expected(&nights, "postgres", &psql).await;
 }
