@@ -161,7 +161,7 @@ async fn duckdb_and_pyarrow_read_tags_and_manifests_with_what_is_nested_in_them(
     let walked = [Table::Repositories, Table::Tags, Table::Manifests, Table::Changes];
     let snapshot = contract::snapshot_of(&id, Verdict::Complete, contract::tables(&id, 600, &walked));
     let place = tempfile::tempdir().unwrap();
-    let target = |name: &str| Target::parse(place.path().join(name).to_str().unwrap()).unwrap();
+    let target = |name: &str| Target::directory(place.path().join(name));
     stocktake_sink_parquet::ParquetSink::new(&target("inventory")).publish(&snapshot).await.unwrap();
     stocktake_sink_json::JsonSink::new(&target("feed")).publish(&snapshot).await.unwrap();
 
