@@ -14,9 +14,8 @@ use stocktake_sink::{SinkError, SinkErrorKind};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::StoredObject;
+use crate::kept::StoredObject;
 use crate::problem::{self, Peer, sink_error};
-use crate::upload::Upload;
 
 /// How long one small request may take, its retries included. Three attempts of the program stay below a minute.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(12);
@@ -26,7 +25,7 @@ const LONGEST_WHOLE: u64 = 64 * 1024 * 1024;
 
 /// A prefix of a bucket.
 #[derive(Clone)]
-pub(crate) struct Bucket {
+pub(crate) struct BucketObjects {
     objects: Arc<dyn ObjectStore>,
     prefix: String,
     /// The URL of the prefix, for people.
@@ -34,13 +33,13 @@ pub(crate) struct Bucket {
     peer: Peer,
 }
 
-impl fmt::Debug for Bucket {
+impl fmt::Debug for BucketObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bucket").field("url", &self.url).field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("BucketObjects").field("url", &self.url).field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 
-impl Bucket {
+impl BucketObjects {
     pub(crate) fn new(objects: Arc<dyn ObjectStore>, prefix: &str, url: String, peer: Peer) -> Self {
         Self { objects, prefix: prefix.to_owned(), url, peer }
     }
@@ -74,10 +73,6 @@ impl Bucket {
             let (kind, cause, remedy) = problem::silent(&self.peer.endpoint);
             sink_error(kind, format!("{doing} {}", self.location(key)), cause, remedy)
         })
-    }
-
-    pub(crate) fn stage(&self, key: &str) -> Upload {
-        Upload::new(self.clone(), key)
     }
 
     pub(crate) fn create(&self, key: &str, bytes: &[u8]) -> Result<bool, SinkError> {

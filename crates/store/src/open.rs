@@ -10,9 +10,9 @@ use object_store::{ObjectStore, RetryConfig};
 use stocktake_sink::{SecretText, SinkError, SinkErrorKind};
 use url::{Host, Url};
 
-use crate::bucket::Bucket;
+use crate::bucket::BucketObjects;
 use crate::problem::{self, Peer, sink_error};
-use crate::{BucketKind, BucketSettings, Place, login, store};
+use crate::{BucketKind, BucketSettings, Place, login};
 
 /// Retries of one request. The program retries a publish as a whole, so few are enough.
 const RETRIES: usize = 2;
@@ -24,7 +24,7 @@ pub(crate) fn bucket(
     place: &Place,
     settings: Option<&BucketSettings>,
     login: Option<&SecretText>,
-) -> Result<Bucket, SinkError> {
+) -> Result<BucketObjects, SinkError> {
     let Place::Bucket { kind, bucket, prefix } = place else {
         return Err(SinkError::new(SinkErrorKind::Invalid, format!("{place} is no bucket")));
     };
@@ -46,9 +46,9 @@ pub(crate) fn bucket(
         #[cfg(feature = "azure")]
         BucketKind::Azure => opening.azure()?,
         #[allow(unreachable_patterns)] // with all of them there is no other
-        kind => return Err(store::left_out(place, *kind)),
+        kind => return Err(place.left_out(*kind)),
     };
-    Ok(Bucket::new(objects, prefix, place.to_string(), Peer { kind: *kind, endpoint }))
+    Ok(BucketObjects::new(objects, prefix, place.to_string(), Peer { kind: *kind, endpoint }))
 }
 
 struct Opening<'a> {

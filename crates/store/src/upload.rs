@@ -12,7 +12,7 @@ use stocktake_sink::SinkError;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::bucket::Bucket;
+use crate::bucket::BucketObjects;
 
 /// Size of a part. Providers want at least 5 MiB, and at most 10,000 parts: 80 GiB.
 pub(crate) const PART: usize = 8 * 1024 * 1024;
@@ -26,7 +26,7 @@ const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 /// An object on its way. Dropped before it is committed, its parts are given up.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    bucket: Bucket,
+    bucket: BucketObjects,
     key: String,
     part: Vec<u8>,
     parts: Option<Parts>,
@@ -40,7 +40,7 @@ struct Parts {
 }
 
 impl Upload {
-    pub(crate) fn new(bucket: Bucket, key: &str) -> Self {
+    pub(crate) fn new(bucket: BucketObjects, key: &str) -> Self {
         Self { bucket, key: key.to_owned(), part: Vec::new(), parts: None, failure: None }
     }
 

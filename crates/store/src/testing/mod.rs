@@ -1,12 +1,16 @@
 //! Servers of buckets for tests, on loopback: moto (S3), Azurite (Azure), and s3rver, which ignores conditional puts. Each
 //! ends with the value that started it, or with the process.
 
+mod proxy;
+
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use stocktake_sink::SecretText;
+
+pub use proxy::{BucketFate, BucketProxy, BucketRequest};
 
 use crate::{BucketKind, BucketSettings, Place, Store};
 
@@ -24,6 +28,9 @@ impl fmt::Debug for BucketServer {
 }
 
 impl BucketServer {
+    /// The login of the S3 servers.
+    pub const S3_LOGIN: &'static str = "aws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n";
+
     /// S3 by moto, with the Python of `STOCKTAKE_TEST_PYTHON`.
     pub fn moto() -> Self {
         Self::start(BucketKind::S3, &["moto"])
@@ -57,6 +64,16 @@ impl BucketServer {
     /// The scheme, host and port of the server.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A proxy before it; see [`BucketProxy::start`].
+    pub fn proxy(&self, decide: impl Fn(&BucketRequest) -> BucketFate + Send + Sync + 'static) -> BucketProxy {
+        BucketProxy::start(self.port, decide, |_| ())
+    }
+
+    /// The same, told of each request once the server has answered.
+    pub fn proxy_that_tells(&self, after: impl Fn(&BucketRequest) + Send + Sync + 'static) -> BucketProxy {
+        BucketProxy::start(self.port, |_| BucketFate::Pass, after)
     }
 
     /// A prefix in its bucket `inv`.
@@ -98,7 +115,7 @@ impl BucketServer {
     pub fn login(&self) -> &'static str {
         match self.kind {
             BucketKind::Azure => AZURE_LOGIN,
-            _ => "aws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n",
+            _ => Self::S3_LOGIN,
         }
     }
 

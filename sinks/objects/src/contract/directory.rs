@@ -11,7 +11,7 @@ use stocktake_sink::contract::{Harness, Visible};
 use stocktake_sink::durable::STAGING_PREFIX;
 use stocktake_sink::{Sink, SnapshotId, Table};
 
-use super::{Found, orphans};
+use super::found::{Found, orphans};
 use crate::{SnapshotManifest, Target, names};
 
 /// A directory, how the sink is opened on it, and how an object of its format is read.
