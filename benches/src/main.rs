@@ -4,6 +4,7 @@
 //! The server and each client are separate processes on separate cores. Contenders run in turn, round by round, and every
 //! result is a median. Quote the ratios: absolute results differ between machines, and change over time on the same machine.
 
+mod bucket;
 mod catalog;
 mod contenders;
 mod daemon;
@@ -21,9 +22,10 @@ mod tags;
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 9] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon"];
+const PARTS: [&str; 10] =
+    ["catalog", "tags", "manifests", "memory", "wire", "parquet", "s3", "split", "metrics", "daemon"];
 const USAGE: &str =
-    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [daemon] [ROUNDS]
+    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [s3] [split] [metrics] [daemon] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -73,6 +75,7 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
             "memory" => limits::memory(rounds.min(3)).await?,
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
+            "s3" => bucket::rows(few).await?,
             "split" => split::rows(few).await?,
             "metrics" => metrics::rows().await?,
             _ => daemon::load().await?,

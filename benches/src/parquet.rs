@@ -132,6 +132,11 @@ pub(crate) fn generate(rows: u64) -> u64 {
 
 /// Publishes the rows in this directory.
 pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError> {
+    publish(rows, &Target::directory(directory)).await
+}
+
+/// Publishes the rows at this target.
+pub(crate) async fn publish(rows: u64, target: &Target) -> Result<u64, BenchError> {
     let slot: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).ok_or("no time")?;
     let record = RunRecord {
         id: SnapshotId::new("bench".parse()?, slot),
@@ -154,8 +159,7 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError
         previous_run_id: None,
     };
     let tables = BTreeMap::from([(Table::Tags, Arc::new(Generated { rows }) as Arc<dyn Rows>)]);
-    let target = Target::directory(directory);
-    ParquetSink::new(&target).publish(&Snapshot::new(record, tables)?).await?;
+    ParquetSink::new(target).publish(&Snapshot::new(record, tables)?).await?;
     Ok(rows)
 }
 

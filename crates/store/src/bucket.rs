@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
@@ -17,8 +18,11 @@ use tokio::time::timeout;
 use crate::kept::StoredObject;
 use crate::problem::{self, Peer, sink_error};
 
-/// How long one small request may take, its retries included. Three attempts of the program stay below a minute.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(12);
+/// How long one small request may take, its retries included.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longer than any probe takes.
+const LONGEST_PROBE: TimeDelta = TimeDelta::minutes(10);
 
 /// Longest object that is read as a whole.
 const LONGEST_WHOLE: u64 = 64 * 1024 * 1024;
@@ -157,16 +161,17 @@ impl BucketObjects {
 
     /// Creates an object twice. The second time must be refused.
     pub(crate) fn probe(&self, below: &str) -> Result<(), SinkError> {
+        let directory = format!("{below}/_probe");
         // Two probes at once must not meet.
-        let key = format!("{below}/_probe/{:016x}", fastrand::u64(..));
-        // First of all, so that a bucket that does not exist is told by its answer and not by that of a write.
-        self.answer("cannot list", "", async {
-            self.objects.list(Some(&self.path(&format!("{below}/_probe")))).try_next().await
-        })?
-        .map_err(|error| self.explain("cannot list", "", &error))?;
+        let key = format!("{directory}/{:016x}", fastrand::u64(..));
         let first = self.create(&key, b"stocktake")?;
+        // A login that may write and not list is found out here, and not at the end of a delivery.
+        let listed = self.list(&directory);
         let second = self.create(&key, b"stocktake");
         let removed = self.remove(&key);
+        for stale in stale(&listed?, &key) {
+            self.remove(stale)?;
+        }
         if first && second? {
             return Err(sink_error(
                 SinkErrorKind::Invalid,
@@ -181,5 +186,34 @@ impl BucketObjects {
             ));
         }
         removed
+    }
+}
+
+/// What probes left that were killed: older than our own by more than any probe takes, by the clock of the server.
+fn stale<'o>(listed: &'o [StoredObject], ours: &str) -> Vec<&'o str> {
+    let now = listed.iter().find(|object| object.key == ours).map(|object| object.modified);
+    let is_stale = |object: &&StoredObject| now.is_some_and(|now| now - object.modified > LONGEST_PROBE);
+    listed.iter().filter(is_stale).map(|object| object.key.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_leftovers_of_probes_are_removed() {
+        let at = |seconds: i64| chrono::DateTime::from_timestamp(1_795_402_800 + seconds, 0).unwrap();
+        let object = |key: &str, seconds| StoredObject { key: key.to_owned(), bytes: 9, modified: at(seconds) };
+        let listed = [object("old", 0), object("ours", 601), object("running", 590), object("other", 700)];
+        assert_eq!(stale(&listed, "ours"), ["old"]);
+        assert_eq!(stale(&listed, "not listed"), [""; 0]);
+    }
+
+    #[test]
+    fn a_silent_server_is_given_up_within_a_minute() {
+        // The program tries three times, with pauses of at most 1 s and 4 s: a part of an object, and then two questions.
+        let pauses = Duration::from_secs(5);
+        assert!(crate::open::REQUEST_PATIENCE + 2 * ANSWER_PATIENCE + pauses < Duration::from_secs(55));
+        assert!(crate::open::REQUEST_PATIENCE > crate::open::RETRY_TIME, "a silent server is not asked again at once");
     }
 }

@@ -79,7 +79,9 @@ pub(crate) fn unnamed(root: &Path) -> BTreeSet<String> {
         let Ok(entries) = fs::read_dir(&directory) else { continue };
         for path in entries.map(|entry| entry.unwrap().path()) {
             let key = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-            let is_pointer = ["v1/_runs/", "v1/_latest/", "v1/latest/"].iter().any(|place| key.starts_with(place));
+            // What a killed probe left is removed by one that comes ten minutes later.
+            let is_pointer =
+                ["v1/_runs/", "v1/_latest/", "v1/latest/", "v1/_probe/"].iter().any(|place| key.starts_with(place));
             if path.is_dir() {
                 unseen.push(path);
             } else if !is_pointer && !named.contains(&key) {

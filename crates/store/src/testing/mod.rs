@@ -6,6 +6,7 @@ mod proxy;
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use stocktake_sink::SecretText;
@@ -47,7 +48,8 @@ impl BucketServer {
     }
 
     fn start(kind: BucketKind, arguments: &[&str]) -> Self {
-        let python = std::env::var_os("STOCKTAKE_TEST_PYTHON").expect("STOCKTAKE_TEST_PYTHON, as tests/run.sh sets it");
+        let python = std::env::var_os("STOCKTAKE_TEST_PYTHON").map_or_else(readers, PathBuf::from);
+        assert!(python.exists(), "there is no {}: tests/run.sh installs it and runs the tests", python.display());
         let mut child = Command::new(python)
             .args(["-B", "-c", include_str!("server.py")])
             .args(arguments)
@@ -157,6 +159,12 @@ impl Drop for BucketServer {
 const ACCOUNT: &str = "devstoreaccount1";
 /// The published key of the emulator.
 const AZURE_LOGIN: &str = "azure_storage_account_key = Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==\n";
+
+/// The interpreter that `tests/run.sh` makes.
+fn readers() -> PathBuf {
+    let root = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target"));
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(root, PathBuf::from).join("readers/bin/python")
+}
 
 fn node(program: &str) -> String {
     let directory = std::env::var("STOCKTAKE_TEST_NODE").expect("STOCKTAKE_TEST_NODE, as tests/buckets.sh sets it");
