@@ -140,12 +140,12 @@ impl BucketObjects {
         let listed: object_store::Result<Vec<ObjectMeta>> =
             Handle::current().block_on(self.objects.list(Some(&path)).try_collect());
         let listed = listed.map_err(|error| self.explain("cannot list", prefix, &error))?;
-        let mut objects: Vec<_> = listed.into_iter().filter_map(|meta| self.stored(meta)).collect();
+        let mut objects: Vec<_> = listed.iter().filter_map(|meta| self.stored(meta)).collect();
         objects.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         Ok(objects)
     }
 
-    fn stored(&self, meta: ObjectMeta) -> Option<StoredObject> {
+    fn stored(&self, meta: &ObjectMeta) -> Option<StoredObject> {
         let whole = meta.location.as_ref();
         let key = if self.prefix.is_empty() { whole } else { whole.strip_prefix(&self.prefix)?.strip_prefix('/')? };
         Some(StoredObject { key: key.to_owned(), bytes: meta.size, modified: meta.last_modified })

@@ -76,13 +76,12 @@ impl Upload {
     pub(crate) fn commit(mut self) -> Result<(), SinkError> {
         self.end()?;
         let path = self.bucket.path(&self.key);
-        let committed = match &mut self.parts {
-            Some(parts) => Handle::current().block_on(parts.upload.complete()).map(drop),
-            None => {
-                let bytes = Bytes::from(mem::take(&mut self.part));
-                let options = PutOptions::from(PutMode::Overwrite);
-                Handle::current().block_on(self.bucket.objects().put_opts(&path, bytes.into(), options)).map(drop)
-            }
+        let committed = if let Some(parts) = &mut self.parts {
+            Handle::current().block_on(parts.upload.complete())
+        } else {
+            let bytes = Bytes::from(mem::take(&mut self.part));
+            let options = PutOptions::from(PutMode::Overwrite);
+            Handle::current().block_on(self.bucket.objects().put_opts(&path, bytes.into(), options))
         };
         committed.map_err(|error| self.bucket.explain("cannot commit", &self.key, &error))?;
         self.parts = None;

@@ -1,9 +1,10 @@
 //! Inventories in a bucket on a real S3 server: delivery, independent readers, and what happens without the bucket.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fake_registry::{FakeRegistry, RepositoryNames, Script};
 use serde_json::Value;
@@ -203,10 +204,39 @@ fn step(method: &str, target: &str) -> &'static str {
     }
 }
 
+/// Kills a run at the request of this number, once the server has answered it and this time has passed; then lets a run
+/// complete what is there. Returns the step at which it was killed.
+async fn killed_at(at: usize, later: Duration, server: &Arc<BucketServer>, registry: &FakeRegistry) -> &'static str {
+    let (died, mut deaths) = tokio::sync::mpsc::unbounded_channel();
+    let (victim, pid) = tokio::sync::watch::channel(0_u32);
+    let proxy = server.proxy_that_tells(move |request| {
+        if request.number == at {
+            std::thread::sleep(later);
+            let pid = *pid.borrow();
+            let kill = std::process::Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status();
+            assert!(kill.unwrap().success());
+            died.send(step(&request.method, &request.target)).unwrap();
+        }
+    });
+    let place = place(registry, server, &proxy.endpoint());
+    let running = place.start(&["run"]);
+    victim.send(running.pid).unwrap();
+    let step = deaths.recv().await.unwrap();
+    assert_eq!(running.end().await.code, None, "request {at}");
+    assert!(runs(mirror(server).await.path()).len() <= 1);
+    drop(proxy);
+    let direct = sink(&place, server, &server.endpoint());
+    place.configure(&with_sink(&one_registry(&registry.url(), LOGIN), &direct));
+    place.run(&["run"]).await.exits(0);
+    let all = manifests(&place.path("inventory"), "quay");
+    assert_eq!(all.len(), 2, "request {at}");
+    agree(server, &place.path("inventory")).await;
+    step
+}
+
 #[tokio::test]
 async fn a_kill_after_any_request_leaves_what_the_next_run_completes_exactly_once() {
-    let (registry, _) = registry().await;
-    let server = moto().await;
+    let ((registry, _), server) = (registry().await, moto().await);
     // How many requests a delivery has.
     let count = Arc::new(AtomicUsize::new(0));
     let counted = count.clone();
@@ -217,36 +247,17 @@ async fn a_kill_after_any_request_leaves_what_the_next_run_completes_exactly_onc
     let requests = count.load(Ordering::SeqCst);
     assert!(requests >= 15, "{requests}");
 
-    let mut killed = std::collections::BTreeMap::<_, usize>::new();
+    let mut killed = BTreeMap::<_, usize>::new();
     for at in 0..requests {
         empty(&server).await;
-        let (died, deaths) = tokio::sync::mpsc::unbounded_channel();
-        let mut deaths = deaths;
-        // The server has done it; the program is killed before it hears of that.
-        let (victim, pid) = tokio::sync::watch::channel(0_u32);
-        let proxy = server.proxy_that_tells(move |request| {
-            if request.number == at {
-                let pid = *pid.borrow();
-                let kill = std::process::Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status();
-                assert!(kill.unwrap().success());
-                died.send(step(&request.method, &request.target)).unwrap();
-            }
-        });
-        let place = place(&registry, &server, &proxy.endpoint());
-        let running = place.start(&["run"]);
-        victim.send(running.pid).unwrap();
-        *killed.entry(deaths.recv().await.unwrap()).or_default() += 1;
-        assert_eq!(running.end().await.code, None, "request {at}");
-        let before = mirror(&server).await;
-        assert!(runs(before.path()).len() <= 1);
-        drop(proxy);
-        let direct = sink(&place, &server, &server.endpoint());
-        place.configure(&with_sink(&one_registry(&registry.url(), LOGIN), &direct));
-        place.run(&["run"]).await.exits(0);
-        let second: Vec<_> = manifests(&place.path("inventory"), "quay");
-        assert_eq!(second.len(), 2, "request {at}");
-        agree(&server, &place.path("inventory")).await;
+        *killed.entry(killed_at(at, Duration::ZERO, &server, &registry).await).or_default() += 1;
     }
     let steps: Vec<_> = killed.keys().copied().collect();
     assert_eq!(steps, ["latest", "manifest", "object", "pointer", "probe", "question"], "{killed:?}");
+    // And while the server still works on the request after it, or the program on the answer.
+    for _ in 0..8 {
+        empty(&server).await;
+        let later = Duration::from_micros(fastrand::u64(0..20_000));
+        killed_at(fastrand::usize(0..requests), later, &server, &registry).await;
+    }
 }

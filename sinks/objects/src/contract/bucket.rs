@@ -66,7 +66,7 @@ impl Bucket {
             let keys = store.list("").expect("a list").into_iter().map(|object| object.key).collect();
             let bytes =
                 |key: &str| store.read(key).expect("an answer").unwrap_or_else(|| panic!("read {key}: not there"));
-            look(&bucket, &Found { keys, bytes: &bytes })
+            look(&bucket, &Found { keys, bytes: Box::new(bytes) })
         });
         looked.await.expect("a look at the bucket")
     }

@@ -10,11 +10,14 @@ use stocktake_sink::{SnapshotId, Table};
 
 use crate::{LatestPointer, ManifestObject, SnapshotManifest, names};
 
+/// Returns the bytes of an object.
+type ReadObject<'a> = dyn Fn(&str) -> Vec<u8> + 'a;
+
 /// Everything at a target, as a reader finds it.
 pub(super) struct Found<'a> {
     /// The keys of all objects, hidden ones too.
     pub(super) keys: BTreeSet<String>,
-    pub(super) bytes: &'a dyn Fn(&str) -> Vec<u8>,
+    pub(super) bytes: Box<ReadObject<'a>>,
 }
 
 impl Found<'_> {
