@@ -25,7 +25,8 @@ mod staged;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 #[cfg(feature = "bucket")]
 mod upload;

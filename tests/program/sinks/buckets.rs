@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use fake_registry::{FakeRegistry, RepositoryNames, Script};
 use serde_json::Value;
 use stocktake_store::testing::{BucketFate, BucketServer};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::support::bucket::{PREFIX, empty, mirror, moto, runs, sink, unnamed, with_sink};
 use crate::support::daemon::Daemon;
@@ -211,7 +213,8 @@ async fn killed_at(at: usize, later: Duration, server: &Arc<BucketServer>, regis
     let (victim, pid) = tokio::sync::watch::channel(0_u32);
     let proxy = server.proxy_that_tells(move |request| {
         if request.number == at {
-            std::thread::sleep(later);
+            let (_hold, wait) = mpsc::channel::<()>();
+            let _ = wait.recv_timeout(later);
             let pid = *pid.borrow();
             let kill = std::process::Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status();
             assert!(kill.unwrap().success());

@@ -63,7 +63,9 @@ pub(crate) async fn empty(server: &Arc<BucketServer>) {
     let server = Arc::clone(server);
     let emptied = tokio::task::spawn_blocking(move || {
         let store = server.store(PREFIX);
-        store.list("").unwrap().iter().for_each(|object| store.remove(&object.key).unwrap());
+        for object in store.list("").unwrap() {
+            store.remove(&object.key).unwrap();
+        }
     });
     emptied.await.unwrap();
 }

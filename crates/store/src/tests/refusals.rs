@@ -1,10 +1,10 @@
 //! What a bucket refuses, and what people read of it.
 
 use std::net::TcpListener;
-use std::time::Instant;
 
 use stocktake_sink::SinkErrorKind::{Forbidden, Full, Invalid, Unavailable};
 use stocktake_sink::{SecretText, SinkError, SinkErrorKind};
+use tokio::time::Instant;
 
 use super::{blocking, with};
 use crate::testing::{BucketFate, BucketServer};
