@@ -4,6 +4,7 @@
 //! The server and each client are separate processes on separate cores. Contenders run in turn, round by round, and every
 //! result is a median. Quote the ratios: absolute results differ between machines, and change over time on the same machine.
 
+mod bucket;
 mod catalog;
 mod changes;
 mod contenders;
@@ -25,13 +26,14 @@ mod verify;
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     "catalog",
     "tags",
     "manifests",
     "memory",
     "wire",
     "parquet",
+    "s3",
     "postgres",
     "changes",
     "split",
@@ -40,8 +42,8 @@ const PARTS: [&str; 13] = [
     "inventory",
     "verify",
 ];
-const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [postgres] [changes]
-                       [split] [metrics] [daemon] [inventory] [verify] [ROUNDS]
+const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [s3] [postgres]
+                       [changes] [split] [metrics] [daemon] [inventory] [verify] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -94,6 +96,7 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
             "parquet" => parquet::rows(few.min(3)).await?,
             "changes" => changes::rows(few.min(5)).await?,
             "postgres" => postgres::rows(few.min(3)).await?,
+            "s3" => bucket::rows(few).await?,
             "split" => split::rows(few).await?,
             "metrics" => metrics::rows().await?,
             "inventory" => inventory::rows(few).await?,

@@ -142,6 +142,12 @@ pub(crate) async fn write_night(rows: u64, directory: &Path, night: u32) -> Resu
     Ok(rows)
 }
 
+/// Publishes the rows at this target.
+pub(crate) async fn publish(rows: u64, target: &Target) -> Result<u64, BenchError> {
+    ParquetSink::new(target).publish(&snapshot(rows)?).await?;
+    Ok(rows)
+}
+
 /// A snapshot of so many tags.
 pub(crate) fn snapshot(rows: u64) -> Result<Snapshot, BenchError> {
     snapshot_of(rows, 0)

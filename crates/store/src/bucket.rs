@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
@@ -14,19 +15,21 @@ use stocktake_sink::{SinkError, SinkErrorKind};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::StoredObject;
+use crate::kept::StoredObject;
 use crate::problem::{self, Peer, sink_error};
-use crate::upload::Upload;
 
-/// How long one small request may take, its retries included. Three attempts of the program stay below a minute.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(12);
+/// How long one small request may take, its retries included.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longer than any probe takes.
+const LONGEST_PROBE: TimeDelta = TimeDelta::minutes(10);
 
 /// Longest object that is read as a whole.
 const LONGEST_WHOLE: u64 = 64 * 1024 * 1024;
 
 /// A prefix of a bucket.
 #[derive(Clone)]
-pub(crate) struct Bucket {
+pub(crate) struct BucketObjects {
     objects: Arc<dyn ObjectStore>,
     prefix: String,
     /// The URL of the prefix, for people.
@@ -34,13 +37,13 @@ pub(crate) struct Bucket {
     peer: Peer,
 }
 
-impl fmt::Debug for Bucket {
+impl fmt::Debug for BucketObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bucket").field("url", &self.url).field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("BucketObjects").field("url", &self.url).field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 
-impl Bucket {
+impl BucketObjects {
     pub(crate) fn new(objects: Arc<dyn ObjectStore>, prefix: &str, url: String, peer: Peer) -> Self {
         Self { objects, prefix: prefix.to_owned(), url, peer }
     }
@@ -74,10 +77,6 @@ impl Bucket {
             let (kind, cause, remedy) = problem::silent(&self.peer.endpoint);
             sink_error(kind, format!("{doing} {}", self.location(key)), cause, remedy)
         })
-    }
-
-    pub(crate) fn stage(&self, key: &str) -> Upload {
-        Upload::new(self.clone(), key)
     }
 
     pub(crate) fn create(&self, key: &str, bytes: &[u8]) -> Result<bool, SinkError> {
@@ -141,12 +140,12 @@ impl Bucket {
         let listed: object_store::Result<Vec<ObjectMeta>> =
             Handle::current().block_on(self.objects.list(Some(&path)).try_collect());
         let listed = listed.map_err(|error| self.explain("cannot list", prefix, &error))?;
-        let mut objects: Vec<_> = listed.into_iter().filter_map(|meta| self.stored(meta)).collect();
+        let mut objects: Vec<_> = listed.iter().filter_map(|meta| self.stored(meta)).collect();
         objects.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         Ok(objects)
     }
 
-    fn stored(&self, meta: ObjectMeta) -> Option<StoredObject> {
+    fn stored(&self, meta: &ObjectMeta) -> Option<StoredObject> {
         let whole = meta.location.as_ref();
         let key = if self.prefix.is_empty() { whole } else { whole.strip_prefix(&self.prefix)?.strip_prefix('/')? };
         Some(StoredObject { key: key.to_owned(), bytes: meta.size, modified: meta.last_modified })
@@ -162,16 +161,17 @@ impl Bucket {
 
     /// Creates an object twice. The second time must be refused.
     pub(crate) fn probe(&self, below: &str) -> Result<(), SinkError> {
+        let directory = format!("{below}/_probe");
         // Two probes at once must not meet.
-        let key = format!("{below}/_probe/{:016x}", fastrand::u64(..));
-        // First of all, so that a bucket that does not exist is told by its answer and not by that of a write.
-        self.answer("cannot list", "", async {
-            self.objects.list(Some(&self.path(&format!("{below}/_probe")))).try_next().await
-        })?
-        .map_err(|error| self.explain("cannot list", "", &error))?;
+        let key = format!("{directory}/{:016x}", fastrand::u64(..));
         let first = self.create(&key, b"stocktake")?;
+        // A login that may write and not list is found out here, and not at the end of a delivery.
+        let listed = self.list(&directory);
         let second = self.create(&key, b"stocktake");
         let removed = self.remove(&key);
+        for stale in stale(&listed?, &key) {
+            self.remove(stale)?;
+        }
         if first && second? {
             return Err(sink_error(
                 SinkErrorKind::Invalid,
@@ -186,5 +186,34 @@ impl Bucket {
             ));
         }
         removed
+    }
+}
+
+/// What probes left that were killed: older than our own by more than any probe takes, by the clock of the server.
+fn stale<'o>(listed: &'o [StoredObject], ours: &str) -> Vec<&'o str> {
+    let now = listed.iter().find(|object| object.key == ours).map(|object| object.modified);
+    let is_stale = |object: &&StoredObject| now.is_some_and(|now| now - object.modified > LONGEST_PROBE);
+    listed.iter().filter(is_stale).map(|object| object.key.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_leftovers_of_probes_are_removed() {
+        let at = |seconds: i64| chrono::DateTime::from_timestamp(1_795_402_800 + seconds, 0).unwrap();
+        let object = |key: &str, seconds| StoredObject { key: key.to_owned(), bytes: 9, modified: at(seconds) };
+        let listed = [object("old", 0), object("ours", 601), object("running", 590), object("other", 700)];
+        assert_eq!(stale(&listed, "ours"), ["old"]);
+        assert_eq!(stale(&listed, "not listed"), [""; 0]);
+    }
+
+    #[test]
+    fn a_silent_server_is_given_up_within_a_minute() {
+        // The program tries three times, with pauses of at most 1 s and 4 s: a part of an object, and then two questions.
+        let pauses = Duration::from_secs(5);
+        assert!(crate::open::REQUEST_PATIENCE + 2 * ANSWER_PATIENCE + pauses < Duration::from_secs(55));
+        assert!(crate::open::REQUEST_PATIENCE > crate::open::RETRY_TIME, "a silent server is not asked again at once");
     }
 }

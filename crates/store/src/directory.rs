@@ -9,29 +9,15 @@ use chrono::{DateTime, Utc};
 use stocktake_sink::SinkError;
 use stocktake_sink::durable::{self, Left, STAGING_PREFIX, Staged};
 
-use crate::StoredObject;
+use crate::kept::{Lock, StoredObject};
 
 /// The directory below which all keys live.
 #[derive(Clone, Debug)]
-pub(crate) struct Directory {
+pub(crate) struct DirectoryObjects {
     root: PathBuf,
 }
 
-/// While it lives, no other process or task has the lock on the same directory.
-#[derive(Debug)]
-pub struct Lock {
-    _directory: Option<File>,
-}
-
-impl Lock {
-    /// For stores that have no locks: nobody else is kept out.
-    #[cfg(feature = "bucket")]
-    pub(crate) fn none() -> Self {
-        Self { _directory: None }
-    }
-}
-
-impl Directory {
+impl DirectoryObjects {
     pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
@@ -54,7 +40,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => Ok(None),
             // Some network file systems have no locks on directories. Without one, two processes that publish the same
             // run at the same moment are kept apart only by the object that one of them creates.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Lock { _directory: Some(directory) })),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Lock::of(directory))),
         }
     }
 

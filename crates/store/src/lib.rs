@@ -12,6 +12,8 @@
 #[cfg(feature = "bucket")]
 mod bucket;
 mod directory;
+mod kept;
+#[cfg(feature = "bucket")]
 mod login;
 #[cfg(feature = "bucket")]
 mod open;
@@ -23,13 +25,14 @@ mod staged;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 #[cfg(feature = "bucket")]
 mod upload;
 
-pub use directory::Lock;
+pub use kept::{Lock, StoredObject};
 pub use place::{BucketKind, Place, PlaceError};
 pub use settings::{BucketSettings, SettingProblem};
 pub use staged::StagedObject;
-pub use store::{Store, StoredObject};
+pub use store::Store;

@@ -3,11 +3,6 @@
 
 use crate::BucketKind;
 
-/// Where a secret belongs.
-pub(crate) const HELP: &str = "write it as a line `KEY = VALUE` into a file of its own, which only this user can read, and name that in \
-     `credentials_file: PATH`; or use `credentials_env: VARIABLE`, `credentials_command: [PROGRAM]`, `credential: NAME` \
-     of systemd, or the usual environment";
-
 const S3: &[&str] = &["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_sse_customer_key_base64"];
 const GOOGLE: &[&str] = &["google_service_account_key", "google_bearer_token"];
 const AZURE: &[&str] = &[

@@ -10,21 +10,23 @@ use object_store::{ObjectStore, RetryConfig};
 use stocktake_sink::{SecretText, SinkError, SinkErrorKind};
 use url::{Host, Url};
 
-use crate::bucket::Bucket;
+use crate::bucket::BucketObjects;
 use crate::problem::{self, Peer, sink_error};
-use crate::{BucketKind, BucketSettings, Place, login, store};
+use crate::{BucketKind, BucketSettings, Place, login};
 
 /// Retries of one request. The program retries a publish as a whole, so few are enough.
 const RETRIES: usize = 2;
 /// No retry begins after this time.
-const RETRY_TIME: Duration = Duration::from_secs(20);
+pub(crate) const RETRY_TIME: Duration = Duration::from_secs(20);
+/// How long one request may take, unless `timeout` says otherwise: a part of an object on a line of 8 Mbit/s.
+pub(crate) const REQUEST_PATIENCE: Duration = Duration::from_secs(25);
 
 /// Opens a bucket. Sends nothing yet.
 pub(crate) fn bucket(
     place: &Place,
     settings: Option<&BucketSettings>,
     login: Option<&SecretText>,
-) -> Result<Bucket, SinkError> {
+) -> Result<BucketObjects, SinkError> {
     let Place::Bucket { kind, bucket, prefix } = place else {
         return Err(SinkError::new(SinkErrorKind::Invalid, format!("{place} is no bucket")));
     };
@@ -46,9 +48,9 @@ pub(crate) fn bucket(
         #[cfg(feature = "azure")]
         BucketKind::Azure => opening.azure()?,
         #[allow(unreachable_patterns)] // with all of them there is no other
-        kind => return Err(store::left_out(place, *kind)),
+        kind => return Err(place.left_out(*kind)),
     };
-    Ok(Bucket::new(objects, prefix, place.to_string(), Peer { kind: *kind, endpoint }))
+    Ok(BucketObjects::new(objects, prefix, place.to_string(), Peer { kind: *kind, endpoint }))
 }
 
 struct Opening<'a> {
@@ -69,7 +71,11 @@ impl Opening<'_> {
             (self.login.is_none() || !credentials.contains(&key.as_str())).then_some((key, value))
         });
         let own = self.settings.iter().chain(self.login.iter().flatten());
-        environment.chain(own.map(|(key, value)| ((*key).to_owned(), value.clone()))).collect()
+        let timeout = ("timeout".to_owned(), format!("{}s", REQUEST_PATIENCE.as_secs()));
+        std::iter::once(timeout)
+            .chain(environment)
+            .chain(own.map(|(key, value)| ((*key).to_owned(), value.clone())))
+            .collect()
     }
 
     /// Whether plain HTTP may be used with this endpoint.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use stocktake_sink::{SinkError, SinkErrorKind};
 use url::Url;
 
 /// Where objects are stored.
@@ -123,6 +124,17 @@ impl Place {
             // Only the scheme is shown, because the rest may contain credentials.
             None => Err(PlaceError::UnknownScheme(scheme)),
         }
+    }
+
+    /// The error of a build without such buckets.
+    #[allow(dead_code)] // a build with all kinds has no need of it
+    pub(crate) fn left_out(&self, kind: BucketKind) -> SinkError {
+        let (scheme, feature) = (kind.scheme(), kind.feature());
+        let message = format!(
+            "cannot open {self}: this build of stocktake is without {scheme}:// buckets; use a build with the cargo \
+             feature `{feature}`"
+        );
+        SinkError::new(SinkErrorKind::Invalid, message)
     }
 
     /// The directory, if it is one.

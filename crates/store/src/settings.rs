@@ -3,6 +3,11 @@
 
 use crate::BucketKind;
 
+/// Where a secret belongs.
+const SECRET_HELP: &str = "write it as a line `KEY = VALUE` into a file of its own, which only this user can read, and name that in \
+     `credentials_file: PATH`; or use `credentials_env: VARIABLE`, `credentials_command: [PROGRAM]`, `credential: NAME` \
+     of systemd, or the usual environment";
+
 /// The settings of a bucket, checked. Empty ones are right for a bucket of a large provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketSettings {
@@ -161,7 +166,7 @@ impl BucketSettings {
         if is_secret(key) {
             return problem(
                 format!("`{key}` holds a secret, which backups, tickets and version control would copy from here"),
-                Some(crate::login::HELP.to_owned()),
+                Some(SECRET_HELP.to_owned()),
             );
         }
         if let Some((refused, instead)) = REFUSED.iter().find(|(refused, _)| bare(key) == *refused) {
@@ -216,6 +221,7 @@ impl BucketSettings {
         std::iter::once(self.kind.scheme().to_owned()).chain(told).collect::<Vec<_>>().join(" ")
     }
 
+    #[cfg(any(test, feature = "bucket"))]
     /// The entries, in the order in which they were added.
     pub(crate) fn values(&self) -> &[(&'static str, String)] {
         &self.values

@@ -12,12 +12,12 @@ use crate::upload::Upload;
 /// is left.
 #[derive(Debug)]
 pub struct StagedObject {
-    target: Target,
+    target: Begun,
     location: String,
 }
 
 #[derive(Debug)]
-enum Target {
+enum Begun {
     File(Staged),
     #[cfg(feature = "bucket")]
     Upload(Box<Upload>),
@@ -25,12 +25,12 @@ enum Target {
 
 impl StagedObject {
     pub(crate) fn file(staged: Staged, location: String) -> Self {
-        Self { target: Target::File(staged), location }
+        Self { target: Begun::File(staged), location }
     }
 
     #[cfg(feature = "bucket")]
     pub(crate) fn upload(upload: Upload, location: String) -> Self {
-        Self { target: Target::Upload(Box::new(upload)), location }
+        Self { target: Begun::Upload(Box::new(upload)), location }
     }
 
     /// Tells that all is written. What is still in memory goes to the bucket now, so that several objects that wait for
@@ -40,9 +40,9 @@ impl StagedObject {
     /// If the bucket refuses a part.
     pub fn end(&mut self) -> Result<(), SinkError> {
         match &mut self.target {
-            Target::File(_) => Ok(()),
+            Begun::File(_) => Ok(()),
             #[cfg(feature = "bucket")]
-            Target::Upload(upload) => upload.end(),
+            Begun::Upload(upload) => upload.end(),
         }
     }
 
@@ -52,20 +52,20 @@ impl StagedObject {
     /// If a step fails. Then nothing has become visible, except that the answer of a bucket may have been lost.
     pub fn commit(self) -> Result<(), SinkError> {
         match self.target {
-            Target::File(staged) => {
+            Begun::File(staged) => {
                 staged.commit().map_err(|e| SinkError::io(format!("cannot commit {}", self.location), e))
             }
             #[cfg(feature = "bucket")]
-            Target::Upload(upload) => upload.commit(),
+            Begun::Upload(upload) => upload.commit(),
         }
     }
 
     /// Why the store refused bytes, if it is known better than by the error that [`Write::write`] returned.
     pub fn take_failure(&mut self) -> Option<SinkError> {
         match &mut self.target {
-            Target::File(_) => None,
+            Begun::File(_) => None,
             #[cfg(feature = "bucket")]
-            Target::Upload(upload) => upload.take_failure(),
+            Begun::Upload(upload) => upload.take_failure(),
         }
     }
 }
@@ -73,17 +73,17 @@ impl StagedObject {
 impl Write for StagedObject {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.target {
-            Target::File(staged) => staged.write(bytes),
+            Begun::File(staged) => staged.write(bytes),
             #[cfg(feature = "bucket")]
-            Target::Upload(upload) => upload.write(bytes),
+            Begun::Upload(upload) => upload.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
-            Target::File(staged) => staged.flush(),
+            Begun::File(staged) => staged.flush(),
             #[cfg(feature = "bucket")]
-            Target::Upload(_) => Ok(()),
+            Begun::Upload(_) => Ok(()),
         }
     }
 }

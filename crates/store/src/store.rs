@@ -3,15 +3,15 @@
 use std::ops::Range;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use stocktake_sink::durable::Left;
 use stocktake_sink::{SecretText, SinkError};
 
-use crate::directory::{Directory, Lock};
+use crate::directory::DirectoryObjects;
+use crate::kept::{Lock, StoredObject};
 use crate::{BucketSettings, Place, StagedObject};
 
 #[cfg(feature = "bucket")]
-use crate::bucket::Bucket;
+use crate::{bucket::BucketObjects, upload::Upload};
 
 /// Objects below one root. Clones share connections.
 #[derive(Clone, Debug)]
@@ -19,20 +19,9 @@ pub struct Store(Backend);
 
 #[derive(Clone, Debug)]
 enum Backend {
-    Directory(Directory),
+    Directory(DirectoryObjects),
     #[cfg(feature = "bucket")]
-    Bucket(Bucket),
-}
-
-/// An object of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredObject {
-    /// Its key.
-    pub key: String,
-    /// Its size.
-    pub bytes: u64,
-    /// When it was written, by the clock of the store.
-    pub modified: DateTime<Utc>,
+    Bucket(BucketObjects),
 }
 
 /// Calls the same function of whatever is below.
@@ -49,7 +38,7 @@ macro_rules! below {
 impl Store {
     /// A store in a local directory. Touches nothing yet.
     pub fn directory(root: &Path) -> Self {
-        Self(Backend::Directory(Directory::new(root)))
+        Self(Backend::Directory(DirectoryObjects::new(root)))
     }
 
     /// Opens a place. `settings` and `login`, the text of a secret file, are for buckets; without a login, the usual
@@ -69,7 +58,7 @@ impl Store {
             #[cfg(not(feature = "bucket"))]
             Place::Bucket { kind, .. } => {
                 let _ = (settings, login);
-                Err(left_out(place, *kind))
+                Err(place.left_out(*kind))
             }
         }
     }
@@ -93,7 +82,7 @@ impl Store {
         match &self.0 {
             Backend::Directory(directory) => Ok(StagedObject::file(directory.stage(key)?, location)),
             #[cfg(feature = "bucket")]
-            Backend::Bucket(bucket) => Ok(StagedObject::upload(bucket.stage(key), location)),
+            Backend::Bucket(bucket) => Ok(StagedObject::upload(Upload::new(bucket.clone(), key), location)),
         }
     }
 
@@ -213,7 +202,7 @@ impl Store {
         self.local(|directory| directory.sweep_probe(below))
     }
 
-    fn local(&self, sweep: impl FnOnce(&Directory) -> Vec<Left>) -> Vec<Left> {
+    fn local(&self, sweep: impl FnOnce(&DirectoryObjects) -> Vec<Left>) -> Vec<Left> {
         match &self.0 {
             Backend::Directory(directory) => sweep(directory),
             #[cfg(feature = "bucket")]
@@ -229,14 +218,4 @@ impl Store {
     pub fn probe(&self, below: &str) -> Result<(), SinkError> {
         below!(self, below_it => below_it.probe(below))
     }
-}
-
-/// The error of a build without such buckets.
-pub(crate) fn left_out(place: &Place, kind: crate::BucketKind) -> SinkError {
-    let (scheme, feature) = (kind.scheme(), kind.feature());
-    let message = format!(
-        "cannot open {place}: this build of stocktake is without {scheme}:// buckets; use a build with the cargo feature \
-         `{feature}`"
-    );
-    SinkError::new(stocktake_sink::SinkErrorKind::Invalid, message)
 }

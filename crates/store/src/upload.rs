@@ -12,7 +12,7 @@ use stocktake_sink::SinkError;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::bucket::Bucket;
+use crate::bucket::BucketObjects;
 
 /// Size of a part. Providers want at least 5 MiB, and at most 10,000 parts: 80 GiB.
 pub(crate) const PART: usize = 8 * 1024 * 1024;
@@ -26,7 +26,7 @@ const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 /// An object on its way. Dropped before it is committed, its parts are given up.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    bucket: Bucket,
+    bucket: BucketObjects,
     key: String,
     part: Vec<u8>,
     parts: Option<Parts>,
@@ -40,7 +40,7 @@ struct Parts {
 }
 
 impl Upload {
-    pub(crate) fn new(bucket: Bucket, key: &str) -> Self {
+    pub(crate) fn new(bucket: BucketObjects, key: &str) -> Self {
         Self { bucket, key: key.to_owned(), part: Vec::new(), parts: None, failure: None }
     }
 
@@ -76,13 +76,12 @@ impl Upload {
     pub(crate) fn commit(mut self) -> Result<(), SinkError> {
         self.end()?;
         let path = self.bucket.path(&self.key);
-        let committed = match &mut self.parts {
-            Some(parts) => Handle::current().block_on(parts.upload.complete()).map(drop),
-            None => {
-                let bytes = Bytes::from(mem::take(&mut self.part));
-                let options = PutOptions::from(PutMode::Overwrite);
-                Handle::current().block_on(self.bucket.objects().put_opts(&path, bytes.into(), options)).map(drop)
-            }
+        let committed = if let Some(parts) = &mut self.parts {
+            Handle::current().block_on(parts.upload.complete())
+        } else {
+            let bytes = Bytes::from(mem::take(&mut self.part));
+            let options = PutOptions::from(PutMode::Overwrite);
+            Handle::current().block_on(self.bucket.objects().put_opts(&path, bytes.into(), options))
         };
         committed.map_err(|error| self.bucket.explain("cannot commit", &self.key, &error))?;
         self.parts = None;

@@ -154,13 +154,13 @@ impl Publication {
         let manifest = SnapshotManifest::new(snapshot.record(), self.format.extension(), seal, objects);
         match self.reveal(&manifest, staged) {
             Ok(true) => Ok(manifest),
-            Ok(false) => self.decided(manifest)?.ok_or_else(|| {
+            Ok(false) => self.decided(&manifest)?.ok_or_else(|| {
                 let location = self.store.location(&names::manifest(snapshot.id()));
                 SinkError::new(SinkErrorKind::Unavailable, format!("{location} appeared and disappeared"))
             }),
             // The manifest may be visible although its answer was lost. It may even appear later, and then it needs its
             // objects: in a bucket they stay, and the next attempt overwrites them.
-            Err(e) if self.store.is_bucket() => match self.decided(manifest) {
+            Err(e) if self.store.is_bucket() => match self.decided(&manifest) {
                 Ok(Some(decided)) => Ok(decided),
                 _ => Err(e),
             },
@@ -175,13 +175,13 @@ impl Publication {
     }
 
     /// The manifest that decided a race, perhaps our own. If it is another one, our objects are removed.
-    fn decided(&self, ours: SnapshotManifest) -> Result<Option<SnapshotManifest>, SinkError> {
+    fn decided(&self, ours: &SnapshotManifest) -> Result<Option<SnapshotManifest>, SinkError> {
         let decided = self.committed(&ours.id())?;
         if let Some(theirs) = &decided
             && ours.seal.is_some()
             && theirs.seal != ours.seal
         {
-            self.discard(&ours);
+            self.discard(ours);
         }
         Ok(decided)
     }

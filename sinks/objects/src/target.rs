@@ -71,8 +71,12 @@ impl Target {
                 let message = "`options` are for buckets, and `url` is a directory".to_owned();
                 return Err(options.refuse_entry(entry, message, Some("leave them out".to_owned())));
             }
+            if login.is_some() {
+                let message = "a directory needs no login: leave the credentials out, or name a bucket".to_owned();
+                return Err(options.refuse(url, message));
+            }
             let directory = place.as_directory().map(|path| options.data_path(path)).unwrap_or_default();
-            return Ok(Self { login, ..Self::directory(directory) });
+            return Ok(Self::directory(directory));
         };
         let mut settings = BucketSettings::new(kind);
         let mut added = Ok(());

@@ -1,3 +1,5 @@
+mod buckets;
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;

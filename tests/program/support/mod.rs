@@ -1,5 +1,6 @@
 //! Servers and content for the tests. They end with the test that started them and leave nothing behind.
 
+pub(crate) mod bucket;
 pub(crate) mod clock;
 pub(crate) mod crash_point;
 pub(crate) mod daemon;

@@ -1,12 +1,17 @@
 //! Servers of buckets for tests, on loopback: moto (S3), Azurite (Azure), and s3rver, which ignores conditional puts. Each
 //! ends with the value that started it, or with the process.
 
+mod proxy;
+
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use stocktake_sink::SecretText;
+
+pub use proxy::{BucketFate, BucketProxy, BucketRequest};
 
 use crate::{BucketKind, BucketSettings, Place, Store};
 
@@ -24,6 +29,9 @@ impl fmt::Debug for BucketServer {
 }
 
 impl BucketServer {
+    /// The login of the S3 servers.
+    pub const S3_LOGIN: &'static str = "aws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n";
+
     /// S3 by moto, with the Python of `STOCKTAKE_TEST_PYTHON`.
     pub fn moto() -> Self {
         Self::start(BucketKind::S3, &["moto"])
@@ -40,7 +48,8 @@ impl BucketServer {
     }
 
     fn start(kind: BucketKind, arguments: &[&str]) -> Self {
-        let python = std::env::var_os("STOCKTAKE_TEST_PYTHON").expect("STOCKTAKE_TEST_PYTHON, as tests/run.sh sets it");
+        let python = std::env::var_os("STOCKTAKE_TEST_PYTHON").map_or_else(readers, PathBuf::from);
+        assert!(python.exists(), "there is no {}: tests/run.sh installs it and runs the tests", python.display());
         let mut child = Command::new(python)
             .args(["-B", "-c", include_str!("server.py")])
             .args(arguments)
@@ -57,6 +66,16 @@ impl BucketServer {
     /// The scheme, host and port of the server.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A proxy before it; see [`BucketProxy::start`].
+    pub fn proxy(&self, decide: impl Fn(&BucketRequest) -> BucketFate + Send + Sync + 'static) -> BucketProxy {
+        BucketProxy::start(self.port, decide, |_| ())
+    }
+
+    /// The same, told of each request once the server has answered.
+    pub fn proxy_that_tells(&self, after: impl Fn(&BucketRequest) + Send + Sync + 'static) -> BucketProxy {
+        BucketProxy::start(self.port, |_| BucketFate::Pass, after)
     }
 
     /// A prefix in its bucket `inv`.
@@ -98,7 +117,7 @@ impl BucketServer {
     pub fn login(&self) -> &'static str {
         match self.kind {
             BucketKind::Azure => AZURE_LOGIN,
-            _ => "aws_access_key_id = S3RVER\naws_secret_access_key = S3RVER\n",
+            _ => Self::S3_LOGIN,
         }
     }
 
@@ -140,6 +159,12 @@ impl Drop for BucketServer {
 const ACCOUNT: &str = "devstoreaccount1";
 /// The published key of the emulator.
 const AZURE_LOGIN: &str = "azure_storage_account_key = Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==\n";
+
+/// The interpreter that `tests/run.sh` makes.
+fn readers() -> PathBuf {
+    let root = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target"));
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(root, PathBuf::from).join("readers/bin/python")
+}
 
 fn node(program: &str) -> String {
     let directory = std::env::var("STOCKTAKE_TEST_NODE").expect("STOCKTAKE_TEST_NODE, as tests/buckets.sh sets it");

@@ -84,9 +84,9 @@ fn s3_keeps_the_contract() {
         keeps_the_contract(&server.store("teams/inventory"));
         assert_eq!(server.unfinished_uploads("teams"), [""; 0], "a dropped upload is given up");
         // A bucket may be whole.
-        keys(&server.store("teams/inventory"), "").iter().for_each(|(key, _)| {
-            server.store("teams/inventory").remove(key).unwrap();
-        });
+        for (key, _) in keys(&server.store("teams/inventory"), "") {
+            server.store("teams/inventory").remove(&key).unwrap();
+        }
         keeps_the_contract(&server.store(""));
     });
 }

@@ -7,10 +7,10 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use stocktake_sink::contract::{Harness, Visible};
 use stocktake_sink::{SecretPlace, SecretText, Sink, SnapshotId, Table, UnreadableSecret};
-use stocktake_store::Store;
 use stocktake_store::testing::BucketServer;
+use stocktake_store::{BucketKind, BucketSettings, Place, Store};
 
-use super::{Found, orphans};
+use super::found::{Found, orphans};
 use crate::{SnapshotManifest, Target};
 
 /// A prefix of a bucket, how the sink is opened on it, and how an object of its format is read.
@@ -31,6 +31,16 @@ impl Bucket {
         read: fn(&Path, Table) -> Vec<RecordBatch>,
     ) -> Self {
         Self { server: Arc::clone(server), prefix, open, read }
+    }
+
+    /// A prefix of the bucket `inv` on an S3 server that another process started.
+    pub fn target_of_s3(endpoint: &str, prefix: &str) -> Target {
+        let mut settings = BucketSettings::new(BucketKind::S3);
+        for (key, value) in [("aws_region", "us-east-1"), ("aws_endpoint", endpoint)] {
+            settings.add(key, value).expect("a setting");
+        }
+        let place = Place::parse(&format!("s3://inv/{prefix}")).expect("a place");
+        Target::bucket(place, settings, Some(Arc::new(KnownLogin(BucketServer::S3_LOGIN))))
     }
 
     /// The target through this endpoint: that of the server, or of a proxy before it.
@@ -56,7 +66,7 @@ impl Bucket {
             let keys = store.list("").expect("a list").into_iter().map(|object| object.key).collect();
             let bytes =
                 |key: &str| store.read(key).expect("an answer").unwrap_or_else(|| panic!("read {key}: not there"));
-            look(&bucket, &Found { keys, bytes: &bytes })
+            look(&bucket, &Found { keys, bytes: Box::new(bytes) })
         });
         looked.await.expect("a look at the bucket")
     }

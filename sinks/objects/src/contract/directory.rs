@@ -11,7 +11,7 @@ use stocktake_sink::contract::{Harness, Visible};
 use stocktake_sink::durable::STAGING_PREFIX;
 use stocktake_sink::{Sink, SnapshotId, Table};
 
-use super::{Found, orphans};
+use super::found::{Found, orphans};
 use crate::{SnapshotManifest, Target, names};
 
 /// A directory, how the sink is opened on it, and how an object of its format is read.
@@ -52,12 +52,12 @@ impl<D: AsRef<Path> + Send + Sync> Directory<D> {
 
     /// All manifests.
     pub fn manifests(&self) -> Vec<SnapshotManifest> {
-        self.with_found(|found| found.manifests())
+        self.found().manifests()
     }
 
-    fn with_found<T>(&self, look: impl FnOnce(&Found<'_>) -> T) -> T {
+    fn found(&self) -> Found<'_> {
         let bytes = |key: &str| fs::read(self.root().join(key)).unwrap_or_else(|e| panic!("read {key}: {e}"));
-        look(&Found { keys: self.files(), bytes: &bytes })
+        Found { keys: self.files(), bytes: Box::new(bytes) }
     }
 }
 
@@ -68,7 +68,7 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
     }
 
     async fn visible(&self) -> Vec<Visible> {
-        self.with_found(|found| found.visible(|object, _| (self.read)(&self.root().join(&object.key), object.table)))
+        self.found().visible(|object, _| (self.read)(&self.root().join(&object.key), object.table))
     }
 
     async fn plant_leftovers(&self, id: &SnapshotId) {
@@ -96,6 +96,6 @@ impl<D: AsRef<Path> + Send + Sync> Harness for Directory<D> {
     }
 
     async fn leftovers(&self) -> Vec<String> {
-        self.with_found(|found| found.leftovers())
+        self.found().leftovers()
     }
 }
