@@ -189,7 +189,8 @@ async fn the_queries_of_the_documentation_answer() {
     let queries = page.split("```postgresql\n").nth(1).unwrap().split("```").next().unwrap();
     let answers: Vec<_> = queries.split("\n\n").map(|query| database.sql(query)).collect();
     assert_eq!(answers[0], "quay|34|102");
-    assert_eq!(answers[1].lines().count(), 10, "{answers:?}");
+    // Some names have line breaks.
+    assert_eq!(answers[1].matches("|sha256:").count(), 2 * 10, "{answers:?}");
 }
 
 #[tokio::test]
