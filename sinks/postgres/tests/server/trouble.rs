@@ -104,7 +104,6 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "a test that could not check anything says so")]
 async fn a_full_disk_is_told_and_leaves_the_earlier_nights() {
     let server = Arc::new(TestServer::start());
     let Some(disk) = SmallDisk::mount(&server, 4000) else {
