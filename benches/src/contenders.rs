@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::measure::{self, Measured};
-use crate::{BenchError, floor, parquet, peers, postgres, split};
+use crate::{BenchError, changes, floor, parquet, peers, postgres, split};
 
 /// The number of names or tags per page.
 pub(crate) const PAGE: usize = 1000;
@@ -73,6 +73,7 @@ pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str
         "floor" => floor::floor(&url, task).await?,
         "oci-client" => peers::oci_client(&url, task).await?,
         "stocktake" => stocktake(&url, task, &directory, &mut requests).await?,
+        "changes" => changes::compute(&directory)?,
         "parquet" => parquet::write(task.rows, &directory).await?,
         "postgres" => postgres::publish(task.rows, &url).await?,
         "generated" => parquet::generate(task.rows),

@@ -1,4 +1,5 @@
 //! What sinks write, opened by other programs.
 
 mod postgres;
+mod queries;
 mod readers;
