@@ -137,7 +137,6 @@ fn remedy(code: &SqlState, message: &str, settings: &PostgresSettings) -> (SinkE
         "40001" | "40P01" => (Unavailable, "find the other session that writes to these tables".to_owned()),
         "22P04" | "08P01" => (Invalid, "this is a bug in stocktake; please report it".to_owned()),
         other => match &other[..2.min(other.len())] {
-            "08" | "53" | "57" | "58" | "25" | "40" | "55" => (Unavailable, "see the log of the server".to_owned()),
             "23" | "27" | "09" | "P0" | "44" => {
                 (Invalid, format!("remove the constraint or trigger that somebody added to a table of schema {schema}"))
             }
@@ -227,4 +226,68 @@ fn plain(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use stocktake_sink::SinkErrorKind::{Forbidden, Full, Invalid, Unavailable};
+
+    use super::*;
+    use crate::address::ServerAddress;
+
+    fn settings() -> PostgresSettings {
+        let address = ServerAddress::parse("postgres://me@db/inventory").unwrap();
+        PostgresSettings::new(address, SchemaName::parse("stocktake").unwrap(), 1)
+    }
+
+    #[test]
+    fn each_error_of_a_server_has_its_kind_and_what_to_do() {
+        for (code, message, kind, part) in [
+            ("28P01", "", Forbidden, "`password_file`"),
+            ("28000", "no pg_hba.conf entry for host, no encryption", Forbidden, "`sslmode: verify-full`"),
+            ("28000", "no pg_hba.conf entry for host, SSL encryption", Forbidden, "to its pg_hba.conf"),
+            ("28000", "role \"me\" does not exist", Forbidden, "let user \"me\" log in"),
+            ("42501", "permission denied for schema stocktake", Forbidden, "grant usage, create on schema stocktake"),
+            ("42501", "permission denied for table tags", Forbidden, "grant select, insert, update, delete"),
+            ("42501", "must be owner of table tags", Forbidden, "the owner"),
+            ("3D000", "", Invalid, "create database \"inventory\""),
+            ("3F000", "", Invalid, "create schema stocktake"),
+            ("42703", "", Invalid, "what was changed in schema stocktake"),
+            ("23514", "", Invalid, "remove the constraint"),
+            ("53100", "", Full, "make room"),
+            ("53300", "", Unavailable, "`max_connections`"),
+            ("57P03", "the database system is starting up", Unavailable, "wait until"),
+            ("40P01", "", Unavailable, "the other session"),
+            ("40001", "", Unavailable, "the other session"),
+            ("55P03", "", Unavailable, "`pg_locks`"),
+            ("25006", "", Unavailable, "can be written to"),
+            ("58030", "", Unavailable, "see the log"),
+            ("08006", "", Unavailable, "see the log"),
+        ] {
+            let (found, remedy) = remedy(&SqlState::from_code(code), message, &settings());
+            assert_eq!(found, kind, "{code}");
+            assert!(remedy.contains(part), "{code}: {remedy}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_network_say_what_to_do() {
+        use io::ErrorKind as K;
+        for (error, part) in [
+            (io::Error::from(K::ConnectionRefused), "connection refused; start the server"),
+            (io::Error::from(K::TimedOut), "firewalls"),
+            (io::Error::from(K::UnexpectedEof), "the server closed the connection"),
+            (io::Error::other("failed to lookup address information"), "correct the host in `url`"),
+        ] {
+            let finding = of_network(&error, &settings());
+            assert_eq!(finding.kind, Unavailable);
+            assert!(finding.to_string().contains(part), "{finding}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_the_server_is_one_line_of_bounded_length() {
+        assert_eq!(plain("a\nb\u{1b}[31m"), "a b [31m");
+        assert_eq!(plain(&"x".repeat(10_000)).chars().count(), LONGEST_MESSAGE + 1);
+    }
 }

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_server_that_hangs_is_reported_within_a_minute() {
         let Patience { address, connect, answer, busy, lock, goodbye } = Patience::default();
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert!(address < connect && connect + goodbye < minute);
         // The server says that it waits for a lock before we give up on its answer.
         assert!(lock < answer && answer + goodbye < minute);

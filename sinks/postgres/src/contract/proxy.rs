@@ -143,10 +143,10 @@ impl ProxyState {
         let mut ending = None;
         loop {
             let message = message(client, is_startup).await?;
-            let step = if is_startup { None } else { step(&message) };
+            let asks_for = if is_startup { None } else { step(&message) };
             is_startup = false;
-            if let (Some(step), None) = (step, ending) {
-                match self.stop(step) {
+            if let (Some(text), None) = (asks_for, ending) {
+                match self.stop(text) {
                     Some(ProxyStop::CutBefore) => {
                         self.stopped.notify_one();
                         return Ok(());
@@ -179,12 +179,11 @@ impl ProxyState {
         }
     }
 
-    fn stop(&self, step: String) -> Option<ProxyStop> {
+    fn stop(&self, text: String) -> Option<ProxyStop> {
         let mut steps = self.steps.lock();
-        let number = steps.len();
         let choose = self.choose.lock().clone();
-        let stop = choose.and_then(|choose| choose(number, &step));
-        steps.push(step);
+        let stop = choose.and_then(|choose| choose(steps.len(), &text));
+        steps.push(text);
         if stop.is_some() {
             // Once is enough: what comes next is the repair.
             *self.choose.lock() = None;

@@ -1,8 +1,8 @@
 //! What is in the tables: migrations, retention, generations, views, and tables that somebody else has changed.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use stocktake_sink::contract::{Harness as _, id, snapshot_of, tables};
-use stocktake_sink::{Sink as _, SinkErrorKind, SnapshotId, Table, Verdict};
+use stocktake_sink::{Sink as _, SinkErrorKind, SnapshotId, Table, Verdict, clock};
 use stocktake_sink_postgres::PostgresSink;
 
 use crate::support::{TABLES, all_rows, assert_error, counted, counts, database, night, of, publish};
@@ -124,7 +124,7 @@ async fn inventories_beyond_keep_are_deleted_of_the_same_registry_alone() {
 async fn a_run_of_a_clock_that_was_far_ahead_is_neither_the_newest_nor_kept_for_ever() {
     let (_server, database) = database();
     let settings = database.settings_that_keep(2);
-    let ahead = SnapshotId { scheduled_at: Utc::now() + TimeDelta::days(3650), ..id("quay", 0) };
+    let ahead = SnapshotId { scheduled_at: clock::now() + TimeDelta::days(3650), ..id("quay", 0) };
     publish(&settings, &of(&ahead, 20)).await.unwrap();
     let newest = "select distinct run_id from stocktake.latest_tags";
     assert_eq!(database.sql(newest), ahead.run_id());
@@ -189,7 +189,8 @@ async fn the_queries_of_the_documentation_answer() {
     let queries = page.split("```postgresql\n").nth(1).unwrap().split("```").next().unwrap();
     let answers: Vec<_> = queries.split("\n\n").map(|query| database.sql(query)).collect();
     assert_eq!(answers[0], "quay|34|102");
-    assert_eq!(answers[1].lines().count(), 10, "{answers:?}");
+    // Some names have line breaks.
+    assert_eq!(answers[1].matches("|sha256:").count(), 2 * 10, "{answers:?}");
 }
 
 #[tokio::test]
