@@ -17,6 +17,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+mod encode;
 mod local;
 mod manifest;
 mod names;
@@ -31,6 +32,7 @@ use std::io::Write;
 
 use stocktake_sink::{BatchIter, SnapshotId, Table};
 
+pub use encode::{Encoded, encode};
 pub use manifest::{LatestPointer, ManifestObject, SnapshotManifest};
 pub use publish::ObjectSink;
 pub use target::{Target, TargetError};

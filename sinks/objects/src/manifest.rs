@@ -48,7 +48,8 @@ pub struct ManifestObject {
 }
 
 impl SnapshotManifest {
-    pub(crate) fn new(record: &RunRecord, format: &str, objects: Vec<ManifestObject>) -> Self {
+    /// The manifest of a run whose objects are these.
+    pub fn new(record: &RunRecord, format: &str, objects: Vec<ManifestObject>) -> Self {
         let id = record.id.clone();
         Self {
             run_id: id.run_id(),

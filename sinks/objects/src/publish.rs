@@ -2,7 +2,6 @@
 //!
 //! Steps that touch the target run on a blocking thread. The thread gives up between batches if the call was dropped.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +13,7 @@ use stocktake_sink::{
 };
 
 use crate::local::{LocalDirectory, RegistryLock};
-use crate::rows::Counted;
-use crate::tee::Tee;
-use crate::{FormatError, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, names};
+use crate::{Encoded, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, encode, names};
 
 /// How long a publish waits for another one of the same registry. Usually the other one was dropped and cleans up.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -154,20 +151,10 @@ impl ObjectSink {
     ) -> Result<(ManifestObject, Staged), SinkError> {
         let key = names::object(snapshot.id(), table, self.format.extension());
         let context = format!("cannot write {}", self.directory.location(&key));
-        let mut rows = Counted::new(snapshot, table, abandoned);
-        let mut tee = Tee::new(self.directory.stage(&key)?);
-        let written = self.format.write(snapshot.id(), table, Box::new(&mut rows), &mut tee);
-        let (target, rows_failed) = (tee.take_failure(), rows.failed());
-        // A format may hide an error, so the reader of rows and the writer of bytes are asked.
-        let error = match (written, rows.exact()) {
-            (Ok(()), Some(rows)) if target.is_none() => {
-                let (staged, bytes, sha256) = tee.finish();
-                return Ok((ManifestObject { table, key, rows, bytes, sha256 }, staged));
-            }
-            (Ok(()), _) => FormatError::from("the format ended early"),
-            (Err(e), _) => e,
-        };
-        Err(write_error(context, error, target, rows_failed))
+        let staged = self.directory.stage(&key)?;
+        let (staged, encoded) = encode(snapshot, table, &*self.format, staged, &context, abandoned)?;
+        let Encoded { rows, bytes, sha256 } = encoded;
+        Ok((ManifestObject { table, key, rows, bytes, sha256 }, staged))
     }
 
     /// Moves `latest/` and the registry's pointer to this run, unless the pointer names a newer one.
@@ -204,14 +191,6 @@ impl ObjectSink {
             objects: objects.collect(),
             warnings: Vec::new(),
         }
-    }
-}
-
-/// The error of an object that could not be written: of the target if it refused bytes, else of the rows.
-fn write_error(context: String, error: FormatError, target: Option<io::Error>, rows_failed: bool) -> SinkError {
-    match target {
-        Some(refusal) if !rows_failed => SinkError::io(context, refusal),
-        _ => SinkError::new(SinkErrorKind::Snapshot, context).with_source(error),
     }
 }
 
