@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
+use stocktake_sink::{ConfiguredSink, UnreadableSecret};
 use yaml_sections::Position;
 
 use crate::config::{Config, ConfigNote, ConfigProblem, Mention, RegistryConfig};
@@ -36,6 +37,12 @@ impl Preflight {
                 found.add(Some(problem), &mut positions);
             }
         }
+        let secrets = config.sinks.values().flat_map(ConfiguredSink::secrets);
+        for unreadable in secrets.filter_map(|secret| secret.look().err()) {
+            let UnreadableSecret { key, thing, problem, remedy, is_of_service } = unreadable;
+            let told = positions.of(&[key], &thing).1.problem(format!("`{key}`: {problem}"), Some(remedy));
+            found.tell(told, is_of_service);
+        }
         found.add(listener_problem(config), &mut positions);
         // Variables of the environment have no position. All registries see the same proxies.
         let unusable = config.registries.iter().filter_map(|registry| registry.client.check_proxy().err());
@@ -49,8 +56,14 @@ impl Preflight {
     fn add(&mut self, problem: Option<LocalProblem>, positions: &mut Positions<'_>) {
         let Some(problem) = problem else { return };
         let (key, position) = positions.of(problem.keys, &problem.thing);
-        let told = position.problem(format!("`{key}`: {}", problem.problem), Some(problem.remedy));
-        if problem.is_of_service {
+        self.tell(
+            position.problem(format!("`{key}`: {}", problem.problem), Some(problem.remedy)),
+            problem.is_of_service,
+        );
+    }
+
+    fn tell(&mut self, told: ConfigProblem, is_of_service: bool) {
+        if is_of_service {
             self.notes.push(ConfigNote::new(told));
         } else {
             self.problems.push(told);

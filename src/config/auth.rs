@@ -310,7 +310,8 @@ fn command(field: &Field<'_>) -> Checked<SecretSource> {
     }
 }
 
-fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
+/// Reads one source of a secret. The end of its key says which: `_file`, `_env`, `_command`, or `credential`.
+pub(super) fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
     if field.key.ends_with("_command") {
         return command(field);
     }
@@ -328,7 +329,7 @@ fn read_source(field: &Field<'_>) -> Checked<SecretSource> {
             field.mention(text);
             Ok(SecretSource::Credential(text.to_owned()))
         }
-        "password_file" | "token_file" => Ok(SecretSource::File(field.path()?)),
+        file if file.ends_with("_file") => Ok(SecretSource::File(field.path()?)),
         _ if text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(word) => {
             let name = text.trim_start_matches('$').trim_matches(['{', '}']);
             let is_name = text.starts_with('$') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');

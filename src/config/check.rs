@@ -9,7 +9,7 @@ use stocktake_sink::{ConfiguredSink, RegistryName};
 
 use super::phrases::whole;
 use super::settings::RegistryConfig;
-use super::{registry, schedule, web};
+use super::{auth, registry, schedule, web};
 use crate::sinks;
 use crate::web::WebSettings;
 use yaml_sections::Phrase::{Computed, Plain};
@@ -220,7 +220,7 @@ fn sink(place: &Position, name: &str, field: &Field<'_>) -> Checked<ConfiguredSi
     });
     let mut section = field.with_example("{type: parquet, url: ./inventory}").section()?;
     section.suggest(&SINK_KEYS);
-    let settings = sinks::read(&mut section);
+    let settings = sinks::read(&mut section, auth::read_source);
     section.finish();
     valid?;
     settings

@@ -77,6 +77,16 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Text, a whole number, `true` or `false`, as text: a value of a key that is not ours.
+    pub fn scalar(&self) -> Checked<String> {
+        match &self.node.value {
+            YamlValue::Text(_) => self.text().map(str::to_owned),
+            YamlValue::Bool(value) => Ok(value.to_string()),
+            YamlValue::Whole(number) => Ok(number.to_string()),
+            other => self.expected("text, a whole number, `true` or `false`", &other.kind(), None),
+        }
+    }
+
     /// Text that `read` converts. Its error is the message of the problem.
     pub fn parse<T, E: ToString>(&self, read: impl FnOnce(&'a str) -> Result<T, E>) -> Checked<T> {
         read(self.text()?).map_err(|error| self.problem(error.to_string(), None))

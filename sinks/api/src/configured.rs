@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{OptionRefused, Sink, SinkError, SinkOptions};
+use crate::{OptionRefused, SecretPlace, Sink, SinkError, SinkOptions};
 
 /// A kind of sink. The program has a list of them; each crate of a sink has one as `KIND`.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +25,15 @@ type Build = dyn Fn() -> Result<Arc<dyn Sink>, SinkError> + Send + Sync;
 pub struct ConfiguredSink {
     directory: Option<PathBuf>,
     deadline: Duration,
+    secrets: Vec<Arc<dyn SecretPlace>>,
     build: Arc<Build>,
 }
 
 impl ConfiguredSink {
     /// `build` makes the sink. It holds the settings, so they are never displayed.
     pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
-        Self { directory: None, deadline: Self::DEADLINE, build: Arc::new(move || Ok(Arc::new(build()?))) }
+        let build: Arc<Build> = Arc::new(move || Ok(Arc::new(build()?)));
+        Self { directory: None, deadline: Self::DEADLINE, secrets: Vec::new(), build }
     }
 
     /// The longest time that one call of [`Sink::publish`] may take, unless the configuration says otherwise. A night's
@@ -61,6 +63,18 @@ impl ConfiguredSink {
         self.directory.as_deref()
     }
 
+    /// The same with the places of its secrets, so that the program can look whether they can be read. The program calls
+    /// this, not a kind of sink.
+    #[must_use]
+    pub fn with_secrets(self, secrets: Vec<Arc<dyn SecretPlace>>) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The places of the secrets that the sink reads.
+    pub fn secrets(&self) -> &[Arc<dyn SecretPlace>] {
+        &self.secrets
+    }
+
     /// Makes the sink. Opens nothing yet.
     pub fn build(&self) -> Result<Arc<dyn Sink>, SinkError> {
         (self.build)()
@@ -69,10 +83,11 @@ impl ConfiguredSink {
 
 impl fmt::Debug for ConfiguredSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { directory, deadline, .. } = self;
+        let Self { directory, deadline, secrets, .. } = self;
         f.debug_struct("ConfiguredSink")
             .field("directory", directory)
             .field("deadline", deadline)
+            .field("secrets", secrets)
             .finish_non_exhaustive()
     }
 }

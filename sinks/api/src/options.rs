@@ -4,8 +4,12 @@
 //! reports the problems, and a kind of sink needs no words for `is missing` or `expected a duration`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::SecretPlace;
 
 /// One key of a kind of sink. The settings reference is made of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,37 @@ pub enum AbsentOption {
     Required(&'static str),
     /// The same as this value, as users write it.
     Default(&'static str),
+    /// This, in a few words: there is no value that means the same.
+    Means(&'static str),
+}
+
+/// The keys that name the place of a secret. Users write one of the four sources; a secret itself never stands in the
+/// configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretOption {
+    /// The key that people expect to take the secret itself, such as `password`. It is refused.
+    pub literal: &'static str,
+    /// The key of a file, such as `password_file`.
+    pub file: &'static str,
+    /// The key of an environment variable, such as `password_env`.
+    pub env: &'static str,
+    /// The key of a program that prints the secret, such as `password_command`.
+    pub command: &'static str,
+    /// The key of a credential of systemd, such as `credential`.
+    pub credential: &'static str,
+    /// What the key of the file does, in one sentence: `File that holds the password.` The others say "the same".
+    pub meaning: &'static str,
+}
+
+/// One entry of a mapping whose keys are not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionEntry {
+    /// The key as written.
+    pub key: String,
+    /// The value as written: text, a whole number, `true` or `false`.
+    pub value: String,
+    /// Which entry of the mapping it is, for [`SinkOptions::refuse_entry`].
+    pub at: usize,
 }
 
 /// Proof that a problem with an option was reported.
@@ -55,6 +90,28 @@ pub trait SinkOptions {
     /// Text that is not empty.
     fn text(&mut self, option: &'static SinkOption) -> Result<String, OptionRefused>;
 
+    /// Text that is not empty, if the key is there.
+    fn optional_text(&mut self, option: &'static SinkOption) -> Result<Option<String>, OptionRefused>;
+
+    /// A list of texts. A single text is a list of one. Placeholders are not looked for: a program may know them.
+    fn texts(&mut self, option: &'static SinkOption) -> Result<Vec<String>, OptionRefused>;
+
+    /// A whole number of this range.
+    fn number(&mut self, option: &'static SinkOption, range: RangeInclusive<u64>) -> Result<u64, OptionRefused>;
+
+    /// The entries of a mapping, in their order; none if the key is absent.
+    fn entries(&mut self, option: &'static SinkOption) -> Result<Vec<OptionEntry>, OptionRefused>;
+
+    /// Where a secret is, if one of the keys is there. It is read when it is needed, again and again.
+    fn secret(&mut self, option: &'static SecretOption) -> Result<Option<Arc<dyn SecretPlace>>, OptionRefused>;
+
+    /// A file that the sink reads, if the key is there. A relative path starts beside the configuration.
+    fn optional_file(&mut self, option: &'static SinkOption) -> Result<Option<PathBuf>, OptionRefused>;
+
+    /// A program of the configuration. A name without `/` is searched in `PATH`; a relative path starts beside the
+    /// configuration.
+    fn program(&self, written: &str) -> String;
+
     /// The index of one of these words.
     fn word(&mut self, option: &'static SinkOption, words: &[&'static str]) -> Result<usize, OptionRefused>;
 
@@ -66,6 +123,10 @@ pub trait SinkOptions {
 
     /// Reports a problem with the value of this key.
     fn refuse(&mut self, option: &'static SinkOption, message: String) -> OptionRefused;
+
+    /// Reports a problem with one entry of a mapping that was read last by [`SinkOptions::entries`]. `help` says what to
+    /// write instead. None of the two repeats the value, which may be a secret in the wrong place.
+    fn refuse_entry(&mut self, entry: &OptionEntry, message: String, help: Option<String>) -> OptionRefused;
 }
 
 impl dyn SinkOptions + '_ {

@@ -52,7 +52,7 @@ fn tables() -> Vec<KeyTable> {
     let registry = discovery::ListedRegistry::default();
     tables.extend(tables_of_types("`discovery`", &types, |section, _| drop(discovery::mapping(section, &registry))));
     let kinds: Vec<_> = sinks::kinds().map(|kind| (kind.name, kind.summary)).collect();
-    tables.extend(tables_of_types("A sink", &kinds, |section, _| drop(sinks::read(section))));
+    tables.extend(tables_of_types("A sink", &kinds, |section, _| drop(sinks::read(section, auth::read_source))));
     tables
 }
 

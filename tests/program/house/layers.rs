@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("state", &["snapshot"]),
     ("run", &["clock", "discovery", "registry", "snapshot", "state", "walk", "words"]),
     ("check", &["clock", "discovery", "registry", "run", "state"]),
-    ("sinks", &[]),
+    ("sinks", &["registry"]),
     ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web"]),
     ("plans", &["config", "registry", "run"]),
     ("preflight", &["config", "registry", "state", "web"]),

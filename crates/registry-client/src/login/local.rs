@@ -49,15 +49,29 @@ impl SecretSource {
         read.map(|file| file.bytes).map_err(|error| LocalProblem::of(&["key_file"], path, &error))
     }
 
+    /// Reads the secret for another purpose than to log in to a registry; one trailing newline is removed. The caller keeps
+    /// it from being printed.
+    ///
+    /// # Errors
+    /// If the secret cannot be read, or is not protected from other users.
+    pub async fn reveal(&self) -> Result<String, LocalProblem> {
+        let environment = |name: &str| std::env::var_os(name);
+        let read = self.read(&environment).await;
+        read.map(|secret| secret.expose().to_owned()).map_err(|error| self.problem_of(&error))
+    }
+
     pub(crate) fn local_problem_within(&self, environment: Environment<'_>) -> Option<LocalProblem> {
-        let error = self.look(environment).err()?;
+        self.look(environment).err().map(|error| self.problem_of(&error))
+    }
+
+    fn problem_of(&self, error: &SecretError) -> LocalProblem {
         let (keys, thing): (&[&str], OsString) = match self {
             Self::File(path) | Self::ReadableFile(path) => (&["password_file", "token_file"], path.into()),
             Self::Env(name) => (&["password_env", "token_env"], name.into()),
             Self::Command(command) => (&["password_command", "token_command"], command.program().into()),
             Self::Credential(name) => (&["credential"], name.into()),
         };
-        let is_of_service = matches!((self, &error), (Self::Credential(_), SecretError::Unset { .. }));
-        Some(LocalProblem { is_of_service, ..LocalProblem::of(keys, thing, &error) })
+        let is_of_service = matches!((self, error), (Self::Credential(_), SecretError::Unset { .. }));
+        LocalProblem { is_of_service, ..LocalProblem::of(keys, thing, error) }
     }
 }
