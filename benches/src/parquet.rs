@@ -146,10 +146,12 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError
         rows_repositories: 0,
         rows_tags: rows,
         rows_manifests: 0,
+        rows_changes: 0,
         requests_saved: 0,
         errors: Vec::new(),
         exporter_version: String::new(),
         config_sha256: String::new(),
+        previous_run_id: None,
     };
     let tables = BTreeMap::from([(Table::Tags, Arc::new(Generated { rows }) as Arc<dyn Rows>)]);
     let target = Target::parse(directory.to_str().ok_or("no path")?)?;

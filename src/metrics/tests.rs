@@ -86,10 +86,12 @@ fn record(registry: &str, verdict: Verdict) -> RunRecord {
         rows_repositories: 5,
         rows_tags: 0,
         rows_manifests: 0,
+        rows_changes: 0,
         requests_saved: 0,
         errors: Vec::new(),
         exporter_version: String::new(),
         config_sha256: String::new(),
+        previous_run_id: None,
     }
 }
 

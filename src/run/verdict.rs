@@ -113,9 +113,11 @@ pub(super) async fn judge(
         rows_repositories,
         rows_tags,
         rows_manifests,
+        rows_changes: 0,
         errors: cause.iter().map(Cause::to_run_error).chain(seen.notes).chain(slowed).chain(accepted).collect(),
         exporter_version: env!("CARGO_PKG_VERSION").into(),
         config_sha256: run.plan.config_sha256.clone(),
+        previous_run_id: None,
         requests_saved: seen.counts.saved,
     };
     let (monitored, resumable) = (seen.counts.monitored, seen.resumable);

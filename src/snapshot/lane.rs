@@ -14,7 +14,9 @@ pub(super) fn buffer(table: Table) -> BatchLimit {
     const MIB: usize = 1024 * 1024;
     match table {
         Table::Tags => BatchLimit { rows: 65_536, bytes: 8 * MIB },
-        Table::Repositories | Table::Manifests | Table::Runs => BatchLimit { rows: 65_536, bytes: 16 * MIB },
+        Table::Repositories | Table::Manifests | Table::Changes | Table::Runs => {
+            BatchLimit { rows: 65_536, bytes: 16 * MIB }
+        }
     }
 }
 

@@ -26,7 +26,7 @@ fn metadata(id: &SnapshotId, snapshot: &Snapshot, table: Table) -> ParquetMetaDa
     ParquetMetaData::clone(builder.metadata())
 }
 
-const WALKED: [Table; 3] = [Table::Repositories, Table::Tags, Table::Manifests];
+const WALKED: [Table; 4] = [Table::Repositories, Table::Tags, Table::Manifests, Table::Changes];
 
 #[test]
 fn files_say_what_they_are() {

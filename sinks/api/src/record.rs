@@ -82,6 +82,9 @@ pub struct RunRecord {
     /// Rows sealed in table `manifests`, likewise.
     #[serde(default)]
     pub rows_manifests: u64,
+    /// Rows sealed in table `changes`.
+    #[serde(default)]
+    pub rows_changes: u64,
     /// Requests not sent because the last snapshot had the answer.
     #[serde(default)]
     pub requests_saved: u64,
@@ -91,6 +94,9 @@ pub struct RunRecord {
     pub exporter_version: String,
     /// SHA-256 of all configuration files as read, lower-case hex.
     pub config_sha256: String,
+    /// The run of the snapshot that table `changes` was computed against; none on a first night.
+    #[serde(default)]
+    pub previous_run_id: Option<String>,
 }
 
 impl RunRecord {
@@ -115,12 +121,13 @@ impl RunRecord {
             count(self.rows_repositories),
             count(self.rows_tags),
             count(self.rows_manifests),
-            count(0),
+            count(self.rows_changes),
             self.error_list()?,
             text(&self.exporter_version),
             Arc::new(Int32Array::from(vec![SCHEMA_VERSION])),
             text(&self.config_sha256),
             count(self.requests_saved),
+            Arc::new(StringArray::from_iter([self.previous_run_id.as_deref()])),
         ];
         RecordBatch::try_new(Table::Runs.schema(), columns)
     }
@@ -176,16 +183,22 @@ mod tests {
             rows_repositories: 5,
             rows_tags: 6,
             rows_manifests: 7,
+            rows_changes: 9,
             requests_saved: 8,
             errors: Vec::new(),
             exporter_version: "0.1.0".into(),
             config_sha256: "00".into(),
+            previous_run_id: Some("quay-20231113T221320Z".into()),
         };
         let batch = record.to_batch().expect("no errors");
         assert_eq!(batch.num_rows(), 1);
-        for (column, expected) in
-            [("rows_repositories", 5), ("rows_tags", 6), ("rows_manifests", 7), ("requests_saved", 8)]
-        {
+        for (column, expected) in [
+            ("rows_repositories", 5),
+            ("rows_tags", 6),
+            ("rows_manifests", 7),
+            ("rows_changes", 9),
+            ("requests_saved", 8),
+        ] {
             let values = batch.column_by_name(column).expect(column).as_primitive::<Int64Type>();
             assert_eq!(values.value(0), expected, "{column}");
         }

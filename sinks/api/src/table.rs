@@ -25,13 +25,16 @@ pub enum Table {
     /// One row per manifest of a repository, sorted by `repository` and `digest`; only in snapshots of runs that read
     /// manifests.
     Manifests,
+    /// One row per difference from what was last known, sorted by `entity`, `repository` and `tag`; in every snapshot, and
+    /// without rows in the first one.
+    Changes,
     /// One row per run, published or not.
     Runs,
 }
 
 impl Table {
     /// All tables, in the order in which they are published.
-    pub const ALL: [Self; 4] = [Self::Repositories, Self::Tags, Self::Manifests, Self::Runs];
+    pub const ALL: [Self; 5] = [Self::Repositories, Self::Tags, Self::Manifests, Self::Changes, Self::Runs];
 
     /// The name used in paths and messages.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Table {
             Self::Repositories => "repositories",
             Self::Tags => "tags",
             Self::Manifests => "manifests",
+            Self::Changes => "changes",
             Self::Runs => "runs",
         }
     }
@@ -48,21 +52,24 @@ impl Table {
         static REPOSITORIES: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(repositories())));
         static TAGS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(tags())));
         static MANIFESTS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(manifests())));
+        static CHANGES: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(changes())));
         static RUNS: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(runs())));
         match self {
             Self::Repositories => Arc::clone(&REPOSITORIES),
             Self::Tags => Arc::clone(&TAGS),
             Self::Manifests => Arc::clone(&MANIFESTS),
+            Self::Changes => Arc::clone(&CHANGES),
             Self::Runs => Arc::clone(&RUNS),
         }
     }
 
-    /// The columns by which rows are sorted (by bytes, ascending) and unique.
+    /// The columns by which rows are sorted (by bytes, ascending, no value first) and unique.
     pub fn sort_key(self) -> &'static [&'static str] {
         match self {
             Self::Repositories => &["repository"],
             Self::Tags => &["repository", "tag"],
             Self::Manifests => &["repository", "digest"],
+            Self::Changes => &["entity", "repository", "tag"],
             Self::Runs => &["run_id"],
         }
     }
@@ -85,6 +92,17 @@ impl Table {
                 "variant",
                 "layer_count",
                 "layers.media_type",
+            ],
+            Self::Changes => &[
+                "run_id",
+                "observed_at",
+                "entity",
+                "repository",
+                "tag",
+                "op",
+                "cause",
+                "previous_run_id",
+                "detected_at",
             ],
             Self::Runs => &[],
         }
@@ -180,6 +198,22 @@ fn layer_fields() -> Fields {
     ])
 }
 
+fn changes() -> Vec<Field> {
+    vec![
+        required("run_id", DataType::Utf8),
+        required("observed_at", timestamp()),
+        required("entity", DataType::Utf8),
+        required("repository", DataType::Utf8),
+        optional("tag", DataType::Utf8),
+        required("op", DataType::Utf8),
+        required("cause", DataType::Utf8),
+        optional("old_digest", DataType::Utf8),
+        optional("new_digest", DataType::Utf8),
+        required("previous_run_id", DataType::Utf8),
+        required("detected_at", timestamp()),
+    ]
+}
+
 /// The fields of one entry of `runs.errors`.
 pub(crate) fn error_fields() -> Fields {
     Fields::from(vec![
@@ -213,6 +247,7 @@ fn runs() -> Vec<Field> {
         required("schema_version", DataType::Int32),
         required("config_sha256", DataType::Utf8),
         optional("requests_saved", DataType::Int64),
+        optional("previous_run_id", DataType::Utf8),
     ]
 }
 

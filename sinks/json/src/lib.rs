@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn every_line_has_every_column() {
         let id = contract::id("quay", 0);
-        let walked = [Table::Repositories, Table::Tags, Table::Manifests];
+        let walked = [Table::Repositories, Table::Tags, Table::Manifests, Table::Changes];
         let snapshot = contract::snapshot_of(&id, Verdict::Complete, contract::tables(&id, 100, &walked));
         for table in snapshot.tables() {
             let mut bytes = Vec::new();

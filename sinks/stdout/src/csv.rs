@@ -24,9 +24,10 @@ pub(crate) fn header(table: Table) -> String {
     names.join(",") + LINE_END
 }
 
-/// The tables of a snapshot that become CSV, in their order.
+/// The tables of a snapshot that become CSV, in their order: what was read. A program that expects one table gets one,
+/// so what was derived is left to `jsonl`.
 pub(crate) fn tables(source: &SnapshotReader<'_>) -> Vec<Table> {
-    source.snapshot.tables().filter(|table| *table != Table::Runs).collect()
+    source.snapshot.tables().filter(|table| !matches!(table, Table::Changes | Table::Runs)).collect()
 }
 
 /// Writes everything except the header of the first table, which may have been printed before.

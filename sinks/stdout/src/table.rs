@@ -53,7 +53,8 @@ fn counted(table: Table, source: &SnapshotReader<'_>) -> Option<String> {
         Table::Repositories => ("repository", "repositories"),
         Table::Tags => ("tag", "tags"),
         Table::Manifests => ("manifest", "manifests"),
-        Table::Runs => return None,
+        Table::Changes if source.snapshot.record().previous_run_id.is_some() => ("change", "changes"),
+        Table::Changes | Table::Runs => return None,
     };
     let rows = source.snapshot.rows(table);
     Some(format!("{rows} {}", if rows == 1 { one } else { more }))

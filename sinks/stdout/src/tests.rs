@@ -92,6 +92,7 @@ fn table_of(line: &str) -> Table {
     match line {
         _ if has("verdict") => Table::Runs,
         _ if has("kind") => Table::Manifests,
+        _ if has("entity") => Table::Changes,
         _ if has("tag") => Table::Tags,
         _ => Table::Repositories,
     }
@@ -116,7 +117,7 @@ fn snapshot(verdict: Verdict, rows: usize) -> Snapshot {
 /// All tables, nine tags and more, four manifests and more.
 fn deep(registry: &str) -> Snapshot {
     let id = contract::id(registry, 0);
-    let tables = contract::tables(&id, 16, &[Table::Repositories, Table::Tags, Table::Manifests]);
+    let tables = contract::tables(&id, 16, &[Table::Repositories, Table::Tags, Table::Manifests, Table::Changes]);
     contract::snapshot_of(&id, Verdict::Complete, tables)
 }
 
@@ -159,7 +160,10 @@ async fn csv_has_one_header_per_process_and_whole_rows() {
 #[tokio::test]
 async fn the_line_above_a_table_counts_what_was_read() {
     let text = printed(StdoutFormat::Table, &[deep("quay")]).await;
-    assert!(text.starts_with("quay 2026-11-23 03:00:00Z complete: 16 repositories, 48 tags, 64 manifests\n"), "{text}");
+    assert!(
+        text.starts_with("quay 2026-11-23 03:00:00Z complete: 16 repositories, 48 tags, 64 manifests, 32 changes\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -158,7 +158,7 @@ fn cell(column: &dyn Array, row: usize) -> Value {
 #[tokio::test]
 async fn duckdb_and_pyarrow_read_tags_and_manifests_with_what_is_nested_in_them() {
     let id = contract::id("quay", 0);
-    let walked = [Table::Repositories, Table::Tags, Table::Manifests];
+    let walked = [Table::Repositories, Table::Tags, Table::Manifests, Table::Changes];
     let snapshot = contract::snapshot_of(&id, Verdict::Complete, contract::tables(&id, 600, &walked));
     let place = tempfile::tempdir().unwrap();
     let target = |name: &str| Target::parse(place.path().join(name).to_str().unwrap()).unwrap();

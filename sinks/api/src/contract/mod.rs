@@ -18,7 +18,7 @@ use crate::zone::utc_times;
 use crate::{Sink, SnapshotId, Table};
 
 pub use manifests::manifests;
-pub use rows::{id, record, repositories, snapshot, snapshot_of, tables, tags};
+pub use rows::{changes, id, record, repositories, snapshot, snapshot_of, tables, tags};
 
 /// One target of a sink: the sink writes to it, and the suite reads from it.
 #[async_trait]

@@ -62,6 +62,7 @@ pub fn record(id: &SnapshotId, verdict: Verdict, rows_repositories: u64) -> RunR
         rows_repositories,
         rows_tags: 0,
         rows_manifests: 0,
+        rows_changes: 0,
         requests_saved: 5,
         errors: match verdict {
             Verdict::Complete => Vec::new(),
@@ -69,6 +70,7 @@ pub fn record(id: &SnapshotId, verdict: Verdict, rows_repositories: u64) -> RunR
         },
         exporter_version: "0.0.0-contract".into(),
         config_sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
+        previous_run_id: Some(format!("{}-20261121T030000Z", id.registry)),
     }
 }
 
@@ -115,6 +117,33 @@ pub fn tags(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
         Arc::new((0_i64..).take(rows).map(|i| (i % 7 != 6).then_some(400 + i % 900)).collect::<Int64Array>()),
     ];
     in_batches(Table::Tags, columns)
+}
+
+/// About `count` changes, sorted, in several batches: repositories that came, and tags that came, went and moved.
+///
+/// # Panics
+/// Only if this function does not fit the schema of the table.
+pub fn changes(id: &SnapshotId, count: usize) -> Vec<RecordBatch> {
+    let names = names(count.div_ceil(2));
+    let rows = names.len() * 2;
+    let [run_id, observed_at] = first_columns(id, rows);
+    let (is_tag, op) = (|i: usize| i >= rows / 2, |i: usize| ["added", "removed", "moved"][i % 3]);
+    let texts =
+        |text: &dyn Fn(usize) -> Option<String>| Arc::new((0..rows).map(text).collect::<StringArray>()) as ArrayRef;
+    let columns: Vec<ArrayRef> = vec![
+        run_id,
+        Arc::clone(&observed_at),
+        texts(&|i| Some(if is_tag(i) { "tag" } else { "repository" }.to_owned())),
+        Arc::new(StringArray::from_iter_values(names.iter().cycle().take(rows))),
+        texts(&|i| is_tag(i).then(|| NASTY[i % NASTY.len()].to_owned())),
+        texts(&|i| Some(if is_tag(i) { op(i) } else { "added" }.to_owned())),
+        texts(&|i| Some(if i % 4 == 3 { "configuration" } else { "registry" }.to_owned())),
+        texts(&|i| (is_tag(i) && op(i) != "added").then(|| digest(i))),
+        texts(&|i| (is_tag(i) && op(i) != "removed").then(|| digest(i + 1))),
+        texts(&|_| Some(format!("{}-20261121T030000Z", id.registry))),
+        observed_at,
+    ];
+    in_batches(Table::Changes, columns)
 }
 
 /// At least `count` names, sorted, some of them difficult.
@@ -168,8 +197,9 @@ pub fn snapshot(id: &SnapshotId, verdict: Verdict, repositories: impl Rows + 'st
 /// Only if the record does not fit its schema.
 pub fn snapshot_of(id: &SnapshotId, verdict: Verdict, tables: BTreeMap<Table, Arc<dyn Rows>>) -> Snapshot {
     let rows = |table| tables.get(&table).map_or(0, |rows| rows.count());
-    let (rows_tags, rows_manifests) = (rows(Table::Tags), rows(Table::Manifests));
-    let record = RunRecord { rows_tags, rows_manifests, ..record(id, verdict, rows(Table::Repositories)) };
+    let (rows_tags, rows_manifests, rows_changes) = (rows(Table::Tags), rows(Table::Manifests), rows(Table::Changes));
+    let record = record(id, verdict, rows(Table::Repositories));
+    let record = RunRecord { rows_tags, rows_manifests, rows_changes, ..record };
     Snapshot::new(record, tables).expect("a record that fits its schema")
 }
 
@@ -179,8 +209,8 @@ pub fn tables(id: &SnapshotId, count: usize, which: &[Table]) -> BTreeMap<Table,
     which.iter().map(rows).collect()
 }
 
-/// The tables that a walk can fill.
-pub(super) const WALKED: [Table; 3] = [Table::Repositories, Table::Tags, Table::Manifests];
+/// The tables that are made from a walk.
+pub(super) const WALKED: [Table; 4] = [Table::Repositories, Table::Tags, Table::Manifests, Table::Changes];
 
 pub(super) fn batches(id: &SnapshotId, table: Table, count: usize) -> Vec<RecordBatch> {
     match table {
@@ -189,6 +219,7 @@ pub(super) fn batches(id: &SnapshotId, table: Table, count: usize) -> Vec<Record
         Table::Tags => tags(id, count),
         // Their rows are many times as large.
         Table::Manifests => manifests(id, count.div_ceil(4)),
+        Table::Changes => changes(id, count),
         Table::Runs => Vec::new(),
     }
 }
