@@ -26,6 +26,7 @@ sink_kinds! {
     "parquet" => stocktake_sink_parquet,
     "json" => stocktake_sink_json,
     "stdout" => stocktake_sink_stdout,
+    "exec" => stocktake_sink_exec,
 }
 
 static TYPE: RequiredKey = RequiredKey::new(

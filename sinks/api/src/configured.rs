@@ -1,5 +1,6 @@
 //! A kind of sink, and a sink as it is configured.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,12 +21,28 @@ pub struct SinkKind {
 
 type Build = dyn Fn() -> Result<Arc<dyn Sink>, SinkError> + Send + Sync;
 
+/// Something on this machine that a sink needs and that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalFault {
+    /// The key that names it.
+    pub key: &'static str,
+    /// What the key names, as written.
+    pub thing: OsString,
+    /// What is wrong.
+    pub problem: String,
+    /// What the operator can do about it.
+    pub remedy: String,
+}
+
+type Look = dyn Fn() -> Option<LocalFault> + Send + Sync;
+
 /// A sink whose settings were read and checked. It is not open yet.
 #[derive(Clone)]
 pub struct ConfiguredSink {
     directory: Option<PathBuf>,
     deadline: Duration,
     secrets: Vec<Arc<dyn SecretPlace>>,
+    look: Arc<Look>,
     build: Arc<Build>,
 }
 
@@ -33,7 +50,7 @@ impl ConfiguredSink {
     /// `build` makes the sink. It holds the settings, so they are never displayed.
     pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
         let build: Arc<Build> = Arc::new(move || Ok(Arc::new(build()?)));
-        Self { directory: None, deadline: Self::DEADLINE, secrets: Vec::new(), build }
+        Self { directory: None, deadline: Self::DEADLINE, secrets: Vec::new(), look: Arc::new(|| None), build }
     }
 
     /// The longest time that one call of [`Sink::publish`] may take, unless the configuration says otherwise. A night's
@@ -73,6 +90,17 @@ impl ConfiguredSink {
     /// The places of the secrets that the sink reads.
     pub fn secrets(&self) -> &[Arc<dyn SecretPlace>] {
         &self.secrets
+    }
+
+    /// The same with a look at what the sink needs on this machine, such as a program. It uses no network and runs nothing.
+    #[must_use]
+    pub fn with_look(self, look: impl Fn() -> Option<LocalFault> + Send + Sync + 'static) -> Self {
+        Self { look: Arc::new(look), ..self }
+    }
+
+    /// What is wrong on this machine.
+    pub fn look(&self) -> Option<LocalFault> {
+        (self.look)()
     }
 
     /// Makes the sink. Opens nothing yet.

@@ -25,7 +25,7 @@ mod zone;
 
 #[cfg(feature = "blocking")]
 pub use blocking::{Abandoned, blocking};
-pub use configured::{ConfiguredSink, SinkKind};
+pub use configured::{ConfiguredSink, LocalFault, SinkKind};
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
 pub use kind::ManifestKind;
 pub use options::{AbsentOption, OptionEntry, OptionRefused, SecretOption, SinkOption, SinkOptions};
