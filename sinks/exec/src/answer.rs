@@ -33,11 +33,11 @@ pub(crate) fn of_load(plugin: &str, ended: Ended, manifest: &SnapshotManifest) -
     let rows = answer.rows.unwrap_or_default();
     if let Some(difference) = difference(&rows, manifest) {
         let message = format!(
-            "{plugin} {difference}; it must count what it has loaded, so find out which rows it left out or added"
+            "`{plugin}` {difference}; it must count what it has loaded, so find out which rows it left out or added"
         );
         return Err(with_last_words(SinkError::new(SinkErrorKind::Invalid, message), &ended));
     }
-    let location = answer.location.map_or_else(|| plugin.trim_matches('`').to_owned(), |location| shown(&location));
+    let location = answer.location.map_or_else(|| plugin.to_owned(), |location| shown(&location));
     Ok(Answered { location, warnings })
 }
 
@@ -53,16 +53,16 @@ fn good_answer(plugin: &str, ended: &Ended) -> Result<AnswerLine, SinkError> {
     match answer {
         Ok(AnswerLine { ok: false, error, kind, .. }) => {
             let error = error.as_deref().map_or("it says no more".to_owned(), shown);
-            failed(kind_of(kind.as_deref()), format!("{plugin} could not load: {error}"))
+            failed(kind_of(kind.as_deref()), format!("`{plugin}` could not load: {error}"))
         }
         // It may have been killed for want of memory, or may have lost its connection: loading again does no harm.
         Ok(_) if !ended.status.success() => {
-            failed(SinkErrorKind::Unavailable, format!("{plugin} answered `ok`, but ended with {}", ended.status))
+            failed(SinkErrorKind::Unavailable, format!("`{plugin}` answered `ok`, but ended with {}", ended.status))
         }
         Err(_) if !ended.status.success() => {
-            failed(SinkErrorKind::Unavailable, format!("{plugin} ended with {}", ended.status))
+            failed(SinkErrorKind::Unavailable, format!("`{plugin}` ended with {}", ended.status))
         }
-        Err(why) => failed(SinkErrorKind::Invalid, format!("{plugin} ended well, but {why}")),
+        Err(why) => failed(SinkErrorKind::Invalid, format!("`{plugin}` ended well, but {why}")),
         Ok(answer) => Ok(answer),
     }
 }

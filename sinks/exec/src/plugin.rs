@@ -43,8 +43,8 @@ impl Plugin {
     }
 
     /// For messages.
-    pub(crate) fn name(&self) -> String {
-        format!("`{}`", self.settings.program.name())
+    pub(crate) fn name(&self) -> &str {
+        self.settings.program.name()
     }
 
     /// Names this command and the registry in a path. Another sink with another command has another directory.
@@ -92,7 +92,7 @@ impl Plugin {
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.args(&self.settings.arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| self.passes(name)));
         command.env("STOCKTAKE_PROTOCOL", PROTOCOL.to_string());
         if let Some(directory) = &self.settings.working_directory {

@@ -1,22 +1,20 @@
 //! A plugin while it runs: its output is read, and it is ended with all its processes if the publish is dropped.
 
 use std::io;
-use std::pin::pin;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use process_tree::{ProcessTree, ProgramMark};
 use tokio::process::Command;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use crate::output::{Answer, LastWords};
+use crate::output::{Answer, Captured, LastWords};
 
 /// Time between SIGTERM and SIGKILL. Less than the program waits for its threads when it ends.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
-/// How long output is read after the plugin has ended, if a process that it started keeps the pipe open.
-const REST: Duration = Duration::from_millis(250);
+/// How long output is read after the end of all processes, if one that could not be found keeps the pipe open.
+const REST: Duration = Duration::from_secs(1);
 
 /// A plugin that ended by itself.
 #[derive(Debug)]
@@ -35,9 +33,14 @@ struct Running<K: Send + 'static> {
 /// Runs the plugin to its end, and ends what it left running. `kept` is dropped after all processes have ended, also if
 /// this future is dropped: then they get SIGTERM, and SIGKILL after [`GRACE`].
 pub(crate) async fn run<K: Send + 'static>(command: &mut Command, mark: ProgramMark, kept: K) -> io::Result<Ended> {
-    let mut running = Running { parts: Some((ProcessTree::start(command, mark)?, kept)) };
-    let ended = match &mut running.parts {
-        Some((tree, _)) => communicate(tree).await?,
+    let (stdout, out) = Captured::<Answer>::begin()?;
+    let (stderr, err) = Captured::<LastWords>::begin()?;
+    let started = ProcessTree::start(command.stdout(out).stderr(err), mark);
+    // Only the plugin holds the pipes now.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut running = Running { parts: Some((started?, kept)) };
+    let status = match &mut running.parts {
+        Some((tree, _)) => tree.wait().await?,
         None => return Err(io::ErrorKind::NotConnected.into()),
     };
     if let Some((tree, kept)) = running.parts.take() {
@@ -49,29 +52,7 @@ pub(crate) async fn run<K: Send + 'static>(command: &mut Command, mark: ProgramM
         // The task panics only if reading `/proc` does.
         let _ = end.await;
     }
-    Ok(ended)
-}
-
-/// Waits for the plugin and reads its output. Only the end of the plugin itself is waited for: processes that it has left
-/// behind may keep the output open.
-async fn communicate(tree: &mut ProcessTree) -> io::Result<Ended> {
-    let (out, err) = (tree.child.stdout.take(), tree.child.stderr.take());
-    let (mut stdout, mut stderr) = (Answer::default(), LastWords::default());
-    let status = {
-        let mut reading = pin!(async { tokio::join!(stdout.read(out), stderr.read(err)) });
-        let mut is_read = false;
-        let status = loop {
-            tokio::select! {
-                status = tree.wait() => break status?,
-                _ = &mut reading, if !is_read => is_read = true,
-            }
-        };
-        if !is_read {
-            let _ = timeout(REST, reading).await;
-        }
-        status
-    };
-    Ok(Ended { status, stdout, stderr })
+    Ok(Ended { status, stdout: stdout.finish(REST).await, stderr: stderr.finish(REST).await })
 }
 
 impl<K: Send + 'static> Drop for Running<K> {

@@ -6,17 +6,21 @@ use stocktake_sink::SinkErrorKind::{Forbidden, Full, Invalid, Unavailable};
 
 use super::*;
 
-/// The rows of the snapshot.
-const ROWS: &str = r#"{"manifests":5,"repositories":20,"runs":1,"tags":20}"#;
+/// The rows of the snapshot, as an answer names them.
+fn rows() -> String {
+    let snapshot = snapshot();
+    let rows = snapshot.tables().map(|table| format!("\"{table}\":{}", snapshot.rows(table)));
+    format!("{{{}}}", rows.collect::<Vec<_>>().join(","))
+}
 
 #[tokio::test]
 async fn a_good_answer_is_a_receipt() {
-    let place = Place::new();
-    let receipt = place.publish(&format!("echo '{{\"ok\":true,\"rows\":{ROWS}}}'")).await.unwrap();
+    let (place, rows) = (Place::new(), rows());
+    let receipt = place.publish(&format!("echo '{{\"ok\":true,\"rows\":{rows}}}'")).await.unwrap();
     assert_eq!((receipt.location.as_str(), receipt.objects.len(), receipt.warnings.len()), ("plugin", 0, 0));
     // Lines before it, no newline after it, fields of a later protocol, a place, and words for people.
     let script = format!(
-        "echo 1; echo; echo slow >&2; printf '{{\"ok\":true,\"new\":[1],\"location\":\"inv\\\\u001b.tags\",\"rows\":{ROWS}}}'"
+        "echo 1; echo; echo slow >&2; printf '{{\"ok\":true,\"new\":[1],\"location\":\"inv\\\\u001b.tags\",\"rows\":{rows}}}'"
     );
     let receipt = place.publish(&script).await.unwrap();
     assert_eq!((receipt.location.as_str(), receipt.warnings), ("inv\\u{1b}.tags", vec!["slow".to_owned()]));
@@ -24,16 +28,17 @@ async fn a_good_answer_is_a_receipt() {
 
 #[tokio::test]
 async fn a_plugin_that_fails_is_told_with_what_it_said_and_what_to_do() {
-    let wrong = ROWS.replace("\"tags\":20", "\"tags\":19");
-    let fewer = ROWS.replace(",\"tags\":20", "");
-    let more = ROWS.replace('{', "{\"extra\":0,");
+    let rows = rows();
+    let wrong = rows.replace("\"tags\":48", "\"tags\":47");
+    let fewer = rows.replace(",\"tags\":48", "");
+    let more = rows.replace('{', "{\"extra\":0,");
     let wanted = r#"its last line on standard output must be {"ok":true,"rows":{…}}"#;
     for (script, kind, message) in [
         // It lies about rows.
         (
             format!("echo '{{\"ok\":true,\"rows\":{wrong}}}'"),
             Invalid,
-            "`plugin` has loaded 19 rows of `tags`, but the snapshot has 20; it must count what it has loaded".into(),
+            "`plugin` has loaded 47 rows of `tags`, but the snapshot has 48; it must count what it has loaded".into(),
         ),
         (
             format!("echo '{{\"ok\":true,\"rows\":{fewer}}}'"),
@@ -80,7 +85,7 @@ async fn a_plugin_that_fails_is_told_with_what_it_said_and_what_to_do() {
         ),
         ("kill -9 $$".into(), Unavailable, "`plugin` ended with signal: 9 (SIGKILL)".into()),
         (
-            format!("echo '{{\"ok\":true,\"rows\":{ROWS}}}'; exit 1"),
+            format!("echo '{{\"ok\":true,\"rows\":{rows}}}'; exit 1"),
             Unavailable,
             "answered `ok`, but ended with exit status: 1".into(),
         ),
@@ -96,8 +101,8 @@ async fn a_plugin_that_fails_is_told_with_what_it_said_and_what_to_do() {
 
 #[tokio::test]
 async fn floods_are_read_away_and_cut() {
-    let place = Place::new();
-    let good = format!("echo '{{\"ok\":true,\"rows\":{ROWS}}}'");
+    let (place, rows) = (Place::new(), rows());
+    let good = format!("echo '{{\"ok\":true,\"rows\":{rows}}}'");
     // Much more than a pipe holds, in long lines and short ones.
     let flood = "head -c 3000000 /dev/zero | tr '\\0' x; echo; yes some words | head -n 100000;";
     let receipt = place.publish(&format!("{{ {flood} }} >&2; echo '  last\ttab' >&2; {good}")).await.unwrap();

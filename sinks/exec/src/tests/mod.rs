@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-/// Twenty repositories, twenty tags, five manifests, one run.
+/// Twenty repositories with 48 tags.
 fn snapshot() -> Snapshot {
     let id = contract::id("quay", 0);
     let walked = [Table::Repositories, Table::Tags, Table::Manifests];
