@@ -1,3 +1,4 @@
 //! What sinks write, opened by other programs.
 
+mod plugins;
 mod readers;
