@@ -33,11 +33,13 @@ def load_table(snapshot, table, location):
 
 
 def count(delta, snapshot):
-    """What a reader finds; only the files of this registry and date are looked at."""
-    rows = delta.to_pyarrow_dataset(
-        partitions=[("registry", "=", snapshot.registry), ("snapshot_date", "=", snapshot.date)]
+    """What a reader finds. Only files of this registry and date are opened."""
+    of_this_run = (
+        (pc.field("registry") == snapshot.registry)
+        & (pc.field("snapshot_date") == snapshot.date)
+        & (pc.field("run_id") == snapshot.run_id)
     )
-    return rows.count_rows(filter=pc.field("run_id") == snapshot.run_id)
+    return delta.to_pyarrow_dataset().count_rows(filter=of_this_run)
 
 
 def probe(root=None):

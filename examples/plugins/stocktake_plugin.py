@@ -45,7 +45,7 @@ class Snapshot:
         return str(self.directory / self.objects[table]["key"])
 
     def rows(self, table):
-        """The rows as batches, with the registry and the date as columns; never the whole table in memory."""
+        """The rows in batches, with the registry and the date as columns; never the whole table in memory."""
         file = pq.ParquetFile(self.path(table))
         added = {"registry": self.registry, "snapshot_date": self.date}
         # Metadata of the file's writer does not belong into another table.
