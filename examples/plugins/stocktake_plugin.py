@@ -1,6 +1,6 @@
 """The protocol of stocktake's exec sink, version 1: what the Python plugins of this directory share.
 
-`sinks/exec/PROTOCOL.md` is the specification. A plugin calls `main` with two functions: one loads a snapshot and
+`docs/PROTOCOL.md` is the specification. A plugin calls `main` with two functions: one loads a snapshot and
 returns how many rows of each table it then has, the other one looks whether loading could work.
 """
 

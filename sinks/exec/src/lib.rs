@@ -1,6 +1,6 @@
 //! The exec sink: a program of the user, the plugin, loads the snapshot from a directory of Parquet files.
 //!
-//! What a plugin gets and what it answers is told in `PROTOCOL.md`. This crate is the other side: the directory, the
+//! What a plugin gets and what it answers is told in `docs/PROTOCOL.md`. This crate is the other side: the directory, the
 //! environment, the end of all processes, and what becomes of each answer. It knows no warehouse.
 #![deny(missing_docs)]
 

@@ -11,7 +11,7 @@ static COMMAND: SinkOption = SinkOption {
     key: "command",
     accepts: "a program and its arguments, as a list",
     absent: AbsentOption::Required("[./load.py]"),
-    meaning: "Program that loads the snapshot; PROTOCOL.md says what it gets. It is run without a shell. A relative path \
+    meaning: "Program that loads the snapshot; docs/PROTOCOL.md says what it gets. It is run without a shell. A relative path \
               starts beside the configuration; a name without `/` is searched in `PATH`.",
 };
 
@@ -20,7 +20,7 @@ static ENVIRONMENT: SinkOption = SinkOption {
     accepts: "a list of names; `AWS_*` stands for all that begin with `AWS_`",
     absent: AbsentOption::Default(""),
     meaning: "Variables of the environment that the program gets. Without this key, it gets only `PATH`, `HOME`, the user \
-              name, the language and time zone, `TMPDIR`, and what PROTOCOL.md lists.",
+              name, the language and time zone, `TMPDIR`, and what docs/PROTOCOL.md lists.",
 };
 
 static FORMAT: SinkOption = SinkOption {

@@ -1,4 +1,5 @@
 //! What sinks write, opened by other programs.
 
+mod exec;
 mod plugins;
 mod readers;
