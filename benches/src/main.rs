@@ -7,6 +7,7 @@
 mod catalog;
 mod contenders;
 mod daemon;
+mod exec;
 mod floor;
 mod limits;
 mod measure;
@@ -21,9 +22,10 @@ mod tags;
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 9] = ["catalog", "tags", "manifests", "memory", "wire", "parquet", "split", "metrics", "daemon"];
+const PARTS: [&str; 10] =
+    ["catalog", "tags", "manifests", "memory", "wire", "parquet", "exec", "split", "metrics", "daemon"];
 const USAGE: &str =
-    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [split] [metrics] [daemon] [ROUNDS]
+    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [exec] [split] [metrics] [daemon] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -73,6 +75,7 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
             "memory" => limits::memory(rounds.min(3)).await?,
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
+            "exec" => exec::rows(few.min(3)).await?,
             "split" => split::rows(few).await?,
             "metrics" => metrics::rows().await?,
             _ => daemon::load().await?,

@@ -132,6 +132,13 @@ pub(crate) fn generate(rows: u64) -> u64 {
 
 /// Publishes the rows in this directory.
 pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError> {
+    let target = Target::parse(directory.to_str().ok_or("no path")?)?;
+    ParquetSink::new(&target).publish(&snapshot(rows)?).await?;
+    Ok(rows)
+}
+
+/// A snapshot of so many tags.
+pub(crate) fn snapshot(rows: u64) -> Result<Snapshot, BenchError> {
     let slot: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).ok_or("no time")?;
     let record = RunRecord {
         id: SnapshotId::new("bench".parse()?, slot),
@@ -154,9 +161,7 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError
         previous_run_id: None,
     };
     let tables = BTreeMap::from([(Table::Tags, Arc::new(Generated { rows }) as Arc<dyn Rows>)]);
-    let target = Target::parse(directory.to_str().ok_or("no path")?)?;
-    ParquetSink::new(&target).publish(&Snapshot::new(record, tables)?).await?;
-    Ok(rows)
+    Ok(Snapshot::new(record, tables)?)
 }
 
 /// The size of the same rows in a file with default settings except the level of compression.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -51,15 +50,22 @@ pub(crate) fn end(variable: &str, asked_group: Option<Pid>, grace: Duration, mut
             !asked.contains(&process.id) && (asked_group.is_none() || process.group() != asked_group)
         };
         let new: Vec<_> = living.iter().filter(is_new).collect();
-        new.iter().for_each(|process| _ = process.send(Signal::TERM));
-        asked.extend(new.iter().map(|process| process.id));
+        for process in new {
+            process.send(Signal::TERM);
+            asked.push(process.id);
+        }
         if waited >= grace {
             break;
         }
-        sleep(INTERVAL);
+        pause();
         waited += INTERVAL;
     }
     kill(variable, |_| true);
+}
+
+#[expect(clippy::disallowed_methods, reason = "callers have a thread of their own, also while the runtime ends")]
+fn pause() {
+    std::thread::sleep(INTERVAL);
 }
 
 impl Process {

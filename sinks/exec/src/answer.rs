@@ -27,23 +27,23 @@ pub(crate) struct Answered {
 }
 
 /// Whether the snapshot of this manifest was loaded. `plugin` is its name in messages.
-pub(crate) fn of_load(plugin: &str, ended: Ended, manifest: &SnapshotManifest) -> Result<Answered, SinkError> {
+pub(crate) fn of_load(plugin: &str, ended: &Ended, manifest: &SnapshotManifest) -> Result<Answered, SinkError> {
     let warnings = ended.stderr.lines();
-    let answer = good_answer(plugin, &ended)?;
+    let answer = good_answer(plugin, ended)?;
     let rows = answer.rows.unwrap_or_default();
     if let Some(difference) = difference(&rows, manifest) {
         let message = format!(
             "`{plugin}` {difference}; it must count what it has loaded, so find out which rows it left out or added"
         );
-        return Err(with_last_words(SinkError::new(SinkErrorKind::Invalid, message), &ended));
+        return Err(with_last_words(SinkError::new(SinkErrorKind::Invalid, message), ended));
     }
     let location = answer.location.map_or_else(|| plugin.to_owned(), |location| shown(&location));
     Ok(Answered { location, warnings })
 }
 
 /// Whether the plugin says that loading could work.
-pub(crate) fn of_probe(plugin: &str, ended: Ended) -> Result<(), SinkError> {
-    good_answer(&format!("{plugin} --probe"), &ended).map(drop)
+pub(crate) fn of_probe(plugin: &str, ended: &Ended) -> Result<(), SinkError> {
+    good_answer(&format!("{plugin} --probe"), ended).map(drop)
 }
 
 /// The answer, if it and the exit status say that all is well.

@@ -48,7 +48,7 @@ impl Sink for ExecSink {
         let snapshot = snapshot.clone();
         let handover = blocking(move |abandoned| Handover::write(scratch, &snapshot, abandoned)).await?;
         let (manifest, ended) = self.plugin.load(&program, handover).await?;
-        let Answered { location, warnings } = answer::of_load(self.plugin.name(), ended, &manifest)?;
+        let Answered { location, warnings } = answer::of_load(self.plugin.name(), &ended, &manifest)?;
         Ok(Receipt { location, objects: Vec::new(), warnings })
     }
 
@@ -56,7 +56,7 @@ impl Sink for ExecSink {
         let program = self.plugin.look()?;
         let directory = self.plugin.settings.directory.clone();
         blocking(move |_| scratch::probe(&directory)).await?;
-        answer::of_probe(self.plugin.name(), self.plugin.probe(&program).await?)
+        answer::of_probe(self.plugin.name(), &self.plugin.probe(&program).await?)
     }
 }
 

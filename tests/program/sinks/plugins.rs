@@ -2,7 +2,7 @@
 //! replaced by a later generation, for two registries; what stands there then is what the Parquet sink writes.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use stocktake_sink::{Sink as _, Snapshot, SnapshotId, Table, Verdict, contract};
@@ -11,7 +11,7 @@ use stocktake_sink_objects::Target;
 use stocktake_sink_parquet::ParquetSink;
 use tempfile::TempDir;
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::support::{check_no_process_has, python};
 

@@ -1,6 +1,8 @@
 //! What becomes of each way in which a plugin can end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use stocktake_sink::SinkErrorKind::{Forbidden, Full, Invalid, Unavailable};
 

@@ -47,8 +47,8 @@ async fn a_plugin_gets_named_variables_and_no_others() {
 
     // This process has variables of cargo. One is named, others by their beginning.
     let environment = vec!["CARGO_PKG_NAME".to_owned(), "CARGO_MANIFEST*".to_owned()];
-    let named = ExecSettings { environment, ..place.settings(&plugin) };
-    let found = names(&seen_by(&place, &ExecSink::new(named), &snapshot()).await);
+    let settings = ExecSettings { environment, ..place.settings(&plugin) };
+    let found = names(&seen_by(&place, &ExecSink::new(settings), &snapshot()).await);
     let mut cargo: Vec<_> = found.iter().filter(|name| name.starts_with("CARGO")).map(String::as_str).collect();
     cargo.sort_unstable();
     let is_passed = |name: &String| name == "CARGO_PKG_NAME" || name.starts_with("CARGO_MANIFEST");
@@ -123,7 +123,7 @@ async fn a_plugin_has_three_descriptors_and_no_signal_is_blocked_or_ignored() {
     });
     // `ls` has the directory that it reads, as the first free number.
     let mut expected: BTreeSet<_> = [0, 1, 2].into_iter().chain(inherited).collect();
-    expected.extend((3..).find(|number| !expected.contains(number)));
+    expected.extend((3..1_000_u32).find(|number| !expected.contains(number)));
     let seen = seen_by(&place, &ExecSink::new(place.settings(&plugin)), &snapshot()).await;
     let words: Vec<_> = seen.split_whitespace().collect();
     let (descriptors, signals) = words.split_at(words.iter().position(|word| word.starts_with("Sig")).unwrap());
