@@ -92,6 +92,9 @@ impl SinkOptions for SectionOptions<'_, '_> {
                 Ok(written.to_owned())
             })
         };
+        if let AbsentOption::Means(_) = option.absent {
+            return Ok(self.optional(option, read)?.unwrap_or_default());
+        }
         self.value(option, option.accepts.to_owned(), read, |written| {
             Some(if written.is_empty() { Vec::new() } else { vec![written.to_owned()] })
         })

@@ -9,8 +9,10 @@ use serde::Serialize;
 use stocktake_sink::{Abandoned, SinkError, Snapshot, SnapshotId, Table};
 use stocktake_sink_objects::{Encoded, ManifestObject, ObjectFormat as _, SnapshotManifest, encode};
 
-use crate::PROTOCOL;
 use crate::scratch::Scratch;
+
+/// The version of the protocol, in the manifest and in the environment of a plugin.
+pub const PROTOCOL: u32 = 1;
 
 /// The manifest that file sinks publish, and what a plugin needs besides. The keys of its objects are names of files in
 /// the directory.

@@ -11,9 +11,9 @@ use stocktake_sink::{SinkError, SinkErrorKind, SnapshotId};
 use stocktake_sink_objects::SnapshotManifest;
 use tokio::process::Command;
 
-use crate::handover::Handover;
+use crate::handover::{Handover, PROTOCOL};
 use crate::running::{Ended, run};
-use crate::{ExecSettings, PROTOCOL};
+use crate::settings::ExecSettings;
 
 /// Variables that every plugin gets from the environment of this process. None of them holds a secret.
 const BASIC: [&str; 12] = [

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use stocktake_sink::{AbsentOption, ConfiguredSink, LocalFault, OptionRefused, SinkKind, SinkOption, SinkOptions};
+use stocktake_sink::{AbsentOption, OptionRefused, SinkOption, SinkOptions};
 
-use crate::ExecSink;
 use crate::program::Program;
 
-static COMMAND: SinkOption = SinkOption {
+pub(crate) static COMMAND: SinkOption = SinkOption {
     key: "command",
     accepts: "a program and its arguments, as a list",
     absent: AbsentOption::Required("[./load.py]"),
@@ -18,9 +17,9 @@ static COMMAND: SinkOption = SinkOption {
 static ENVIRONMENT: SinkOption = SinkOption {
     key: "environment",
     accepts: "a list of names; `AWS_*` stands for all that begin with `AWS_`",
-    absent: AbsentOption::Default(""),
-    meaning: "Variables of the environment that the program gets. Without this key, it gets only `PATH`, `HOME`, the user \
-              name, the language and time zone, `TMPDIR`, and what docs/PROTOCOL.md lists.",
+    absent: AbsentOption::Means("none"),
+    meaning: "Variables of the environment that the program gets, besides `PATH`, `HOME`, the user name, the language and \
+              time zone, `TMPDIR`, and what docs/PROTOCOL.md lists.",
 };
 
 static FORMAT: SinkOption = SinkOption {
@@ -36,23 +35,6 @@ static DIRECTORY: SinkOption = SinkOption {
     absent: AbsentOption::Default("./exec"),
     meaning: "Directory in which the files lie while the program runs. It needs the room of one night's Parquet files, on \
               a disk rather than in memory.",
-};
-
-/// The kind `exec`.
-pub const KIND: SinkKind = SinkKind {
-    name: "exec",
-    summary: "`exec`: a program loads the snapshot from Parquet files.",
-    configure: |options| {
-        let settings = ExecSettings::read(options)?;
-        let program = settings.program.clone();
-        let written = settings.written.clone();
-        let look = move || {
-            let fault = program.look().err()?;
-            let (problem, remedy) = (fault.to_string(), fault.remedy());
-            Some(LocalFault { key: COMMAND.key, thing: written.clone().into(), problem, remedy })
-        };
-        Ok(ConfiguredSink::new(move || Ok(ExecSink::new(settings.clone()))).with_look(look))
-    },
 };
 
 /// The settings of one exec sink.
@@ -83,7 +65,7 @@ impl ExecSettings {
         }
     }
 
-    fn read(options: &mut dyn SinkOptions) -> Result<Self, OptionRefused> {
+    pub(crate) fn read(options: &mut dyn SinkOptions) -> Result<Self, OptionRefused> {
         let command = options.texts(&COMMAND).and_then(|command| match command.split_first() {
             Some((program, arguments)) if !program.trim().is_empty() => Ok((program.clone(), arguments.to_vec())),
             _ => Err(options.refuse(&COMMAND, "expected a program and its arguments, found none".to_owned())),

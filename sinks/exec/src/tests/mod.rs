@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use stocktake_sink::{Snapshot, Table, Verdict, contract};
+use stocktake_sink::{Receipt, Sink, SinkError, Snapshot, Table, Verdict, contract};
 use tempfile::TempDir;
 
 use super::*;
