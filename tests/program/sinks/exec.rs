@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use fake_registry::{FakeRegistry, Script};
@@ -13,6 +14,8 @@ use crate::support::crash_point::Library;
 use crate::support::daemon::Daemon;
 use crate::support::inventory::manifests;
 use crate::support::program::{Finished, Workplace};
+use crate::support::site::FinishedProcess;
+use crate::support::small_disk::SmallDisk;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -130,6 +133,40 @@ async fn a_plugin_that_hangs_is_ended_at_the_deadline_with_all_its_processes() {
     assert!(begun.elapsed() < Duration::from_secs(30));
     assert_nothing_left(&place);
     assert_eq!(manifests(&place.path("inventory"), "quay").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_full_disk_below_the_directory_is_told_and_the_night_comes_later() {
+    let (_registry, place) = with_plugin(PLUGIN, "").await;
+    // A page: enough for the repositories, too little for the run.
+    let disk = SmallDisk::mount(&place.path("exec"), 4);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_stocktake"));
+    run.args(["--config", "stocktake.yaml", "run"]).current_dir(place.path("."));
+    let ended = FinishedProcess::of(&mut disk.enter(&run));
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.told);
+    assert!(ended.told.contains("cannot write ") && ended.told.contains(".g1/"), "{}", ended.told);
+    assert!(ended.told.contains("No space left on device (os error 28) (make room at the target"), "{}", ended.told);
+    assert_eq!(fs::read_dir(disk.seen(&place.path("exec"))).unwrap().count(), 0);
+    drop(disk);
+    place.run(&["run"]).await.exits(0);
+    assert_whole(&place, 2);
+}
+
+#[tokio::test]
+async fn as_process_1_the_program_runs_plugins_and_no_zombie_stays() {
+    let (_registry, place) = with_plugin(PLUGIN, "").await;
+    // Its parent ends at once, so process 1 becomes the parent; it is killed when the plugin has answered.
+    let orphan = "(setsid sleep 600 >/dev/null 2>&1 &)\nps -e -o stat= > states";
+    place.script("plugin", &KEEP.replace("AFTER", orphan));
+    let root = rustix::process::geteuid().is_root();
+    let user: &[_] = if root { &[] } else { &["--user", "--map-root-user"] };
+    let namespace = [&["unshare"], user, &["--pid", "--fork", "--kill-child=KILL", "--mount-proc"]].concat();
+    for nights in 1..=2 {
+        place.start_within(&namespace, &[], &["run"]).end().await.exits(0);
+        assert_whole(&place, nights);
+        let states = fs::read_to_string(place.path("states")).unwrap();
+        assert!(!states.contains('Z'), "{states}");
+    }
 }
 
 #[tokio::test]
