@@ -32,7 +32,8 @@ impl Warehouse {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join(target);
         let plugin = root().join("examples/plugins").join(file).display().to_string();
-        let arguments = [vec![plugin], settings(place.to_str().unwrap())].concat();
+        // Without caches of Python beside the plugin.
+        let arguments = [vec!["-B".to_owned(), plugin], settings(place.to_str().unwrap())].concat();
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let python = python().display().to_string();
         let sink = ExecSink::new(ExecSettings::new(&python, &arguments, &directory.path().join("exec")));
