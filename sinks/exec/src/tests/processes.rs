@@ -99,16 +99,18 @@ async fn a_plugin_has_time_to_end_by_itself_after_sigterm() {
 async fn what_a_killed_process_left_running_is_ended_by_the_next_publish() {
     let place = Place::new();
     let (hold, witness) = witness(&place);
-    let plugin = place.script(ANSWER);
+    let (up, ended) = (place.path("up"), place.path("ended"));
+    // The new one starts after the end of the earlier one.
+    let plugin = place.script(&format!("[ -e {} ] || exit 9\n{ANSWER}", ended.display()));
     let sink = ExecSink::new(place.settings(&plugin));
     let snapshot = snapshot();
     // As after `kill -9`: the plugin runs, its directory lies there, and nobody holds the lock.
     let name = format!("stocktake-exec-{}", sink.plugin.key(snapshot.id()));
     let directory = place.path("exec").join(name);
     std::fs::create_dir_all(directory.join("earlier.g1")).unwrap();
-    let up = place.path("up");
     let mut orphan = Command::new("sh");
-    orphan.args(["-c", &format!("{hold}; : > {}; sleep 600", up.display())]);
+    let traps = format!("trap ': > {}; exit' TERM; : > {}", ended.display(), up.display());
+    orphan.args(["-c", &format!("{hold}; {traps}; while :; do sleep 0.05; done")]);
     let mut orphan = orphan.env("STOCKTAKE_PROGRAM", directory.canonicalize().unwrap()).spawn().unwrap();
     until_there(&up).await;
     sink.publish(&snapshot).await.unwrap();
