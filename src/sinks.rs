@@ -25,6 +25,7 @@ macro_rules! sink_kinds {
 sink_kinds! {
     "parquet" => stocktake_sink_parquet,
     "json" => stocktake_sink_json,
+    "postgres" => stocktake_sink_postgres,
     "stdout" => stocktake_sink_stdout,
     "exec" => stocktake_sink_exec,
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::measure::{self, Measured};
-use crate::{BenchError, floor, parquet, peers, split};
+use crate::{BenchError, bucket, changes, floor, parquet, peers, postgres, split};
 
 /// The number of names or tags per page.
 pub(crate) const PAGE: usize = 1000;
@@ -73,7 +73,10 @@ pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str
         "floor" => floor::floor(&url, task).await?,
         "oci-client" => peers::oci_client(&url, task).await?,
         "stocktake" => stocktake(&url, task, &directory, &mut requests).await?,
+        "changes" => changes::compute(&directory)?,
+        "bucket" => bucket::write(task.rows, &url).await?,
         "parquet" => parquet::write(task.rows, &directory).await?,
+        "postgres" => postgres::publish(task.rows, &url).await?,
         "generated" => parquet::generate(task.rows),
         _ => return Err(format!("unknown contender: {name}").into()),
     };

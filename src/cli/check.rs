@@ -4,6 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use stocktake_sink::SinkPlace;
 
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, stream};
@@ -71,7 +72,13 @@ fn paths(config: &Config) -> Vec<(String, String)> {
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     let own = [("configuration", whole(&config.file)), ("state", whole(&config.state))];
     let own = own.map(|(what, path)| (what.to_owned(), path));
-    let sinks = config.sinks.iter().filter_map(|(name, sink)| Some((format!("sink {name}"), whole(sink.directory()?))));
+    let sinks = config.sinks.iter().filter_map(|(name, sink)| {
+        let place = match sink.place()? {
+            SinkPlace::Directory(path) => whole(path),
+            SinkPlace::Remote { url, .. } => url.clone(),
+        };
+        Some((format!("sink {name}"), place))
+    });
     own.into_iter().chain(sinks).collect()
 }
 

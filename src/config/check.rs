@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 
-use stocktake_sink::{ConfiguredSink, RegistryName};
+use stocktake_sink::{ConfiguredSink, RegistryName, SinkPlace};
 
 use super::phrases::whole;
 use super::settings::RegistryConfig;
@@ -182,28 +182,65 @@ fn all_sinks<'a>(
     names.extend(sinks.iter().map(|(_, name, _)| name));
     names.sort_unstable();
     let state = state.map(plain);
-    let mut directories = HashMap::new();
+    let mut taken = Vec::new();
     let read: Vec<_> = sinks
         .iter()
         .map(|(place, name, field)| {
             let settings = sink(place, name, field)?;
-            let directory = settings.directory().map(plain);
+            let Some(own) = settings.place().cloned().map(plain_place) else {
+                return Ok(((*name).to_owned(), settings));
+            };
             // Otherwise, deleting the state would delete inventories.
-            if directory.is_some() && directory == state {
+            if matches!(&own, SinkPlace::Directory(directory) if Some(directory) == state.as_ref()) {
                 let message = format!("`{name}` writes to the directory of `state`");
                 let help = "give the sink a directory of its own".to_owned();
                 return Err(field.diagnostics.add(place.problem(message, Some(help))));
             }
-            match directory.and_then(|path| directories.insert(path, *name)) {
-                Some(first) => Err(field.diagnostics.add(place.problem(
-                    format!("`{name}` writes to the directory of `{first}`"),
-                    Some("give each sink a directory of its own".to_owned()),
-                ))),
+            let first = taken.iter().find_map(|(other, first)| Some((clash(&own, other)?, *first)));
+            taken.push((own, *name));
+            match first {
+                Some((clash, first)) => Err(field.diagnostics.add(
+                    place.problem(format!("`{name}` writes to {} `{first}`", clash.words), Some(clash.help.to_owned())),
+                )),
                 None => Ok(((*name).to_owned(), settings)),
             }
         })
         .collect();
     read.into_iter().collect()
+}
+
+/// Why two sinks may not have these places.
+struct Clash {
+    words: &'static str,
+    help: &'static str,
+}
+
+/// Whether two places are one, or one bucket's prefix is inside the other.
+fn clash(own: &SinkPlace, other: &SinkPlace) -> Option<Clash> {
+    match (own, other) {
+        (SinkPlace::Directory(own), SinkPlace::Directory(other)) if own == other => {
+            Some(Clash { words: "the directory of", help: "give each sink a directory of its own" })
+        }
+        (SinkPlace::Remote { server: one, url: own }, SinkPlace::Remote { server: two, url: other }) if one == two => {
+            let help = "give each sink a prefix of its own, none inside another";
+            let is_inside =
+                |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+            match (own == other, is_inside(own, other), is_inside(other, own)) {
+                (true, ..) => Some(Clash { words: "the bucket and prefix of", help }),
+                (_, true, _) => Some(Clash { words: "a prefix inside that of", help }),
+                (_, _, true) => Some(Clash { words: "a prefix around that of", help }),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn plain_place(place: SinkPlace) -> SinkPlace {
+    match place {
+        SinkPlace::Directory(path) => SinkPlace::Directory(plain(&path)),
+        remote @ SinkPlace::Remote { .. } => remote,
+    }
 }
 
 /// `./inventory/` is `inventory`.

@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 use super::slowed::SLOWED;
 use super::verdict::{Judged, SHRINK_ACCEPTED};
 use super::{Cause, DeliveryError, SinkOutcome};
-use crate::snapshot::UnreadRepositories;
+use crate::snapshot::{ChangeCounts, UnreadRepositories};
 use crate::state::History;
 use crate::words::counted;
 
@@ -67,20 +67,22 @@ pub struct JudgedRun {
     pub unread: UnreadRepositories,
     /// The slot of the last published snapshot before this run.
     pub last_good: Option<DateTime<Utc>>,
+    /// What differs from what was known before; `None` on a first night, and where nothing is published.
+    pub changes: Option<ChangeCounts>,
 }
 
 impl JudgedRun {
     /// A run with this record, of which nothing else is known.
     pub fn of(record: RunRecord) -> Self {
         let unread = UnreadRepositories::default();
-        Self { record, cause: None, monitored: 0, resumable: false, unread, last_good: None }
+        Self { record, cause: None, monitored: 0, resumable: false, unread, last_good: None, changes: None }
     }
 }
 
 impl From<Judged> for JudgedRun {
     fn from(judged: Judged) -> Self {
-        let Judged { record, cause, monitored, resumable, unread, last_good, .. } = judged;
-        Self { record, cause, monitored, resumable, unread, last_good }
+        let Judged { record, cause, monitored, resumable, unread, last_good, changes, .. } = judged;
+        Self { record, cause, monitored, resumable, unread, last_good, changes }
     }
 }
 
@@ -144,8 +146,10 @@ impl RunReport {
                 match verdict {
                     Verdict::Complete => {
                         let counted = counted(repositories, "repository", "repositories");
+                        let changes =
+                            judged.changes.map_or_else(String::new, |c| format!(", {c} since the night before"));
                         info!(%registry, %run_id, %verdict, repositories, pages, requests, retries, token_requests,
-                            duration_ms, "{run_id} is complete: {counted}");
+                            duration_ms, "{run_id} is complete: {counted}{changes}");
                     }
                     // As the alert: the inventory is published.
                     Verdict::Gaps => warn!(%registry, %run_id, %verdict, code, repositories, pages, requests, retries,

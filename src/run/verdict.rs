@@ -12,8 +12,8 @@ use crate::registry::api::ApiLogin;
 use crate::registry::chain;
 use crate::registry::{Auth, Client, Fault, Step};
 use crate::snapshot::{
-    Caller, Extent, Judgement, Refused, SpoolError, UnreadRepositories, Unsealed, WalkCompletion, WalkSummary,
-    judge as judge_evidence, judge_accepting_loss, newly_gone,
+    Caller, ChangeCounts, Extent, Judgement, ListCoverage, Refused, SpoolError, UnreadRepositories, Unsealed,
+    WalkCompletion, WalkSummary, judge as judge_evidence, judge_accepting_loss, newly_gone,
 };
 use crate::state::PreviousSnapshot;
 use crate::walk::{Depth, WalkCounts, WalkEnd, WalkError, WalkOutcome};
@@ -47,6 +47,10 @@ pub(super) struct Judged {
     pub(super) cause: Option<Cause>,
     /// What the next run compares with.
     pub(super) extent: Extent,
+    /// How much of the list of names was seen.
+    pub(super) list: ListCoverage,
+    /// What differs from what was known before; `None` on a first night, and before that is known.
+    pub(super) changes: Option<ChangeCounts>,
     pub(super) unsealed: Option<Unsealed>,
     /// Monitored repositories among the rows.
     pub(super) monitored: u64,
@@ -122,7 +126,8 @@ pub(super) async fn judge(
     };
     let (monitored, resumable) = (seen.counts.monitored, seen.resumable);
     let unread = seen.counts.unread;
-    Ok(Judged { record, cause, extent, unsealed: seen.unsealed, monitored, resumable, unread, last_good })
+    let (list, changes, unsealed) = (seen.list, None, seen.unsealed);
+    Ok(Judged { record, cause, extent, list, changes, unsealed, monitored, resumable, unread, last_good })
 }
 
 /// The judgement, and the note that a person has accepted what would have been suspicious.
@@ -141,6 +146,7 @@ fn judgement(run: &RunContext<'_>, evidence: &WalkSummary) -> (Judgement, Option
 struct EndedWalk {
     ending: WalkCompletion,
     cause: Option<Cause>,
+    list: ListCoverage,
     counts: WalkCounts,
     notes: Vec<RunError>,
     unsealed: Option<Unsealed>,
@@ -149,8 +155,8 @@ struct EndedWalk {
 
 impl EndedWalk {
     fn nothing(cause: Option<Cause>) -> Self {
-        let (counts, notes) = (WalkCounts::default(), Vec::new());
-        Self { ending: WalkCompletion::Failed, cause, counts, notes, unsealed: None, resumable: false }
+        let (list, counts, notes) = (ListCoverage::Incomplete, WalkCounts::default(), Vec::new());
+        Self { ending: WalkCompletion::Failed, cause, list, counts, notes, unsealed: None, resumable: false }
     }
 
     async fn of(walked: WalkOutcome, resumed: Option<String>, depth: Depth) -> Self {
@@ -166,7 +172,12 @@ impl EndedWalk {
             WalkEnd::Failed(e) | WalkEnd::Stale(e) => (ending(e, &counts, depth), Some(Cause::of_walk(e))),
             WalkEnd::Whole | WalkEnd::Limited | WalkEnd::Stopped => (WalkCompletion::Whole, None),
         };
-        let mut seen = Self { ending, cause, counts, notes, unsealed: None, resumable };
+        let list = match ended {
+            WalkEnd::Limited => ListCoverage::Limited,
+            WalkEnd::Whole if counts.shortfall_count == 0 => ListCoverage::Whole,
+            _ => ListCoverage::Incomplete,
+        };
+        let mut seen = Self { ending, cause, list, counts, notes, unsealed: None, resumable };
         // Reads and writes all rows once more, unless they came in order. Where another run may go on, what it needs
         // for that remains.
         match on_disk(move || spool.finish()).await {

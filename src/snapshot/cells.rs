@@ -91,6 +91,6 @@ fn layers(entries: &ArrayRef) -> Result<Vec<LayerRow>, ArrowError> {
     (0..entries.num_rows()).map(layer).collect()
 }
 
-fn unfit(column: &str) -> ArrowError {
+pub(super) fn unfit(column: &str) -> ArrowError {
     ArrowError::SchemaError(format!("column {column} is not there, or is not as we write it"))
 }

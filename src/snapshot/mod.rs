@@ -2,6 +2,8 @@
 //! walk before anything is published. Knows no registry and no sink.
 
 mod cells;
+mod change_counts;
+mod changes;
 mod checkpoint;
 mod columns;
 mod disk_retry;
@@ -19,6 +21,7 @@ mod model_tests;
 mod newly_gone;
 mod own;
 mod rows;
+mod scope;
 mod sealed;
 mod segment;
 mod segments;
@@ -26,12 +29,15 @@ mod spool;
 mod unread;
 mod walk_summary;
 
+pub use change_counts::ChangeCounts;
+pub use changes::{ChangesError, Night, compare};
 pub use judge::{judge, judge_accepting_loss};
 pub use judgement::{JudgeSettings, Judgement};
 pub use lookup::{KnownRepository, SnapshotLookup};
 pub use newly_gone::newly_gone;
 pub use own::{discard, is_unused};
 pub use rows::{KnownTag, LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};
+pub use scope::{Depth, ListCoverage, NameFilter, Scope};
 pub use sealed::{SealError, Sealed, Unsealed};
 pub use segments::{MOST_FILES, WIDE_MERGE_FILES};
 pub use spool::{Spool, SpoolError};

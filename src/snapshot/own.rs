@@ -15,10 +15,14 @@ use super::files;
 /// Whether a walk or a snapshot makes files of this name.
 fn is_ours(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    if name.starts_with(STAGING_PREFIX) || name == files::CHECKPOINT || name == files::SEAL {
+    if name.starts_with(STAGING_PREFIX) || is_named_so(name) {
         return true;
     }
     Table::ALL.into_iter().any(|table| files::is_file_of(table, name))
+}
+
+fn is_named_so(name: &str) -> bool {
+    [files::CHECKPOINT, files::SEAL, files::CARRIED_REPOSITORIES, files::CARRIED_TAGS].contains(&name)
 }
 
 /// Removes all files of stocktake in a directory except these; returns the foreign entries.

@@ -14,9 +14,10 @@ use stocktake_sink::{BatchIter, Rows, RunRecord, Snapshot, SnapshotError, Table,
 use super::checkpoint;
 use super::columns::RunIdColumn;
 use super::disk_retry::DiskRetry;
-use super::files::{SEAL, table_file};
+use super::files::{CARRIED_REPOSITORIES, CARRIED_TAGS, SEAL, table_file};
 use super::own;
 use super::segment;
+use super::{ChangeCounts, Scope};
 
 /// A snapshot could not be sealed, or a sealed one could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,8 @@ pub enum SealError {
 pub struct Unsealed {
     directory: PathBuf,
     rows: BTreeMap<Table, u64>,
+    scope: Option<Scope>,
+    changes: ChangeCounts,
 }
 
 /// What `sealed.json` holds.
@@ -56,6 +59,11 @@ pub struct Unsealed {
 struct Seal {
     record: RunRecord,
     rows: BTreeMap<Table, u64>,
+    /// None from a version that did not note it.
+    #[serde(default)]
+    scope: Option<Scope>,
+    #[serde(default)]
+    changes: ChangeCounts,
 }
 
 /// A sealed snapshot and its directory.
@@ -65,11 +73,15 @@ pub struct Sealed {
     pub directory: PathBuf,
     /// The snapshot that sinks get.
     pub snapshot: Snapshot,
+    /// What it covers; `None` from a version that did not note it.
+    pub scope: Option<Scope>,
+    /// How many changes it has of each kind.
+    pub changes: ChangeCounts,
 }
 
 impl Unsealed {
     pub(super) fn new(directory: PathBuf, rows: BTreeMap<Table, u64>) -> Self {
-        Self { directory, rows }
+        Self { directory, rows, scope: None, changes: ChangeCounts::default() }
     }
 
     /// The directory of the sorted tables.
@@ -82,6 +94,12 @@ impl Unsealed {
         self.rows.get(&table).copied().unwrap_or(0)
     }
 
+    /// Notes what the tables cover, and that the table `changes` was written with so many rows.
+    pub fn compared(&mut self, scope: Scope, counts: ChangeCounts) {
+        self.rows.insert(Table::Changes, counts.total());
+        (self.scope, self.changes) = (Some(scope), counts);
+    }
+
     /// Moves the tables to `directory`, replacing files of stocktake there, and seals them. Foreign entries of the
     /// walk's directory stay where they are.
     ///
@@ -89,7 +107,7 @@ impl Unsealed {
     /// If the disk fails; `directory` must then be [discarded](super::discard).
     pub fn seal(self, record: RunRecord, directory: &Path) -> Result<Sealed, SealError> {
         let disk = |source| SealError::Disk { path: directory.to_owned(), source };
-        let seal = Seal { record, rows: self.rows };
+        let seal = Seal { record, rows: self.rows, scope: self.scope, changes: self.changes };
         let json = serde_json::to_vec_pretty(&seal).map_err(|e| disk(e.into()))?;
         let disk_retry = DiskRetry::default();
         let sealed = || -> io::Result<()> {
@@ -99,6 +117,13 @@ impl Unsealed {
             for table in seal.rows.keys().copied().map(table_file) {
                 let (from, to) = (self.directory.join(&table), directory.join(&table));
                 disk_retry.during(&to, || durable::rename(&from, &to))?;
+            }
+            for (from, to) in
+                [CARRIED_REPOSITORIES, CARRIED_TAGS].map(|file| (self.directory.join(file), directory.join(file)))
+            {
+                if from.try_exists()? {
+                    disk_retry.during(&to, || durable::rename(&from, &to))?;
+                }
             }
             // The checkpoint and what it names: from here on the walk is whole, or it is lost. One that remained would
             // be gone on with, and be published again as another night's.
@@ -135,7 +160,7 @@ impl Sealed {
             tables.insert(table, Arc::new(SealedRows { table, path, rows, run_id: run_id.clone() }));
         }
         let snapshot = Snapshot::new(seal.record, tables).map_err(SealError::Record)?;
-        Ok(Self { directory: directory.to_owned(), snapshot })
+        Ok(Self { directory: directory.to_owned(), snapshot, scope: seal.scope, changes: seal.changes })
     }
 }
 

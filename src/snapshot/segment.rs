@@ -111,6 +111,13 @@ pub(super) fn read(path: &Path) -> Result<SegmentReader, ArrowError> {
     FileReader::try_new_buffered(File::open(path)?, None)
 }
 
+/// The same of these columns alone, as far as the file has them; others are not decoded.
+pub(super) fn read_columns(path: &Path, columns: &[&str]) -> Result<SegmentReader, ArrowError> {
+    let schema = read(path)?.schema();
+    let projection = columns.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+    FileReader::try_new_buffered(File::open(path)?, Some(projection))
+}
+
 /// The repository that each batch begins with; none in a file of a version that did not write them.
 pub(super) fn first_repositories(reader: &SegmentReader) -> Option<Vec<String>> {
     let firsts: Vec<String> = serde_json::from_str(reader.custom_metadata().get(FIRST_REPOSITORIES)?).ok()?;

@@ -23,11 +23,12 @@ use stocktake_sink::{RunError, Table};
 
 pub use driver::walk;
 pub use recorder::{Unlisted, WalkCounts};
-pub use settings::{Depth, NameFilter, WalkSettings};
+pub use settings::WalkSettings;
 pub use unfinished::{NotResumed, Unfinished};
 
 use crate::discovery::Discovery;
 use crate::registry::{Contents, RegistryError};
+pub use crate::snapshot::{Depth, NameFilter};
 use crate::snapshot::{SnapshotLookup, Spool, SpoolError};
 
 /// What a walk reads from.

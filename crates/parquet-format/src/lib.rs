@@ -1,8 +1,11 @@
-//! The Parquet files of tables: one encoding for every sink that hands out Parquet.
+//! The Parquet files of tables: one encoding for every sink that hands out Parquet, and how it is read back.
 //!
 //! File names, manifests and durability are in [`stocktake_sink_objects`].
 #![deny(missing_docs)]
 
+mod read;
+
+use std::fs::File;
 use std::io::Write;
 
 use parquet::arrow::ArrowWriter;
@@ -11,7 +14,7 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use stocktake_sink::{BatchIter, SCHEMA_VERSION, SnapshotId, Table};
-use stocktake_sink_objects::{FormatError, ObjectFormat};
+use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectRows, ReadableFormat};
 
 /// A reader skips whole groups of rows. A group is in memory while it is written, so it has not more rows than this.
 const ROW_GROUP_ROWS: usize = 131_072;
@@ -47,6 +50,16 @@ impl ObjectFormat for Parquet {
     }
 }
 
+impl ReadableFormat for Parquet {
+    fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError> {
+        read::rows(table, columns, file)
+    }
+
+    fn count(&self, id: &SnapshotId, table: Table, file: File) -> Result<u64, FormatError> {
+        read::count(id, table, &file)
+    }
+}
+
 fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatError> {
     let schema = table.schema();
     let sorting = table.sort_key().iter().map(|name| {
@@ -54,12 +67,7 @@ fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatE
         let column_idx = i32::try_from(schema.index_of(name)?)?;
         Ok(SortingColumn { column_idx, descending: false, nulls_first: false })
     });
-    let metadata = [
-        ("stocktake.table", table.to_string()),
-        ("stocktake.schema_version", SCHEMA_VERSION.to_string()),
-        ("stocktake.run_id", id.run_id()),
-        ("stocktake.generation", id.generation.to_string()),
-    ];
+    let metadata = metadata(id, table);
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
@@ -73,6 +81,16 @@ fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatE
         properties = properties.set_column_dictionary_enabled(leaf(column), true);
     }
     Ok(properties.build())
+}
+
+/// What the footer of a file says about it.
+fn metadata(id: &SnapshotId, table: Table) -> [(&'static str, String); 4] {
+    [
+        ("stocktake.table", table.to_string()),
+        ("stocktake.schema_version", SCHEMA_VERSION.to_string()),
+        ("stocktake.run_id", id.run_id()),
+        ("stocktake.generation", id.generation.to_string()),
+    ]
 }
 
 /// The path of a column in Parquet; for `layers.media_type`, that of the field in the entries of the list.

@@ -40,7 +40,7 @@ impl Handover {
         fs::create_dir(&directory).map_err(|e| SinkError::io(format!("cannot create {}", directory.display()), e))?;
         let objects = snapshot.tables().map(|table| write_table(&directory, snapshot, table, abandoned));
         let objects = objects.collect::<Result<_, _>>()?;
-        let manifest = SnapshotManifest::new(snapshot.record(), Parquet.extension(), objects);
+        let manifest = SnapshotManifest::new(snapshot.record(), Parquet.extension(), None, objects);
         write_manifest(&directory.join("manifest.json"), id, &manifest)?;
         Ok(Self { directory, manifest, scratch })
     }
@@ -62,10 +62,11 @@ fn write_table(
 ) -> Result<ManifestObject, SinkError> {
     let key = format!("{table}.{}", Parquet.extension());
     let path = directory.join(&key);
-    let file = File::create_new(&path).map_err(|e| SinkError::io(format!("cannot create {}", path.display()), e))?;
+    let mut file =
+        File::create_new(&path).map_err(|e| SinkError::io(format!("cannot create {}", path.display()), e))?;
     let context = format!("cannot write {}", path.display());
     // Without fsync: after a power cut, the files are written again.
-    let (_, Encoded { rows, bytes, sha256 }) = encode(snapshot, table, &Parquet, file, &context, abandoned)?;
+    let Encoded { rows, bytes, sha256 } = encode(snapshot, table, &Parquet, &mut file, &context, abandoned)?;
     Ok(ManifestObject { table, key, rows, bytes, sha256 })
 }
 

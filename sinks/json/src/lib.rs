@@ -4,6 +4,9 @@
 //! lines gets all columns. Times are RFC 3339 in UTC.
 #![deny(missing_docs)]
 
+mod read;
+
+use std::fs::File;
 use std::io::Write;
 
 use arrow_json::LineDelimitedWriter;
@@ -13,7 +16,9 @@ use stocktake_sink::{
     BatchIter, ConfiguredSink, Receipt, Sink, SinkError, SinkKind, SinkOption, Snapshot, SnapshotId, Table,
     offset_times,
 };
-use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectSink, Target};
+use stocktake_sink_objects::{
+    FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, ReadableFormat, Target,
+};
 use zstd::stream::write::Encoder;
 
 /// Smaller and faster than level 3 for these rows: 11.9 against 13.2 MB for a million repositories.
@@ -27,10 +32,19 @@ pub const KIND: SinkKind = SinkKind {
     summary: "`json`: compressed JSON lines, one file per table and snapshot.",
     configure: |options| {
         let target = Target::read(options, &URL)?;
-        let directory = target.directory().to_owned();
-        Ok(ConfiguredSink::new(move || Ok(JsonSink::new(&target))).with_directory(&directory))
+        let (sink, published) = (target.clone(), target.clone());
+        let sink = ConfiguredSink::new(move || Ok(JsonSink::new(&sink)));
+        Ok(target.claimed_by(sink).with_published(move || PublishedObjects::opening(&published, JsonLines)))
     },
 };
+
+/// Opens what a sink of this kind has published to this target.
+///
+/// # Errors
+/// As of [`Target::open`].
+pub async fn published(target: &Target) -> Result<PublishedObjects, SinkError> {
+    PublishedObjects::open(target, JsonLines).await
+}
 
 /// Publishes snapshots as compressed JSON lines.
 #[derive(Clone, Debug)]
@@ -84,17 +98,29 @@ impl ObjectFormat for JsonLines {
     }
 }
 
+impl ReadableFormat for JsonLines {
+    fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError> {
+        read::rows(table, columns, file)
+    }
+
+    fn count(&self, _id: &SnapshotId, _table: Table, file: File) -> Result<u64, FormatError> {
+        read::count(file)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
     use std::io::BufReader;
     use std::path::Path;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use arrow::array::RecordBatch;
     use arrow_json::ReaderBuilder;
     use stocktake_sink::{MemoryRows, Verdict, contract, offset_schema};
-    use stocktake_sink_objects::contract::Directory;
+    use stocktake_sink_objects::contract::{Bucket, Directory};
+    use stocktake_store::testing::BucketServer;
 
     use super::*;
 
@@ -102,6 +128,26 @@ mod tests {
     async fn keeps_the_contract() {
         contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(JsonSink::new(&target)), read))
             .await;
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_on_s3() {
+        keeps_the_contract_on(BucketServer::moto()).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs Azurite: tests/buckets.sh"]
+    async fn keeps_the_contract_on_azure() {
+        keeps_the_contract_on(BucketServer::azurite()).await;
+    }
+
+    async fn keeps_the_contract_on(server: BucketServer) {
+        let (server, made) = (Arc::new(server), AtomicUsize::new(0));
+        contract::run(|| {
+            let prefix = format!("check-{}", made.fetch_add(1, Ordering::Relaxed));
+            Bucket::new(&server, prefix, |target| Arc::new(JsonSink::new(&target)), read)
+        })
+        .await;
     }
 
     fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

@@ -19,20 +19,20 @@ pub struct Encoded {
     pub sha256: String,
 }
 
-/// Writes one table of a snapshot to `out`, which is returned. `context` begins the message of an error, e.g.
+/// Writes one table of a snapshot to `out`. `context` begins the message of an error, e.g.
 /// `cannot write tags.parquet`.
 ///
 /// # Errors
 /// [`SinkErrorKind::Snapshot`] if the rows cannot be read, are not as many as were sealed, or this call was abandoned; else
 /// the error of `out`, classed by its kind.
-pub fn encode<W: Write + Send>(
+pub fn encode(
     snapshot: &Snapshot,
     table: Table,
     format: &dyn ObjectFormat,
-    out: W,
+    out: &mut (dyn Write + Send),
     context: &str,
     abandoned: &Abandoned,
-) -> Result<(W, Encoded), SinkError> {
+) -> Result<Encoded, SinkError> {
     let mut rows = Counted::new(snapshot, table, abandoned);
     let mut tee = Tee::new(out);
     let written = format.write(snapshot.id(), table, Box::new(&mut rows), &mut tee);
@@ -40,8 +40,8 @@ pub fn encode<W: Write + Send>(
     // A format may hide an error, so the reader of rows and the writer of bytes are asked.
     let error = match (written, rows.exact()) {
         (Ok(()), Some(rows)) if target.is_none() => {
-            let (out, bytes, sha256) = tee.finish();
-            return Ok((out, Encoded { rows, bytes, sha256 }));
+            let (_, bytes, sha256) = tee.finish();
+            return Ok(Encoded { rows, bytes, sha256 });
         }
         (Ok(()), _) => FormatError::from("the format ended early"),
         (Err(e), _) => e,

@@ -28,6 +28,9 @@ pub struct SnapshotManifest {
     pub exporter_version: String,
     /// What the objects are: the end of their names, without the leading dot.
     pub format: String,
+    /// In a bucket: what the names of the objects have before their ends. It tells the walks of one slot apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
     /// The objects, in the order of the tables.
     pub objects: Vec<ManifestObject>,
 }
@@ -48,8 +51,8 @@ pub struct ManifestObject {
 }
 
 impl SnapshotManifest {
-    /// The manifest of a run whose objects are these.
-    pub fn new(record: &RunRecord, format: &str, objects: Vec<ManifestObject>) -> Self {
+    /// The manifest of a run whose objects are these. `seal` is for targets without locks.
+    pub fn new(record: &RunRecord, format: &str, seal: Option<String>, objects: Vec<ManifestObject>) -> Self {
         let id = record.id.clone();
         Self {
             run_id: id.run_id(),
@@ -61,6 +64,7 @@ impl SnapshotManifest {
             schema_version: SCHEMA_VERSION,
             exporter_version: record.exporter_version.clone(),
             format: format.to_owned(),
+            seal,
             objects,
         }
     }

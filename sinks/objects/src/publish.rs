@@ -1,19 +1,24 @@
 //! The order of steps that makes all of a snapshot visible at once: stage all, commit all, manifest, `latest/`, pointer.
 //!
 //! Steps that touch the target run on a blocking thread. The thread gives up between batches if the call was dropped.
+//!
+//! A bucket has no locks, so several processes may publish one run at once. Names with a seal keep the objects of different
+//! walks apart, and the manifest, which only one of them creates, decides. Whoever finds a manifest that it did not
+//! write compares seals: its own manifest may be there already, because the answer to a request was lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use stocktake_sink::durable::Staged;
 use stocktake_sink::{
     Abandoned, Receipt, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId, Table, WrittenObject, blocking, clock,
 };
 
-use crate::local::{LocalDirectory, RegistryLock};
-use crate::{Encoded, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, encode, names};
+use stocktake_store::{Lock, StagedObject, Store};
+
+use crate::{Encoded, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, encode, leftovers, names};
 
 /// How long a publish waits for another one of the same registry. Usually the other one was dropped and cleans up.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,53 +27,77 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 /// A sink that publishes each table as one object of one format.
 #[derive(Clone, Debug)]
 pub struct ObjectSink {
-    directory: LocalDirectory,
+    target: Target,
     format: Arc<dyn ObjectFormat>,
+    /// Whether the bucket has shown that it honours conditional puts.
+    proven: Arc<AtomicBool>,
 }
 
 impl ObjectSink {
     /// Publishes to `target` in `format`. Each target takes one format.
     pub fn new(target: &Target, format: impl ObjectFormat + 'static) -> Self {
-        Self { directory: LocalDirectory::new(target.directory()), format: Arc::new(format) }
+        Self { target: target.clone(), format: Arc::new(format), proven: Arc::default() }
     }
 }
 
 #[async_trait]
 impl Sink for ObjectSink {
     async fn publish(&self, snapshot: &Snapshot) -> Result<Receipt, SinkError> {
-        let lock = self.lock(snapshot.id()).await?;
-        let (sink, snapshot) = (self.clone(), snapshot.clone());
+        // Opened each time, so that a login that was exchanged is used.
+        let store = self.target.open().await?;
+        let (sink, id) = (self.clone(), snapshot.id().clone());
+        let lock = lock(&store, &id).await?;
+        let snapshot = snapshot.clone();
         blocking(move |abandoned| {
             // The thread holds the lock, not the future: the next publish waits until a dropped one has cleaned up.
-            let _lock: RegistryLock = lock;
-            sink.publish_locked(&snapshot, abandoned)
+            let _lock: Lock = lock;
+            sink.prove(&store)?;
+            Publication { store, format: sink.format }.publish(&snapshot, abandoned)
         })
         .await
     }
 
     async fn probe(&self) -> Result<(), SinkError> {
-        let directory = self.directory.clone();
-        blocking(move |_| directory.probe()).await
+        let store = self.target.open().await?;
+        blocking(move |_| store.probe(&names::version_root())).await
     }
 }
 
 impl ObjectSink {
-    async fn lock(&self, id: &SnapshotId) -> Result<RegistryLock, SinkError> {
-        let attempts = LOCK_PATIENCE.as_millis() / LOCK_INTERVAL.as_millis();
-        for _ in 0..attempts {
-            let (directory, registry) = (self.directory.clone(), id.registry.clone());
-            if let Some(lock) = blocking(move |_| directory.try_lock(&registry)).await? {
-                return Ok(lock);
-            }
-            tokio::time::sleep(LOCK_INTERVAL).await;
+    /// Probes a bucket on its first use: nothing may be published to one that lets two writers win.
+    fn prove(&self, store: &Store) -> Result<(), SinkError> {
+        if store.is_bucket() && !self.proven.load(Ordering::Relaxed) {
+            store.probe(&names::version_root())?;
+            self.proven.store(true, Ordering::Relaxed);
         }
-        let directory = self.directory.location(&names::manifests(&id.registry));
-        Err(SinkError::new(SinkErrorKind::Unavailable, format!("another process holds the lock on {directory}")))
+        Ok(())
     }
+}
 
-    fn publish_locked(&self, snapshot: &Snapshot, abandoned: &Abandoned) -> Result<Receipt, SinkError> {
+async fn lock(store: &Store, id: &SnapshotId) -> Result<Lock, SinkError> {
+    let attempts = LOCK_PATIENCE.as_millis() / LOCK_INTERVAL.as_millis();
+    let directory = names::manifests(&id.registry);
+    for _ in 0..attempts {
+        let (store, directory) = (store.clone(), directory.clone());
+        if let Some(lock) = blocking(move |_| store.try_lock(&directory)).await? {
+            return Ok(lock);
+        }
+        tokio::time::sleep(LOCK_INTERVAL).await;
+    }
+    let directory = store.location(&directory);
+    Err(SinkError::new(SinkErrorKind::Unavailable, format!("another process holds the lock on {directory}")))
+}
+
+/// One call of [`Sink::publish`], on its blocking thread.
+struct Publication {
+    store: Store,
+    format: Arc<dyn ObjectFormat>,
+}
+
+impl Publication {
+    fn publish(&self, snapshot: &Snapshot, abandoned: &Abandoned) -> Result<Receipt, SinkError> {
         let id = snapshot.id();
-        let left = self.directory.sweep(&id.registry);
+        let left = leftovers::sweep(&self.store, &id.registry);
         let manifest = match self.committed(id)? {
             Some(manifest) => manifest,
             None => self.commit(snapshot, abandoned)?,
@@ -76,14 +105,16 @@ impl ObjectSink {
         // The snapshot is visible now. If the pointer cannot be moved, that is an error anyway: the operator must know, and
         // the next publish moves it.
         self.advance_latest(&manifest)?;
-        Ok(Receipt { warnings: left.iter().map(ToString::to_string).collect(), ..self.receipt(&manifest) })
+        let mut warnings: Vec<_> = left.iter().map(ToString::to_string).collect();
+        warnings.extend(leftovers::remove_losers(&self.store, &id.registry, self.format.extension()));
+        Ok(Receipt { warnings, ..self.receipt(&manifest) })
     }
 
     /// The manifest of a snapshot that is published already. An error if its objects have changed.
     fn committed(&self, id: &SnapshotId) -> Result<Option<SnapshotManifest>, SinkError> {
         let key = names::manifest(id);
-        let Some(bytes) = self.directory.read(&key)? else { return Ok(None) };
-        let location = self.directory.location(&key);
+        let Some(bytes) = self.store.read(&key)? else { return Ok(None) };
+        let location = self.store.location(&key);
         let manifest: SnapshotManifest = serde_json::from_slice(&bytes)
             .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("cannot read {location}")).with_source(e))?;
         let invalid = |message: String| Err(SinkError::new(SinkErrorKind::Invalid, message));
@@ -94,21 +125,22 @@ impl ObjectSink {
             ));
         }
         for object in &manifest.objects {
-            if self.directory.size(&object.key)? != Some(object.bytes) {
-                let (object, bytes) = (self.directory.location(&object.key), object.bytes);
+            if self.store.size(&object.key)? != Some(object.bytes) {
+                let (object, bytes) = (self.store.location(&object.key), object.bytes);
                 return invalid(format!(
                     "{location} names {object} of {bytes} bytes, which is gone or of another size; \
                      restore it, or remove the manifest to have the run published again"
                 ));
             }
         }
-        self.directory.settle(&key)?;
+        self.store.settle(&key)?;
         Ok(Some(manifest))
     }
 
     fn commit(&self, snapshot: &Snapshot, abandoned: &Abandoned) -> Result<SnapshotManifest, SinkError> {
+        let seal = self.store.is_bucket().then(|| names::seal(snapshot.record()));
         // All rows are read and counted before the first object becomes visible.
-        let tables = snapshot.tables().map(|table| self.stage(snapshot, table, abandoned));
+        let tables = snapshot.tables().map(|table| self.stage(snapshot, table, seal.as_deref(), abandoned));
         let (objects, staged): (Vec<_>, Vec<_>) = tables.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         if abandoned.is_set() {
             return Err(SinkError::new(
@@ -116,30 +148,55 @@ impl ObjectSink {
                 format!("the publication of {} was abandoned", snapshot.id()),
             ));
         }
-        let manifest = SnapshotManifest::new(snapshot.record(), self.format.extension(), objects);
+        let manifest = SnapshotManifest::new(snapshot.record(), self.format.extension(), seal, objects);
         match self.reveal(&manifest, staged) {
             Ok(true) => Ok(manifest),
-            Ok(false) => self.committed(snapshot.id())?.ok_or_else(|| {
-                let location = self.directory.location(&names::manifest(snapshot.id()));
+            Ok(false) => self.decided(&manifest)?.ok_or_else(|| {
+                let location = self.store.location(&names::manifest(snapshot.id()));
                 SinkError::new(SinkErrorKind::Unavailable, format!("{location} appeared and disappeared"))
             }),
+            // The manifest may be visible although its answer was lost. It may even appear later, and then it needs its
+            // objects: in a bucket they stay, and the next attempt overwrites them.
+            Err(e) if self.store.is_bucket() => match self.decided(&manifest) {
+                Ok(Some(decided)) => Ok(decided),
+                _ => Err(e),
+            },
             Err(e) => {
                 // An error may come after the manifest became visible: then its objects must stay.
-                if matches!(self.directory.size(&names::manifest(snapshot.id())), Ok(None)) {
-                    manifest.objects.iter().for_each(|o| self.directory.discard(&o.key));
+                if matches!(self.store.size(&names::manifest(snapshot.id())), Ok(None)) {
+                    self.discard(&manifest);
                 }
                 Err(e)
             }
         }
     }
 
+    /// The manifest that decided a race, perhaps our own. If it is another one, our objects are removed.
+    fn decided(&self, ours: &SnapshotManifest) -> Result<Option<SnapshotManifest>, SinkError> {
+        let decided = self.committed(&ours.id())?;
+        if let Some(theirs) = &decided
+            && ours.seal.is_some()
+            && theirs.seal != ours.seal
+        {
+            self.discard(ours);
+        }
+        Ok(decided)
+    }
+
+    /// Removes objects that no manifest names. If that fails, the next attempt of the run overwrites or removes them.
+    fn discard(&self, manifest: &SnapshotManifest) {
+        for object in &manifest.objects {
+            let _ = self.store.remove(&object.key);
+        }
+    }
+
     /// Commits the objects, then creates the manifest. False if another process created it first.
-    fn reveal(&self, manifest: &SnapshotManifest, staged: Vec<Staged>) -> Result<bool, SinkError> {
-        for (object, staged) in manifest.objects.iter().zip(staged) {
-            self.directory.commit(&object.key, staged)?;
+    fn reveal(&self, manifest: &SnapshotManifest, staged: Vec<StagedObject>) -> Result<bool, SinkError> {
+        for staged in staged {
+            staged.commit()?;
         }
         let key = names::manifest(&manifest.id());
-        self.directory.create(&key, &json(manifest, &self.directory.location(&key))?)
+        self.store.create(&key, &json(manifest, &self.store.location(&key))?)
     }
 
     /// Writes one table under a hidden name.
@@ -147,14 +204,21 @@ impl ObjectSink {
         &self,
         snapshot: &Snapshot,
         table: Table,
+        seal: Option<&str>,
         abandoned: &Abandoned,
-    ) -> Result<(ManifestObject, Staged), SinkError> {
-        let key = names::object(snapshot.id(), table, self.format.extension());
-        let context = format!("cannot write {}", self.directory.location(&key));
-        let staged = self.directory.stage(&key)?;
-        let (staged, encoded) = encode(snapshot, table, &*self.format, staged, &context, abandoned)?;
-        let Encoded { rows, bytes, sha256 } = encoded;
-        Ok((ManifestObject { table, key, rows, bytes, sha256 }, staged))
+    ) -> Result<(ManifestObject, StagedObject), SinkError> {
+        let key = names::object(snapshot.id(), table, seal, self.format.extension());
+        let context = format!("cannot write {}", self.store.location(&key));
+        let mut staged = self.store.stage(&key)?;
+        match encode(snapshot, table, &*self.format, &mut staged, &context, abandoned) {
+            Ok(Encoded { rows, bytes, sha256 }) => {
+                staged.end()?;
+                Ok((ManifestObject { table, key, rows, bytes, sha256 }, staged))
+            }
+            // A bucket knows better why it refused bytes.
+            Err(error) if error.kind() != SinkErrorKind::Snapshot => Err(staged.take_failure().unwrap_or(error)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Moves `latest/` and the registry's pointer to this run, unless the pointer names a newer one.
@@ -168,26 +232,26 @@ impl ObjectSink {
         let key = names::latest(&manifest.registry);
         let latest = LatestPointer::of(manifest);
         // A pointer that cannot be read is replaced: it is advisory, the manifests decide.
-        let current = self.directory.read(&key)?.and_then(|bytes| serde_json::from_slice::<LatestPointer>(&bytes).ok());
+        let current = self.store.read(&key)?.and_then(|bytes| serde_json::from_slice::<LatestPointer>(&bytes).ok());
         if current.is_some_and(|current| !latest.replaces(&current, clock::now())) {
             return Ok(());
         }
         for object in &manifest.objects {
             let latest = names::latest_object(object.table, &manifest.registry, self.format.extension());
-            self.directory.link(&object.key, &latest)?;
+            self.store.copy(&object.key, &latest)?;
         }
-        self.directory.replace(&key, &json(&latest, &self.directory.location(&key))?)
+        self.store.replace(&key, &json(&latest, &self.store.location(&key))?)
     }
 
     fn receipt(&self, manifest: &SnapshotManifest) -> Receipt {
         let objects = manifest.objects.iter().map(|o| WrittenObject {
             table: o.table,
-            location: self.directory.location(&o.key),
+            location: self.store.location(&o.key),
             rows: o.rows,
             bytes: o.bytes,
         });
         Receipt {
-            location: self.directory.location(&names::manifest(&manifest.id())),
+            location: self.store.location(&names::manifest(&manifest.id())),
             objects: objects.collect(),
             warnings: Vec::new(),
         }

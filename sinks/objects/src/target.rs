@@ -1,120 +1,139 @@
-//! The directory of objects, as a path or a URL. It is checked without touching the disk.
+//! The target of whole objects: a directory or a bucket, with what it takes to open it. It is checked without touching disk
+//! or network.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use stocktake_sink::{AbsentOption, OptionRefused, SinkOption, SinkOptions};
-use url::Url;
+use stocktake_sink::{
+    AbsentOption, ConfiguredSink, OptionRefused, SecretOption, SecretPlace, SinkError, SinkOption, SinkOptions,
+    SinkPlace,
+};
+use stocktake_store::{BucketSettings, Place, PlaceError, Store};
 
-/// The root below which objects are published. Today a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The root below which objects are published.
+#[derive(Clone, Debug)]
 pub struct Target {
-    directory: PathBuf,
+    place: Place,
+    settings: Option<BucketSettings>,
+    login: Option<Arc<dyn SecretPlace>>,
 }
 
-/// Why a text is not a target.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
-    /// The text is empty.
-    #[error("the target is empty; write a directory such as ./inventory, or file:///srv/inventory")]
-    Empty,
-    /// An unknown scheme.
-    #[error("unknown scheme {0:?} in the target; known are: a plain path, file://")]
-    UnknownScheme(String),
-    /// A file URL that names no local directory.
-    #[error("{0:?} names no local directory; write file:// and an absolute path, as in file:///srv/inventory")]
-    NotLocal(String),
-}
+static OPTIONS: SinkOption = SinkOption {
+    key: "options",
+    accepts: "a mapping of settings of the bucket, such as `aws_region`",
+    absent: AbsentOption::Means("those of the usual environment"),
+    meaning: "How the bucket is reached, with the keys of the library `object_store`. No secret may stand here.",
+};
+
+static CREDENTIALS: SecretOption = SecretOption {
+    literal: "credentials",
+    file: "credentials_file",
+    env: "credentials_env",
+    command: "credentials_command",
+    credential: "credential",
+    meaning: "File that holds the login of the bucket, as lines `KEY = VALUE` or as the JSON key of a service account.",
+};
 
 impl Target {
-    /// Reads a path (`./inventory`, `/srv/inventory`) or a file URL (`file:///srv/inventory`).
-    ///
-    /// # Errors
-    /// If it is empty, of another scheme, or a file URL of another host.
-    pub fn parse(url: &str) -> Result<Self, TargetError> {
-        if url.trim().is_empty() {
-            return Err(TargetError::Empty);
-        }
-        let directory = match scheme(url) {
-            None => PathBuf::from(url),
-            Some("file") => {
-                let parsed = Url::parse(url).ok().filter(|u| u.query().is_none() && u.fragment().is_none());
-                let path = parsed.and_then(|u| u.to_file_path().ok());
-                path.ok_or_else(|| TargetError::NotLocal(url.to_owned()))?
-            }
-            // Only the scheme is shown, because the rest may contain credentials.
-            Some(other) => return Err(TargetError::UnknownScheme(other.to_owned())),
-        };
-        Ok(Self { directory })
+    /// A local directory.
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Directory(path.into()), settings: None, login: None }
+    }
+
+    /// A bucket.
+    pub fn bucket(place: Place, settings: BucketSettings, login: Option<Arc<dyn SecretPlace>>) -> Self {
+        Self { place, settings: Some(settings), login }
     }
 
     /// The option `url` of a kind of sink that writes objects.
     pub const fn option(example: &'static str) -> SinkOption {
         SinkOption {
             key: "url",
-            accepts: "a directory, or a `file://` URL",
+            accepts: "a directory, a `file://` URL, or a bucket: `s3://bucket/prefix`, `gs://bucket/prefix` or \
+                      `az://container/prefix`",
             absent: AbsentOption::Required(example),
-            meaning: "Directory of the files. No other sink may have it.",
+            meaning: "Directory or bucket of the files. No other sink may have it.",
         }
     }
 
-    /// Reads that option. A relative path starts at the directory for data.
+    /// Reads that option, and those of a bucket. A relative path starts at the directory for data.
     ///
     /// # Errors
-    /// If the option is missing or [`Target::parse`] refuses it; this is reported.
-    pub fn read(options: &mut dyn SinkOptions, option: &'static SinkOption) -> Result<Self, OptionRefused> {
-        let written = options.parse(option, Self::parse)?;
-        Ok(Self { directory: options.data_path(&written.directory) })
+    /// If an option cannot be used; this is reported.
+    pub fn read(options: &mut dyn SinkOptions, url: &'static SinkOption) -> Result<Self, OptionRefused> {
+        let place = options.parse(url, known_place);
+        let entries = options.entries(&OPTIONS);
+        let login = options.secret(&CREDENTIALS);
+        let (place, entries, login) = (place?, entries?, login?);
+        let Place::Bucket { kind, .. } = place else {
+            if let Some(entry) = entries.first() {
+                let message = "`options` are for buckets, and `url` is a directory".to_owned();
+                return Err(options.refuse_entry(entry, message, Some("leave them out".to_owned())));
+            }
+            if login.is_some() {
+                let message = "a directory needs no login: leave the credentials out, or name a bucket".to_owned();
+                return Err(options.refuse(url, message));
+            }
+            let directory = place.as_directory().map(|path| options.data_path(path)).unwrap_or_default();
+            return Ok(Self::directory(directory));
+        };
+        let mut settings = BucketSettings::new(kind);
+        let mut added = Ok(());
+        for entry in &entries {
+            if let Err(problem) = settings.add(&entry.key, &entry.value) {
+                added = Err(options.refuse_entry(entry, problem.message, problem.help));
+            }
+        }
+        added.map(|()| Self { place, settings: Some(settings), login })
     }
 
-    /// The directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    /// A sink that publishes here: nobody else may.
+    #[must_use]
+    pub fn claimed_by(&self, sink: ConfiguredSink) -> ConfiguredSink {
+        let place = match (&self.place, &self.settings) {
+            (Place::Directory(path), _) => SinkPlace::Directory(path.clone()),
+            (place, settings) => {
+                let server = settings.as_ref().map(BucketSettings::server).unwrap_or_default();
+                SinkPlace::Remote { server, url: place.to_string() }
+            }
+        };
+        sink.with_place(place)
+    }
+
+    /// Opens the store. The login is read now, so that a new one is used from now on.
+    ///
+    /// # Errors
+    /// If the login cannot be read, or the settings cannot be used.
+    pub async fn open(&self) -> Result<Store, SinkError> {
+        let login = match &self.login {
+            Some(place) => Some(place.read().await?),
+            None => None,
+        };
+        Store::open(&self.place, self.settings.as_ref(), login.as_ref())
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+fn known_place(url: &str) -> Result<Place, String> {
+    let place = Place::parse(url).map_err(|e: PlaceError| e.to_string())?;
+    match &place {
+        Place::Bucket { kind, .. } if !kind.is_built() => {
+            let (scheme, feature) = (kind.scheme(), kind.feature());
+            Err(format!(
+                "this build of stocktake is without {scheme}:// buckets; use one with the cargo feature `{feature}`"
+            ))
+        }
+        _ => Ok(place),
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.directory.display().fmt(f)
-    }
-}
-
-/// The part before `://` if it has the form of a scheme (RFC 3986, section 3.1). Only `file` is changed to lower case.
-fn scheme(url: &str) -> Option<&str> {
-    let (scheme, _) = url.split_once("://")?;
-    let starts_well = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    if !starts_well || !scheme.chars().all(allowed) {
-        return None;
-    }
-    Some(if scheme.eq_ignore_ascii_case("file") { "file" } else { scheme })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_and_file_urls_are_read() {
-        for (written, directory) in [
-            ("./inventory", "./inventory"),
-            ("/srv/inventory", "/srv/inventory"),
-            ("file:///srv/inventory", "/srv/inventory"),
-            ("FILE:///srv/my%20inventory", "/srv/my inventory"),
-            ("file://localhost/srv", "/srv"),
-            ("./odd://name", "./odd://name"),
-        ] {
-            assert_eq!(Target::parse(written).unwrap().directory(), Path::new(directory), "{written}");
-        }
-    }
-
-    #[test]
-    fn others_are_refused_with_what_is_known() {
-        let unknown = Target::parse("s3://key:secret@bucket/x").unwrap_err().to_string();
-        assert_eq!(unknown, r#"unknown scheme "s3" in the target; known are: a plain path, file://"#);
-        assert_eq!(Target::parse(" "), Err(TargetError::Empty));
-        for bad in ["file://elsewhere/srv", "file:///srv?x=1"] {
-            assert_eq!(Target::parse(bad), Err(TargetError::NotLocal(bad.to_owned())));
-        }
+        self.place.fmt(f)
     }
 }

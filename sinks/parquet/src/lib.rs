@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use parquet_format::Parquet;
 use stocktake_sink::{ConfiguredSink, Receipt, Sink, SinkError, SinkKind, SinkOption, Snapshot};
-use stocktake_sink_objects::{ObjectSink, Target};
+use stocktake_sink_objects::{ObjectSink, PublishedObjects, Target};
 
 static URL: SinkOption = Target::option("./inventory");
 
@@ -16,10 +16,19 @@ pub const KIND: SinkKind = SinkKind {
     summary: "`parquet`: Parquet, one file per table and snapshot.",
     configure: |options| {
         let target = Target::read(options, &URL)?;
-        let directory = target.directory().to_owned();
-        Ok(ConfiguredSink::new(move || Ok(ParquetSink::new(&target))).with_directory(&directory))
+        let (sink, published) = (target.clone(), target.clone());
+        let sink = ConfiguredSink::new(move || Ok(ParquetSink::new(&sink)));
+        Ok(target.claimed_by(sink).with_published(move || PublishedObjects::opening(&published, Parquet)))
     },
 };
+
+/// Opens what a sink of this kind has published to this target.
+///
+/// # Errors
+/// As of [`Target::open`].
+pub async fn published(target: &Target) -> Result<PublishedObjects, SinkError> {
+    PublishedObjects::open(target, Parquet).await
+}
 
 /// Publishes snapshots as Parquet files.
 #[derive(Clone, Debug)]

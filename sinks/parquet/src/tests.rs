@@ -1,11 +1,15 @@
+mod buckets;
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use stocktake_sink::{Table, contract};
-use stocktake_sink_objects::contract::Directory;
+use stocktake_sink_objects::contract::{Bucket, Directory};
+use stocktake_store::testing::BucketServer;
 
 use super::*;
 
@@ -13,6 +17,26 @@ use super::*;
 async fn keeps_the_contract() {
     contract::run(|| Directory::new(tempfile::tempdir().unwrap(), |target| Arc::new(ParquetSink::new(&target)), read))
         .await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_on_s3() {
+    keeps_the_contract_on(BucketServer::moto()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Azurite: tests/buckets.sh"]
+async fn keeps_the_contract_on_azure() {
+    keeps_the_contract_on(BucketServer::azurite()).await;
+}
+
+async fn keeps_the_contract_on(server: BucketServer) {
+    let (server, made) = (Arc::new(server), AtomicUsize::new(0));
+    contract::run(|| {
+        let prefix = format!("check-{}", made.fetch_add(1, Ordering::Relaxed));
+        Bucket::new(&server, prefix, |target| Arc::new(ParquetSink::new(&target)), read)
+    })
+    .await;
 }
 
 fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

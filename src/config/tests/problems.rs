@@ -105,6 +105,32 @@ m.yaml:3:3: `b` writes to the directory of `a`
 }
 
 #[test]
+fn two_sinks_do_not_share_a_prefix_of_a_bucket_and_none_is_inside_another() {
+    assert_problems(
+        "sinks:
+  a: {type: parquet, url: s3://inv/team}
+  b: {type: json, url: s3://inv/team/}
+  c: {type: json, url: s3://inv/team/json}
+  d: {type: json, url: s3://inv}
+  e: {type: json, url: s3://inv/teams}
+  f: {type: json, url: s3://inv/team, options: {aws_endpoint: 'https://minio.example.com'}}
+  g: {type: json, url: gs://inv/team}
+registries: [{name: r, url: 'https://r'}]
+",
+        "
+m.yaml:3:3: `b` writes to the bucket and prefix of `a`
+    give each sink a prefix of its own, none inside another
+m.yaml:4:3: `c` writes to a prefix inside that of `a`
+    give each sink a prefix of its own, none inside another
+m.yaml:5:3: `d` writes to a prefix around that of `a`
+    give each sink a prefix of its own, none inside another
+m.yaml:6:3: `e` writes to a prefix inside that of `d`
+    give each sink a prefix of its own, none inside another
+",
+    );
+}
+
+#[test]
 fn a_sink_does_not_write_into_the_state() {
     assert_problems(
         "state: state/
@@ -135,7 +161,7 @@ fn a_sink_says_what_is_wrong_with_its_target() {
         "
 m.yaml:1:12: `url` is missing
     for example `url: ./inventory`
-m.yaml:1:50: `url`: unknown scheme \"s3\" in the target; known are: a plain path, file://
+m.yaml:1:50: `url`: the URL has a login, a port, a query or a fragment; write s3://bucket/prefix alone, and the rest in `options`
     for example `./inventory-json`
 ",
     );

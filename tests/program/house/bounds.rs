@@ -79,7 +79,7 @@ fn every_bound_that_the_page_names_is_in_the_source() {
 #[test]
 fn every_number_of_what_reads_and_keeps_data_is_on_the_page() {
     let (page, mut files) = (on_the_page(&page()), Vec::new());
-    for room in ["crates/registry-client/src", "src/discovery", "src/walk", "src/snapshot"] {
+    for room in ["crates/registry-client/src", "crates/store/src", "src/discovery", "src/walk", "src/snapshot"] {
         sources(&root().join(room), &mut files);
     }
     let mut missing = Vec::new();

@@ -60,7 +60,7 @@ impl Warehouse {
     /// What stands in the target, and in the one that the Parquet sink wrote these snapshots to.
     async fn seen_beside(&self, snapshots: &[&Snapshot]) -> [Value; 2] {
         let reference = tempfile::tempdir().unwrap();
-        let sink = ParquetSink::new(&Target::parse(reference.path().to_str().unwrap()).unwrap());
+        let sink = ParquetSink::new(&Target::directory(reference.path()));
         for snapshot in snapshots {
             sink.publish(snapshot).await.unwrap();
         }

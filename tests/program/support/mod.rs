@@ -1,5 +1,6 @@
 //! Servers and content for the tests. They end with the test that started them and leave nothing behind.
 
+pub(crate) mod bucket;
 pub(crate) mod clock;
 pub(crate) mod crash_point;
 pub(crate) mod daemon;
@@ -8,6 +9,7 @@ pub(crate) mod fail_point;
 pub(crate) mod faulty_proxy;
 pub(crate) mod held;
 pub(crate) mod inventory;
+pub(crate) mod nights;
 pub(crate) mod preload;
 pub(crate) mod program;
 pub(crate) mod prometheus;

@@ -55,7 +55,7 @@ impl ObjectFormat for Lazy {
 }
 
 fn sink(root: &Path, format: impl ObjectFormat + 'static) -> ObjectSink {
-    ObjectSink::new(&Target::parse(root.to_str().unwrap()).unwrap(), format)
+    ObjectSink::new(&Target::directory(root), format)
 }
 
 fn snapshot(id: &SnapshotId, verdict: Verdict) -> Snapshot {

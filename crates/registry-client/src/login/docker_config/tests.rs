@@ -23,12 +23,12 @@ fn write(path: &Path, text: &str, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("mode");
 }
 
-struct Place {
+struct Home {
     directory: TempDir,
     programs: Programs,
 }
 
-impl Place {
+impl Home {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         // A directory that is closed to others would protect every file in it.
@@ -71,7 +71,7 @@ impl Place {
 
 #[tokio::test]
 async fn keys_are_hosts_in_every_form_that_docker_and_podman_write() {
-    let place = Place::new();
+    let place = Home::new();
     for (key, registry, fits) in [
         ("quay.io", "https://quay.io", true),
         ("quay.io", "https://quay.io/prefix", true),
@@ -104,7 +104,7 @@ async fn keys_are_hosts_in_every_form_that_docker_and_podman_write() {
 
 #[tokio::test]
 async fn the_longest_namespace_goes_before_the_host() {
-    let place = Place::new();
+    let place = Home::new();
     let text = r#"{"auths":{
         "quay.io": {"username":"host","password":"p"}, "https://quay.io/v1/": {"username":"old","password":"p"},
         "quay.io/my-org": {"username":"org","password":"p"}, "quay.io/my-org/app": {"username":"app","password":"p"}
@@ -128,7 +128,7 @@ async fn the_longest_namespace_goes_before_the_host() {
 
 #[tokio::test]
 async fn entries_hold_passwords_and_tokens_in_every_shape() {
-    let (place, token) = (Place::new(), Secret::new("t"));
+    let (place, token) = (Home::new(), Secret::new("t"));
     for (entry, expected) in [
         (r#"{"auth":"dTpwOnc="}"#, Some(login("u", "p:w"))),
         (r#"{"auth":"dTpwOnc"}"#, Some(login("u", "p:w"))),
@@ -163,7 +163,7 @@ async fn entries_hold_passwords_and_tokens_in_every_shape() {
 
 #[tokio::test]
 async fn broken_files_are_named_and_never_quoted() {
-    let place = Place::new();
+    let place = Home::new();
     for (text, expected) in [
         ("{\"auths\":{\"quay.io\":\n\"hunter2\"}}", "see line 2, column 9"),
         ("{\"auths\":\"hunter2\"}", "see line 1"),
@@ -181,7 +181,7 @@ async fn broken_files_are_named_and_never_quoted() {
 
 #[tokio::test]
 async fn a_file_that_others_can_read_is_refused_if_it_holds_what_we_take() {
-    let place = Place::new();
+    let place = Home::new();
     place.programs.add("docker-credential-keychain", r#"echo '{"Username":"u","Secret":"s"}'"#);
     let stored = format!(r#"{{"auths":{{"quay.io":{{"auth":"{AUTH}"}}}}}}"#);
     let error = place.look_with_mode(&stored, "https://quay.io", None, 0o644).await.expect_err("refused");
@@ -192,7 +192,7 @@ async fn a_file_that_others_can_read_is_refused_if_it_holds_what_we_take() {
 
 #[tokio::test]
 async fn helpers_are_asked_as_docker_asks_them() {
-    let place = Place::new();
+    let place = Home::new();
     // Each returns as user name its own name, its argument and its input.
     for name in ["ecr-login", "gcloud", "desktop"] {
         let script =
@@ -219,7 +219,7 @@ async fn helpers_are_asked_as_docker_asks_them() {
 
 #[tokio::test]
 async fn what_a_helper_answers_is_told_apart() {
-    let place = Place::new();
+    let place = Home::new();
     let text = format!(r#"{{"credsStore":"x","auths":{{"quay.io":{{"auth":"{AUTH}"}}}}}}"#);
     let kept = || Ok(login("u", "p:w"));
     for (script, expected) in [
@@ -253,7 +253,7 @@ async fn what_a_helper_answers_is_told_apart() {
 
 #[tokio::test]
 async fn what_go_reads_is_read() {
-    let place = Place::new();
+    let place = Home::new();
     let login = || Some(login("u", "p:w"));
     for (text, expected) in [
         // Names in any case, and what comes last.
@@ -298,7 +298,7 @@ async fn what_go_reads_is_read() {
 
 #[tokio::test]
 async fn the_file_of_old_docker_has_the_entries_alone() {
-    let place = Place::new();
+    let place = Home::new();
     let file = place.path(".dockercfg");
     write(&file, &format!(r#"{{"https://quay.io/v1/":{{"auth":"{AUTH}","email":"a@b"}}}}"#), 0o600);
     let config = DockerConfig { file: Some(file), ..DockerConfig::default() };

@@ -6,13 +6,13 @@ use super::*;
 
 /// The files that an environment names, in order, with the variable that names each.
 struct UsualFiles {
-    place: Place,
+    place: Home,
     order: Vec<(&'static str, PathBuf)>,
 }
 
 impl UsualFiles {
     fn new() -> Self {
-        let place = Place::new();
+        let place = Home::new();
         let order = vec![
             ("REGISTRY_AUTH_FILE", place.path("auth.json")),
             ("DOCKER_CONFIG", place.path("docker/config.json")),
