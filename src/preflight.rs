@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-use stocktake_sink::{ConfiguredSink, UnreadableSecret};
+use stocktake_sink::{ConfiguredSink, LocalFault, UnreadableSecret};
 use yaml_sections::Position;
 
 use crate::config::{Config, ConfigNote, ConfigProblem, Mention, RegistryConfig};
@@ -42,6 +42,10 @@ impl Preflight {
             let UnreadableSecret { key, thing, problem, remedy, is_of_service } = unreadable;
             let told = positions.of(&[key], &thing).1.problem(format!("`{key}`: {problem}"), Some(remedy));
             found.tell(told, is_of_service);
+        }
+        for fault in config.sinks.values().filter_map(ConfiguredSink::look) {
+            let LocalFault { key, thing, problem, remedy } = fault;
+            found.tell(positions.of(&[key], &thing).1.problem(format!("`{key}`: {problem}"), Some(remedy)), false);
         }
         found.add(listener_problem(config), &mut positions);
         // Variables of the environment have no position. All registries see the same proxies.

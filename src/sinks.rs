@@ -27,6 +27,7 @@ sink_kinds! {
     "json" => stocktake_sink_json,
     "postgres" => stocktake_sink_postgres,
     "stdout" => stocktake_sink_stdout,
+    "exec" => stocktake_sink_exec,
 }
 
 static TYPE: RequiredKey = RequiredKey::new(

@@ -34,8 +34,8 @@ fi
 
 # Independent readers of what the sinks write, and of schedules.
 readers="${CARGO_TARGET_DIR:-$PWD/target}/readers"
-if ! "$readers/bin/python" -c 'import croniter, duckdb, moto.server, polars, pyarrow, tzdata' 2>/dev/null; then
-  echo "installing croniter, duckdb, moto, polars, pyarrow and tzdata into $readers"
+if ! "$readers/bin/python" -c 'import croniter, deltalake, duckdb, moto.server, polars, pyarrow, pyiceberg, sqlalchemy, tzdata' 2>/dev/null; then
+  echo "installing what tests/readers.txt names into $readers"
   rm -rf "$readers"
   python3 -m venv "$readers"
   "$readers/bin/pip" install --quiet --disable-pip-version-check -r tests/readers.txt

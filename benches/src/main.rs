@@ -9,6 +9,7 @@ mod catalog;
 mod changes;
 mod contenders;
 mod daemon;
+mod exec;
 mod floor;
 mod inventory;
 mod limits;
@@ -26,13 +27,14 @@ mod verify;
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     "catalog",
     "tags",
     "manifests",
     "memory",
     "wire",
     "parquet",
+    "exec",
     "s3",
     "postgres",
     "changes",
@@ -42,7 +44,8 @@ const PARTS: [&str; 14] = [
     "inventory",
     "verify",
 ];
-const USAGE: &str = "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [s3] [postgres]
+const USAGE: &str =
+    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [exec] [s3] [postgres]
                        [changes] [split] [metrics] [daemon] [inventory] [verify] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
@@ -94,6 +97,7 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
             "memory" => limits::memory(rounds.min(3)).await?,
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
+            "exec" => exec::rows(few.min(3)).await?,
             "changes" => changes::rows(few.min(5)).await?,
             "postgres" => postgres::rows(few.min(3)).await?,
             "s3" => bucket::rows(few).await?,

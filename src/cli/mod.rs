@@ -88,11 +88,10 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    // The daemon has waited for its runs already.
-    let seconds = if matches!(arguments.command, Command::Daemon) { 1 } else { 5 };
     let exit = runtime.block_on(dispatch(arguments, &bars, &metrics));
-    // Blocking work of a cancelled sink ends within one batch. A stuck disk is not waited for longer than this.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(seconds));
+    // Blocking work of a cancelled sink ends within one batch, and a plugin gets three seconds to end. A stuck disk is not
+    // waited for longer than this.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     exit.into()
 }
 

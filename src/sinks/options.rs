@@ -84,7 +84,17 @@ impl SinkOptions for SectionOptions<'_, '_> {
     }
 
     fn texts(&mut self, option: &'static SinkOption) -> Result<Vec<String>, OptionRefused> {
-        let read = |field: &Field<'_>| field.each(|text| text.verbatim_text().map(str::to_owned));
+        let read = |field: &Field<'_>| {
+            field.each(|text| {
+                let written = text.verbatim_text()?;
+                // One of them may be a program, which is looked for later.
+                text.mention(written);
+                Ok(written.to_owned())
+            })
+        };
+        if let AbsentOption::Means(_) = option.absent {
+            return Ok(self.optional(option, read)?.unwrap_or_default());
+        }
         self.value(option, option.accepts.to_owned(), read, |written| {
             Some(if written.is_empty() { Vec::new() } else { vec![written.to_owned()] })
         })

@@ -1,5 +1,6 @@
 //! A kind of sink, and a sink as it is configured.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -39,12 +40,28 @@ type OpenPublished = dyn Fn() -> PublishedOpening + Send + Sync;
 /// The target of published objects, being opened.
 pub type PublishedOpening = Pin<Box<dyn Future<Output = Result<Arc<dyn PublishedFiles>, SinkError>> + Send>>;
 
+/// Something on this machine that a sink needs and that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalFault {
+    /// The key that names it.
+    pub key: &'static str,
+    /// What the key names, as written.
+    pub thing: OsString,
+    /// What is wrong.
+    pub problem: String,
+    /// What the operator can do about it.
+    pub remedy: String,
+}
+
+type Look = dyn Fn() -> Option<LocalFault> + Send + Sync;
+
 /// A sink whose settings were read and checked. It is not open yet.
 #[derive(Clone)]
 pub struct ConfiguredSink {
     place: Option<SinkPlace>,
     deadline: Duration,
     secrets: Vec<Arc<dyn SecretPlace>>,
+    look: Arc<Look>,
     build: Arc<Build>,
     published: Option<Arc<OpenPublished>>,
 }
@@ -53,7 +70,14 @@ impl ConfiguredSink {
     /// `build` makes the sink. It holds the settings, so they are never displayed.
     pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
         let build: Arc<Build> = Arc::new(move || Ok(Arc::new(build()?)));
-        Self { place: None, deadline: Self::DEADLINE, secrets: Vec::new(), build, published: None }
+        Self {
+            place: None,
+            deadline: Self::DEADLINE,
+            secrets: Vec::new(),
+            look: Arc::new(|| None),
+            build,
+            published: None,
+        }
     }
 
     /// The longest time that one call of [`Sink::publish`] may take, unless the configuration says otherwise. A night's
@@ -123,6 +147,17 @@ impl ConfiguredSink {
     /// Opens what the sink has published; `None` for a sink that keeps no objects.
     pub fn published(&self) -> Option<PublishedOpening> {
         self.published.as_ref().map(|open| open())
+    }
+
+    /// The same with a look at what the sink needs on this machine, such as a program. It uses no network and runs nothing.
+    #[must_use]
+    pub fn with_look(self, look: impl Fn() -> Option<LocalFault> + Send + Sync + 'static) -> Self {
+        Self { look: Arc::new(look), ..self }
+    }
+
+    /// What is wrong on this machine.
+    pub fn look(&self) -> Option<LocalFault> {
+        (self.look)()
     }
 
     /// Makes the sink. Opens nothing yet.

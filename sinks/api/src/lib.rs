@@ -27,7 +27,7 @@ mod zone;
 
 #[cfg(feature = "blocking")]
 pub use blocking::{Abandoned, blocking};
-pub use configured::{ConfiguredSink, PublishedOpening, SinkKind, SinkPlace};
+pub use configured::{ConfiguredSink, LocalFault, PublishedOpening, SinkKind, SinkPlace};
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
 pub use kind::ManifestKind;
 pub use options::{AbsentOption, OptionEntry, OptionRefused, SecretOption, SinkOption, SinkOptions};

@@ -20,6 +20,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+mod encode;
 mod leftovers;
 mod manifest;
 mod names;
@@ -39,6 +40,7 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use stocktake_sink::{BatchIter, SnapshotId, Table};
 
+pub use encode::{Encoded, encode};
 pub use manifest::{LatestPointer, ManifestObject, SnapshotManifest};
 pub use publish::ObjectSink;
 pub use published::PublishedObjects;

@@ -51,7 +51,8 @@ pub struct ManifestObject {
 }
 
 impl SnapshotManifest {
-    pub(crate) fn new(record: &RunRecord, format: &str, seal: Option<String>, objects: Vec<ManifestObject>) -> Self {
+    /// The manifest of a run whose objects are these. `seal` is for targets without locks.
+    pub fn new(record: &RunRecord, format: &str, seal: Option<String>, objects: Vec<ManifestObject>) -> Self {
         let id = record.id.clone();
         Self {
             run_id: id.run_id(),

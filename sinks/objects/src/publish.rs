@@ -6,7 +6,6 @@
 //! walks apart, and the manifest, which only one of them creates, decides. Whoever finds a manifest that it did not
 //! write compares seals: its own manifest may be there already, because the answer to a request was lost.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,9 +18,7 @@ use stocktake_sink::{
 
 use stocktake_store::{Lock, StagedObject, Store};
 
-use crate::rows::Counted;
-use crate::tee::Tee;
-use crate::{FormatError, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, leftovers, names};
+use crate::{Encoded, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, encode, leftovers, names};
 
 /// How long a publish waits for another one of the same registry. Usually the other one was dropped and cleans up.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -212,23 +209,16 @@ impl Publication {
     ) -> Result<(ManifestObject, StagedObject), SinkError> {
         let key = names::object(snapshot.id(), table, seal, self.format.extension());
         let context = format!("cannot write {}", self.store.location(&key));
-        let mut rows = Counted::new(snapshot, table, abandoned);
-        let mut tee = Tee::new(self.store.stage(&key)?);
-        let written = self.format.write(snapshot.id(), table, Box::new(&mut rows), &mut tee);
-        let (target, rows_failed) = (tee.take_failure(), rows.failed());
-        // A format may hide an error, so the reader of rows and the writer of bytes are asked.
-        let error = match (written, rows.exact()) {
-            (Ok(()), Some(rows)) if target.is_none() => {
-                let (mut staged, bytes, sha256) = tee.finish();
+        let mut staged = self.store.stage(&key)?;
+        match encode(snapshot, table, &*self.format, &mut staged, &context, abandoned) {
+            Ok(Encoded { rows, bytes, sha256 }) => {
                 staged.end()?;
-                return Ok((ManifestObject { table, key, rows, bytes, sha256 }, staged));
+                Ok((ManifestObject { table, key, rows, bytes, sha256 }, staged))
             }
-            (Ok(()), _) => FormatError::from("the format ended early"),
-            (Err(e), _) => e,
-        };
-        // A bucket knows better why it refused bytes.
-        let refusal = tee.finish().0.take_failure().filter(|_| !rows_failed);
-        Err(refusal.unwrap_or_else(|| write_error(context, error, target, rows_failed)))
+            // A bucket knows better why it refused bytes.
+            Err(error) if error.kind() != SinkErrorKind::Snapshot => Err(staged.take_failure().unwrap_or(error)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Moves `latest/` and the registry's pointer to this run, unless the pointer names a newer one.
@@ -265,14 +255,6 @@ impl Publication {
             objects: objects.collect(),
             warnings: Vec::new(),
         }
-    }
-}
-
-/// The error of an object that could not be written: of the target if it refused bytes, else of the rows.
-fn write_error(context: String, error: FormatError, target: Option<io::Error>, rows_failed: bool) -> SinkError {
-    match target {
-        Some(refusal) if !rows_failed => SinkError::io(context, refusal),
-        _ => SinkError::new(SinkErrorKind::Snapshot, context).with_source(error),
     }
 }
 

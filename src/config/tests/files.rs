@@ -164,7 +164,7 @@ fn the_samples_are_valid() {
         ]
     );
     assert!(matches!(config.registries[0].client.auth, Auth::Token(Some(_))));
-    assert_eq!(config.sinks.len(), 3);
+    assert_eq!(config.sinks.len(), 4);
     assert!(config.sinks.values().all(|sink| sink.build().is_ok()));
 
     let shipped = |directory: &Path| {

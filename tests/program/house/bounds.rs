@@ -22,7 +22,7 @@ fn on_the_page(page: &str) -> BTreeSet<(String, String)> {
         let words: Vec<_> = line.split('`').collect();
         let mut file = None;
         for (at, word) in words.iter().enumerate().filter(|(at, _)| at % 2 == 1) {
-            if ["src/", "crates/"].iter().any(|top| word.starts_with(top)) {
+            if ["src/", "crates/", "sinks/"].iter().any(|top| word.starts_with(top)) {
                 file = Some(*word);
                 if words[at - 1] == " in " {
                     named.insert(((*word).to_owned(), words[at - 2].to_owned()));

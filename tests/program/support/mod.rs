@@ -47,3 +47,17 @@ pub(crate) fn python() -> PathBuf {
     assert!(python.exists(), "there is no {}: tests/run.sh installs the readers and runs the tests", python.display());
     python
 }
+
+/// Asserts that no process has this text in its arguments or its environment.
+pub(crate) fn check_no_process_has(text: &str) {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        let (arguments, environment) = (read("cmdline"), read("environ"));
+        let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(text);
+        if has(&arguments) || has(&environment) {
+            found.push(String::from_utf8_lossy(&arguments).replace('\0', " "));
+        }
+    }
+    assert!(found.is_empty(), "still running: {found:?}");
+}

@@ -4,21 +4,18 @@
 //! The output of a program is a secret. Its error output is shown, but only words of letters, and none that the output
 //! has as well: some programs print the password in their error messages.
 
-mod tree;
-
-use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use process_tree::{OURS, ProcessTree, ProgramMark, find, is_executable, pipes};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
 use crate::grammar::shown;
-use crate::login::command::tree::Tree;
 use crate::login::environment::{Environment, LONGEST};
 use crate::problem::secret::CommandError;
 
@@ -28,10 +25,6 @@ const COMPLAINT: usize = 4 * 1024;
 const GRACE: Duration = Duration::from_millis(250);
 /// Longest word of the error output that is shown.
 const LONGEST_WORD: usize = 32;
-/// Variables that systemd sets for this process only. All others are inherited: the tools of cloud providers find their
-/// own credentials by `HOME`, `AWS_PROFILE`, `CLOUDSDK_CONFIG` and dozens more.
-const OURS: [&str; 6] =
-    ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
 /// A program that prints a secret, and how long the secret is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +86,7 @@ impl<'a> CommandRun<'a> {
         let path = find(self.program, environment("PATH").as_deref())
             .ok_or_else(|| CommandError::NotFound { program: program() })?;
         let broken = |source| CommandError::Start { program: program(), source };
-        let tree = Tree::start(&mut self.command(&path)).map_err(broken)?;
+        let tree = ProcessTree::start(&mut self.command(&path), ProgramMark::unique()).map_err(broken)?;
         // On the heap: otherwise the future of each request that may need a secret would be this large.
         Box::pin(communicate(tree, self.input, self.timeout)).await.map_or_else(
             |failure| {
@@ -121,6 +114,8 @@ impl<'a> CommandRun<'a> {
         let mut command = Command::new(path);
         command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
+        // All others are inherited: the tools of cloud providers find their own credentials by `HOME`, `AWS_PROFILE`,
+        // `CLOUDSDK_CONFIG` and dozens more.
         for name in OURS {
             command.env_remove(name);
         }
@@ -182,12 +177,12 @@ struct ProgramOutput {
 /// Waits for the program and reads its output. The first failure ends the wait. Only the end of the program itself is
 /// waited for: processes that it has left behind may keep the output open, and are ended with it.
 async fn communicate(
-    mut tree: Tree,
+    mut tree: ProcessTree,
     input: &str,
     deadline: Duration,
 ) -> Result<(ExitStatus, ProgramOutput), RunFailure> {
     let (stdin, stdout, stderr) = (tree.child.stdin.take(), tree.child.stdout.take(), tree.child.stderr.take());
-    let pipes = tree::pipes(stdout.as_ref(), stderr.as_ref());
+    let pipes = pipes(stdout.as_ref(), stderr.as_ref());
     let mut output = ProgramOutput::default();
     let status = {
         let (out, err) = (&mut output.stdout, &mut output.stderr);
@@ -246,27 +241,6 @@ async fn read_stderr(stderr: Option<impl AsyncRead + Unpin>, err: &mut Vec<u8>) 
         let room = COMPLAINT - err.len();
         err.extend_from_slice(&bytes[..read.min(room)]);
     }
-}
-
-/// The path of the program: a path as it is, otherwise the first executable on the `PATH`. Relative directories are
-/// skipped: files in the working directory are not tools of the system.
-fn find(program: &str, path: Option<&OsStr>) -> Option<PathBuf> {
-    if program.contains('/') {
-        return Some(program.into());
-    }
-    let directories = std::env::split_paths(path?).filter(|directory| directory.is_absolute());
-    directories.map(|directory| directory.join(program)).find(|file| is_executable(file))
-}
-
-#[cfg(unix)]
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(file: &Path) -> bool {
-    file.is_file()
 }
 
 /// The part of a program's error output that may be shown: words of letters that are not part of `secret`; `***` for

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use stocktake_sink::{BatchIter, MemoryRows, Verdict, contract};
 use tempfile::TempDir;
 
 use super::*;
+use crate::FormatError;
 
 #[derive(Debug)]
 struct Lines;
@@ -198,20 +200,6 @@ async fn two_formats_do_not_share_a_target() {
     let error = sink(root.path(), Other).publish(&complete(0)).await.unwrap_err();
     assert_eq!(error.kind(), SinkErrorKind::Invalid);
     assert!(error.to_string().ends_with("give each sink its own target"), "{error}");
-}
-
-#[test]
-fn errors_of_the_target_are_told_from_errors_of_the_rows() {
-    use io::ErrorKind::{PermissionDenied, StorageFull};
-    for (target, rows_failed, kind) in [
-        (Some(StorageFull), false, SinkErrorKind::Full),
-        (Some(PermissionDenied), false, SinkErrorKind::Forbidden),
-        (None, true, SinkErrorKind::Snapshot),
-        (None, false, SinkErrorKind::Snapshot),
-    ] {
-        let error = write_error("write x".into(), "wrapped".into(), target.map(io::Error::from), rows_failed);
-        assert_eq!(error.kind(), kind, "{target:?}");
-    }
 }
 
 #[tokio::test]
