@@ -8,8 +8,8 @@ use stocktake_sink::{PublishedFiles, PublishedRun, SnapshotId};
 
 use super::super::exit::Exit;
 use super::super::output::tell;
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat, RegistryFilter};
+use super::command::{CommandEnd, RegistryFilter};
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::clock;
 use crate::published::{Retention, runs_of};
 use crate::words::counted;

@@ -3,8 +3,8 @@
 use stocktake_sink::PublishedFiles;
 
 use super::super::exit::Exit;
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat};
+use super::command::CommandEnd;
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::published::{PublishedError, RunChoice, runs_of};
 
 pub(super) fn show(files: &dyn PublishedFiles, wanted: &RunChoice, format: ListingFormat) -> CommandEnd {
