@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use stocktake_sink::durable::STAGING_PREFIX;
 use stocktake_sink::{SinkError, SinkErrorKind};
@@ -34,6 +35,11 @@ impl ReadableStore {
     /// Makes requests of this thread possible.
     pub(crate) fn enter(&self) -> EnterGuard<'_> {
         self.runtime.enter()
+    }
+
+    /// Waits on this thread, which may wait.
+    pub(crate) fn wait(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
     }
 
     fn path(&self, key: &str) -> Option<PathBuf> {

@@ -83,7 +83,7 @@ async fn answers_alike(shelf: &Shelf) {
     let words = format!("{second}: +0 −0 ~1 since {first}; the tags of 1 repository are not compared");
     let compared = shelf.run(&["diff", first, second, "--format", "json"]).await.exits(0).says(&words);
     let compared: Value = serde_json::from_str(&compared.stdout).unwrap();
-    assert_eq!(columns(&compared["differences"], &names), [moved.clone()]);
+    assert_eq!(columns(&compared["differences"], &names), std::slice::from_ref(&moved));
     let whole = shelf.json(&["diff", &shelf.nights.dates[0], "latest"]).await;
     let expected = [
         json!(["payments/api", "1.0", "removed", old, null]),

@@ -207,7 +207,9 @@ async fn what_no_manifest_names_is_not_touched() {
     let partition = place.path(&names::object(&contract::id("quay", 0), Table::Repositories, None, "txt"));
     let partition = partition.parent().unwrap();
     let unfinished = [partition.join("quay-20261123T235959Z.txt"), partition.join(".stocktake-1-x.txt")];
-    unfinished.iter().for_each(|path| fs::write(path, "rows").unwrap());
+    for path in &unfinished {
+        fs::write(path, "rows").unwrap();
+    }
     let removed = place.files.remove(&registry(), &[contract::id("quay", 0), contract::id("quay", 7)]).unwrap();
     assert_eq!(removed, [contract::id("quay", 0)]);
     assert!(unfinished.iter().all(|path| path.exists()));
