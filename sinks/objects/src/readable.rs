@@ -92,10 +92,21 @@ impl ReadableStore {
     pub(crate) fn remove(&self, key: &str) -> Result<(), SinkError> {
         self.store.remove(key)?;
         let Some(path) = self.path(key) else { return Ok(()) };
-        if path.parent().is_none_or(|directory| fs::remove_dir(directory).is_err()) {
+        match path.parent().map(fs::remove_dir) {
+            // It was removed before, by a removal that was killed.
+            Some(Err(e)) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             // There is more in it.
-            self.store.settle(key)?;
+            Some(Err(_)) => self.store.settle(key),
+            Some(Ok(())) | None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Removes the hidden files in a directory that a killed process has left, and the directory if it is empty then.
+    pub(crate) fn tidy(&self, directory: &str) {
+        // What cannot be removed is hidden from readers, and the next call tries again.
+        let _ = self.store.sweep(directory);
+        if let Some(path) = self.path(directory) {
+            let _ = fs::remove_dir(path);
+        }
     }
 }

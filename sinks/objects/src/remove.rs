@@ -68,6 +68,7 @@ fn complete(target: &ReadableStore, registry: &RegistryName) -> Result<(), SinkE
             remove_objects(target, &manifest)?;
         }
     }
+    target.tidy(&names::removals(registry));
     Ok(())
 }
 
