@@ -1,5 +1,5 @@
-//! The current inventory of a hundred registries after a year, in DuckDB: the files below `latest/`, against a join of all
-//! nights with the pointers. DuckDB is that of the Python in `STOCKTAKE_TEST_PYTHON`.
+//! The current inventory of a hundred registries after a year, in `DuckDB`: the files below `latest/`, against a join of all
+//! nights with the pointers. `DuckDB` is that of the Python in `STOCKTAKE_TEST_PYTHON`.
 
 use std::fs::{self, File};
 use std::path::Path;

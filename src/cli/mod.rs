@@ -46,7 +46,7 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 complete, 1 failed or undelivered, 2 usage, 3 partial, 4 authentication, \
+const EXIT_CODES: &str = "Exit codes: 0 complete, 1 failed, undelivered or damaged, 2 usage, 3 partial, 4 authentication, \
                           78 configuration, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]

@@ -35,12 +35,17 @@ impl FromStr for RunChoice {
             return Ok(Self::Date(date));
         }
         // The name of a registry, a dash, and a time: `quay-20261123T020000Z`.
-        let whole = text.rsplit_once(".g").map_or(text, |(run_id, _)| run_id);
-        let (registry, time) = whole.rsplit_once('-').ok_or(UnknownRunChoice)?;
+        let (registry, time) = without_generation(text).rsplit_once('-').ok_or(UnknownRunChoice)?;
         let is_time = chrono::NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ").is_ok();
         let is_run = is_time && registry.parse::<RegistryName>().is_ok();
         is_run.then(|| Self::Run(text.to_owned())).ok_or(UnknownRunChoice)
     }
+}
+
+/// The run ID of `RUN_ID.g2`. A registry may be called `a.g2` itself.
+fn without_generation(text: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.rsplit_once(".g").filter(|(_, generation)| is_number(generation)).map_or(text, |(run_id, _)| run_id)
 }
 
 impl fmt::Display for RunChoice {
@@ -57,8 +62,7 @@ impl RunChoice {
     /// The registry that a run ID names.
     pub fn registry(&self) -> Option<&str> {
         let Self::Run(text) = self else { return None };
-        let whole = text.rsplit_once(".g").map_or(text.as_str(), |(run_id, _)| run_id);
-        whole.rsplit_once('-').map(|(registry, _)| registry)
+        without_generation(text).rsplit_once('-').map(|(registry, _)| registry)
     }
 
     /// The chosen one of these runs.
@@ -94,5 +98,34 @@ impl RunChoice {
             };
             PublishedError::Absent(format!("registry {registry} {what}; {span} (`stocktake snapshots list`)"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_dates_and_the_newest_are_choices() {
+        let date = NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date");
+        for (text, expected) in [
+            ("latest", Some(RunChoice::Latest)),
+            ("2026-11-23", Some(RunChoice::Date(date))),
+            ("my-quay-20261123T020000Z", Some(RunChoice::Run("my-quay-20261123T020000Z".to_owned()))),
+            ("a.g2-20261123T020000Z.g2", Some(RunChoice::Run("a.g2-20261123T020000Z.g2".to_owned()))),
+            ("a.g2-20261123T020000Z", Some(RunChoice::Run("a.g2-20261123T020000Z".to_owned()))),
+            ("quay", None),
+            ("20261123T020000Z", None),
+            ("-20261123T020000Z", None),
+            ("quay-20261123", None),
+            ("2026-13-01", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse::<RunChoice>().ok(), expected, "{text:?}");
+        }
+        let registry = |text: &str| text.parse::<RunChoice>().ok().and_then(|c| c.registry().map(str::to_owned));
+        assert_eq!(registry("a.g2-20261123T020000Z.g2").as_deref(), Some("a.g2"));
+        assert_eq!(registry("a.g2-20261123T020000Z").as_deref(), Some("a.g2"));
+        assert_eq!(registry("latest"), None);
     }
 }

@@ -79,9 +79,10 @@ pub fn differences(
     let current = [repositories[0].next()?, repositories[1].next()?];
     // Where one run read no tags, none of the other one has appeared or disappeared.
     let both_have_tags = before.object(Table::Tags).is_some() && after.object(Table::Tags).is_some();
-    let tags = match both_have_tags {
-        true => [TagLines::open(files, before)?, TagLines::open(files, after)?],
-        false => [TagLines::none(), TagLines::none()],
+    let tags = if both_have_tags {
+        [TagLines::open(files, before)?, TagLines::open(files, after)?]
+    } else {
+        [TagLines::none(), TagLines::none()]
     };
     let pending = VecDeque::new();
     Ok(DifferenceRows { repositories, current, tags, within: None, pending, incomparable: 0, has_failed: false })

@@ -35,3 +35,57 @@ pub(crate) fn count(id: &SnapshotId, table: Table, file: &File) -> Result<u64, F
     }
     Ok(u64::try_from(footer.num_rows())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use arrow::array::{AsArray as _, RecordBatch};
+    use stocktake_sink::{MemoryRows, Verdict, contract};
+    use stocktake_sink_objects::ObjectFormat as _;
+
+    use super::*;
+    use crate::Parquet;
+
+    /// A file of repositories.
+    fn written(id: &SnapshotId) -> File {
+        let rows = MemoryRows::new(contract::repositories(id, 300));
+        let snapshot = contract::snapshot(id, Verdict::Complete, rows);
+        let mut file = tempfile::tempfile().unwrap();
+        Parquet.write(id, Table::Repositories, snapshot.batches(Table::Repositories), &mut file).unwrap();
+        file
+    }
+
+    #[test]
+    fn the_columns_that_are_asked_for_come_back() {
+        let id = contract::id("quay", 0);
+        let expected = contract::repositories(&id, 300);
+        let read = rows(Table::Repositories, &["state", "repository"], written(&id)).unwrap();
+        let batches: Vec<_> = read.map(Result::unwrap).collect();
+        assert!(batches.iter().all(|batch| batch.num_columns() == 2));
+        let names = |batches: &[RecordBatch]| {
+            let of = |batch: &RecordBatch| {
+                batch["repository"].as_string::<i32>().iter().map(|n| n.unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            batches.iter().flat_map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&batches), names(&expected));
+        let missing = rows(Table::Repositories, &["digest"], written(&id)).err().unwrap();
+        assert_eq!(missing.to_string(), "the file of table repositories has no column digest");
+    }
+
+    #[test]
+    fn a_file_of_another_run_or_table_and_one_that_is_cut_short_are_refused() {
+        let (id, other) = (contract::id("quay", 0), contract::id("quay", 1));
+        let file = written(&id);
+        assert_eq!(count(&id, Table::Repositories, &file).unwrap(), 300);
+        let refusal = |id, table| count(id, table, &file).unwrap_err().to_string();
+        assert!(refusal(&other, Table::Repositories).starts_with("stocktake.run_id in the footer is Some("));
+        assert!(refusal(&id, Table::Tags).starts_with("stocktake.table in the footer is Some("));
+        file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+        assert!(count(&id, Table::Repositories, &file).is_err());
+        let mut empty = tempfile::tempfile().unwrap();
+        empty.write_all(b"PAR1").unwrap();
+        assert!(count(&id, Table::Repositories, &empty).is_err());
+    }
+}

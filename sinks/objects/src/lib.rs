@@ -49,7 +49,7 @@ pub use target::Target;
 /// Why an [`ObjectFormat`] could not write an object. [`ObjectSink`] finds out whether the rows or the target failed.
 pub type FormatError = Box<dyn Error + Send + Sync>;
 
-/// The rows of one object, as [`ObjectFormat::read`] finds them.
+/// The rows of one object, as [`ReadableFormat::read`] finds them.
 pub type ObjectRows = Box<dyn Iterator<Item = Result<RecordBatch, FormatError>> + Send>;
 
 /// How the rows of a table become the bytes of one object.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -141,7 +142,12 @@ impl PublishedFiles for PublishedObjects {
         let _requests = self.files.enter();
         // The pointer first: a run that is published meanwhile is then newer than the pointer, and not the other way round.
         let mut found = PublishedRuns { latest: self.latest(registry)?, ..PublishedRuns::default() };
-        for key in self.files.keys(&names::manifests(registry))?.iter().filter(|key| key.ends_with(".json")) {
+        for key in self
+            .files
+            .keys(&names::manifests(registry))?
+            .iter()
+            .filter(|key| Path::new(key).extension().is_some_and(|e| e == "json"))
+        {
             match self.run(registry, key)? {
                 Some(Ok(run)) => found.runs.push(run),
                 Some(Err(damage)) => found.unreadable.push(damage),

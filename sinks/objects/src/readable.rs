@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use stocktake_sink::durable::STAGING_PREFIX;
 use stocktake_sink::{SinkError, SinkErrorKind};
@@ -34,6 +35,11 @@ impl ReadableStore {
     /// Makes requests of this thread possible.
     pub(crate) fn enter(&self) -> EnterGuard<'_> {
         self.runtime.enter()
+    }
+
+    /// Waits on this thread, which may wait.
+    pub(crate) fn wait(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
     }
 
     fn path(&self, key: &str) -> Option<PathBuf> {
@@ -86,10 +92,21 @@ impl ReadableStore {
     pub(crate) fn remove(&self, key: &str) -> Result<(), SinkError> {
         self.store.remove(key)?;
         let Some(path) = self.path(key) else { return Ok(()) };
-        if path.parent().is_none_or(|directory| fs::remove_dir(directory).is_err()) {
+        match path.parent().map(fs::remove_dir) {
+            // It was removed before, by a removal that was killed.
+            Some(Err(e)) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             // There is more in it.
-            self.store.settle(key)?;
+            Some(Err(_)) => self.store.settle(key),
+            Some(Ok(())) | None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Removes the hidden files in a directory that a killed process has left, and the directory if it is empty then.
+    pub(crate) fn tidy(&self, directory: &str) {
+        // What cannot be removed is hidden from readers, and the next call tries again.
+        let _ = self.store.sweep(directory);
+        if let Some(path) = self.path(directory) {
+            let _ = fs::remove_dir(path);
+        }
     }
 }

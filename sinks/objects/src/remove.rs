@@ -5,7 +5,6 @@
 //! the next removal completes what the note says.
 
 use std::collections::BTreeSet;
-use std::thread;
 use std::time::Duration;
 
 use stocktake_sink::{PublishedFiles, RegistryName, SinkError, SinkErrorKind, SnapshotId};
@@ -47,11 +46,13 @@ pub(crate) fn runs(
 
 fn lock(target: &ReadableStore, registry: &RegistryName, attempts: u32) -> Result<Lock, SinkError> {
     let directory = names::manifests(registry);
-    for _ in 0..attempts {
+    for attempt in 0..attempts {
+        if attempt > 0 {
+            target.wait(LOCK_INTERVAL);
+        }
         if let Some(lock) = target.store.try_lock(&directory)? {
             return Ok(lock);
         }
-        thread::sleep(LOCK_INTERVAL);
     }
     let location = target.store.location(&directory);
     let message = format!("another process holds the lock on {location}: it publishes this registry; try again later");
@@ -67,6 +68,7 @@ fn complete(target: &ReadableStore, registry: &RegistryName) -> Result<(), SinkE
             remove_objects(target, &manifest)?;
         }
     }
+    target.tidy(&names::removals(registry));
     Ok(())
 }
 

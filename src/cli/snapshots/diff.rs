@@ -5,8 +5,8 @@ use stocktake_sink::{PublishedFiles, PublishedRun, Table, Verdict};
 
 use super::super::exit::Exit;
 use super::super::output::tell;
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat, RegistryFilter};
+use super::command::{CommandEnd, RegistryFilter};
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::published::{Difference, DifferenceOp, PublishedError, RunChoice, differences, runs_of};
 use crate::words::counted;
 

@@ -5,8 +5,8 @@ use stocktake_sink::PublishedFiles;
 
 use super::super::exit::Exit;
 use super::super::output::tell;
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat};
+use super::command::CommandEnd;
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::published::{PublishedError, RunChoice, current, recorded_errors, runs_of};
 
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@ use stocktake_sink::{PublishedFiles, PublishedRun, PublishedRuns, Table};
 
 use super::super::exit::Exit;
 use super::super::output::tell;
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat, RegistryFilter};
+use super::command::{CommandEnd, RegistryFilter};
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::published::{rows_of, runs_of};
 
 #[derive(Debug, Args)]

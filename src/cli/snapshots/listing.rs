@@ -165,9 +165,8 @@ impl Listing {
                     self.write(&format!("{}\n", line.trim_end()));
                 }
             }
-            ListingFormat::Table => {}
             ListingFormat::Json => self.write(if self.rows == 0 { "]\n}\n" } else { "\n  ]\n}\n" }),
-            ListingFormat::Csv => {}
+            ListingFormat::Table | ListingFormat::Csv => {}
         }
         // The reader of a pipe may have gone.
         let _ = self.out.flush();

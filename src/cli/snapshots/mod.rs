@@ -1,5 +1,6 @@
 //! `stocktake snapshots`: what a sink of files has published, and what to do with it.
 
+mod command;
 mod diff;
 mod errors;
 mod list;
@@ -18,7 +19,7 @@ use super::output::complain;
 use crate::config::Config;
 use crate::published::{PublishedError, RunChoice};
 use crate::registry::chain;
-use listing::{Listing, ListingFormat};
+use listing::ListingFormat;
 
 #[derive(Debug, Args)]
 pub(super) struct SnapshotsArguments {
@@ -51,17 +52,6 @@ enum SnapshotsCommand {
     /// Remove old runs; shows what would go unless `--yes` is given
     Prune(prune::PruneArguments),
 }
-
-/// Which registries are meant.
-#[derive(Debug, Args)]
-struct RegistryFilter {
-    /// Only this registry; may be repeated [default: all]
-    #[arg(long = "registry", value_name = "NAME")]
-    registries: Vec<String>,
-}
-
-/// What a command ends with.
-type CommandEnd = Result<Exit, PublishedError>;
 
 pub(super) async fn snapshots(config: &Config, arguments: SnapshotsArguments) -> Exit {
     let files = match files(config, arguments.sink.as_deref()).await {

@@ -8,8 +8,8 @@ use stocktake_sink::{PublishedFiles, PublishedRun, SnapshotId};
 
 use super::super::exit::Exit;
 use super::super::output::tell;
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat, RegistryFilter};
+use super::command::{CommandEnd, RegistryFilter};
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::clock;
 use crate::published::{Retention, runs_of};
 use crate::words::counted;
@@ -82,11 +82,11 @@ pub(super) fn prune(files: &dyn PublishedFiles, wanted: &PruneArguments, format:
     }
     listing.end();
     let runs = counted(count, "run", "runs");
-    match wanted.yes {
-        true => tell(&format!("removed {runs}, {bytes} bytes")),
-        false if count == 0 => tell("no run is old enough to go"),
-        false => tell(&format!("{runs}, {bytes} bytes, would go; nothing was removed: add `--yes` to remove them")),
-    }
+    tell(&match (wanted.yes, count) {
+        (true, _) => format!("removed {runs}, {bytes} bytes"),
+        (false, 0) => "no run is old enough to go".to_owned(),
+        (false, _) => format!("{runs}, {bytes} bytes, would go; nothing was removed: add `--yes` to remove them"),
+    });
     match failure {
         Some(error) => Err(error.into()),
         None => Ok(Exit::Good),

@@ -3,18 +3,18 @@
 use stocktake_sink::PublishedFiles;
 
 use super::super::exit::Exit;
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat};
+use super::command::CommandEnd;
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::published::{PublishedError, RunChoice, runs_of};
 
 pub(super) fn show(files: &dyn PublishedFiles, wanted: &RunChoice, format: ListingFormat) -> CommandEnd {
-    let named: Vec<_> = wanted.registry().into_iter().map(str::to_owned).collect();
-    let registries = runs_of(files, &named)?;
+    let of_run: Vec<_> = wanted.registry().into_iter().map(str::to_owned).collect();
+    let registries = runs_of(files, &of_run)?;
     let [(registry, runs)] = &registries[..] else {
-        let names: Vec<_> = registries.iter().map(|(name, _)| name.as_str()).collect();
-        let message = match &names[..] {
+        let known: Vec<_> = registries.iter().map(|(name, _)| name.as_str()).collect();
+        let message = match &known[..] {
             [] => format!("no run has been published to {}", files.location()),
-            names => format!("`{wanted}` may be a run of each of {}; write a run ID", names.join(", ")),
+            known => format!("`{wanted}` may be a run of each of {}; write a run ID", known.join(", ")),
         };
         return Err(PublishedError::Absent(message));
     };

@@ -5,8 +5,8 @@ use stocktake_sink::PublishedFiles;
 
 use super::super::exit::Exit;
 use super::super::output::{complain, tell};
-use super::listing::Cell;
-use super::{CommandEnd, Listing, ListingFormat, RegistryFilter};
+use super::command::{CommandEnd, RegistryFilter};
+use super::listing::{Cell, Listing, ListingFormat};
 use crate::published::{self, PublishedError, RunChoice, runs_of};
 use crate::registry::chain;
 use crate::words::counted;

@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use stocktake_store::testing::BucketServer;
 
+use crate::support::crash_point::Library;
 use crate::support::nights::{Nights, digest_of, taken, taken_in};
 use crate::support::program::{Finished, Workplace};
 
@@ -81,7 +83,7 @@ async fn answers_alike(shelf: &Shelf) {
     let words = format!("{second}: +0 −0 ~1 since {first}; the tags of 1 repository are not compared");
     let compared = shelf.run(&["diff", first, second, "--format", "json"]).await.exits(0).says(&words);
     let compared: Value = serde_json::from_str(&compared.stdout).unwrap();
-    assert_eq!(columns(&compared["differences"], &names), [moved.clone()]);
+    assert_eq!(columns(&compared["differences"], &names), std::slice::from_ref(&moved));
     let whole = shelf.json(&["diff", &shelf.nights.dates[0], "latest"]).await;
     let expected = [
         json!(["payments/api", "1.0", "removed", old, null]),
@@ -253,4 +255,41 @@ async fn tables_and_csv_are_for_people_and_programs() {
     let rows: Vec<Vec<&str>> = rows.map(|row| row.split(',').collect()).collect();
     assert_eq!(rows.len(), 6, "{csv}");
     assert_eq!(rows[4], ["quay", "search/old", "", "removed", "", ""]);
+}
+
+/// Removes the inventory, and copies it here again.
+fn restore(place: &Workplace, from: &str) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "rm -rf inventory && cp -a \"$0\" inventory", from]).current_dir(place.path("."));
+    assert!(shell.status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_prune_that_is_killed_at_any_step_leaves_readers_whole_and_is_completed_by_the_next_one() {
+    let shelf = Shelf { nights: taken("  warehouse: {type: parquet, url: ./inventory}").await, sink: "warehouse" };
+    let place = &shelf.nights.place;
+    let prune = ["snapshots", "prune", "--keep", "1", "--yes"];
+    fs::rename(place.path("inventory"), place.path("before")).unwrap();
+    restore(place, "before");
+    place.run(&prune).await.exits(0);
+    let expected = place.tree("inventory");
+
+    let library = Library::build();
+    let (library, log) = (library.path(), place.path("steps"));
+    let mut kills = 0;
+    for step in 1.. {
+        restore(place, "before");
+        let step = step.to_string();
+        let environment =
+            [("LD_PRELOAD", library.to_str().unwrap()), ("CRASH_LOG", log.to_str().unwrap()), ("CRASH_STEP", &step)];
+        if place.run_with(&environment, &prune).await.code == Some(0) {
+            break;
+        }
+        kills += 1;
+        // Every run that a reader finds is whole.
+        shelf.run(&["verify"]).await.exits(0);
+        place.run(&prune).await.exits(0);
+        assert!(place.tree("inventory") == expected, "killed at step {step} of {}", fs::read_to_string(&log).unwrap());
+    }
+    assert!(kills > 20, "{kills}");
 }

@@ -64,7 +64,7 @@ fn night(number: usize) -> FakeContents {
 pub(crate) fn digest_of(platform: &str, salt: &str) -> String {
     let mut digest = String::new();
     drop(FakeContents::uniform(1).with("a", |app| {
-        digest = app.image(platform, salt)["digest"].as_str().unwrap().to_owned();
+        digest = String::from(app.image(platform, salt)["digest"].as_str().unwrap());
     }));
     digest
 }
@@ -74,7 +74,7 @@ pub(crate) fn digest_of_index() -> String {
     let mut digest = String::new();
     drop(FakeContents::uniform(1).with("a", |app| {
         let platforms = [app.image("linux/amd64", "web-amd64"), app.image("linux/arm64", "web-arm64")];
-        digest = app.index(INDEX, &platforms)["digest"].as_str().unwrap().to_owned();
+        digest = String::from(app.index(INDEX, &platforms)["digest"].as_str().unwrap());
     }));
     digest
 }

@@ -45,12 +45,12 @@ impl ReadableFormat for Counted {
     }
 }
 
-struct Place {
+struct TestTarget {
     directory: TempDir,
     files: PublishedObjects,
 }
 
-impl Place {
+impl TestTarget {
     /// A target with these nights.
     async fn with(nights: &[Snapshot]) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ fn ids(runs: &[PublishedRun]) -> Vec<SnapshotId> {
 
 #[tokio::test]
 async fn runs_are_what_the_manifests_say_and_the_newest_is_what_the_pointer_says() {
-    let place = Place::with(&[night(0), night(1)]).await;
+    let place = TestTarget::with(&[night(0), night(1)]).await;
     let found = place.runs();
     assert_eq!(ids(&found.runs), [contract::id("quay", 0), contract::id("quay", 1)]);
     assert_eq!(found.latest, Some(contract::id("quay", 1)));
@@ -110,7 +110,7 @@ async fn runs_are_what_the_manifests_say_and_the_newest_is_what_the_pointer_says
 
 #[tokio::test]
 async fn each_kind_of_damage_is_found() {
-    let place = Place::with(&[night(0)]).await;
+    let place = TestTarget::with(&[night(0)]).await;
     let run = &place.runs().runs[0];
     let object = run.object(Table::Repositories).unwrap();
     let damage = |object: &PublishedObject| place.files.damage(&run.id, object).unwrap().map(|damage| damage.what);
@@ -146,7 +146,7 @@ async fn each_kind_of_damage_is_found() {
 
 #[tokio::test]
 async fn manifests_that_are_cut_short_or_of_another_place_are_damage_and_no_run() {
-    let place = Place::with(&[night(0), night(1), night(2)]).await;
+    let place = TestTarget::with(&[night(0), night(1), night(2)]).await;
     let manifest = |day| place.path(&names::manifest(&contract::id("quay", day)));
     let text = fs::read_to_string(manifest(1)).unwrap();
     fs::write(manifest(1), &text[..text.len() / 2]).unwrap();
@@ -165,7 +165,7 @@ async fn manifests_that_are_cut_short_or_of_another_place_are_damage_and_no_run(
 
 #[tokio::test]
 async fn a_removed_run_is_gone_whole_and_the_newest_stays_though_it_is_asked_for() {
-    let place = Place::with(&[night(0), night(1), night(2)]).await;
+    let place = TestTarget::with(&[night(0), night(1), night(2)]).await;
     let before = place.runs();
     let wanted = ids(&before.runs);
     let removed = place.files.remove(&registry(), &wanted).unwrap();
@@ -185,7 +185,7 @@ async fn a_removed_run_is_gone_whole_and_the_newest_stays_though_it_is_asked_for
 #[tokio::test]
 async fn a_removal_that_was_killed_is_completed_and_one_whose_run_is_published_again_is_not() {
     for is_published_again in [false, true] {
-        let place = Place::with(&[night(0), night(1)]).await;
+        let place = TestTarget::with(&[night(0), night(1)]).await;
         let run = &place.runs().runs[0];
         let (manifest, note) = (place.path(&names::manifest(&run.id)), place.path(&names::removal(&run.id)));
         // Killed after the manifest was removed and before the first object was.
@@ -202,12 +202,14 @@ async fn a_removal_that_was_killed_is_completed_and_one_whose_run_is_published_a
 
 #[tokio::test]
 async fn what_no_manifest_names_is_not_touched() {
-    let place = Place::with(&[night(0), night(1)]).await;
+    let place = TestTarget::with(&[night(0), night(1)]).await;
     // A publisher is at work: an object without a manifest beside that of a removed run, and a hidden one.
     let partition = place.path(&names::object(&contract::id("quay", 0), Table::Repositories, None, "txt"));
     let partition = partition.parent().unwrap();
     let unfinished = [partition.join("quay-20261123T235959Z.txt"), partition.join(".stocktake-1-x.txt")];
-    unfinished.iter().for_each(|path| fs::write(path, "rows").unwrap());
+    for path in &unfinished {
+        fs::write(path, "rows").unwrap();
+    }
     let removed = place.files.remove(&registry(), &[contract::id("quay", 0), contract::id("quay", 7)]).unwrap();
     assert_eq!(removed, [contract::id("quay", 0)]);
     assert!(unfinished.iter().all(|path| path.exists()));
@@ -215,7 +217,7 @@ async fn what_no_manifest_names_is_not_touched() {
 
 #[tokio::test]
 async fn nothing_is_removed_while_somebody_publishes_the_registry() {
-    let place = Place::with(&[night(0), night(1)]).await;
+    let place = TestTarget::with(&[night(0), night(1)]).await;
     let lock = place.files.files.store.try_lock(&names::manifests(&registry())).unwrap().unwrap();
     let remove = || remove::runs(&place.files, &place.files.files, &registry(), &[contract::id("quay", 0)], 1);
     let refused = remove().unwrap_err();
