@@ -151,7 +151,7 @@ fn lists_numbers_mappings_files_and_texts_are_read() {
 
 #[test]
 fn entries_are_refused_at_their_positions_and_numbers_outside_their_range() {
-    let (_, problems) = with_options("keep: 99\noptions:\n  a: 1\n  b: s3cr3t\n  c: [1]\n", |options| {
+    let ((), problems) = with_options("keep: 99\noptions:\n  a: 1\n  b: s3cr3t\n  c: [1]\n", |options| {
         assert!(options.number(&KEEP, 1..=10).is_err());
         assert!(options.entries(&MORE).is_err(), "a list is no value");
     });
@@ -160,7 +160,7 @@ fn entries_are_refused_at_their_positions_and_numbers_outside_their_range() {
         "m.yaml:1:7: `keep`: expected a whole number from 1 to 10, found 99\n\
          m.yaml:5:6: `options`: expected text, a whole number, `true` or `false`, found a list"
     );
-    let (_, problems) = with_options("options:\n  a: 1\n  b: s3cr3t\n", |options| {
+    let ((), problems) = with_options("options:\n  a: 1\n  b: s3cr3t\n", |options| {
         let entries = options.entries(&MORE).unwrap();
         options.refuse_entry(&entries[1], "`b` is unknown".to_owned(), Some("did you mean `a`?".to_owned()));
     });
