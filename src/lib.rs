@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod metrics;
 pub mod plans;
 pub mod preflight;
+pub mod published;
 pub mod run;
 pub mod schedule;
 pub mod sinks;

@@ -70,6 +70,7 @@ fn plan(config: &Config, registry: &RegistryConfig, sinks: &BTreeMap<&str, Arc<d
         walk: registry.walk.clone(),
         judge: registry.judge,
         sinks: registry.sinks.iter().filter_map(shared).collect(),
+        keep_undelivered: registry.keep_undelivered.get(),
         state: config.state.clone(),
         config_sha256: config.sha256.clone(),
         meter: Arc::new(()),

@@ -25,6 +25,7 @@ macro_rules! sink_kinds {
 sink_kinds! {
     "parquet" => stocktake_sink_parquet,
     "json" => stocktake_sink_json,
+    "postgres" => stocktake_sink_postgres,
     "stdout" => stocktake_sink_stdout,
 }
 
@@ -63,12 +64,6 @@ pub(crate) fn read(section: &mut Section<'_>, source: ReadSource) -> Checked<Con
         (_, Some(reported)) => Err(reported),
         (Err(refused), None) => Err(section.problem(refused.to_string(), "please report this bug of the sink")),
     }
-}
-
-/// The target of a sink of whole objects, to look at what it published. None for other kinds.
-#[allow(dead_code)] // for commands on published snapshots
-pub(crate) fn target(sink: &ConfiguredSink) -> Option<&stocktake_sink_objects::Target> {
-    sink.target()
 }
 
 /// The kinds of this build, for tests.

@@ -18,6 +18,14 @@ command -v zstdcat >/dev/null || packages+=(zstd)
 command -v ps >/dev/null || packages+=(procps)
 command -v ss >/dev/null || packages+=(iproute2)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+# Postgres, which the tests start themselves. Its package would make and start a cluster of its own.
+if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+  packages+=(postgresql)
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    as_root mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+fi
 if [ ${#packages[@]} -gt 0 ]; then
   echo "installing ${packages[*]}"
   as_root apt-get update -qq
@@ -26,8 +34,8 @@ fi
 
 # Independent readers of what the sinks write, and of schedules.
 readers="${CARGO_TARGET_DIR:-$PWD/target}/readers"
-if ! "$readers/bin/python" -c 'import croniter, duckdb, moto.server, pyarrow, tzdata' 2>/dev/null; then
-  echo "installing croniter, duckdb, moto, pyarrow and tzdata into $readers"
+if ! "$readers/bin/python" -c 'import croniter, duckdb, moto.server, polars, pyarrow, tzdata' 2>/dev/null; then
+  echo "installing croniter, duckdb, moto, polars, pyarrow and tzdata into $readers"
   rm -rf "$readers"
   python3 -m venv "$readers"
   "$readers/bin/pip" install --quiet --disable-pip-version-check -r tests/readers.txt

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::measure::{self, Measured};
-use crate::{BenchError, bucket, floor, parquet, peers, split};
+use crate::{BenchError, bucket, changes, floor, parquet, peers, postgres, split};
 
 /// The number of names or tags per page.
 pub(crate) const PAGE: usize = 1000;
@@ -74,7 +74,9 @@ pub(crate) async fn contend(name: &str, url: &str, task: &str, kept: Option<&str
         "oci-client" => peers::oci_client(&url, task).await?,
         "stocktake" => stocktake(&url, task, &directory, &mut requests).await?,
         "bucket" => bucket::write(task.rows, &url).await?,
+        "changes" => changes::compute(&directory)?,
         "parquet" => parquet::write(task.rows, &directory).await?,
+        "postgres" => postgres::publish(task.rows, &url).await?,
         "generated" => parquet::generate(task.rows),
         _ => return Err(format!("unknown contender: {name}").into()),
     };

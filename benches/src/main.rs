@@ -6,26 +6,45 @@
 
 mod bucket;
 mod catalog;
+mod changes;
 mod contenders;
 mod daemon;
 mod floor;
+mod inventory;
 mod limits;
 mod measure;
 mod metrics;
 mod parquet;
 mod peers;
+mod postgres;
 mod rounds;
 mod server;
 mod split;
 mod tags;
+mod verify;
 
 use std::process::ExitCode;
 
 /// The parts of the benchmark, in the order of a complete run.
-const PARTS: [&str; 10] =
-    ["catalog", "tags", "manifests", "memory", "wire", "parquet", "s3", "split", "metrics", "daemon"];
+const PARTS: [&str; 14] = [
+    "catalog",
+    "tags",
+    "manifests",
+    "memory",
+    "wire",
+    "parquet",
+    "s3",
+    "postgres",
+    "changes",
+    "split",
+    "metrics",
+    "daemon",
+    "inventory",
+    "verify",
+];
 const USAGE: &str =
-    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [s3] [split] [metrics] [daemon] [ROUNDS]
+    "usage: stocktake-bench [catalog] [tags] [manifests] [memory] [wire] [parquet] [s3] [postgres] [changes]
+                       [split] [metrics] [daemon] [inventory] [verify] [ROUNDS]
 (default: all of them, 5 rounds, fewer where a round takes long)";
 
 fn main() -> ExitCode {
@@ -47,6 +66,7 @@ async fn perform(arguments: &[String]) -> Result<(), BenchError> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["serve", content] => server::serve(content).await,
+        ["verify-of", directory] => verify::process(directory).await,
         ["daemon-of", file] => daemon::process(file).await,
         ["contend", name, url, task] => contenders::contend(name, url, task, None).await,
         ["contend", name, url, task, kept] => contenders::contend(name, url, task, Some(kept)).await,
@@ -76,8 +96,12 @@ async fn measure(words: &[&str]) -> Result<(), BenchError> {
             "wire" => limits::wire().await?,
             "parquet" => parquet::rows(few.min(3)).await?,
             "s3" => bucket::rows(few).await?,
+            "changes" => changes::rows(few.min(5)).await?,
+            "postgres" => postgres::rows(few.min(3)).await?,
             "split" => split::rows(few).await?,
             "metrics" => metrics::rows().await?,
+            "inventory" => inventory::rows(few).await?,
+            "verify" => verify::rows(few).await?,
             _ => daemon::load().await?,
         }
     }

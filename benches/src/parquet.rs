@@ -10,7 +10,7 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::{BatchIter, Rows, RunRecord, Sink, Snapshot, SnapshotId, Table, Trigger, Verdict};
 use stocktake_sink_objects::Target;
 use stocktake_sink_parquet::ParquetSink;
@@ -132,12 +132,28 @@ pub(crate) fn generate(rows: u64) -> u64 {
 
 /// Publishes the rows in this directory.
 pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError> {
-    publish(rows, &Target::directory(directory)).await
+    write_night(rows, directory, 0).await
+}
+
+/// The same as one of several nights.
+pub(crate) async fn write_night(rows: u64, directory: &Path, night: u32) -> Result<u64, BenchError> {
+    publish(rows, night, &Target::directory(directory)).await
 }
 
 /// Publishes the rows at this target.
-pub(crate) async fn publish(rows: u64, target: &Target) -> Result<u64, BenchError> {
+pub(crate) async fn publish(rows: u64, night: u32, target: &Target) -> Result<u64, BenchError> {
+    ParquetSink::new(target).publish(&snapshot_of(rows, night)?).await?;
+    Ok(rows)
+}
+
+/// A snapshot of so many tags.
+pub(crate) fn snapshot(rows: u64) -> Result<Snapshot, BenchError> {
+    snapshot_of(rows, 0)
+}
+
+fn snapshot_of(rows: u64, night: u32) -> Result<Snapshot, BenchError> {
     let slot: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).ok_or("no time")?;
+    let slot = slot + TimeDelta::days(night.into());
     let record = RunRecord {
         id: SnapshotId::new("bench".parse()?, slot),
         started_at: slot,
@@ -159,8 +175,7 @@ pub(crate) async fn publish(rows: u64, target: &Target) -> Result<u64, BenchErro
         previous_run_id: None,
     };
     let tables = BTreeMap::from([(Table::Tags, Arc::new(Generated { rows }) as Arc<dyn Rows>)]);
-    ParquetSink::new(target).publish(&Snapshot::new(record, tables)?).await?;
-    Ok(rows)
+    Ok(Snapshot::new(record, tables)?)
 }
 
 /// The size of the same rows in a file with default settings except the level of compression.

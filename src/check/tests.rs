@@ -48,6 +48,7 @@ impl CheckRig {
         registry.auth = Auth::Token(Some(PasswordLogin { username: USERNAME.into(), password }));
         registry.timeout = Duration::from_secs(5);
         let plan = Plan {
+            keep_undelivered: 7,
             name: "fake".parse().expect("a name"),
             registry,
             discovery: DiscoverySettings::Catalog,

@@ -9,7 +9,7 @@ use crate::run::{RunReport, RunSeverity};
 pub enum Exit {
     /// 0: complete, and every sink has the inventory.
     Good,
-    /// 1: nothing was published, or a sink does not have the inventory.
+    /// 1: nothing was published, a sink does not have the inventory, or what it has is damaged.
     Failed,
     /// 2: the command line is wrong.
     Usage,

@@ -13,6 +13,7 @@ mod pace;
 mod progress;
 mod run;
 mod schedule;
+mod snapshots;
 mod summary;
 mod terminal;
 mod textfile;
@@ -58,6 +59,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Show when the registries run next
     Schedule(schedule::ScheduleArguments),
+    /// Look at published inventories: list, show, compare, verify and prune them
+    Snapshots(snapshots::SnapshotsArguments),
     /// Check the whole configuration, and what it names on this machine, without the network
     Validate(validate::ValidateArguments),
     /// Take the inventory of a built-in registry on loopback that requires tokens
@@ -112,6 +115,10 @@ async fn dispatch(arguments: Arguments, bars: &progress::Bars, metrics: &Metrics
         },
         Command::Schedule(arguments) => match config::load(file) {
             Ok(config) => schedule::schedule(&config, &arguments),
+            Err(problems) => refuse(&problems),
+        },
+        Command::Snapshots(arguments) => match config::load(file) {
+            Ok(config) => snapshots::snapshots(&config, arguments).await,
             Err(problems) => refuse(&problems),
         },
         #[cfg(feature = "demo")]

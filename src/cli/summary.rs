@@ -37,7 +37,7 @@ struct SummaryColumn {
     of: fn(&RunReport, &JudgedRun) -> String,
 }
 
-const COLUMNS: [SummaryColumn; 11] = [
+const COLUMNS: [SummaryColumn; 12] = [
     SummaryColumn {
         name: "registry",
         is_number: false,
@@ -58,6 +58,7 @@ const COLUMNS: [SummaryColumn; 11] = [
         may_be_left_out: true,
         of: |_, j| j.record.rows_manifests.to_string(),
     },
+    SummaryColumn { name: "changes", is_number: true, may_be_left_out: true, of: |_, j| changes(j) },
     SummaryColumn { name: "pages", is_number: true, may_be_left_out: false, of: |_, j| j.record.pages.to_string() },
     SummaryColumn {
         name: "requests",
@@ -109,6 +110,11 @@ fn repositories(judged: &JudgedRun) -> String {
         0 => judged.record.rows_repositories.to_string(),
         monitored => format!("{} ({monitored} monitored)", judged.record.rows_repositories),
     }
+}
+
+/// What came, went and moved since the night before.
+fn changes(judged: &JudgedRun) -> String {
+    judged.changes.map_or_else(|| "-".to_owned(), |changes| changes.to_string())
 }
 
 fn seconds(report: &RunReport) -> String {

@@ -27,6 +27,8 @@ const DEFAULT_PAGE_SIZE: NonZeroU32 = RegistrySettings::PAGE_SIZE;
 const LARGEST_PAGE_SIZE: u32 = 10_000;
 const MOST_CONCURRENT_REQUESTS: u32 = 1_000;
 const MOST_REQUESTS_PER_SECOND: u32 = 10_000;
+/// Each takes as much room on the disk as one inventory.
+const MOST_UNDELIVERED: u32 = 366;
 const PAGINATIONS: [(&str, Pagination); 3] =
     [("auto", Pagination::Auto), ("strict", Pagination::Strict), ("repair", Pagination::Repair)];
 const SPLITS: [(&str, Split); 3] = [("auto", Split::Auto), ("always", Split::Always), ("off", Split::Off)];
@@ -122,6 +124,12 @@ static CLIENT_KEY_FILE: OptionalKey = OptionalKey::new(
     NONE,
     "Private key of the client certificate, in PEM, not encrypted, protected from other users.",
 );
+static KEEP_UNDELIVERED: DefaultKey<NonZeroUsize> = DefaultKey::new(
+    "keep_undelivered",
+    Computed(|| whole(1, MOST_UNDELIVERED.into())),
+    || NonZeroUsize::new(7).expect("is not zero"),
+    "Inventories that are kept for a sink that does not take them, the newest included. Older ones are given up.",
+);
 static SINKS: DerivedKey =
     DerivedKey::new("sinks", NAMES, Plain("all sinks"), "Sinks to which the inventory of this registry is delivered.");
 
@@ -180,6 +188,7 @@ pub(super) fn read(
     let judge = walk::judge(section);
     let all = main.sinks.iter().map(|&name| name.to_owned()).collect();
     let sinks = section.or_derived(&SINKS, all, |field| chosen(field, main.sinks));
+    let keep_undelivered = keep_undelivered(section);
     let (client, walk, discovery) = (client?, walk?, discovery?);
     let lists_nothing = kind.filter(|kind| !kind.habits().has_catalog);
     if let (None, Some(kind)) = (&discovery, lists_nothing) {
@@ -190,7 +199,8 @@ pub(super) fn read(
     other_names::refuse_elsewhere(section)?;
     literals?;
     let discovery = discovery.unwrap_or_default();
-    Ok(RegistryConfig { name: name?, client, discovery, walk, schedule: schedule?, judge: judge?, sinks: sinks? })
+    let (name, schedule, judge, sinks, keep_undelivered) = (name?, schedule?, judge?, sinks?, keep_undelivered?);
+    Ok(RegistryConfig { name, client, discovery, walk, schedule, judge, sinks, keep_undelivered })
 }
 
 /// The keys on which others depend; they are read first.
@@ -322,6 +332,11 @@ fn tls(section: &mut Section<'_>, url: Option<&Url>) -> Checked<Tls> {
         }
     };
     Ok((ca_file?, insecure_tls?, client_certificate))
+}
+
+/// Reads how many snapshots wait for a sink.
+fn keep_undelivered(section: &mut Section<'_>) -> Checked<NonZeroUsize> {
+    section.or(&KEEP_UNDELIVERED, |field| field.positive(MOST_UNDELIVERED))
 }
 
 /// The sinks that the key `sinks` of a registry names.

@@ -54,4 +54,6 @@ pub struct RegistryConfig {
     pub judge: JudgeSettings,
     /// The sinks to which the inventory is delivered: keys of [`Config::sinks`], at least one.
     pub sinks: Vec<String>,
+    /// The most snapshots that are kept for a sink that does not take them, the newest included.
+    pub keep_undelivered: NonZeroUsize,
 }

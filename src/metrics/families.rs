@@ -2,8 +2,8 @@
 
 use super::family::{Family, MetricKind};
 use super::label_values::{
-    CODES, ENDPOINTS, LEVELS, LOSSES, OUTCOMES, PAGE_REASONS, PHASES, RULES, RUN_REASONS, SINK_REASONS, SKIP_REASONS,
-    TOKEN_REASONS, TRIGGERS,
+    CHANGE_OPS, CODES, ENDPOINTS, LEVELS, LOSSES, OUTCOMES, PAGE_REASONS, PHASES, RULES, RUN_REASONS, SINK_REASONS,
+    SKIP_REASONS, TOKEN_REASONS, TRIGGERS,
 };
 
 /// `/// HELP text`, constant, kind, name, labels with the list of their values, and whether a run without a daemon has the
@@ -99,6 +99,9 @@ families! {
     /// Manifests in the last published snapshot; no series before the first.
     INVENTORY_MANIFESTS: gauge stocktake_inventory_manifests[registry] of all;
 
+    /// Rows of table changes that the last run published; no series before there is a night to compare with.
+    CHANGES: gauge stocktake_changes[registry, op in CHANGE_OPS] of all;
+
     /// Tokens asked for.
     TOKEN_REQUESTS: counter stocktake_token_requests_total[registry] of all;
 
@@ -171,6 +174,12 @@ families! {
 
     /// Unix time of the last successful publication to the sink; 0 if there was none.
     SINK_LAST_COMMIT_TIMESTAMP: gauge stocktake_sink_last_commit_timestamp_seconds[registry, sink] of all;
+
+    /// Snapshots that the sink does not have and will get.
+    SINK_UNDELIVERED_SNAPSHOTS: gauge stocktake_sink_undelivered_snapshots[registry, sink] of all;
+
+    /// Unix time at which a snapshot was given up that the sink will never get; 0 if there was none.
+    SINK_GIVEN_UP_TIMESTAMP: gauge stocktake_sink_last_given_up_timestamp_seconds[registry, sink] of all;
 
     /// Time taken to publish a snapshot to a sink, pauses included.
     SINK_COMMIT_DURATION: histogram stocktake_sink_commit_duration_seconds[sink] of daemon;

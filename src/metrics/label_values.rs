@@ -51,6 +51,9 @@ pub(super) fn code_position(status: u16) -> usize {
     }
 }
 
+/// Values of `op`.
+pub(super) const CHANGE_OPS: [&str; 3] = ["added", "removed", "moved"];
+
 /// Faults for which the client gives up on a page.
 pub(super) const PAGE_FAULTS: [Fault; 11] = [
     Fault::CredentialsRejected,

@@ -9,15 +9,16 @@ use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use stocktake_sink::Verdict;
 
 use super::families::{
-    CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP, CONFIG_LAST_RELOAD_SUCCESSFUL, CREDENTIALS_REJECTED, CREDENTIALS_SUSPENDED,
-    HTTP_CONCURRENCY_LIMIT, INVENTORY_MANIFESTS, INVENTORY_REPOSITORIES, INVENTORY_TAGS, LAST_RUN_DURATION,
-    LAST_RUN_PHASE_DURATION, LAST_RUN_STATUS, LAST_RUN_TIMESTAMP, LAST_SUCCESS_TIMESTAMP,
+    CHANGES, CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP, CONFIG_LAST_RELOAD_SUCCESSFUL, CREDENTIALS_REJECTED,
+    CREDENTIALS_SUSPENDED, HTTP_CONCURRENCY_LIMIT, INVENTORY_MANIFESTS, INVENTORY_REPOSITORIES, INVENTORY_TAGS,
+    LAST_RUN_DURATION, LAST_RUN_PHASE_DURATION, LAST_RUN_STATUS, LAST_RUN_TIMESTAMP, LAST_SUCCESS_TIMESTAMP,
     REGISTRY_FIRST_SEEN_TIMESTAMP, RUN_CONSECUTIVE_FAILURES, RUN_IN_PROGRESS, SCHEDULE_INTERVAL,
-    SCHEDULE_NEXT_RUN_TIMESTAMP, SCHEDULER_LAST_TICK_TIMESTAMP, SINK_LAST_COMMIT_SUCCESSFUL,
-    SINK_LAST_COMMIT_TIMESTAMP, TOKEN_EXPIRY_TIMESTAMP, TOKEN_REFRESH_DUE_TIMESTAMP,
+    SCHEDULE_NEXT_RUN_TIMESTAMP, SCHEDULER_LAST_TICK_TIMESTAMP, SINK_GIVEN_UP_TIMESTAMP, SINK_LAST_COMMIT_SUCCESSFUL,
+    SINK_LAST_COMMIT_TIMESTAMP, SINK_UNDELIVERED_SNAPSHOTS, TOKEN_EXPIRY_TIMESTAMP, TOKEN_REFRESH_DUE_TIMESTAMP,
 };
 use super::family::Family;
-use super::label_values::{OUTCOMES, PHASES};
+use super::label_values::{CHANGE_OPS, OUTCOMES, PHASES};
+use crate::snapshot::ChangeCounts;
 use crate::state::{LastRun, SinkHistory};
 use crate::status::{Activity, RegistryStatus, Status, TokenStatus};
 
@@ -45,6 +46,8 @@ enum Values {
     Registry(fn(&RegistryStatus) -> Option<f64>),
     /// One value of each registry for each value of a further label.
     Labelled(&'static [&'static str], fn(&RegistryStatus, &str) -> f64),
+    /// The same, or none of all.
+    LabelledIfAny(&'static [&'static str], fn(&RegistryStatus, &str) -> Option<f64>),
     /// One value of each registry for each of its sinks; none: nothing is known of the sink.
     Sink(fn(Option<&SinkHistory>) -> f64),
 }
@@ -73,6 +76,7 @@ static GAUGES: &[(Family, Values)] = &[
     ),
     (INVENTORY_TAGS, Values::Registry(|it| it.history.inventory.map(|inventory| count(inventory.tags)))),
     (INVENTORY_MANIFESTS, Values::Registry(|it| it.history.inventory.map(|inventory| count(inventory.manifests)))),
+    (CHANGES, Values::LabelledIfAny(&CHANGE_OPS, |it, op| Some(count(changes(last(it)?.changes?, op))))),
     (
         TOKEN_EXPIRY_TIMESTAMP,
         Values::Registry(|it| Some(unix_time_or_0(held_token(it).map(|(expires_at, _)| expires_at)))),
@@ -85,6 +89,11 @@ static GAUGES: &[(Family, Values)] = &[
     (CREDENTIALS_SUSPENDED, Values::Registry(|it| Some(flag(it.is_suspended())))),
     (HTTP_CONCURRENCY_LIMIT, Values::Registry(|it| Some(count(it.concurrency as u64)))),
     (SINK_LAST_COMMIT_SUCCESSFUL, Values::Sink(|sink| flag(sink.is_none_or(|sink| sink.error.is_none())))),
+    (SINK_UNDELIVERED_SNAPSHOTS, Values::Sink(|sink| count(sink.map_or(0, |sink| sink.owed.len() as u64)))),
+    (
+        SINK_GIVEN_UP_TIMESTAMP,
+        Values::Sink(|sink| unix_time_or_0(sink.and_then(|sink| sink.lost.as_ref()).map(|lost| lost.at))),
+    ),
     (SINK_LAST_COMMIT_TIMESTAMP, Values::Sink(|sink| unix_time_or_0(sink.and_then(|sink| sink.delivered_at)))),
 ];
 
@@ -117,6 +126,12 @@ impl StatusCollector<'_> {
                 for CollectedRegistry { status, .. } in &self.registries {
                     let metric = |label| metric(family, &[status.name.as_str(), label], value(status, label));
                     metrics.extend(labels.iter().map(|label| metric(*label)));
+                }
+            }
+            Values::LabelledIfAny(labels, value) => {
+                for CollectedRegistry { status, .. } in &self.registries {
+                    let metric = |label| Some(metric(family, &[status.name.as_str(), label], value(status, label)?));
+                    metrics.extend(labels.iter().filter_map(|label| metric(*label)));
                 }
             }
             Values::Sink(value) => {
@@ -178,6 +193,15 @@ fn last(registry: &RegistryStatus) -> Option<&LastRun> {
 /// Seconds of a part of the last run; 0 if there was no run.
 fn took(registry: &RegistryStatus, part: fn(&LastRun) -> TimeDelta) -> f64 {
     last(registry).and_then(|run| part(run).to_std().ok()).unwrap_or_default().as_secs_f64()
+}
+
+/// How many changes there are of one of [`CHANGE_OPS`].
+fn changes(changes: ChangeCounts, op: &str) -> u64 {
+    match op {
+        "added" => changes.added,
+        "removed" => changes.removed,
+        _ => changes.moved,
+    }
 }
 
 /// Seconds of one of [`PHASES`].

@@ -98,6 +98,7 @@ fn record(registry: &str, verdict: Verdict) -> RunRecord {
 /// A run with gaps that took 42 s.
 fn last_run(registry: &str) -> LastRun {
     LastRun {
+        changes: Some(crate::snapshot::ChangeCounts { added: 12, removed: 3, moved: 7 }),
         run_id: format!("{registry}-x"),
         slot: moment(),
         trigger: Trigger::Schedule,
@@ -156,7 +157,7 @@ fn families_follow_the_rules_of_prometheus_for_names_and_help() {
         assert!(has_unit, "{name} ends with its unit");
         assert!(help.ends_with('.') && help.starts_with(char::is_uppercase) && !help.contains('\n'), "{name}: {help}");
         assert!(!help.contains("  ") && !help.contains('\\'), "{name}: {help}");
-        let known = ["registry", "sink", "endpoint", "code", "reason", "trigger", "status", "phase", "level"];
+        let known = ["registry", "sink", "op", "endpoint", "code", "reason", "trigger", "status", "phase", "level"];
         let known = |label| known.contains(label) || *name == "stocktake_build_info";
         assert!(labels.iter().all(known), "{name}: {labels:?}");
     }

@@ -11,10 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::registry::chain;
+use crate::words::{counted, first_of};
 
 /// Attempts at one sink, the first included; the snapshot stays sealed, so the next run tries again anyway.
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many nights are named that a sink does not have.
+const NAMED: usize = 10;
 
 /// The result of delivering a snapshot to one sink.
 #[derive(Debug)]
@@ -27,8 +31,10 @@ pub struct SinkOutcome {
     pub attempts: u32,
     /// The duration, pauses included.
     pub took: Duration,
-    /// Whether the next run delivers the snapshot to this sink.
-    pub owed: bool,
+    /// The run whose snapshot it was.
+    pub run_id: String,
+    /// The runs whose snapshots the next run delivers to this sink, the oldest first.
+    pub owes: Vec<String>,
 }
 
 /// Why a sink does not have the snapshot.
@@ -42,9 +48,28 @@ pub enum DeliveryError {
     Interrupted,
 }
 
+/// The first of these runs, and how many more there are.
+pub(super) fn nights(run_ids: &[String]) -> String {
+    first_of(run_ids.iter().take(NAMED), run_ids.len().saturating_sub(NAMED) as u64)
+}
+
+impl SinkOutcome {
+    /// Whether it took longer than the deadline of the sink.
+    pub(super) fn is_overdue(&self) -> bool {
+        matches!(&self.result, Err(DeliveryError::Sink(e)) if e.kind() == SinkErrorKind::Overdue)
+    }
+}
+
 impl fmt::Display for SinkOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let later = if self.owed { "; the next run delivers it" } else { "" };
+        let later = match &self.owes[..] {
+            [] => String::new(),
+            [owed] if *owed == self.run_id => "; the next run delivers it".to_owned(),
+            owed => {
+                let counted = counted(owed.len() as u64, "night", "nights");
+                format!("; the next run delivers {counted}, the oldest first: {}", nights(owed))
+            }
+        };
         match &self.result {
             Ok(receipt) => write!(f, "{}", receipt.location),
             Err(DeliveryError::Sink(e)) => write!(f, "{} ({}{later})", chain(e), e.kind().remedy()),
@@ -62,7 +87,8 @@ pub(super) async fn to_all(
     join_all(sinks.iter().map(|(name, sink)| to_one(name, sink.as_ref(), snapshot, stop))).await
 }
 
-async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, stop: &CancellationToken) -> SinkOutcome {
+/// Publishes to one sink, with bounded retries.
+pub(super) async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, stop: &CancellationToken) -> SinkOutcome {
     let begun = Instant::now();
     let mut attempts = 0;
     let work = async {
@@ -87,8 +113,10 @@ async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, stop: &Cancell
         let registry = &snapshot.id().registry;
         receipt.warnings.iter().for_each(|warning| warn!(%registry, sink = %name, "{name}: {warning}"));
     }
-    let owed = snapshot.record().verdict.is_publishable() && sink.keeps() && result.as_ref().is_err_and(is_passing);
-    SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed(), owed }
+    let is_owed = snapshot.record().verdict.is_publishable() && sink.keeps() && result.as_ref().is_err_and(is_passing);
+    let run_id = snapshot.id().run_id();
+    let owes = if is_owed { vec![run_id.clone()] } else { Vec::new() };
+    SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed(), run_id, owes }
 }
 
 /// Whether there is still something to deliver: rows that cannot be read back stay so.

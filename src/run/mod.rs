@@ -3,9 +3,11 @@
 
 mod account;
 mod blocking;
+mod catch_up;
 mod cause;
 mod context;
 mod deliver;
+mod delivery;
 mod outcome;
 mod plan;
 mod report;
@@ -19,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{Receipt, Sink, SnapshotId};
+use stocktake_sink::SnapshotId;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -39,7 +41,7 @@ pub use crate::walk::WalkProgress;
 use crate::walk::{Depth, NotResumed, Unfinished, WalkEnd, WalkSources, WalkStart, walk};
 use blocking::on_disk;
 use context::RunContext;
-use seal::{seal, sealed_before};
+use seal::{Keepers, seal, sealed_before};
 use verdict::WalkAttempt;
 
 /// Runs are identified by whole seconds, so manual runs in quick succession get times ahead of the clock. At more than
@@ -95,9 +97,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn publish_locked(self, mut state: RegistryState, stop: &CancellationToken) -> RunReport {
+    async fn publish_locked(self, state: RegistryState, stop: &CancellationToken) -> RunReport {
         let unfinished = self.unfinished(&state);
-        let mut redelivered = self.redeliver(&mut state, stop).await;
+        let (state, mut redelivered) = self.redeliver(state, stop).await;
         let report = self.serve(state, unfinished, &mut redelivered, stop).await;
         RunReport { redelivered, ..report }
     }
@@ -124,7 +126,10 @@ impl<'a> Run<'a> {
             Err(e) => return self.report(RunOutcome::NotBegun(Cause::of_state(&e))),
         };
         if let Some(judged) = sealed_before(&state, &id) {
-            return self.end(state, judged, std::mem::take(redelivered)).await;
+            let is_of_this_run = |outcome: &SinkOutcome| outcome.run_id == id.run_id() || outcome.result.is_err();
+            let (sinks, older) = std::mem::take(redelivered).into_iter().partition(is_of_this_run);
+            *redelivered = older;
+            return self.end(state, judged, sinks).await;
         }
         info!(registry = %id.registry, run_id = %id.run_id(), "{} begins", id.run_id());
         let known = self.known(&state);
@@ -138,12 +143,13 @@ impl<'a> Run<'a> {
                 return self.report(RunOutcome::Interrupted { resumable: interrupted.resumable });
             }
         };
-        let slot = self.context.slot;
-        let scope = scope::scope(self.context.plan, judged.list);
-        let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot, scope)).await;
-        let sinks = match &snapshot {
-            Some(snapshot) => deliver::to_all(&self.context.plan.sinks, snapshot, stop).await,
-            None => Vec::new(),
+        let (slot, scope) = (self.context.slot, scope::scope(self.context.plan, judged.list));
+        let names = self.keepers().into_iter().map(|(name, _)| name).collect();
+        let keepers = Keepers { names, most: self.context.plan.keep_undelivered };
+        let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot, scope, &keepers)).await;
+        let (state, sinks) = match &snapshot {
+            Some(snapshot) => self.deliver(state, snapshot, redelivered, stop).await,
+            None => (state, Vec::new()),
         };
         if !judged.resumable {
             state.discard_walk();
@@ -180,14 +186,15 @@ impl<'a> Run<'a> {
 
     /// Stores how the run ended.
     async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
-        let mut history = outcome::remembered(&state, self.context.slot, &judged, &sinks, self.context.now());
+        let (slot, now) = (self.context.slot, self.context.now());
+        let keepers: Vec<_> = self.keepers().into_iter().map(|(name, _)| name).collect();
+        let mut history = outcome::remembered(&state, slot, &judged, &sinks, &keepers, now);
         if let Ok(client) = &self.context.client {
             history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.context.now()).await;
         }
-        let receipts = if judged.record.verdict.is_publishable() { receipts(&sinks) } else { Vec::new() };
         let kept = history.clone();
         let (state, written) = on_disk(move || {
-            let written = state.ended(kept, receipts);
+            let written = state.ended(kept);
             (state, written)
         })
         .await;
@@ -314,36 +321,6 @@ impl<'a> Run<'a> {
         WalkAttempt::Done { walked: Box::new(walked), resumed: None }
     }
 
-    /// Delivers the last snapshot to the sinks that have no receipt for it, because a run was killed or the sink
-    /// failed. Sinks are idempotent.
-    async fn redeliver(&self, state: &mut RegistryState, stop: &CancellationToken) -> Vec<SinkOutcome> {
-        let is_missing = |(name, sink): &&(String, Arc<dyn Sink>)| sink.keeps() && !state.is_delivered(name);
-        let missing: Vec<_> = self.context.plan.sinks.iter().filter(is_missing).cloned().collect();
-        if missing.is_empty() {
-            return Vec::new();
-        }
-        let sealed = match state.last() {
-            Some(Ok(sealed)) => sealed,
-            Some(Err(e)) => {
-                warn!(registry = %self.context.plan.name, "the last snapshot cannot be delivered: {}", chain(&e));
-                return Vec::new();
-            }
-            None => return Vec::new(),
-        };
-        let run_id = sealed.snapshot.id().run_id();
-        info!(registry = %self.context.plan.name, %run_id, "{run_id} is delivered to the sinks that do not have it");
-        let outcomes = deliver::to_all(&missing, &sealed.snapshot, stop).await;
-        for outcome in outcomes.iter().filter(|o| o.result.is_err()) {
-            warn!(registry = %self.context.plan.name, %run_id, sink = %outcome.sink, "{run_id} is still not delivered: {outcome}");
-        }
-        let mut history = state.history().clone();
-        outcome::note_sinks(&mut history, &outcomes, self.context.now());
-        if let Err(e) = state.ended(history, receipts(&outcomes)) {
-            warn!(registry = %self.context.plan.name, "receipts cannot be stored: {}", chain(&e));
-        }
-        outcomes
-    }
-
     fn report(&self, outcome: RunOutcome) -> RunReport {
         RunReport {
             registry: self.context.plan.name.clone(),
@@ -357,11 +334,6 @@ impl<'a> Run<'a> {
             dry_run: false,
         }
     }
-}
-
-/// The receipts of the sinks that accepted the snapshot.
-fn receipts(outcomes: &[SinkOutcome]) -> Vec<(String, Receipt)> {
-    outcomes.iter().filter_map(|o| Some((o.sink.clone(), o.result.as_ref().ok()?.clone()))).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The history after a run: how it ended, what the sinks returned, and whether the credentials were accepted.
 
 use chrono::{DateTime, Utc};
-use stocktake_sink::Verdict;
+use stocktake_sink::{SnapshotId, Verdict};
 
 use super::{Cause, DeliveryError, JudgedRun, SinkOutcome, show_all};
 use crate::registry::Client;
@@ -21,6 +21,7 @@ pub(super) fn remembered(
     slot: Option<DateTime<Utc>>,
     judged: &JudgedRun,
     sinks: &[SinkOutcome],
+    keepers: &[String],
     finished_at: DateTime<Utc>,
 ) -> History {
     let record = &judged.record;
@@ -39,6 +40,7 @@ pub(super) fn remembered(
         repositories: record.rows_repositories,
         requests: record.requests,
         unread: judged.unread.clone(),
+        changes: judged.changes,
         show_all: show_all(sinks).filter(|_| is_published && judged.unread.count() > 0),
     });
     // Told to stop while sinks were served: the slot is taken again, and they get what is sealed without another walk.
@@ -60,9 +62,10 @@ pub(super) fn remembered(
         });
         note_sinks(&mut history, sinks, finished_at);
     } else {
-        let is_owed = |sink: &str| before.previous().is_some() && !before.is_delivered(sink);
+        let is_owed = |sink: &str| keepers.iter().any(|keeper| keeper == sink) && !before.owed(sink).is_empty();
         note_records(&mut history, sinks, is_owed);
     }
+    note_owed(&mut history, before, keepers);
     history
 }
 
@@ -73,10 +76,22 @@ pub(super) fn note_sinks(history: &mut History, sinks: &[SinkOutcome], at: DateT
         match &outcome.result {
             Ok(receipt) => {
                 let (delivered_at, location) = (Some(at), Some(receipt.location.clone()));
-                *sink = SinkHistory { delivered_at, location, error: None };
+                *sink = SinkHistory { delivered_at, location, error: None, ..std::mem::take(sink) };
             }
             Err(_) => sink.error = Some(outcome.to_string()),
         }
+    }
+}
+
+/// Which snapshots these sinks, which keep them, do not have.
+pub(super) fn note_owed(history: &mut History, state: &RegistryState, keepers: &[String]) {
+    for (name, sink) in &mut history.sinks {
+        let owed = if keepers.contains(name) { state.owed(name) } else { Vec::new() };
+        sink.owed = owed.iter().map(SnapshotId::run_id).collect();
+    }
+    for name in keepers.iter().filter(|name| !state.owed(name).is_empty()) {
+        let owed = state.owed(name).iter().map(SnapshotId::run_id).collect();
+        history.sinks.entry(name.clone()).or_default().owed = owed;
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Plan {
     pub judge: JudgeSettings,
     /// The sinks, with their configured names.
     pub sinks: Vec<(String, Arc<dyn Sink>)>,
+    /// The most snapshots that are kept for a sink that does not take them, the newest included; at least 1.
+    pub keep_undelivered: usize,
     /// The state directory of all registries.
     pub state: PathBuf,
     /// SHA-256 of the configuration, hex.

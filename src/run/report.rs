@@ -146,8 +146,10 @@ impl RunReport {
                 match verdict {
                     Verdict::Complete => {
                         let counted = counted(repositories, "repository", "repositories");
+                        let changes =
+                            judged.changes.map_or_else(String::new, |c| format!(", {c} since the night before"));
                         info!(%registry, %run_id, %verdict, repositories, pages, requests, retries, token_requests,
-                            duration_ms, "{run_id} is complete: {counted}");
+                            duration_ms, "{run_id} is complete: {counted}{changes}");
                     }
                     // As the alert: the inventory is published.
                     Verdict::Gaps => warn!(%registry, %run_id, %verdict, code, repositories, pages, requests, retries,

@@ -8,7 +8,7 @@ use stocktake_sink::{RunRecord, Snapshot, SnapshotId, Verdict};
 use tracing::warn;
 
 use super::verdict::Judged;
-use super::{Cause, JudgedRun};
+use super::{Cause, JudgedRun, catch_up};
 use crate::registry::{Fault, chain};
 use crate::snapshot::{ChangesError, Night, Scope, SealError, UnreadRepositories, UnreadRepository, Unsealed, compare};
 use crate::state::RegistryState;
@@ -37,6 +37,14 @@ fn unread(record: &RunRecord) -> UnreadRepositories {
     unread
 }
 
+/// The sinks that snapshots are kept for.
+pub(super) struct Keepers {
+    /// Their configured names.
+    pub(super) names: Vec<String>,
+    /// The most snapshots that are kept for each.
+    pub(super) most: usize,
+}
+
 /// Seals what may be published and makes it the newest snapshot. Of anything else only the record becomes a snapshot,
 /// and its slot is given up first: a run that is killed later must not come again under a name that sinks know as
 /// failed.
@@ -45,6 +53,7 @@ pub(super) fn seal(
     mut state: RegistryState,
     slot: Option<DateTime<Utc>>,
     scope: Scope,
+    keepers: &Keepers,
 ) -> (Judged, Option<Snapshot>, RegistryState) {
     if let Some(unsealed) = judged.unsealed.take()
         && judged.record.verdict.is_publishable()
@@ -52,9 +61,11 @@ pub(super) fn seal(
         let directory = state.sealed_directory(&judged.record.id);
         let sealed = add_changes(&mut judged, unsealed, &state, scope)
             .and_then(|unsealed| unsealed.seal(judged.record.clone(), &directory).map_err(|e| Cause::of_disk(&e)));
-        let kept = sealed.and_then(|sealed| match state.keep(&sealed, judged.extent) {
-            Ok(()) => Ok(sealed.snapshot),
-            Err(e) => Err(Cause::of_state(&e)),
+        let kept = sealed.and_then(|sealed| {
+            let given_up = state.keep(&sealed, judged.extent, &keepers.names, keepers.most);
+            let given_up = given_up.map_err(|e| Cause::of_state(&e))?;
+            catch_up::log_given_up(&given_up, "`keep_undelivered` allows no more snapshots to wait for a sink");
+            Ok(sealed.snapshot)
         });
         let failed = match kept {
             Ok(snapshot) => return (judged, Some(snapshot), state),

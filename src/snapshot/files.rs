@@ -8,6 +8,10 @@ pub(super) const CHECKPOINT: &str = "checkpoint.json";
 /// The file that makes a directory of tables a snapshot.
 pub(super) const SEAL: &str = "sealed.json";
 
+/// What is known of repositories from nights before a sealed snapshot, and their tags.
+pub(super) const CARRIED_REPOSITORIES: &str = "carried-repositories.arrow";
+pub(super) const CARRIED_TAGS: &str = "carried-tags.arrow";
+
 /// The name of a table's segment in a walk's directory.
 pub(super) fn segment_file(table: Table, number: u64) -> String {
     format!("{table}.{number}.segment")

@@ -2,6 +2,7 @@
 //! walk before anything is published. Knows no registry and no sink.
 
 mod cells;
+mod change_counts;
 mod changes;
 mod checkpoint;
 mod columns;
@@ -28,7 +29,8 @@ mod spool;
 mod unread;
 mod walk_summary;
 
-pub use changes::{ChangeCounts, ChangesError, Night, compare};
+pub use change_counts::ChangeCounts;
+pub use changes::{ChangesError, Night, compare};
 pub use judge::{judge, judge_accepting_loss};
 pub use judgement::{JudgeSettings, Judgement};
 pub use lookup::{KnownRepository, SnapshotLookup};

@@ -10,19 +10,19 @@ use std::path::Path;
 use stocktake_sink::Table;
 use stocktake_sink::durable::{self, STAGING_PREFIX};
 
-use super::changes::CARRIED_FILES;
 use super::files;
 
 /// Whether a walk or a snapshot makes files of this name.
 fn is_ours(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    if name.starts_with(STAGING_PREFIX) || [files::CHECKPOINT, files::SEAL].contains(&name) {
-        return true;
-    }
-    if CARRIED_FILES.contains(&name) {
+    if name.starts_with(STAGING_PREFIX) || is_named_so(name) {
         return true;
     }
     Table::ALL.into_iter().any(|table| files::is_file_of(table, name))
+}
+
+fn is_named_so(name: &str) -> bool {
+    [files::CHECKPOINT, files::SEAL, files::CARRIED_REPOSITORIES, files::CARRIED_TAGS].contains(&name)
 }
 
 /// Removes all files of stocktake in a directory except these; returns the foreign entries.

@@ -11,14 +11,13 @@ use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{BatchIter, Rows, RunRecord, Snapshot, SnapshotError, Table, durable};
 
-use super::Scope;
-use super::changes::{CARRIED_FILES, ChangeCounts};
 use super::checkpoint;
 use super::columns::RunIdColumn;
 use super::disk_retry::DiskRetry;
-use super::files::{SEAL, table_file};
+use super::files::{CARRIED_REPOSITORIES, CARRIED_TAGS, SEAL, table_file};
 use super::own;
 use super::segment;
+use super::{ChangeCounts, Scope};
 
 /// A snapshot could not be sealed, or a sealed one could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +118,9 @@ impl Unsealed {
                 let (from, to) = (self.directory.join(&table), directory.join(&table));
                 disk_retry.during(&to, || durable::rename(&from, &to))?;
             }
-            for (from, to) in CARRIED_FILES.map(|file| (self.directory.join(file), directory.join(file))) {
+            for (from, to) in
+                [CARRIED_REPOSITORIES, CARRIED_TAGS].map(|file| (self.directory.join(file), directory.join(file)))
+            {
                 if from.try_exists()? {
                     disk_retry.during(&to, || durable::rename(&from, &to))?;
                 }

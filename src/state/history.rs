@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Trigger, Verdict};
 
-use crate::snapshot::UnreadRepositories;
+use crate::snapshot::{ChangeCounts, UnreadRepositories};
 
 /// After this many rejections in a row, scheduled runs do not send the credentials again: some services lock an account
 /// at the fifth.
@@ -66,6 +66,9 @@ pub struct LastRun {
     /// The command that shows all of them.
     #[serde(default)]
     pub show_all: Option<String>,
+    /// What differs from what was known before; `None` on a first night, and where nothing was published.
+    #[serde(default)]
+    pub changes: Option<ChangeCounts>,
 }
 
 /// Why a run is not complete, for machines and people.
@@ -103,6 +106,19 @@ pub struct SinkHistory {
     pub location: Option<String>,
     /// Why the last delivery failed, and what to do; `None` if it succeeded.
     pub error: Option<String>,
+    /// The runs whose snapshots it does not have, the oldest first.
+    pub owed: Vec<String>,
+    /// The last snapshot that it will never get.
+    pub lost: Option<LostNight>,
+}
+
+/// A snapshot that a sink will never get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostNight {
+    /// Its run.
+    pub run_id: String,
+    /// When it was given up.
+    pub at: DateTime<Utc>,
 }
 
 /// Refusals of one and the same secret in a row.

@@ -1,12 +1,14 @@
 //! Opens lock files. Symbolic links are refused, because they may lead to a file of another program.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+
+use super::error::StateError;
 
 /// Opens a lock file, and creates it if there is none. Its content is not changed, and it is not locked yet.
 ///
@@ -20,6 +22,32 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
         Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => refused("a symbolic link"),
         Ok(file) if !file.metadata()?.is_file() => refused("no regular file"),
         opened => opened,
+    }
+}
+
+/// Locks a registry for this process.
+///
+/// # Errors
+/// [`StateError::Locked`] at once if another process has it; or if the lock file cannot be used.
+pub(super) fn lock_registry(path: &Path) -> Result<File, StateError> {
+    let disk = |source| StateError::Disk { path: path.to_owned(), source };
+    let mut file = lock_file(path).map_err(disk)?;
+    match file.try_lock() {
+        Ok(()) => {
+            // Only for the message of a process that finds it locked: on a full disk it cannot be written, and what fills the
+            // disk may be a killed run's, which is swept after this. A file that has another name as well, as in a
+            // backup of hard links, is left as it is.
+            if file.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
+                let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            }
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let read = file.take(20).read_to_string(&mut pid);
+            Err(StateError::Locked { pid: if read.is_ok() && !pid.is_empty() { pid } else { "unknown".into() } })
+        }
+        Err(TryLockError::Error(e)) => Err(disk(e)),
     }
 }
 

@@ -4,123 +4,41 @@
 //! `state.json` is the only pointer and is replaced atomically. A directory that it does not name was left by a killed
 //! run and is removed.
 
+mod error;
 mod history;
 mod lock;
+mod pointer;
+mod undelivered;
 mod usable;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use stocktake_sink::clock::FAR_AHEAD;
 use stocktake_sink::durable::{self, Left};
 use stocktake_sink::{Receipt, RegistryName, SnapshotId};
 use tracing::warn;
 
-pub use history::{History, Inventory, LastRun, MOST_REFUSALS, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory};
+pub use error::StateError;
+pub use history::{
+    History, Inventory, LastRun, LostNight, MOST_REFUSALS, MOST_REFUSALS_AN_HOUR, Reason, Refusals, SinkHistory,
+};
 pub use lock::lock_file;
+pub use pointer::PreviousSnapshot;
 pub use usable::{look, probe};
 
 use crate::snapshot::{Extent, SealError, Sealed, discard};
+use lock::lock_registry;
+use pointer::{LastSnapshot, SEALED_PREFIX, ScheduledSlot, StateFile, sealed_name};
+pub use undelivered::GivenUp;
 
 const POINTER: &str = "state.json";
 const WALK: &str = "walk";
-const SEALED_PREFIX: &str = "sealed-";
-
-/// The state directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Another run of this registry is in progress.
-    #[error("another run of this registry is in progress (process {pid})")]
-    Locked {
-        /// The process that holds the lock, as it wrote itself down.
-        pid: String,
-    },
-    /// The state belongs to the daemon's user of `DynamicUser=`, which could not read files that root writes there.
-    #[error("{} belongs to user {uid}, which systemd created for the daemon (`DynamicUser=`) and which cannot read files of root", path.display())]
-    DynamicUser {
-        /// The directory.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
-    /// A file or directory cannot be read or written.
-    #[error("cannot use the state directory {}", path.display())]
-    Disk {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// `state.json` is not a state file.
-    #[error("{} is not a state file of stocktake; move it away to start without state", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-/// What `state.json` holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct StateFile {
-    last_slot: Option<DateTime<Utc>>,
-    /// The last one that the schedule took.
-    #[serde(default)]
-    scheduled: Option<ScheduledSlot>,
-    last: Option<LastSnapshot>,
-    #[serde(default)]
-    history: History,
-}
-
-/// A slot of the schedule, and the time that its run stands for: the same, unless that was another run's already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct ScheduledSlot {
-    slot: DateTime<Utc>,
-    stands_for: DateTime<Utc>,
-}
-
-/// The newest snapshot that could be published.
-#[derive(Debug, Serialize, Deserialize)]
-struct LastSnapshot {
-    id: SnapshotId,
-    /// Kept here too, so that the guard against shrinkage outlives a damaged snapshot.
-    rows_repositories: u64,
-    #[serde(default)]
-    rows_tags: Option<u64>,
-    /// The counts that the next run is compared with; `None` if an earlier version wrote the file.
-    #[serde(default)]
-    extent: Option<Extent>,
-    delivered: BTreeMap<String, Receipt>,
-}
-
-/// The facts of the newest snapshot that the next one is compared with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PreviousSnapshot {
-    /// The time it stands for.
-    pub scheduled_at: DateTime<Utc>,
-    /// Its counts.
-    pub extent: Extent,
-    /// The directory of its tables, which may have been lost.
-    pub directory: PathBuf,
-}
-
-impl LastSnapshot {
-    fn previous(&self, directory: &Path) -> PreviousSnapshot {
-        let known = Extent { repositories: self.rows_repositories, tags: self.rows_tags, ..Extent::default() };
-        let extent = self.extent.unwrap_or(known);
-        let (scheduled_at, directory) = (self.id.scheduled_at, directory.join(sealed_name(&self.id)));
-        PreviousSnapshot { scheduled_at, extent, directory }
-    }
-}
 
 /// The state of one registry, locked against other processes until dropped.
 #[derive(Debug)]
@@ -152,7 +70,7 @@ impl RegistryState {
     /// Removes directories that the pointer does not name. Foreign entries, and those that cannot be removed, stay.
     fn sweep(&self) -> Vec<Left> {
         let mut left = durable::sweep(&self.directory);
-        let kept = self.pointer.last.as_ref().map(|last| sealed_name(&last.id));
+        let kept = self.pointer.kept();
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(e) => {
@@ -162,7 +80,7 @@ impl RegistryState {
         };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(SEALED_PREFIX) && Some(&name) != kept.as_ref() {
+            if name.starts_with(SEALED_PREFIX) && !kept.contains(&name) {
                 let foreign = |names: Vec<String>| {
                     format!("it contains entries that stocktake did not create: {}", names.join(", "))
                 };
@@ -237,17 +155,16 @@ impl RegistryState {
         &self.pointer.history
     }
 
-    /// Stores how a run ended, and which sinks have the newest snapshot.
+    /// Stores how a run ended, and what was [received](Self::received) before.
     ///
     /// # Errors
     /// If the pointer cannot be written; sinks are then asked again by the next run, which changes nothing there.
-    pub fn ended(
-        &mut self,
-        history: History,
-        receipts: impl IntoIterator<Item = (String, Receipt)>,
-    ) -> Result<(), StateError> {
+    pub fn ended(&mut self, history: History) -> Result<(), StateError> {
         self.pointer.history = history;
-        self.delivered(receipts)
+        self.save()?;
+        // What cannot be removed now is swept by the next run, which says so.
+        let _ = self.sweep();
+        Ok(())
     }
 
     /// The directory for the spool of a walk.
@@ -282,39 +199,65 @@ impl RegistryState {
         self.pointer.last.as_ref().map(|last| last.previous(&self.directory))
     }
 
-    /// Whether this sink has the newest snapshot.
-    pub fn is_delivered(&self, sink: &str) -> bool {
-        self.pointer.last.as_ref().is_some_and(|last| last.delivered.contains_key(sink))
-    }
-
-    /// Makes a sealed snapshot of this extent the newest one. The one before it is removed.
+    /// A snapshot that some sink does not have, or the newest one.
     ///
     /// # Errors
-    /// If the pointer cannot be written; then the one before remains.
-    pub fn keep(&mut self, sealed: &Sealed, extent: Extent) -> Result<(), StateError> {
+    /// If its files are missing or damaged.
+    pub fn open(&self, id: &SnapshotId) -> Result<Sealed, SealError> {
+        Sealed::open(&self.sealed_directory(id))
+    }
+
+    /// The snapshots that this sink does not have, the oldest first.
+    pub fn owed(&self, sink: &str) -> Vec<SnapshotId> {
+        self.pointer.owed(sink)
+    }
+
+    /// Makes a sealed snapshot of this extent the newest one. The one before it is kept for those of the `keepers` that
+    /// do not have it. A sink gets at most `most` snapshots later; beyond that, the oldest are given up and returned.
+    ///
+    /// # Errors
+    /// If the pointer cannot be written; then all is as before.
+    pub fn keep(
+        &mut self,
+        sealed: &Sealed,
+        extent: Extent,
+        keepers: &[String],
+        most: usize,
+    ) -> Result<Vec<GivenUp>, StateError> {
+        let at = sealed.snapshot.record().finished_at;
         let Extent { repositories: rows_repositories, tags: rows_tags, .. } = extent;
         let id = sealed.snapshot.id().clone();
         // The two counts beside the extent are for an earlier version that may be run again.
         let last = LastSnapshot { id, rows_repositories, rows_tags, extent: Some(extent), delivered: BTreeMap::new() };
-        let before = self.pointer.last.replace(last);
+        let before = self.pointer.clone();
+        let given_up = self.pointer.supersede(last, keepers, most);
+        self.pointer.note_lost(&given_up, at);
         if let Err(e) = self.save() {
-            self.pointer.last = before;
+            self.pointer = before;
             return Err(e);
         }
         // What cannot be removed now is swept by the next run, which says so.
         let _ = self.sweep();
-        Ok(())
+        Ok(given_up)
     }
 
-    /// Stores which sinks have the newest snapshot.
-    ///
-    /// # Errors
-    /// If the pointer cannot be written; those sinks are then asked again by the next run, which changes nothing there.
-    pub fn delivered(&mut self, receipts: impl IntoIterator<Item = (String, Receipt)>) -> Result<(), StateError> {
-        if let Some(last) = &mut self.pointer.last {
-            last.delivered.extend(receipts);
+    /// Notes that a sink has a snapshot. [`Self::ended`] stores it.
+    pub fn received(&mut self, id: &SnapshotId, sink: &str, receipt: Receipt) {
+        self.pointer.received(id, sink, receipt);
+    }
+
+    /// Notes that a sink will never get a snapshot that is not the newest; false if it is the newest, or was not owed.
+    pub fn give_up_on(&mut self, id: &SnapshotId, sink: &str, now: DateTime<Utc>) -> bool {
+        let was_owed = self.pointer.release(id, sink);
+        if was_owed {
+            self.pointer.note_lost(&[GivenUp { sink: sink.to_owned(), id: id.clone() }], now);
         }
-        self.save()
+        was_owed
+    }
+
+    /// Forgets what was owed to sinks that are not among these; returns how many snapshots that is for each.
+    pub fn forget_other_sinks(&mut self, keepers: &[String]) -> BTreeMap<String, usize> {
+        self.pointer.forget_other_sinks(keepers)
     }
 
     fn save(&self) -> Result<(), StateError> {
@@ -359,32 +302,6 @@ fn refuse_of_dynamic_user(root: &Path, is_root: bool) -> Result<(), StateError> 
 
 fn directory(root: &Path, registry: &RegistryName) -> PathBuf {
     root.join(registry.as_str())
-}
-
-fn sealed_name(id: &SnapshotId) -> String {
-    format!("{SEALED_PREFIX}{id}")
-}
-
-fn lock_registry(path: &Path) -> Result<File, StateError> {
-    let disk = |source| StateError::Disk { path: path.to_owned(), source };
-    let mut file = lock_file(path).map_err(disk)?;
-    match file.try_lock() {
-        Ok(()) => {
-            // Only for the message of a process that finds it locked: on a full disk it cannot be written, and what fills the
-            // disk may be a killed run's, which is swept after this. A file that has another name as well, as in a
-            // backup of hard links, is left as it is.
-            if file.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
-                let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-            }
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let read = file.take(20).read_to_string(&mut pid);
-            Err(StateError::Locked { pid: if read.is_ok() && !pid.is_empty() { pid } else { "unknown".into() } })
-        }
-        Err(TryLockError::Error(e)) => Err(disk(e)),
-    }
 }
 
 fn read_pointer(directory: &Path) -> Result<StateFile, StateError> {

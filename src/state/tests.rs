@@ -27,11 +27,22 @@ fn at(second: i64) -> DateTime<Utc> {
 }
 
 fn keep(state: &mut RegistryState, slot: DateTime<Utc>) -> SnapshotId {
+    keep_for(state, slot, &[], 7).0
+}
+
+/// Keeps a snapshot for these sinks.
+fn keep_for(
+    state: &mut RegistryState,
+    slot: DateTime<Utc>,
+    keepers: &[&str],
+    most: usize,
+) -> (SnapshotId, Vec<GivenUp>) {
     let id = SnapshotId::new(name(), slot);
     let unsealed = Spool::create(&state.walk_directory(), &[Table::Repositories]).unwrap().finish().unwrap();
     let sealed = unsealed.seal(record(&id, Verdict::Complete, 7), &state.sealed_directory(&id)).unwrap();
-    state.keep(&sealed, EXTENT).unwrap();
-    id
+    let keepers: Vec<_> = keepers.iter().map(|name| (*name).to_owned()).collect();
+    let given_up = state.keep(&sealed, EXTENT, &keepers, most).unwrap();
+    (id, given_up)
 }
 
 fn entries(root: &Path) -> Vec<String> {
@@ -104,7 +115,7 @@ fn a_slot_of_the_schedule_is_taken_again_until_its_run_has_ended_and_never_after
     assert_eq!(lock().take_scheduled(at(10)).unwrap(), Some(at(10)));
     assert_eq!(lock().take_scheduled(at(10)).unwrap(), Some(at(10)), "killed");
     let mut state = lock();
-    state.ended(History { served: Some(at(10)), ..History::default() }, []).unwrap();
+    state.ended(History { served: Some(at(10)), ..History::default() }).unwrap();
     drop(state);
     assert_eq!(lock().take_scheduled(at(10)).unwrap(), None);
     // A person's run that came later in the same minute; the slot's own run must not share its identity, nor go before
@@ -139,11 +150,11 @@ fn the_newest_snapshot_replaces_the_one_before_and_is_undelivered_at_first() {
     let root = tempfile::tempdir().unwrap();
     let mut state = RegistryState::lock(root.path(), &name()).unwrap();
     assert!(state.last().is_none());
-    keep(&mut state, at(1));
-    state.delivered([("warehouse".to_owned(), receipt())]).unwrap();
-    assert!(state.is_delivered("warehouse"));
+    let first = keep(&mut state, at(1));
+    state.received(&first, "warehouse", receipt());
+    assert_eq!(state.owed("warehouse"), []);
     let second = keep(&mut state, at(2));
-    assert!(!state.is_delivered("warehouse"));
+    assert_eq!(state.owed("warehouse"), std::slice::from_ref(&second));
     drop(state);
 
     let state = RegistryState::lock(root.path(), &name()).unwrap();
@@ -151,6 +162,80 @@ fn the_newest_snapshot_replaces_the_one_before_and_is_undelivered_at_first() {
     assert_eq!(state.previous().unwrap().extent, EXTENT);
     assert_eq!(previous(root.path(), &name()).unwrap(), state.previous());
     assert_eq!(entries(root.path()), ["lock", &format!("sealed-{second}"), "state.json"]);
+}
+
+fn locked(root: &Path) -> RegistryState {
+    RegistryState::lock(root, &name()).unwrap()
+}
+
+#[test]
+fn snapshots_stay_until_each_sink_has_them_in_their_order() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = locked(root.path());
+    let ids: Vec<_> = (1..=3).map(|night| keep_for(&mut state, at(night), &["lake", "pg"], 7).0).collect();
+    assert_eq!((state.owed("lake"), state.owed("pg")), (ids.clone(), ids.clone()));
+    state.received(&ids[0], "lake", receipt());
+    state.received(&ids[1], "lake", receipt());
+    state.received(&ids[0], "pg", receipt());
+    state.ended(History::default()).unwrap();
+    drop(state);
+
+    let mut state = locked(root.path());
+    assert_eq!((state.owed("lake"), state.owed("pg")), (vec![ids[2].clone()], ids[1..].to_vec()));
+    let kept = |root: &Path| entries(root).into_iter().filter(|name| name.starts_with("sealed-")).collect::<Vec<_>>();
+    assert_eq!(kept(root.path()), [&ids[1], &ids[2]].map(|id| format!("sealed-{id}")));
+    assert!(state.open(&ids[1]).is_ok() && state.open(&ids[0]).is_err());
+    // A sink that is new gets the newest alone.
+    assert_eq!(state.owed("new"), &ids[2..]);
+    state.received(&ids[1], "pg", receipt());
+    state.received(&ids[2], "pg", receipt());
+    state.ended(History::default()).unwrap();
+    assert_eq!((state.owed("pg"), kept(root.path())), (vec![], vec![format!("sealed-{}", ids[2])]));
+}
+
+#[test]
+fn beyond_the_bound_the_oldest_is_given_up_for_the_sink_that_lacks_it_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = locked(root.path());
+    let (first, _) = keep_for(&mut state, at(1), &["dead", "slow"], 2);
+    let (second, none) = keep_for(&mut state, at(2), &["dead", "slow"], 2);
+    assert_eq!(none, []);
+    state.received(&first, "slow", receipt());
+    let (third, given_up) = keep_for(&mut state, at(3), &["dead", "slow"], 2);
+    assert_eq!(given_up, [GivenUp { sink: "dead".to_owned(), id: first.clone() }]);
+    let lost = state.history().sinks["dead"].lost.clone().unwrap();
+    assert_eq!((lost.run_id, lost.at), (first.run_id(), at(3) + TimeDelta::minutes(10)));
+    assert!(!state.history().sinks.contains_key("slow"));
+    drop(state);
+    let mut state = locked(root.path());
+    assert_eq!((state.owed("dead"), state.owed("slow")), (vec![second.clone(), third.clone()], vec![second, third]));
+    // A bound that was lowered takes effect at once.
+    let (fourth, given_up) = keep_for(&mut state, at(4), &["dead", "slow"], 1);
+    assert_eq!((given_up.len(), state.owed("dead")), (4, vec![fourth]));
+}
+
+#[test]
+fn what_is_owed_to_a_sink_that_is_no_longer_configured_is_dropped() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = locked(root.path());
+    for night in 1..=3 {
+        keep_for(&mut state, at(night), &["old", "pg"], 7);
+    }
+    assert_eq!(state.forget_other_sinks(&["pg".to_owned()]), BTreeMap::from([("old".to_owned(), 2)]));
+    assert_eq!((state.owed("pg").len(), state.owed("old").len()), (3, 1), "the newest is everybody's");
+    assert_eq!(state.forget_other_sinks(&["pg".to_owned()]), BTreeMap::new());
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_given_up_unless_it_is_the_newest() {
+    let root = tempfile::tempdir().unwrap();
+    let mut state = locked(root.path());
+    let (first, _) = keep_for(&mut state, at(1), &["pg"], 7);
+    let (second, _) = keep_for(&mut state, at(2), &["pg"], 7);
+    assert!(state.give_up_on(&first, "pg", at(9)) && !state.give_up_on(&first, "pg", at(9)));
+    assert!(!state.give_up_on(&second, "pg", at(9)));
+    assert_eq!(state.owed("pg"), [second]);
+    assert_eq!(state.history().sinks["pg"].lost.as_ref().map(|lost| lost.at), Some(at(9)));
 }
 
 #[test]

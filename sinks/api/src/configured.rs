@@ -1,12 +1,12 @@
 //! A kind of sink, and a sink as it is configured.
 
-use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{OptionRefused, SecretPlace, Sink, SinkError, SinkOptions};
+use crate::{OptionRefused, PublishedFiles, SecretPlace, Sink, SinkError, SinkOptions};
 
 /// A kind of sink. The program has a list of them; each crate of a sink has one as `KIND`.
 #[derive(Clone, Copy, Debug)]
@@ -34,22 +34,26 @@ pub enum SinkPlace {
 }
 
 type Build = dyn Fn() -> Result<Arc<dyn Sink>, SinkError> + Send + Sync;
+type OpenPublished = dyn Fn() -> PublishedOpening + Send + Sync;
+
+/// The target of published objects, being opened.
+pub type PublishedOpening = Pin<Box<dyn Future<Output = Result<Arc<dyn PublishedFiles>, SinkError>> + Send>>;
 
 /// A sink whose settings were read and checked. It is not open yet.
 #[derive(Clone)]
 pub struct ConfiguredSink {
     place: Option<SinkPlace>,
-    target: Option<Arc<dyn Any + Send + Sync>>,
     deadline: Duration,
     secrets: Vec<Arc<dyn SecretPlace>>,
     build: Arc<Build>,
+    published: Option<Arc<OpenPublished>>,
 }
 
 impl ConfiguredSink {
     /// `build` makes the sink. It holds the settings, so they are never displayed.
     pub fn new<S: Sink + 'static>(build: impl Fn() -> Result<S, SinkError> + Send + Sync + 'static) -> Self {
         let build: Arc<Build> = Arc::new(move || Ok(Arc::new(build()?)));
-        Self { place: None, target: None, deadline: Self::DEADLINE, secrets: Vec::new(), build }
+        Self { place: None, deadline: Self::DEADLINE, secrets: Vec::new(), build, published: None }
     }
 
     /// The longest time that one call of [`Sink::publish`] may take, unless the configuration says otherwise. A night's
@@ -85,17 +89,6 @@ impl ConfiguredSink {
         self.place.as_ref()
     }
 
-    /// The same with what the program needs to look at published snapshots: for sinks of whole objects, their target.
-    #[must_use]
-    pub fn with_target(self, target: impl Any + Send + Sync) -> Self {
-        Self { target: Some(Arc::new(target)), ..self }
-    }
-
-    /// What [`ConfiguredSink::with_target`] was given, if it is of this type.
-    pub fn target<T: Any>(&self) -> Option<&T> {
-        self.target.as_deref()?.downcast_ref()
-    }
-
     /// The directory that the sink needs for itself, if it is a directory.
     pub fn directory(&self) -> Option<&Path> {
         match self.place.as_ref()? {
@@ -114,6 +107,22 @@ impl ConfiguredSink {
     /// The places of the secrets that the sink reads.
     pub fn secrets(&self) -> &[Arc<dyn SecretPlace>] {
         &self.secrets
+    }
+
+    /// The same for a sink whose published objects can be read back; `open` opens its target.
+    #[must_use]
+    pub fn with_published(self, open: impl Fn() -> PublishedOpening + Send + Sync + 'static) -> Self {
+        Self { published: Some(Arc::new(open)), ..self }
+    }
+
+    /// Whether what the sink has published can be read back.
+    pub fn has_published(&self) -> bool {
+        self.published.is_some()
+    }
+
+    /// Opens what the sink has published; `None` for a sink that keeps no objects.
+    pub fn published(&self) -> Option<PublishedOpening> {
+        self.published.as_ref().map(|open| open())
     }
 
     /// Makes the sink. Opens nothing yet.

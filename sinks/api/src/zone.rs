@@ -21,9 +21,11 @@ pub fn offset_times(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     relabel(batch, OFFSET)
 }
 
-/// The way back from [`offset_times`], for tests that read text.
-#[cfg(feature = "contract")]
-pub(crate) fn utc_times(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+/// The way back from [`offset_times`], for readers of text.
+///
+/// # Errors
+/// As of [`offset_times`].
+pub fn utc_times(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     relabel(batch, "UTC")
 }
 

@@ -4,6 +4,9 @@
 //! lines gets all columns. Times are RFC 3339 in UTC.
 #![deny(missing_docs)]
 
+mod read;
+
+use std::fs::File;
 use std::io::Write;
 
 use arrow_json::LineDelimitedWriter;
@@ -13,7 +16,9 @@ use stocktake_sink::{
     BatchIter, ConfiguredSink, Receipt, Sink, SinkError, SinkKind, SinkOption, Snapshot, SnapshotId, Table,
     offset_times,
 };
-use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectSink, Target};
+use stocktake_sink_objects::{
+    FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, ReadableFormat, Target,
+};
 use zstd::stream::write::Encoder;
 
 /// Smaller and faster than level 3 for these rows: 11.9 against 13.2 MB for a million repositories.
@@ -27,10 +32,19 @@ pub const KIND: SinkKind = SinkKind {
     summary: "`json`: compressed JSON lines, one file per table and snapshot.",
     configure: |options| {
         let target = Target::read(options, &URL)?;
-        let sink = target.clone();
-        Ok(target.claimed_by(ConfiguredSink::new(move || Ok(JsonSink::new(&sink)))))
+        let (sink, published) = (target.clone(), target.clone());
+        let sink = ConfiguredSink::new(move || Ok(JsonSink::new(&sink)));
+        Ok(target.claimed_by(sink).with_published(move || PublishedObjects::opening(&published, JsonLines)))
     },
 };
+
+/// Opens what a sink of this kind has published to this target.
+///
+/// # Errors
+/// As of [`Target::open`].
+pub async fn published(target: &Target) -> Result<PublishedObjects, SinkError> {
+    PublishedObjects::open(target, JsonLines).await
+}
 
 /// Publishes snapshots as compressed JSON lines.
 #[derive(Clone, Debug)]
@@ -81,6 +95,16 @@ impl ObjectFormat for JsonLines {
         writer.finish()?;
         writer.into_inner().finish()?;
         Ok(())
+    }
+}
+
+impl ReadableFormat for JsonLines {
+    fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError> {
+        read::rows(table, columns, file)
+    }
+
+    fn count(&self, _id: &SnapshotId, _table: Table, file: File) -> Result<u64, FormatError> {
+        read::count(file)
     }
 }
 

@@ -9,6 +9,7 @@
 //! <root>/v1/_runs/registry=R/<run_id>.g<generation>.json                 the manifest: the commit point
 //! <root>/v1/latest/<table>/registry=R/latest.<extension>                 the newest published object of each table
 //! <root>/v1/_latest/registry=R.json                                      the newest published run, advisory
+//! <root>/v1/_removed/registry=R/<run_id>.g<generation>.json              a removal that has begun
 //! ```
 //!
 //! In a bucket, the names of the first two have a seal before their ends, as in `<run_id>.0123abcd.parquet`.
@@ -23,22 +24,31 @@ mod leftovers;
 mod manifest;
 mod names;
 mod publish;
+mod published;
+mod readable;
+mod remove;
 mod rows;
 mod target;
 mod tee;
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
 use std::io::Write;
 
+use arrow::array::RecordBatch;
 use stocktake_sink::{BatchIter, SnapshotId, Table};
 
 pub use manifest::{LatestPointer, ManifestObject, SnapshotManifest};
 pub use publish::ObjectSink;
+pub use published::PublishedObjects;
 pub use target::Target;
 
 /// Why an [`ObjectFormat`] could not write an object. [`ObjectSink`] finds out whether the rows or the target failed.
 pub type FormatError = Box<dyn Error + Send + Sync>;
+
+/// The rows of one object, as [`ObjectFormat::read`] finds them.
+pub type ObjectRows = Box<dyn Iterator<Item = Result<RecordBatch, FormatError>> + Send>;
 
 /// How the rows of a table become the bytes of one object.
 pub trait ObjectFormat: fmt::Debug + Send + Sync {
@@ -56,4 +66,19 @@ pub trait ObjectFormat: fmt::Debug + Send + Sync {
         batches: BatchIter<'_>,
         out: &mut (dyn Write + Send),
     ) -> Result<(), FormatError>;
+}
+
+/// A format whose objects are read back.
+pub trait ReadableFormat: ObjectFormat {
+    /// The rows of an object with these columns, in the order of [`Table::schema`]. Memory does not grow with the rows.
+    ///
+    /// # Errors
+    /// If the file is not of this format, or lacks a column.
+    fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError>;
+
+    /// Checks everything that the format itself says about an object, and counts its rows.
+    ///
+    /// # Errors
+    /// What is wrong: the file is cut short, or holds another table or another run.
+    fn count(&self, id: &SnapshotId, table: Table, file: File) -> Result<u64, FormatError>;
 }

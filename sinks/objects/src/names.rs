@@ -44,9 +44,31 @@ pub(crate) fn split_seal<'k>(key: &'k str, extension: &str) -> Option<(&'k str, 
     is_seal.then_some((run, seal))
 }
 
+/// Whether a key that a manifest names is the key of an object of this table. Others are not followed: a manifest may have
+/// been changed by somebody who may write to the target and nowhere else.
+pub(crate) fn is_object(key: &str, table: Table, registry: &RegistryName) -> bool {
+    let rest = key.strip_prefix(&partitions(table, registry)).and_then(|rest| rest.strip_prefix("/snapshot_date="));
+    rest.is_some_and(|rest| rest.split('/').all(|part| !["", ".", ".."].contains(&part)))
+}
+
 /// The directory of a registry's manifests.
 pub(crate) fn manifests(registry: &RegistryName) -> String {
     format!("{}/_runs/registry={registry}", version_root())
+}
+
+/// The directory of the manifests of all registries.
+pub(crate) fn all_manifests() -> String {
+    format!("{}/_runs", version_root())
+}
+
+/// The directory of the removals of a registry that were begun. Readers of manifests do not look there.
+pub(crate) fn removals(registry: &RegistryName) -> String {
+    format!("{}/_removed/registry={registry}", version_root())
+}
+
+/// What is to be removed of one snapshot whose manifest is gone.
+pub(crate) fn removal(id: &SnapshotId) -> String {
+    format!("{}/{id}.json", removals(&id.registry))
 }
 
 /// The manifest of one snapshot.

@@ -98,7 +98,7 @@ impl Target {
                 SinkPlace::Remote { server, url: place.to_string() }
             }
         };
-        sink.with_place(place).with_target(self.clone())
+        sink.with_place(place)
     }
 
     /// Opens the store. The login is read now, so that a new one is used from now on.

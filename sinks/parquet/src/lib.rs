@@ -3,6 +3,9 @@
 //! This crate is the encoding. File names, manifests and durability are in that crate.
 #![deny(missing_docs)]
 
+mod read;
+
+use std::fs::File;
 use std::io::Write;
 
 use async_trait::async_trait;
@@ -15,7 +18,9 @@ use stocktake_sink::{
     BatchIter, ConfiguredSink, Receipt, SCHEMA_VERSION, Sink, SinkError, SinkKind, SinkOption, Snapshot, SnapshotId,
     Table,
 };
-use stocktake_sink_objects::{FormatError, ObjectFormat, ObjectSink, Target};
+use stocktake_sink_objects::{
+    FormatError, ObjectFormat, ObjectRows, ObjectSink, PublishedObjects, ReadableFormat, Target,
+};
 
 /// A reader skips whole groups of rows. A group is in memory while it is written, so it has not more rows than this.
 const ROW_GROUP_ROWS: usize = 131_072;
@@ -34,10 +39,19 @@ pub const KIND: SinkKind = SinkKind {
     summary: "`parquet`: Parquet, one file per table and snapshot.",
     configure: |options| {
         let target = Target::read(options, &URL)?;
-        let sink = target.clone();
-        Ok(target.claimed_by(ConfiguredSink::new(move || Ok(ParquetSink::new(&sink)))))
+        let (sink, published) = (target.clone(), target.clone());
+        let sink = ConfiguredSink::new(move || Ok(ParquetSink::new(&sink)));
+        Ok(target.claimed_by(sink).with_published(move || PublishedObjects::opening(&published, Parquet)))
     },
 };
+
+/// Opens what a sink of this kind has published to this target.
+///
+/// # Errors
+/// As of [`Target::open`].
+pub async fn published(target: &Target) -> Result<PublishedObjects, SinkError> {
+    PublishedObjects::open(target, Parquet).await
+}
 
 /// Publishes snapshots as Parquet files.
 #[derive(Clone, Debug)]
@@ -86,6 +100,16 @@ impl ObjectFormat for Parquet {
     }
 }
 
+impl ReadableFormat for Parquet {
+    fn read(&self, table: Table, columns: &[&str], file: File) -> Result<ObjectRows, FormatError> {
+        read::rows(table, columns, file)
+    }
+
+    fn count(&self, id: &SnapshotId, table: Table, file: File) -> Result<u64, FormatError> {
+        read::count(id, table, &file)
+    }
+}
+
 fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatError> {
     let schema = table.schema();
     let sorting = table.sort_key().iter().map(|name| {
@@ -93,12 +117,7 @@ fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatE
         let column_idx = i32::try_from(schema.index_of(name)?)?;
         Ok(SortingColumn { column_idx, descending: false, nulls_first: false })
     });
-    let metadata = [
-        ("stocktake.table", table.to_string()),
-        ("stocktake.schema_version", SCHEMA_VERSION.to_string()),
-        ("stocktake.run_id", id.run_id()),
-        ("stocktake.generation", id.generation.to_string()),
-    ];
+    let metadata = metadata(id, table);
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
@@ -112,6 +131,16 @@ fn properties(id: &SnapshotId, table: Table) -> Result<WriterProperties, FormatE
         properties = properties.set_column_dictionary_enabled(leaf(column), true);
     }
     Ok(properties.build())
+}
+
+/// What the footer of a file says about it.
+fn metadata(id: &SnapshotId, table: Table) -> [(&'static str, String); 4] {
+    [
+        ("stocktake.table", table.to_string()),
+        ("stocktake.schema_version", SCHEMA_VERSION.to_string()),
+        ("stocktake.run_id", id.run_id()),
+        ("stocktake.generation", id.generation.to_string()),
+    ]
 }
 
 /// The path of a column in Parquet; for `layers.media_type`, that of the field in the entries of the list.

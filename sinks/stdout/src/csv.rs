@@ -10,9 +10,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::FieldRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow_json::writer::{EncoderOptions, NullableEncoder, make_encoder};
-use stocktake_sink::{Table, offset_times};
+use stocktake_sink::{Table, offset_times, text};
 
-use crate::escape;
 use crate::rows::{RenderError, SnapshotReader};
 
 pub(crate) const LINE_END: &str = "\r\n";
@@ -85,7 +84,7 @@ impl<'a> CsvColumn<'a> {
     /// A null is an empty cell. An empty text is a quoted empty cell.
     fn push(&mut self, row: usize, line: &mut String) {
         match self {
-            Self::Text(array) if array.is_valid(row) => push_text(array.as_string::<i32>().value(row), line),
+            Self::Text(array) if array.is_valid(row) => text::in_csv(array.as_string::<i32>().value(row), line),
             Self::Nested(encoder) if !encoder.is_null(row) => push_nested(encoder, row, line),
             Self::Other(array, formatter) if array.is_valid(row) => line.push_str(&formatter.value(row).to_string()),
             Self::Text(_) | Self::Nested(_) | Self::Other(..) => {}
@@ -97,29 +96,8 @@ impl<'a> CsvColumn<'a> {
 fn push_nested(encoder: &mut NullableEncoder<'_>, row: usize, line: &mut String) {
     let (mut json, mut cell) = (Vec::new(), String::new());
     encoder.encode(row, &mut json);
-    escape::in_json(&String::from_utf8_lossy(&json), &mut cell);
-    push_quoted(&cell, line);
-}
-
-fn push_text(text: &str, line: &mut String) {
-    // Spreadsheets read these as formulas (OWASP, "CSV injection"), also the full-width forms. With an apostrophe, the
-    // cell is text.
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let mut cell = String::from(if is_formula { "'" } else { "" });
-    escape::for_people(text, &mut cell);
-    let plain = !cell.is_empty() && !cell.starts_with(' ') && !cell.ends_with(' ');
-    // In countries with a decimal comma, a semicolon separates cells.
-    if plain && !is_formula && !cell.contains(['"', ',', ';']) {
-        line.push_str(&cell);
-    } else {
-        push_quoted(&cell, line);
-    }
-}
-
-fn push_quoted(cell: &str, line: &mut String) {
-    line.push('"');
-    line.push_str(&cell.replace('"', "\"\""));
-    line.push('"');
+    text::in_json(&String::from_utf8_lossy(&json), &mut cell);
+    text::in_quotes(&cell, line);
 }
 
 #[cfg(test)]
@@ -143,7 +121,7 @@ mod tests {
             ("\u{1b}[2J", "\\u{1b}[2J"),
         ] {
             let mut line = String::new();
-            push_text(text, &mut line);
+            text::in_csv(text, &mut line);
             assert_eq!(line, cell);
         }
     }
@@ -154,7 +132,7 @@ mod tests {
         let mut line = String::new();
         for cell in cells {
             line.push_str(if line.is_empty() { "" } else { "," });
-            push_text(cell, &mut line);
+            text::in_csv(cell, &mut line);
         }
         line.push_str(LINE_END);
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());

@@ -7,8 +7,8 @@ use std::io::Write;
 use arrow_json::writer::{LineDelimited, WriterBuilder};
 use stocktake_sink::{RegistryName, Table, offset_times};
 
-use crate::escape;
 use crate::rows::{RenderError, SnapshotReader};
+use stocktake_sink::text;
 
 pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result<(), RenderError> {
     let (mut json, mut text) = (Vec::new(), String::new());
@@ -21,7 +21,7 @@ pub(crate) fn write(source: &SnapshotReader<'_>, out: &mut impl Write) -> Result
             builder.build::<_, LineDelimited>(&mut json).write(&offset_times(batch)?)?;
             let has_registry = batch.schema_ref().column_with_name("registry").is_some();
             let named = named(&String::from_utf8_lossy(&json), table, (!has_registry).then_some(registry));
-            escape::in_json(&named, &mut text);
+            text::in_json(&named, &mut text);
             Ok(out.write_all(text.as_bytes())?)
         })?;
     }

@@ -5,7 +5,6 @@
 #![deny(missing_docs)]
 
 mod csv;
-mod escape;
 mod format;
 mod jsonl;
 mod output;

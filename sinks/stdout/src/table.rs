@@ -6,8 +6,8 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use stocktake_sink::Table;
 
-use crate::escape;
 use crate::rows::{RenderError, SnapshotReader};
+use stocktake_sink::text;
 
 /// The columns that are printed.
 const COLUMNS: [&str; 5] = ["repository", "tag_count", "state", "error_code", "monitored"];
@@ -77,7 +77,7 @@ fn each_row(
             if array.is_null(row) {
                 cell.push('-');
             } else {
-                escape::for_people(&formatter.value(row).to_string(), cell);
+                text::for_people(&formatter.value(row).to_string(), cell);
             }
         }
         each(&cells)?;

@@ -43,7 +43,14 @@ fn judged(verdict: Verdict, cause: Option<Cause>) -> RunOutcome {
 }
 
 fn delivered(sink: &str, attempts: u32, result: Result<Receipt, DeliveryError>) -> SinkOutcome {
-    SinkOutcome { sink: sink.into(), result, attempts, took: Duration::from_millis(500), owed: false }
+    SinkOutcome {
+        sink: sink.into(),
+        result,
+        attempts,
+        took: Duration::from_millis(500),
+        run_id: String::new(),
+        owes: Vec::new(),
+    }
 }
 
 fn receipt() -> Receipt {

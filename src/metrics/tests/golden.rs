@@ -34,7 +34,8 @@ fn report(registry: &str) -> RunReport {
         result: Ok(receipt.clone()),
         attempts,
         took: Duration::from_millis(took),
-        owed: false,
+        run_id: String::new(),
+        owes: Vec::new(),
     };
     RunReport {
         registry: name(registry),

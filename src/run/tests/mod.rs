@@ -1,3 +1,4 @@
+mod nights;
 mod slots;
 
 use std::cell::Cell;
@@ -25,6 +26,7 @@ fn plan(state: &Path) -> Plan {
         walk,
         judge: JudgeSettings::default(),
         sinks: Vec::new(),
+        keep_undelivered: 7,
         state,
         config_sha256,
         meter: std::sync::Arc::new(()),

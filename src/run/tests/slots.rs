@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use stocktake_sink::{SinkError, SinkErrorKind, Snapshot, Trigger};
+use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot, Trigger};
 use tokio::sync::Mutex;
 
 use super::*;
@@ -15,11 +15,11 @@ use fake_registry::{FakeEndpoint, FakeRegistry, PASSWORD, RepositoryNames, Scrip
 
 /// A sink that fails or hangs if it is told to, and counts what it took.
 #[derive(Debug, Default)]
-struct Moody {
-    fails: Mutex<bool>,
+pub(super) struct Moody {
+    pub(super) fails: Mutex<bool>,
     /// What it cancels when it is next asked, and then it hangs.
     stops: Mutex<Option<CancellationToken>>,
-    took: Mutex<Vec<String>>,
+    pub(super) took: Mutex<Vec<String>>,
 }
 
 #[async_trait::async_trait]
@@ -42,14 +42,14 @@ impl Sink for Moody {
     }
 }
 
-struct SlotPlace {
-    directory: tempfile::TempDir,
+pub(super) struct SlotPlace {
+    pub(super) directory: tempfile::TempDir,
     registry: FakeRegistry,
-    sink: Arc<Moody>,
+    pub(super) sink: Arc<Moody>,
 }
 
 impl SlotPlace {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let registry = FakeRegistry::start(Script::quay_like(RepositoryNames::generated(150, 1))).await.unwrap();
         let place = Self { directory: tempfile::tempdir().unwrap(), registry, sink: Arc::default() };
         place.secret(PASSWORD);
@@ -62,7 +62,7 @@ impl SlotPlace {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let mut plan = plan(&self.directory.path().join("state"));
         let password = SecretSource::File(self.directory.path().join("password"));
         plan.registry.url = self.registry.url();
@@ -71,7 +71,7 @@ impl SlotPlace {
         plan
     }
 
-    async fn scheduled(&self, second: i64) -> RunReport {
+    pub(super) async fn scheduled(&self, second: i64) -> RunReport {
         Run::scheduled(&self.plan(), at(second)).publish(&CancellationToken::new()).await
     }
 
@@ -84,7 +84,7 @@ impl SlotPlace {
     }
 }
 
-fn at(second: i64) -> DateTime<Utc> {
+pub(super) fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
 }
 

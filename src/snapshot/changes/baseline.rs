@@ -8,7 +8,7 @@ use stocktake_sink::Table;
 
 use super::super::files::table_file;
 use super::super::{RepositoryState, Scope, SealError, Sealed};
-use super::carried::{self, CarriedRepositories, KnownRepository};
+use super::carried::{self, CarriedRepositories, RememberedRepository};
 use super::decision::KnownTags;
 use super::tag_rows::TagRows;
 use super::tonight::{RepositoryRows, SeenRepository};
@@ -21,7 +21,7 @@ pub(super) struct Baseline {
     rows: RepositoryRows,
     carried: CarriedRepositories,
     next_row: Option<SeenRepository>,
-    next_carried: Option<KnownRepository>,
+    next_carried: Option<RememberedRepository>,
     last_tags: TagRows,
     carried_tags: TagRows,
 }
@@ -32,9 +32,9 @@ pub(super) enum BaselineEntry {
     /// The registry said that it is gone.
     Gone(String),
     /// It is there, and its tags are those of the last snapshot.
-    Last(KnownRepository),
+    Last(RememberedRepository),
     /// It is there, and its tags were carried on.
-    Carried(KnownRepository),
+    Carried(RememberedRepository),
 }
 
 impl BaselineEntry {
@@ -88,7 +88,7 @@ impl Baseline {
             RepositoryState::Complete => KnownTags::Unasked,
             _ => KnownTags::Unread,
         };
-        BaselineEntry::Last(KnownRepository {
+        BaselineEntry::Last(RememberedRepository {
             name,
             run_id: self.run_id.clone(),
             tags,
@@ -110,7 +110,7 @@ impl Baseline {
     }
 }
 
-fn next(carried: &mut CarriedRepositories) -> Result<Option<KnownRepository>, SealError> {
+fn next(carried: &mut CarriedRepositories) -> Result<Option<RememberedRepository>, SealError> {
     carried.next().map_err(|source| damaged((carried.path().to_owned(), source)))
 }
 

@@ -4,26 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanBuilder, RecordBatch, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::super::cells::{self, text_column};
 use super::super::disk_retry::DiskRetry;
+use super::super::files::{CARRIED_REPOSITORIES as REPOSITORIES, CARRIED_TAGS as TAGS};
 use super::super::limit::ORDERED_BATCH;
 use super::super::segment::{self, SegmentReader, SegmentWriter};
 use super::decision::KnownTags;
 use super::tag_rows::TagSeen;
 
-const REPOSITORIES: &str = "carried-repositories.arrow";
-const TAGS: &str = "carried-tags.arrow";
-
-/// The names of both files.
-pub(in super::super) const FILES: [&str; 2] = [REPOSITORIES, TAGS];
-
 /// What is known of a repository, and from which nights.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KnownRepository {
+pub(super) struct RememberedRepository {
     pub(super) name: String,
     /// The run of the last night on which all that was asked of it was answered.
     pub(super) run_id: String,
@@ -96,7 +91,7 @@ impl CarriedRepositories {
         &self.path
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<KnownRepository>, ArrowError> {
+    pub(super) fn next(&mut self) -> Result<Option<RememberedRepository>, ArrowError> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
             let Some(batch) = reader.next() else { return Ok(None) };
@@ -109,7 +104,7 @@ impl CarriedRepositories {
     }
 }
 
-fn repository(batch: &RecordBatch, at: usize) -> Result<KnownRepository, ArrowError> {
+fn repository(batch: &RecordBatch, at: usize) -> Result<RememberedRepository, ArrowError> {
     let text = |name| Ok::<_, ArrowError>(text_column(batch, name)?.value(at).to_owned());
     let flag = |name: &str| {
         let column = batch.column_by_name(name).and_then(|column| column.as_boolean_opt());
@@ -122,7 +117,7 @@ fn repository(batch: &RecordBatch, at: usize) -> Result<KnownRepository, ArrowEr
         None if flag("tags_unasked")? => KnownTags::Unasked,
         None => KnownTags::Unread,
     };
-    Ok(KnownRepository {
+    Ok(RememberedRepository {
         name: text("repository")?,
         run_id: text("run_id")?,
         tags,
@@ -139,7 +134,7 @@ pub(super) struct CarriedWriter {
     directory: PathBuf,
     repositories: Option<SegmentWriter>,
     tags: Option<SegmentWriter>,
-    repository_rows: Vec<KnownRepository>,
+    repository_rows: Vec<RememberedRepository>,
     tag_rows: TagBuffer,
 }
 
@@ -154,7 +149,7 @@ struct TagBuffer {
 impl CarriedWriter {
     /// A writer in this directory, without the files that a try before has left.
     pub(super) fn new(directory: &Path) -> Result<Self, ArrowError> {
-        for file in FILES {
+        for file in [REPOSITORIES, TAGS] {
             match std::fs::remove_file(directory.join(file)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
                 _ => {}
@@ -170,7 +165,7 @@ impl CarriedWriter {
         })
     }
 
-    pub(super) fn push(&mut self, known: KnownRepository) -> Result<(), ArrowError> {
+    pub(super) fn push(&mut self, known: RememberedRepository) -> Result<(), ArrowError> {
         self.repository_rows.push(known);
         if self.repository_rows.len() < ORDERED_BATCH.rows { Ok(()) } else { self.flush_repositories() }
     }
@@ -189,13 +184,12 @@ impl CarriedWriter {
         if rows.is_empty() {
             return Ok(());
         }
-        let texts = |of: fn(&KnownRepository) -> Option<&str>| {
+        let texts = |of: fn(&RememberedRepository) -> Option<&str>| {
             Arc::new(rows.iter().map(of).collect::<arrow::array::StringArray>()) as ArrayRef
         };
-        let flags = |of: fn(&KnownRepository) -> bool| {
-            let mut column = BooleanBuilder::with_capacity(rows.len());
-            rows.iter().for_each(|row| column.append_value(of(row)));
-            Arc::new(column.finish()) as ArrayRef
+        let flags = |of: fn(&RememberedRepository) -> bool| {
+            let column: BooleanArray = rows.iter().map(|row| Some(of(row))).collect();
+            Arc::new(column) as ArrayRef
         };
         let columns = vec![
             texts(|row| Some(&row.name)),

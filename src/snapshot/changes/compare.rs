@@ -7,14 +7,14 @@ use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 use super::super::files::table_file;
-use super::super::{RepositoryState, SealError};
+use super::super::{ChangeCounts, RepositoryState, SealError};
 use super::baseline::{Baseline, BaselineEntry};
-use super::carried::{CarriedWriter, KnownRepository};
+use super::carried::{CarriedWriter, RememberedRepository};
 use super::decision::{Before, ChangeCause, Decision, KnownTags, Now, decide};
+use super::night::{ChangesError, Night};
 use super::rows::{ChangeOp, ChangeRow, ChangeWriter};
 use super::tag_rows::{TagRows, TagSeen};
 use super::tonight::{SeenRepository, Tonight};
-use super::{ChangeCounts, ChangesError, Night};
 
 pub(super) struct Comparing<'a> {
     night: &'a Night<'a>,
@@ -42,7 +42,7 @@ impl Output {
         self.changes.push(row).map_err(|e| self.error(e))
     }
 
-    fn carry(&mut self, known: KnownRepository) -> Result<(), ChangesError> {
+    fn carry(&mut self, known: RememberedRepository) -> Result<(), ChangesError> {
         self.carried.push(known).map_err(|e| self.error(e))
     }
 
@@ -207,7 +207,7 @@ impl<'a> Comparing<'a> {
             let run_id = self.night.run_id.to_owned();
             let tags_run_id = Some(run_id.clone());
             let monitored = now.monitored;
-            let known = KnownRepository { run_id, tags_run_id, digests_asked: false, monitored, ..known.clone() };
+            let known = RememberedRepository { run_id, tags_run_id, digests_asked: false, monitored, ..known.clone() };
             self.out.carry(known)?;
         }
         let pair = TagPair {
@@ -307,8 +307,8 @@ fn is_unread(now: &SeenRepository) -> bool {
 }
 
 /// A repository of which nothing but its name is known.
-fn unread(now: &SeenRepository, run_id: &str) -> KnownRepository {
-    KnownRepository {
+fn unread(now: &SeenRepository, run_id: &str) -> RememberedRepository {
+    RememberedRepository {
         name: now.name.clone(),
         run_id: run_id.to_owned(),
         tags: KnownTags::Unread,

@@ -75,8 +75,9 @@ pub(super) enum Decision {
 /// What became of a repository between the night of the scope `last` and that of the scope `tonight`.
 pub(super) fn decide(name: &str, before: Before, now: Now, last: &Scope, tonight: &Scope) -> Decision {
     match (before, now) {
-        (Before::Unknown | Before::Gone, Now::Absent) => Decision::Ignore,
-        (Before::Unknown | Before::Gone, Now::Seen { state: RepositoryState::Gone, .. }) => Decision::Ignore,
+        (Before::Unknown | Before::Gone, Now::Absent | Now::Seen { state: RepositoryState::Gone, .. }) => {
+            Decision::Ignore
+        }
         (Before::Unknown, Now::Seen { monitored, .. }) => Decision::Add(cause_of_new(name, monitored, last, tonight)),
         // Registries list deleted repositories for years. Where only names are read, nothing tells that it is gone.
         (Before::Gone, Now::Seen { monitored, .. }) => Decision::Add(if_asked(tonight.reads_tags(monitored))),

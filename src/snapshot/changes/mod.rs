@@ -9,65 +9,19 @@ mod baseline;
 mod carried;
 mod compare;
 mod decision;
+mod night;
 mod rows;
 mod tag_rows;
 #[cfg(test)]
 mod tests;
 mod tonight;
 
-use std::path::Path;
-
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-
-use super::{Scope, SealError, Sealed};
+use super::{ChangeCounts, Sealed};
 use baseline::Baseline;
 use compare::Comparing;
 use tonight::Tonight;
 
-pub(super) use carried::FILES as CARRIED_FILES;
-
-/// How many rows of table `changes` there are of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeCounts {
-    /// Repositories and tags that came.
-    pub added: u64,
-    /// Repositories and tags that went.
-    pub removed: u64,
-    /// Tags that point to another digest.
-    pub moved: u64,
-}
-
-impl ChangeCounts {
-    /// All of them.
-    pub fn total(self) -> u64 {
-        self.added + self.removed + self.moved
-    }
-}
-
-/// Why two nights could not be compared.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangesError {
-    /// What was known before cannot be read.
-    #[error(transparent)]
-    Baseline(SealError),
-    /// The tables of this night cannot be read, or its changes cannot be written.
-    #[error(transparent)]
-    Tonight(SealError),
-}
-
-/// A night that is compared with what was known before it.
-#[derive(Clone, Copy, Debug)]
-pub struct Night<'a> {
-    /// The directory of its finished tables; the table of changes is written there.
-    pub directory: &'a Path,
-    /// What it covers.
-    pub scope: &'a Scope,
-    /// Its run.
-    pub run_id: &'a str,
-    /// The time at which changes count as found.
-    pub detected_at: DateTime<Utc>,
-}
+pub use night::{ChangesError, Night};
 
 /// Writes the table `changes` of a night, and what is carried on beside it. On a first night, without a baseline, the
 /// table has no rows. Waits for the disk.

@@ -9,12 +9,12 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 use stocktake_sink::Table;
 
+use super::super::ChangeCounts;
 use super::super::columns::spooled_schema;
 use super::super::disk_retry::DiskRetry;
 use super::super::files::{segment_file, table_file};
 use super::super::limit::ORDERED_BATCH;
 use super::super::segment::{self, SegmentWriter};
-use super::ChangeCounts;
 use super::decision::ChangeCause;
 
 /// What happened.

@@ -11,7 +11,7 @@ use super::super::cells::{self, text_column};
 use super::super::files::table_file;
 use super::super::segment::{self, SegmentReader};
 use super::super::{RepositoryState, SealError};
-use super::Night;
+use super::night::Night;
 use super::tag_rows::TagRows;
 
 /// The repositories and tags of a night.

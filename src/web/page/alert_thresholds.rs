@@ -23,6 +23,8 @@ pub(super) struct AlertThresholds {
     pub(super) rare: Duration,
     /// How far the last success may lie in the future.
     pub(super) clock_ahead: Duration,
+    /// For how long a snapshot counts as given up of late.
+    pub(super) lost_night: Duration,
 }
 
 pub(super) static THRESHOLDS: LazyLock<AlertThresholds> = LazyLock::new(|| {
@@ -35,6 +37,7 @@ pub(super) static THRESHOLDS: LazyLock<AlertThresholds> = LazyLock::new(|| {
         rare_failures: number("StocktakeRunFailing", &["failures[5m]) >= ", "failures[5m]) >= "]),
         rare: seconds("StocktakeRunFailing", &["interval_seconds[5m]) >= "]),
         clock_ahead: seconds("StocktakeClockWasAhead", &["- time() > "]),
+        lost_night: seconds("StocktakeSnapshotGivenUp", &["[5m]) < "]),
     }
 });
 
@@ -64,6 +67,7 @@ mod tests {
             rare_failures: 1,
             rare: Duration::from_hours(6),
             clock_ahead: Duration::from_hours(1),
+            lost_night: Duration::from_hours(24),
         };
         assert_eq!(*THRESHOLDS, expected);
     }

@@ -11,6 +11,10 @@ use super::words::{counted, duration, relative};
 use crate::snapshot::UnreadRepositories;
 use crate::state::{History, Inventory, LastRun, Reason};
 use crate::status::{Activity, ConfigurationStatus, RegistryStatus, Status, TokenStatus};
+use crate::words::first_of;
+
+/// So many snapshots are named that a sink does not have.
+const NAMED: usize = 5;
 
 /// The severity of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,6 +121,7 @@ pub(super) fn of_registry(registry: &RegistryStatus, status: &Status) -> Vec<Att
     .collect();
     items.extend(clock_was_ahead(registry, now));
     items.extend(sinks(registry, now));
+    items.extend(lost_nights(registry, now));
     // The other items say why there is no inventory.
     if let Some(mut item) = overdue(registry, now) {
         item.remedy = item.remedy.filter(|_| items.is_empty());
@@ -255,15 +260,42 @@ fn token(registry: &RegistryStatus, now: DateTime<Utc>) -> Option<AttentionItem>
 fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> impl Iterator<Item = AttentionItem> {
     registry.sinks.iter().filter_map(move |name| {
         let sink = registry.history.sinks.get(name)?;
-        let meanwhile = match sink.delivered_at {
-            Some(at) => format!("It took its last snapshot {}. The next run delivers again first.", relative(now, at)),
-            None => "It has taken no snapshot yet. The next run delivers again first.".to_owned(),
+        let took = match sink.delivered_at {
+            Some(at) => format!("It took its last snapshot {}.", relative(now, at)),
+            None => "It has taken no snapshot yet.".to_owned(),
+        };
+        let meanwhile = match &sink.owed[..] {
+            [] | [_] => format!("{took} The next run delivers again first."),
+            owed => {
+                let runs = first_of(owed.iter().take(NAMED), owed.len().saturating_sub(NAMED) as u64);
+                format!(
+                    "{took} It does not have {runs}. The next run delivers them first, the oldest before the others."
+                )
+            }
         };
         Some(AttentionItem {
             alert: Some("StocktakeSinkCommitFailing"),
             said: Some(sink.error.clone()?),
             meanwhile: Some(meanwhile),
             ..AttentionItem::new(AttentionLevel::Warning, format!("Sink {name} does not have the last snapshot"))
+        })
+    })
+}
+
+/// As in the rule of the alert.
+fn lost_nights(registry: &RegistryStatus, now: DateTime<Utc>) -> impl Iterator<Item = AttentionItem> {
+    registry.sinks.iter().filter_map(move |name| {
+        let lost = registry.history.sinks.get(name)?.lost.as_ref()?;
+        let is_recent = (now - lost.at).to_std().unwrap_or_default() < THRESHOLDS.lost_night;
+        is_recent.then(|| AttentionItem {
+            alert: Some("StocktakeSnapshotGivenUp"),
+            said: Some(format!("{} was given up {}.", lost.run_id, relative(now, lost.at))),
+            remedy: Some(
+                "let readers of its changes begin anew with the oldest snapshot that follows; correct the sink, or raise \
+                 `keep_undelivered`"
+                    .to_owned(),
+            ),
+            ..AttentionItem::new(AttentionLevel::Critical, format!("Sink {name} will never have every snapshot"))
         })
     })
 }

@@ -10,7 +10,7 @@ use super::attention::AttentionLevel;
 use super::entry::{MANY, PageEntry, anchor};
 use super::notices;
 use super::words::{absolute, both, counted, duration, number, when};
-use crate::state::{History, LastRun, Refusals};
+use crate::state::{History, LastRun, Refusals, SinkHistory};
 use crate::status::{Activity, RegistryStatus, Status, TokenStatus};
 
 pub(super) fn of(entries: &[PageEntry<'_>], opened: OpenedParts, status: &Status) -> Markup {
@@ -122,6 +122,9 @@ fn inventory(history: &History) -> Markup {
         span.part { (counted(inventory.repositories, "repository", "repositories")) }
         @if inventory.tags > 0 { " " span.at.part { (counted(inventory.tags, "tag", "tags")) } }
         @if inventory.manifests > 0 { " " span.at.part { (counted(inventory.manifests, "manifest", "manifests")) } }
+        @if let Some(changes) = history.last.as_ref().and_then(|last| last.changes) {
+            " " span.at.part { (changes.to_string()) " since the night before" }
+        }
     }
 }
 
@@ -184,7 +187,10 @@ fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
             @let delivered = sink.and_then(|sink| sink.delivered_at);
             div title=[sink.and_then(|sink| sink.location.as_deref())] {
                 @match (sink.and_then(|sink| sink.error.as_ref()), delivered) {
-                    (Some(_), _) => { span.warn { span aria-hidden="true" { "▲" } " " (name) } " " span.quiet { "lags" } }
+                    (Some(_), _) => {
+                        span.warn { span aria-hidden="true" { "▲" } " " (name) } " "
+                        span.quiet { (sink.map_or_else(String::new, lags)) }
+                    }
                     (None, Some(_)) if !has_published => { (name) ": " span.quiet { "last inventory" } },
                     (None, Some(_)) => { span.good aria-hidden="true" { "✓" } " " (name) }
                     (None, None) => { span.quiet { (name) ", nothing yet" } }
@@ -192,5 +198,13 @@ fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> Markup {
                 @if let Some(at) = delivered { " " span.quiet.part { (when(now, at)) } }
             }
         }
+    }
+}
+
+/// How far a sink is behind.
+fn lags(sink: &SinkHistory) -> String {
+    match sink.owed.len() as u64 {
+        0 | 1 => "lags".to_owned(),
+        nights => format!("lags {}", counted(nights, "night", "nights")),
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn status(registries: Vec<RegistryStatus>) -> Status {
 /// One that is well, and runs at two in the night.
 pub(super) fn well(name: &str) -> RegistryStatus {
     let run = LastRun {
+        changes: None,
         run_id: format!("{name}-20261123T020000Z"),
         slot: ago("461m"),
         trigger: Trigger::Schedule,
@@ -86,7 +87,7 @@ pub(super) fn well(name: &str) -> RegistryStatus {
 
 fn sink(name: &str) -> SinkHistory {
     let location = Some(format!("/srv/inventory/v1/_runs/registry={name}"));
-    SinkHistory { delivered_at: Some(ago("452m")), location, error: None }
+    SinkHistory { delivered_at: Some(ago("452m")), location, ..SinkHistory::default() }
 }
 
 /// One whose last run ended with this verdict.

@@ -241,8 +241,11 @@ fn text_from_outside_is_escaped() {
     registry.url = format!("https://{evil}");
     registry.trouble = Some(reason(evil, evil, None));
     registry.sinks.push(evil.to_owned());
-    let sink =
-        crate::state::SinkHistory { delivered_at: None, location: Some(evil.to_owned()), error: Some(evil.to_owned()) };
+    let sink = crate::state::SinkHistory {
+        location: Some(evil.to_owned()),
+        error: Some(evil.to_owned()),
+        ..Default::default()
+    };
     registry.history.sinks.insert(evil.to_owned(), sink);
     let schedule = registry.schedule.as_mut().expect("a schedule");
     (schedule.expression, schedule.time_zone) = (evil.to_owned(), evil.to_owned());

@@ -150,7 +150,8 @@ async fn standard_output_carries_data_alone() {
     }
 }
 
-const HEADER: [&str; 8] = ["registry", "verdict", "repositories", "pages", "requests", "tokens", "seconds", "sinks"];
+const HEADER: [&str; 9] =
+    ["registry", "verdict", "repositories", "changes", "pages", "requests", "tokens", "seconds", "sinks"];
 
 #[tokio::test]
 async fn log_lines_are_json_where_asked_for() {

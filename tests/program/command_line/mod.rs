@@ -8,5 +8,6 @@ mod paths;
 mod proxies;
 mod schedule;
 mod schedule_zones;
+mod snapshots;
 mod terminal;
 mod validate;

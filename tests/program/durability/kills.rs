@@ -296,7 +296,8 @@ async fn a_kill_before_the_snapshot_is_kept_leaves_the_earlier_one() {
         ("half write 1 sealed.json", Phase::Spooled),
         ("before rename 1 state/quay/sealed-", Phase::Spooled),
         ("after rename 1 state/quay/sealed-", Phase::Spooled),
-        ("after rename 2 state/quay/sealed-", Phase::Sealed),
+        ("after rename 2 state/quay/sealed-", Phase::Spooled),
+        ("after rename 3 state/quay/sealed-", Phase::Sealed),
         // The first writes down the slot, the second the snapshot, the third the receipts.
         ("before rename 2 state/quay/state.json", Phase::Sealed),
     ] {

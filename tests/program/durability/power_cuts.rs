@@ -41,6 +41,8 @@ async fn bytes_are_synced_before_their_name_and_names_before_they_are_relied_on(
         let are_its_bytes = |synced: &str| match name {
             // Renamed, not staged: the one segment of a walk in order.
             "repositories.arrow" => synced.ends_with("walk/repositories.0.segment"),
+            // Written where it is, and renamed.
+            "changes.arrow" => synced.ends_with("walk/changes.arrow"),
             // Another name of the object of this table.
             _ if name.starts_with("latest.") => {
                 parent(synced).starts_with(&parent(directory).replace("/latest/", "/"))
@@ -58,7 +60,9 @@ async fn bytes_are_synced_before_their_name_and_names_before_they_are_relied_on(
 
         // What relies on it: on a table's object the manifest, on a sealed directory the pointer.
         let relying = match path.split_once("/v1/") {
-            Some((sink, object)) if object.starts_with("repositories") || object.starts_with("runs") => {
+            Some((sink, object))
+                if ["repositories", "changes", "runs"].iter().any(|table| object.starts_with(table)) =>
+            {
                 next(&steps, at, "link", |path| path.starts_with(&format!("{sink}/v1/_runs")))
             }
             Some((sink, object)) if object.starts_with("_runs") || object.starts_with("latest/") => {
@@ -72,7 +76,7 @@ async fn bytes_are_synced_before_their_name_and_names_before_they_are_relied_on(
     let made = next(&steps, 0, "mkdir", |path| path.contains("/sealed-")).expect("a directory for the snapshot");
     let synced = next(&steps, made, "fsync", |synced| synced == "state/quay").expect("it is synced");
     assert!(next(&steps, synced, "rename", |path| path.contains("/sealed-")).is_some(), "and then filled");
-    // The slot, the spool, the table and its seal, the pointer, the receipts; at each sink two objects, manifest, both
-    // objects in `latest/`, pointer.
-    assert_eq!(names, 6 + 2 * 6);
+    // The slot, the spool, the two tables and their seal, the pointer, the receipts; at each sink three objects, manifest,
+    // the three objects in `latest/`, pointer.
+    assert_eq!(names, 7 + 2 * 8);
 }

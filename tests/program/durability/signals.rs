@@ -95,7 +95,7 @@ async fn stopped_while_publishing_the_next_run_delivers() {
     drop(lock);
 
     // What the console had printed it may print again: a signal can come between the last line and its receipt.
-    place.run(&["run"]).await.exits(0).says("is delivered to the sinks that do not have it");
+    place.run(&["run"]).await.exits(0).says("the oldest is delivered first");
     let manifests = manifests(&place.path("inventory"), "quay");
     assert_eq!(manifests.len(), 2);
     assert!(manifests.iter().all(|manifest| manifest["objects"][0]["rows"] == 150));

@@ -162,7 +162,7 @@ async fn the_queries_of_the_readme_answer_on_the_data_of_the_demo() {
     assert!(!answers[1].as_array().unwrap().is_empty());
     let changes = answers[2].as_array().unwrap();
     assert_eq!(changes.len(), 40);
-    assert!(changes.iter().all(|row| row[2] == "gone"), "{changes:?}");
+    assert!(changes.iter().all(|row| row[2] == "removed" && row[3] == "registry"), "{changes:?}");
     assert_eq!(answers[3], json!([]));
     let runs = answers[4].as_array().unwrap();
     assert_eq!(

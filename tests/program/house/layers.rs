@@ -19,12 +19,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sinks", &["registry"]),
     ("config", &["discovery", "registry", "schedule", "sinks", "snapshot", "walk", "web"]),
     ("plans", &["config", "registry", "run"]),
+    ("published", &[]),
     ("preflight", &["config", "registry", "state", "web"]),
     ("descriptors", &["run", "snapshot", "web"]),
     ("schedule", &[]),
     ("status", &["state", "words"]),
-    ("metrics", &["registry", "run", "state", "status"]),
-    ("web", &["registry", "snapshot", "state", "status"]),
+    ("metrics", &["registry", "run", "snapshot", "state", "status"]),
+    ("web", &["registry", "snapshot", "state", "status", "words"]),
     (
         "daemon",
         &[
@@ -49,6 +50,7 @@ const MUST_NOT_NAME: &[(&str, &[&str])] = &[
     ("discovery", &["arrow", "reqwest"]),
     ("walk", &["arrow", "reqwest", "hyper"]),
     ("snapshot", &["reqwest", "hyper", "tokio"]),
+    ("published", &["reqwest", "hyper", "tokio"]),
     ("run", &["arrow", "reqwest", "hyper"]),
     ("check", &["arrow", "reqwest", "hyper", "rustls"]),
     ("config", &["reqwest", "hyper", "tokio"]),

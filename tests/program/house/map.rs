@@ -81,7 +81,7 @@ fn every_room_is_on_the_map() {
 #[test]
 fn the_reader_of_this_test_tells_what_is_there_from_what_is_not() {
     let sources = sources();
-    for there in ["Run::redeliver", "run::Plan", "stocktake_sink::durable", "run::verdict::judge", "plans::plans"] {
+    for there in ["Run::publish", "run::Plan", "stocktake_sink::durable", "run::verdict::judge", "plans::plans"] {
         assert!(exists(&sources, there), "{there}");
     }
     for gone in ["cli::run::plans", "Run::deliver_all", "walk::Ledge"] {

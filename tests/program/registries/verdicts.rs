@@ -198,7 +198,7 @@ async fn a_failing_sink_is_1_disturbs_no_other_and_is_made_up_for() {
     // No longer in the way: both snapshots are owed.
     let first = inventory::latest(&place.path("inventory"), "quay").unwrap()["run_id"].clone();
     fs::remove_file(place.path("feed")).unwrap();
-    place.run(&["run"]).await.exits(0).says("is delivered to the sinks that do not have it");
+    place.run(&["run"]).await.exits(0).says("the oldest is delivered first");
     let feed = manifests(&place.path("feed"), "quay");
     assert_eq!(feed.len(), 2);
     assert_eq!(feed[0]["run_id"], first, "the run that failed there, delivered again");

@@ -9,6 +9,7 @@ pub(crate) mod fail_point;
 pub(crate) mod faulty_proxy;
 pub(crate) mod held;
 pub(crate) mod inventory;
+pub(crate) mod nights;
 pub(crate) mod preload;
 pub(crate) mod program;
 pub(crate) mod prometheus;

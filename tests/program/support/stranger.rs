@@ -101,7 +101,7 @@ impl Stranger {
             assert!(self.rounds.values().any(|published| *published == round), "round {round} is not published");
         }
         // A reader that goes by file names instead of manifests must not fail either.
-        for (table, column) in [("repositories", "repository"), ("runs", "run_id")] {
+        for (table, column) in [("repositories", "repository"), ("changes", "entity"), ("runs", "run_id")] {
             for path in self.visible(table).filter(|path| !self.read.contains_key(path)) {
                 self.format.column(&path, column);
             }
@@ -131,7 +131,7 @@ impl Stranger {
         assert_eq!(path.file_name().and_then(|n| n.to_str()), Some(&*expected));
         let is_complete = manifest["verdict"] == "complete";
         let objects = manifest["objects"].as_array().expect("objects");
-        let tables: &[&str] = if is_complete { &["repositories", "runs"] } else { &["runs"] };
+        let tables: &[&str] = if is_complete { &["repositories", "changes", "runs"] } else { &["runs"] };
         assert_eq!(objects.iter().map(|o| &o["table"]).collect::<Vec<_>>(), tables);
         let mut round = None;
         for object in objects {
@@ -150,6 +150,9 @@ impl Stranger {
                 let number = number.parse().expect("a number");
                 assert!(rows == names(number, self.count), "{} is not exactly round {number}", file.display());
                 round = Some(number);
+            } else if object["table"] == "changes" {
+                // A first night; or every name of the round before went, and every name of this one came.
+                assert!([0, 2 * self.count].contains(&ids.len()), "{}: {}", file.display(), ids.len());
             } else {
                 assert_eq!(ids.len(), 1);
             }
@@ -162,7 +165,9 @@ impl Stranger {
     /// Files that no manifest names, hidden ones included, apart from the pointer and `latest/`.
     pub(crate) fn unnamed(&self) -> Vec<PathBuf> {
         let mut named = BTreeSet::from([self.root.join("v1/_latest/registry=quay.json")]);
-        named.extend(["repositories", "runs"].iter().flat_map(|table| self.visible(&format!("latest/{table}"))));
+        named.extend(
+            ["repositories", "changes", "runs"].iter().flat_map(|table| self.visible(&format!("latest/{table}"))),
+        );
         for path in self.visible("_runs") {
             let manifest = json(&path);
             let objects = manifest["objects"].as_array().expect("objects");
@@ -180,7 +185,11 @@ impl Stranger {
             ExportProgress::Pointed
         } else if self.visible("_runs").any(|path| of_run(&path)) {
             ExportProgress::Committed
-        } else if self.visible("repositories").chain(self.visible("runs")).any(|path| of_run(&path)) {
+        } else if ["repositories", "changes", "runs"]
+            .iter()
+            .flat_map(|table| self.visible(table))
+            .any(|path| of_run(&path))
+        {
             ExportProgress::Visible
         } else if files(&self.root).iter().any(of_run) {
             ExportProgress::Staged

@@ -12,19 +12,22 @@ use chrono::{DateTime, TimeDelta, Utc};
 use stocktake_sink::contract::{id, record};
 use stocktake_sink::{Table, Verdict};
 
-use super::super::{Depth, ListCoverage, NameFilter, RepositoryRow, RepositoryState, Sealed, Spool, TagRow};
+use super::super::{
+    ChangeCounts, Depth, ListCoverage, NameFilter, RepositoryRow, RepositoryState, Sealed, Spool, TagRow,
+};
 use super::baseline::{Baseline, BaselineEntry};
 use super::*;
+use crate::snapshot::Scope;
 
 /// Tags and what they point to.
-type Tags = BTreeMap<String, Option<String>>;
+type TagDigests = BTreeMap<String, Option<String>>;
 
 /// What a walk saw.
 #[derive(Clone, Debug)]
 struct WalkedNight {
     scope: Scope,
     /// The state, whether it is monitored, and the tags.
-    repositories: BTreeMap<String, (RepositoryState, bool, Tags)>,
+    repositories: BTreeMap<String, (RepositoryState, bool, TagDigests)>,
 }
 
 /// A row of table `changes`.
@@ -116,13 +119,13 @@ fn change(batch: &RecordBatch, at: usize) -> Change {
 }
 
 /// What is known after a night: the tags of each repository, `None` where they are not known.
-fn known(sealed: &Sealed) -> BTreeMap<String, Option<Tags>> {
+fn known(sealed: &Sealed) -> BTreeMap<String, Option<TagDigests>> {
     let mut baseline = Baseline::open(sealed).unwrap().unwrap();
     let mut all = BTreeMap::new();
     while let Some(entry) = baseline.next().unwrap() {
         let (BaselineEntry::Last(known) | BaselineEntry::Carried(known)) = &entry else { continue };
         let (name, has_tags) = (known.name.clone(), known.tags_run_id.is_some());
-        let mut tags = Tags::new();
+        let mut tags = TagDigests::new();
         let rows = baseline.tags(&entry).unwrap();
         while let Some(seen) = rows.current().filter(|_| has_tags) {
             tags.insert(seen.tag.to_owned(), seen.digest.map(str::to_owned));

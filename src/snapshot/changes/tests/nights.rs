@@ -3,10 +3,10 @@
 use super::*;
 
 /// Repositories that were read wholly, with their tags.
-fn whole(repositories: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, (RepositoryState, bool, Tags)> {
+fn whole(repositories: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, (RepositoryState, bool, TagDigests)> {
     let tags = |tags: &[(&str, &str)]| {
         let digest = |digest: &str| (!digest.is_empty()).then(|| digest.to_owned());
-        tags.iter().map(|(tag, to)| ((*tag).to_owned(), digest(to))).collect::<Tags>()
+        tags.iter().map(|(tag, to)| ((*tag).to_owned(), digest(to))).collect::<TagDigests>()
     };
     let row = |(name, listed): &(&str, &[(&str, &str)])| {
         ((*name).to_owned(), (RepositoryState::Complete, false, tags(listed)))
@@ -55,7 +55,7 @@ fn the_first_night_is_the_beginning() {
 #[test]
 fn a_night_with_gaps_removes_nothing_that_it_did_not_see_go() {
     let refused = |night: &mut WalkedNight, name: &str| {
-        night.repositories.insert(name.to_owned(), (RepositoryState::Denied, false, Tags::new()));
+        night.repositories.insert(name.to_owned(), (RepositoryState::Denied, false, TagDigests::new()));
     };
     let first = deep(&[("a", &[("1", "x"), ("2", "y")]), ("b", &[("1", "x")]), ("c", &[("1", "x")])]);
     let mut second = deep(&[("c", &[])]);
@@ -75,9 +75,11 @@ fn a_night_with_gaps_removes_nothing_that_it_did_not_see_go() {
 #[test]
 fn a_repository_that_was_never_read_has_its_tags_from_the_night_on_which_it_is() {
     let mut first = deep(&[]);
-    first.repositories.insert("a".to_owned(), (RepositoryState::Error, false, Tags::from([("1".to_owned(), None)])));
+    first
+        .repositories
+        .insert("a".to_owned(), (RepositoryState::Error, false, TagDigests::from([("1".to_owned(), None)])));
     let mut second = first.clone();
-    second.repositories.insert("b".to_owned(), (RepositoryState::Denied, false, Tags::new()));
+    second.repositories.insert("b".to_owned(), (RepositoryState::Denied, false, TagDigests::new()));
     let third = deep(&[("a", &[("1", "x")]), ("b", &[("1", "y")])]);
     assert_eq!(
         all(&[first, second, third])[1..],

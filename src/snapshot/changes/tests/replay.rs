@@ -10,7 +10,7 @@ const NAMES: [&str; 9] = ["a/one", "a/three", "a/two", "b/one", "b/two", "c", "h
 #[derive(Clone, Debug, PartialEq)]
 struct Model {
     run_id: String,
-    tags: Option<(String, Tags)>,
+    tags: Option<(String, TagDigests)>,
 }
 
 type Models = BTreeMap<String, Model>;
@@ -33,8 +33,9 @@ fn after(before: &Models, night: &WalkedNight, run_id: &str) -> Models {
             RepositoryState::Complete => {
                 let old_tags = old.and_then(|old| old.tags);
                 let new_tags = || {
-                    let digest_of =
-                        |tag: &String| old_tags.as_ref().and_then(|(_, tags): &(String, Tags)| tags.get(tag)?.clone());
+                    let digest_of = |tag: &String| {
+                        old_tags.as_ref().and_then(|(_, tags): &(String, TagDigests)| tags.get(tag)?.clone())
+                    };
                     let last_known = |(tag, digest): (&String, &Option<String>)| {
                         let asked = scope.depth == Depth::Manifests;
                         (tag.clone(), if asked { digest.clone() } else { digest_of(tag) })
@@ -51,12 +52,12 @@ fn after(before: &Models, night: &WalkedNight, run_id: &str) -> Models {
 }
 
 /// Applies changes, as a reader of the table does who knows nothing else.
-fn replay(inventory: &mut BTreeMap<String, Tags>, changes: &[Change]) {
+fn replay(inventory: &mut BTreeMap<String, TagDigests>, changes: &[Change]) {
     for change in changes {
         let digest = change.new_digest.clone();
         match (change.tag.clone(), change.op.as_str()) {
             (None, "added") => {
-                assert!(inventory.insert(change.repository.clone(), Tags::new()).is_none(), "{change:?}")
+                assert!(inventory.insert(change.repository.clone(), TagDigests::new()).is_none(), "{change:?}");
             }
             // Its tags follow, each with its own row.
             (None, "removed") => assert!(inventory.contains_key(&change.repository), "{change:?}"),
@@ -75,7 +76,11 @@ fn replay(inventory: &mut BTreeMap<String, Tags>, changes: &[Change]) {
         }
     }
     for change in changes.iter().filter(|change| change.tag.is_none() && change.op == "removed") {
-        assert_eq!(inventory.remove(&change.repository), Some(Tags::new()), "{change:?}: tags without a row remain");
+        assert_eq!(
+            inventory.remove(&change.repository),
+            Some(TagDigests::new()),
+            "{change:?}: tags without a row remain"
+        );
     }
 }
 
@@ -91,7 +96,7 @@ fn assert_previous(change: &Change, before: &Models, last: &str, seed: u64) {
 }
 
 /// Something of the registry, changed a little every night.
-fn evolve(registry: &mut BTreeMap<String, Tags>, random: &mut Rng) {
+fn evolve(registry: &mut BTreeMap<String, TagDigests>, random: &mut Rng) {
     for name in NAMES {
         match random.u8(0..10) {
             0 => drop(registry.remove(name)),
@@ -129,30 +134,30 @@ fn random_scope(random: &mut Rng) -> Scope {
 }
 
 /// What a walk of this scope sees of the registry.
-fn walk(registry: &BTreeMap<String, Tags>, scope: Scope, is_sick: bool, random: &mut Rng) -> WalkedNight {
+fn walk(registry: &BTreeMap<String, TagDigests>, scope: Scope, is_sick: bool, random: &mut Rng) -> WalkedNight {
     let mut repositories = BTreeMap::new();
     for name in NAMES {
         let monitored = scope.monitors(name);
         let is_listed = registry.contains_key(name) && !name.starts_with("hidden/");
         let is_reached = scope.list == ListCoverage::Whole || random.bool();
-        if !monitored && !(is_listed && is_reached && scope.filter.accepts(name)) {
+        if !(monitored || is_listed && is_reached && scope.filter.accepts(name)) {
             // Some registries list what is gone.
             let lists_ghost = !registry.contains_key(name) && scope.filter.accepts(name) && random.u8(0..4) == 0;
             if lists_ghost {
                 let state = if scope.reads_tags(false) { RepositoryState::Gone } else { RepositoryState::Complete };
-                repositories.insert(name.to_owned(), (state, false, Tags::new()));
+                repositories.insert(name.to_owned(), (state, false, TagDigests::new()));
             }
             continue;
         }
         let asks = scope.reads_tags(monitored);
         let Some(tags) = registry.get(name) else {
-            repositories.insert(name.to_owned(), (RepositoryState::Gone, monitored, Tags::new()));
+            repositories.insert(name.to_owned(), (RepositoryState::Gone, monitored, TagDigests::new()));
             continue;
         };
-        let bare = |tags: &Tags| tags.keys().map(|tag| (tag.clone(), None)).collect::<Tags>();
+        let bare = |tags: &TagDigests| tags.keys().map(|tag| (tag.clone(), None)).collect::<TagDigests>();
         let row = match random.u8(0..6) {
-            _ if !asks => (RepositoryState::Complete, monitored, Tags::new()),
-            0 if is_sick => (RepositoryState::Denied, monitored, Tags::new()),
+            _ if !asks => (RepositoryState::Complete, monitored, TagDigests::new()),
+            0 if is_sick => (RepositoryState::Denied, monitored, TagDigests::new()),
             // The tags were listed; a manifest failed.
             1 if is_sick => (RepositoryState::Error, monitored, bare(tags)),
             _ if scope.reads_digests() => (RepositoryState::Complete, monitored, tags.clone()),
@@ -184,12 +189,14 @@ fn changes_of_all_nights_over_the_first_snapshot_give_what_is_last_known() {
             if last.is_none() {
                 assert!(rows.is_empty(), "seed {seed}: {rows:?}");
                 let beginning = night.repositories.iter().filter(|(_, (state, ..))| *state != RepositoryState::Gone);
-                let whole = |(name, (state, _, tags)): (&String, &(RepositoryState, bool, Tags))| {
-                    (name.clone(), if *state == RepositoryState::Complete { tags.clone() } else { Tags::new() })
+                let whole = |(name, (state, _, tags)): (&String, &(RepositoryState, bool, TagDigests))| {
+                    (name.clone(), if *state == RepositoryState::Complete { tags.clone() } else { TagDigests::new() })
                 };
                 inventory = beginning.map(whole).collect();
             } else {
-                rows.iter().for_each(|change| assert_previous(change, &models, &run_id(day - 1), seed));
+                for change in &rows {
+                    assert_previous(change, &models, &run_id(day - 1), seed);
+                }
                 replay(&mut inventory, &rows);
             }
             let expected: BTreeMap<_, _> =
@@ -210,7 +217,7 @@ fn changes_of_complete_nights_are_the_plain_difference() {
         let root = tempfile::tempdir().unwrap();
         let mut registry = BTreeMap::new();
         (0..4).for_each(|_| evolve(&mut registry, &mut random));
-        let mut last: Option<(Sealed, BTreeMap<String, Tags>)> = None;
+        let mut last: Option<(Sealed, BTreeMap<String, TagDigests>)> = None;
         for day in 0..4 {
             evolve(&mut registry, &mut random);
             let repositories =
@@ -235,8 +242,8 @@ fn short(rows: &[Change]) -> Short {
     rows.iter().map(|row| (row.entity.clone(), row.repository.clone(), row.tag.clone(), op(&row.op))).collect()
 }
 
-fn difference(before: &BTreeMap<String, Tags>, now: &BTreeMap<String, Tags>) -> Short {
-    let flat = |registry: &BTreeMap<String, Tags>| -> BTreeMap<(String, String, Option<String>), Option<String>> {
+fn difference(before: &BTreeMap<String, TagDigests>, now: &BTreeMap<String, TagDigests>) -> Short {
+    let flat = |registry: &BTreeMap<String, TagDigests>| -> BTreeMap<(String, String, Option<String>), Option<String>> {
         let tags = registry.iter().flat_map(|(name, tags)| {
             let tag = |(tag, digest): (&String, &Option<String>)| {
                 (("tag".to_owned(), name.clone(), Some(tag.clone())), digest.clone())

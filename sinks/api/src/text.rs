@@ -1,4 +1,5 @@
-//! Escapes characters that control a terminal, or that make text look like other text.
+//! Text from registries in what people read: characters that control a terminal, or that make text look like other text, are
+//! escaped, and no cell is a formula.
 
 use std::fmt::Write;
 
@@ -14,7 +15,7 @@ fn is_deceptive(c: char) -> bool {
 }
 
 /// `text` with such characters written as `\u{…}` and backslashes doubled, so the text can be restored.
-pub(crate) fn for_people(text: &str, out: &mut String) {
+pub fn for_people(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -26,7 +27,7 @@ pub(crate) fn for_people(text: &str, out: &mut String) {
 
 /// JSON text with such characters written as `\uXXXX`. They occur only inside strings, where that means the same. Line ends
 /// between values are kept.
-pub(crate) fn in_json(json: &str, out: &mut String) {
+pub fn in_json(json: &str, out: &mut String) {
     for c in json.chars() {
         if c == '\n' || !is_deceptive(c) {
             out.push(c);
@@ -36,6 +37,29 @@ pub(crate) fn in_json(json: &str, out: &mut String) {
             }
         }
     }
+}
+
+/// A text as one cell of CSV (RFC 4180). It is never a formula; an empty text is quoted, which tells it from a null.
+pub fn in_csv(text: &str, line: &mut String) {
+    // Spreadsheets read these as formulas (OWASP, "CSV injection"), also the full-width forms. With an apostrophe, the
+    // cell is text.
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let mut cell = String::from(if is_formula { "'" } else { "" });
+    for_people(text, &mut cell);
+    let plain = !cell.is_empty() && !cell.starts_with(' ') && !cell.ends_with(' ');
+    // In countries with a decimal comma, a semicolon separates cells.
+    if plain && !is_formula && !cell.contains(['"', ',', ';']) {
+        line.push_str(&cell);
+    } else {
+        in_quotes(&cell, line);
+    }
+}
+
+/// A cell of CSV in quotes.
+pub fn in_quotes(cell: &str, line: &mut String) {
+    line.push('"');
+    line.push_str(&cell.replace('"', "\"\""));
+    line.push('"');
 }
 
 #[cfg(test)]

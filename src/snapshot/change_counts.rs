@@ -1,0 +1,31 @@
+//! How much has changed since the night before.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How many rows of table `changes` there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeCounts {
+    /// Repositories and tags that came.
+    pub added: u64,
+    /// Repositories and tags that went.
+    pub removed: u64,
+    /// Tags that point to another digest.
+    pub moved: u64,
+}
+
+impl ChangeCounts {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.added + self.removed + self.moved
+    }
+}
+
+impl fmt::Display for ChangeCounts {
+    /// `+12 −3 ~7`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { added, removed, moved } = self;
+        write!(f, "+{added} −{removed} ~{moved}")
+    }
+}
