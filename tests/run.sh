@@ -34,7 +34,7 @@ fi
 
 # Independent readers of what the sinks write, and of schedules.
 readers="${CARGO_TARGET_DIR:-$PWD/target}/readers"
-if ! "$readers/bin/python" -c 'import croniter, deltalake, duckdb, moto.server, polars, pyarrow, pyiceberg, sqlalchemy, tzdata' 2>/dev/null; then
+if ! "$readers/bin/python" -c 'import croniter, deltalake, duckdb, jinja2, moto.server, polars, pyarrow, pyiceberg, sqlalchemy, tzdata, yaml' 2>/dev/null; then
   echo "installing what tests/readers.txt names into $readers"
   rm -rf "$readers"
   python3 -m venv "$readers"

@@ -39,5 +39,5 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
 
 /// Publishes the rows to the bucket of this server.
 pub(crate) async fn write(rows: u64, url: &Url) -> Result<u64, BenchError> {
-    parquet::publish(rows, &Bucket::target_of_s3(url.as_str().trim_end_matches('/'), "bench")).await
+    parquet::publish(rows, 0, &Bucket::target_of_s3(url.as_str().trim_end_matches('/'), "bench")).await
 }

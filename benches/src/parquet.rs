@@ -137,14 +137,12 @@ pub(crate) async fn write(rows: u64, directory: &Path) -> Result<u64, BenchError
 
 /// The same as one of several nights.
 pub(crate) async fn write_night(rows: u64, directory: &Path, night: u32) -> Result<u64, BenchError> {
-    let target = Target::directory(directory);
-    ParquetSink::new(&target).publish(&snapshot_of(rows, night)?).await?;
-    Ok(rows)
+    publish(rows, night, &Target::directory(directory)).await
 }
 
 /// Publishes the rows at this target.
-pub(crate) async fn publish(rows: u64, target: &Target) -> Result<u64, BenchError> {
-    ParquetSink::new(target).publish(&snapshot(rows)?).await?;
+pub(crate) async fn publish(rows: u64, night: u32, target: &Target) -> Result<u64, BenchError> {
+    ParquetSink::new(target).publish(&snapshot_of(rows, night)?).await?;
     Ok(rows)
 }
 

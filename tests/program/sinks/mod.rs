@@ -6,3 +6,4 @@ mod plugins;
 mod postgres;
 mod queries;
 mod readers;
+mod warehouses;

@@ -69,7 +69,8 @@ async fn three_nights_reach_every_warehouse_whatever_was_away_and_their_changes_
     };
 
     let mut app = Pusher::new(&registry, "acme/app");
-    let (first, second) = (app.image(OCI_IMAGE, "linux/amd64", "1").await, app.image(OCI_IMAGE, "linux/amd64", "2").await);
+    let (first, second) =
+        (app.image(OCI_IMAGE, "linux/amd64", "1").await, app.image(OCI_IMAGE, "linux/amd64", "2").await);
     app.tag("1.0", &first).await;
     app.tag("latest", &first).await;
     let mut web = Pusher::new(&registry, "acme/web");
@@ -161,7 +162,8 @@ async fn questions_have_one_answer(place: &Workplace, copy: &Path, file: &Path, 
 
 /// The page for files, with views of the tables that the plugin has loaded instead.
 fn on_a_file(page: &str, file: &Path) -> String {
-    let newest = "(select registry, max(run_id) as run_id from w.runs where verdict in ('complete', 'gaps') group by all)";
+    let newest =
+        "(select registry, max(run_id) as run_id from w.runs where verdict in ('complete', 'gaps') group by all)";
     let mut views = format!("attach '{}' as w (read_only);\n", file.display());
     for table in ["repositories", "tags", "manifests"] {
         views += &format!("create view {table} as from w.{table} semi join {newest} using (registry, run_id);\n");

@@ -71,7 +71,7 @@ impl Exposed {
     fn with_setting(&self) -> String {
         match self.used_as {
             SecretFileUse::Login => {
-                format!("{OTHER_SOURCES}, or set `allow_readable: true` beside `password_file` or `token_file`")
+                format!("{OTHER_SOURCES}, or set `allow_readable: true` beside the key that names the file")
             }
             SecretFileUse::DockerConfig => "set `allow_readable: true` beside `type: docker_config`".to_owned(),
             SecretFileUse::ClientKey => "set `allow_readable: true` beside `client_key_file`".to_owned(),
@@ -82,4 +82,4 @@ impl Exposed {
 
 /// The sources of a password or token without a check of modes.
 const OTHER_SOURCES: &str = "use `credential: NAME` with the environment variable CREDENTIALS_DIRECTORY set to the directory of the file, \
-     or `password_env` (`token_env`)";
+     or an environment variable with the key that ends with `_env`";
