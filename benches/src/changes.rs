@@ -48,7 +48,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
     let kept = scratch.path().to_owned();
     let prepared = tokio::task::spawn_blocking(move || prepare(&kept)).await??;
     for (night, sealed) in prepared.iter().enumerate() {
-        let target = Target::directory(&scratch.path().join(format!("night-{night}")));
+        let target = Target::directory(scratch.path().join(format!("night-{night}")));
         ParquetSink::new(&target).publish(&sealed.snapshot).await?;
     }
     let expected = ROWS / MOVED + 2 * (ROWS / (10 * MOVED));

@@ -39,7 +39,7 @@ pub(crate) async fn rows(rounds: usize) -> Result<(), BenchError> {
         let plugin = text(&path("plugin.py"))?;
         let settings = ExecSettings::new(&text(&python)?, &[&plugin], &path("exec"));
         loading.push(seconds(&ExecSink::new(settings), &snapshot).await?);
-        let target = Target::directory(&path("inventory"));
+        let target = Target::directory(path("inventory"));
         writing.push(seconds(&ParquetSink::new(&target), &snapshot).await?);
     }
     let (loading, writing) = (median(loading), median(writing));
