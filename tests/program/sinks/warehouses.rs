@@ -140,7 +140,8 @@ async fn questions_have_one_answer(place: &Workplace, copy: &Path, file: &Path, 
     fs::write(&of_plugin, on_a_file(&fs::read_to_string(root().join("docs/sql/duckdb.md")).unwrap(), file)).unwrap();
     let page = |name: &str| root().join("docs/sql").join(name).display().to_string();
     let asked = async |engine: &str, page: &str, psql: &[&str], directory: &Path| {
-        let arguments = [&[script("answers.py").as_str(), engine, page, "sha256:none"][..], psql].concat();
+        let script = script("answers.py");
+        let arguments = [&[script.as_str(), engine, page, "sha256:none"][..], psql].concat();
         printed(&python(), &arguments, directory).await
     };
     let here = place.path(".");
