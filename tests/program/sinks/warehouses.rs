@@ -165,14 +165,13 @@ async fn questions_have_one_answer(place: &Workplace, copy: &Path, file: &Path, 
 fn on_a_file(page: &str, file: &Path) -> String {
     let newest =
         "(select registry, max(run_id) as run_id from w.runs where verdict in ('complete', 'gaps') group by all)";
-    let mut views = format!("attach '{}' as w (read_only);\n", file.display());
-    for table in ["repositories", "tags", "manifests"] {
-        views += &format!("create view {table} as from w.{table} semi join {newest} using (registry, run_id);\n");
-    }
-    for (view, table) in [("all_tags", "tags"), ("runs", "runs"), ("changes", "changes")] {
-        views += &format!("create view {view} as from w.{table};\n");
-    }
+    let current = ["repositories", "tags", "manifests"]
+        .map(|table| format!("create view {table} as from w.{table} semi join {newest} using (registry, run_id);"));
+    let all = [("all_tags", "tags"), ("runs", "runs"), ("changes", "changes")]
+        .map(|(view, table)| format!("create view {view} as from w.{table};"));
+    let attached = format!("attach '{}' as w (read_only);", file.display());
+    let views = [&[attached][..], &current, &all].concat().join("\n");
     let (before, rest) = page.split_once("```sql\n").unwrap();
     let (_, after) = rest.split_once("```").unwrap();
-    format!("{before}```sql\n{views}```{after}")
+    format!("{before}```sql\n{views}\n```{after}")
 }
