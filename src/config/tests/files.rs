@@ -164,7 +164,7 @@ fn the_samples_are_valid() {
         ]
     );
     assert!(matches!(config.registries[0].client.auth, Auth::Token(Some(_))));
-    assert_eq!(config.sinks.len(), 4);
+    assert_eq!(config.sinks.len(), 6);
     assert!(config.sinks.values().all(|sink| sink.build().is_ok()));
 
     let shipped = |directory: &Path| {
@@ -180,7 +180,7 @@ fn in_force(line: &str) -> String {
     let Some((indent, text)) = line.split_once("# ").filter(|(indent, _)| indent.trim().is_empty()) else {
         return line.to_owned();
     };
-    let key = text.split_once(": ").map_or("", |(key, _)| key);
+    let key = text.trim_start().split_once(": ").map_or("", |(key, _)| key);
     let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     if is_key { format!("{indent}{text}") } else { line.to_owned() }
 }

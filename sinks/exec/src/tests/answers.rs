@@ -17,7 +17,7 @@ fn rows() -> String {
 
 #[tokio::test]
 async fn a_good_answer_is_a_receipt() {
-    let (place, rows) = (Place::new(), rows());
+    let (place, rows) = (PluginBench::new(), rows());
     let receipt = place.publish(&format!("echo '{{\"ok\":true,\"rows\":{rows}}}'")).await.unwrap();
     assert_eq!((receipt.location.as_str(), receipt.objects.len(), receipt.warnings.len()), ("plugin", 0, 0));
     // Lines before it, no newline after it, fields of a later protocol, a place, and words for people.
@@ -94,7 +94,7 @@ async fn a_plugin_that_fails_is_told_with_what_it_said_and_what_to_do() {
         // It closes what it has.
         ("exec 0<&- 1>&- 2>&-; exit 0".into(), Invalid, "printed no answer".into()),
     ] {
-        let error = Place::new().publish(&script).await.expect_err(&script);
+        let error = PluginBench::new().publish(&script).await.expect_err(&script);
         let told = told(&error);
         assert_eq!(error.kind(), kind, "{script}: {told}");
         assert!(told.contains(&message), "{script}: {told}");
@@ -103,7 +103,7 @@ async fn a_plugin_that_fails_is_told_with_what_it_said_and_what_to_do() {
 
 #[tokio::test]
 async fn floods_are_read_away_and_cut() {
-    let (place, rows) = (Place::new(), rows());
+    let (place, rows) = (PluginBench::new(), rows());
     let good = format!("echo '{{\"ok\":true,\"rows\":{rows}}}'");
     // Much more than a pipe holds, in long lines and short ones.
     let flood = "head -c 3000000 /dev/zero | tr '\\0' x; echo; yes some words | head -n 100000;";
@@ -119,7 +119,7 @@ async fn floods_are_read_away_and_cut() {
 
 #[tokio::test]
 async fn a_plugin_that_cannot_be_run_is_told_before_anything_is_written() {
-    let place = Place::new();
+    let place = PluginBench::new();
     place.file("plain", "echo", "644");
     place.file("orphan", "#!/nonexistent/python3 -u\n", "755");
     place.file("noise", "\u{1}\u{2}", "755");
@@ -144,7 +144,7 @@ async fn a_plugin_that_cannot_be_run_is_told_before_anything_is_written() {
 
 #[tokio::test]
 async fn a_probe_asks_the_plugin_and_leaves_nothing() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let sink = place.sink("[ \"$*\" = --probe ] && [ -z \"$STOCKTAKE_SNAPSHOT\" ] && echo '{\"ok\":true}'");
     sink.probe().await.unwrap();
     assert!(!place.path("exec").exists());
@@ -159,7 +159,7 @@ async fn a_probe_asks_the_plugin_and_leaves_nothing() {
 
 #[tokio::test]
 async fn a_plugin_that_only_waits_for_a_deadline_costs_no_more_than_that() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let (sink, snapshot) = (place.sink("sleep 600"), snapshot());
     let begun = Instant::now();
     let published = tokio::time::timeout(Duration::from_millis(500), sink.publish(&snapshot)).await;

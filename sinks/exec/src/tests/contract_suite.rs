@@ -26,11 +26,11 @@ if [ ! -d "$store/$name" ]; then
 fi
 "#;
 
-struct Kept(Place);
+struct Kept(PluginBench);
 
 impl Kept {
     fn new() -> Self {
-        let place = Place::new();
+        let place = PluginBench::new();
         place.script(&format!("{KEEP}{ANSWER}"));
         Self(place)
     }

@@ -19,9 +19,9 @@ const ANSWER: &str =
     r#"jq -c '{ok: true, rows: (.objects | map({key: .table, value: .rows}) | from_entries)}' "$1/manifest.json""#;
 
 /// A place for plugins, and for the directories of their snapshots.
-struct Place(TempDir);
+struct PluginBench(TempDir);
 
-impl Place {
+impl PluginBench {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

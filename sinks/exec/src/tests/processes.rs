@@ -11,7 +11,7 @@ use super::*;
 const LATE: Duration = Duration::from_mins(1);
 
 /// A pipe that scripts hold open for writing as descriptor 3: its reader sees its end when all of them are gone.
-fn witness(place: &Place) -> (String, Receiver) {
+fn witness(place: &PluginBench) -> (String, Receiver) {
     let fifo = place.path("alive");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let reader = OpenOptions::new().read_write(false).open_receiver(&fifo).unwrap();
@@ -44,7 +44,7 @@ async fn what_a_good_plugin_leaves_running_is_ended_and_does_not_hold_the_answer
         // Without the mark, and in a group of its own, it cannot be found; the answer comes all the same.
         "env -i setsid sleep 3 &",
     ] {
-        let place = Place::new();
+        let place = PluginBench::new();
         let (hold, witness) = witness(&place);
         let published = place.publish(&format!("{hold}\n{left_behind}\n{ANSWER}")).await;
         published.unwrap_or_else(|e| panic!("{left_behind}: {}", told(&e)));
@@ -60,7 +60,7 @@ async fn a_dropped_publish_ends_all_processes_and_removes_the_directory() {
         "setsid sleep 600 & sleep 600",
         "(setsid sh -c 'trap \"\" TERM; (sleep 600 >&- 2>&- &)' &); sleep 600",
     ] {
-        let place = Place::new();
+        let place = PluginBench::new();
         let (hold, witness) = witness(&place);
         let up = place.path("up");
         let sink = place.sink(&format!("{hold}\n: > {}\n{hangs}", up.display()));
@@ -80,7 +80,7 @@ async fn a_dropped_publish_ends_all_processes_and_removes_the_directory() {
 /// It may print meanwhile: nobody closes the other end of its pipes. The shell itself prints that `sleep` was ended.
 #[tokio::test]
 async fn a_plugin_has_time_to_end_by_itself_after_sigterm() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let (up, rolled_back) = (place.path("up"), place.path("rolled-back"));
     let script = format!(
         "trap 'yes | head -n 100000 >&2; : > {}; exit 1' TERM\n: > {}\nwhile :; do sleep 0.05; done",
@@ -97,7 +97,7 @@ async fn a_plugin_has_time_to_end_by_itself_after_sigterm() {
 
 #[tokio::test]
 async fn what_a_killed_process_left_running_is_ended_by_the_next_publish() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let (hold, witness) = witness(&place);
     let (up, ended) = (place.path("up"), place.path("ended"));
     // The new one starts after the end of the earlier one.
@@ -121,7 +121,7 @@ async fn what_a_killed_process_left_running_is_ended_by_the_next_publish() {
 
 #[tokio::test]
 async fn publishing_leaves_no_child_behind() {
-    let place = Place::new();
+    let place = PluginBench::new();
     place.publish(ANSWER).await.unwrap();
     let ours = std::process::id().to_string();
     // Other tests of this process have children of their own; none of them is a zombie for long.

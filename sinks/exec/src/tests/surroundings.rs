@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::*;
 
 /// What a plugin wrote to this file before it answered.
-async fn seen_by(place: &Place, sink: &ExecSink, snapshot: &Snapshot) -> String {
+async fn seen_by(place: &PluginBench, sink: &ExecSink, snapshot: &Snapshot) -> String {
     sink.publish(snapshot).await.unwrap_or_else(|e| panic!("{}", told(&e)));
     fs::read_to_string(place.path("seen")).unwrap()
 }
 
 #[tokio::test]
 async fn a_plugin_gets_named_variables_and_no_others() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let plugin = place.script(&format!("env > {}\n{ANSWER}", place.path("seen").display()));
     let names = |sink: &str| {
         let mut names: Vec<_> = sink.lines().filter_map(|line| line.split('=').next()).map(str::to_owned).collect();
@@ -59,7 +59,7 @@ async fn a_plugin_gets_named_variables_and_no_others() {
 
 #[tokio::test]
 async fn a_plugin_gets_its_arguments_and_then_the_directory_and_knows_the_snapshot() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let seen = place.path("seen");
     let plugin = place.script(&format!(
         "for last; do :; done\n\
@@ -83,7 +83,7 @@ async fn a_plugin_gets_its_arguments_and_then_the_directory_and_knows_the_snapsh
 
 #[tokio::test]
 async fn the_manifest_says_what_lies_in_the_directory() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let plugin = place.script(&format!("cat \"$1/manifest.json\" > {}\n{ANSWER}", place.path("seen").display()));
     let seen = seen_by(&place, &ExecSink::new(place.settings(&plugin)), &snapshot()).await;
     let mut manifest: Value = serde_json::from_str(&seen).unwrap();
@@ -108,7 +108,7 @@ async fn the_manifest_says_what_lies_in_the_directory() {
 
 #[tokio::test]
 async fn a_plugin_has_three_descriptors_and_no_signal_is_blocked_or_ignored() {
-    let place = Place::new();
+    let place = PluginBench::new();
     let seen = place.path("seen").display().to_string();
     let script = format!("ls /proc/self/fd > {seen}\ngrep -E '^Sig(Blk|Ign)' /proc/self/status >> {seen}\n{ANSWER}");
     let plugin = place.script(&script);

@@ -38,7 +38,7 @@ fn a_file_that_others_can_read_is_refused_with_the_ways_out() {
         let error = from_file(b"hunter2", mode).expect_err("refused");
         assert!(matches!(error, SecretError::OpenToOthers(_)), "{mode:o}: {error:?}");
         let shown = format!("{error} {} {error:?}", error.remedy());
-        let ways = ["`chmod 600 ", "CREDENTIALS_DIRECTORY", "`password_env`", "`allow_readable: true`"];
+        let ways = ["`chmod 600 ", "CREDENTIALS_DIRECTORY", "ends with `_env`", "`allow_readable: true`"];
         for said in ways.into_iter().chain([format!("{mode:04o}").as_str()]) {
             assert!(shown.contains(said), "{said}: {shown}");
         }
