@@ -27,6 +27,7 @@ const JOIN: &str = "
 import sys, time, duckdb
 root = sys.argv[1]
 db = duckdb.connect(config={'threads': 1})
+db.execute('set enable_progress_bar = false')
 begun = time.perf_counter()
 db.execute(f'''copy (
     select coalesce(a.repository, b.repository) as repository, coalesce(a.tag, b.tag) as tag, a.digest as old_digest,
