@@ -121,8 +121,7 @@ impl Status {
     /// The registries that nothing starts, and what to do about them; `None` if there are none.
     pub fn remark(&self) -> Option<String> {
         let idle: Vec<_> = self.registries.iter().filter(|registry| registry.is_left_alone()).collect();
-        let more = idle.len().saturating_sub(NAMED) as u64;
-        let names = first_of(idle.iter().take(NAMED).map(|registry| &registry.name), more);
+        let names = first_of(idle.iter().map(|registry| &registry.name), NAMED);
         let (have, them) = if idle.len() == 1 { ("has", "it") } else { ("have", "them") };
         (!idle.is_empty()).then(|| {
             format!(

@@ -7,10 +7,14 @@ pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, one: &str, ma
     format!("{count} {}", if count == N::from(1) { one } else { many })
 }
 
-/// The first of some, and how many more there are: `a, b and 37 more`.
-pub fn first_of<T: Display>(shown: impl IntoIterator<Item = T>, more: u64) -> String {
-    let shown: Vec<_> = shown.into_iter().map(|one| one.to_string()).collect();
-    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+/// The first of these, at most so many, and how many more there are: `a, b and 37 more`.
+pub fn first_of<T: Display>(all: impl IntoIterator<Item = T>, most: usize) -> String {
+    let mut all = all.into_iter();
+    let shown = all.by_ref().take(most).map(|one| one.to_string()).collect::<Vec<_>>().join(", ");
+    match all.count() {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 #[cfg(test)]
@@ -27,7 +31,8 @@ mod tests {
 
     #[test]
     fn the_first_are_named_and_the_others_counted() {
-        assert_eq!(first_of(["a"], 0), "a");
-        assert_eq!(first_of(["a", "b"], 37), "a, b and 37 more");
+        assert_eq!(first_of(["a"], 2), "a");
+        assert_eq!(first_of(["a", "b"], 2), "a, b");
+        assert_eq!(first_of(["a", "b"].into_iter().chain(["c"; 37]), 2), "a, b and 37 more");
     }
 }

@@ -57,7 +57,7 @@ fn unscheduled(config: &Config) -> Option<String> {
                 .to_owned(),
         ),
         count => {
-            let names = first_of(idle.iter().take(NAMED), count.saturating_sub(NAMED) as u64);
+            let names = first_of(&idle, NAMED);
             let (have, them) = if count == 1 { ("has", "it") } else { ("have", "them") };
             Some(format!(
                 "{names} {have} no `schedule`: the daemon never runs {them} by itself; add `schedule`, or ask for a run"

@@ -2,7 +2,7 @@
 //! configuration.
 
 use std::collections::BTreeSet;
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 
 use stocktake_sink::RegistryName;
 use tracing::{info, warn};
@@ -52,9 +52,9 @@ fn start(loaded: &LoadedConfig) -> String {
         env!("CARGO_PKG_VERSION"),
         loaded.file.display(),
         counted(loaded.names.len(), "registry", "registries"),
-        some(&loaded.names),
+        first_of(&loaded.names, NAMED),
         counted(sinks.len(), "sink", "sinks"),
-        some(&sinks),
+        first_of(&sinks, NAMED),
         loaded.state.display()
     )
 }
@@ -82,7 +82,7 @@ fn changes(before: &LoadedConfig, after: &LoadedConfig) -> Vec<String> {
     let mut changes = Vec::new();
     for (what, names) in [("added", &new - &old), ("removed", &old - &new)] {
         if !names.is_empty() {
-            changes.push(format!("{what}: {}", some(&names)));
+            changes.push(format!("{what}: {}", first_of(&names, NAMED)));
         }
     }
     let others = new.intersection(&old).filter_map(|name| {
@@ -91,7 +91,7 @@ fn changes(before: &LoadedConfig, after: &LoadedConfig) -> Vec<String> {
     });
     let others: Vec<_> = others.collect();
     if !others.is_empty() {
-        changes.push(format!("changed: {}", some(&others)));
+        changes.push(format!("changed: {}", first_of(&others, NAMED)));
     }
     if before.state != after.state {
         changes.push(format!("state: now in {}", after.state.display()));
@@ -126,12 +126,6 @@ fn is_same(one: &impl Debug, other: &impl Debug) -> bool {
 
 fn sinks(loaded: &LoadedConfig) -> BTreeSet<String> {
     loaded.plans.values().flat_map(|plan| plan.sink_names()).collect()
-}
-
-fn some<T: Display>(names: impl IntoIterator<Item = T>) -> String {
-    let mut names = names.into_iter();
-    let first: Vec<_> = names.by_ref().take(NAMED).collect();
-    first_of(first, names.count() as u64)
 }
 
 #[cfg(test)]

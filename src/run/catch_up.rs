@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
 use stocktake_sink::{Receipt, Sink, SinkError, SinkErrorKind, Snapshot, SnapshotId};
@@ -48,7 +47,7 @@ pub(super) async fn catch_up(
     for Delivered { id, outcome } in delivered.await.into_iter().flatten() {
         match &outcome.result {
             Ok(receipt) => state.received(&id, &outcome.sink, receipt.clone()),
-            Err(e) if is_lost(e) && state.give_up_on(&id, &outcome.sink, clock::now()) => {
+            Err(e) if e.is_lost() && state.give_up_on(&id, &outcome.sink, clock::now()) => {
                 lost.push(GivenUp { sink: outcome.sink.clone(), id });
             }
             Err(_) => {}
@@ -56,14 +55,9 @@ pub(super) async fn catch_up(
         outcomes.push(outcome);
     }
     for outcome in outcomes.iter_mut().filter(|outcome| !outcome.owes.is_empty()) {
-        outcome.owes = state.owed(&outcome.sink).iter().map(SnapshotId::run_id).collect();
+        outcome.owes = state.owed_runs(&outcome.sink);
     }
     (state, outcomes, lost)
-}
-
-/// Whether trying again cannot help: the rows are not there any more.
-fn is_lost(error: &DeliveryError) -> bool {
-    matches!(error, DeliveryError::Sink(e) if e.kind() == SinkErrorKind::Snapshot)
 }
 
 async fn to_sink(
@@ -80,7 +74,7 @@ async fn to_sink(
             Some(Err(why)) => unreadable(name, id, why),
             None => continue,
         };
-        let goes_on = outcome.result.as_ref().map_or_else(is_lost, |_: &Receipt| true);
+        let goes_on = outcome.result.as_ref().map_or_else(DeliveryError::is_lost, |_: &Receipt| true);
         if at + 1 < ids.len() && outcome.result.is_ok() {
             let (registry, run_id) = (&id.registry, id.run_id());
             info!(%registry, %run_id, sink = %name, "{run_id} is delivered to {name}, late");
@@ -95,16 +89,14 @@ async fn to_sink(
 
 fn unreadable(sink: &str, id: &SnapshotId, why: &str) -> SinkOutcome {
     let error = SinkError::new(SinkErrorKind::Snapshot, format!("cannot read the sealed snapshot again: {why}"));
-    let (sink, run_id) = (sink.to_owned(), id.run_id());
-    SinkOutcome { sink, result: Err(error.into()), attempts: 0, took: Duration::ZERO, run_id, owes: Vec::new() }
+    SinkOutcome::not_tried(sink, id.run_id(), error, Vec::new())
 }
 
 /// A sink that is not asked again in this run, after it took longer than its deadline.
 pub(super) fn overdue(sink: &str, run_id: String, state: &RegistryState) -> SinkOutcome {
     let said = "it took longer than its deadline before the walk, and is not tried again in this run";
     let error = SinkError::new(SinkErrorKind::Overdue, said);
-    let owes = state.owed(sink).iter().map(SnapshotId::run_id).collect();
-    SinkOutcome { sink: sink.to_owned(), result: Err(error.into()), attempts: 0, took: Duration::ZERO, run_id, owes }
+    SinkOutcome::not_tried(sink, run_id, error, state.owed_runs(sink))
 }
 
 /// Logs what sinks will never get: readers of a change feed must know.

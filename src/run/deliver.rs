@@ -50,10 +50,23 @@ pub enum DeliveryError {
 
 /// The first of these runs, and how many more there are.
 pub(super) fn nights(run_ids: &[String]) -> String {
-    first_of(run_ids.iter().take(NAMED), run_ids.len().saturating_sub(NAMED) as u64)
+    first_of(run_ids, NAMED)
+}
+
+impl DeliveryError {
+    /// Whether trying again cannot help: the rows are not there any more.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Sink(e) if e.kind() == SinkErrorKind::Snapshot)
+    }
 }
 
 impl SinkOutcome {
+    /// A sink that was not asked to take the snapshot of this run.
+    pub(super) fn not_tried(sink: &str, run_id: String, error: SinkError, owes: Vec<String>) -> Self {
+        let result = Err(error.into());
+        Self { sink: sink.to_owned(), result, attempts: 0, took: Duration::ZERO, run_id, owes }
+    }
+
     /// Whether it took longer than the deadline of the sink.
     pub(super) fn is_overdue(&self) -> bool {
         matches!(&self.result, Err(DeliveryError::Sink(e)) if e.kind() == SinkErrorKind::Overdue)
@@ -113,15 +126,11 @@ pub(super) async fn to_one(name: &str, sink: &dyn Sink, snapshot: &Snapshot, sto
         let registry = &snapshot.id().registry;
         receipt.warnings.iter().for_each(|warning| warn!(%registry, sink = %name, "{name}: {warning}"));
     }
-    let is_owed = snapshot.record().verdict.is_publishable() && sink.keeps() && result.as_ref().is_err_and(is_passing);
+    let has_failed = result.as_ref().is_err_and(|error| !error.is_lost());
+    let is_owed = snapshot.record().verdict.is_publishable() && sink.keeps() && has_failed;
     let run_id = snapshot.id().run_id();
     let owes = if is_owed { vec![run_id.clone()] } else { Vec::new() };
     SinkOutcome { sink: name.to_owned(), result, attempts, took: begun.elapsed(), run_id, owes }
-}
-
-/// Whether there is still something to deliver: rows that cannot be read back stay so.
-fn is_passing(error: &DeliveryError) -> bool {
-    !matches!(error, DeliveryError::Sink(e) if e.kind() == SinkErrorKind::Snapshot)
 }
 
 #[cfg(test)]

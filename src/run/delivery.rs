@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stocktake_sink::{Sink, Snapshot, SnapshotId};
+use stocktake_sink::{Sink, Snapshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -19,15 +19,15 @@ impl Run<'_> {
         stop: &CancellationToken,
     ) -> (RegistryState, Vec<SinkOutcome>) {
         let registry = &self.context.plan.name;
-        let keepers = self.keepers();
-        let names: Vec<_> = keepers.iter().map(|(name, _)| name.clone()).collect();
+        let names = self.keeper_names();
         let forgotten = state.forget_other_sinks(&names);
         catch_up::log_forgotten(registry, &forgotten);
-        for (name, owed) in names.iter().map(|name| (name, state.owed(name))).filter(|(_, owed)| !owed.is_empty()) {
-            let runs = deliver::nights(&owed.iter().map(SnapshotId::run_id).collect::<Vec<_>>());
+        for (name, owed) in names.iter().map(|name| (name, state.owed_runs(name))).filter(|(_, owed)| !owed.is_empty())
+        {
+            let runs = deliver::nights(&owed);
             info!(%registry, sink = %name, "{name} does not have {runs}; the oldest is delivered first");
         }
-        let (mut state, outcomes, lost) = catch_up::catch_up(state, &keepers, stop).await;
+        let (mut state, outcomes, lost) = catch_up::catch_up(state, &self.keepers(), stop).await;
         if outcomes.is_empty() && forgotten.is_empty() {
             return (state, outcomes);
         }
@@ -45,8 +45,13 @@ impl Run<'_> {
         (state, outcomes)
     }
 
+    /// The names of the sinks that keep what they get.
+    pub(super) fn keeper_names(&self) -> Vec<String> {
+        self.keepers().into_iter().map(|(name, _)| name).collect()
+    }
+
     /// The sinks that keep what they get.
-    pub(super) fn keepers(&self) -> Vec<(String, Arc<dyn Sink>)> {
+    fn keepers(&self) -> Vec<(String, Arc<dyn Sink>)> {
         self.context.plan.sinks.iter().filter(|(_, sink)| sink.keeps()).cloned().collect()
     }
 

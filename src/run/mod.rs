@@ -144,8 +144,7 @@ impl<'a> Run<'a> {
             }
         };
         let (slot, scope) = (self.context.slot, scope::scope(self.context.plan, judged.list));
-        let names = self.keepers().into_iter().map(|(name, _)| name).collect();
-        let keepers = Keepers { names, most: self.context.plan.keep_undelivered };
+        let keepers = Keepers { names: self.keeper_names(), most: self.context.plan.keep_undelivered };
         let (judged, snapshot, state) = on_disk(move || seal(judged, state, slot, scope, &keepers)).await;
         let (state, sinks) = match &snapshot {
             Some(snapshot) => self.deliver(state, snapshot, redelivered, stop).await,
@@ -187,8 +186,7 @@ impl<'a> Run<'a> {
     /// Stores how the run ended.
     async fn end(self, mut state: RegistryState, judged: JudgedRun, sinks: Vec<SinkOutcome>) -> RunReport {
         let (slot, now) = (self.context.slot, self.context.now());
-        let keepers: Vec<_> = self.keepers().into_iter().map(|(name, _)| name).collect();
-        let mut history = outcome::remembered(&state, slot, &judged, &sinks, &keepers, now);
+        let mut history = outcome::remembered(&state, slot, &judged, &sinks, &self.keeper_names(), now);
         if let Ok(client) = &self.context.client {
             history.refusals = outcome::refusals(history.refusals.as_ref(), client, self.context.now()).await;
         }

@@ -1,7 +1,7 @@
 //! The history after a run: how it ended, what the sinks returned, and whether the credentials were accepted.
 
 use chrono::{DateTime, Utc};
-use stocktake_sink::{SnapshotId, Verdict};
+use stocktake_sink::Verdict;
 
 use super::{Cause, DeliveryError, JudgedRun, SinkOutcome, show_all};
 use crate::registry::Client;
@@ -85,13 +85,12 @@ pub(super) fn note_sinks(history: &mut History, sinks: &[SinkOutcome], at: DateT
 
 /// Which snapshots these sinks, which keep them, do not have.
 pub(super) fn note_owed(history: &mut History, state: &RegistryState, keepers: &[String]) {
-    for (name, sink) in &mut history.sinks {
-        let owed = if keepers.contains(name) { state.owed(name) } else { Vec::new() };
-        sink.owed = owed.iter().map(SnapshotId::run_id).collect();
-    }
-    for name in keepers.iter().filter(|name| !state.owed(name).is_empty()) {
-        let owed = state.owed(name).iter().map(SnapshotId::run_id).collect();
-        history.sinks.entry(name.clone()).or_default().owed = owed;
+    history.sinks.values_mut().for_each(|sink| sink.owed.clear());
+    for name in keepers {
+        let owed = state.owed_runs(name);
+        if !owed.is_empty() {
+            history.sinks.entry(name.clone()).or_default().owed = owed;
+        }
     }
 }
 

@@ -212,6 +212,11 @@ impl RegistryState {
         self.pointer.owed(sink)
     }
 
+    /// The runs of the snapshots that this sink does not have, the oldest first.
+    pub fn owed_runs(&self, sink: &str) -> Vec<String> {
+        self.owed(sink).iter().map(SnapshotId::run_id).collect()
+    }
+
     /// Makes a sealed snapshot of this extent the newest one. The one before it is kept for those of the `keepers` that
     /// do not have it. A sink gets at most `most` snapshots later; beyond that, the oldest are given up and returned.
     ///

@@ -267,7 +267,7 @@ fn sinks(registry: &RegistryStatus, now: DateTime<Utc>) -> impl Iterator<Item = 
         let meanwhile = match &sink.owed[..] {
             [] | [_] => format!("{took} The next run delivers again first."),
             owed => {
-                let runs = first_of(owed.iter().take(NAMED), owed.len().saturating_sub(NAMED) as u64);
+                let runs = first_of(owed, NAMED);
                 format!(
                     "{took} It does not have {runs}. The next run delivers them first, the oldest before the others."
                 )
