@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use stocktake_sink::{Table, durable};
 
-use super::files;
 use super::segments::ClosedSegment;
+use super::{files, own};
 
 /// The version of this file and of the segments that it names. Other versions are not resumed.
 const VERSION: u32 = 1;
@@ -48,8 +48,5 @@ impl Checkpoint {
 
 /// Removes the checkpoint of a directory for good, if there is one.
 pub(super) fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_file(directory.join(files::CHECKPOINT)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.and_then(|()| durable::sync_dir(directory)),
-    }
+    if own::remove_if_there(&directory.join(files::CHECKPOINT))? { durable::sync_dir(directory) } else { Ok(()) }
 }

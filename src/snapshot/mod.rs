@@ -25,6 +25,7 @@ mod scope;
 mod sealed;
 mod segment;
 mod segments;
+mod sorted_rows;
 mod spool;
 mod unread;
 mod walk_summary;

@@ -2,22 +2,21 @@
 //! that lists deleted repositories for ever adds some every night, and new repositories hide those that are gone.
 
 use std::cmp::Ordering;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
+use super::cells::text_column;
 use super::files::table_file;
-use super::segment::{self, SegmentReader};
-use super::{RepositoryState, SealError, cells};
+use super::sorted_rows::SortedRows;
+use super::{RepositoryState, SealError, segment};
 
 /// How many repositories are complete in one directory of sorted tables and gone in another. Waits for the disk.
 ///
 /// # Errors
 /// If a table cannot be read.
 pub fn newly_gone(last: &Path, tonight: &Path) -> Result<u64, SealError> {
-    let (mut last, mut tonight) = (RepositoryStates::open(last)?, RepositoryStates::open(tonight)?);
+    let (mut last, mut tonight) = (states(last)?, states(tonight)?);
     let (mut before, mut now) = (last.next()?, tonight.next()?);
     let mut count = 0;
     while let (Some((was, then)), Some((is, state))) = (&before, &now) {
@@ -35,41 +34,18 @@ pub fn newly_gone(last: &Path, tonight: &Path) -> Result<u64, SealError> {
 }
 
 /// The repositories of a table with their states, in order.
-struct RepositoryStates {
-    path: PathBuf,
-    reader: SegmentReader,
-    batch: Option<RecordBatch>,
-    at: usize,
-}
-
-impl RepositoryStates {
-    fn open(directory: &Path) -> Result<Self, SealError> {
-        let path = directory.join(table_file(Table::Repositories));
-        match segment::read(&path) {
-            Ok(reader) => Ok(Self { path, reader, batch: None, at: 0 }),
-            Err(source) => Err(SealError::Damaged { path, source }),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<(String, String)>, SealError> {
-        self.read().map_err(|source| SealError::Damaged { path: self.path.clone(), source })
-    }
-
-    fn read(&mut self) -> Result<Option<(String, String)>, ArrowError> {
-        while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
-            let Some(batch) = self.reader.next() else { return Ok(None) };
-            (self.batch, self.at) = (Some(batch?), 0);
-        }
-        let Some(batch) = &self.batch else { return Ok(None) };
-        let text = |column| Ok::<_, ArrowError>(cells::text_column(batch, column)?.value(self.at).to_owned());
-        let row = (text("repository")?, text("state")?);
-        self.at += 1;
-        Ok(Some(row))
-    }
+fn states(directory: &Path) -> Result<SortedRows<(String, String)>, SealError> {
+    let path = directory.join(table_file(Table::Repositories));
+    SortedRows::of(segment::read(&path).map(Some), path, |batch, at| {
+        let text = |column| text_column(batch, column).map(|texts| texts.value(at).to_owned());
+        Ok((text("repository")?, text("state")?))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use stocktake_sink::Verdict;
     use stocktake_sink::contract::{id, record};
 

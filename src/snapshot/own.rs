@@ -38,15 +38,20 @@ pub(super) fn remove_all_but(kept: &BTreeSet<String>, directory: &Path) -> io::R
             continue;
         }
         if is_ours(&name) && !entry.file_type()?.is_dir() {
-            match fs::remove_file(entry.path()) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => failed = failed.and(Err(e)),
-                _ => {}
-            }
+            failed = failed.and(remove_if_there(&entry.path()).map(drop));
         } else {
             foreign.push(name.to_string_lossy().into_owned());
         }
     }
     failed.map(|()| foreign)
+}
+
+/// Removes a file; false if there is none.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true),
+    }
 }
 
 /// Whether a walk's or a snapshot's directory does not exist, or holds no file of stocktake.

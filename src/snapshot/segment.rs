@@ -118,6 +118,15 @@ pub(super) fn read_columns(path: &Path, columns: &[&str]) -> Result<SegmentReade
     FileReader::try_new_buffered(File::open(path)?, Some(projection))
 }
 
+/// What was opened; none if there is no such file.
+pub(super) fn if_there(opened: Result<SegmentReader, ArrowError>) -> Result<Option<SegmentReader>, ArrowError> {
+    match opened {
+        Ok(reader) => Ok(Some(reader)),
+        Err(ArrowError::IoError(_, e)) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 /// The repository that each batch begins with; none in a file of a version that did not write them.
 pub(super) fn first_repositories(reader: &SegmentReader) -> Option<Vec<String>> {
     let firsts: Vec<String> = serde_json::from_str(reader.custom_metadata().get(FIRST_REPOSITORIES)?).ok()?;

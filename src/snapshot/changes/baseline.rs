@@ -1,25 +1,24 @@
 //! What was known before a night: the last sealed snapshot, and what was carried on beside it.
 
 use std::cmp::Ordering;
-use std::path::PathBuf;
 
-use arrow::error::ArrowError;
 use stocktake_sink::Table;
 
 use super::super::files::table_file;
+use super::super::sorted_rows::SortedRows;
 use super::super::{RepositoryState, Scope, SealError, Sealed};
-use super::carried::{self, CarriedRepositories, RememberedRepository};
+use super::carried::{self, RememberedRepository};
 use super::decision::KnownTags;
 use super::tag_rows::TagRows;
-use super::tonight::{RepositoryRows, SeenRepository};
+use super::tonight::{SeenRepository, repository_rows};
 
 /// What was known before, repository by repository.
 #[derive(Debug)]
 pub(super) struct Baseline {
     pub(super) scope: Scope,
     pub(super) run_id: String,
-    rows: RepositoryRows,
-    carried: CarriedRepositories,
+    rows: SortedRows<SeenRepository>,
+    carried: SortedRows<RememberedRepository>,
     next_row: Option<SeenRepository>,
     next_carried: Option<RememberedRepository>,
     last_tags: TagRows,
@@ -38,6 +37,14 @@ pub(super) enum BaselineEntry {
 }
 
 impl BaselineEntry {
+    /// What is known of it; `None` if it is gone.
+    pub(super) fn known(&self) -> Option<&RememberedRepository> {
+        match self {
+            Self::Gone(_) => None,
+            Self::Last(known) | Self::Carried(known) => Some(known),
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Gone(name) => name,
@@ -51,9 +58,9 @@ impl Baseline {
     pub(super) fn open(sealed: &Sealed) -> Result<Option<Self>, SealError> {
         let Some(scope) = sealed.scope.clone() else { return Ok(None) };
         let path = |table| sealed.directory.join(table_file(table));
-        let mut rows = RepositoryRows::open(path(Table::Repositories))?;
-        let mut carried = CarriedRepositories::open(&sealed.directory).map_err(damaged)?;
-        let (next_row, next_carried) = (rows.next()?, next(&mut carried)?);
+        let mut rows = repository_rows(path(Table::Repositories))?;
+        let mut carried = carried::carried_repositories(&sealed.directory)?;
+        let (next_row, next_carried) = (rows.next()?, carried.next()?);
         let last_tags = TagRows::open(path(Table::Tags))?;
         let carried_tags = TagRows::open(carried::tags_file(&sealed.directory))?;
         let run_id = sealed.snapshot.id().run_id();
@@ -72,7 +79,7 @@ impl Baseline {
         let carried = match order {
             Ordering::Less => None,
             // What was carried on stands for the row of a repository that could not be read.
-            _ => std::mem::replace(&mut self.next_carried, next(&mut self.carried)?),
+            _ => std::mem::replace(&mut self.next_carried, self.carried.next()?),
         };
         Ok(carried.map(BaselineEntry::Carried).or_else(|| row.map(|row| self.of_row(row))))
     }
@@ -108,12 +115,4 @@ impl Baseline {
         tags.seek(entry.name())?;
         Ok(tags)
     }
-}
-
-fn next(carried: &mut CarriedRepositories) -> Result<Option<RememberedRepository>, SealError> {
-    carried.next().map_err(|source| damaged((carried.path().to_owned(), source)))
-}
-
-fn damaged((path, source): (PathBuf, ArrowError)) -> SealError {
-    SealError::Damaged { path, source }
 }

@@ -8,11 +8,14 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringBu
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
+use super::super::SealError;
 use super::super::cells::{self, text_column};
 use super::super::disk_retry::DiskRetry;
 use super::super::files::{CARRIED_REPOSITORIES as REPOSITORIES, CARRIED_TAGS as TAGS};
 use super::super::limit::ORDERED_BATCH;
-use super::super::segment::{self, SegmentReader, SegmentWriter};
+use super::super::own::remove_if_there;
+use super::super::segment::{self, SegmentWriter};
+use super::super::sorted_rows::SortedRows;
 use super::decision::KnownTags;
 use super::tag_rows::TagSeen;
 
@@ -62,46 +65,10 @@ pub(super) fn tags_file(directory: &Path) -> PathBuf {
     directory.join(TAGS)
 }
 
-/// Reads the repositories that were carried on. A missing file has no rows.
-pub(super) struct CarriedRepositories {
-    path: PathBuf,
-    reader: Option<SegmentReader>,
-    batch: Option<RecordBatch>,
-    at: usize,
-}
-
-impl std::fmt::Debug for CarriedRepositories {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CarriedRepositories").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-impl CarriedRepositories {
-    pub(super) fn open(directory: &Path) -> Result<Self, (PathBuf, ArrowError)> {
-        let path = directory.join(REPOSITORIES);
-        let reader = match segment::read(&path) {
-            Ok(reader) => Some(reader),
-            Err(ArrowError::IoError(_, e)) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err((path, e)),
-        };
-        Ok(Self { path, reader, batch: None, at: 0 })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn next(&mut self) -> Result<Option<RememberedRepository>, ArrowError> {
-        let Some(reader) = &mut self.reader else { return Ok(None) };
-        while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
-            let Some(batch) = reader.next() else { return Ok(None) };
-            (self.batch, self.at) = (Some(batch?), 0);
-        }
-        let Some(batch) = &self.batch else { return Ok(None) };
-        let known = repository(batch, self.at)?;
-        self.at += 1;
-        Ok(Some(known))
-    }
+/// The repositories that were carried on. A missing file has no rows.
+pub(super) fn carried_repositories(directory: &Path) -> Result<SortedRows<RememberedRepository>, SealError> {
+    let path = directory.join(REPOSITORIES);
+    SortedRows::of(segment::if_there(segment::read(&path)), path, repository)
 }
 
 fn repository(batch: &RecordBatch, at: usize) -> Result<RememberedRepository, ArrowError> {
@@ -150,10 +117,7 @@ impl CarriedWriter {
     /// A writer in this directory, without the files that a try before has left.
     pub(super) fn new(directory: &Path) -> Result<Self, ArrowError> {
         for file in [REPOSITORIES, TAGS] {
-            match std::fs::remove_file(directory.join(file)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
-                _ => {}
-            }
+            remove_if_there(&directory.join(file))?;
         }
         let (repositories, tags, repository_rows) = (None, None, Vec::new());
         Ok(Self {

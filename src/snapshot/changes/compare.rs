@@ -32,10 +32,7 @@ struct Output {
 
 impl Output {
     fn error(&self, source: ArrowError) -> ChangesError {
-        ChangesError::Tonight(match source {
-            ArrowError::IoError(_, source) => SealError::Disk { path: self.path.clone(), source },
-            source => SealError::Damaged { path: self.path.clone(), source },
-        })
+        ChangesError::Tonight(not_written(self.path.clone(), source))
     }
 
     fn change(&mut self, row: &ChangeRow<'_>) -> Result<(), ChangesError> {
@@ -54,9 +51,9 @@ impl Output {
 impl<'a> Comparing<'a> {
     pub(super) fn new(baseline: Option<Baseline>, tonight: Tonight, night: &'a Night<'a>) -> Result<Self, SealError> {
         let path = night.directory.join(table_file(Table::Changes));
-        let disk = |e: ArrowError| SealError::Disk { path: path.clone(), source: std::io::Error::other(e) };
-        let changes = ChangeWriter::create(night.directory, night.detected_at).map_err(disk)?;
-        let carried = CarriedWriter::new(night.directory).map_err(disk)?;
+        let failed = |source| not_written(path.clone(), source);
+        let changes = ChangeWriter::create(night.directory, night.detected_at).map_err(failed)?;
+        let carried = CarriedWriter::new(night.directory).map_err(failed)?;
         Ok(Self { night, baseline, tonight, out: Output { changes, carried, path } })
     }
 
@@ -76,7 +73,7 @@ impl<'a> Comparing<'a> {
         }
         let Output { changes, carried, path } = self.out;
         let finished = carried.finish().and_then(|()| changes.finish());
-        finished.map_err(|source| ChangesError::Tonight(SealError::Damaged { path, source }))
+        finished.map_err(|source| ChangesError::Tonight(not_written(path, source)))
     }
 
     fn next_known(&mut self) -> Result<Option<BaselineEntry>, ChangesError> {
@@ -95,10 +92,10 @@ impl<'a> Comparing<'a> {
         };
         let known_before = match &before {
             None => Before::Unknown,
-            Some(BaselineEntry::Gone(_)) => Before::Gone,
-            Some(BaselineEntry::Last(known) | BaselineEntry::Carried(known)) => {
-                Before::Known { tags: known.tags, monitored: known.monitored }
-            }
+            Some(entry) => entry.known().map_or(Before::Gone, |known| {
+                let RememberedRepository { tags, monitored, .. } = *known;
+                Before::Known { tags, monitored }
+            }),
         };
         let seen_now = now.as_ref().map_or(Now::Absent, |now| {
             let SeenRepository { state, monitored, .. } = *now;
@@ -147,7 +144,7 @@ impl<'a> Comparing<'a> {
         now: Option<&SeenRepository>,
         cause: ChangeCause,
     ) -> Result<(), ChangesError> {
-        let (BaselineEntry::Last(known) | BaselineEntry::Carried(known)) = before else { return Ok(()) };
+        let Some(known) = before.known() else { return Ok(()) };
         let row = ChangeRow {
             observed_at: now.map_or(self.night.detected_at.timestamp_micros(), |now| now.observed_at),
             repository: &known.name,
@@ -171,7 +168,7 @@ impl<'a> Comparing<'a> {
 
     /// Nothing new is known. If the registry still lists it and no more was asked, the list itself is of this night.
     fn carry_on(&mut self, before: &BaselineEntry, now: Option<&SeenRepository>) -> Result<(), ChangesError> {
-        let (BaselineEntry::Last(known) | BaselineEntry::Carried(known)) = before else { return Ok(()) };
+        let Some(known) = before.known() else { return Ok(()) };
         let mut known = known.clone();
         if let Some(now) = now.filter(|now| !is_unread(now)) {
             if known.tags != KnownTags::Listed {
@@ -198,7 +195,7 @@ impl<'a> Comparing<'a> {
         now: &SeenRepository,
         cause_of_new: ChangeCause,
     ) -> Result<(), ChangesError> {
-        let (BaselineEntry::Last(known) | BaselineEntry::Carried(known)) = before else { return Ok(()) };
+        let Some(known) = before.known() else { return Ok(()) };
         let Some(baseline) = &mut self.baseline else { return Ok(()) };
         let (asks, is_listed) = (self.night.scope.reads_digests(), known.tags == KnownTags::Listed);
         // Where digests are not asked for, those that were known before remain known.
@@ -299,6 +296,13 @@ impl TagPair<'_> {
             Some(new) => out.carry_tag(self.repository, TagSeen { digest: new_digest.or(old_digest), ..new }),
             None => Ok(()),
         }
+    }
+}
+
+fn not_written(path: PathBuf, source: ArrowError) -> SealError {
+    match source {
+        ArrowError::IoError(_, source) => SealError::Disk { path, source },
+        source => SealError::Damaged { path, source },
     }
 }
 

@@ -14,6 +14,7 @@ use super::super::columns::spooled_schema;
 use super::super::disk_retry::DiskRetry;
 use super::super::files::{segment_file, table_file};
 use super::super::limit::ORDERED_BATCH;
+use super::super::own::remove_if_there;
 use super::super::segment::{self, SegmentWriter};
 use super::decision::ChangeCause;
 
@@ -61,10 +62,7 @@ impl ChangeWriter {
     pub(super) fn create(directory: &Path, detected_at: DateTime<Utc>) -> Result<Self, ArrowError> {
         let tags_path = directory.join(segment_file(Table::Changes, 0));
         let half = |path: &Path| {
-            match fs::remove_file(path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
-                _ => {}
-            }
+            remove_if_there(path)?;
             let writer = SegmentWriter::create(path, &spooled_schema(Table::Changes), &DiskRetry::default())?;
             Ok::<_, ArrowError>(Half { writer, rows: ChangeColumns::default() })
         };

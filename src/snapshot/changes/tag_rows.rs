@@ -50,12 +50,10 @@ impl TagRows {
     /// Opens a file. Columns that are not compared are not decoded.
     pub(super) fn open(path: PathBuf) -> Result<Self, SealError> {
         let columns = ["repository", "tag", "digest", "observed_at"];
-        let reader = match segment::read_columns(&path, &columns) {
-            Ok(reader) => Some(Reader(reader)),
-            Err(ArrowError::IoError(_, e)) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(SealError::Damaged { path, source }),
-        };
-        Ok(Self { path, reader, batch: None, at: 0, end: 0 })
+        match segment::if_there(segment::read_columns(&path, &columns)) {
+            Ok(reader) => Ok(Self { path, reader: reader.map(Reader), batch: None, at: 0, end: 0 }),
+            Err(source) => Err(SealError::Damaged { path, source }),
+        }
     }
 
     /// Goes to the first tag of this repository, past those of all repositories before it.

@@ -9,32 +9,24 @@ use stocktake_sink::Table;
 
 use super::super::cells::{self, text_column};
 use super::super::files::table_file;
-use super::super::segment::{self, SegmentReader};
-use super::super::{RepositoryState, SealError};
+use super::super::sorted_rows::SortedRows;
+use super::super::{RepositoryState, SealError, segment};
 use super::night::Night;
 use super::tag_rows::TagRows;
 
 /// The repositories and tags of a night.
 #[derive(Debug)]
 pub(super) struct Tonight {
-    pub(super) repositories: RepositoryRows,
+    pub(super) repositories: SortedRows<SeenRepository>,
     pub(super) tags: TagRows,
 }
 
 impl Tonight {
     pub(super) fn open(night: &Night<'_>) -> Result<Self, SealError> {
         let path = |table| night.directory.join(table_file(table));
-        let repositories = RepositoryRows::open(path(Table::Repositories))?;
+        let repositories = repository_rows(path(Table::Repositories))?;
         Ok(Self { repositories, tags: TagRows::open(path(Table::Tags))? })
     }
-}
-
-/// Reads a sorted table of repositories.
-pub(super) struct RepositoryRows {
-    path: PathBuf,
-    reader: SegmentReader,
-    batch: Option<RecordBatch>,
-    at: usize,
 }
 
 /// A row of table `repositories`, as far as it is compared.
@@ -47,34 +39,10 @@ pub(super) struct SeenRepository {
     pub(super) observed_at: i64,
 }
 
-impl std::fmt::Debug for RepositoryRows {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RepositoryRows").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-impl RepositoryRows {
-    pub(super) fn open(path: PathBuf) -> Result<Self, SealError> {
-        match segment::read_columns(&path, &["observed_at", "repository", "state", "monitored"]) {
-            Ok(reader) => Ok(Self { path, reader, batch: None, at: 0 }),
-            Err(source) => Err(SealError::Damaged { path, source }),
-        }
-    }
-
-    pub(super) fn next(&mut self) -> Result<Option<SeenRepository>, SealError> {
-        self.read().map_err(|source| SealError::Damaged { path: self.path.clone(), source })
-    }
-
-    fn read(&mut self) -> Result<Option<SeenRepository>, ArrowError> {
-        while self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows()) {
-            let Some(batch) = self.reader.next() else { return Ok(None) };
-            (self.batch, self.at) = (Some(batch?), 0);
-        }
-        let Some(batch) = &self.batch else { return Ok(None) };
-        let seen = row(batch, self.at)?;
-        self.at += 1;
-        Ok(Some(seen))
-    }
+/// The rows of a sorted table of repositories.
+pub(super) fn repository_rows(path: PathBuf) -> Result<SortedRows<SeenRepository>, SealError> {
+    let opened = segment::read_columns(&path, &["observed_at", "repository", "state", "monitored"]);
+    SortedRows::of(opened.map(Some), path, row)
 }
 
 fn row(batch: &RecordBatch, at: usize) -> Result<SeenRepository, ArrowError> {
