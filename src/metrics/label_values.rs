@@ -1,6 +1,6 @@
 //! The closed lists of label values, and the position in them of a status code, a fault or an error.
 
-use stocktake_sink::{SinkErrorKind, Trigger};
+use stocktake_sink::{ChangeOp, SinkErrorKind, Trigger};
 
 use crate::registry::Endpoint;
 use crate::registry::Fault;
@@ -52,7 +52,7 @@ pub(super) fn code_position(status: u16) -> usize {
 }
 
 /// Values of `op`.
-pub(super) const CHANGE_OPS: [&str; 3] = ["added", "removed", "moved"];
+pub(super) const CHANGE_OPS: [&str; ChangeOp::ALL.len()] = labels_of!(ChangeOp::ALL);
 
 /// Faults for which the client gives up on a page.
 pub(super) const PAGE_FAULTS: [Fault; 11] = [

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
-use stocktake_sink::Verdict;
+use stocktake_sink::{ChangeOp, Verdict};
 
 use super::families::{
     CHANGES, CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP, CONFIG_LAST_RELOAD_SUCCESSFUL, CREDENTIALS_REJECTED,
@@ -197,11 +197,7 @@ fn took(registry: &RegistryStatus, part: fn(&LastRun) -> TimeDelta) -> f64 {
 
 /// How many changes there are of one of [`CHANGE_OPS`].
 fn changes(changes: ChangeCounts, op: &str) -> u64 {
-    match op {
-        "added" => changes.added,
-        "removed" => changes.removed,
-        _ => changes.moved,
-    }
+    ChangeOp::ALL.into_iter().find(|known| known.as_str() == op).map_or(0, |op| changes.of(op))
 }
 
 /// Seconds of one of [`PHASES`].

@@ -7,32 +7,10 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::{fmt, mem};
 
-use stocktake_sink::{PublishedFiles, PublishedRun, Table};
+use stocktake_sink::{ChangeOp, PublishedFiles, PublishedRun, Table};
 
 use super::PublishedError;
 use super::lines::{RepositoryLine, RepositoryLines, TagLines};
-
-/// What became of a repository or a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DifferenceOp {
-    /// Only the later run has it.
-    Added,
-    /// Only the earlier run has it.
-    Removed,
-    /// The tag points to another digest.
-    Moved,
-}
-
-impl DifferenceOp {
-    /// The word, as in table `changes`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Moved => "moved",
-        }
-    }
-}
 
 /// One repository or tag that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +20,7 @@ pub struct Difference {
     /// The tag; `None` for the repository itself.
     pub tag: Option<String>,
     /// What became of it.
-    pub op: DifferenceOp,
+    pub op: ChangeOp,
     /// What the tag pointed to.
     pub old_digest: Option<String>,
     /// What the tag points to.
@@ -129,8 +107,8 @@ impl DifferenceRows {
         let is_there = |line: &RepositoryLine| line.state != "gone";
         match (before.filter(is_there), after.filter(is_there)) {
             (None, None) => {}
-            (Some(line), None) => self.whole(line.name, DifferenceOp::Removed),
-            (None, Some(line)) => self.whole(line.name, DifferenceOp::Added),
+            (Some(line), None) => self.whole(line.name, ChangeOp::Removed),
+            (None, Some(line)) => self.whole(line.name, ChangeOp::Added),
             (Some(before), Some(after)) if before.has_all_tags && after.has_all_tags => {
                 self.within = Some(after.name);
             }
@@ -141,7 +119,7 @@ impl DifferenceRows {
         }
     }
 
-    fn whole(&mut self, repository: String, op: DifferenceOp) {
+    fn whole(&mut self, repository: String, op: ChangeOp) {
         let difference = Difference { repository, tag: None, op, old_digest: None, new_digest: None };
         self.within = Some(difference.repository.clone());
         self.pending.push_back(difference);
@@ -163,12 +141,12 @@ fn next_tag(
             (Some((old, _)), Some((new, _))) => old.cmp(new),
         };
         let op = match order {
-            Ordering::Less => Some(DifferenceOp::Removed),
-            Ordering::Greater => Some(DifferenceOp::Added),
+            Ordering::Less => Some(ChangeOp::Removed),
+            Ordering::Greater => Some(ChangeOp::Added),
             // A digest that one of the runs does not know has not moved.
             Ordering::Equal => {
                 let digests = (old.and_then(|(_, digest)| digest), new.and_then(|(_, digest)| digest));
-                matches!(digests, (Some(old), Some(new)) if old != new).then_some(DifferenceOp::Moved)
+                matches!(digests, (Some(old), Some(new)) if old != new).then_some(ChangeOp::Moved)
             }
         };
         let difference = op.map(|op| {

@@ -15,7 +15,7 @@ use stocktake_sink::{PublishedFiles, PublishedRun, PublishedRuns, RegistryName, 
 use yaml_sections::nearest;
 
 pub use choice::{RunChoice, UnknownRunChoice};
-pub use diff::{Difference, DifferenceOp, DifferenceRows, differences};
+pub use diff::{Difference, DifferenceRows, differences};
 pub use recorded::{RecordedError, RecordedErrors, recorded_errors};
 pub use retention::Retention;
 pub use verify::{Verification, verify};

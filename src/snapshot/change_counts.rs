@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use stocktake_sink::ChangeOp;
 
 /// How many rows of table `changes` there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,24 @@ pub struct ChangeCounts {
 }
 
 impl ChangeCounts {
+    /// Counts one more.
+    pub fn add(&mut self, op: ChangeOp) {
+        match op {
+            ChangeOp::Added => self.added += 1,
+            ChangeOp::Removed => self.removed += 1,
+            ChangeOp::Moved => self.moved += 1,
+        }
+    }
+
+    /// Those of one kind.
+    pub fn of(self, op: ChangeOp) -> u64 {
+        match op {
+            ChangeOp::Added => self.added,
+            ChangeOp::Removed => self.removed,
+            ChangeOp::Moved => self.moved,
+        }
+    }
+
     /// All of them.
     pub fn total(self) -> u64 {
         self.added + self.removed + self.moved

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "blocking")]
 mod blocking;
+mod change_op;
 pub mod clock;
 mod configured;
 #[cfg(feature = "contract")]
@@ -27,6 +28,7 @@ mod zone;
 
 #[cfg(feature = "blocking")]
 pub use blocking::{Abandoned, blocking};
+pub use change_op::ChangeOp;
 pub use configured::{ConfiguredSink, LocalFault, PublishedOpening, SinkKind, SinkPlace};
 pub use id::{BadRegistryName, RegistryName, SnapshotId};
 pub use kind::ManifestKind;

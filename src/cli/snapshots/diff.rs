@@ -7,7 +7,8 @@ use super::super::exit::Exit;
 use super::super::output::tell;
 use super::command::{CommandEnd, RegistryFilter};
 use super::listing::{Cell, Listing, ListingFormat};
-use crate::published::{Difference, DifferenceOp, PublishedError, RunChoice, differences, runs_of};
+use crate::published::{Difference, PublishedError, RunChoice, differences, runs_of};
+use crate::snapshot::ChangeCounts;
 use crate::words::counted;
 
 #[derive(Debug, Args)]
@@ -35,11 +36,11 @@ pub(super) fn diff(files: &dyn PublishedFiles, wanted: &DiffArguments, format: L
     let mut listing = Listing::new(format, "differences", &about, COLUMNS);
     let mut summaries = Vec::new();
     for (registry, before, after) in chosen {
-        let mut counts = [0_u64; 3];
+        let mut counts = ChangeCounts::default();
         let mut rows = differences(files, before, after)?;
         for difference in rows.by_ref() {
             let difference = difference?;
-            counts[difference.op as usize] += 1;
+            counts.add(difference.op);
             listing.row(&cells(registry.as_str(), difference));
         }
         summaries.push(summary(before, after, counts, rows.incomparable()));
@@ -80,11 +81,9 @@ fn cells(registry: &str, difference: Difference) -> [Cell; 6] {
 }
 
 /// `quay-20261124T020000Z: +12 −3 ~7 since quay-20261123T020000Z`, with what such numbers leave out.
-fn summary(before: &PublishedRun, after: &PublishedRun, counts: [u64; 3], incomparable: u64) -> String {
-    let of = |op: DifferenceOp| counts[op as usize];
-    let (added, removed, moved) = (of(DifferenceOp::Added), of(DifferenceOp::Removed), of(DifferenceOp::Moved));
+fn summary(before: &PublishedRun, after: &PublishedRun, counts: ChangeCounts, incomparable: u64) -> String {
     let (from, to) = (before.id.run_id(), after.id.run_id());
-    let mut text = format!("{to}: +{added} −{removed} ~{moved} since {from}");
+    let mut text = format!("{to}: {counts} since {from}");
     let without_tags = [before, after].into_iter().find(|run| run.object(Table::Tags).is_none());
     if let Some(run) = without_tags
         && [before, after].into_iter().any(|run| run.object(Table::Tags).is_some())
@@ -95,7 +94,7 @@ fn summary(before: &PublishedRun, after: &PublishedRun, counts: [u64; 3], incomp
         let repositories = counted(incomparable, "repository", "repositories");
         text = format!("{text}; the tags of {repositories} are not compared, because a run could not read all of them");
     }
-    if removed > 0 && after.verdict == Verdict::Gaps {
+    if counts.removed > 0 && after.verdict == Verdict::Gaps {
         text = format!("{text}; {to} has gaps, so a repository may be missing from its list");
     }
     text

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use stocktake_sink::contract;
 use stocktake_sink::{
-    Damage, PublishedObject, PublishedRows, PublishedRuns, RegistryName, SinkError, SnapshotId, Verdict,
+    ChangeOp, Damage, PublishedObject, PublishedRows, PublishedRuns, RegistryName, SinkError, SnapshotId, Verdict,
 };
 
 use super::*;
@@ -114,9 +114,9 @@ fn differences_of(tables: &Tables, before: &PublishedRun, after: &PublishedRun) 
     let line = |difference: Difference| {
         let Difference { repository, tag, op, old_digest, new_digest } = difference;
         let sign = match op {
-            DifferenceOp::Added => '+',
-            DifferenceOp::Removed => '-',
-            DifferenceOp::Moved => '~',
+            ChangeOp::Added => '+',
+            ChangeOp::Removed => '-',
+            ChangeOp::Moved => '~',
         };
         let tag = tag.map_or(String::new(), |tag| format!(":{tag}"));
         let digests = [old_digest, new_digest].into_iter().flatten().map(|digest| format!(" {digest}"));

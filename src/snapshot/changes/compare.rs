@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use arrow::error::ArrowError;
-use stocktake_sink::Table;
+use stocktake_sink::{ChangeOp, Table};
 
 use super::super::files::table_file;
 use super::super::{ChangeCounts, RepositoryState, SealError};
@@ -12,7 +12,7 @@ use super::baseline::{Baseline, BaselineEntry};
 use super::carried::{CarriedWriter, RememberedRepository};
 use super::decision::{Before, ChangeCause, Decision, KnownTags, Now, decide};
 use super::night::{ChangesError, Night};
-use super::rows::{ChangeOp, ChangeRow, ChangeWriter};
+use super::rows::{ChangeRow, ChangeWriter};
 use super::tag_rows::{TagRows, TagSeen};
 use super::tonight::{SeenRepository, Tonight};
 

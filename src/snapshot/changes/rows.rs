@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
-use stocktake_sink::Table;
+use stocktake_sink::{ChangeOp, Table};
 
 use super::super::ChangeCounts;
 use super::super::columns::spooled_schema;
@@ -17,14 +17,6 @@ use super::super::limit::ORDERED_BATCH;
 use super::super::own::remove_if_there;
 use super::super::segment::{self, SegmentWriter};
 use super::decision::ChangeCause;
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChangeOp {
-    Added,
-    Removed,
-    Moved,
-}
 
 /// A row of table `changes`.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +64,7 @@ impl ChangeWriter {
     }
 
     pub(super) fn push(&mut self, row: &ChangeRow<'_>) -> Result<(), ArrowError> {
-        let count = match row.op {
-            ChangeOp::Added => &mut self.counts.added,
-            ChangeOp::Removed => &mut self.counts.removed,
-            ChangeOp::Moved => &mut self.counts.moved,
-        };
-        *count += 1;
+        self.counts.add(row.op);
         let half = if row.tag.is_some() { &mut self.tags } else { &mut self.repositories };
         half.rows.push(row, self.detected_at);
         if half.rows.count < ORDERED_BATCH.rows { Ok(()) } else { half.flush() }
@@ -125,11 +112,7 @@ impl ChangeColumns {
         self.entity.append_value(if row.tag.is_some() { "tag" } else { "repository" });
         self.repository.append_value(row.repository);
         self.tag.append_option(row.tag);
-        self.op.append_value(match row.op {
-            ChangeOp::Added => "added",
-            ChangeOp::Removed => "removed",
-            ChangeOp::Moved => "moved",
-        });
+        self.op.append_value(row.op.as_str());
         self.cause.append_value(row.cause.as_str());
         self.old_digest.append_option(row.old_digest);
         self.new_digest.append_option(row.new_digest);
