@@ -5,7 +5,8 @@ use std::process::Stdio;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use stocktake::snapshot::{
-    Depth, ListCoverage, NameFilter, Night, RepositoryRow, RepositoryState, Scope, Sealed, Spool, TagRow, compare,
+    Depth, ListCoverage, MonitoredNames, NameFilter, Night, RepositoryRow, RepositoryState, Scope, Sealed, Spool,
+    TagRow, compare,
 };
 use stocktake_sink::{RunRecord, Sink, SnapshotId, Table, Trigger, Verdict};
 use stocktake_sink_objects::Target;
@@ -97,7 +98,7 @@ fn scope() -> Scope {
     Scope {
         depth: Depth::Manifests,
         filter: NameFilter::default(),
-        monitored: std::collections::BTreeSet::new(),
+        monitored: MonitoredNames::default(),
         list: ListCoverage::Whole,
         source: String::new(),
     }

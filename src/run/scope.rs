@@ -15,7 +15,7 @@ pub(super) fn scope(plan: &Plan, list: ListCoverage) -> Scope {
     Scope {
         depth: plan.walk.depth,
         filter: plan.walk.filter.clone(),
-        monitored: plan.walk.monitored.iter().map(|name| name.to_lowercase()).collect(),
+        monitored: plan.walk.monitored.iter().collect(),
         list,
         source: hex::encode(Sha256::digest(source(plan))),
     }

@@ -18,6 +18,7 @@ mod lookup;
 mod merge;
 #[cfg(test)]
 mod model_tests;
+mod monitored;
 mod newly_gone;
 mod own;
 mod rows;
@@ -35,6 +36,7 @@ pub use changes::{ChangesError, Night, compare};
 pub use judge::{judge, judge_accepting_loss};
 pub use judgement::{JudgeSettings, Judgement};
 pub use lookup::{KnownRepository, SnapshotLookup};
+pub use monitored::MonitoredNames;
 pub use newly_gone::newly_gone;
 pub use own::{discard, is_unused};
 pub use rows::{KnownTag, LayerRow, ManifestRow, RepositoryRow, RepositoryState, TagRow};

@@ -1,9 +1,9 @@
 //! What of a registry a snapshot covers: which repositories, and how much of each.
 
-use std::collections::BTreeSet;
-
 use globset::{Glob, GlobBuilder, GlobSet};
 use serde::{Deserialize, Serialize};
+
+use super::MonitoredNames;
 
 /// What is read of each repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,8 +92,8 @@ pub struct Scope {
     pub depth: Depth,
     /// Which names were kept.
     pub filter: NameFilter,
-    /// The monitored repositories, in lower case. They are read with their tags at least, and past the filter.
-    pub monitored: BTreeSet<String>,
+    /// The monitored repositories. They are read with their tags at least, and past the filter.
+    pub monitored: MonitoredNames,
     /// How much of the list the walk saw.
     pub list: ListCoverage,
     /// Where the names come from, and as whom the registry was asked. Only compared.
@@ -101,14 +101,9 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Whether the configuration names this repository, ignoring case.
-    pub(super) fn monitors(&self, name: &str) -> bool {
-        !self.monitored.is_empty() && self.monitored.contains(&name.to_lowercase())
-    }
-
     /// Whether a walk takes a repository of this name when it meets it.
     pub(super) fn takes(&self, name: &str) -> bool {
-        self.filter.accepts(name) || self.monitors(name)
+        self.filter.accepts(name) || self.monitored.contains(name)
     }
 
     /// Whether the tags of a repository are read.

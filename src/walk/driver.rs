@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::MemoryBudget;
-use super::monitored::MonitoredNames;
 use super::reading::{ContentsReader, RepositoryReading};
 use super::recorder::{WalkCounts, WalkRecorder};
 use super::recording::{RecordingResult, RecordingTask};
@@ -25,6 +24,7 @@ use crate::registry::Fault;
 use crate::registry::Page;
 use crate::registry::RegistryError;
 use crate::registry::RepositoryRef;
+use crate::snapshot::MonitoredNames;
 
 /// How much of a walk is lost if the process is killed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
@@ -122,7 +122,7 @@ impl<'a> Driver<'a> {
         let mut driver = Self {
             reader,
             progress,
-            monitored: MonitoredNames::of(settings),
+            monitored: settings.monitored.iter().collect(),
             recorder: Some(recorder),
             at_work: None,
             pages,

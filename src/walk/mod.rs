@@ -4,7 +4,6 @@
 mod driver;
 mod manifests;
 mod memory;
-mod monitored;
 mod notes;
 mod reading;
 mod recorder;

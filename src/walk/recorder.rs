@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use stocktake_sink::RunError;
 use tracing::debug;
 
-use super::monitored::MonitoredNames;
 use super::notes::Notes;
 use super::reading::RepositoryReading;
 use super::repository_contents::RepositoryContents;
@@ -18,7 +17,7 @@ use super::{Depth, WalkError, WalkSettings};
 use crate::registry::chain;
 use crate::registry::{Fault, Page, RegistryError};
 use crate::snapshot::{
-    RepositoryRow, RepositoryState, Spool, SpoolError, TagRow, UnreadRepositories, UnreadRepository,
+    MonitoredNames, RepositoryRow, RepositoryState, Spool, SpoolError, TagRow, UnreadRepositories, UnreadRepository,
 };
 
 /// How many invalid names are kept to be shown.
@@ -128,7 +127,7 @@ impl WalkRecorder {
     pub(super) fn new(spool: Spool, settings: WalkSettings) -> Self {
         let count = settings.monitored.len() as u64;
         let counts = WalkCounts { kept: count, monitored: count, ..WalkCounts::default() };
-        let (seen, monitored) = (SeenNames::default(), MonitoredNames::of(&settings));
+        let (seen, monitored) = (SeenNames::default(), settings.monitored.iter().collect());
         let taken = TakenNames::default();
         let (limited, unproven, silent) = (false, None, Vec::new());
         Self { spool, counts, settings, monitored, seen, taken, limited, unproven, silent }
@@ -144,7 +143,7 @@ impl WalkRecorder {
         pending: &[String],
         settings: WalkSettings,
     ) -> Result<Self, (Box<Self>, SpoolError)> {
-        let monitored = MonitoredNames::of(&settings);
+        let monitored = settings.monitored.iter().collect();
         let names = || pending.iter().map(String::as_str);
         let before = SeenNames::resumed(&mut spool, names(), &monitored)
             .and_then(|seen| Ok((seen, TakenNames::resumed(&mut spool, names())?)));

@@ -8,9 +8,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use fastbloom::BloomFilter;
 
-use super::monitored::MonitoredNames;
 use crate::registry::Names;
-use crate::snapshot::{Spool, SpoolError};
+use crate::snapshot::{MonitoredNames, Spool, SpoolError};
 
 /// Names the first layer is made for; each further layer holds twice as many as the one before.
 const FIRST_LAYER: usize = 16 * 1024;

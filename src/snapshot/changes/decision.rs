@@ -100,7 +100,7 @@ fn if_asked(both_asked: bool) -> ChangeCause {
 fn cause_of_new(name: &str, monitored: bool, last: &Scope, tonight: &Scope) -> ChangeCause {
     let was_in_reach = last.list != ListCoverage::Limited && last.source == tonight.source && last.takes(name);
     // A monitored repository is read even if no list has it.
-    let is_newly_monitored = monitored && !last.monitors(name);
+    let is_newly_monitored = monitored && !last.monitored.contains(name);
     if_asked(was_in_reach && !is_newly_monitored)
 }
 

@@ -38,13 +38,13 @@ fn filtered(include: &[&str], exclude: &[&str]) -> Scope {
 }
 
 fn monitoring(name: &str, scope: Scope) -> Scope {
-    Scope { monitored: BTreeSet::from([name.to_lowercase()]), ..scope }
+    Scope { monitored: [name].into_iter().collect(), ..scope }
 }
 
 #[test]
 fn what_appears() {
     let come = |last: &Scope, tonight: &Scope| {
-        let monitored = tonight.monitors("acme/App");
+        let monitored = tonight.monitored.contains("acme/App");
         let now = Now::Seen { state: RepositoryState::Complete, monitored };
         decide("acme/App", Before::Unknown, now, last, tonight)
     };

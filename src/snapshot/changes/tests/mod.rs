@@ -17,7 +17,7 @@ use super::super::{
 };
 use super::baseline::{Baseline, BaselineEntry};
 use super::*;
-use crate::snapshot::Scope;
+use crate::snapshot::{MonitoredNames, Scope};
 
 /// Tags and what they point to.
 type TagDigests = BTreeMap<String, Option<String>>;
@@ -44,7 +44,7 @@ struct Change {
 }
 
 fn everything(depth: Depth) -> Scope {
-    let (filter, monitored) = (NameFilter::default(), BTreeSet::new());
+    let (filter, monitored) = (NameFilter::default(), MonitoredNames::default());
     Scope { depth, filter, monitored, list: ListCoverage::Whole, source: "here".to_owned() }
 }
 

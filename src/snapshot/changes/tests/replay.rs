@@ -127,7 +127,7 @@ fn random_scope(random: &mut Rng) -> Scope {
     Scope {
         depth,
         filter: filter(include, exclude),
-        monitored: monitored.iter().map(|name| (*name).to_owned()).collect(),
+        monitored: monitored.iter().collect(),
         list: *random.choice(&lists).unwrap(),
         source: (*random.choice(&["here", "here", "here", "there"]).unwrap()).to_owned(),
     }
@@ -137,7 +137,7 @@ fn random_scope(random: &mut Rng) -> Scope {
 fn walk(registry: &BTreeMap<String, TagDigests>, scope: Scope, is_sick: bool, random: &mut Rng) -> WalkedNight {
     let mut repositories = BTreeMap::new();
     for name in NAMES {
-        let monitored = scope.monitors(name);
+        let monitored = scope.monitored.contains(name);
         let is_listed = registry.contains_key(name) && !name.starts_with("hidden/");
         let is_reached = scope.list == ListCoverage::Whole || random.bool();
         if !(monitored || is_listed && is_reached && scope.filter.accepts(name)) {
