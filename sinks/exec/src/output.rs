@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use stocktake_sink::text::is_deceptive;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -81,7 +82,7 @@ impl<K: Keep> Captured<K> {
             while let Ok(read @ 1..) = reader.read(&mut piece) {
                 shared.lock().keep(&piece[..read]);
             }
-            // Nobody waits any longer.
+            // An error: the publish has ended and waits no longer.
             let _ = end.send(());
         })?;
         Ok((Self { kept, ended }, writer))
@@ -103,16 +104,11 @@ pub(crate) fn shown(text: &str) -> String {
         }
         if c == '\t' {
             shown.push(' ');
-        } else if c.is_control() || is_invisible(c) {
+        } else if is_deceptive(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
         }
     }
     shown
-}
-
-/// Characters that turn the direction of text or end a line.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -114,7 +114,6 @@ mod tests {
     use std::io::BufReader;
     use std::path::Path;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use arrow::array::RecordBatch;
     use arrow_json::ReaderBuilder;
@@ -142,12 +141,7 @@ mod tests {
     }
 
     async fn keeps_the_contract_on(server: BucketServer) {
-        let (server, made) = (Arc::new(server), AtomicUsize::new(0));
-        contract::run(|| {
-            let prefix = format!("check-{}", made.fetch_add(1, Ordering::Relaxed));
-            Bucket::new(&server, prefix, |target| Arc::new(JsonSink::new(&target)), read)
-        })
-        .await;
+        Bucket::run_contract(server, |target| Arc::new(JsonSink::new(&target)), read).await;
     }
 
     fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

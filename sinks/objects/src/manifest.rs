@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use stocktake_sink::clock::FAR_AHEAD;
-use stocktake_sink::{RegistryName, RunRecord, SCHEMA_VERSION, SnapshotId, Table, Verdict};
+use stocktake_sink::{RegistryName, RunRecord, SCHEMA_VERSION, SinkError, SinkErrorKind, SnapshotId, Table, Verdict};
 
 use crate::names;
 
@@ -67,6 +67,15 @@ impl SnapshotManifest {
             seal,
             objects,
         }
+    }
+
+    /// The manifest in these bytes of an object at `location`.
+    ///
+    /// # Errors
+    /// [`SinkErrorKind::Invalid`] if they are no manifest.
+    pub(crate) fn parse(bytes: &[u8], location: &str) -> Result<Self, SinkError> {
+        serde_json::from_slice(bytes)
+            .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("cannot read {location}")).with_source(e))
     }
 
     /// The identity of the snapshot.

@@ -20,9 +20,10 @@ use stocktake_store::{Lock, StagedObject, Store};
 
 use crate::{Encoded, LatestPointer, ManifestObject, ObjectFormat, SnapshotManifest, Target, encode, leftovers, names};
 
-/// How long a publish waits for another one of the same registry. Usually the other one was dropped and cleans up.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often a publish or a removal tries to get the lock of a registry: for ten seconds. Usually another publish of it
+/// was dropped and cleans up.
+pub(crate) const LOCK_ATTEMPTS: u32 = 500;
+pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A sink that publishes each table as one object of one format.
 #[derive(Clone, Debug)]
@@ -75,9 +76,8 @@ impl ObjectSink {
 }
 
 async fn lock(store: &Store, id: &SnapshotId) -> Result<Lock, SinkError> {
-    let attempts = LOCK_PATIENCE.as_millis() / LOCK_INTERVAL.as_millis();
     let directory = names::manifests(&id.registry);
-    for _ in 0..attempts {
+    for _ in 0..LOCK_ATTEMPTS {
         let (store, directory) = (store.clone(), directory.clone());
         if let Some(lock) = blocking(move |_| store.try_lock(&directory)).await? {
             return Ok(lock);
@@ -115,8 +115,7 @@ impl Publication {
         let key = names::manifest(id);
         let Some(bytes) = self.store.read(&key)? else { return Ok(None) };
         let location = self.store.location(&key);
-        let manifest: SnapshotManifest = serde_json::from_slice(&bytes)
-            .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("cannot read {location}")).with_source(e))?;
+        let manifest = SnapshotManifest::parse(&bytes, &location)?;
         let invalid = |message: String| Err(SinkError::new(SinkErrorKind::Invalid, message));
         if manifest.format != self.format.extension() {
             let (theirs, ours) = (&manifest.format, self.format.extension());

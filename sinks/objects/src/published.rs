@@ -11,6 +11,7 @@ use stocktake_sink::{
     RegistryName, SinkError, SinkErrorKind, SnapshotId,
 };
 
+use crate::publish::LOCK_ATTEMPTS;
 use crate::readable::ReadableStore;
 use crate::{FormatError, LatestPointer, ManifestObject, ReadableFormat, SnapshotManifest, Target, names, remove};
 
@@ -204,7 +205,7 @@ impl PublishedFiles for PublishedObjects {
 
     fn remove(&self, registry: &RegistryName, runs: &[SnapshotId]) -> Result<Vec<SnapshotId>, SinkError> {
         let _requests = self.files.enter();
-        remove::runs(self, &self.files, registry, runs, remove::LOCK_ATTEMPTS)
+        remove::runs(self, &self.files, registry, runs, LOCK_ATTEMPTS)
     }
 }
 

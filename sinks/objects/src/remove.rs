@@ -5,18 +5,14 @@
 //! the next removal completes what the note says.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use stocktake_sink::{PublishedFiles, RegistryName, SinkError, SinkErrorKind, SnapshotId};
 
 use stocktake_store::Lock;
 
+use crate::publish::LOCK_INTERVAL;
 use crate::readable::ReadableStore;
 use crate::{SnapshotManifest, names};
-
-/// How often a removal tries to get the lock while the same registry is published: for ten seconds.
-pub(crate) const LOCK_ATTEMPTS: u32 = 500;
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Removes these runs, except those that readers take for the newest. Returns the removed ones.
 pub(crate) fn runs(
@@ -35,7 +31,7 @@ pub(crate) fn runs(
     for id in wanted.iter().filter(|id| !newest.contains(id)) {
         let key = names::manifest(id);
         let Some(bytes) = target.store.read(&key)? else { continue };
-        let manifest = parse(&bytes, &target.store.location(&key))?;
+        let manifest = SnapshotManifest::parse(&bytes, &target.store.location(&key))?;
         target.store.replace(&names::removal(id), &bytes)?;
         target.remove(&key)?;
         remove_objects(target, &manifest)?;
@@ -63,7 +59,7 @@ fn lock(target: &ReadableStore, registry: &RegistryName, attempts: u32) -> Resul
 fn complete(target: &ReadableStore, registry: &RegistryName) -> Result<(), SinkError> {
     for key in target.keys(&names::removals(registry))? {
         let Some(bytes) = target.store.read(&key)? else { continue };
-        let manifest = parse(&bytes, &target.store.location(&key))?;
+        let manifest = SnapshotManifest::parse(&bytes, &target.store.location(&key))?;
         if manifest.registry == *registry {
             remove_objects(target, &manifest)?;
         }
@@ -76,7 +72,11 @@ fn complete(target: &ReadableStore, registry: &RegistryName) -> Result<(), SinkE
 fn remove_objects(target: &ReadableStore, manifest: &SnapshotManifest) -> Result<(), SinkError> {
     let id = manifest.id();
     let key = names::manifest(&id);
-    let again = target.store.read(&key)?.map(|bytes| parse(&bytes, &target.store.location(&key))).transpose()?;
+    let again = target
+        .store
+        .read(&key)?
+        .map(|bytes| SnapshotManifest::parse(&bytes, &target.store.location(&key)))
+        .transpose()?;
     let again = again.iter().flat_map(|again| &again.objects);
     let named_again: BTreeSet<_> = again.map(|object| object.key.as_str()).collect();
     for object in manifest.objects.iter().filter(|object| !named_again.contains(object.key.as_str())) {
@@ -85,9 +85,4 @@ fn remove_objects(target: &ReadableStore, manifest: &SnapshotManifest) -> Result
         }
     }
     target.remove(&names::removal(&id))
-}
-
-fn parse(bytes: &[u8], location: &str) -> Result<SnapshotManifest, SinkError> {
-    serde_json::from_slice(bytes)
-        .map_err(|e| SinkError::new(SinkErrorKind::Invalid, format!("cannot read {location}")).with_source(e))
 }

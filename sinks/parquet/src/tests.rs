@@ -3,7 +3,6 @@ mod buckets;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -31,12 +30,7 @@ async fn keeps_the_contract_on_azure() {
 }
 
 async fn keeps_the_contract_on(server: BucketServer) {
-    let (server, made) = (Arc::new(server), AtomicUsize::new(0));
-    contract::run(|| {
-        let prefix = format!("check-{}", made.fetch_add(1, Ordering::Relaxed));
-        Bucket::new(&server, prefix, |target| Arc::new(ParquetSink::new(&target)), read)
-    })
-    .await;
+    Bucket::run_contract(server, |target| Arc::new(ParquetSink::new(&target)), read).await;
 }
 
 fn read(path: &Path, table: Table) -> Vec<RecordBatch> {

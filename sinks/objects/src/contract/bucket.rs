@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use stocktake_sink::contract::{Harness, Visible};
+use stocktake_sink::contract::{self, Harness, Visible};
 use stocktake_sink::{SecretPlace, SecretText, Sink, SnapshotId, Table, UnreadableSecret};
 use stocktake_store::testing::BucketServer;
 use stocktake_store::{BucketKind, BucketSettings, Place, Store};
@@ -31,6 +32,17 @@ impl Bucket {
         read: fn(&Path, Table) -> Vec<RecordBatch>,
     ) -> Self {
         Self { server: Arc::clone(server), prefix, open, read }
+    }
+
+    /// Runs the contract suite on this server, each of its checks on a prefix of its own.
+    pub async fn run_contract(
+        server: BucketServer,
+        open: fn(Target) -> Arc<dyn Sink>,
+        read: fn(&Path, Table) -> Vec<RecordBatch>,
+    ) {
+        let (server, made) = (Arc::new(server), AtomicUsize::new(0));
+        let prefix = || format!("check-{}", made.fetch_add(1, Ordering::Relaxed));
+        contract::run(|| Self::new(&server, prefix(), open, read)).await;
     }
 
     /// A prefix of the bucket `inv` on an S3 server that another process started.
