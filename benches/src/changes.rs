@@ -8,7 +8,7 @@ use stocktake::snapshot::{
     Depth, ListCoverage, MonitoredNames, NameFilter, Night, RepositoryRow, RepositoryState, Scope, Sealed, Spool,
     TagRow, compare,
 };
-use stocktake_sink::{RunRecord, Sink, SnapshotId, Table, Trigger, Verdict};
+use stocktake_sink::{RunRecord, Sink, SnapshotId, Table, Verdict, contract};
 use stocktake_sink_objects::Target;
 use stocktake_sink_parquet::ParquetSink;
 use tokio::process::Command;
@@ -156,26 +156,7 @@ fn prepare_night(root: &Path, night: u64) -> Result<Sealed, BenchError> {
     let walk = root.join("walk");
     let counts = compare(None, &Night { directory: &walk, scope: &scope(), run_id: "", detected_at: observed_at })?;
     unsealed.compared(scope(), counts);
-    let record = RunRecord {
-        id: id(night)?,
-        started_at: observed_at,
-        finished_at: observed_at,
-        trigger: Trigger::Manual,
-        verdict: Verdict::Complete,
-        pages: 0,
-        requests: 0,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: ROWS / TAGS,
-        rows_tags: ROWS,
-        rows_manifests: 0,
-        rows_changes: 0,
-        requests_saved: 0,
-        errors: Vec::new(),
-        exporter_version: String::new(),
-        config_sha256: String::new(),
-        previous_run_id: None,
-    };
+    let record = RunRecord { rows_tags: ROWS, ..contract::record(&id(night)?, Verdict::Complete, ROWS / TAGS) };
     Ok(unsealed.seal(record, &root.join(format!("sealed-{night}")))?)
 }
 

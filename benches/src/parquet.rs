@@ -11,7 +11,7 @@ use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray};
 use chrono::{DateTime, TimeDelta, Utc};
-use stocktake_sink::{BatchIter, Rows, RunRecord, Sink, Snapshot, SnapshotId, Table, Trigger, Verdict};
+use stocktake_sink::{BatchIter, Rows, RunRecord, Sink, Snapshot, SnapshotId, Table, Verdict, contract};
 use stocktake_sink_objects::Target;
 use stocktake_sink_parquet::ParquetSink;
 
@@ -154,26 +154,8 @@ pub(crate) fn snapshot(rows: u64) -> Result<Snapshot, BenchError> {
 fn snapshot_of(rows: u64, night: u32) -> Result<Snapshot, BenchError> {
     let slot: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).ok_or("no time")?;
     let slot = slot + TimeDelta::days(night.into());
-    let record = RunRecord {
-        id: SnapshotId::new("bench".parse()?, slot),
-        started_at: slot,
-        finished_at: slot,
-        trigger: Trigger::Manual,
-        verdict: Verdict::Complete,
-        pages: 0,
-        requests: 0,
-        retries: 0,
-        token_requests: 0,
-        rows_repositories: 0,
-        rows_tags: rows,
-        rows_manifests: 0,
-        rows_changes: 0,
-        requests_saved: 0,
-        errors: Vec::new(),
-        exporter_version: String::new(),
-        config_sha256: String::new(),
-        previous_run_id: None,
-    };
+    let id = SnapshotId::new("bench".parse()?, slot);
+    let record = RunRecord { rows_tags: rows, ..contract::record(&id, Verdict::Complete, 0) };
     let tables = BTreeMap::from([(Table::Tags, Arc::new(Generated { rows }) as Arc<dyn Rows>)]);
     Ok(Snapshot::new(record, tables)?)
 }
