@@ -103,7 +103,7 @@ pub(super) fn overdue(sink: &str, run_id: String, state: &RegistryState) -> Sink
 pub(super) fn log_given_up(given_up: &[GivenUp], why: &str) {
     for GivenUp { sink, id } in given_up {
         let (registry, run_id) = (&id.registry, id.run_id());
-        error!(%registry, %run_id, %sink, "{sink} will never get {run_id}, because {why}; whoever reads its changes begins anew with the next snapshot that it has");
+        error!(%registry, %run_id, %sink, "{sink} will never get {run_id}, because {why}; a reader of its changes begins anew with the next snapshot that it has");
     }
 }
 

@@ -16,7 +16,7 @@ impl Lock {
         Self { _directory: Some(directory) }
     }
 
-    /// For stores that have no locks: nobody else is kept out.
+    /// For stores that have no locks: no other process is kept out.
     #[cfg(feature = "bucket")]
     pub(crate) fn none() -> Self {
         Self { _directory: None }

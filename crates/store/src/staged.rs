@@ -1,4 +1,4 @@
-//! An object while it is written: nobody sees it before it is committed.
+//! An object while it is written. Readers do not see it before it is committed.
 
 use std::io::{self, Write};
 

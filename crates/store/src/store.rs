@@ -169,7 +169,7 @@ impl Store {
     }
 
     /// Takes the lock on the directory `key`, which is created. `None`: another process or task has it. A bucket has no
-    /// locks, so nobody is kept out.
+    /// locks, so no other process is kept out.
     ///
     /// # Errors
     /// If the directory cannot be created.

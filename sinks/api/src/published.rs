@@ -39,11 +39,11 @@ pub trait PublishedFiles: fmt::Debug + Send + Sync {
         any_of: &[&PublishedObject],
     ) -> Result<Option<Damage>, SinkError>;
 
-    /// Removes runs of a registry with their objects, while nobody publishes this registry. What readers take for the newest
+    /// Removes runs of a registry with their objects, while no process publishes it. What readers take for the newest
     /// is never removed, also if it is asked for.
     ///
     /// # Errors
-    /// [`SinkErrorKind::Unavailable`](crate::SinkErrorKind::Unavailable) if somebody publishes; else if an object cannot be
+    /// [`SinkErrorKind::Unavailable`](crate::SinkErrorKind::Unavailable) if a process publishes; else if an object cannot be
     /// removed. A later call for any run of the registry completes what was begun.
     fn remove(&self, registry: &RegistryName, runs: &[SnapshotId]) -> Result<Vec<SnapshotId>, SinkError>;
 }

@@ -1,6 +1,6 @@
 //! What writers that were killed or lost a race left at the target, and when it may be removed.
 //!
-//! In a directory, the lock of the registry says that no other writer is at work. In a bucket nobody knows that, so an object
+//! In a directory, the lock of the registry says that no other writer is at work. In a bucket that is unknown, so an object
 //! is removed only if the manifest of its run exists and names another seal: then no writer can make a manifest that
 //! names it. Objects of a run without a manifest stay, since their writer may be about to create it. A later publish of the
 //! same snapshot overwrites them, because its seal is the same.

@@ -45,7 +45,7 @@ pub(crate) fn split_seal<'k>(key: &'k str, extension: &str) -> Option<(&'k str, 
 }
 
 /// Whether a key that a manifest names is the key of an object of this table. Others are not followed: a manifest may have
-/// been changed by somebody who may write to the target and nowhere else.
+/// been changed by a person who may write to the target and nowhere else.
 pub(crate) fn is_object(key: &str, table: Table, registry: &RegistryName) -> bool {
     let rest = key.strip_prefix(&partitions(table, registry)).and_then(|rest| rest.strip_prefix("/snapshot_date="));
     rest.is_some_and(|rest| rest.split('/').all(|part| !["", ".", ".."].contains(&part)))

@@ -3,8 +3,8 @@
 //! Steps that touch the target run on a blocking thread. The thread gives up between batches if the call was dropped.
 //!
 //! A bucket has no locks, so several processes may publish one run at once. Names with a seal keep the objects of different
-//! walks apart, and the manifest, which only one of them creates, decides. Whoever finds a manifest that it did not
-//! write compares seals: its own manifest may be there already, because the answer to a request was lost.
+//! walks apart, and the manifest, which only one of them creates, decides. A publisher that finds a manifest of
+//! another one compares seals: its own manifest may be there already, because the answer to a request was lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -88,7 +88,7 @@ impl Target {
         added.map(|()| Self { place, settings: Some(settings), login })
     }
 
-    /// A sink that publishes here: nobody else may.
+    /// A sink that publishes here. No other sink may.
     #[must_use]
     pub fn claimed_by(&self, sink: ConfiguredSink) -> ConfiguredSink {
         let place = match (&self.place, &self.settings) {

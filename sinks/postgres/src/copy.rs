@@ -108,7 +108,7 @@ enum Part {
     End(Bytes),
 }
 
-/// Encodes all rows; returns their number. Ends when nobody takes the parts any more.
+/// Encodes all rows; returns their number. Ends when the receiver of the parts is gone.
 fn encode(
     snapshot: &Snapshot,
     table: Table,
@@ -147,7 +147,7 @@ fn encode(
 }
 
 enum EncodeError {
-    /// Nobody takes the parts.
+    /// The receiver of the parts is gone.
     GivenUp,
     Arrow(ArrowError),
 }

@@ -8,7 +8,7 @@ use crate::schema;
 use crate::session::Session;
 use crate::settings::PostgresSettings;
 
-/// A registry that no configuration can name, so that nobody's rows are touched.
+/// A registry that no configuration can name, so that the probe touches no rows of a registry.
 const NOBODY: &str = "";
 
 /// Tries it.

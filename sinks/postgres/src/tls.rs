@@ -124,7 +124,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, SinkError> 
     }
 }
 
-/// Reads a key that nobody else can read. The group may, if root owns the file: so keys are shared with a service.
+/// Reads a key that no other user can read. The group may, if root owns the file: so keys are shared with a service.
 fn protected_key(file: &Path) -> Result<PrivateKeyDer<'static>, SinkError> {
     let cannot = || format!("cannot read the key in {}", file.display());
     let metadata = fs::metadata(file).map_err(|e| unusable(cannot(), e))?;

@@ -102,7 +102,7 @@ fn answer_as_expected(page: &str, mut found: PageAnswers, nights: &Nights) {
         }
         assert_eq!(json!(found), json!(expected), "{page}: {heading}");
     }
-    assert!(found.is_empty(), "{page}: answers that nobody expects: {found:?}");
+    assert!(found.is_empty(), "{page}: unexpected answers: {found:?}");
 }
 
 /// The rows of all dbt models, each sorted.

@@ -30,7 +30,7 @@ pub enum BucketFate {
     LoseAnswer,
     /// The server does not see it, and the connection ends.
     Drop,
-    /// Nobody answers.
+    /// No answer ever comes.
     Hang,
     /// Another answer: status and body.
     Answer(u16, String),

@@ -100,7 +100,7 @@ fn each_refusal_of_a_server_has_its_cause_and_its_remedy() {
 #[test]
 fn a_bucket_that_cannot_be_reached_is_told_with_cause_and_remedy() {
     blocking(|| {
-        // A port that nobody listens on, since its listener is gone.
+        // No process listens on this port: its listener is gone.
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let endpoint = format!("http://{gone}");
         let store = open("s3://inv/inventory", &[("aws_endpoint", &endpoint)], Some(LOGIN)).unwrap();
@@ -150,7 +150,7 @@ fn a_server_that_is_silent_is_given_up_soon() {
 #[test]
 fn a_machine_without_credentials_is_told_so() {
     blocking(|| {
-        // Where the metadata of a machine would be, nobody listens.
+        // No process listens where a cloud machine would have its metadata service.
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let metadata = format!("http://{gone}");
         let settings = [("aws_endpoint", "https://storage.invalid"), ("aws_metadata_endpoint", &metadata)];

@@ -77,7 +77,7 @@ async fn a_dropped_publish_ends_all_processes_and_removes_the_directory() {
     }
 }
 
-/// It may print meanwhile: nobody closes the other end of its pipes. The shell itself prints that `sleep` was ended.
+/// It may print meanwhile: the other end of its pipes stays open. The shell itself prints that `sleep` was ended.
 #[tokio::test]
 async fn a_plugin_has_time_to_end_by_itself_after_sigterm() {
     let place = PluginBench::new();
@@ -104,7 +104,7 @@ async fn what_a_killed_process_left_running_is_ended_by_the_next_publish() {
     let plugin = place.script(&format!("[ -e {} ] || exit 9\n{ANSWER}", ended.display()));
     let sink = ExecSink::new(place.settings(&plugin));
     let snapshot = snapshot();
-    // As after `kill -9`: the plugin runs, its directory lies there, and nobody holds the lock.
+    // As after `kill -9`: the plugin runs, its directory lies there, and no process holds the lock.
     let name = format!("stocktake-exec-{}", sink.plugin.key(snapshot.id()));
     let directory = place.path("exec").join(name);
     std::fs::create_dir_all(directory.join("earlier.g1")).unwrap();

@@ -112,7 +112,7 @@ async fn a_plugin_has_three_descriptors_and_no_signal_is_blocked_or_ignored() {
     let seen = place.path("seen").display().to_string();
     let script = format!("ls /proc/self/fd > {seen}\ngrep -E '^Sig(Blk|Ign)' /proc/self/status >> {seen}\n{ANSWER}");
     let plugin = place.script(&script);
-    // What this process has itself inherited from whoever started it.
+    // What this process has itself inherited from its parent.
     let inherited = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| {
         let number: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;

@@ -21,9 +21,9 @@ pub enum ProxyStop {
     CutBefore,
     /// The server does what the message says; the connection ends without its answer.
     CutAfter,
-    /// The server does not get the message, and nobody gets an answer any more, on other connections neither.
+    /// The server does not get the message, and no connection gets an answer any more.
     Hold,
-    /// The server does what the message says, and nobody gets an answer any more.
+    /// The server does what the message says, and no connection gets an answer any more.
     HoldAfter,
 }
 

@@ -134,7 +134,7 @@ fn of_view(schema: &SchemaName, table: Table, found: &Found) -> Result<Vec<Strin
         Some(view) => {
             let is_ours = view.comment.as_deref().is_some_and(|comment| comment.contains("Made by stocktake"));
             let has_all = columns.iter().all(|column| view.columns.iter().any(|found| found.name == column.name));
-            // Somebody else's view of that name is left alone.
+            // A view of that name that is not ours is left alone.
             if !is_ours || has_all && view.comment.as_deref() == Some(VIEW_COMMENT) {
                 return Ok(Vec::new());
             }

@@ -42,7 +42,7 @@ async fn a_connection_that_is_cut_at_any_step_leaves_all_or_nothing_and_the_next
             let cut = publish(&settings, &snapshot).await;
             let error = cut.expect_err(step);
             assert_eq!(error.kind(), SinkErrorKind::Unavailable, "{stop:?} {step}: {}", chain(&error));
-            // The server may still be ending the transaction, whose rows nobody sees.
+            // The server may still be ending the transaction, whose rows no reader sees.
             let is_committed = stop == ProxyStop::CutAfter && step == "commit";
             if is_committed {
                 expected.push(counted(&snapshot));

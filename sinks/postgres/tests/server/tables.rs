@@ -74,7 +74,7 @@ async fn a_table_that_somebody_else_has_changed_is_an_error_that_says_what_to_do
             &["stocktake.changes is a view"],
         ),
     ] {
-        // A view depends on its columns, so somebody who changes one drops it first.
+        // A view depends on its columns, so a person who changes one drops it first.
         database.sql(&format!("drop view if exists stocktake.latest_tags; {change}"));
         let parts: Vec<_> = parts.iter().copied().chain([changed]).collect();
         assert_error(sink.publish(&night(1, 20)).await, SinkErrorKind::Invalid, &parts);

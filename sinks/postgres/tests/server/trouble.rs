@@ -67,7 +67,7 @@ async fn no_room_for_a_connection_or_a_lock_may_pass() {
     let says = ["too many connections for role \"loader\"", "max_connections"];
     let limited = settings(&server.url("loader", database.name()));
     assert_error(publish(&limited, &night(1, 20)).await, SinkErrorKind::Unavailable, &says);
-    // Somebody works on a table, and does not end.
+    // Another session works on a table, and does not end.
     let mut psql = server.psql(database.name());
     psql.args(["-c", "begin; lock table stocktake.tags; select pg_sleep(1000)"]).stdout(std::process::Stdio::null());
     let mut holder = psql.spawn().unwrap();
